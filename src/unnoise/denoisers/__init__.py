@@ -1,0 +1,53 @@
+"""The denoisers: networks from image to image that know nothing of training. One file each, one line in the table below."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from unnoise.errors import UsageError
+
+if TYPE_CHECKING:
+    from unnoise.denoisers.base import Denoiser
+
+# The table holds names, not classes, so that listing the denoisers imports no torch.
+_DENOISERS = {
+    "dbsn": "dbsn:DBSN",
+    "dbsn-dense": "dbsn:DenseDBSN",
+}
+
+
+def names() -> list[str]:
+    """The names that `create` takes."""
+    return list(_DENOISERS)
+
+
+def lookup(name: str) -> type[Denoiser]:
+    """The class behind a name. Raises `UsageError` for an unknown one."""
+    if name not in _DENOISERS:
+        raise UsageError(f"There is no denoiser named '{name}'; choose one of {', '.join(names())}.")
+    module, attribute = _DENOISERS[name].split(":")
+    return getattr(import_module(f"unnoise.denoisers.{module}"), attribute)
+
+
+def create(name: str, **sizes: Any) -> Denoiser:
+    """Make a denoiser with fresh random weights.
+
+    Args:
+        name: one of `names()`.
+        sizes: the network's own keyword arguments, such as ``features=32``.
+
+    Raises:
+        UsageError: for an unknown name, or sizes that the network does not take.
+    """
+    network_class = lookup(name)
+    try:
+        return network_class(**sizes)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"The denoiser '{name}' cannot be made with {sizes}: {error}") from error
+
+
+def name_of(network: Denoiser) -> str:
+    """The registered name of a network's class."""
+    path = f"{type(network).__module__.rsplit('.', 1)[-1]}:{type(network).__qualname__}"
+    return next(name for name, target in _DENOISERS.items() if target == path)

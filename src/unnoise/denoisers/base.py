@@ -1,0 +1,50 @@
+"""What every denoiser declares of itself, so that schemes and inference need to know no particular network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+from torch import Tensor, nn
+
+Blindness = Literal["strict", "approximate", "none"]
+
+
+class Denoiser(nn.Module):
+    """A network from noisy to restored image, (B, C, H, W) → (B, C, H, W), for any H, W ≥ 1, in its own value range.
+
+    Parameter names follow the published state dict (without its prefix), so that published weights load as they are.
+    """
+
+    value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    """Black and white in the network's own numbers; the golden files and published weights assume it."""
+
+    blindness: ClassVar[Blindness] = "none"
+    """*strict*: the gradient of an output pixel by the input pixel at the same place is exactly zero; *none*: it is not."""
+
+    sizes: dict[str, Any]
+    """The keyword arguments that make the same network again."""
+
+    @property
+    def reach(self) -> int | None:
+        """How many pixels away, in rows or columns, an input pixel can still change an output pixel; None: without bound."""
+        return None
+
+    @classmethod
+    def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
+        """Read the network's sizes off a state dict in published key names; None when it belongs to another network."""
+        return None
+
+    @classmethod
+    def from_weights(cls, weights: Mapping[str, Tensor]) -> Self | None:
+        """Make the network that fits `weights` and load them; None when they belong to another network."""
+        sizes = cls.infer_sizes(weights)
+        if sizes is None:
+            return None
+        network = cls(**sizes)
+        network.load_state_dict({key: value for key, value in weights.items() if not key.endswith(".mask")})
+        return network
+
+    def parameter_count(self) -> int:
+        """Number of trainable values."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)

@@ -1,0 +1,157 @@
+"""D-BSN, the dilated blind-spot network of AP-BSN, and its dense twin that is not blind.
+
+Wu et al., "Unpaired Learning of Deep Image Denoising", ECCV 2020, in the lighter form of Lee et al., "AP-BSN: Self-Supervised
+Denoising for Real-World Images via Asymmetric PD and Blind-Spot Network", CVPR 2022.
+
+Why it is blind: each branch begins with a convolution whose centre weight is zero and whose reach is d − 1, and every later 3×3
+convolution steps by d. From d − 1 pixels at most, steps of d lead back to the centre only from distance 0, which was left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unnoise.denoisers.base import Denoiser
+
+
+class CentreMaskedConv2d(nn.Conv2d):
+    """A k×k convolution, (B, C, H, W) → (B, C', H, W), whose centre weight takes no part: the blind spot."""
+
+    mask: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        mask = torch.ones(1, 1, kernel_size, kernel_size)
+        mask[..., kernel_size // 2, kernel_size // 2] = 0
+        self.register_buffer("mask", mask, persistent=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.conv2d(input, self.weight * self.mask, self.bias, padding=self.padding)
+
+
+class ResidualModule(nn.Module):
+    """x + conv1×1(ReLU(conv3×3 with dilation d (x))), (B, C, H, W) → (B, C, H, W)."""
+
+    def __init__(self, features: int, dilation: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(features, features, 3, padding=dilation, dilation=dilation),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(features, features, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class Branch(nn.Module):
+    """One branch, (B, F, H, W) → (B, F, H, W): masked convolution of reach d − 1, then modules that step by `dilation`."""
+
+    def __init__(self, features: int, stride: int, modules: int, dilation: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            CentreMaskedConv2d(features, features, 2 * stride - 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(features, features, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(features, features, 1),
+            nn.ReLU(inplace=True),
+            *(ResidualModule(features, dilation) for _ in range(modules)),
+            nn.Conv2d(features, features, 1),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
+class DBSN(Denoiser):
+    """D-BSN, (B, channels, H, W) → the same shape, values in [0, 255], strictly blind to each pixel itself.
+
+    Args:
+        channels: of the image.
+        features: width of every layer (128 in the paper).
+        modules: residual modules in each branch (9 in the paper).
+        strides: one branch for each d, with a (2d − 1)×(2d − 1) masked convolution and dilation d ((2, 3) in the paper).
+    """
+
+    value_range = (0.0, 255.0)
+    blindness = "strict"
+
+    def __init__(self, channels: int = 3, features: int = 128, modules: int = 9, strides: Sequence[int] = (2, 3)) -> None:
+        super().__init__()
+        if features % 2 or features < 2:
+            raise ValueError(f"features must be even and at least 2, got {features}.")
+        if min(strides) < 2:
+            raise ValueError(f"Each stride must be at least 2 for the network to be blind, got {tuple(strides)}.")
+        self.sizes = {"channels": channels, "features": features, "modules": modules, "strides": list(strides)}
+        self.head = nn.Sequential(nn.Conv2d(channels, features, 1), nn.ReLU(inplace=True))
+        self.branches: list[str] = []
+        for number, stride in enumerate(strides, start=1):
+            self.branches.append(f"branch{number}")
+            self.add_module(f"branch{number}", Branch(features, stride, modules, self._dilation(stride)))
+        self.tail = nn.Sequential(
+            nn.Conv2d(features * len(strides), features, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(features, features // 2, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(features // 2, features // 2, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(features // 2, channels, 1),
+        )
+
+    @staticmethod
+    def _dilation(stride: int) -> int:
+        return stride
+
+    @property
+    def reach(self) -> int:
+        """Masked convolution, then one step of d for each module; the widest branch counts."""
+        return max(stride - 1 + self.sizes["modules"] * self._dilation(stride) for stride in self.sizes["strides"])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.head(x)
+        x = torch.cat([self.get_submodule(name)(x) for name in self.branches], dim=1)  # (B, F·branches, H, W)
+        x = self.tail[:-1](x)
+        with torch.autocast(x.device.type, enabled=False):
+            # The last layer runs in the weights' own precision: 8 bits of bfloat16 mantissa would quantise 0..255 to whole numbers.
+            return self.tail[-1](x.to(self.tail[-1].weight.dtype))
+
+    @classmethod
+    def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
+        """Sizes from `head.0.weight` (F, C, 1, 1), the masked kernels (2d − 1) and the number of residual modules."""
+        head = weights.get("head.0.weight")
+        masked = [weights[key] for number in range(1, 10) if (key := f"branch{number}.body.0.weight") in weights]
+        modules = sum(bool(re.fullmatch(r"branch1\.body\.\d+\.body\.0\.weight", key)) for key in weights)
+        if head is None or not masked or any(".conv3." in key for key in weights):
+            return None
+        return {
+            "channels": head.shape[1],
+            "features": head.shape[0],
+            "modules": modules,
+            "strides": [(kernel.shape[-1] + 1) // 2 for kernel in masked],
+        }
+
+
+class DenseDBSN(DBSN):
+    """D-BSN with ordinary 3×3 convolutions in place of the dilated ones: *not* blind, it can learn the identity.
+
+    The denoiser D_AS of Table 3 of the AMSNet paper, there to show which schemes need a blind network. Same parameters as `DBSN`.
+    """
+
+    blindness = "none"
+
+    @staticmethod
+    def _dilation(stride: int) -> int:
+        return 1
+
+    @classmethod
+    def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
+        """Always None: its state dict cannot be told from D-BSN's, which is what published files hold."""
+        return None

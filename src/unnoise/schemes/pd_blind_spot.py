@@ -1,0 +1,52 @@
+"""The asymmetric PD scheme of AP-BSN: train a blind network on components far apart, apply it to components close together.
+
+Lee, Son and Lee, "AP-BSN: Self-Supervised Denoising for Real-World Images via Asymmetric PD and Blind-Spot Network", CVPR 2022.
+A blind network cannot learn the noise of a pixel unless its neighbours tell it. Camera noise is correlated over a few pixels; at
+stride 5 the neighbours in a component are far enough apart to tell nothing. At inference a stride of 2 keeps the detail that
+stride 5 loses to aliasing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from unnoise.polyphase import merge_mosaic, split_mosaic
+from unnoise.schemes.base import Network, Scheme
+
+Stride = Annotated[int, Field(ge=1, le=16)]
+
+
+class PDBlindSpot(Scheme):
+    """PD in mosaic form around a blind-spot network, with different strides in training and inference."""
+
+    name: Literal["pd-blind-spot"] = "pd-blind-spot"
+    train_stride: Stride = 5
+    """Stride of PD in training; the paper's a = 5."""
+    infer_stride: Stride = 2
+    """Stride of PD at inference; the paper's b = 2."""
+    border: Annotated[int, Field(ge=0, le=16)] = 2
+    """Zeros around each component, in pixels; the published code's `pd_pad`."""
+
+    def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Mean |PD⁻¹(network(PD_a(x))) − x|, the paper's Eq. 7 (L1 to the noisy image itself)."""
+        return F.l1_loss(self._pass(network, noisy, self.train_stride), noisy)
+
+    def restore(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return self._pass(network, noisy, self.infer_stride)
+
+    def refine(self, network: Network, mixed: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Reflect-pad by `border` as far as the image allows, run the network, crop."""
+        height, width = mixed.shape[-2:]
+        rows, columns = min(self.border, height - 1), min(self.border, width - 1)
+        padded = F.pad(mixed, (columns, columns, rows, rows), mode="reflect")
+        return network(padded)[..., rows : rows + height, columns : columns + width]
+
+    def _pass(self, network: Network, noisy: Tensor, stride: int) -> Tensor:
+        mosaic = split_mosaic(noisy, stride, self.border if stride > 1 else 0)
+        restored = network(mosaic)
+        return merge_mosaic(restored, stride, self.border if stride > 1 else 0, size=(noisy.shape[-2], noisy.shape[-1]))
