@@ -1,43 +1,9 @@
-"""What the tests share: where the reference files are, and skips with a reason where they are not."""
+"""What holds for every test."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 import torch
-from safetensors.torch import load_file
-
-DATA = Path(os.environ.get("UNNOISE_DATA", Path(__file__).parents[1].parent / "shared" / "data")).resolve()
-
-
-def data_dir(name: str) -> Path:
-    """A folder of real photographs ('sidd_val', 'polyu', 'rni15'), or a skip."""
-    folder = DATA / name
-    if not folder.is_dir():
-        pytest.skip(f"the data set {name} is not at {folder}; set UNNOISE_DATA to the folder that holds it")
-    return folder
-
-
-def golden(name: str) -> tuple[dict[str, torch.Tensor], dict[str, tuple[torch.Tensor, torch.Tensor]]]:
-    """The reference file `name`: weights under their published keys, and for each case its (input, output)."""
-    path = DATA.parent / "golden" / f"{name}.safetensors"
-    if not path.is_file():
-        pytest.skip(f"the reference file {path} is absent; set UNNOISE_DATA to the data folder beside 'golden'")
-    tensors = load_file(path)
-    weights = {key.removeprefix("weights."): value for key, value in tensors.items() if key.startswith("weights.")}
-    cases = {
-        key.removesuffix(".input"): (value, tensors[key.replace(".input", ".output")])
-        for key, value in tensors.items()
-        if key.endswith(".input")
-    }
-    return weights, cases
-
-
-def relative_error(result: torch.Tensor, reference: torch.Tensor) -> float:
-    """Largest absolute difference over the reference's largest magnitude: what the golden files are judged by."""
-    return ((result - reference).abs().max() / reference.abs().max()).item()
 
 
 @pytest.fixture(autouse=True)
