@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor, nn
 
+from unnoise.errors import UsageError
+
+Initialization = Literal["default", "scaled"]
 Blindness = Literal["strict", "approximate", "none"]
 
 
@@ -29,6 +32,19 @@ class Denoiser(nn.Module):
     def reach(self) -> int | None:
         """How many pixels away, in rows or columns, an input pixel can still change an output pixel; None: without bound."""
         return None
+
+    def initialize(self, kind: Initialization) -> None:
+        """Draw the weights anew: *default* leaves what the constructor drew, as the published code does; *scaled*: `scale_weights`."""
+        if kind == "scaled":
+            self.scale_weights()
+
+    def scale_weights(self) -> None:
+        """Make a fresh network's features start at unit size, whatever its value range; saves a short training its first minutes.
+
+        Raises:
+            UsageError: for a network that does not say how.
+        """
+        raise UsageError(f"{type(self).__name__} has no 'scaled' initialization; set training.initialization to 'default'.")
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

@@ -123,6 +123,24 @@ class DBSN(Denoiser):
             # The last layer runs in the weights' own precision: 8 bits of bfloat16 mantissa would quantise 0..255 to whole numbers.
             return self.tail[-1](x.to(self.tail[-1].weight.dtype))
 
+    @torch.no_grad()
+    def scale_weights(self) -> None:
+        """He-normal weights and zero biases; the head divides by about the range, the last layer multiplies by it.
+
+        The residual modules start at a tenth, so that nine of them in a row do not add up. PyTorch's own draw, which the published
+        code keeps, shrinks the signal from layer to layer and lets the network begin as a dark constant.
+        """
+        low, high = self.value_range
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        for module in self.modules():
+            if isinstance(module, ResidualModule):
+                module.body[2].weight *= 0.1  # type: ignore[operator]
+        self.head[0].weight *= 2.5 / (high - low)  # type: ignore[operator]
+        self.tail[-1].weight *= (high - low) / 5  # type: ignore[operator]
+
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
         """Sizes from `head.0.weight` (F, C, 1, 1), the masked kernels (2d − 1) and the number of residual modules."""

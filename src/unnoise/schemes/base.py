@@ -25,6 +25,15 @@ class Scheme(BaseModel, ABC):
     replacement: ClassVar[Literal["value", "pixel"]] = "value"
     """Whether R³ draws for each value by itself or for all channels of a pixel together."""
 
+    @property
+    def phase(self) -> int:
+        """Tiles must begin at multiples of this, or the scheme would cut them differently from the whole picture."""
+        return 1
+
+    def reach(self, network_reach: int) -> int:
+        """How many pixels away `restore` can see, given how far the network sees."""
+        return network_reach
+
     @abstractmethod
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The training loss of one batch, a scalar. Random choices come from `generator` alone, so that a step can be repeated."""

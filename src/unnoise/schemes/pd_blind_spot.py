@@ -32,6 +32,14 @@ class PDBlindSpot(Scheme):
     border: Annotated[int, Field(ge=0, le=16)] = 2
     """Zeros around each component, in pixels; the published code's `pd_pad`."""
 
+    @property
+    def phase(self) -> int:
+        return self.infer_stride
+
+    def reach(self, network_reach: int) -> int:
+        """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
+        return network_reach * self.infer_stride
+
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Mean |PD⁻¹(network(PD_a(x))) − x|, the paper's Eq. 7 (L1 to the noisy image itself)."""
         return F.l1_loss(self._pass(network, noisy, self.train_stride), noisy)

@@ -1,0 +1,56 @@
+"""The command line: one file a command, each thin. Torch is imported inside the commands, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from unnoise.cli import denoise, evaluate, import_, models, recipes, train
+from unnoise.errors import UnnoiseError
+
+app = typer.Typer(
+    name="unnoise",
+    help="Takes noise out of photographs and scientific images without ever having seen a clean one.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("denoise")(denoise.denoise)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("import")(import_.import_)
+app.command("models")(models.models)
+app.command("recipes")(recipes.recipes)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        from unnoise import __version__
+
+        typer.echo(f"unnoise {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line: exit status 0, 1 for a failure, 2 for bad use, 130 after Ctrl-C; no traceback for either."""
+    try:
+        app()
+    except UnnoiseError as error:
+        _complain(str(error))
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        _complain("Stopped.")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except MemoryError:
+        _complain("There is not enough memory for this; give a smaller --tile.")
+        sys.exit(1)
+
+
+def _complain(sentence: str) -> None:
+    print(f"unnoise: {sentence}", file=sys.stderr)

@@ -1,0 +1,44 @@
+"""Writing a file so that nobody ever sees half of it: beside its place first, then renamed into it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from unnoise.errors import UnnoiseError, UsageError
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents. Raises `UsageError` when that cannot be done or nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"The folder {folder} cannot be written to: {error.strerror or error}; choose another one.") from error
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside `target`, with its suffix; what is written there replaces `target` when the block ends.
+
+    On any error, and on Ctrl-C, the temporary file is removed and `target` stays as it was.
+
+    Raises:
+        UnnoiseError: when the folder cannot be made or written to, or the disk is full.
+    """
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        raise UnnoiseError(f"{target} cannot be written: {error.strerror or error}; choose another place or free some space.") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()

@@ -1,0 +1,1 @@
+"""Applying models to pictures: tiles, precision, device, many files."""

@@ -1,0 +1,142 @@
+"""A model: a denoiser with weights, the recipe it follows and its card, in one `.safetensors` file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from unnoise import denoisers, images, recipes
+from unnoise.card import Card
+from unnoise.denoisers.base import Denoiser
+from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files import written_whole
+from unnoise.inference.apply import Settings, restore
+from unnoise.inference.precision import choose_device
+from unnoise.recipes.schema import Recipe
+from unnoise.refinement import R3
+
+FORMAT = "unnoise model 1"
+
+Image = TypeVar("Image")
+
+
+class Model:
+    """A trained denoiser that restores pictures.
+
+    Attributes:
+        network: the bare `nn.Module` in its published value range, (B, C, H, W) → (B, C, H, W).
+        recipe: how it was, or would be, trained and how it is applied.
+        card: where it comes from.
+    """
+
+    def __init__(self, network: Denoiser, recipe: Recipe, card: Card | None = None) -> None:
+        self.network = network
+        self.recipe = recipe
+        self.card = card or Card()
+
+    def __repr__(self) -> str:
+        return f"Model({self.recipe.name}: {denoisers.name_of(self.network)}, {self.network.parameter_count():,} parameters)"
+
+    def __call__(self, noisy: Tensor) -> Tensor:
+        """The scheme's bare restoration in float32: (B, C, H, W) in 0..1 → the same shape, not clipped."""
+        return restore(self.network, self.recipe.scheme, noisy, Settings(precision="float32"))
+
+    def to(self, device: str) -> Model:
+        """Move the network to a device ('cpu', 'cuda', 'cuda:1', 'mps', 'auto') and give back the model."""
+        self.network.to(choose_device(device))
+        return self
+
+    def denoise(
+        self,
+        image: Image,
+        *,
+        refine: bool | None = None,
+        ensemble: bool = False,
+        tile: int | None = None,
+        precision: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Image:
+        """Take the noise out of an image.
+
+        Args:
+            image: numpy (H, W) or (H, W, C), or torch (H, W), (C, H, W) or (B, C, H, W); uint8, uint16, or floats in 0..1.
+                An alpha channel (the second of two, the fourth of four) stays as it is.
+            refine: R³ after the first estimate; None: as the recipe says.
+            ensemble: average over the eight flips and quarter turns; eight times the work.
+            tile: side of the tiles in pixels; None: chosen for the picture.
+            precision: 'float32', 'bfloat16', 'float16' or 'auto'.
+            progress: called with (tiles done, tiles in all).
+
+        Returns:
+            What came in: the same kind, shape, dtype and range.
+
+        Raises:
+            UsageError: for an image of another kind or shape, or with values that are no numbers.
+        """
+        noisy, form = images.to_tensor(image)
+        refinement = self.recipe.refinement if refine is None else (self.recipe.refinement or R3()) if refine else None
+        settings = Settings(refinement=refinement, ensemble=ensemble, tile=tile, precision=precision)
+        return form.restore(restore(self.network, self.recipe.scheme, noisy, settings, progress))  # type: ignore[no-any-return]
+
+    def save(self, path: str | Path, *, half: bool = False) -> None:
+        """Write weights, recipe and card to one `.safetensors` file, whole or not at all.
+
+        Args:
+            path: where to.
+            half: store the weights as float16; they are read back as float32.
+
+        Raises:
+            UnnoiseError: when the file cannot be written.
+        """
+        tensors = {
+            key: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
+            for key, value in self.network.state_dict().items()
+        }
+        header = {
+            "format": FORMAT,
+            "denoiser": denoisers.name_of(self.network),
+            "sizes": json.dumps(self.network.sizes),
+            "recipe": self.recipe.model_dump_json(),
+            "card": self.card.model_dump_json(),
+        }
+        with written_whole(Path(path)) as temporary:
+            save_file(tensors, temporary, metadata=header)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Model:
+        """Read what `save` wrote, onto the CPU in float32.
+
+        Raises:
+            UsageError: when there is no such file.
+            UnnoiseError: when the file is damaged, or is no model of unnoise.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise UsageError(f"There is no model file {path}.")
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = file.metadata() or {}
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, OSError) as error:
+            raise UnnoiseError(f"{path} is damaged or no safetensors file ({error}); get it again.") from error
+        if header.get("format") != FORMAT:
+            raise UnnoiseError(f"{path} is no model of unnoise (its header lacks '{FORMAT}'); make one with 'unnoise import'.")
+        network = denoisers.create(header["denoiser"], **json.loads(header["sizes"]))
+        try:
+            network.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in tensors.items()})
+        except RuntimeError as error:
+            raise UnnoiseError(f"The weights in {path} do not fit its own header; get the file again.") from error
+        recipe = recipes.validate(json.loads(header["recipe"]), str(path))
+        return cls(network.eval(), recipe, Card.model_validate_json(header["card"]))
+
+
+def fresh(recipe: Recipe) -> Model:
+    """A model with random weights, made as the recipe says."""
+    return Model(denoisers.create(recipe.denoiser.name, **recipe.denoiser.sizes), recipe)
+

@@ -1,0 +1,103 @@
+"""The recipes: YAML files that name a denoiser, a scheme, a refinement and their parameters. Listing them imports no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from unnoise.errors import UsageError
+
+if TYPE_CHECKING:
+    from unnoise.recipes.schema import Recipe
+
+_FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """The names of the shipped recipes."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+def source(name: str) -> str:
+    """The paper behind a shipped recipe, read without checking the rest."""
+    return str(_parse(_FOLDER / f"{name}.yaml").get("source", ""))
+
+
+def load(name_or_path: str | Path | Recipe, overrides: dict[str, Any] | None = None) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        name_or_path: a shipped name (`names()`), a YAML file, or a `Recipe`, which comes back with the overrides applied.
+        overrides: values by dotted field, such as ``{"training.batch": 4, "denoiser.features": 32}``.
+
+    Raises:
+        UsageError: unknown name, unreadable file, unknown field or bad value, named in the sentence.
+    """
+    from unnoise.recipes.schema import Recipe  # brings torch
+
+    if isinstance(name_or_path, Recipe):
+        fields, label = name_or_path.model_dump(mode="json"), name_or_path.name
+    else:
+        path = _FOLDER / f"{name_or_path}.yaml"
+        if not path.is_file():
+            path = Path(name_or_path)
+        if not path.is_file():
+            raise UsageError(f"There is no recipe '{name_or_path}'; choose one of {', '.join(names())}, or give a YAML file.")
+        fields, label = _parse(path), str(name_or_path)
+    for dotted, value in (overrides or {}).items():
+        _set(fields, dotted, value)
+    return validate(fields, label)
+
+
+def validate(fields: dict[str, Any], label: str) -> Recipe:
+    """Check the fields of a recipe; `label` names it in errors. Raises `UsageError` that names the field."""
+    from pydantic import ValidationError
+
+    from unnoise.recipes.schema import Recipe
+
+    try:
+        return Recipe.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UsageError(f"Recipe '{label}': there is no field '{place}'; {_known(place)}.") from error
+        if first["type"] == "value_error":  # a sentence of our own
+            raise UsageError(f"Recipe '{label}', field '{place}': {first['ctx']['error']}") from error
+        given = "" if first["type"] == "missing" else f", got {first['input']!r}"
+        raise UsageError(f"Recipe '{label}', field '{place}': {_lower(first['msg'])}{given}.") from error
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path} cannot be read as a recipe in YAML: {str(error).splitlines()[0]}.") from error
+    if not isinstance(fields, dict):
+        raise UsageError(f"{path} holds no recipe; it must be a YAML mapping with name, denoiser, scheme and training.")
+    return fields
+
+
+def _set(fields: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        inner = fields.setdefault(parent, {})
+        fields[parent] = fields = {"name": inner} if isinstance(inner, str) else inner
+        if not isinstance(fields, dict):
+            raise UsageError(f"'{dotted}' cannot be set: '{parent}' holds a value, not fields.")
+    if isinstance(fields.get("sizes"), dict) and last not in ("name", "sizes"):
+        fields = fields["sizes"]
+    fields[last] = value
+
+
+def _known(place: str) -> str:
+    from unnoise.recipes.schema import Recipe, Training
+
+    model = Training if place.startswith("training.") else Recipe if "." not in place else None
+    return f"the fields are {', '.join(model.model_fields)}" if model else "remove it"
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

@@ -1,0 +1,104 @@
+"""The pydantic model of a recipe: the denoiser, the scheme, the refinement and the training, as a paper's paragraph gives them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+
+from unnoise import denoisers, schemes
+from unnoise.denoisers.base import Initialization
+from unnoise.errors import UsageError
+from unnoise.refinement import R3
+from unnoise.schemes.base import Scheme
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class DenoiserChoice(BaseModel):
+    """A denoiser's name and the sizes to make it with; `sizes` stand beside the name in YAML."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    sizes: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_sizes(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, dict) and "sizes" not in value:
+            return {"name": value.get("name"), "sizes": {key: size for key, size in value.items() if key != "name"}}
+        return value
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> DenoiserChoice:
+        taken = list(inspect.signature(denoisers.lookup(self.name)).parameters)
+        unknown = [size for size in self.sizes if size not in taken]
+        if unknown:
+            raise UsageError(f"The denoiser '{self.name}' has no size '{unknown[0]}'; it takes {', '.join(taken)}.")
+        return self
+
+
+class Training(BaseModel):
+    """How the network is trained. Lengths of schedules are shares of the run, so that they fit any `--steps` or `--minutes`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    crop: Annotated[int, Field(ge=8, le=4096)] = 120
+    """Side of the random crops, in pixels."""
+    batch: Annotated[int, Field(ge=1)] = 8
+    """Crops a step, over all processes."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    learning_rate: Positive = 1e-4
+    """At the start, after the warm-up."""
+    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    """*cosine* falls to 0; *step* multiplies by `step_factor` at each share of `step_at`."""
+    step_at: list[Share] = [0.4, 0.8]
+    step_factor: Positive = 0.1
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps over which the rate rises linearly from 0."""
+    gradient_clip: Annotated[float, Field(ge=0)] = 0.0
+    """Largest norm of the gradient; 0: no bound."""
+    steps: Annotated[int, Field(ge=1)] = 100_000
+    """Length of the run where neither `--steps` nor `--minutes` is given."""
+    initialization: Initialization = "default"
+    """*default*: as the constructor draws, which is what the published code does; *scaled*: see `Denoiser.scale_weights`."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of the exponential moving average of the weights, which is what is saved; 0: none."""
+    flips: bool = True
+    turns: bool = True
+
+
+class Recipe(BaseModel):
+    """A method: denoiser, scheme, refinement and training. `Recipe.model_validate` reads what YAML gives."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(min_length=1)]
+    source: str = ""
+    """The paper."""
+    denoiser: DenoiserChoice
+    scheme: SerializeAsAny[Scheme]
+    refinement: R3 | None = None
+    """What follows the first estimate when `denoise` is not told otherwise."""
+    training: Training = Training()
+
+    @field_validator("scheme", mode="before")
+    @classmethod
+    def _choose_scheme(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"name": value}
+        if isinstance(value, dict):
+            return schemes.lookup(str(value.get("name"))).model_validate(value)
+        return value
+
+    @field_validator("refinement", mode="before")
+    @classmethod
+    def _no_refinement(cls, value: Any) -> Any:
+        return None if value == "none" else R3() if value == "r3" else value

@@ -1,0 +1,36 @@
+"""The exponential moving average of a network's weights, which restores better than the last weights do."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class MovingAverage:
+    """Average of the weights over about the last 1 / (1 − decay) steps; `decay` 0 follows the weights themselves.
+
+    Over the first steps the decay is (1 + n) / (10 + n) where that is smaller, so that the random start is soon forgotten.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {key: value.detach().clone() for key, value in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Take in the weights after step number `step` (from 0)."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for key, value in network.state_dict().items():
+            if value.is_floating_point():
+                self.weights[key].lerp_(value, 1 - decay)
+            else:
+                self.weights[key].copy_(value)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The averaged weights."""
+        return self.weights
+
+    def load_state_dict(self, weights: dict[str, Tensor]) -> None:
+        """Go on from averaged weights."""
+        for key, value in weights.items():
+            self.weights[key].copy_(value)

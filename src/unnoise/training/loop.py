@@ -1,0 +1,347 @@
+"""The training loop: draw a batch of crops, ask the scheme for its loss, step the optimiser, write down, go on."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unnoise import denoisers, images, recipes
+from unnoise.card import Card
+from unnoise.denoisers.base import Denoiser
+from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files import make_folder
+from unnoise.inference.precision import choose_device, choose_precision
+from unnoise.model import Model
+from unnoise.recipes.schema import Recipe
+from unnoise.training import checkpoint
+from unnoise.training.batches import Batches, feed
+from unnoise.training.ema import MovingAverage
+from unnoise.training.logs import Log
+from unnoise.training.pool import Pool, from_arrays, from_files
+from unnoise.training.preview import side_by_side
+from unnoise.training.schedule import Length, learning_rate
+
+LOG_EVERY = 20
+"""Steps between two rows of the log."""
+PREVIEW_SIDE = 256
+"""Side of the preview's crop, in pixels."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run stands, for progress bars."""
+
+    step: int
+    share: float
+    """Of the run that is over, 0..1."""
+    loss: float
+    images_per_second: float
+    seconds_left: float
+
+
+@dataclass
+class Options:
+    """Everything about a run that is no part of the method. `train` takes each as a keyword."""
+
+    output: Path
+    length: Length
+    seed: int = 0
+    device: str | None = None
+    precision: str | None = None
+    workers: int | None = None
+    """Processes that draw crops ahead; None: none on the CPU, where the network takes all cores anyway, else 4."""
+    checkpoint_seconds: float = 60.0
+    preview_seconds: float = 300.0
+    command: str = ""
+    """Written into the card."""
+    progress: Callable[[Status], None] | None = None
+    on_message: Callable[[str], None] = field(default=lambda message: None)
+    """Told what a user should know: skipped files, where the run goes on."""
+
+
+def train(
+    pictures: Sequence[str | Path | NDArray[Any]] | str | Path,
+    recipe: str | Path | Recipe,
+    *,
+    output: str | Path,
+    steps: int | None = None,
+    minutes: float | None = None,
+    resume: bool = False,
+    denoiser: str | None = None,
+    start: Model | None = None,
+    **options: Any,
+) -> Model:
+    """Train a model on noisy pictures alone.
+
+    Args:
+        pictures: files and folders, or arrays (H, W) and (H, W, C) of uint8, uint16 or floats in 0..1.
+        recipe: a shipped name, a YAML file, or a `Recipe`.
+        output: folder for `model.safetensors` (always usable), `checkpoint.pt`, `log.csv`, `tensorboard/` and `previews/`.
+        steps, minutes: the run's length; both: whichever comes first; neither: as the recipe says. The schedule fits itself to it.
+        resume: go on from the checkpoint in `output`, exactly as if the run had never stopped.
+        denoiser: another network in place of the recipe's, at its default sizes.
+        start: begin with the weights of this model, which must have the recipe's network.
+        options: see `Options`.
+
+    Returns:
+        The trained model, with averaged weights where the recipe asks for them.
+
+    Raises:
+        UsageError: nothing to train on, an unknown recipe, an output folder that holds another run.
+        UnnoiseError: the loss is no number any more, a damaged checkpoint, a full disk.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint has been written.
+    """
+    if steps is not None and steps < 1:
+        raise UsageError(f"A run needs at least one step, got {steps}.")
+    if minutes is not None and not minutes > 0:
+        raise UsageError(f"A run needs more than 0 minutes, got {minutes}.")
+    chosen = recipes.load(recipe, {"denoiser": {"name": denoiser}} if denoiser else None)
+    length = Length(steps, minutes) if steps or minutes else Length(steps=chosen.training.steps)
+    run = _Run(chosen, Options(output=Path(output), length=length, **options))
+    saved = _saved_state(run.options.output, resume)  # before the pictures are decoded, which takes long
+    make_folder(run.options.output)
+    sources = [pictures] if isinstance(pictures, str | Path) else list(pictures)
+    channels = run.network.sizes.get("channels", 3)
+    if sources and isinstance(sources[0], np.ndarray):
+        pool = from_arrays(sources, channels)  # type: ignore[arg-type]
+        described = [f"{len(sources)} arrays"]
+    else:
+        files = images.find_pictures([Path(source) for source in sources], recursive=True)  # type: ignore[arg-type]
+        pool = from_files(files, channels)
+        described = _by_folder(files)
+    for sentence in pool.skipped:
+        run.options.on_message(f"Skipped: {sentence}")
+    return run.go(pool, described, saved, start)
+
+
+def _by_folder(files: Sequence[Path]) -> list[str]:
+    """'768 pictures of sidd_val/noisy', for the card: it should say what was used, not where it lay."""
+    counts = Counter("/".join(file.absolute().parts[-3:-1]) for file in files)
+    return [f"{count} pictures of {folder}" for folder, count in counts.items()]
+
+
+def _saved_state(output: Path, resume: bool) -> dict[str, Any] | None:
+    saved = checkpoint.load(output)
+    if saved is not None and not resume:
+        raise UsageError(f"{output} already holds a run; add --resume to go on with it, or choose another folder.")
+    if saved is None and resume:
+        raise UsageError(f"{output} holds no checkpoint to resume from; leave out --resume to begin a run.")
+    return saved
+
+
+class _Run:
+    """One run of one process: the network, its optimiser and average, and the files they write."""
+
+    def __init__(self, recipe: Recipe, options: Options) -> None:
+        self.options = options
+        self.device = choose_device(options.device)
+        self.precision = choose_precision(options.precision, self.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(options.seed)
+            self.network: Denoiser = denoisers.create(recipe.denoiser.name, **recipe.denoiser.sizes)
+            self.network.initialize(recipe.training.initialization)
+        fields = recipe.model_dump(mode="json") | {"denoiser": {"name": recipe.denoiser.name, "sizes": self.network.sizes}}
+        self.recipe = recipes.validate(fields, recipe.name)
+        self.step = 0
+        self.seconds = 0.0
+
+    def go(self, pool: Pool, described: list[str], saved: dict[str, Any] | None, start: Model | None) -> Model:
+        self.described, self.pool = described, pool
+        self._prepare(saved, start)
+        log = Log(self.options.output, self.step) if self.accelerator.is_main_process else None
+        try:
+            with _interruptible() as interrupted:
+                self._loop(log, interrupted)
+                self._save()
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+        finally:
+            if log:
+                log.close()
+            self.accelerator.end_training()
+        return self.model()
+
+    def _prepare(self, saved: dict[str, Any] | None, start: Model | None) -> None:
+        training, options = self.recipe.training, self.options
+        self.accelerator = _accelerator(self.device, self.precision)
+        self.device = self.accelerator.device
+        if start is not None and saved is None:
+            self.network.load_state_dict(start.network.state_dict())
+        self.network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        optimizer_class = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
+        optimizer = optimizer_class(
+            self.network.parameters(), lr=training.learning_rate, betas=training.betas, weight_decay=training.weight_decay
+        )
+        self.average = MovingAverage(self.network, training.ema)
+        if saved is not None:
+            self._restore(saved, optimizer)
+        self.wrapped, self.optimizer = self.accelerator.prepare(self.network, optimizer)
+        processes, process = self.accelerator.num_processes, self.accelerator.process_index
+        if training.batch % processes:
+            raise UsageError(f"A batch of {training.batch} cannot be shared by {processes} processes; set training.batch to a multiple.")
+        batches = Batches(self.pool, training, options.seed, process=process, processes=processes)
+        workers = options.workers if options.workers is not None else 0 if self.device.type == "cpu" else 4
+        self.feed = feed(batches, self.step, options.length.steps or 2**31, workers)
+
+    def _restore(self, saved: dict[str, Any], optimizer: torch.optim.Optimizer) -> None:
+        if saved["recipe"] != self.recipe.model_dump_json():
+            raise UsageError(f"The run in {self.options.output} follows another recipe; give the same one, or choose another folder.")
+        if saved["seed"] != self.options.seed:
+            raise UsageError(f"The run in {self.options.output} has the seed {saved['seed']}; give the same one.")
+        if saved["pool"] != self.pool.fingerprint:
+            self.options.on_message("The pictures are not the ones the run began with; it goes on with those given now.")
+        self.network.load_state_dict(saved["network"])
+        self.average.load_state_dict(saved["average"])
+        optimizer.load_state_dict(saved["optimizer"])
+        self.step, self.seconds = saved["step"], saved["seconds"]
+        self.options.on_message(f"Going on from step {self.step}.")
+
+    def _loop(self, log: Log | None, interrupted: threading.Event) -> None:
+        options, training = self.options, self.recipe.training
+        before = self.seconds
+        began = last_saved = last_preview = last_logged = time.monotonic()
+        losses: list[Tensor] = []
+        waited = 0.0
+        batches = iter(self.feed)
+        while (share := options.length.share(self.step, self.seconds)) < 1 and not interrupted.is_set():
+            asked = time.monotonic()
+            batch = next(batches)
+            waited += time.monotonic() - asked
+            rate = learning_rate(training, self.step, share)
+            losses.append(self._one_step(batch, rate))
+            self.step += 1
+            now = time.monotonic()
+            self.seconds = before + now - began
+            share = options.length.share(self.step, self.seconds)
+            if len(losses) == LOG_EVERY or share >= 1:
+                loss = float(torch.stack(losses).mean())
+                if not np.isfinite(loss):
+                    raise UnnoiseError(
+                        f"The loss is no finite number any more at step {self.step}; lower training.learning_rate and resume: "
+                        f"{options.output} still holds the last good state."
+                    )
+                speed = len(losses) * training.batch / (now - last_logged)
+                if log:
+                    log.write(
+                        step=self.step,
+                        minutes=self.seconds / 60,
+                        loss=loss,
+                        learning_rate=rate,
+                        images_per_second=speed,
+                        data_share=waited / (now - last_logged),
+                    )
+                if options.progress:
+                    left = (self.seconds - before) / max(share - options.length.share(0, before), 1e-9) * (1 - share)
+                    options.progress(Status(self.step, share, loss, speed, left))
+                losses, waited, last_logged = [], 0.0, now
+            if now - last_saved >= options.checkpoint_seconds:
+                self._save()
+                last_saved = time.monotonic()
+            if now - last_preview >= options.preview_seconds:
+                self._preview(log)
+                last_preview = time.monotonic()
+        self._preview(log)
+
+    def _one_step(self, batch: Tensor, rate: float) -> Tensor:
+        low, high = self.network.value_range
+        noisy = batch.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last) * (high - low) + low
+        # Its own generator for each step, so that a resumed run draws what the unbroken one would have drawn.
+        mixed = np.random.SeedSequence([self.options.seed, self.step, self.accelerator.process_index]).generate_state(1, np.uint64)
+        generator = torch.Generator().manual_seed(int(mixed[0] >> 1))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with self.accelerator.autocast():
+            loss: Tensor = self.recipe.scheme.loss(self.wrapped, noisy, generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        if self.recipe.training.gradient_clip:
+            self.accelerator.clip_grad_norm_(self.network.parameters(), self.recipe.training.gradient_clip)
+        self.optimizer.step()
+        self.average.update(self.network, self.step)
+        return loss.detach()
+
+    def model(self) -> Model:
+        """The model as it stands, with averaged weights, on the CPU."""
+        network = denoisers.create(self.recipe.denoiser.name, **self.recipe.denoiser.sizes)
+        network.load_state_dict(self.average.state_dict())
+        card = Card(
+            description=f"Trained by the recipe {self.recipe.name}.",
+            data=self.described,
+            command=self.options.command,
+            seed=self.options.seed,
+            steps=self.step,
+            minutes=round(self.seconds / 60, 2),
+            hardware=_hardware(self.device),
+        )
+        return Model(network.eval(), self.recipe, card)
+
+    def _save(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "seed": self.options.seed,
+            "recipe": self.recipe.model_dump_json(),
+            "pool": self.pool.fingerprint,
+        }
+        checkpoint.save(self.options.output, state)
+        self.model().save(self.options.output / "model.safetensors")
+
+    def _preview(self, log: Log | None) -> None:
+        if log is None:
+            return
+        batches = Batches(self.pool, self.recipe.training.model_copy(update={"crop": PREVIEW_SIDE, "batch": 1}), self.options.seed)
+        noisy = batches[0][0].permute(1, 2, 0).numpy()  # (H, W, C)
+        pixels = side_by_side(noisy, self.model().denoise(noisy, refine=False))
+        make_folder(self.options.output / "previews")
+        images.write(self.options.output / "previews" / f"step-{self.step:07d}.png", images.Picture(pixels), overwrite=True)
+        log.picture(self.step, pixels)
+
+
+def _accelerator(device: torch.device, precision: torch.dtype) -> Any:
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    # Its state is global and would pin the first run's precision on every later one of the process.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    names = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "no"}
+    return Accelerator(cpu=device.type == "cpu", mixed_precision=names[precision])
+
+
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.processor() or platform.machine()} CPU, {torch.get_num_threads()} threads"
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Turn Ctrl-C and SIGTERM into an event, so that the step in progress ends and its checkpoint is written."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = {kind: signal.signal(kind, lambda *_: interrupted.set()) for kind in kinds}
+    try:
+        yield interrupted
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)

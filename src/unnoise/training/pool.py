@@ -1,0 +1,138 @@
+"""The pictures that a training draws from: decoded once, kept in memory, or memory-mapped when they are too large for it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unnoise import images
+from unnoise.errors import UnnoiseError, UsageError
+
+Pixels = NDArray[Any]
+MEMORY = 4 * 2**30
+"""Bytes of decoded pictures that are kept in memory; beyond it they lie in a temporary file that is memory-mapped."""
+
+
+class Pool:
+    """Decoded pictures, each (H, W, C) uint8, uint16 or float32 with C channels.
+
+    Attributes:
+        pictures: the pixels.
+        fingerprint: of shapes, types and a sample of the values: the same pictures in the same order give the same one.
+        skipped: one sentence for each file that could not be used.
+    """
+
+    def __init__(self, pictures: Sequence[Pixels], skipped: Sequence[str] = ()) -> None:
+        if not pictures:
+            raise UsageError(f"There is nothing to train on{': ' + skipped[0] if skipped else '; give some pictures.'}")
+        self.pictures = list(pictures)
+        self.skipped = list(skipped)
+        self.areas = np.array([picture.shape[0] * picture.shape[1] for picture in self.pictures], dtype=np.float64)
+        self.fingerprint = _fingerprint(self.pictures)
+        self._ends = np.cumsum(self.areas)
+
+    def crop(self, draw: np.random.Generator, side: int) -> Pixels:
+        """A random (side, side, C) crop, pictures drawn by their area; one that is too small is mirrored at its edges."""
+        index = int(np.searchsorted(self._ends, draw.random() * self._ends[-1], side="right"))
+        picture = self.pictures[min(index, len(self.pictures) - 1)]
+        height, width, _ = picture.shape
+        top, left = (int(draw.integers(max(length - side, 0) + 1)) for length in (height, width))
+        piece = picture[top : top + side, left : left + side]
+        missing = side - piece.shape[0], side - piece.shape[1]
+        return np.pad(piece, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric") if any(missing) else piece
+
+
+def from_arrays(arrays: Sequence[Pixels], channels: int) -> Pool:
+    """A pool of arrays (H, W), (H, W, C): uint8, uint16, or floats in 0..1."""
+    return Pool([_with_channels(array, channels, f"picture {number}") for number, array in enumerate(arrays, start=1)])
+
+
+def from_files(
+    files: Sequence[Path], channels: int, *, memory: int = MEMORY, progress: Callable[[int, int], None] | None = None
+) -> Pool:
+    """Decode each file once.
+
+    Args:
+        files: pictures, and `.npy` arrays of (H, W), (H, W, C) or (N, H, W, C).
+        channels: of the network: grey is repeated, alpha dropped, colour averaged for a network of one channel.
+        memory: bytes that may be kept in memory.
+        progress: called with (files done, files in all).
+
+    A file that cannot be read is skipped and named in `Pool.skipped`; if none can be, that is a `UsageError`.
+    """
+    pictures: list[Pixels] = []
+    skipped: list[str] = []
+    spill: _Spill | None = None
+    held = 0
+    for number, file in enumerate(files, start=1):
+        try:
+            for pixels in _read(file):
+                picture = _with_channels(pixels, channels, str(file))
+                held += picture.nbytes
+                if held > memory:
+                    spill = spill or _Spill()
+                    picture = spill.keep(picture)
+                pictures.append(picture)
+        except UnnoiseError as error:
+            skipped.append(str(error))
+        if progress:
+            progress(number, len(files))
+    return Pool(pictures, skipped)
+
+
+class _Spill:
+    """A temporary file, without a name, that takes the pictures beyond the memory's bound; gone with the process."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the pool lives)
+
+    def keep(self, picture: Pixels) -> Pixels:
+        start = self._file.seek(0, 2)
+        self._file.write(np.ascontiguousarray(picture).data)
+        self._file.flush()
+        return np.memmap(self._file, dtype=picture.dtype, mode="r", offset=start, shape=picture.shape)
+
+
+def _read(file: Path) -> list[Pixels]:
+    if file.suffix.lower() != ".npy":
+        return [images.read(file).pixels]
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UnnoiseError(f"{file} is damaged or no NumPy array; get it again.") from error
+    return list(array) if array.ndim == 4 else [array]
+
+
+def _with_channels(pixels: Pixels, channels: int, name: str) -> Pixels:
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]  # (H, W, 1)
+    if pixels.ndim != 3 or 0 in pixels.shape or pixels.shape[2] > 4:
+        raise UsageError(f"{name} has the shape {pixels.shape}; expected (H, W) or (H, W, C) with 1 to 4 channels.")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        if not np.issubdtype(pixels.dtype, np.floating):
+            raise UsageError(f"{name} holds {pixels.dtype}; expected uint8, uint16, or floats in 0..1.")
+        pixels = pixels.astype(np.float32)
+        if not np.isfinite(pixels).all():
+            raise UsageError(f"{name} holds values that are no finite numbers (NaN or infinity); replace or leave out that picture.")
+    pixels = pixels[..., : 1 if pixels.shape[2] <= 2 else 3]  # without alpha
+    if pixels.shape[2] == channels:
+        return pixels
+    if pixels.shape[2] == 1:
+        return np.repeat(pixels, channels, axis=2)  # (H, W, channels)
+    if channels == 1:
+        return pixels.mean(axis=2, keepdims=True).astype(pixels.dtype)  # (H, W, 1)
+    raise UsageError(f"{name} has {pixels.shape[2]} channels, the network takes {channels}; choose a denoiser with as many.")
+
+
+def _fingerprint(pictures: Sequence[Pixels]) -> str:
+    digest = hashlib.sha256()
+    for picture in pictures:
+        digest.update(f"{picture.shape} {picture.dtype}".encode())
+        digest.update(np.ascontiguousarray(picture[:: max(1, picture.shape[0] // 4)]).tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,32 @@
+"""A picture of how far a training has come: noisy, restored, and what was taken away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESIDUAL_GAIN = 4.0
+"""The residual is shown around mid-grey, times this."""
+
+
+def side_by_side(noisy: NDArray[Any], restored: NDArray[Any]) -> NDArray[np.uint8]:
+    """Noisy, restored and amplified residual beside each other.
+
+    Args:
+        noisy, restored: (H, W) or (H, W, C), floats in 0..1.
+
+    Returns:
+        (H, 3·W + 16, 3) uint8, with white gaps of 8 pixels.
+    """
+    panels = [_colour(noisy), _colour(restored), _colour((noisy - restored) * RESIDUAL_GAIN + 0.5)]
+    gap = np.full((panels[0].shape[0], 8, 3), 255, np.uint8)
+    return np.concatenate([panels[0], gap, panels[1], gap, panels[2]], axis=1)  # (H, 3·W + 16, 3)
+
+
+def _colour(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    shown = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    if shown.ndim == 2:
+        shown = shown[..., None]  # (H, W, 1)
+    return np.repeat(shown, 3, axis=2) if shown.shape[2] == 1 else shown[..., :3]

@@ -1,0 +1,86 @@
+"""Reading the checkpoints that the papers' authors published, whatever they wrapped around the network's weights."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unnoise import denoisers, recipes
+from unnoise.card import Card
+from unnoise.denoisers.base import Denoiser
+from unnoise.errors import UnnoiseError, UsageError
+from unnoise.model import Model
+
+# Under which recipe a network was published.
+_RECIPES = {"dbsn": "ap-bsn"}
+
+Weights = Mapping[str, Tensor]
+
+
+def read(path: Path) -> Model:
+    """A model from a published checkpoint; see `unnoise.zoo.import_checkpoint`."""
+    for weights in _state_dicts(_load(path)):
+        for prefix in _prefixes(weights):
+            inner = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+            network = _recognise(inner)
+            if network is not None:
+                return _as_model(network, path)
+    known = ", ".join(denoisers.names())
+    raise UnnoiseError(f"{path} holds weights of no network known here ({known}); check that it is the right file.")
+
+
+def _as_model(network: Denoiser, path: Path) -> Model:
+    name = denoisers.name_of(network)
+    fields = recipes.load(_RECIPES[name]).model_dump(mode="json")
+    fields["denoiser"] = {"name": name, "sizes": network.sizes}
+    return Model(network.eval(), recipes.validate(fields, str(path)), Card(description=f"Imported from {path.name}."))
+
+
+def _load(path: Path) -> Any:
+    if not path.is_file():
+        raise UsageError(f"There is no checkpoint {path}.")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "Weights only load failed" in str(error) and "Unsupported" in str(error):
+            raise UnnoiseError(f"{path} holds Python code or objects beside weights; it was not opened, as that could harm you.") from error
+        raise UnnoiseError(f"{path} is damaged or no PyTorch checkpoint; get it again.") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UnnoiseError(f"{path} is damaged or no PyTorch checkpoint; get it again.") from error
+
+
+def _state_dicts(held: Any) -> Iterator[Weights]:
+    """Every dictionary of tensors in what the file held, outermost first; optimisers' states hold no named weights."""
+    if not isinstance(held, Mapping):
+        return
+    tensors = {str(key): value for key, value in held.items() if isinstance(value, Tensor)}
+    if tensors:
+        yield tensors
+    for key, value in held.items():
+        if "optimizer" not in str(key):
+            yield from _state_dicts(value)
+
+
+def _prefixes(weights: Weights) -> list[str]:
+    """All dotted beginnings of the keys, in the keys' order: '', 'module.', 'module.bsn.' …"""
+    found = {"": None}
+    for key in weights:
+        parts = key.split(".")
+        found.update({".".join(parts[:depth]) + ".": None for depth in range(1, len(parts))})
+    return list(found)
+
+
+def _recognise(weights: Weights) -> Denoiser | None:
+    for name in denoisers.names():
+        try:
+            network = denoisers.lookup(name).from_weights(weights)
+        except (RuntimeError, ValueError, KeyError):  # looks like this network from afar, but the weights do not fit
+            continue
+        if network is not None and name in _RECIPES:
+            return network
+    return None
