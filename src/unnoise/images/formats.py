@@ -1,0 +1,98 @@
+"""Which kinds of file hold pictures, what each can keep, and finding such files in folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unnoise.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of picture file."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    """Lower case, with the dot."""
+    depths: tuple[str, ...]
+    """The types of pixel it can hold, as numpy names them."""
+    codec: str = ""
+    """How libvips calls it: `<codec>load` and `<codec>save`; empty: not libvips' business."""
+    alpha: bool = True
+
+
+PNG = Format("PNG", (".png",), ("uint8", "uint16"), "png")
+JPEG = Format("JPEG", (".jpg", ".jpeg"), ("uint8",), "jpeg", alpha=False)
+WEBP = Format("WebP", (".webp",), ("uint8",), "webp")
+TIFF = Format("TIFF", (".tif", ".tiff"), ("uint8", "uint16", "float32", "float64"), "tiff")
+HEIF = Format("HEIF", (".avif", ".heic", ".heif"), ("uint8", "uint16"), "heif")
+NPY = Format("NumPy", (".npy",), ("uint8", "uint16", "float16", "float32", "float64"))
+
+FORMATS = (PNG, JPEG, WEBP, TIFF, HEIF, NPY)
+
+SUFFIXES: tuple[str, ...] = tuple(suffix for form in FORMATS for suffix in form.suffixes)
+"""The endings of file names that can be read and written, lower case, with the dot; capitals are taken too."""
+
+
+def is_picture(path: str | Path) -> bool:
+    """Whether the name of `path` ends like a picture's; the file is not opened."""
+    return Path(path).suffix.lower() in SUFFIXES
+
+
+def format_of(path: Path) -> Format:
+    """The format that the suffix of `path` names; UsageError when it names none."""
+    for form in FORMATS:
+        if path.suffix.lower() in form.suffixes:
+            return form
+    ending = f"the suffix {path.suffix}" if path.suffix else "no suffix"
+    raise UsageError(f"{path} has {ending}, but a picture file ends in one of {', '.join(SUFFIXES)}.")
+
+
+def recognise(data: bytes) -> Format | None:
+    """The format that the first bytes of a file show, whatever its name; None when it is none of ours."""
+    starts: tuple[tuple[bytes, Format], ...] = (
+        (b"\x89PNG\r\n\x1a\n", PNG),
+        (b"\xff\xd8\xff", JPEG),
+        (b"II*\0", TIFF),
+        (b"MM\0*", TIFF),
+        (b"II+\0", TIFF),  # BigTIFF
+        (b"MM\0+", TIFF),
+        (b"\x93NUMPY", NPY),
+    )
+    for start, form in starts:
+        if data.startswith(start):
+            return form
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return WEBP
+    return HEIF if data[4:8] == b"ftyp" else None
+
+
+def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> list[Path]:
+    """The picture files that `paths` name, each once, in their order.
+
+    A file is taken as it is, whatever its suffix. A folder stands for the picture files in it, sorted, hidden ones left out,
+    and with `recursive` for those in its folders too. Raises UsageError for a path that does not exist and for a folder
+    without pictures.
+    """
+    found: dict[Path, None] = {}  # a set that keeps the order
+    for path in map(Path, paths):
+        if not path.exists():
+            raise UsageError(f"There is no file or folder {path}; check the name.")
+        if not path.is_dir():
+            found[path] = None
+            continue
+        inside = sorted(_pictures_in(path, recursive))
+        if not inside:
+            where = "or below it" if recursive else "itself (folders in it are not searched)"
+            raise UsageError(f"The folder {path} has no pictures in it {where}; they end in one of {', '.join(SUFFIXES)}.")
+        found.update(dict.fromkeys(inside))
+    return list(found)
+
+
+def _pictures_in(folder: Path, recursive: bool) -> Iterator[Path]:
+    for path in folder.rglob("*") if recursive else folder.iterdir():
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and is_picture(path) and path.is_file():
+            yield path

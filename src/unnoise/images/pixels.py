@@ -1,0 +1,66 @@
+"""What an image array must be, and how its values change from one bit depth to another. No torch here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from unnoise.errors import UsageError
+from unnoise.images.picture import Pixels
+
+DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
+"""The types a pixel may have; integers span their whole range, floats 0..1."""
+
+LOWEST, HIGHEST = -0.5, 1.5
+"""Floats may leave 0..1 this far: noise, sharpening and interpolation overshoot, but 0..255 or −1..1 is another scale."""
+
+
+def check_array(pixels: Pixels, name: str = "The image") -> None:
+    """Refuse with a UsageError what is not (H, W) or (H, W, C), C in 1..4, H and W ≥ 1, of one of `DTYPES`."""
+    shape = pixels.shape
+    if pixels.dtype.newbyteorder("=").name not in DTYPES:
+        raise UsageError(f"{name} has values of type {pixels.dtype}; convert it to uint8, uint16, or floats in 0..1.")
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and shape[2] not in (1, 2, 3, 4)):
+        channels_first = pixels.ndim == 3 and shape[0] in (1, 2, 3, 4)
+        remedy = "move the channels last with np.moveaxis(image, 0, -1)" if channels_first else "pass one image at a time"
+        raise UsageError(f"{name} has the shape {shape}, but (H, W) or (H, W, C) with 1 to 4 channels is expected; {remedy}.")
+    if 0 in shape:
+        raise UsageError(f"{name} has the shape {shape}, which holds no pixels; give at least one row and one column.")
+
+
+def check_range(low: float, high: float, bad: int, name: str = "The image") -> None:
+    """Refuse with a UsageError floats that are no image in 0..1: `bad` of them not finite, the others from `low` to `high`."""
+    if bad:
+        values = "value that is" if bad == 1 else "values that are"
+        raise UsageError(f"{name} has {bad} {values} NaN or infinite; replace them first, for instance with np.nan_to_num.")
+    if low < LOWEST or high > HIGHEST:
+        raise UsageError(
+            f"{name} has values from {low:g} to {high:g}, but floats must lie in 0..1 ({LOWEST:g} to {HIGHEST:g} is let pass); "
+            "subtract the black level and divide by the white level first."
+        )
+
+
+def to_depth(pixels: Pixels, depths: Sequence[str], name: str = "The image") -> Pixels:
+    """`pixels` in the first best of `depths` that a file can hold: the same values, rounded to nearest where it holds fewer.
+
+    The own type if it is among `depths`; otherwise float16 widens to float32, other floats (clipped to 0..1) become the deepest
+    integers, and uint16 becomes uint8. Raises UsageError for floats that are not finite or on another scale.
+    """
+    pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
+    if pixels.dtype.name in depths:
+        return pixels
+    if pixels.dtype == np.float16 and "float32" in depths:
+        return pixels.astype(np.float32)
+    if pixels.dtype == np.uint16:
+        rounded: Pixels = (pixels.astype(np.uint32) + 128) // 257  # 65535 = 255 · 257
+        return rounded.astype(np.uint8)
+    finite = np.isfinite(pixels)
+    bad = pixels.size - int(np.count_nonzero(finite))
+    check_range(*((math.nan, math.nan) if bad else (float(pixels.min()), float(pixels.max()))), bad, name)
+    integer = np.uint16 if "uint16" in depths else np.uint8
+    # float16 cannot hold 65535, and float32 can: widen before scaling
+    scaled = np.clip(pixels.astype(np.promote_types(pixels.dtype, np.float32)), 0, 1) * np.iinfo(integer).max
+    rounded = np.rint(scaled)
+    return np.asarray(rounded, dtype=integer)

@@ -1,0 +1,59 @@
+"""Finding picture files: what a folder stands for, and what is said of one without pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unnoise.errors import UsageError
+from unnoise.images import SUFFIXES, find_pictures, is_picture
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.PNG", "a.jpg", "c.tiff", ".hidden.png", "notes.txt", "sub/d.npy", "sub/deep/e.webp", ".git/f.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    return tmp_path
+
+
+def names(found: list[Path], folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in found]
+
+
+def test_a_folder_stands_for_its_pictures_sorted_without_hidden_ones(folder: Path) -> None:
+    assert names(find_pictures([folder]), folder) == ["a.jpg", "b.PNG", "c.tiff"]
+
+
+def test_folders_below_are_searched_when_asked(folder: Path) -> None:
+    found = find_pictures([folder], recursive=True)
+    assert names(found, folder) == ["a.jpg", "b.PNG", "c.tiff", "sub/d.npy", "sub/deep/e.webp"]
+
+
+def test_files_are_taken_as_they_are_in_their_order_and_once(folder: Path) -> None:
+    given = [folder / "notes.txt", folder / "c.tiff", str(folder / ".hidden.png"), folder, folder / "c.tiff"]
+    assert names(find_pictures(given), folder) == ["notes.txt", "c.tiff", ".hidden.png", "a.jpg", "b.PNG"]
+
+
+def test_a_hidden_folder_that_is_named_is_searched(folder: Path) -> None:
+    assert names(find_pictures([folder / ".git"]), folder) == [".git/f.png"]
+
+
+def test_a_folder_without_pictures_is_named(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    for recursive in (False, True):
+        with pytest.raises(UsageError, match=r"empty has no pictures.*\.png"):
+            find_pictures([folder, folder / "empty"], recursive=recursive)
+
+
+def test_a_path_that_does_not_exist_is_named(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"no file or folder .*nowhere"):
+        find_pictures([folder / "nowhere"])
+
+
+def test_suffixes_tell_pictures() -> None:
+    assert {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".heic", ".avif", ".npy"} <= set(SUFFIXES)
+    assert all(is_picture(f"x{suffix.upper()}") for suffix in SUFFIXES)
+    assert not any(is_picture(name) for name in ("x.txt", "png", "x.png.part", ".png", "x.gif"))
