@@ -1,0 +1,77 @@
+"""What a data set is: names and files, read one pair at a time so that memory holds no more than that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unnoise.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where one picture of a data set lies."""
+
+    name: str
+    noisy: Path
+    clean: Path | None = None
+    """None where no truth exists."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One picture of a data set, its pixels read."""
+
+    name: str
+
+    noisy: NDArray[Any]
+    """(H, W) or (H, W, C); uint8, uint16 or float."""
+
+    clean: NDArray[Any] | None
+    """The same picture without noise, of the same shape; None where no truth exists."""
+
+
+class DataSet:
+    """Pictures of a folder in a fixed order, with their truth where there is one. Iterating reads one pair at a time."""
+
+    def __init__(self, name: str, entries: Sequence[Entry]) -> None:
+        self.name = name
+        """As the user wrote it, ``SET:DIR``."""
+        self.entries = tuple(entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Pair]:
+        """Read the pairs in order.
+
+        Raises:
+            UsageError: at a pair whose two pictures differ in size or channels.
+            UnnoiseError: at a file that cannot be read.
+        """
+        return map(_read, self.entries)
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether every picture has a clean one to score by."""
+        return all(entry.clean is not None for entry in self.entries)
+
+
+def _read(entry: Entry) -> Pair:
+    from unnoise import images
+
+    noisy = images.read(entry.noisy).pixels
+    clean = None if entry.clean is None else images.read(entry.clean).pixels
+    if clean is not None and clean.shape != noisy.shape:
+        sizes = f"{entry.noisy} is {_size(noisy)} and {entry.clean} is {_size(clean)}"
+        raise UsageError(f"The pictures of a pair must agree in size and channels, but {sizes}; replace one of them.")
+    return Pair(entry.name, noisy, clean)
+
+
+def _size(pixels: NDArray[Any]) -> str:
+    return "×".join(str(side) for side in pixels.shape)
