@@ -14,6 +14,20 @@ if TYPE_CHECKING:
 _DENOISERS = {
     "dbsn": "dbsn:DBSN",
     "dbsn-dense": "dbsn:DenseDBSN",
+    "ssbsn": "ssbsn:SSBSN",
+    "atbsn": "atbsn:ATBSN",
+    "atbsn-student-a": "atbsn_students:StudentA",
+    "atbsn-student-b": "atbsn_students:StudentB",
+    "atbsn-student-c": "atbsn_students:StudentC",
+    "tmbsn": "tmbsn:TMBSN",
+    "tmbsn-student": "tmbsn:TMBSNStudent",
+    "restormer": "restormer:Restormer",
+    "deamnet": "deamnet:DeamNet",
+    "nafnet": "nafnet:NAFNet",
+    "nafnet-baseline": "nafnet:NAFNetBaseline",
+    "unet": "unet:UNet",
+    "unet-blindspot": "unet_blindspot:BlindSpotUNet",
+    "dncnn": "dncnn:DnCNN",
 }
 
 

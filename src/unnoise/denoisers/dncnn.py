@@ -1,0 +1,76 @@
+"""DnCNN, a plain stack of 3×3 convolutions that predicts the noise.
+
+Zhang et al., "Beyond a Gaussian Denoiser: Residual Learning of Deep CNN for Image Denoising", IEEE TIP 2017; the weakest of the
+denoisers that the AMSNet paper compares.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.layers import last_layer
+
+
+class DnCNN(Denoiser):
+    """DnCNN, (B, channels, H, W) → the same shape, values in [0, 1]: x minus the predicted noise. Not blind.
+
+    In training mode the batch normalisation uses the whole batch's statistics; `reach` holds in evaluation mode.
+
+    Args:
+        channels: of the image; 1 for grey, 3 for colour.
+        features: width of every layer (64 in the paper).
+        layers: convolutions, the first and last included (17 in the paper, 20 for its blind colour model).
+    """
+
+    multiple: ClassVar[int] = 1
+    """Sides that divide by it need no padding."""
+
+    def __init__(self, channels: int = 3, features: int = 64, layers: int = 17) -> None:
+        super().__init__()
+        if layers < 2:
+            raise ValueError(f"layers must be at least 2, got {layers}.")
+        self.sizes = {"channels": channels, "features": features, "layers": layers}
+        body: list[nn.Module] = []
+        for _ in range(layers - 2):
+            # eps and momentum as in the published code; its momentum of 0.9 weighs the newest batch most.
+            normalisation = nn.BatchNorm2d(features, eps=1e-4, momentum=0.9)
+            body += [nn.Conv2d(features, features, 3, padding=1), normalisation, nn.ReLU(inplace=True)]
+        self.model = nn.Sequential(
+            nn.Conv2d(channels, features, 3, padding=1),
+            nn.ReLU(inplace=True),
+            *body,
+            nn.Conv2d(features, channels, 3, padding=1),
+        )
+
+    @property
+    def reach(self) -> int:
+        """One pixel for each 3×3 convolution."""
+        layers: int = self.sizes["layers"]
+        return layers
+
+    def forward(self, x: Tensor) -> Tensor:
+        last = self.model[-1]
+        assert isinstance(last, nn.Conv2d)
+        return x - last_layer(last, self.model[:-1](x))
+
+    @classmethod
+    def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
+        """Sizes from `model.0.weight` (F, C, 3, 3) and the number of convolutions; only the form with batch normalisation."""
+        first = weights.get("model.0.weight")
+        convolutions = sorted(
+            int(match[1])
+            for key, value in weights.items()
+            if (match := re.fullmatch(r"model\.(\d+)\.weight", key)) and value.dim() == 4
+        )
+        if first is None or first.dim() != 4 or first.shape[-1] != 3 or len(convolutions) < 2:
+            return None
+        if convolutions != [0, *range(2, 3 * len(convolutions) - 3, 3)]:  # every third module, after the first
+            return None
+        if weights[f"model.{convolutions[-1]}.weight"].shape[0] != first.shape[1]:
+            return None
+        return {"channels": first.shape[1], "features": first.shape[0], "layers": len(convolutions)}

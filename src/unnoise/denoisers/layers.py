@@ -1,0 +1,68 @@
+"""Layers that several denoisers share, written to be fast in either memory format and safe under autocast."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+NormKind = Literal["BiasFree", "WithBias"]
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation over the channels of each pixel, (B, C, H, W) → the same shape.
+
+    Args:
+        channels: C.
+        kind: ``"WithBias"``: (x − mean) / √(variance + eps) · weight + bias; ``"BiasFree"``: x / √(variance + eps) · weight,
+            where the variance is still about the mean (Zamir et al., "Restormer", CVPR 2022).
+        eps: added to the variance.
+    """
+
+    bias: nn.Parameter | None
+
+    def __init__(self, channels: int, kind: NormKind, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.register_parameter("bias", nn.Parameter(torch.zeros(channels)) if kind == "WithBias" else None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # The statistics need at least float32, whatever autocast made of x.
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        weight = self.weight.to(wide.dtype)
+        if self.bias is None:
+            return (wide * self._inverse_deviation(wide - wide.mean(1, keepdim=True)) * weight[:, None, None]).to(x.dtype)
+        bias = self.bias.to(wide.dtype)
+        if x.stride(1) == 1:  # channels last: torch's fused kernel needs no copy
+            return F.layer_norm(wide.permute(0, 2, 3, 1), weight.shape, weight, bias, self.eps).permute(0, 3, 1, 2).to(x.dtype)
+        wide = wide - wide.mean(1, keepdim=True)
+        return (wide * self._inverse_deviation(wide) * weight[:, None, None] + bias[:, None, None]).to(x.dtype)
+
+    def _inverse_deviation(self, centred: Tensor) -> Tensor:
+        # Two passes of means are several times faster than torch.var, which walks the strided channels one by one.
+        return torch.rsqrt(centred.square().mean(1, keepdim=True) + self.eps)  # (B, 1, H, W)
+
+
+def mix_channels(matrices: Tensor, x: Tensor) -> Tensor:
+    """Multiply each pixel of image b in x, (B, C, H, W), by the b-th of `matrices`, (B, C', C).
+
+    Gives (B, C', H, W), in the memory format of x.
+    """
+    batch, _, height, width = x.shape
+    if x.stride(1) == 1:
+        rows = x.permute(0, 2, 3, 1).flatten(1, 2) @ matrices.mT  # (B, H·W, C')
+        return rows.reshape(batch, height, width, -1).permute(0, 3, 1, 2)
+    return (matrices @ x.flatten(2)).reshape(batch, -1, height, width)
+
+
+def last_layer(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """Apply a network's last convolution in its weights' own precision, also under autocast.
+
+    Eight bits of bfloat16 mantissa would quantise the image itself; one thin layer in float32 costs next to nothing.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        result: Tensor = layer(x.to(layer.weight.dtype))
+        return result

@@ -1,0 +1,228 @@
+"""NAFNet and the baseline that it was simplified from.
+
+Chen et al., "Simple Baselines for Image Restoration", ECCV 2022. Both are one U-shaped frame and differ in its blocks only: the
+baseline has GELU and channel attention; NAFNet has the product of two halves (SimpleGate) in place of GELU, and a channel
+attention of one linear layer. AMSNet's published configuration names NAFNet but uses the *baseline*.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.layers import ChannelNorm, last_layer
+from unnoise.polyphase import pad_to_multiple
+
+
+class Block(nn.Module):
+    """The frame of a block, (B, C, H, W) → the same shape: attention over channels, then a feed-forward part, each residual."""
+
+    share: ClassVar[int] = 1
+    """The activation leaves one in `share` channels."""
+
+    def __init__(self, channels: int, depthwise: int, hidden: int) -> None:
+        super().__init__()
+        self.norm1 = ChannelNorm(channels, "WithBias", eps=1e-6)
+        self.conv1 = nn.Conv2d(channels, depthwise, 1)
+        self.conv2 = nn.Conv2d(depthwise, depthwise, 3, padding=1, groups=depthwise)
+        self.conv3 = nn.Conv2d(depthwise // self.share, channels, 1)
+        self.norm2 = ChannelNorm(channels, "WithBias", eps=1e-6)
+        self.conv4 = nn.Conv2d(channels, hidden, 1)
+        self.conv5 = nn.Conv2d(hidden // self.share, channels, 1)
+        # Zero at the start, so that a fresh block is the identity.
+        self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.gamma = nn.Parameter(torch.zeros(1, channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self._activate(self.conv2(self.conv1(self.norm1(x))))
+        x = x + _scaled(self.conv3, y * self._attend(y), self.beta)
+        return x + _scaled(self.conv5, self._activate(self.conv4(self.norm2(x))), self.gamma)
+
+    def _activate(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _attend(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) → a factor for each channel of each image, (B, C, 1, 1)."""
+        raise NotImplementedError
+
+
+class BaselineBlock(Block):
+    """GELU, and channel attention through half as many channels and a sigmoid (Fig. 3c of the paper)."""
+
+    def __init__(self, channels: int, depthwise: int, hidden: int) -> None:
+        super().__init__(channels, depthwise, hidden)
+        self.se = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(depthwise, depthwise // 2, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(depthwise // 2, depthwise, 1),
+            nn.Sigmoid(),
+        )
+
+    def _activate(self, x: Tensor) -> Tensor:
+        return F.gelu(x)
+
+    def _attend(self, x: Tensor) -> Tensor:
+        result: Tensor = self.se(x)
+        return result
+
+
+class NAFBlock(Block):
+    """SimpleGate, and simplified channel attention: no activation function anywhere (Fig. 3d and Eq. 6 of the paper)."""
+
+    share: ClassVar[int] = 2
+
+    def __init__(self, channels: int, depthwise: int, hidden: int) -> None:
+        super().__init__(channels, depthwise, hidden)
+        self.sca = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(depthwise // 2, depthwise // 2, 1))
+
+    def _activate(self, x: Tensor) -> Tensor:
+        one, other = x.chunk(2, dim=1)
+        return one * other
+
+    def _attend(self, x: Tensor) -> Tensor:
+        result: Tensor = self.sca(x)
+        return result
+
+
+class NAFNet(Denoiser):
+    """NAFNet, (B, channels, H, W) → the same shape, values in [0, 1]. Not blind.
+
+    Each encoder level halves the sides and doubles the width. Sides that do not divide by 2^levels (16 by default) are padded
+    with zeros, as in the published network, and the result is cropped. The channel attention averages over the whole image,
+    padding included, so every pixel depends on every other.
+
+    Args:
+        channels: of the image.
+        width: channels of the first level (32, or 64 for the paper's larger form).
+        encoder_blocks, decoder_blocks: blocks at each level, from the image down and back up.
+        middle_blocks: blocks at the bottom.
+        depthwise_expansion: how many times wider the depthwise convolution is than the level (2 in NAFNet, 1 in the baseline).
+        hidden_expansion: the same for the feed-forward part.
+    """
+
+    block: ClassVar[type[Block]] = NAFBlock
+    attention_key: ClassVar[str] = "sca.1.weight"
+
+    def __init__(
+        self,
+        channels: int = 3,
+        width: int = 32,
+        encoder_blocks: Sequence[int] = (2, 2, 4, 8),
+        middle_blocks: int = 12,
+        decoder_blocks: Sequence[int] = (2, 2, 2, 2),
+        depthwise_expansion: int = 2,
+        hidden_expansion: int = 2,
+    ) -> None:
+        super().__init__()
+        if len(encoder_blocks) != len(decoder_blocks):
+            raise ValueError(
+                f"encoder_blocks and decoder_blocks must be equally long, got {encoder_blocks} and {decoder_blocks}."
+            )
+        if width * depthwise_expansion % 2 or width * hidden_expansion % 2:
+            raise ValueError(
+                f"width times each expansion must be even, got {width}, {depthwise_expansion} and {hidden_expansion}."
+            )
+        self.sizes = {
+            "channels": channels,
+            "width": width,
+            "encoder_blocks": list(encoder_blocks),
+            "middle_blocks": middle_blocks,
+            "decoder_blocks": list(decoder_blocks),
+            "depthwise_expansion": depthwise_expansion,
+            "hidden_expansion": hidden_expansion,
+        }
+
+        def blocks(number: int, level: int) -> nn.Sequential:
+            wide = width << level
+            return nn.Sequential(
+                *(self.block(wide, wide * depthwise_expansion, wide * hidden_expansion) for _ in range(number))
+            )
+
+        levels = len(encoder_blocks)
+        self.intro = nn.Conv2d(channels, width, 3, padding=1)
+        self.encoders = nn.ModuleList(blocks(number, level) for level, number in enumerate(encoder_blocks))
+        self.downs = nn.ModuleList(nn.Conv2d(width << level, width << (level + 1), 2, stride=2) for level in range(levels))
+        self.middle_blks = blocks(middle_blocks, levels)
+        self.ups = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(width << level, width << (level + 1), 1, bias=False), nn.PixelShuffle(2))
+            for level in range(levels, 0, -1)
+        )
+        self.decoders = nn.ModuleList(blocks(number, levels - 1 - place) for place, number in enumerate(decoder_blocks))
+        self.ending = nn.Conv2d(width, channels, 3, padding=1)
+
+    @property
+    def multiple(self) -> int:
+        """Sides that divide by it need no padding."""
+        return 1 << len(self.downs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        return self.on_grid(pad_to_multiple(x, self.multiple))[..., :height, :width]
+
+    def on_grid(self, x: Tensor) -> Tensor:
+        """The network without its padding, (B, channels, H, W) → the same shape, for H and W that divide by `multiple`."""
+        image, skips = x, []
+        x = self.intro(x)
+        for encoder, down in zip(self.encoders, self.downs, strict=True):
+            x = encoder(x)
+            skips.append(x)
+            x = down(x)  # (B, 2·width·2^level, H/2^(level + 1), W/2^(level + 1))
+        x = self.middle_blks(x)
+        for up, decoder in zip(self.ups, self.decoders, strict=True):
+            x = decoder(up(x) + skips.pop())
+        return image + last_layer(self.ending, x)
+
+    @classmethod
+    def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
+        """Sizes from `intro.weight` (width, C, 3, 3), `downs` and the blocks' keys; the attention's tell the kind of block."""
+        first, widening = weights.get("intro.weight"), weights.get("downs.0.weight")
+        block = next((key.removesuffix(cls.attention_key) for key in weights if key.endswith(f".{cls.attention_key}")), None)
+        if first is None or widening is None or block is None or f"{block}conv4.weight" not in weights:
+            return None
+        levels = range(sum(bool(re.fullmatch(r"downs\.\d+\.weight", key)) for key in weights))
+        count = {
+            part: sum(bool(re.fullmatch(re.escape(part) + r"\.\d+\.beta", key)) for key in weights)
+            for part in ["middle_blks", *(f"{side}.{level}" for side in ("encoders", "decoders") for level in levels)]
+        }
+        wide = weights[f"{block}conv1.weight"].shape[1]
+        return {
+            "channels": first.shape[1],
+            "width": first.shape[0],
+            "encoder_blocks": [count[f"encoders.{level}"] for level in levels],
+            "middle_blocks": count["middle_blks"],
+            "decoder_blocks": [count[f"decoders.{level}"] for level in levels],
+            "depthwise_expansion": weights[f"{block}conv1.weight"].shape[0] // wide,
+            "hidden_expansion": weights[f"{block}conv4.weight"].shape[0] // wide,
+        }
+
+
+class NAFNetBaseline(NAFNet):
+    """The baseline of NAFNet, which AMSNet uses, with the same arguments; 29,056,227 parameters at its defaults."""
+
+    block: ClassVar[type[Block]] = BaselineBlock
+    attention_key: ClassVar[str] = "se.1.weight"
+
+    def __init__(
+        self,
+        channels: int = 3,
+        width: int = 32,
+        encoder_blocks: Sequence[int] = (2, 2, 4, 8),
+        middle_blocks: int = 12,
+        decoder_blocks: Sequence[int] = (2, 2, 2, 2),
+        depthwise_expansion: int = 1,
+        hidden_expansion: int = 2,
+    ) -> None:
+        super().__init__(channels, width, encoder_blocks, middle_blocks, decoder_blocks, depthwise_expansion, hidden_expansion)
+
+
+def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor) -> Tensor:
+    """layer(x) · scale, with the scale (1, C, 1, 1) taken into the weights, which are smaller than the image."""
+    bias = None if layer.bias is None else layer.bias * scale.flatten()
+    return F.conv2d(x, layer.weight * scale.view(-1, 1, 1, 1), bias)

@@ -1,0 +1,139 @@
+"""The U-Net of Laine et al. as AMSNet uses it: five levels, transposed convolutions up, 1×1 convolutions at the end.
+
+Ronneberger et al., "U-Net", MICCAI 2015, in the layout of Lehtinen et al., "Noise2Noise", ICML 2018, and Laine et al.,
+"High-Quality Self-Supervised Deep Image Denoising", NeurIPS 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.layers import last_layer
+from unnoise.denoisers.padding import pad_to_multiple_reflect
+from unnoise.denoisers.reach import Layer, doubling, reach_through, window
+
+OUTPUT_FEATURES = 96  # of the full-resolution and 1×1 layers, whatever the width
+SLOPE = 0.2  # of the leaky ReLU
+
+
+class Doubling(nn.Module):
+    """Transposed convolution and the skip beside it, (B, F, H, W) and (B, S, 2H, 2W) → (B, F + S, 2H, 2W)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.deconv = nn.ConvTranspose2d(features, features, 2, stride=2)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return torch.cat([self.deconv(x), skip], dim=1)
+
+
+class UNet(Denoiser):
+    """U-Net, (B, channels, H, W) → the same shape, values in [0, 1]. Not blind. 7,935,555 parameters at 128 features.
+
+    Sides that do not divide by 32 are padded by reflection and the result is cropped.
+
+    Args:
+        channels: of the image.
+        features: width of the encoder; the decoder is twice as wide (128 in AMSNet, 48 in Laine et al.).
+    """
+
+    multiple: ClassVar[int] = 32
+    """Sides that divide by it need no padding, and tiles cut at its multiples pool the same pixels together."""
+
+    branches: ClassVar[int] = 1
+    """How many trunk outputs lie side by side before the 1×1 convolutions."""
+
+    def __init__(self, channels: int = 3, features: int = 128) -> None:
+        super().__init__()
+        self.sizes = {"channels": channels, "features": features}
+        wide, out = 2 * features, OUTPUT_FEATURES
+        self.enc_conv0 = _convolution(channels, features)
+        for level in range(1, 7):
+            self.add_module(f"enc_conv{level}", _convolution(features, features))
+        for level in range(5, 0, -1):
+            entering = features if level == 5 else wide
+            self.add_module(f"up{level}", Doubling(entering))
+            skip, leaving = (features, wide) if level > 1 else (channels, out)
+            self.add_module(f"dec_conv{level}a", _convolution(entering + skip, leaving))
+            self.add_module(f"dec_conv{level}b", _convolution(leaving, leaving))
+        self.nin_a = nn.Conv2d(out * self.branches, out * self.branches, 1)
+        self.nin_b = nn.Conv2d(out * self.branches, out, 1)
+        self.nin_c = nn.Conv2d(out, channels, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                _start_small(module)
+
+    @property
+    def reach(self) -> int:
+        """Down to the sixth convolution at a thirty-second of the resolution, and up again."""
+        return reach_through(deepest_path(window(1, 1), window(0, 1, 2)), self.multiple)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        return self.on_grid(pad_to_multiple_reflect(x, self.multiple))[..., :height, :width]
+
+    def on_grid(self, x: Tensor) -> Tensor:
+        """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 32."""
+        return self._finish(self._trunk(x))
+
+    def _trunk(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) → (B, 96, H, W)."""
+        skips = [x]  # then the pooled features of levels 1 to 4
+        x = self._pool(self._convolve("enc_conv1", self._convolve("enc_conv0", x)))  # (B, F, H/2, W/2)
+        for level in range(2, 6):
+            skips.append(x)
+            x = self._pool(self._convolve(f"enc_conv{level}", x))  # (B, F, H/2^level, W/2^level)
+        x = self._convolve("enc_conv6", x)
+        for level in range(5, 0, -1):
+            x = self.get_submodule(f"up{level}")(x, skips.pop())
+            x = self._convolve(f"dec_conv{level}a", x)
+            x = self._convolve(f"dec_conv{level}b", x)  # (B, 2F or 96, H/2^(level − 1), W/2^(level − 1))
+        return x
+
+    def _finish(self, x: Tensor) -> Tensor:
+        """(B, 96·branches, H, W) → (B, channels, H, W)."""
+        x = F.leaky_relu(self.nin_a(x), SLOPE, inplace=True)
+        x = F.leaky_relu(self.nin_b(x), SLOPE, inplace=True)
+        return last_layer(self.nin_c, x)
+
+    def _convolve(self, name: str, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.get_submodule(name)(x), SLOPE, inplace=True)
+
+    def _pool(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(x, 2)
+
+    @classmethod
+    def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
+        """Sizes from `enc_conv0.weight` (F, C, 3, 3); the width of `nin_a` tells the blind-spot form from the plain one."""
+        first, mixing = weights.get("enc_conv0.weight"), weights.get("nin_a.weight")
+        if first is None or mixing is None or "up1.deconv.weight" not in weights:
+            return None
+        if mixing.shape[1] != OUTPUT_FEATURES * cls.branches:
+            return None
+        return {"channels": first.shape[1], "features": first.shape[0]}
+
+
+def _convolution(entering: int, leaving: int) -> nn.Conv2d:
+    return nn.Conv2d(entering, leaving, 3, padding=1)
+
+
+def _start_small(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
+    """The published start: a tenth of Kaiming's normal weights, zero biases."""
+    nn.init.kaiming_normal_(layer.weight)
+    with torch.no_grad():
+        layer.weight *= 0.1
+        if layer.bias is not None:
+            layer.bias.zero_()
+
+
+def deepest_path(convolution: Layer, pooling: Layer) -> list[Layer]:
+    """The deepest path from the output to the input, with the given 3×3 convolution and pooling."""
+    up = [convolution, convolution, doubling()]
+    down = [pooling, convolution]
+    return up * 5 + [convolution] + down * 5 + [convolution]

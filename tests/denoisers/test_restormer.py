@@ -1,0 +1,116 @@
+"""Restormer's parts against their formulas written out plainly. The whole network: test_amsnet_denoisers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unnoise import denoisers
+from unnoise.denoisers.layers import ChannelNorm, mix_channels
+from unnoise.denoisers.restormer import Attention, Restormer
+
+FORMATS = pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+
+
+def _attention_as_in_the_paper(layer: Attention, x: torch.Tensor) -> torch.Tensor:
+    """Eq. 1, one image and head after another."""
+    heads = len(layer.temperature)
+    results = []
+    for image in layer.qkv_dwconv(layer.qkv(x)):
+        queries, keys, values = image.flatten(1).chunk(3)
+        parts = []
+        for head, (q, k, v) in enumerate(zip(queries.chunk(heads), keys.chunk(heads), values.chunk(heads), strict=True)):
+            cosines = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).T
+            parts.append(torch.softmax(layer.temperature[head] * cosines, dim=-1) @ v)
+        results.append(torch.cat(parts).reshape(x.shape[1:]))
+    return layer.project_out(torch.stack(results))
+
+
+@FORMATS
+@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("bias", [False, True])
+def test_attention(memory_format: torch.memory_format, heads: int, bias: bool) -> None:
+    layer = Attention(12, heads, bias).double()
+    torch.nn.init.normal_(layer.temperature)
+    x = torch.randn(2, 12, 6, 5, dtype=torch.float64).contiguous(memory_format=memory_format)
+    x[1, :, :3] = 0
+    torch.testing.assert_close(layer(x), _attention_as_in_the_paper(layer, x))
+
+
+def test_attention_of_nothing_is_finite() -> None:
+    """A masked input may be zero everywhere, and then so are the norms of queries and keys."""
+    assert Attention(4, 2, bias=False)(torch.zeros(1, 4, 8, 8)).isfinite().all()
+
+
+def test_attention_does_not_overflow_in_half_precision() -> None:
+    layer = Attention(4, 2, bias=False)
+    for weight in (layer.qkv.weight, layer.qkv_dwconv.weight):
+        torch.nn.init.constant_(weight, 1.0)
+    x = torch.full((1, 4, 64, 64), 2.0)
+    torch.testing.assert_close(layer.half()(x.half()).float(), layer.float()(x), rtol=0.01, atol=0.01)
+
+
+@FORMATS
+def test_norm_with_bias_is_torchs(memory_format: torch.memory_format) -> None:
+    layer = ChannelNorm(6, "WithBias", eps=1e-5)
+    assert layer.bias is not None
+    torch.nn.init.normal_(layer.weight)
+    torch.nn.init.normal_(layer.bias)
+    x = torch.randn(2, 6, 4, 3).contiguous(memory_format=memory_format)
+    expected = F.layer_norm(x.permute(0, 2, 3, 1), (6,), layer.weight, layer.bias, 1e-5).permute(0, 3, 1, 2)
+    torch.testing.assert_close(layer(x), expected)
+
+
+@FORMATS
+def test_norm_without_bias_keeps_the_mean(memory_format: torch.memory_format) -> None:
+    layer = ChannelNorm(6, "BiasFree", eps=1e-5)
+    torch.nn.init.normal_(layer.weight)
+    x = (3 + torch.randn(2, 6, 4, 3)).contiguous(memory_format=memory_format)
+    expected = x / torch.sqrt(x.var(1, correction=0, keepdim=True) + 1e-5) * layer.weight.view(1, 6, 1, 1)
+    torch.testing.assert_close(layer(x), expected)
+
+
+@FORMATS
+def test_mixed_channels_keep_the_memory_format(memory_format: torch.memory_format) -> None:
+    x = torch.randn(2, 6, 4, 3).contiguous(memory_format=memory_format)
+    matrices = torch.randn(2, 5, 6)
+    mixed = mix_channels(matrices, x)
+    assert mixed.is_contiguous(memory_format=memory_format)
+    torch.testing.assert_close(mixed, torch.einsum("boc,bchw->bohw", matrices, x))
+
+
+def test_parameters_with_bias() -> None:
+    """The form that the paper trains for deblurring and deraining."""
+    with torch.device("meta"):
+        assert Restormer(norm="WithBias").parameter_count() == 26_126_644
+
+
+@settings(max_examples=15, deadline=None)
+@given(dim=st.sampled_from([2, 8, 24, 48]), expansion=st.floats(1, 4))
+def test_inferred_expansion_gives_the_same_widths(dim: int, expansion: float) -> None:
+    with torch.device("meta"):
+        network = Restormer(dim=dim, blocks=(1, 1, 1, 1), heads=(1, 1, 1, 1), expansion=expansion)
+        sizes = Restormer.infer_sizes(network.state_dict())
+        assert sizes is not None
+        again = Restormer(**sizes)
+    shapes = [{key: value.shape for key, value in each.state_dict().items()} for each in (network, again)]
+    assert shapes[0] == shapes[1]
+
+
+def test_the_published_expansion_is_found_as_published() -> None:
+    with torch.device("meta"):
+        sizes = Restormer.infer_sizes(Restormer().state_dict())
+    assert sizes is not None
+    assert sizes == Restormer.infer_sizes(Restormer(**sizes).state_dict())
+    assert sizes["expansion"] == 2.66
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"heads": (5, 2, 4, 8)}, {"blocks": (1, 1, 1)}, {"norm": "batch"}, {"dim": 3, "heads": (1, 1, 1, 1)}]
+)
+def test_impossible_sizes_are_refused(sizes: dict[str, object]) -> None:
+    with pytest.raises(denoisers.UsageError):
+        denoisers.create("restormer", **sizes)
