@@ -1,0 +1,8 @@
+"""Simulating a camera's noise and measuring noise. Importing it loads neither torch nor pyvips."""
+
+from __future__ import annotations
+
+from unnoise.noise.camera import Camera
+from unnoise.noise.statistics import autocorrelation
+
+__all__ = ["Camera", "autocorrelation"]

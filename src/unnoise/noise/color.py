@@ -1,0 +1,53 @@
+"""The way between a picture as displayed, in sRGB, and linear light as a camera's sensor sees it, in the sensor's own colours.
+
+Both directions are in the manner of Brooks et al., "Unprocessing Images for Learned Raw Denoising", CVPR 2019, without the tone
+curve of that paper.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_HIGHLIGHT = 0.9
+
+
+def srgb_encode(linear: Array) -> Array:
+    """Linear light to display values, both in 0..1: the transfer function of sRGB (IEC 61966-2-1). Any shape, float."""
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)
+
+
+def srgb_decode(display: Array) -> Array:
+    """Display values to linear light: the inverse of `srgb_encode`."""
+    return np.where(display <= 0.04045, display / 12.92, ((np.maximum(display, 0.04045) + 0.055) / 1.055) ** 2.4)
+
+
+def to_sensor(linear: Array, gains: Array, matrix: Array) -> Array:
+    """Linear sRGB (H, W, 3) in 0..1 to what the sensor sees, (H, W, 3) in 0..1: undo the colour matrix, then the white balance.
+
+    Highlights need care. White divided by a red gain of 2 would be half of what the sensor can hold, and noisy; but the
+    white of a photograph is nearly always overexposed, the sensor saturated and hardly noisy. So, as Brooks et al. do, the
+    division by the gain g fades out where a pixel's mean lies above 0.9: x becomes (1 − α)·x/g + α·x with
+    α = ((mean − 0.9) / 0.1)².
+    """
+    camera = linear @ np.linalg.inv(matrix).T.astype(linear.dtype)  # (H, W, 3)
+    divided = camera / gains.astype(linear.dtype)
+    blown = np.clip((camera.mean(axis=-1, keepdims=True) - _HIGHLIGHT) / (1 - _HIGHLIGHT), 0, 1) ** 2  # (H, W, 1)
+    seen: Array = np.clip(divided + blown * (camera - divided), 0, 1)
+    return seen
+
+
+def to_display_light(camera: Array, matrix: Array) -> Array:
+    """White-balanced camera colours (H, W, 3) to linear sRGB in 0..1: the colour matrix, then cutting what no display shows."""
+    linear: Array = np.clip(camera @ matrix.T.astype(camera.dtype), 0, 1)
+    return linear
+
+
+def luma(picture: Array) -> Array:
+    """The brightness of a displayed picture, (H, W, 3) → (H, W), with the weights of ITU-R BT.601 that JPEG uses too."""
+    grey: Array = picture @ np.array([0.299, 0.587, 0.114], picture.dtype)
+    return grey
