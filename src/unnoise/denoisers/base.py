@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unnoise.errors import UsageError
 
-Initialization = Literal["default", "scaled"]
+Initialization = Literal["default", "he"]
 Blindness = Literal["strict", "approximate", "none"]
 
 
@@ -34,17 +34,17 @@ class Denoiser(nn.Module):
         return None
 
     def initialize(self, kind: Initialization) -> None:
-        """Draw the weights anew: *default* leaves what the constructor drew, as the published code does; *scaled*: `scale_weights`."""
-        if kind == "scaled":
-            self.scale_weights()
+        """Draw the weights anew: *default* leaves what the constructor drew, as published; *he*: see `initialize_he`."""
+        if kind == "he":
+            self.initialize_he()
 
-    def scale_weights(self) -> None:
-        """Make a fresh network's features start at unit size, whatever its value range; saves a short training its first minutes.
+    def initialize_he(self) -> None:
+        """Draw weights that keep the signal's size from layer to layer, which saves a short training its first minutes.
 
         Raises:
             UsageError: for a network that does not say how.
         """
-        raise UsageError(f"{type(self).__name__} has no 'scaled' initialization; set training.initialization to 'default'.")
+        raise UsageError(f"{type(self).__name__} has no initialization 'he'; set training.initialization to 'default'.")
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

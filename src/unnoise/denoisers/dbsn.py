@@ -124,13 +124,12 @@ class DBSN(Denoiser):
             return self.tail[-1](x.to(self.tail[-1].weight.dtype))
 
     @torch.no_grad()
-    def scale_weights(self) -> None:
-        """He-normal weights and zero biases; the head divides by about the range, the last layer multiplies by it.
+    def initialize_he(self) -> None:
+        """He-normal weights, zero biases; a tenth for each residual module's last layer, half for the network's own.
 
-        The residual modules start at a tenth, so that nine of them in a row do not add up. PyTorch's own draw, which the published
-        code keeps, shrinks the signal from layer to layer and lets the network begin as a dark constant.
+        PyTorch's own draw, which the published code keeps, shrinks the signal from layer to layer, so that the network begins as a
+        nearly constant black and takes its first minutes to find the brightness of its input.
         """
-        low, high = self.value_range
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
@@ -138,8 +137,7 @@ class DBSN(Denoiser):
         for module in self.modules():
             if isinstance(module, ResidualModule):
                 module.body[2].weight *= 0.1  # type: ignore[operator]
-        self.head[0].weight *= 2.5 / (high - low)  # type: ignore[operator]
-        self.tail[-1].weight *= (high - low) / 5  # type: ignore[operator]
+        self.tail[-1].weight *= 0.5  # type: ignore[operator]
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

@@ -68,7 +68,7 @@ class Training(BaseModel):
     steps: Annotated[int, Field(ge=1)] = 100_000
     """Length of the run where neither `--steps` nor `--minutes` is given."""
     initialization: Initialization = "default"
-    """*default*: as the constructor draws, which is what the published code does; *scaled*: see `Denoiser.scale_weights`."""
+    """*default*: as the constructor draws, which is what the published code does; *he*: see `Denoiser.initialize_he`."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the exponential moving average of the weights, which is what is saved; 0: none."""
     flips: bool = True

@@ -1,0 +1,95 @@
+"""Training really learns: on noisy pictures alone the loss falls, and so does the error against the clean ones it never saw."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from unnoise import recipes
+from unnoise.errors import UnnoiseError, UsageError
+from unnoise.model import Model
+from unnoise.recipes.schema import Recipe
+from unnoise.training.loop import Status, train
+
+
+def _scene(seed: int, side: int = 96) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A clean picture of smooth shapes, and the same with noise that is correlated over two pixels."""
+    draw = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:side, :side] / side
+    waves = [np.sin(2 * np.pi * (draw.uniform(-2, 2) * rows + draw.uniform(-2, 2) * columns + draw.random())) for _ in range(3)]
+    clean = (0.5 + 0.3 * np.stack(waves, axis=-1)).astype(np.float32)
+    white = draw.normal(0, 0.16, (side + 1, side + 1, 3))
+    correlated = (white[1:, 1:] + white[:-1, 1:] + white[1:, :-1] + white[:-1, :-1]) / 2
+    return clean, np.clip(clean + correlated, 0, 1).astype(np.float32)
+
+
+def _recipe(**training: object) -> Recipe:
+    fields = {
+        "name": "tiny",
+        "denoiser": {"name": "dbsn", "features": 8, "modules": 2},
+        "scheme": {"name": "pd-blind-spot", "train_stride": 4, "infer_stride": 2},
+        "training": {"crop": 48, "batch": 4, "learning_rate": 3e-3, "initialization": "he", "ema": 0.9, "steps": 200} | training,
+    }
+    return recipes.validate(fields, "tiny")
+
+
+def _error(model: Model, seed: int = 99) -> tuple[float, float]:
+    """Mean squared error of the noisy and of the restored picture, of a scene that was not trained on."""
+    clean, noisy = _scene(seed)
+    return float(((noisy - clean) ** 2).mean()), float(((model.denoise(noisy) - clean) ** 2).mean())
+
+
+def test_loss_and_error_against_the_truth_fall(tmp_path: Path) -> None:
+    pictures = [_scene(seed)[1] for seed in range(6)]
+    short = train(pictures, _recipe(), output=tmp_path / "short", steps=20, device="cpu")
+    long = train(pictures, _recipe(), output=tmp_path / "long", steps=300, device="cpu")
+    noisy, after_short = _error(short)
+    _, after_long = _error(long)
+    assert after_long < 0.5 * after_short
+    assert after_long < 0.35 * noisy
+    losses = [float(row["loss"]) for row in csv.DictReader((tmp_path / "long" / "log.csv").open())]
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
+    seen: list[Status] = []
+    model = train([_scene(0)[1]], _recipe(), output=tmp_path, steps=25, device="cpu", progress=seen.append, command="the command")
+    again = Model.load(tmp_path / "model.safetensors")
+    assert all(torch.equal(value, again.network.state_dict()[key]) for key, value in model.network.state_dict().items())
+    assert again.card.steps == 25
+    assert again.card.command == "the command"
+    assert list((tmp_path / "previews").glob("*.png"))
+    assert list((tmp_path / "tensorboard").iterdir())
+    assert [status.step for status in seen] == [20, 25]
+    assert seen[-1].share == 1
+    assert seen[-1].seconds_left == 0
+
+
+def test_minutes_end_a_run_and_fit_the_schedule(tmp_path: Path) -> None:
+    model = train([_scene(0)[1]], _recipe(), output=tmp_path, minutes=0.05, device="cpu")
+    assert model.card.minutes == pytest.approx(0.05, abs=0.03)
+    rows = list(csv.DictReader((tmp_path / "log.csv").open()))
+    assert float(rows[-1]["learning_rate"]) < 0.2 * 3e-3  # the cosine came down although the recipe's 200 steps mean nothing here
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
+    with pytest.raises(UnnoiseError, match="no finite number any more"):
+        train([_scene(0)[1]], _recipe(learning_rate=1e30), output=tmp_path, steps=40, device="cpu")
+
+
+def test_start_from_a_model(tmp_path: Path) -> None:
+    first = train([_scene(0)[1]], _recipe(), output=tmp_path / "first", steps=30, device="cpu")
+    second = train([_scene(0)[1]], _recipe(learning_rate=1e-9), output=tmp_path / "second", steps=1, device="cpu", start=first)
+    for key, value in first.network.state_dict().items():
+        assert torch.allclose(value, second.network.state_dict()[key], atol=1e-6)
+
+
+@pytest.mark.parametrize(("options", "match"), [({"steps": 0}, "at least one step"), ({"minutes": -1.0}, "more than 0 minutes")])
+def test_bad_lengths(tmp_path: Path, options: dict[str, float], match: str) -> None:
+    with pytest.raises(UsageError, match=match):
+        train([_scene(0)[1]], _recipe(), output=tmp_path, **options)  # type: ignore[arg-type]
