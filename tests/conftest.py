@@ -6,10 +6,13 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks gain nothing from more, and lose much beside other work
 
+import hypothesis
 import pytest
 import torch
 
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("unnoise", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("unnoise")
 
 
 @pytest.fixture(autouse=True)

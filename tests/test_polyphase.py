@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import golden
 
+from reference import golden
 from unnoise.polyphase import merge_batch, merge_mosaic, split_batch, split_mosaic
 
 sides = st.integers(1, 23)
@@ -43,8 +43,9 @@ def test_both_layouts_hold_the_polyphase_components(height: int, width: int, str
 
 def test_golden() -> None:
     _, _ = golden("apbsn")  # skips where the reference files are absent
-    from reference import DATA
     from safetensors.torch import load_file
+
+    from reference import DATA
 
     tensors = load_file(DATA.parent / "golden" / "pixel_downsampling.safetensors")
     assert torch.equal(split_batch(tensors["input"], 5), tensors["pd5_batch"])

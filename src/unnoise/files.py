@@ -38,7 +38,9 @@ def written_whole(target: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(target)
     except OSError as error:
-        raise UnnoiseError(f"{target} cannot be written: {error.strerror or error}; choose another place or free some space.") from error
+        raise UnnoiseError(
+            f"{target} cannot be written: {error.strerror or error}; choose another place or free some space."
+        ) from error
     finally:
         with suppress(OSError):
             temporary.unlink()

@@ -74,7 +74,7 @@ class Model:
             progress: called with (tiles done, tiles in all).
 
         Returns:
-            What came in: the same kind, shape, dtype and range.
+            What came in: the same kind, shape, dtype and range (floats are clipped to 0..1, or to the input's own range if wider).
 
         Raises:
             UsageError: for an image of another kind or shape, or with values that are no numbers.
@@ -82,7 +82,10 @@ class Model:
         noisy, form = images.to_tensor(image)
         refinement = self.recipe.refinement if refine is None else (self.recipe.refinement or R3()) if refine else None
         settings = Settings(refinement=refinement, ensemble=ensemble, tile=tile, precision=precision)
-        return form.restore(restore(self.network, self.recipe.scheme, noisy, settings, progress))  # type: ignore[no-any-return]
+        restored = restore(self.network, self.recipe.scheme, noisy, settings, progress)
+        # Within black and white, or within the input's own range where that reached beyond.
+        restored = restored.clamp(noisy.min().clamp(max=0.0), noisy.max().clamp(min=1.0))
+        return form.restore(restored)
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Write weights, recipe and card to one `.safetensors` file, whole or not at all.
@@ -129,7 +132,9 @@ class Model:
             raise UnnoiseError(f"{path} is no model of unnoise (its header lacks '{FORMAT}'); make one with 'unnoise import'.")
         network = denoisers.create(header["denoiser"], **json.loads(header["sizes"]))
         try:
-            network.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in tensors.items()})
+            network.load_state_dict(
+                {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
+            )
         except RuntimeError as error:
             raise UnnoiseError(f"The weights in {path} do not fit its own header; get the file again.") from error
         recipe = recipes.validate(json.loads(header["recipe"]), str(path))
@@ -139,4 +144,3 @@ class Model:
 def fresh(recipe: Recipe) -> Model:
     """A model with random weights, made as the recipe says."""
     return Model(denoisers.create(recipe.denoiser.name, **recipe.denoiser.sizes), recipe)
-

@@ -38,7 +38,9 @@ def merge_batch(parts: Tensor, stride: int, size: tuple[int, int] | None = None)
     _check(parts, stride)
     total, channels, height, width = parts.shape
     if total % stride**2:
-        raise ValueError(f"{total} images are no multiple of stride² = {stride**2}; give what split_batch made with the same stride.")
+        raise ValueError(
+            f"{total} images are no multiple of stride² = {stride**2}; give what split_batch made with the same stride."
+        )
     x = parts.reshape(-1, stride, stride, channels, height, width)  # (B, s, s, C, H/s, W/s)
     x = x.permute(0, 3, 4, 1, 5, 2)  # (B, C, H/s, s, W/s, s)
     x = x.reshape(-1, channels, height * stride, width * stride)  # (B, C, H, W)
@@ -69,7 +71,9 @@ def merge_mosaic(mosaic: Tensor, stride: int, border: int = 0, size: tuple[int, 
         raise ValueError(
             f"A mosaic of {height}×{width} does not hold {stride}×{stride} tiles with a border of {border}; give what split_mosaic made."
         )
-    x = mosaic.reshape(batch, channels, stride, height // stride, stride, width // stride)  # (B, C, s, h, s, w), h and w with borders
+    x = mosaic.reshape(
+        batch, channels, stride, height // stride, stride, width // stride
+    )  # (B, C, s, h, s, w), h and w with borders
     x = x[:, :, :, border : height // stride - border, :, border : width // stride - border]  # (B, C, s, H/s, s, W/s)
     x = x.permute(0, 1, 3, 2, 5, 4)  # (B, C, H/s, s, W/s, s)
     x = x.reshape(batch, channels, x.shape[2] * stride, x.shape[4] * stride)  # (B, C, H, W)

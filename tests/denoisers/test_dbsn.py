@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import golden, relative_error, wide_open
 
+from reference import golden, relative_error, wide_open
 from unnoise import denoisers
 from unnoise.denoisers.dbsn import DBSN, DenseDBSN
 
@@ -52,7 +52,9 @@ def test_parameters_at_full_size() -> None:
     modules=st.integers(1, 4),
     strides=st.sampled_from([(2,), (2, 3), (4,), (2, 3, 5)]),
 )
-def test_blind_at_any_size_and_place(height: int, width: int, place: tuple[float, float], modules: int, strides: tuple[int]) -> None:
+def test_blind_at_any_size_and_place(
+    height: int, width: int, place: tuple[float, float], modules: int, strides: tuple[int]
+) -> None:
     network = wide_open(DBSN(features=4, modules=modules, strides=strides))
     row, column = int(place[0] * height), int(place[1] * width)
     assert _gradient(network, height, width, row, column)[row, column] == 0

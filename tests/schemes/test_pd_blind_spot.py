@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import golden, relative_error, wide_open
 
+from reference import golden, relative_error, wide_open
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
 

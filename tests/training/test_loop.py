@@ -33,7 +33,8 @@ def _recipe(**training: object) -> Recipe:
         "name": "tiny",
         "denoiser": {"name": "dbsn", "features": 8, "modules": 2},
         "scheme": {"name": "pd-blind-spot", "train_stride": 4, "infer_stride": 2},
-        "training": {"crop": 48, "batch": 4, "learning_rate": 3e-3, "initialization": "he", "ema": 0.9, "steps": 200} | training,
+        "training": {"crop": 48, "batch": 4, "learning_rate": 3e-3, "initialization": "he", "ema": 0.9, "steps": 200}
+        | training,
     }
     return recipes.validate(fields, "tiny")
 
@@ -58,7 +59,9 @@ def test_loss_and_error_against_the_truth_fall(tmp_path: Path) -> None:
 
 def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
     seen: list[Status] = []
-    model = train([_scene(0)[1]], _recipe(), output=tmp_path, steps=25, device="cpu", progress=seen.append, command="the command")
+    model = train(
+        [_scene(0)[1]], _recipe(), output=tmp_path, steps=25, device="cpu", progress=seen.append, command="the command"
+    )
     again = Model.load(tmp_path / "model.safetensors")
     assert all(torch.equal(value, again.network.state_dict()[key]) for key, value in model.network.state_dict().items())
     assert again.card.steps == 25
@@ -74,7 +77,9 @@ def test_minutes_end_a_run_and_fit_the_schedule(tmp_path: Path) -> None:
     model = train([_scene(0)[1]], _recipe(), output=tmp_path, minutes=0.05, device="cpu")
     assert model.card.minutes == pytest.approx(0.05, abs=0.03)
     rows = list(csv.DictReader((tmp_path / "log.csv").open()))
-    assert float(rows[-1]["learning_rate"]) < 0.2 * 3e-3  # the cosine came down although the recipe's 200 steps mean nothing here
+    assert (
+        float(rows[-1]["learning_rate"]) < 0.2 * 3e-3
+    )  # the cosine came down although the recipe's 200 steps mean nothing here
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
@@ -89,7 +94,9 @@ def test_start_from_a_model(tmp_path: Path) -> None:
         assert torch.allclose(value, second.network.state_dict()[key], atol=1e-6)
 
 
-@pytest.mark.parametrize(("options", "match"), [({"steps": 0}, "at least one step"), ({"minutes": -1.0}, "more than 0 minutes")])
+@pytest.mark.parametrize(
+    ("options", "match"), [({"steps": 0}, "at least one step"), ({"minutes": -1.0}, "more than 0 minutes")]
+)
 def test_bad_lengths(tmp_path: Path, options: dict[str, float], match: str) -> None:
     with pytest.raises(UsageError, match=match):
         train([_scene(0)[1]], _recipe(), output=tmp_path, **options)  # type: ignore[arg-type]

@@ -43,7 +43,18 @@ def _command(pictures: Path, tmp_path: Path, out: Path, *more: str) -> list[str]
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(RECIPE))
     program = "from unnoise.cli import main; main()"
-    options = ["--recipe", str(recipe), "--out", str(out), "--precision", "float32", "--device", "cpu", "--checkpoint-every", "0"]
+    options = [
+        "--recipe",
+        str(recipe),
+        "--out",
+        str(out),
+        "--precision",
+        "float32",
+        "--device",
+        "cpu",
+        "--checkpoint-every",
+        "0",
+    ]
     return [sys.executable, "-c", program, "train", str(pictures), *options, *more]
 
 

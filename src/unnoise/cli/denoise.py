@@ -14,11 +14,17 @@ def denoise(
         Path | None, typer.Option("-o", "--out", help="A folder, or a file for a single picture; default: beside each picture.")
     ] = None,
     model: Annotated[str, typer.Option(help="A model's name (see `unnoise models`) or file.")] = "default",
-    refine: Annotated[bool | None, typer.Option("--refine/--no-refine", help="R³ after the first estimate; default: as the model says.")] = None,
-    ensemble: Annotated[bool, typer.Option("--ensemble", help="Average over eight flips and turns: a little better, eight times slower.")] = False,
+    refine: Annotated[
+        bool | None, typer.Option("--refine/--no-refine", help="R³ after the first estimate; default: as the model says.")
+    ] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Average over eight flips and turns: a little better, eight times slower.")
+    ] = False,
     tile: Annotated[int | None, typer.Option(help="Side of the tiles in pixels; smaller takes less memory.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best one present.")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32, bfloat16, float16; default: what the hardware does best.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, bfloat16, float16; default: what the hardware does best.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there already.")] = False,
 ) -> None:
     """Take the noise out of pictures."""

@@ -11,13 +11,17 @@ import typer
 def evaluate(
     model: Annotated[str, typer.Option(help="A model's name or file.")] = "default",
     data: Annotated[str, typer.Option(help="SET:DIR, such as pairs:DIR, sidd-val:DIR, polyu:DIR or cc15:DIR.")] = ...,  # type: ignore[assignment]
-    protocol: Annotated[str, typer.Option(help="default, ap-bsn, amsnet or at-bsn: how PSNR and SSIM are counted.")] = "default",
+    protocol: Annotated[
+        str, typer.Option(help="default, ap-bsn, amsnet or at-bsn: how PSNR and SSIM are counted.")
+    ] = "default",
     json: Annotated[Path | None, typer.Option(help="Write all scores to this file as well.")] = None,
     refine: Annotated[bool | None, typer.Option("--refine/--no-refine", help="R³ after the first estimate.")] = None,
     ensemble: Annotated[bool, typer.Option("--ensemble", help="Average over eight flips and turns.")] = False,
     limit: Annotated[int | None, typer.Option(help="Score only so many pictures, evenly chosen.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best one present.")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32, bfloat16, float16; default: what the hardware does best.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, bfloat16, float16; default: what the hardware does best.")
+    ] = None,
 ) -> None:
     """Score a model on pictures whose truth is known, beside the noisy input."""
     from unnoise import zoo
@@ -29,7 +33,9 @@ def evaluate(
     pairs = open_set(data)
     loaded = zoo.load(model).to(device or "auto")
     with bar("evaluate") as progress:
-        result = run(loaded, pairs, protocol, progress=progress, limit=limit, refine=refine, ensemble=ensemble, precision=precision)
+        result = run(
+            loaded, pairs, protocol, progress=progress, limit=limit, refine=refine, ensemble=ensemble, precision=precision
+        )
     if json:
         with written_whole(json) as temporary:
             temporary.write_text(result.to_json(), encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -24,36 +26,49 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def training_bar() -> Iterator[Callable[[Status], None]]:
-    """A bar with step, loss, images a second and time left; where standard error is no terminal, a line a minute."""
-    import time
-
+    """A bar with step, loss, images a second and time left; where standard error is no terminal, a line a minute instead."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines()
+        return
     columns = (
         TextColumn("step {task.fields[step]}"),
         BarColumn(),
-        TextColumn("{task.percentage:.0f} %  loss {task.fields[loss]:.4g}  {task.fields[speed]:.1f} images/s  {task.fields[left]} left"),
+        TextColumn(
+            "{task.percentage:.0f} %  loss {task.fields[loss]:.4g}  {task.fields[speed]:.1f} images/s  {task.fields[left]} left"
+        ),
     )
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("train", total=1.0, step=0, loss=float("nan"), speed=0.0, left="?")
-        last_line = 0.0
+        yield lambda status: progress.update(
+            task,
+            completed=status.share,
+            step=status.step,
+            loss=status.loss,
+            speed=status.images_per_second,
+            left=_duration(status.seconds_left),
+        )
 
-        def show(status: Status) -> None:
-            nonlocal last_line
-            left = _duration(status.seconds_left)
-            progress.update(
-                task, completed=status.share, step=status.step, loss=status.loss, speed=status.images_per_second, left=left
-            )
-            if not console.is_terminal and time.monotonic() - last_line >= 60:
-                last_line = time.monotonic()
-                console.print(
-                    f"step {status.step}, {100 * status.share:.0f} %, loss {status.loss:.4g}, "
-                    f"{status.images_per_second:.1f} images/s, {left} left"
-                )
 
-        yield show
+class _Lines:
+    """What a log file can hold of a training's progress: one line a minute, and the last."""
+
+    def __init__(self) -> None:
+        self.written = float("-inf")
+
+    def __call__(self, status: Status) -> None:
+        if time.monotonic() - self.written < 60 and status.share < 1:
+            return
+        self.written = time.monotonic()
+        print(
+            f"step {status.step}, {100 * status.share:.0f} %, loss {status.loss:.4g}, "
+            f"{status.images_per_second:.1f} images/s, {_duration(status.seconds_left)} left",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _duration(seconds: float) -> str:

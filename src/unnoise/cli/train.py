@@ -24,7 +24,9 @@ def train(
     set_: Annotated[list[str], typer.Option("--set", help="Change a field of the recipe, as training.batch=4.")] = [],  # noqa: B006
     seed: Annotated[int, typer.Option(help="Of the weights, the crops and all other draws.")] = 0,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best one present.")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32, bfloat16, float16; default: what the hardware does best.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, bfloat16, float16; default: what the hardware does best.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that draw crops ahead.")] = None,
     checkpoint_every: Annotated[float, typer.Option(help="Seconds between two checkpoints.")] = 60.0,
     preview_every: Annotated[float, typer.Option(help="Seconds between two preview pictures.")] = 300.0,

@@ -23,7 +23,8 @@ class Denoiser(nn.Module):
     """Black and white in the network's own numbers; the golden files and published weights assume it."""
 
     blindness: ClassVar[Blindness] = "none"
-    """*strict*: the gradient of an output pixel by the input pixel at the same place is exactly zero; *none*: it is not."""
+    """*strict*: the gradient of an output pixel by the input pixel at the same place is exactly zero; *approximate*: it is so
+    small that the network cannot learn to copy the pixel, as through statistics of the whole image; *none*: neither."""
 
     sizes: dict[str, Any]
     """The keyword arguments that make the same network again."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.base import Blindness, Denoiser
 
 
 class CentreMaskedConv2d(nn.Conv2d):
@@ -82,7 +82,7 @@ class DBSN(Denoiser):
     """
 
     value_range = (0.0, 255.0)
-    blindness = "strict"
+    blindness: ClassVar[Blindness] = "strict"
 
     def __init__(self, channels: int = 3, features: int = 128, modules: int = 9, strides: Sequence[int] = (2, 3)) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class DBSN(Denoiser):
         return stride
 
     @property
-    def reach(self) -> int:
+    def reach(self) -> int | None:
         """Masked convolution, then one step of d for each module; the widest branch counts."""
         return max(stride - 1 + self.sizes["modules"] * self._dilation(stride) for stride in self.sizes["strides"])
 
@@ -121,7 +121,7 @@ class DBSN(Denoiser):
         x = self.tail[:-1](x)
         with torch.autocast(x.device.type, enabled=False):
             # The last layer runs in the weights' own precision: 8 bits of bfloat16 mantissa would quantise 0..255 to whole numbers.
-            return self.tail[-1](x.to(self.tail[-1].weight.dtype))
+            return self.tail[-1](x.to(self.head[0].weight.dtype))  # type: ignore[arg-type]
 
     @torch.no_grad()
     def initialize_he(self) -> None:
@@ -136,8 +136,8 @@ class DBSN(Denoiser):
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
         for module in self.modules():
             if isinstance(module, ResidualModule):
-                module.body[2].weight *= 0.1  # type: ignore[operator]
-        self.tail[-1].weight *= 0.5  # type: ignore[operator]
+                module.body[2].weight.mul_(0.1)  # type: ignore[operator]
+        self.tail[-1].weight.mul_(0.5)  # type: ignore[operator]
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

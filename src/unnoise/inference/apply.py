@@ -70,7 +70,7 @@ def restore(network: Denoiser, scheme: Scheme, noisy: Tensor, settings: Settings
     generator = torch.Generator()
     done = 0
     was_training = network.training
-    network.eval().to(memory_format=torch.channels_last)
+    network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
         for index, picture in enumerate(pictures):
             generator.manual_seed(settings.seed)
@@ -96,7 +96,9 @@ def _restore_piece(network: Denoiser, scheme: Scheme, piece: Tensor, settings: S
         estimate = first_estimate(noisy)
         if settings.refinement is None:
             return estimate
-        return settings.refinement(lambda mixed: scheme.refine(network, mixed, generator), noisy, estimate, scheme.replacement, generator)
+        return settings.refinement(
+            lambda mixed: scheme.refine(network, mixed, generator), noisy, estimate, scheme.replacement, generator
+        )
 
     piece = piece.contiguous(memory_format=torch.channels_last)
     return self_ensemble(estimate_and_refine, piece) if settings.ensemble else estimate_and_refine(piece)

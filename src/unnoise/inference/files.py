@@ -55,7 +55,9 @@ def plan(pictures: Sequence[Path], out: Path | None, *, overwrite: bool = False)
         jobs = [Job(files[0], out)]
     else:
         if out.is_file():
-            raise UsageError(f"{out} is a file whose suffix is no picture's; give a folder or one of {', '.join(sorted(images.SUFFIXES))}.")
+            raise UsageError(
+                f"{out} is a file whose suffix is no picture's; give a folder or one of {', '.join(sorted(images.SUFFIXES))}."
+            )
         jobs = [Job(file, out / file.name) for file in files]
     _check(jobs, overwrite)
     return jobs
@@ -65,7 +67,9 @@ def _check(jobs: Sequence[Job], overwrite: bool) -> None:
     seen: dict[Path, Path] = {}
     for job in jobs:
         if job.target in seen:
-            raise UsageError(f"{seen[job.target]} and {job.source} would both become {job.target}; denoise them into two folders.")
+            raise UsageError(
+                f"{seen[job.target]} and {job.source} would both become {job.target}; denoise them into two folders."
+            )
         seen[job.target] = job.source
         if job.target.exists() and not overwrite:
             raise UsageError(f"{job.target} is there already; add --overwrite to replace it, or choose another place with -o.")
@@ -105,7 +109,9 @@ def run(
     return outcome
 
 
-def _named(restore: Callable[[Any, Callable[[int, int], None]], Any], pixels: Any, on_tile: Callable[[int, int], None], source: Path) -> Any:
+def _named(
+    restore: Callable[[Any, Callable[[int, int], None]], Any], pixels: Any, on_tile: Callable[[int, int], None], source: Path
+) -> Any:
     """Restore, and name the file in what a user is told about its pixels."""
     try:
         return restore(pixels, on_tile)

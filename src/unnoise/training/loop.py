@@ -191,14 +191,18 @@ class _Run:
         self.wrapped, self.optimizer = self.accelerator.prepare(self.network, optimizer)
         processes, process = self.accelerator.num_processes, self.accelerator.process_index
         if training.batch % processes:
-            raise UsageError(f"A batch of {training.batch} cannot be shared by {processes} processes; set training.batch to a multiple.")
+            raise UsageError(
+                f"A batch of {training.batch} cannot be shared by {processes} processes; set training.batch to a multiple."
+            )
         batches = Batches(self.pool, training, options.seed, process=process, processes=processes)
         workers = options.workers if options.workers is not None else 0 if self.device.type == "cpu" else 4
         self.feed = feed(batches, self.step, options.length.steps or 2**31, workers)
 
     def _restore(self, saved: dict[str, Any], optimizer: torch.optim.Optimizer) -> None:
         if saved["recipe"] != self.recipe.model_dump_json():
-            raise UsageError(f"The run in {self.options.output} follows another recipe; give the same one, or choose another folder.")
+            raise UsageError(
+                f"The run in {self.options.output} follows another recipe; give the same one, or choose another folder."
+            )
         if saved["seed"] != self.options.seed:
             raise UsageError(f"The run in {self.options.output} has the seed {saved['seed']}; give the same one.")
         if saved["pool"] != self.pool.fingerprint:
@@ -259,7 +263,9 @@ class _Run:
         low, high = self.network.value_range
         noisy = batch.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last) * (high - low) + low
         # Its own generator for each step, so that a resumed run draws what the unbroken one would have drawn.
-        mixed = np.random.SeedSequence([self.options.seed, self.step, self.accelerator.process_index]).generate_state(1, np.uint64)
+        mixed = np.random.SeedSequence([self.options.seed, self.step, self.accelerator.process_index]).generate_state(
+            1, np.uint64
+        )
         generator = torch.Generator().manual_seed(int(mixed[0] >> 1))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -307,7 +313,9 @@ class _Run:
     def _preview(self, log: Log | None) -> None:
         if log is None:
             return
-        batches = Batches(self.pool, self.recipe.training.model_copy(update={"crop": PREVIEW_SIDE, "batch": 1}), self.options.seed)
+        batches = Batches(
+            self.pool, self.recipe.training.model_copy(update={"crop": PREVIEW_SIDE, "batch": 1}), self.options.seed
+        )
         noisy = batches[0][0].permute(1, 2, 0).numpy()  # (H, W, C)
         pixels = side_by_side(noisy, self.model().denoise(noisy, refine=False))
         make_folder(self.options.output / "previews")
@@ -316,7 +324,7 @@ class _Run:
 
 
 def _accelerator(device: torch.device, precision: torch.dtype) -> Any:
-    from accelerate import Accelerator
+    from accelerate.accelerator import Accelerator
     from accelerate.state import AcceleratorState
 
     # Its state is global and would pin the first run's precision on every later one of the process.

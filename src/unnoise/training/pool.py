@@ -119,7 +119,9 @@ def _with_channels(pixels: Pixels, channels: int, name: str) -> Pixels:
             raise UsageError(f"{name} holds {pixels.dtype}; expected uint8, uint16, or floats in 0..1.")
         pixels = pixels.astype(np.float32)
         if not np.isfinite(pixels).all():
-            raise UsageError(f"{name} holds values that are no finite numbers (NaN or infinity); replace or leave out that picture.")
+            raise UsageError(
+                f"{name} holds values that are no finite numbers (NaN or infinity); replace or leave out that picture."
+            )
     pixels = pixels[..., : 1 if pixels.shape[2] <= 2 else 3]  # without alpha
     if pixels.shape[2] == channels:
         return pixels

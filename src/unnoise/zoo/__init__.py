@@ -35,7 +35,9 @@ def load(name_or_path: str | Path) -> Model:
     if path.is_dir() and (path / "model.safetensors").is_file():  # the folder that `unnoise train` writes
         path = path / "model.safetensors"
     if not path.is_file():
-        raise UsageError(f"There is no model '{name_or_path}'; choose one of {', '.join(names()) or '(none shipped)'}, or give a file.")
+        raise UsageError(
+            f"There is no model '{name_or_path}'; choose one of {', '.join(names()) or '(none shipped)'}, or give a file."
+        )
     return import_checkpoint(path) if path.suffix in _PUBLISHED_SUFFIXES else Model.load(path)
 
 

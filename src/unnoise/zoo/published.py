@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,17 @@ def _load(path: Path) -> Any:
     if not path.is_file():
         raise UsageError(f"There is no checkpoint {path}.")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # old pickle protocols: what they hold is either weights or refused below
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Weights only load failed" in str(error) and "Unsupported" in str(error):
-            raise UnnoiseError(f"{path} holds Python code or objects beside weights; it was not opened, as that could harm you.") from error
+        if "unsupported" in str(error).lower():
+            raise UnnoiseError(
+                f"{path} holds Python code or objects beside weights; it was not opened, as that could harm you."
+            ) from error
         raise UnnoiseError(f"{path} is damaged or no PyTorch checkpoint; get it again.") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # on bytes that are no checkpoint the unpickler fails in any way it likes
         raise UnnoiseError(f"{path} is damaged or no PyTorch checkpoint; get it again.") from error
 
 

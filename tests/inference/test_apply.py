@@ -1,0 +1,77 @@
+"""Tiles cover a picture once, and the tiled result is the whole one wherever PD's mosaic does not reach the picture's border."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unnoise.denoisers.dbsn import DBSN
+from unnoise.inference.apply import Settings, restore
+from unnoise.inference.tiles import cut
+from unnoise.schemes.pd_blind_spot import PDBlindSpot
+
+
+@given(
+    height=st.integers(1, 60),
+    width=st.integers(1, 60),
+    side=st.integers(1, 40),
+    halo=st.integers(0, 20),
+    multiple=st.integers(1, 5),
+)
+def test_each_pixel_is_written_once_and_sees_its_halo(height: int, width: int, side: int, halo: int, multiple: int) -> None:
+    written = torch.zeros(height, width)
+    for tile in cut(height, width, side, halo, multiple):
+        written[tile.write] += 1
+        rows, columns = tile.read
+        assert rows.start % multiple == 0
+        assert columns.start % multiple == 0
+        assert rows.start == 0 or tile.write[0].start - rows.start >= halo
+        assert rows.stop == height or rows.stop - tile.write[0].stop >= halo
+        assert columns.start == 0 or tile.write[1].start - columns.start >= halo
+        assert columns.stop == width or columns.stop - tile.write[1].stop >= halo
+        piece = torch.zeros(height, width)[tile.read]
+        assert piece[tile.core].shape == written[tile.write].shape
+    assert (written == 1).all()
+
+
+def test_tiled_equals_whole_inside() -> None:
+    torch.manual_seed(0)
+    network, scheme = DBSN(features=4, modules=1), PDBlindSpot()
+    noisy = torch.rand(1, 3, 130, 117)
+    whole = restore(network, scheme, noisy, Settings(precision="float32"))
+    tiled = restore(network, scheme, noisy, Settings(precision="float32", tile=32))
+    margin = scheme.reach(network.reach)
+    inside = (..., slice(margin, -margin), slice(margin, -margin))
+    assert (whole[inside] - tiled[inside]).abs().max() < 1e-5
+    assert not torch.equal(whole, tiled)  # at the border the mosaic shows each component another neighbour
+
+
+def test_grey_goes_through_a_colour_network_and_colour_through_a_grey_one() -> None:
+    torch.manual_seed(0)
+    scheme, colour, grey = PDBlindSpot(), DBSN(features=4, modules=1), DBSN(channels=1, features=4, modules=1)
+    settings = Settings(precision="float32")
+    picture = torch.rand(2, 1, 12, 10)
+    expected = restore(colour, scheme, picture.expand(-1, 3, -1, -1), settings).mean(1, keepdim=True)
+    assert torch.allclose(restore(colour, scheme, picture, settings), expected, atol=1e-6)
+    bands = torch.rand(2, 5, 12, 10)
+    expected = torch.cat([restore(grey, scheme, bands[:, k : k + 1], settings) for k in range(5)], dim=1)
+    assert torch.allclose(restore(grey, scheme, bands, settings), expected, atol=1e-6)
+
+
+def test_progress_and_mode_are_left_as_they_were() -> None:
+    network = DBSN(features=4, modules=1).train()
+    seen: list[tuple[int, int]] = []
+    restore(network, PDBlindSpot(), torch.rand(2, 3, 40, 20), Settings(tile=16), lambda done, total: seen.append((done, total)))
+    assert seen == [(k + 1, 12) for k in range(12)]
+    assert network.training
+
+
+def test_values_are_those_of_the_network() -> None:
+    """In 0..1 outside, in the network's own range inside."""
+    network = DBSN(features=4, modules=1)
+    for parameter in network.parameters():
+        parameter.data.zero_()
+    network.tail[-1].bias.data.fill_(51.0)  # type: ignore[union-attr]
+    result = restore(network, PDBlindSpot(), torch.rand(1, 3, 8, 8), Settings())
+    assert torch.allclose(result, torch.full_like(result, 51 / 255))

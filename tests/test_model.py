@@ -1,0 +1,127 @@
+"""A model gives back what it got, and is the same after a round trip through its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unnoise import recipes
+from unnoise.card import Card
+from unnoise.errors import UnnoiseError, UsageError
+from unnoise.model import Model, fresh
+
+RECIPE = {
+    "name": "tiny",
+    "denoiser": {"name": "dbsn", "features": 4, "modules": 1},
+    "scheme": "pd-blind-spot",
+    "refinement": "r3",
+}
+
+
+def _model(channels: int = 3) -> Model:
+    torch.manual_seed(0)
+    return fresh(recipes.load(recipes.validate(RECIPE, "tiny"), {"denoiser.channels": channels}))
+
+
+MODELS = {1: _model(1), 3: _model(3)}
+KINDS = {"uint8": 255, "uint16": 65535, "float16": 1, "float32": 1, "float64": 1}
+
+
+@settings(max_examples=40)
+@given(
+    channels=st.sampled_from([1, 3]),
+    shape=st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    layers=st.sampled_from([None, 1, 2, 3, 4]),
+    kind=st.sampled_from(list(KINDS)),
+    refine=st.booleans(),
+)
+def test_what_goes_in_comes_out(channels: int, shape: tuple[int, int], layers: int | None, kind: str, refine: bool) -> None:
+    draw = np.random.default_rng(0)
+    image = (draw.random(shape if layers is None else (*shape, layers)) * KINDS[kind]).astype(kind)
+    result = MODELS[channels].denoise(image, refine=refine)
+    assert type(result) is type(image)
+    assert result.shape == image.shape
+    assert result.dtype == image.dtype
+    assert result.min() >= 0
+    assert result.max() <= KINDS[kind]
+    if layers in (2, 4):
+        assert np.array_equal(result[..., -1], image[..., -1])  # alpha
+    if layers in (None, 1):
+        assert not np.array_equal(result, image) or image.max() == 0
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (3, 5, 7), (2, 3, 5, 7)])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_tensors(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    image = (torch.rand(shape) * 255).to(dtype) if dtype == torch.uint8 else torch.rand(shape)
+    result = MODELS[3].denoise(image)
+    assert (result.shape, result.dtype) == (image.shape, image.dtype)
+
+
+def test_a_batch_is_its_pictures_one_by_one() -> None:
+    batch = torch.rand(3, 3, 9, 8)
+    together = MODELS[3].denoise(batch, refine=True)
+    for one, result in zip(batch, together, strict=True):
+        assert torch.allclose(MODELS[3].denoise(one, refine=True), result, atol=1e-6)
+
+
+def test_options_change_the_picture() -> None:
+    image = np.random.default_rng(0).random((16, 16, 3)).astype(np.float32)
+    results = [
+        MODELS[3].denoise(image, refine=False, precision="float32"),
+        MODELS[3].denoise(image, refine=True, precision="float32"),
+        MODELS[3].denoise(image, refine=False, ensemble=True, precision="float32"),
+        MODELS[3].denoise(image, refine=False, precision="bfloat16"),
+    ]
+    for number, one in enumerate(results):
+        for other in results[:number]:
+            assert not np.array_equal(one, other)
+    assert np.array_equal(
+        MODELS[3].denoise(image), MODELS[3].denoise(image, refine=True)
+    )  # the recipe's choice, and repeatable
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_round_trip_through_the_file(half: bool, tmp_path: Path) -> None:
+    model = Model(MODELS[3].network, MODELS[3].recipe, Card(description="a test", scores={"here": "1 / 2"}))
+    model.save(tmp_path / "m.safetensors", half=half)
+    again = Model.load(tmp_path / "m.safetensors")
+    assert again.card == model.card
+    assert again.recipe == model.recipe
+    for key, value in model.network.state_dict().items():
+        assert torch.equal(again.network.state_dict()[key], value.half().float() if half else value)
+    assert list(tmp_path.iterdir()) == [tmp_path / "m.safetensors"]  # no temporary file is left
+
+
+def test_damaged_and_foreign_files(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    MODELS[3].save(path)
+    whole = path.read_bytes()
+    for share in (0.0, 0.001, 0.5, 0.999):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(UnnoiseError, match=r"m\.safetensors is damaged"):
+            Model.load(path)
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(2)}, path)
+    with pytest.raises(UnnoiseError, match="is no model of unnoise"):
+        Model.load(path)
+    with pytest.raises(UsageError, match="There is no model file"):
+        Model.load(tmp_path / "none.safetensors")
+
+
+def test_bad_images() -> None:
+    bad: list[Any] = [np.zeros((2, 2), bool), np.zeros((0, 4, 3)), np.full((4, 4), np.nan), "text", np.zeros((2, 2, 2, 2, 2))]
+    for image in bad:
+        with pytest.raises(UsageError):
+            MODELS[3].denoise(image)
+    with pytest.raises(UsageError, match="no precision 'int3'"):
+        MODELS[3].denoise(np.zeros((4, 4)), precision="int3")
+    with pytest.raises(UsageError, match="at least 16 pixels"):
+        MODELS[3].denoise(np.zeros((4, 4)), tile=2)
