@@ -57,11 +57,6 @@ def test_golden(name: str, file: str) -> None:
             assert relative_error(network.eval()(x), expected) < 1e-4, case
 
 
-def test_golden_nafnet_pads_with_zeros() -> None:
-    """The odd case is there, and would fail if the padding were a reflection."""
-    assert "net_odd" in golden("nafnet_baseline")[1]
-
-
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [("restormer", 26_111_668), ("deamnet", 2_228_131), ("nafnet-baseline", 29_056_227), ("unet", 7_935_555)],

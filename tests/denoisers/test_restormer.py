@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unnoise import denoisers
-from unnoise.denoisers.layers import ChannelNorm, mix_channels
 from unnoise.denoisers.restormer import Attention, Restormer
 
 FORMATS = pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
@@ -51,35 +50,6 @@ def test_attention_does_not_overflow_in_half_precision() -> None:
         torch.nn.init.constant_(weight, 1.0)
     x = torch.full((1, 4, 64, 64), 2.0)
     torch.testing.assert_close(layer.half()(x.half()).float(), layer.float()(x), rtol=0.01, atol=0.01)
-
-
-@FORMATS
-def test_norm_with_bias_is_torchs(memory_format: torch.memory_format) -> None:
-    layer = ChannelNorm(6, "WithBias", eps=1e-5)
-    assert layer.bias is not None
-    torch.nn.init.normal_(layer.weight)
-    torch.nn.init.normal_(layer.bias)
-    x = torch.randn(2, 6, 4, 3).contiguous(memory_format=memory_format)
-    expected = F.layer_norm(x.permute(0, 2, 3, 1), (6,), layer.weight, layer.bias, 1e-5).permute(0, 3, 1, 2)
-    torch.testing.assert_close(layer(x), expected)
-
-
-@FORMATS
-def test_norm_without_bias_keeps_the_mean(memory_format: torch.memory_format) -> None:
-    layer = ChannelNorm(6, "BiasFree", eps=1e-5)
-    torch.nn.init.normal_(layer.weight)
-    x = (3 + torch.randn(2, 6, 4, 3)).contiguous(memory_format=memory_format)
-    expected = x / torch.sqrt(x.var(1, correction=0, keepdim=True) + 1e-5) * layer.weight.view(1, 6, 1, 1)
-    torch.testing.assert_close(layer(x), expected)
-
-
-@FORMATS
-def test_mixed_channels_keep_the_memory_format(memory_format: torch.memory_format) -> None:
-    x = torch.randn(2, 6, 4, 3).contiguous(memory_format=memory_format)
-    matrices = torch.randn(2, 5, 6)
-    mixed = mix_channels(matrices, x)
-    assert mixed.is_contiguous(memory_format=memory_format)
-    torch.testing.assert_close(mixed, torch.einsum("boc,bchw->bohw", matrices, x))
 
 
 def test_parameters_with_bias() -> None:

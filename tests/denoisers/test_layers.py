@@ -1,0 +1,40 @@
+"""The shared layers against torch's own, in both memory formats."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from unnoise.denoisers.layers import ChannelNorm, mix_channels
+
+FORMATS = pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+
+
+@FORMATS
+def test_norm_with_bias_is_torchs(memory_format: torch.memory_format) -> None:
+    layer = ChannelNorm(6, "WithBias", eps=1e-5).double()
+    assert layer.bias is not None
+    torch.nn.init.normal_(layer.weight)
+    torch.nn.init.normal_(layer.bias)
+    x = torch.randn(2, 6, 4, 3, dtype=torch.float64).contiguous(memory_format=memory_format)
+    expected = F.layer_norm(x.permute(0, 2, 3, 1), (6,), layer.weight, layer.bias, 1e-5).permute(0, 3, 1, 2)
+    torch.testing.assert_close(layer(x), expected)
+
+
+@FORMATS
+def test_norm_without_bias_keeps_the_mean(memory_format: torch.memory_format) -> None:
+    layer = ChannelNorm(6, "BiasFree", eps=1e-5).double()
+    torch.nn.init.normal_(layer.weight)
+    x = (3 + torch.randn(2, 6, 4, 3, dtype=torch.float64)).contiguous(memory_format=memory_format)
+    expected = x / torch.sqrt(x.var(1, correction=0, keepdim=True) + 1e-5) * layer.weight.view(1, 6, 1, 1)
+    torch.testing.assert_close(layer(x), expected)
+
+
+@FORMATS
+def test_mixed_channels_keep_the_memory_format(memory_format: torch.memory_format) -> None:
+    x = torch.randn(2, 6, 4, 3).contiguous(memory_format=memory_format)
+    matrices = torch.randn(2, 5, 6)
+    mixed = mix_channels(matrices, x)
+    assert mixed.is_contiguous(memory_format=memory_format)
+    torch.testing.assert_close(mixed, torch.einsum("boc,bchw->bohw", matrices, x))
