@@ -7,7 +7,7 @@ IN ?=
 .PHONY: demo test lint types unit docs clean
 
 demo: .venv/ready
-	$(BIN)/python benchmarks/demo.py $(if $(IN),"$(IN)")
+	$(BIN)/python examples/demo.py $(if $(IN),"$(IN)")
 
 test: lint types unit
 

@@ -26,6 +26,9 @@ class Denoiser(nn.Module):
     """*strict*: the gradient of an output pixel by the input pixel at the same place is exactly zero; *approximate*: it is so
     small that the network cannot learn to copy the pixel, as through statistics of the whole image; *none*: neither."""
 
+    multiple: ClassVar[int] = 1
+    """Tiles must begin at multiples of this, or pooling would cut them differently from the whole picture."""
+
     sizes: dict[str, Any]
     """The keyword arguments that make the same network again."""
 

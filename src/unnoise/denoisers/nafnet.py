@@ -158,7 +158,7 @@ class NAFNet(Denoiser):
         self.ending = nn.Conv2d(width, channels, 3, padding=1)
 
     @property
-    def multiple(self) -> int:
+    def multiple(self) -> int:  # type: ignore[override] # a constant of the class elsewhere, here it depends on the depth
         """Sides that divide by it need no padding."""
         return 1 << len(self.downs)
 

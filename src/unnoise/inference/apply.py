@@ -65,7 +65,7 @@ def restore(network: Denoiser, scheme: Scheme, noisy: Tensor, settings: Settings
     height, width = noisy.shape[-2:]
     pictures = _fit_channels(noisy, network.sizes.get("channels", 3))
     side = settings.tile or (max(height, width) if height * width <= WHOLE else SIDE)
-    tiles = list(cut(height, width, side, _halo(network, scheme, settings), scheme.phase))
+    tiles = list(cut(height, width, side, _halo(network, scheme, settings), scheme.phase * network.multiple))
     restored = torch.empty_like(pictures, dtype=torch.float32)
     generator = torch.Generator()
     done = 0
