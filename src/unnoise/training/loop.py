@@ -319,7 +319,10 @@ class _Run:
         noisy = batches[0][0].permute(1, 2, 0).numpy()  # (H, W, C)
         pixels = side_by_side(noisy, self.model().denoise(noisy, refine=False))
         make_folder(self.options.output / "previews")
-        images.write(self.options.output / "previews" / f"step-{self.step:07d}.png", images.Picture(pixels), overwrite=True)
+        try:
+            images.write(self.options.output / "previews" / f"step-{self.step:07d}.png", images.Picture(pixels), overwrite=True)
+        except UnnoiseError as error:  # a machine without pyvips can train from arrays; TensorBoard still gets the picture
+            self.options.on_message(str(error))
         log.picture(self.step, pixels)
 
 
