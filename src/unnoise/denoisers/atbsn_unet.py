@@ -1,0 +1,114 @@
+"""The U-Net of AT-BSN: as the teacher's trunk its receptive field points only up, as student c it sees all round.
+
+Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unnoise.denoisers.layers import last_layer
+from unnoise.denoisers.turns import move
+
+SLOPE = 0.1  # of the leaky ReLU after every convolution
+LEVELS = 5  # poolings, so that sides must divide by 32
+DOWN = 0
+
+
+class Convolution(nn.Module):
+    """3×3 convolution and leaky ReLU, (B, C, H, W) → (B, C', H, W).
+
+    Args:
+        entering, leaving: C and C'.
+        upward: row i sees the rows i − 2 to i, in place of i − 1 to i + 1.
+        replicate: replicate padding and no bias, as students a and b have it, in place of zeros and a bias.
+
+    Attributes:
+        is_last: of the whole network, so that it keeps its weights' precision under autocast.
+    """
+
+    def __init__(self, entering: int, leaving: int, *, upward: bool = False, replicate: bool = False) -> None:
+        super().__init__()
+        self.upward = upward
+        self.is_last = False
+        self.conv = nn.Conv2d(
+            entering, leaving, 3, padding=1, bias=not replicate, padding_mode="replicate" if replicate else "zeros"
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.upward:
+            # Two rows of zeros above, and the rows past the last left out again.
+            x = F.conv2d(x, self.conv.weight, self.conv.bias, padding=(2, 1))[..., : x.shape[-2], :]
+            return F.leaky_relu(x, SLOPE)  # not in place: it copies the cropped rows together on the way
+        x = last_layer(self.conv, x) if self.is_last else self.conv(x)
+        return F.leaky_relu(x, SLOPE, inplace=True)
+
+
+class Stage(nn.Sequential):
+    """Convolutions in a row, named conv1, conv2 … as in the published files."""
+
+    def __init__(self, *widths: int, upward: bool = False, replicate: bool = False) -> None:
+        super().__init__()
+        for number, (entering, leaving) in enumerate(pairwise(widths), start=1):
+            self.add_module(f"conv{number}", Convolution(entering, leaving, upward=upward, replicate=replicate))
+
+
+class AsymmetricUNet(nn.Module):
+    """(B, channels, H, W) → (B, leaving, H, W), for H and W that divide by 32.
+
+    Going down, one convolution and a pooling at each scale; going up, two convolutions on the features joined with the *pooled*
+    ones of that scale, and at full size with the image itself.
+
+    Args:
+        channels: of the image.
+        width: of the encoder; the decoder is twice as wide.
+        leaving: channels of the result.
+        upward: output row i depends on input rows up to i alone.
+    """
+
+    def __init__(self, channels: int, width: int, leaving: int, *, upward: bool) -> None:
+        super().__init__()
+        self.upward = upward
+        self.intro = Convolution(channels, width, upward=upward)
+        for level in range(1, LEVELS + 2):
+            self.add_module(f"enc{level}", Stage(width, width, upward=upward))
+        wide = 2 * width
+        for level in range(LEVELS, 0, -1):
+            entering = width if level == LEVELS else wide
+            skip, last = (width, wide) if level > 1 else (channels, leaving)
+            self.add_module(f"dec{level}", Stage(entering + skip, wide, last, upward=upward))
+        start_kaiming(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips = []
+        pooled, x = x, self.intro(x)
+        for level in range(1, LEVELS + 1):
+            skips.append(pooled)
+            x = pooled = self._pool(self.get_submodule(f"enc{level}")(x))  # (B, width, H/2^level, W/2^level)
+        x = self.get_submodule(f"enc{LEVELS + 1}")(x)
+        for level in range(LEVELS, 0, -1):
+            x = torch.cat([F.interpolate(x, scale_factor=2.0), skips.pop()], dim=1)
+            x = self.get_submodule(f"dec{level}")(x)  # (B, 2·width or leaving, H/2^(level − 1), W/2^(level − 1))
+        return x
+
+    def _pool(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(move(x, DOWN, 1) if self.upward else x, 2)
+
+
+def mark_last(stage: nn.Module) -> None:
+    """Declare the last convolution of `stage` the last of the whole network."""
+    *_, last = (module for module in stage.modules() if isinstance(module, Convolution))
+    last.is_last = True
+
+
+def start_kaiming(network: nn.Module) -> None:
+    """The published start of the AT-BSN family: Kaiming's normal weights for its leaky ReLU, zero biases."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, a=SLOPE)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -1,0 +1,195 @@
+"""TM-BSN: a residual net that sees one side of a diagonal, in four turns, and a diamond as blind spot; and its student.
+
+"TM-BSN: Triangular-Masked Blind-Spot Network for Self-Supervised Real-World Image Denoising", CVPR 2026. Demosaicing spreads
+the noise of a pixel over a diamond, so a diamond is what has to be hidden.
+
+Why it is blind: every 3×3 kernel keeps its upper triangle with the diagonal, so an output depends on the inputs at rows r and
+columns c away with c − r ≥ 0 alone. Moved down by s rows or left by s columns, c − r ≥ s is left. With the four turns, what no
+direction sees is |r| + |c| < s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unnoise.denoisers.atbsn_unet import LEVELS, Convolution, start_kaiming
+from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.layers import last_layer
+from unnoise.denoisers.padding import pad_to_multiple_reflect
+from unnoise.denoisers.reach import doubling, reach_through, window
+from unnoise.denoisers.tunable import Piece, TunableDenoiser
+from unnoise.denoisers.turns import in_four_turns
+from unnoise.errors import UsageError
+
+
+class TriangularConv2d(nn.Conv2d):
+    """A 3×3 convolution, (B, C, H, W) → (B, C', H, W), of which only the upper triangle with the diagonal takes part."""
+
+    mask: Tensor
+
+    def __init__(self, entering: int, leaving: int) -> None:
+        super().__init__(entering, leaving, 3, padding=1)
+        self.register_buffer("mask", torch.ones(3, 3).triu(), persistent=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.conv2d(input, self.weight * self.mask, self.bias, padding=1)
+
+
+class ResidualBlock(nn.Module):
+    """x + convolution(ReLU(convolution(x))), (B, F, H, W) → (B, F, H, W)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.conv1 = TriangularConv2d(features, features)
+        self.conv2 = TriangularConv2d(features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = x + self.conv2(F.relu(self.conv1(x), inplace=True))
+        return result
+
+
+class Group(nn.Module):
+    """x + convolution(blocks(x)), (B, F, H, W) → (B, F, H, W)."""
+
+    def __init__(self, features: int, blocks: int) -> None:
+        super().__init__()
+        self.res_blocks = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))
+        self.conv_out = TriangularConv2d(features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = x + self.conv_out(self.res_blocks(x))
+        return result
+
+
+class TriangularTrunk(nn.Module):
+    """(B, channels, H, W) → (B, F, H, W), each output seeing one side of the diagonal through itself."""
+
+    def __init__(self, channels: int, features: int, groups: int, blocks: int) -> None:
+        super().__init__()
+        self.conv1 = TriangularConv2d(channels, features)
+        self.RIR_blocks = nn.Sequential(*(Group(features, blocks) for _ in range(groups)))
+        self.conv2 = TriangularConv2d(features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv1(x)
+        result: Tensor = x + self.conv2(self.RIR_blocks(x))
+        return result
+
+
+class TMBSN(TunableDenoiser):
+    """TM-BSN, (B, channels, H, W) → the same shape, values in [0, 1]. 1.35 million parameters at full size.
+
+    Strictly blind to the diamond of the pixels fewer than s steps along rows and columns away, s = `blind_spot` ≥ 1 (the pixel
+    alone at s = 1); ``blind_spot=0`` at a call is not blind. Any sides, without padding: nothing is pooled.
+
+    Args:
+        channels: of the image.
+        features: width of the trunk (48 in the paper).
+        groups: of residual blocks (5 in the paper).
+        blocks: in each group (5 in the paper).
+        blind_spot: s where a call gives none. The paper trains at 5 and restores at 4.
+    """
+
+    value_range = (0.0, 1.0)
+
+    def __init__(self, channels: int = 3, features: int = 48, groups: int = 5, blocks: int = 5, blind_spot: int = 4) -> None:
+        super().__init__(channels, pieces=8, features=features, middle=2 * features, blind_spot=blind_spot)
+        self.sizes = {"channels": channels, "features": features, "groups": groups, "blocks": blocks, "blind_spot": blind_spot}
+        self.unet = TriangularTrunk(channels, features, groups, blocks)
+
+    @staticmethod
+    def distance(blind_spot: int) -> int:
+        """s pixels."""
+        if blind_spot < 0:
+            raise UsageError(f"The blind spot of TM-BSN is 0 or the steps to its edge, at least 1; got {blind_spot}.")
+        return blind_spot
+
+    @property
+    def reach(self) -> int:
+        """One pixel for each 3×3 convolution, and the network's own blind spot."""
+        convolutions: int = 2 + self.sizes["groups"] * (2 * self.sizes["blocks"] + 1)
+        return convolutions + self.distance(self.blind_spot)
+
+    def pieces(self, x: Tensor) -> list[Piece]:
+        # Each turn's features are moved down and moved left; "left" of a turn points where "down" of the turn before does.
+        results = in_four_turns(self.unet, x)
+        return [piece for turn, features in enumerate(results) for piece in ((turn, features), ((turn - 1) % 4, features))]
+
+    def activate(self, x: Tensor) -> Tensor:
+        return F.relu(x, inplace=True)
+
+    @classmethod
+    def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
+        """Sizes from `unet.conv1.weight` (F, C, 3, 3) and the numbers of groups and blocks. The blind spot is no weight."""
+        first = weights.get("unet.conv1.weight")
+        pattern = re.compile(r"unet\.RIR_blocks\.(\d+)\.res_blocks\.(\d+)\.conv1\.weight")
+        found = [match for key in weights if (match := pattern.fullmatch(key))]
+        if first is None or not found:
+            return None
+        groups, blocks = (1 + max(int(match[place]) for match in found) for place in (1, 2))
+        return {"channels": first.shape[1], "features": first.shape[0], "groups": groups, "blocks": blocks}
+
+
+class TMBSNStudent(Denoiser):
+    """The student of TM-BSN (D), (B, channels, H, W) → the same shape, values in [0, 1]. Not blind. 1.02 million parameters.
+
+    A U-Net with one 3×3 convolution at each of six scales going down and two at each of five going up, where the features are
+    joined with those of that scale *before* pooling. Sides that do not divide by 32 are padded by reflection and the result is
+    cropped.
+
+    Args:
+        channels: of the image.
+        width: of the encoder; the decoder is twice as wide (48 in the paper).
+    """
+
+    value_range = (0.0, 1.0)
+    multiple: ClassVar[int] = 2**LEVELS
+    """Sides that divide by it need no padding, and tiles cut at its multiples pool the same pixels together."""
+
+    def __init__(self, channels: int = 3, width: int = 48) -> None:
+        super().__init__()
+        self.sizes = {"channels": channels, "width": width}
+        wide = 2 * width
+        for level in range(1, LEVELS + 2):
+            self.add_module(f"enc{level}", Convolution(channels if level == 1 else width, width))
+        for level in range(LEVELS, 0, -1):
+            self.add_module(f"dec{level}_2", Convolution((width if level == LEVELS else wide) + width, wide))
+            if level > 1:
+                self.add_module(f"dec{level}_1", Convolution(wide, wide))
+        self.dec1_1 = nn.Conv2d(wide, channels, 3, padding=1)
+        start_kaiming(self)
+
+    @property
+    def reach(self) -> int:
+        """Down to the sixth encoder at a thirty-second of the resolution and up again."""
+        convolution, pool = window(1, 1), window(0, 1, 2)
+        path = [convolution, convolution, doubling()] * LEVELS + [convolution] + [pool, convolution] * LEVELS
+        return reach_through(path, self.multiple)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        x = self.get_submodule("enc1")(pad_to_multiple_reflect(x, self.multiple))
+        skips = []
+        for level in range(2, LEVELS + 2):
+            skips.append(x)
+            x = self.get_submodule(f"enc{level}")(F.max_pool2d(x, 2))  # (B, width, H/2^(level − 1), W/2^(level − 1))
+        for level in range(LEVELS, 0, -1):
+            x = torch.cat([F.interpolate(x, scale_factor=2.0), skips.pop()], dim=1)
+            x = self.get_submodule(f"dec{level}_2")(x)  # (B, 2·width, H/2^(level − 1), W/2^(level − 1))
+            if level > 1:
+                x = self.get_submodule(f"dec{level}_1")(x)
+        return last_layer(self.dec1_1, x)[..., :height, :width]
+
+    @classmethod
+    def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
+        """Sizes from `enc1.conv.weight` (width, C, 3, 3), where `dec1_1.weight` stands beside it."""
+        first = weights.get("enc1.conv.weight")
+        if first is None or "dec1_1.weight" not in weights:
+            return None
+        return {"channels": first.shape[1], "width": first.shape[0]}
