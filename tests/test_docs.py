@@ -1,0 +1,54 @@
+"""What the documentation shows really runs: Python snippets are executed, command lines are parsed by the command they name."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from unnoise.cli import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    blocks = re.findall(rf"^( *)```{language}\n(.*?)^ *```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return ["\n".join(line.removeprefix(indent) for line in body.splitlines()) for indent, body in blocks]
+
+
+PYTHON = [(page.name, block) for page in PAGES for block in _blocks(page, "python")]
+COMMANDS = [
+    line.split("#")[0].strip()
+    for page in PAGES
+    for block in _blocks(page, "sh")
+    for line in block.splitlines()
+    if line.startswith("unnoise ")
+]
+
+
+@pytest.mark.parametrize(("page", "snippet"), PYTHON)
+def test_python_snippets_run(page: str, snippet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(snippet, page, "exec"), {"__name__": "snippet"})
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_command_lines_parse(line: str) -> None:
+    group = typer.main.get_command(app)
+    _, name, *arguments = shlex.split(line)
+    group.commands[name].make_context(name, arguments)  # type: ignore[attr-defined]
+
+
+def test_there_are_snippets_at_all() -> None:
+    assert len(PYTHON) >= 2
+    assert len(COMMANDS) >= 4
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target

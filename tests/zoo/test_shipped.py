@@ -1,0 +1,53 @@
+"""The models that ship: small, described, and as good on pictures they never saw as their cards say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reference import data_dir
+
+import unnoise
+from unnoise import zoo
+from unnoise.data import open_set
+
+WEIGHTS = Path(zoo.__file__).parent / "weights"
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_cards_say_what_one_must_know(name: str) -> None:
+    card = unnoise.load(name).card
+    assert card.data
+    assert card.licence
+    assert card.command
+    assert card.hardware
+    assert card.scores
+    assert card.known_failures
+    assert card.steps
+    assert card.minutes
+    assert card.seed is not None
+
+
+def test_there_is_a_default_and_it_is_small() -> None:
+    assert "default" in zoo.names()
+    assert (WEIGHTS / "default.safetensors").stat().st_size <= 3_000_000
+    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) <= 8_000_000
+
+
+def test_default_model_on_unseen_phone_pictures() -> None:
+    """Twelve blocks of scenes 25 to 30, bare inference; all of them: see the card."""
+    pairs = open_set(f"sidd-val:{data_dir('sidd_val')}")
+    result = unnoise.evaluate(unnoise.load("default"), pairs, limit=12, refine=False)
+    assert result.noisy.psnr < 28
+    assert result.restored.psnr > 35.0
+
+
+def test_denoise_keeps_its_model_between_calls() -> None:
+    picture = np.zeros((8, 8, 3), np.uint8)
+    assert unnoise.denoise(picture).shape == picture.shape
+    from unnoise.api import _loaded
+
+    before = _loaded.cache_info().hits
+    unnoise.denoise(picture)
+    assert _loaded.cache_info().hits == before + 1
