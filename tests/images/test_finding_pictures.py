@@ -57,3 +57,11 @@ def test_suffixes_tell_pictures() -> None:
     assert {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".heic", ".avif", ".npy"} <= set(SUFFIXES)
     assert all(is_picture(f"x{suffix.upper()}") for suffix in SUFFIXES)
     assert not any(is_picture(name) for name in ("x.txt", "png", "x.png.part", ".png", "x.gif"))
+
+
+def test_a_pattern_stands_for_the_files_it_fits(folder: Path) -> None:
+    assert names(find_pictures([folder / "*.[jP]*"]), folder) == ["a.jpg", "b.PNG"]
+    (folder / "odd[1].png").touch()
+    assert names(find_pictures([folder / "odd[1].png"]), folder) == ["odd[1].png"]  # a name that only looks like a pattern
+    with pytest.raises(UsageError, match="no file or folder"):
+        find_pictures([folder / "*.nothing"])

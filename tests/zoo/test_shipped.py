@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reference import data_dir
 
 import unnoise
+from reference import data_dir
 from unnoise import zoo
 from unnoise.data import open_set
 

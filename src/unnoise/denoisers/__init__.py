@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from unnoise.errors import UsageError
+from unnoise.registry import Registry
 
 if TYPE_CHECKING:
     from unnoise.denoisers.base import Denoiser
 
-# The table holds names, not classes, so that listing the denoisers imports no torch.
-_DENOISERS = {
-    "dbsn": "dbsn:DBSN",
-    "dbsn-dense": "dbsn:DenseDBSN",
-    "ssbsn": "ssbsn:SSBSN",
-    "atbsn": "atbsn:ATBSN",
-    "atbsn-student-a": "atbsn_students:StudentA",
-    "atbsn-student-b": "atbsn_students:StudentB",
-    "atbsn-student-c": "atbsn_students:StudentC",
-    "tmbsn": "tmbsn:TMBSN",
-    "tmbsn-student": "tmbsn:TMBSNStudent",
-    "restormer": "restormer:Restormer",
-    "deamnet": "deamnet:DeamNet",
-    "nafnet": "nafnet:NAFNet",
-    "nafnet-baseline": "nafnet:NAFNetBaseline",
-    "unet": "unet:UNet",
-    "unet-blindspot": "unet_blindspot:BlindSpotUNet",
-    "dncnn": "dncnn:DnCNN",
-}
+_DENOISERS: Registry[type[Denoiser]] = Registry(
+    "denoiser",
+    "unnoise.denoisers",
+    {
+        "dbsn": "dbsn:DBSN",
+        "dbsn-dense": "dbsn:DenseDBSN",
+        "ssbsn": "ssbsn:SSBSN",
+        "atbsn": "atbsn:ATBSN",
+        "atbsn-student-a": "atbsn_students:StudentA",
+        "atbsn-student-b": "atbsn_students:StudentB",
+        "atbsn-student-c": "atbsn_students:StudentC",
+        "tmbsn": "tmbsn:TMBSN",
+        "tmbsn-student": "tmbsn:TMBSNStudent",
+        "restormer": "restormer:Restormer",
+        "deamnet": "deamnet:DeamNet",
+        "nafnet": "nafnet:NAFNet",
+        "nafnet-baseline": "nafnet:NAFNetBaseline",
+        "unet": "unet:UNet",
+        "unet-blindspot": "unet_blindspot:BlindSpotUNet",
+        "dncnn": "dncnn:DnCNN",
+    },
+)
 
-
-def names() -> list[str]:
-    """The names that `create` takes."""
-    return list(_DENOISERS)
-
-
-def lookup(name: str) -> type[Denoiser]:
-    """The class behind a name. Raises `UsageError` for an unknown one."""
-    if name not in _DENOISERS:
-        raise UsageError(f"There is no denoiser named '{name}'; choose one of {', '.join(names())}.")
-    module, attribute = _DENOISERS[name].split(":")
-    return getattr(import_module(f"unnoise.denoisers.{module}"), attribute)
+names = _DENOISERS.names
+lookup = _DENOISERS.lookup
 
 
 def create(name: str, **sizes: Any) -> Denoiser:
@@ -63,5 +56,4 @@ def create(name: str, **sizes: Any) -> Denoiser:
 
 def name_of(network: Denoiser) -> str:
     """The registered name of a network's class."""
-    path = f"{type(network).__module__.rsplit('.', 1)[-1]}:{type(network).__qualname__}"
-    return next(name for name, target in _DENOISERS.items() if target == path)
+    return _DENOISERS.name_of(type(network))

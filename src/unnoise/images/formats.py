@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,11 +74,12 @@ def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> li
     """The picture files that `paths` name, each once, in their order.
 
     A file is taken as it is, whatever its suffix. A folder stands for the picture files in it, sorted, hidden ones left out,
-    and with `recursive` for those in its folders too. Raises UsageError for a path that does not exist and for a folder
-    without pictures.
+    and with `recursive` for those in its folders too. A pattern such as `scans/*_raw.tif`, for shells that leave it as it is,
+    stands for the files that it fits. Raises UsageError for a path that does not exist, a pattern that fits nothing and a
+    folder without pictures.
     """
     found: dict[Path, None] = {}  # a set that keeps the order
-    for path in map(Path, paths):
+    for path in (match for path in paths for match in _matches(Path(path))):
         if not path.exists():
             raise UsageError(f"There is no file or folder {path}; check the name.")
         if not path.is_dir():
@@ -89,6 +91,13 @@ def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> li
             raise UsageError(f"The folder {path} has no pictures in it {where}; they end in one of {', '.join(SUFFIXES)}.")
         found.update(dict.fromkeys(inside))
     return list(found)
+
+
+def _matches(path: Path) -> list[Path]:
+    """The sorted files that a pattern fits; anything that exists, or is no pattern, as it is."""
+    if path.exists() or not glob.has_magic(str(path)):
+        return [path]
+    return sorted(map(Path, glob.glob(str(path), recursive=True))) or [path]  # noqa: PTH207 (a pattern may be absolute)
 
 
 def _pictures_in(folder: Path, recursive: bool) -> Iterator[Path]:
