@@ -1,0 +1,137 @@
+"""From files to batches: every depth and size, in memory or mapped, and the same batches for the same seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unnoise import images
+from unnoise.errors import UsageError
+from unnoise.images import Picture
+from unnoise.recipes.schema import Training
+from unnoise.training.batches import Batches, feed
+from unnoise.training.pool import Pool, from_arrays, from_files
+
+SMALL = Training(crop=16, batch=4)
+
+
+def _random(*shape: int, dtype: type = np.uint8, seed: int = 0) -> np.ndarray:
+    draw = np.random.default_rng(seed)
+    return draw.random(shape, np.float32) if dtype is np.float32 else draw.integers(0, np.iinfo(dtype).max, shape, dtype=dtype)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    images.write(tmp_path / "a.png", Picture(_random(40, 30, 3)))
+    images.write(tmp_path / "b.tif", Picture(_random(25, 50, 4, dtype=np.uint16)))
+    images.write(tmp_path / "c.png", Picture(_random(33, 21)))
+    images.write(tmp_path / "d.tif", Picture(_random(20, 20, 3, dtype=np.float32)))
+    np.save(tmp_path / "e.npy", _random(3, 24, 24, 3))
+    return sorted(tmp_path.iterdir())
+
+
+def test_every_depth_and_kind_ends_in_the_unit_range(files: list[Path]) -> None:
+    pool = from_files(files, channels=3)
+    assert [picture.shape for picture in pool.pictures] == [
+        (40, 30, 3),
+        (25, 50, 3),
+        (33, 21, 3),
+        (20, 20, 3),
+        *[(24, 24, 3)] * 3,
+    ]
+    assert [picture.dtype.name for picture in pool.pictures[:4]] == ["uint8", "uint16", "uint8", "float32"]
+    assert all((pool.pictures[2][..., 0] == pool.pictures[2][..., k]).all() for k in (1, 2))  # grey, three times
+    batches = Batches(pool, SMALL, seed=0)
+    for number in range(20):
+        batch = batches[number]
+        assert batch.shape == (4, 3, 16, 16)
+        assert batch.dtype == torch.float32
+        assert 0 <= batch.min() < 0.2
+        assert 0.8 < batch.max() <= 1
+
+
+def test_mapped_pictures_equal_those_in_memory(files: list[Path]) -> None:
+    held, mapped = from_files(files, channels=3), from_files(files, channels=3, memory=4000)
+    assert any(isinstance(picture, np.memmap) for picture in mapped.pictures)
+    assert held.fingerprint == mapped.fingerprint
+    for one, other in zip(held.pictures, mapped.pictures, strict=True):
+        assert np.array_equal(one, other)
+    assert torch.equal(Batches(held, SMALL, seed=3)[5], Batches(mapped, SMALL, seed=3)[5])
+
+
+def test_bad_files_are_named_and_left_out(files: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    pool = from_files([*files, tmp_path / "bad.png"], channels=3)
+    assert len(pool.pictures) == 7
+    assert len(pool.skipped) == 1
+    assert "bad.png" in pool.skipped[0]
+    with pytest.raises(UsageError, match=r"nothing to train on: .*bad\.png"):
+        from_files([tmp_path / "bad.png"], channels=3)
+
+
+@given(height=st.integers(1, 40), width=st.integers(1, 40), side=st.integers(8, 32))
+def test_crops_are_pieces_of_the_picture(height: int, width: int, side: int) -> None:
+    picture = np.arange(height * width, dtype=np.float32).reshape(height, width, 1)
+    piece = Pool([picture]).crop(np.random.default_rng(0), side)
+    assert piece.shape == (side, side, 1)
+    inner = piece[: min(side, height), : min(side, width), 0]
+    row, column = divmod(int(inner[0, 0]), width)
+    assert np.array_equal(inner, picture[row : row + side, column : column + side, 0])
+
+
+def test_pictures_are_drawn_by_their_area() -> None:
+    small, large = np.zeros((20, 20, 1), np.uint8), np.full((40, 60, 1), 255, np.uint8)
+    pool = Pool([small, large])
+    draw = np.random.default_rng(0)
+    seen = Counter(int(pool.crop(draw, 8).max()) for _ in range(2000))
+    assert seen[255] / 2000 == pytest.approx(2400 / 2800, abs=0.03)
+
+
+def test_all_eight_symmetries_come_up() -> None:
+    picture = np.arange(64, dtype=np.float32).reshape(8, 8, 1) / 64
+    training = Training(crop=8, batch=1)
+    seen = {tuple(Batches(Pool([picture]), training, 0)[n].flatten().tolist()) for n in range(100)}
+    assert len(seen) == 8
+    plain = training.model_copy(update={"flips": False, "turns": False})
+    assert torch.equal(Batches(Pool([picture]), plain, 0)[0][0, 0], torch.from_numpy(picture[..., 0]))
+
+
+def test_a_batch_depends_on_seed_and_number_alone(files: list[Path]) -> None:
+    pool = from_files(files, channels=3)
+    straight = list(feed(Batches(pool, SMALL, seed=1), 0, 6, workers=0))
+    resumed = list(feed(Batches(pool, SMALL, seed=1), 3, 6, workers=2))
+    assert all(torch.equal(one, other) for one, other in zip(straight[3:], resumed, strict=True))
+    assert not torch.equal(straight[0], Batches(pool, SMALL, seed=2)[0])
+    assert not torch.equal(straight[0], straight[1])
+
+
+def test_processes_share_a_batch(files: list[Path]) -> None:
+    pool = from_files(files, channels=3)
+    parts = [Batches(pool, SMALL, 0, process=k, processes=2)[0] for k in range(2)]
+    assert [len(part) for part in parts] == [2, 2]
+    assert not torch.equal(*parts)
+
+
+@pytest.mark.parametrize(
+    ("array", "match"),
+    [
+        (np.zeros((4, 4, 7), np.uint8), "1 to 4 channels"),
+        (np.zeros((4, 4), np.int32), "holds int32"),
+        (np.full((4, 4), np.nan, np.float32), "no finite numbers"),
+        (np.zeros((0, 4), np.uint8), "shape"),
+    ],
+)
+def test_arrays_that_are_no_pictures(array: np.ndarray, match: str) -> None:
+    with pytest.raises(UsageError, match=match):
+        from_arrays([array], channels=3)
+
+
+def test_colour_for_a_grey_network_is_averaged() -> None:
+    picture = _random(9, 8, 3)
+    assert np.allclose(from_arrays([picture], channels=1).pictures[0][..., 0], picture.mean(2), atol=1)
