@@ -55,7 +55,7 @@ def similarity_map(model_or_network: Any, image: Any, pixel: tuple[int, int]) ->
         for name, block in _blocks(network)
     ]
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             network(x)
     finally:
         for hook in hooks:
