@@ -189,6 +189,28 @@ def test_damage_gives_a_picture_or_one_sentence_but_nothing_else(folder: Path, n
     attempt(path)
 
 
+def test_missing_strips_of_a_tiff_are_not_filled_up(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "a.tif", random_pixels("float64", 1, (24, 20)), rowsperstrip=4, compression="zlib")
+    with tifffile.TiffFile(path) as file:
+        counts = file.pages[0].tags["StripByteCounts"]
+        height = file.pages[0].tags["ImageLength"]
+    whole = path.read_bytes()
+    absent, taller = bytearray(whole), bytearray(whole)
+    absent[counts.valueoffset : counts.valueoffset + 2] = b"\0\0"
+    taller[height.valueoffset : height.valueoffset + 2] = struct.pack("<H", 28)
+    for damaged in (absent, taller):
+        path.write_bytes(damaged)
+        with pytest.raises(UnnoiseError, match=r"a\.tif cannot be decoded \(strips or tiles are missing\)"):
+            read(path)
+
+
+def test_names_in_metadata_that_are_no_text(folder: Path, tmp_path: Path) -> None:
+    damaged = (folder / "a.avif").read_bytes().replace(b"Exif", b"\x80xif", 1)
+    (tmp_path / "a.avif").write_bytes(damaged)
+    with pytest.raises(UnnoiseError, match=r"a\.avif cannot be decoded \(its metadata is not valid text\)"):
+        read(tmp_path / "a.avif")
+
+
 def test_a_damaged_file_does_not_spoil_the_next(folder: Path, tmp_path: Path) -> None:
     whole = (folder / "a.avif").read_bytes()
     (tmp_path / "bad.avif").write_bytes(whole[: len(whole) // 2])
@@ -319,13 +341,19 @@ def test_nan_in_a_file_is_refused_with_its_name(tmp_path: Path) -> None:
         to_tensor(picture.pixels, name=str(picture.path))
 
 
-def test_a_huge_size_in_a_small_file_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("side", [200_000, 2**31 - 1])
+def test_a_huge_size_in_a_small_file_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str], side: int) -> None:
     data = bytearray(png(random_pixels("uint8", 3)))
-    data[16:24] = struct.pack(">II", 200_000, 200_000)
+    data[16:24] = struct.pack(">II", side, side)
     data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
     (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(UnnoiseError, match=r"a\.png cannot be decoded"):
-        read(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "a.tif", random_pixels("uint8", 3), photometric="rgb")
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as file:
+        file.pages[0].tags["ImageWidth"].overwrite(side, dtype="I")
+    for name in ("a.png", "a.tif"):
+        with pytest.raises(UnnoiseError, match=f"{name} cannot be decoded"):
+            read(tmp_path / name)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_without_pyvips_arrays_are_read_and_the_rest_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> li
     folder without pictures.
     """
     found: dict[Path, None] = {}  # a set that keeps the order
-    for path in (match for path in paths for match in _matches(Path(path))):
+    for path in (match for named in paths for match in _matches(Path(named))):
         if not path.exists():
             raise UsageError(f"There is no file or folder {path}; check the name.")
         if not path.is_dir():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def decode(data: bytes, name: str) -> tuple[Pixels, Metadata] | None:
     import tifffile
 
     logging.getLogger("tifffile").addHandler(logging.NullHandler())  # or its warnings about damage reach the terminal
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
+    with tifffile.TiffFile(io.BytesIO(data)) as file, np.errstate(all="ignore"):  # it calculates with damaged tags too
         page: Any = file.pages[0]
         common = page.dtype is None or page.dtype != np.float64
         if common and int(page.compression) in LIBVIPS_COMPRESSIONS:
@@ -39,6 +40,9 @@ def decode(data: bytes, name: str) -> tuple[Pixels, Metadata] | None:
             raise UsageError(
                 f"{name} is a TIFF of {kind}, which is not supported for now; convert it to 8- or 16-bit grey or RGB."
             )
+        segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+        if len(segments) != math.prod(page.chunked) or not all(0 < start < start + n <= len(data) for start, n in segments):
+            raise ValueError("strips or tiles are missing")  # tifffile would fill their place with zeros
         pixels = page.asarray()
         if page.samplesperpixel > 1 and page.planarconfig.name == "SEPARATE":
             pixels = np.moveaxis(pixels, 0, -1)  # (H, W, C)

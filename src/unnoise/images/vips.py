@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 from functools import lru_cache
 from typing import Any
@@ -39,8 +41,17 @@ def libvips() -> Any:
             "PNG, JPEG, WebP, TIFF and HEIF files need pyvips with libvips, which is not installed; "
             'install it with: pip install "pyvips[binary]" (.npy files work without).'
         ) from error
+    _silence_glib(pyvips)
     pyvips.cache_set_max(0)  # it would hold the bytes of the last hundred files, and no operation here is ever repeated
     return pyvips
+
+
+def _silence_glib(pyvips: Any) -> None:
+    """Send what GLib says of absurd sizes in damaged headers where pyvips sends the rest: to its logger, not to the terminal."""
+    domain, critical_and_warning = b"GLib-GObject", 1 << 3 | 1 << 4
+    with contextlib.suppress(AttributeError):  # names that pyvips does not promise
+        handler = pyvips.glib_lib.g_log_set_handler(domain, critical_and_warning, pyvips._log_handler_cb, pyvips.ffi.NULL)
+        atexit.register(pyvips.glib_lib.g_log_remove_handler, domain, handler)
 
 
 def decode(data: bytes, form: Format, name: str) -> tuple[Pixels, Metadata]:
@@ -59,6 +70,8 @@ def decode(data: bytes, form: Format, name: str) -> tuple[Pixels, Metadata]:
         fields = {key: image.get(key) for key in image.get_fields() if key in CARRIED or key.startswith("exif-")}
     except pyvips.Error as error:
         raise DecodingError(_reason(error)) from error
+    except UnicodeDecodeError as error:  # pyvips takes all names and texts that libvips found for UTF-8
+        raise DecodingError("its metadata is not valid text") from error
     if image.bands == 1:
         pixels = pixels[..., 0]  # (H, W)
     check_array(pixels, name)
