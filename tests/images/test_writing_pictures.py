@@ -149,6 +149,12 @@ def test_metadata_goes_from_file_to_file(tmp_path: Path, suffix: str) -> None:
         assert again.metadata.resolution == pytest.approx((11.811, 11.811), rel=0.01)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_resolution_is_kept_without_exif_too(tmp_path: Path, suffix: str) -> None:
+    write(tmp_path / f"a{suffix}", Picture(smooth_pixels("uint8", 3), Metadata(resolution=(11.8, 5.9))))
+    assert read(tmp_path / f"a{suffix}").metadata.resolution == pytest.approx((11.8, 5.9), rel=0.01)
+
+
 def test_with_pixels_changes_pixels_only() -> None:
     picture = Picture(np.zeros((2, 3), np.uint8), Metadata({"orientation": 3}, (1.0, 2.0)), Path("a.png"))
     other = picture.with_pixels(np.ones((2, 3), np.uint16))

@@ -48,4 +48,4 @@ def decode(data: bytes, name: str) -> tuple[Pixels, Metadata] | None:
             pixels = np.moveaxis(pixels, 0, -1)  # (H, W, C)
         fields = {key: page.tags[code].value for code, key in TAGS.items() if code in page.tags}
     fields = {key: int(value) if key == "orientation" else bytes(value) for key, value in fields.items()}
-    return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")), Metadata(fields)
+    return np.ascontiguousarray(pixels), Metadata(fields)

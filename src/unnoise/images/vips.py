@@ -146,8 +146,9 @@ def _full_range(pixels: Pixels, bits: int) -> Pixels:
 
 def _reason(error: Any) -> str:
     """The last line of libvips' message that says something: older ones may be of files read before."""
+    idle = ("bad seek", "load error")
     lines = [line.strip() for line in str(error.detail).splitlines()]
-    lines = [line for line in lines if line and "bad seek" not in line]
+    lines = [line for line in lines if line and not any(words in line for words in idle)]
     if not lines:
         return "no reason given"
     speaker, _, text = lines[-1].partition(": ")
