@@ -1,0 +1,111 @@
+"""What AMSNet's variants share: several complementary masks hide every pixel once, and each mask's hidden pixels are predicted.
+
+Liao et al., "Asymmetric Mask Scheme for Self-Supervised Real Image Denoising", ECCV 2024, sections 3.3 and 3.4.
+Any network can be used, blind or not: what it must not copy is taken from its input.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from unnoise.errors import UsageError
+from unnoise.masks import checkerboard_masks, complementary_masks
+from unnoise.polyphase import merge_batch, split_batch
+from unnoise.schemes.base import Network, Scheme
+
+Stride = Annotated[int, Field(ge=1, le=16)]
+
+TOGETHER = 1_500_000
+"""The branches run as one batch up to so many pixels, as many as a picture that `inference` leaves in one piece; then fewer at a time."""
+
+
+class MultiMask(Scheme):
+    """PD in batch form, k complementary masks, and each branch's output where it was blindfolded (the paper's MMDB, Eqs. 5 to 8).
+
+    Sides that are no multiple of the stride get zeros at the bottom and right, which to the network are hidden pixels like others.
+    """
+
+    replacement: ClassVar[Literal["value", "pixel"]] = "pixel"
+
+    train_stride: Stride = 5
+    """Stride of PD in training, far enough for the noise of neighbours to be independent."""
+    infer_stride: Stride = 2
+    """Stride of PD at inference, close enough to keep detail."""
+    masks: Annotated[int, Field(ge=2, le=64)] = 2
+    """The paper's k: at inference each branch hides 1/k of the pixels."""
+    checkerboard: bool = False
+    """At inference two fixed masks in place of random ones; then tiled and whole results agree, and no seed matters."""
+    partitions: Annotated[int, Field(ge=1, le=256)] = 1
+    """How many random partitions the first estimate is averaged over; the work grows as much. Not in the paper."""
+
+    @model_validator(mode="after")
+    def _only_one_checkerboard(self) -> Self:
+        if self.checkerboard and (self.masks != 2 or self.partitions != 1):
+            raise UsageError(
+                f"A checkerboard is one partition into two masks, not {self.partitions} into {self.masks}; "
+                "leave masks at 2 and partitions at 1, or set checkerboard to false."
+            )
+        return self
+
+    @property
+    def phase(self) -> int:
+        """That of PD. A checkerboard may begin with either of its masks: it hides the same pixels together."""
+        return self.infer_stride
+
+    def reach(self, network_reach: int) -> int:
+        """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
+        return network_reach * self.infer_stride
+
+    def restore(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """PD⁻¹(Σ_i hidden_i ⊙ network(kept_i ⊙ PD(x))), Eqs. 7 and 8, averaged over `partitions`.
+
+        Without a generator the masks are drawn from seed 0.
+        """
+        generator = given_or_fresh(generator)
+        parts = split_batch(noisy, self.infer_stride)  # (B·s², C, h, w)
+        total = torch.zeros_like(parts)
+        for _ in range(self.partitions):
+            total = total + predict_hidden(network, parts, self._masks(parts, generator))
+        return merge_batch(total / self.partitions, self.infer_stride, size=(noisy.shape[-2], noisy.shape[-1]))
+
+    def refine(self, network: Network, mixed: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The masks and their branches at full resolution, without PD; one partition, as R³ averages over its draws anyway."""
+        return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)))
+
+    def _masks(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """For (N, C, h, w): (k, N, 1, h, w), True where kept."""
+        count, _, height, width = images.shape
+        if self.checkerboard:
+            return checkerboard_masks(count, height, width, images.device)
+        return complementary_masks(self.masks, count, height, width, generator).to(images.device)
+
+
+def predict_hidden(network: Network, images: Tensor, masks: Tensor) -> Tensor:
+    """Show the network `images` once through each mask, and take of each result the pixels that were hidden (Eq. 7).
+
+    Args:
+        network: not shown a hidden pixel in any way but by a zero in its place.
+        images: (N, C, H, W).
+        masks: (k, N, 1, H, W), True where kept; complementary, or pixels that no mask hides come out as zero.
+
+    Returns:
+        (N, C, H, W).
+    """
+    at_once = max(1, TOGETHER // (images.shape[0] * images.shape[-2] * images.shape[-1]))
+    restored = torch.zeros_like(images)
+    for first in range(0, len(masks), at_once):
+        kept = masks[first : first + at_once]  # (branches, N, 1, H, W)
+        shown = torch.where(kept, images, 0)  # (branches, N, C, H, W)
+        seen = network(shown.flatten(0, 1)).reshape(shown.shape)
+        # `where`, not a product: what a branch says of the pixels that it was shown must not count, not even if it is no number.
+        restored = restored + torch.where(kept, 0, seen).sum(0)  # (N, C, H, W)
+    return restored
+
+
+def given_or_fresh(generator: torch.Generator | None) -> torch.Generator:
+    """The generator itself; without one, a fresh one of seed 0, so that results repeat."""
+    return generator if generator is not None else torch.Generator().manual_seed(0)
