@@ -20,7 +20,7 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.training.checkpoint import NAME
 from unnoise.training.loop import Status, train
 
-STEPS = 120
+STEPS = 80
 RECIPE = {
     "name": "tiny",
     "denoiser": {"name": "dbsn", "features": 4, "modules": 1},
@@ -64,7 +64,7 @@ def test_killed_at_a_random_moment(pictures: Path, tmp_path: Path) -> None:
     subprocess.run(_command(pictures, tmp_path, alone), check=True, capture_output=True, env=environment)
     resume: list[str] = []
     kills = 0
-    for _ in range(3):
+    for _ in range(2):
         process = subprocess.Popen(
             _command(pictures, tmp_path, killed, *resume), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
         )
@@ -98,7 +98,7 @@ def _in_process(pictures: Path, out: Path, **options: object) -> dict[str, torch
 
 def test_stopped_by_sigterm_goes_on_exactly(pictures: Path, tmp_path: Path) -> None:
     def stop(status: Status) -> None:
-        if status.step >= 40:
+        if status.step >= 20:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(KeyboardInterrupt):

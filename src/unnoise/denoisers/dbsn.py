@@ -125,10 +125,11 @@ class DBSN(Denoiser):
 
     @torch.no_grad()
     def initialize_he(self) -> None:
-        """He-normal weights, zero biases; a tenth for each residual module's last layer, half for the network's own.
+        """He-normal weights, zero biases; nothing for each residual module's last layer, half for the network's own.
 
         PyTorch's own draw, which the published code keeps, shrinks the signal from layer to layer, so that the network begins as a
-        nearly constant black and takes its first minutes to find the brightness of its input.
+        nearly constant black and takes its first minutes to find the brightness of its input. The residual modules begin as the
+        identity, or that search would shut their ReLUs for good.
         """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -136,7 +137,7 @@ class DBSN(Denoiser):
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
         for module in self.modules():
             if isinstance(module, ResidualModule):
-                module.body[2].weight.mul_(0.1)  # type: ignore[operator]
+                module.body[2].weight.zero_()  # type: ignore[operator]
         self.tail[-1].weight.mul_(0.5)  # type: ignore[operator]
 
     @classmethod
