@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import pickle
 import warnings
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import torch
@@ -18,7 +19,25 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.model import Model
 
 # Under which recipe a network was published.
-_RECIPES = {"dbsn": "ap-bsn"}
+_RECIPES = {
+    "dbsn": "ap-bsn",
+    # AMSNet's files do not tell whether a network was fine-tuned, and restore alike.
+    "restormer": "amsnet-b",
+    "deamnet": "amsnet-b",
+    "nafnet": "amsnet-b",
+    "nafnet-baseline": "amsnet-b",
+    "unet": "amsnet-b",
+    "dncnn": "amsnet-b",
+}
+
+# What may stand beside the weights in Lightning's files, each read as the plainest thing that can hold it: none of these does
+# anything when it is made.
+_LIGHTNING = ("lightning.fabric.utilities.data", "lightning_fabric.utilities.data", "pytorch_lightning.utilities.parsing")
+_HARMLESS: list[Any] = [
+    argparse.Namespace,
+    *((dict, f"{module}.AttributeDict") for module in _LIGHTNING),
+    *((PurePath, f"{module}.{kind}Path") for module in ("pathlib", "pathlib._local") for kind in ("Posix", "Windows")),
+]
 
 Weights = Mapping[str, Tensor]
 
@@ -46,9 +65,8 @@ def _load(path: Path) -> Any:
     if not path.is_file():
         raise UsageError(f"There is no checkpoint {path}.")
     try:
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # old pickle protocols: what they hold is either weights or refused below
+        # Old pickle protocols raise warnings; what they hold is either weights or refused below.
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_HARMLESS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "unsupported" in str(error).lower():
