@@ -128,6 +128,14 @@ def test_the_record_says_what_was_judged_on_what(tmp_path: Path) -> None:
     assert evaluate(model, f"pairs:{tmp_path}").model == "at-bsn"
 
 
+def test_a_limited_set_is_spread_over_the_whole() -> None:
+    from unnoise.data import DataSet, Entry
+
+    whole = DataSet("set", [Entry(str(number), Path("a"), Path("b")) for number in range(192)])
+    assert [entry.name for entry in whole.spread(6).entries] == ["0", "32", "64", "96", "128", "160"]
+    assert len(whole.spread(500)) == 192
+
+
 @pytest.mark.parametrize(("limit", "expected"), [(None, 3), (1, 1), (2, 2), (9, 3)])
 def test_a_limit_ends_it_early_and_progress_counts_to_it(limit: int | None, expected: int, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from itertools import islice
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 from typing import Protocol as Interface
@@ -128,7 +127,7 @@ def evaluate(
         dataset: a data set, or ``SET:DIR`` as `unnoise.data.open_set` takes it.
         protocol: one of `unnoise.metrics.protocols()`.
         progress: called with (pictures done, pictures in all), at first with 0 done.
-        limit: stop after so many pictures; None: all.
+        limit: score so many pictures, spread evenly over the set, as neighbours in it tend to be of one scene; None: all.
         denoise_options: passed on to `model.denoise`, such as ``refine=True`` or ``ensemble=True``.
 
     Raises:
@@ -141,11 +140,13 @@ def evaluate(
     pictures = open_set(dataset) if isinstance(dataset, str) else dataset
     if not pictures.has_truth or not len(pictures):
         raise UsageError(f"The data set {pictures.name} has no clean pictures to score by; give one that has them.")
-    total = min(len(pictures), limit or len(pictures))
+    if limit is not None:
+        pictures = pictures.spread(limit)
+    total = len(pictures)
     if progress:
         progress(0, total)
     scores = []
-    for done, pair in enumerate(islice(pictures, total), start=1):
+    for done, pair in enumerate(pictures, start=1):
         assert pair.clean is not None  # has_truth
         noisy = _in_unit_range(pair.noisy)
         start = time.perf_counter()

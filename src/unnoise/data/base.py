@@ -56,6 +56,12 @@ class DataSet:
         """
         return map(_read, self.entries)
 
+    def spread(self, count: int) -> DataSet:
+        """At most `count` of the entries, evenly spread over the set and in its order."""
+        total = len(self)
+        count = min(count, total)
+        return DataSet(self.name, [self.entries[place * total // count] for place in range(count)])
+
     @property
     def has_truth(self) -> bool:
         """Whether every picture has a clean one to score by."""

@@ -81,11 +81,11 @@ class SSBSN(DBSN):
 
     @torch.no_grad()
     def initialize_he(self) -> None:
-        """As `DBSN`'s, with a tenth for each block's last convolution."""
+        """As `DBSN`'s, with nothing for each block's last convolution."""
         super().initialize_he()
         for module in self.modules():
             if isinstance(module, DilatedBlock):
-                module.conv3.weight *= 0.1
+                module.conv3.weight.zero_()
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

@@ -1,0 +1,66 @@
+"""Score models with and without refinement and self-ensemble, on several data sets, into one CSV file and a table.
+
+    python benchmarks/quality.py default --data sidd-val:../shared/data/sidd_val polyu:../shared/data/polyu --out docs/results/quality.csv
+
+Several models, such as the snapshots of a training, give a curve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+
+import unnoise
+from unnoise.files import written_whole
+
+KINDS = {
+    "bare": {"refine": False},
+    "R3": {"refine": True},
+    "ensemble": {"refine": False, "ensemble": True},
+    "R3 + ensemble": {"refine": True, "ensemble": True},
+}
+FIELDS = ("model", "steps", "minutes", "data", "images", "kind", "noisy_psnr", "noisy_ssim", "psnr", "ssim", "seconds")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="+", help="names or files")
+    parser.add_argument("--data", nargs="+", required=True, metavar="SET:DIR")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["bare", "R3"])
+    parser.add_argument("--limit", type=int, help="score so many pictures of each set")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--out", type=Path, help="CSV file")
+    options = parser.parse_args()
+    rows = []
+    for name in options.models:
+        model = unnoise.load(name).to(options.device)
+        for data in options.data:
+            for kind in options.kinds:
+                result = unnoise.evaluate(model, data, limit=options.limit, precision=options.precision, **KINDS[kind])
+                row = dict(
+                    model=Path(name).stem,
+                    steps=model.card.steps,
+                    minutes=model.card.minutes,
+                    data=data.partition(":")[0],
+                    images=len(result.images),
+                    kind=kind,
+                    noisy_psnr=f"{result.noisy.psnr:.3f}",
+                    noisy_ssim=f"{result.noisy.ssim:.4f}",
+                    psnr=f"{result.restored.psnr:.3f}",
+                    ssim=f"{result.restored.ssim:.4f}",
+                    seconds=f"{result.seconds:.3f}",
+                )
+                rows.append(row)
+                print("  ".join(str(row[field]) for field in FIELDS), flush=True)
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
