@@ -20,6 +20,10 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Length of the run in steps; default: the recipe's.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Length of the run in minutes; the schedule fits itself to it.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    teacher: Annotated[
+        list[str],
+        typer.Option(help="A trained model that the student learns from, by name or file; may be given several times."),
+    ] = [],  # noqa: B006
     start: Annotated[str | None, typer.Option(help="Begin with this model's weights.")] = None,
     set_: Annotated[list[str], typer.Option("--set", help="Change a field of the recipe, as training.batch=4.")] = [],  # noqa: B006
     seed: Annotated[int, typer.Option(help="Of the weights, the crops and all other draws.")] = 0,
@@ -37,6 +41,8 @@ def train(
     from unnoise.cli.progress import training_bar
     from unnoise.training.loop import train as run
 
+    if teacher:
+        overrides = {"scheme.teachers": teacher} | overrides
     if denoiser:
         overrides = {"denoiser": {"name": denoiser}} | overrides
     chosen = recipes.load(recipe, overrides)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
 from unnoise import denoisers, schemes
 from unnoise.denoisers.base import Initialization
@@ -96,6 +96,13 @@ class Recipe(BaseModel):
             value = {"name": value}
         if isinstance(value, dict):
             return schemes.lookup(str(value.get("name"))).model_validate(value)
+        return value
+
+    @field_validator("scheme")
+    @classmethod
+    def _check_scheme(cls, value: Scheme, info: ValidationInfo) -> Scheme:
+        if "denoiser" in info.data:  # else that field has an error of its own
+            value.check(denoisers.lookup(info.data["denoiser"].name))
         return value
 
     @field_validator("refinement", mode="before")

@@ -14,6 +14,8 @@ _SCHEMES: Registry[type[Scheme]] = Registry(
     "unnoise.schemes",
     {
         "pd-blind-spot": "pd_blind_spot:PDBlindSpot",
+        "tunable-blind-spot": "tunable_blind_spot:TunableBlindSpot",
+        "distillation": "distillation:Distillation",
         "asymmetric-mask": "asymmetric_mask:AsymmetricMask",
         "asymmetric-mask-tv": "asymmetric_mask_tv:AsymmetricMaskTV",
     },

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from unnoise.denoisers.base import Denoiser
+
+if TYPE_CHECKING:
+    from unnoise.model import Model
+    from unnoise.schemes.teachers import Teachers
+
 Network = Callable[[Tensor], Tensor]
-"""(B, C, H, W) → (B, C, H, W), in the network's own value range."""
+"""(B, C, H, W) → (B, C, H, W), in the network's own value range. A scheme that asks for more than this call, such as a blind spot
+at each call, says so in a Protocol of its own, and refuses other networks in `check`."""
+
+Load = Callable[[str], "Model"]
+"""From a model's name or file to the model."""
 
 
 class Scheme(BaseModel, ABC):
     """The parameters of a scheme, as they stand in a recipe, and the two things it does with a network.
 
-    All tensors are (B, C, H, W) in the network's value range. A scheme asks nothing of a network but to be called.
+    All tensors are (B, C, H, W) in the network's value range. Most schemes ask nothing of a network but to be called.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,6 +43,29 @@ class Scheme(BaseModel, ABC):
     def reach(self, network_reach: int) -> int:
         """How many pixels away `restore` can see, given how far the network sees."""
         return network_reach
+
+    def check(self, denoiser: type[Denoiser]) -> None:
+        """Raise `UsageError` where the scheme cannot work with such a network; recipes are checked by it."""
+
+    def bind(self, load: Load, network: Denoiser) -> Self:
+        """The scheme ready to train `network`, with the trained models that its loss asks for; most ask for none.
+
+        Raises:
+            UsageError: for models that are absent or do not fit.
+        """
+        return self
+
+    def initialize(self, network: Denoiser) -> str | None:
+        """Give a fresh network a better start than random weights, where a bound scheme knows one, and say so in a sentence."""
+        return None
+
+    @property
+    def companions(self) -> Teachers | None:
+        """What a bound scheme wants beside each noisy image in a batch, worked out once ahead from whole pictures.
+
+        The loss then gets (B, (1 + K)·C, H, W), the noisy channels first. None for most schemes.
+        """
+        return None
 
     @abstractmethod
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from unnoise.recipes.schema import Training
-from unnoise.training.pool import Pixels, Pool
+from unnoise.training.pool import Pixels, Pool, as_unit
 
 
 class Batches(Dataset[Tensor]):
@@ -32,8 +32,7 @@ class Batches(Dataset[Tensor]):
             piece = piece[:, ::-1]
         if self.training.turns:
             piece = np.rot90(piece, int(draw.integers(4)))
-        scale = 1.0 if piece.dtype == np.float32 else float(np.iinfo(piece.dtype).max)
-        return np.asarray(piece, np.float32) / np.float32(scale)
+        return as_unit(piece)
 
 
 def feed(batches: Batches, first: int, last: int, workers: int) -> DataLoader[Tensor]:

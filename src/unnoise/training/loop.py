@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unnoise import denoisers, images, recipes
+from unnoise import denoisers, images, recipes, zoo
 from unnoise.card import Card
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
@@ -26,7 +26,7 @@ from unnoise.files import make_folder
 from unnoise.inference.precision import choose_device, choose_precision
 from unnoise.model import Model
 from unnoise.recipes.schema import Recipe
-from unnoise.training import checkpoint
+from unnoise.training import checkpoint, teacher_cache
 from unnoise.training.batches import Batches, feed
 from unnoise.training.ema import MovingAverage
 from unnoise.training.logs import Log
@@ -155,6 +155,7 @@ class _Run:
             self.network.initialize(recipe.training.initialization)
         fields = recipe.model_dump(mode="json") | {"denoiser": {"name": recipe.denoiser.name, "sizes": self.network.sizes}}
         self.recipe = recipes.validate(fields, recipe.name)
+        self.scheme = self.recipe.scheme.bind(zoo.load, self.network)
         self.step = 0
         self.seconds = 0.0
 
@@ -178,8 +179,8 @@ class _Run:
         training, options = self.recipe.training, self.options
         self.accelerator = _accelerator(self.device, self.precision)
         self.device = self.accelerator.device
-        if start is not None and saved is None:
-            self.network.load_state_dict(start.network.state_dict())
+        if saved is None:
+            self._begin(start)
         self.network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         optimizer_class = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
         optimizer = optimizer_class(
@@ -194,9 +195,32 @@ class _Run:
             raise UsageError(
                 f"A batch of {training.batch} cannot be shared by {processes} processes; set training.batch to a multiple."
             )
-        batches = Batches(self.pool, training, options.seed, process=process, processes=processes)
+        batches = Batches(self._teach(self.pool), training, options.seed, process=process, processes=processes)
         workers = options.workers if options.workers is not None else 0 if self.device.type == "cpu" else 4
         self.feed = feed(batches, self.step, options.length.steps or 2**31, workers)
+
+    def _begin(self, start: Model | None) -> None:
+        if start is not None:
+            self.network.load_state_dict(start.network.state_dict())
+        elif sentence := self.scheme.initialize(self.network):
+            self.options.on_message(sentence)
+
+    def _teach(self, pool: Pool) -> Pool:
+        """The pool with what the scheme wants worked out once ahead."""
+        if self.scheme.companions is None:
+            return pool
+        accelerator = self.accelerator
+        taught = teacher_cache.with_targets(
+            pool,
+            self.scheme.companions,
+            self.options.output / "teachers",
+            self.device,
+            accelerator.autocast,
+            share=(accelerator.process_index, accelerator.num_processes),
+            on_message=self.options.on_message,
+        )
+        accelerator.wait_for_everyone()
+        return taught
 
     def _restore(self, saved: dict[str, Any], optimizer: torch.optim.Optimizer) -> None:
         if saved["recipe"] != self.recipe.model_dump_json():
@@ -270,7 +294,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         with self.accelerator.autocast():
-            loss: Tensor = self.recipe.scheme.loss(self.wrapped, noisy, generator)
+            loss: Tensor = self.scheme.loss(self.wrapped, noisy, generator)
         self.optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
         if self.recipe.training.gradient_clip:

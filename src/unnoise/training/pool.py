@@ -40,12 +40,22 @@ class Pool:
     def crop(self, draw: np.random.Generator, side: int) -> Pixels:
         """A random (side, side, C) crop, pictures drawn by their area; one that is too small is mirrored at its edges."""
         index = int(np.searchsorted(self._ends, draw.random() * self._ends[-1], side="right"))
-        picture = self.pictures[min(index, len(self.pictures) - 1)]
-        height, width, _ = picture.shape
+        index = min(index, len(self.pictures) - 1)
+        height, width, _ = self.pictures[index].shape
         top, left = (int(draw.integers(max(length - side, 0) + 1)) for length in (height, width))
-        piece = picture[top : top + side, left : left + side]
+        piece = self.piece(index, slice(top, top + side), slice(left, left + side))
         missing = side - piece.shape[0], side - piece.shape[1]
         return np.pad(piece, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric") if any(missing) else piece
+
+    def piece(self, index: int, rows: slice, columns: slice) -> Pixels:
+        """These rows and columns of one picture, (rows, columns, C)."""
+        return self.pictures[index][rows, columns]
+
+
+def as_unit(pixels: Pixels) -> NDArray[np.float32]:
+    """Pixels uint8, uint16 or float32 as float32 in 0..1."""
+    scale = 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)
+    return np.asarray(pixels, np.float32) / np.float32(scale)
 
 
 def from_arrays(arrays: Sequence[Pixels], channels: int) -> Pool:

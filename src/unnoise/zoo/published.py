@@ -21,6 +21,13 @@ from unnoise.model import Model
 # Under which recipe a network was published.
 _RECIPES = {
     "dbsn": "ap-bsn",
+    "ssbsn": "ss-bsn",
+    "atbsn": "at-bsn",
+    "atbsn-student-a": "at-bsn-d",
+    "atbsn-student-b": "at-bsn-d",
+    "atbsn-student-c": "at-bsn-d",
+    "tmbsn": "tm-bsn",
+    "tmbsn-student": "tm-bsn-d",
     # AMSNet's files do not tell whether a network was fine-tuned, and restore alike.
     "restormer": "amsnet-b",
     "deamnet": "amsnet-b",
@@ -91,12 +98,15 @@ def _state_dicts(held: Any) -> Iterator[Weights]:
 
 
 def _prefixes(weights: Weights) -> list[str]:
-    """All dotted beginnings of the keys, in the keys' order: '', 'module.', 'module.bsn.' …"""
+    """All dotted beginnings of the keys, in the keys' order: '', 'module.', 'module.bsn.' …
+
+    Those of AT-BSN (D)'s student, `nbsn`, come first: its teacher lies in the same file, as `bsn`.
+    """
     found = {"": None}
     for key in weights:
         parts = key.split(".")
         found.update({".".join(parts[:depth]) + ".": None for depth in range(1, len(parts))})
-    return list(found)
+    return sorted(found, key=lambda prefix: "nbsn." not in prefix)
 
 
 def _recognise(weights: Weights) -> Denoiser | None:

@@ -1,0 +1,118 @@
+"""Distillation: a student learns, on noisy images alone, to give what one or several trained models give.
+
+Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024: one
+network with seven blind spots is seven teachers, each right in other places, and a plain network that learns from all of them is
+better and cheaper than any. "TM-BSN", CVPR 2026, adds the recharge: its students see the noisy pixel again that blind teachers
+never saw.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from pydantic import PrivateAttr, field_validator
+from torch import Tensor
+
+from unnoise.denoisers.base import Denoiser
+from unnoise.errors import UsageError
+from unnoise.schemes.base import Load, Network, Scheme
+from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
+
+Values = tuple[float, float]
+
+
+class Distillation(Scheme):
+    """Any teachers → any student, which restores a picture by one call and no more.
+
+    The teachers are needed in training alone: a trained student is loaded and applied without them.
+    """
+
+    name: Literal["distillation"] = "distillation"
+    teachers: tuple[TeacherChoice, ...] = ()
+    """Trained models, each a name or file, or that with its own lessons. A shipped recipe names none: give them at training."""
+    each: Lessons = Lessons()
+    """How each teacher is run that does not say otherwise."""
+    recharge: bool = False
+    """Give each pixel at random to one of the targets, and in that one put the noisy pixel in its place (TM-BSN)."""
+    student_from_teacher: bool = False
+    """Begin with the weights of the first teacher that agree in name and shape, if it has the same values."""
+    student_keeps: tuple[str, ...] = ()
+    """Beginnings of the names of weights that begin at random all the same, though they would fit."""
+    cache: bool = False
+    """Run the teachers once ahead over whole pictures, into files beside the run, and not on each crop anew. For teachers that take
+    long: they then see beyond the edges of the crops, and R³ draws once."""
+
+    _teachers: Teachers | None = PrivateAttr(None)
+    _values: Values = PrivateAttr((0.0, 1.0))
+
+    @field_validator("teachers", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [{"model": str(item)} if isinstance(item, str | Path) else item for item in value]
+        return value
+
+    def bind(self, load: Load, network: Denoiser) -> Self:
+        """Load the teachers for the student `network`. Raises `UsageError` where none is named, absent, or unfit."""
+        if not self.teachers:
+            raise UsageError(
+                "A student needs a teacher; name a trained model by --teacher, or in the recipe's scheme.teachers."
+            )
+        bound = self.model_copy()
+        bound._teachers = engage(self.teachers, self.each, load, network)
+        bound._values = network.value_range
+        return bound
+
+    def initialize(self, network: Denoiser) -> str | None:
+        """Take the first teacher's weights where names and shapes agree, as `student_from_teacher` says."""
+        if not self.student_from_teacher:
+            return None
+        teacher = self._bound().teachers[0].network
+        weights = network.state_dict()
+        fitting = {
+            key: value
+            for key, value in teacher.state_dict().items()
+            if key in weights and weights[key].shape == value.shape and not key.startswith(self.student_keeps)
+        }
+        if teacher.value_range != network.value_range:
+            fitting = {}
+        network.load_state_dict(weights | fitting)
+        return f"The student begins with {len(fitting)} of its {len(weights)} tensors of weights from {self.teachers[0].model}."
+
+    @property
+    def companions(self) -> Teachers | None:
+        return self._bound() if self.cache else None
+
+    def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Σ_k mean |network(x) − teacher_k(x)|, in the student's values."""
+        teachers = self._bound()
+        if self.cache:
+            noisy, *stack = noisy.chunk(1 + teachers.count, dim=1)
+            noisy, targets = noisy.contiguous(memory_format=torch.channels_last), torch.stack(stack)  # (K, B, C, H, W)
+        else:
+            targets = teachers(noisy, self._values, generator)
+        if self.recharge:
+            targets = recharged(targets, noisy, generator)
+        return (network(noisy) - targets).abs().mean() * teachers.count
+
+    def restore(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return network(noisy)
+
+    def refine(self, network: Network, mixed: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The same call. The papers use no R³ on students, which are not blind and have little to gain from it."""
+        return network(mixed)
+
+    def _bound(self) -> Teachers:
+        if self._teachers is None:
+            raise UsageError("The scheme 'distillation' has no teachers yet; call bind first, as training does.")
+        return self._teachers
+
+
+def recharged(targets: Tensor, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Put each pixel of `noisy`, (B, C, H, W), into one of the K targets, (K, B, C, H, W), drawn at random for each pixel."""
+    count, batch, _, height, width = targets.shape
+    chosen = torch.randint(count, (batch, 1, height, width), generator=generator).to(targets.device)
+    here = chosen == torch.arange(count, device=targets.device).reshape(-1, 1, 1, 1, 1)  # (K, B, 1, H, W)
+    return torch.where(here, noisy, targets)

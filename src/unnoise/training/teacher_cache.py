@@ -1,0 +1,105 @@
+"""The teachers' results on whole pictures, worked out once ahead into files, and crops that bring them along."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unnoise.files import make_folder, written_whole
+from unnoise.inference.apply import SIDE, UNBOUNDED_HALO, WHOLE
+from unnoise.inference.tiles import cut
+from unnoise.schemes.teachers import Teachers
+from unnoise.training.pool import Pixels, Pool, as_unit
+
+BYTES = 2
+"""Of a value: float16, which between black and white is never wrong by more than a sixteenth of an 8-bit step."""
+
+
+class TaughtPool(Pool):
+    """A pool whose crops are (side, side, (1 + K)·C) float32 in 0..1: the noisy channels, then those of each target.
+
+    Args:
+        pool: of the noisy pictures.
+        files: one `.npy` for each of them, (H, W, K·C) float16.
+    """
+
+    def __init__(self, pool: Pool, files: Sequence[Path]) -> None:
+        super().__init__(pool.pictures, pool.skipped)
+        self.files = list(files)
+
+    def piece(self, index: int, rows: slice, columns: slice) -> Pixels:
+        # Opened for each crop: a process may not hold thousands of files open.
+        targets = np.load(self.files[index], mmap_mode="r")[rows, columns]
+        noisy = as_unit(super().piece(index, rows, columns))
+        return np.concatenate([noisy, targets.astype(np.float32)], axis=2)
+
+
+def with_targets(
+    pool: Pool,
+    teachers: Teachers,
+    folder: Path,
+    device: torch.device,
+    autocast: Callable[[], AbstractContextManager[None]],
+    *,
+    share: tuple[int, int] = (0, 1),
+    on_message: Callable[[str], None] = lambda sentence: None,
+) -> TaughtPool:
+    """Run the teachers over those pictures of the pool whose targets are not in `folder` yet.
+
+    Each picture's file appears whole or not at all, so that a run that is stopped here goes on where it was.
+
+    Args:
+        pool: of the noisy pictures.
+        teachers: see `Scheme.companions`.
+        folder: each set of teachers and pictures has a folder of its own in it.
+        device: that the teachers run on.
+        autocast: makes the context that they run in.
+        share: (n, N): this process does every N-th picture from the n-th on. The caller waits for the others.
+        on_message: told how much is to be done.
+
+    Raises:
+        UnnoiseError: when the files cannot be written.
+    """
+    home = folder / hashlib.sha256(f"{pool.fingerprint} {teachers.fingerprint}".encode()).hexdigest()[:16]
+    make_folder(home)
+    files = [home / f"{number:06d}.npy" for number in range(len(pool.pictures))]
+    missing = [number for number, file in enumerate(files) if not file.is_file()]
+    if missing:
+        size = sum(pool.pictures[number].size for number in missing) * teachers.count * BYTES
+        on_message(f"Running the teachers over {len(missing)} pictures into {home}, {size / 1e9:.1f} GB.")
+    for number in missing:
+        if number % share[1] == share[0]:
+            targets = _whole(pool.pictures[number], teachers, device, autocast, number)
+            with written_whole(files[number]) as temporary:
+                np.save(temporary, targets)
+    return TaughtPool(pool, files)
+
+
+def _whole(
+    picture: Pixels, teachers: Teachers, device: torch.device, autocast: Callable[[], AbstractContextManager[None]], seed: int
+) -> NDArray[np.float16]:
+    """The targets of one picture, (H, W, C) → (H, W, K·C), in tiles where it is large."""
+    height, width, channels = picture.shape
+    side = max(height, width) if height * width <= WHOLE else SIDE
+    halo = UNBOUNDED_HALO if teachers.halo is None else teachers.halo
+    generator = torch.Generator().manual_seed(seed)
+    targets = np.empty((height, width, teachers.count * channels), np.float16)
+    for tile in cut(height, width, side, halo, teachers.multiple):
+        noisy = torch.from_numpy(as_unit(picture[tile.read])).permute(2, 0, 1)[None]  # (1, C, h, w)
+        with autocast():
+            result = _taught(teachers, noisy.to(device).contiguous(memory_format=torch.channels_last), generator)
+        core = result[:, 0, :, *tile.core].permute(2, 3, 0, 1)  # (h, w, K, C)
+        targets[tile.write] = core.reshape(*core.shape[:2], -1).cpu().numpy()
+    return targets
+
+
+def _taught(teachers: Teachers, noisy: Tensor, generator: torch.Generator) -> Tensor:
+    with torch.no_grad():
+        return teachers(noisy, (0.0, 1.0), generator).float()

@@ -1,0 +1,127 @@
+"""The tunable blind spot: what its loss is, that the holes are those asked for, and which networks it takes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from reference import golden, relative_error, wide_open
+from unnoise import denoisers, recipes
+from unnoise.denoisers.atbsn import ATBSN
+from unnoise.denoisers.tmbsn import TMBSN
+from unnoise.errors import UsageError
+from unnoise.inference.apply import Settings
+from unnoise.inference.apply import restore as apply
+from unnoise.schemes.tunable_blind_spot import TunableBlindSpot
+
+
+def _times_hole(x: Tensor, *, blind_spot: int) -> Tensor:
+    return x * blind_spot
+
+
+def test_each_task_has_its_own_hole() -> None:
+    scheme = TunableBlindSpot(train_hole=9, infer_hole=3)
+    noisy = torch.rand(2, 3, 7, 5)
+    assert scheme.loss(_times_hole, noisy).item() == pytest.approx(8 * noisy.mean().item(), rel=1e-6)  # type: ignore[arg-type]
+    assert torch.equal(scheme.restore(_times_hole, noisy), 3 * noisy)  # type: ignore[arg-type]
+    assert torch.equal(scheme.refine(_times_hole, noisy), noisy)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("hole", [0, 1, 3, 9])
+def test_golden(hole: int) -> None:
+    weights, cases = golden("atbsn")
+    network = ATBSN.from_weights(weights)
+    assert network is not None
+    noisy, expected = cases[f"hole{hole}"]
+    with torch.no_grad():
+        assert relative_error(TunableBlindSpot(infer_hole=hole).restore(network, noisy), expected) < 1e-4
+
+
+@settings(max_examples=25)
+@given(height=st.integers(1, 12), width=st.integers(1, 12), pad=st.integers(0, 14))
+def test_pad_reflects_as_far_as_the_picture_allows(height: int, width: int, pad: int) -> None:
+    noisy = torch.rand(2, 3, height, width)
+    seen: list[Tensor] = []
+
+    def network(x: Tensor, *, blind_spot: int) -> Tensor:
+        seen.append(x)
+        return x
+
+    scheme = TunableBlindSpot(pad=pad)
+    assert torch.equal(scheme.restore(network, noisy), noisy)  # type: ignore[arg-type]
+    rows, columns = min(pad, height - 1), min(pad, width - 1)
+    assert torch.equal(seen[0], F.pad(noisy, (columns, columns, rows, rows), mode="reflect"))
+    assert scheme.loss(network, noisy) == 0  # type: ignore[arg-type]
+    assert torch.equal(seen[1], noisy)  # no border in training
+
+
+@pytest.mark.parametrize(("name", "hole"), [("atbsn", 1), ("atbsn", 5), ("tmbsn", 1), ("tmbsn", 3)])
+def test_the_hole_and_nothing_else_is_hidden(name: str, hole: int) -> None:
+    sizes = {"width": 2} if name == "atbsn" else {"features": 2, "groups": 1, "blocks": 1}
+    network = wide_open(denoisers.create(name, **sizes))
+    noisy = torch.rand(1, 3, 19, 23, dtype=torch.float64, requires_grad=True)
+    TunableBlindSpot(infer_hole=hole).restore(network, noisy)[..., 9, 11].sum().backward()
+    assert noisy.grad is not None
+    rows, columns = (torch.arange(19)[:, None] - 9).abs(), (torch.arange(23) - 11).abs()
+    half = hole // 2
+    if name == "atbsn":  # the corners of the square's surroundings are seen through pooling alone, which drops many pixels
+        hidden = torch.maximum(rows, columns) <= half
+        around = (torch.maximum(rows, columns) == half + 1) & (torch.minimum(rows, columns) <= half)
+    else:
+        hidden, around = rows + columns < hole, rows + columns == hole
+    seen = noisy.grad[0].abs().sum(0) > 0
+    assert not seen[hidden].any()
+    assert seen[around].all()
+
+
+@pytest.mark.parametrize("hole", [1, 9])
+def test_tiles_see_as_far_as_the_hole_asks(hole: int) -> None:
+    torch.manual_seed(0)
+    network = TMBSN(features=4, groups=1, blocks=1, blind_spot=1)
+    for parameter in network.parameters():
+        parameter.data.abs_()  # what lies farthest away must still be felt
+    noisy = torch.rand(1, 3, 70, 61)
+    scheme = TunableBlindSpot(infer_hole=hole)
+    whole = apply(network, scheme, noisy, Settings(precision="float32"))
+    tiled = apply(network, scheme, noisy, Settings(precision="float32", tile=16))
+    assert relative_error(tiled, whole) < 1e-6
+
+
+def test_a_network_wrapped_for_many_machines_takes_the_hole() -> None:
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        network = TMBSN(features=4, groups=1, blocks=1)
+        wrapped = torch.nn.parallel.DistributedDataParallel(network)
+        noisy = torch.rand(1, 3, 12, 9)
+        scheme = TunableBlindSpot(train_hole=5)
+        loss = scheme.loss(wrapped, noisy)
+        assert loss.item() == pytest.approx((network(noisy, blind_spot=5) - noisy).abs().mean().item(), rel=1e-6)
+        loss.backward()
+        assert network.nin_A.weight.grad is not None
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize(
+    ("denoiser", "scheme", "sentence"),
+    [
+        ("unet", {}, "chooses the blind spot at each call, which UNet does not let it; take one of the denoisers atbsn, tmbsn"),
+        ("atbsn", {"train_hole": 4}, "an odd number of pixels across, got 4"),
+        ("atbsn", {"infer_hole": 2}, "an odd number of pixels across, got 2"),
+        ("atbsn", {"refine_hole": 6}, "an odd number of pixels across, got 6"),
+        ("atbsn", {"train_hole": 0}, "greater than or equal to 1"),
+        ("atbsn", {"holes": 3}, "there is no field 'scheme.holes'"),
+    ],
+)
+def test_recipes_that_cannot_work_are_refused(denoiser: str, scheme: dict[str, int], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        recipes.validate({"name": "bad", "denoiser": denoiser, "scheme": {"name": "tunable-blind-spot"} | scheme}, "bad")
+
+
+def test_even_holes_are_fine_for_a_diamond() -> None:
+    fields = {"name": "good", "denoiser": "tmbsn", "scheme": {"name": "tunable-blind-spot", "train_hole": 4, "infer_hole": 2}}
+    assert recipes.validate(fields, "good").scheme.name == "tunable-blind-spot"  # type: ignore[attr-defined]
