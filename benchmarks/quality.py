@@ -39,19 +39,20 @@ def main() -> None:
         for data in options.data:
             for kind in options.kinds:
                 result = unnoise.evaluate(model, data, limit=options.limit, precision=options.precision, **KINDS[kind])
-                row = dict(
-                    model=Path(name).stem,
-                    steps=model.card.steps,
-                    minutes=model.card.minutes,
-                    data=data.partition(":")[0],
-                    images=len(result.images),
-                    kind=kind,
-                    noisy_psnr=f"{result.noisy.psnr:.3f}",
-                    noisy_ssim=f"{result.noisy.ssim:.4f}",
-                    psnr=f"{result.restored.psnr:.3f}",
-                    ssim=f"{result.restored.ssim:.4f}",
-                    seconds=f"{result.seconds:.3f}",
-                )
+                scores = result.noisy, result.restored
+                row = {
+                    "model": Path(name).stem,
+                    "steps": model.card.steps,
+                    "minutes": model.card.minutes,
+                    "data": data.partition(":")[0],
+                    "images": len(result.images),
+                    "kind": kind,
+                    "noisy_psnr": f"{scores[0].psnr:.3f}",
+                    "noisy_ssim": f"{scores[0].ssim:.4f}",
+                    "psnr": f"{scores[1].psnr:.3f}",
+                    "ssim": f"{scores[1].ssim:.4f}",
+                    "seconds": f"{result.seconds:.3f}",
+                }
                 rows.append(row)
                 print("  ".join(str(row[field]) for field in FIELDS), flush=True)
     if options.out:

@@ -19,8 +19,8 @@ import unnoise
 from unnoise import images, metrics
 from unnoise.noise import Camera
 
-ISO = 3200
-CROP = slice(60, 316), slice(90, 346)
+ISO = 12800
+CROP = slice(30, 286), slice(110, 366)
 """The part of the picture that is shown enlarged in the README."""
 
 
@@ -29,7 +29,7 @@ def simulated() -> tuple[NDArray[Any], NDArray[Any]]:
     from skimage import data
 
     camera = Camera(iso=ISO, jpeg=95)
-    clean = data.coffee()
+    clean = data.chelsea()
     return camera.shoot(clean, seed=0), camera.develop(clean)
 
 
@@ -51,7 +51,9 @@ def score(picture: NDArray[Any], truth: NDArray[Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Denoise a picture with the default model and show before, after and residual.")
+    parser = argparse.ArgumentParser(
+        description="Denoise a picture with the default model and show before, after and residual."
+    )
     parser.add_argument("picture", nargs="?", type=Path, help="a noisy photo; without it, a simulated one")
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder of the results (default: demo)")
     options = parser.parse_args()

@@ -10,6 +10,10 @@ from pathlib import Path
 
 from unnoise.errors import UnnoiseError, UsageError
 
+_UMASK = os.umask(0)  # it can only be read by setting it
+os.umask(_UMASK)
+_PERMISSIONS = 0o666 & ~_UMASK
+
 
 def make_folder(folder: Path) -> None:
     """Make a folder and its parents. Raises `UsageError` when that cannot be done or nothing can be written there."""
@@ -34,6 +38,7 @@ def written_whole(target: Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        temporary.chmod(_PERMISSIONS)  # some writers make files that their owner alone can read
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(target)

@@ -49,7 +49,7 @@ def test_ap_bsn_is_the_papers() -> None:
         ("scheme.name", "magic", "no scheme named 'magic'; choose one of pd-blind-spot"),
         ("denoiser.name", "magic", "no denoiser named 'magic'; choose one of dbsn"),
         ("denoiser.colour", 4, "'dbsn' has no size 'colour'; it takes channels, features"),
-        ("refinement.draws", 0, "refinement.draws"),
+        ("refinement.draws", 0, r"refinement\.draws"),
         ("training.crop.side", 3, "cannot be set"),
     ],
 )
@@ -86,5 +86,5 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("name: mine\ndenoiser: {name: dbsn, features: 8}\nscheme: {name: pd-blind-spot, train_stride: 3}\n")
     assert recipes.load(path).scheme.train_stride == 3  # type: ignore[attr-defined]
-    with pytest.raises(UsageError, match="There is no recipe 'nothing'; choose one of .*ap-bsn"):
+    with pytest.raises(UsageError, match=r"There is no recipe 'nothing'; choose one of .*ap-bsn"):
         recipes.load("nothing")
