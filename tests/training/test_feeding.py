@@ -65,6 +65,17 @@ def test_mapped_pictures_equal_those_in_memory(files: list[Path]) -> None:
     assert torch.equal(Batches(held, SMALL, seed=3)[5], Batches(mapped, SMALL, seed=3)[5])
 
 
+def test_many_mapped_pictures_hold_one_file_open(tmp_path: Path) -> None:
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("open files can be counted on Linux alone")
+    np.save(tmp_path / "many.npy", _random(300, 9, 9, 3))
+    before = len(list(folder.iterdir()))
+    pool = from_files([tmp_path / "many.npy"], channels=3, memory=100)
+    assert len(pool.pictures) == 300
+    assert len(list(folder.iterdir())) < before + 10
+
+
 def test_bad_files_are_named_and_left_out(files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"no picture")
     pool = from_files([*files, tmp_path / "bad.png"], channels=3)

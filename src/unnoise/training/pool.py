@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,9 +77,9 @@ def from_files(
 
     A file that cannot be read is skipped and named in `Pool.skipped`; if none can be, that is a `UsageError`.
     """
-    pictures: list[Pixels] = []
+    pictures: list[Pixels | None] = []
     skipped: list[str] = []
-    spill: _Spill | None = None
+    spill = _Spill()
     held = 0
     for number, file in enumerate(files, start=1):
         try:
@@ -86,27 +87,44 @@ def from_files(
                 picture = _with_channels(pixels, channels, str(file))
                 held += picture.nbytes
                 if held > memory:
-                    spill = spill or _Spill()
-                    picture = spill.keep(picture)
-                pictures.append(picture)
+                    spill.keep(len(pictures), picture)
+                pictures.append(picture if held <= memory else None)
         except UnnoiseError as error:
             skipped.append(str(error))
         if progress:
             progress(number, len(files))
-    return Pool(pictures, skipped)
+    mapped = spill.mapped()
+    return Pool([mapped[place] if picture is None else picture for place, picture in enumerate(pictures)], skipped)
 
 
 class _Spill:
-    """A temporary file, without a name, that takes the pictures beyond the memory's bound; gone with the process."""
+    """A temporary file, without a name, that takes the pictures beyond the memory's bound; gone with the process.
+
+    It is mapped once, for all of its pictures: each mapping holds an open file, of which a process may have about a thousand.
+    """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the pool lives)
+        self._file: IO[bytes] | None = None
+        self._kept: list[tuple[int, int, tuple[int, ...], np.dtype[Any]]] = []
 
-    def keep(self, picture: Pixels) -> Pixels:
-        start = self._file.seek(0, 2)
+    def keep(self, place: int, picture: Pixels) -> None:
+        """Take the picture that stands at `place` in the pool."""
+        self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the pool lives)
+        start = -(-self._file.seek(0, 2) // 16) * 16  # at a multiple of any type's size
+        self._file.seek(start)
         self._file.write(np.ascontiguousarray(picture).data)
+        self._kept.append((place, start, picture.shape, picture.dtype))
+
+    def mapped(self) -> dict[int, Pixels]:
+        """The pictures by their place in the pool, read from the disk as they are used."""
+        if self._file is None:
+            return {}
         self._file.flush()
-        return np.memmap(self._file, dtype=picture.dtype, mode="r", offset=start, shape=picture.shape)
+        whole = np.memmap(self._file, np.uint8, mode="r")
+        return {
+            place: whole[start : start + math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
+            for place, start, shape, dtype in self._kept
+        }
 
 
 def _read(file: Path) -> list[Pixels]:
