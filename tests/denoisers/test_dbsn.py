@@ -106,3 +106,19 @@ def test_channels_are_free() -> None:
 def test_sizes_that_would_break_blindness_are_refused() -> None:
     with pytest.raises(denoisers.UsageError, match="at least 2"):
         denoisers.create("dbsn", strides=(1, 2))
+
+
+def test_he_initialization_keeps_the_size_of_the_signal() -> None:
+    """The published draw begins as a nearly constant black."""
+    x = torch.rand(1, 3, 24, 24) * 255
+    spread = {}
+    for kind in ("default", "he"):
+        network = DBSN(features=32, modules=3)
+        network.initialize(kind)
+        spread[kind] = network(x).std().item()
+    assert spread["he"] > 10 * spread["default"]
+    assert spread["he"] > 10
+    network = DBSN(features=8, modules=1)
+    network.initialize("he")
+    before = network.get_submodule("branch1.body.6.body.2").weight
+    assert not before.any()  # the residual modules begin as the identity
