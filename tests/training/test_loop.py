@@ -87,6 +87,14 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
         train([_scene(0)[1]], _recipe(learning_rate=1e30), output=tmp_path, steps=40, device="cpu")
 
 
+def test_what_is_saved_while_the_loss_goes_is_sound(tmp_path: Path) -> None:
+    """Checkpoints are written between two rows of the log, too."""
+    with pytest.raises(UnnoiseError, match="still holds the last good state"):
+        train([_scene(0)[1]], _recipe(learning_rate=1e30), output=tmp_path, steps=40, device="cpu", checkpoint_seconds=0)
+    rows = (tmp_path / "log.csv").read_text().splitlines()
+    assert len(rows) == 1  # it stopped before the first row, at the first bad step
+
+
 def test_start_from_a_model(tmp_path: Path) -> None:
     first = train([_scene(0)[1]], _recipe(), output=tmp_path / "first", steps=30, device="cpu")
     second = train([_scene(0)[1]], _recipe(learning_rate=1e-9), output=tmp_path / "second", steps=1, device="cpu", start=first)

@@ -4,24 +4,54 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Protocol, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-
-if TYPE_CHECKING:
-    from unnoise.model import Model
-    from unnoise.schemes.teachers import Teachers
+from unnoise.refinement import R3
 
 Network = Callable[[Tensor], Tensor]
 """(B, C, H, W) → (B, C, H, W), in the network's own value range. A scheme that asks for more than this call, such as a blind spot
 at each call, says so in a Protocol of its own, and refuses other networks in `check`."""
 
-Load = Callable[[str], "Model"]
+
+class Applied(Protocol):
+    """How a trained network is applied: the part of a recipe that a scheme may ask for."""
+
+    @property
+    def scheme(self) -> Scheme: ...
+
+    @property
+    def refinement(self) -> R3 | None: ...
+
+
+class Trained(Protocol):
+    """What a scheme asks of a trained model; `unnoise.Model` is one. Models lie above schemes, which must not import them."""
+
+    network: Denoiser
+
+    @property
+    def recipe(self) -> Applied: ...
+
+
+Load = Callable[[str], Trained]
 """From a model's name or file to the model."""
+
+
+class Companions(Protocol):
+    """What a bound scheme wants beside each noisy image; see `unnoise.schemes.teachers.Teachers`, which are such."""
+
+    count: int
+    halo: int | None
+    multiple: int
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def __call__(self, noisy: Tensor, values: tuple[float, float], generator: torch.Generator | None = None) -> Tensor: ...
 
 
 class Scheme(BaseModel, ABC):
@@ -60,7 +90,7 @@ class Scheme(BaseModel, ABC):
         return None
 
     @property
-    def companions(self) -> Teachers | None:
+    def companions(self) -> Companions | None:
         """What a bound scheme wants beside each noisy image in a batch, worked out once ahead from whole pictures.
 
         The loss then gets (B, (1 + K)·C, H, W), the noisy channels first. None for most schemes.

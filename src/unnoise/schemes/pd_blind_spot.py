@@ -17,6 +17,7 @@ from torch import Tensor
 
 from unnoise.polyphase import merge_mosaic, split_mosaic
 from unnoise.schemes.base import Network, Scheme
+from unnoise.schemes.borders import within_reflection
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
@@ -49,10 +50,7 @@ class PDBlindSpot(Scheme):
 
     def refine(self, network: Network, mixed: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Reflect-pad by `border` as far as the image allows, run the network, crop."""
-        height, width = mixed.shape[-2:]
-        rows, columns = min(self.border, height - 1), min(self.border, width - 1)
-        padded = F.pad(mixed, (columns, columns, rows, rows), mode="reflect")
-        return network(padded)[..., rows : rows + height, columns : columns + width]
+        return within_reflection(network, mixed, self.border)
 
     def _pass(self, network: Network, noisy: Tensor, stride: int) -> Tensor:
         mosaic = split_mosaic(noisy, stride, self.border if stride > 1 else 0)

@@ -255,12 +255,7 @@ class _Run:
             self.seconds = before + now - began
             share = options.length.share(self.step, self.seconds)
             if len(losses) == LOG_EVERY or share >= 1:
-                loss = float(torch.stack(losses).mean())
-                if not np.isfinite(loss):
-                    raise UnnoiseError(
-                        f"The loss is no finite number any more at step {self.step}; lower training.learning_rate and resume: "
-                        f"{options.output} still holds the last good state."
-                    )
+                loss = self._mean(losses)
                 speed = len(losses) * training.batch / (now - last_logged)
                 if log:
                     log.write(
@@ -276,12 +271,23 @@ class _Run:
                     options.progress(Status(self.step, share, loss, speed, left))
                 losses, waited, last_logged = [], 0.0, now
             if now - last_saved >= options.checkpoint_seconds:
+                self._mean(losses)  # what is saved must be sound
                 self._save()
                 last_saved = time.monotonic()
             if now - last_preview >= options.preview_seconds:
                 self._preview(log)
                 last_preview = time.monotonic()
         self._preview(log)
+
+    def _mean(self, losses: list[Tensor]) -> float:
+        """The mean loss of some steps (0 of none). Raises `UnnoiseError` where it is no finite number."""
+        loss = float(torch.stack(losses).mean()) if losses else 0.0
+        if not np.isfinite(loss):
+            raise UnnoiseError(
+                f"The loss is no finite number any more at step {self.step}; lower training.learning_rate and resume: "
+                f"{self.options.output} still holds the last good state."
+            )
+        return loss
 
     def _one_step(self, batch: Tensor, rate: float) -> Tensor:
         low, high = self.network.value_range

@@ -15,7 +15,7 @@ from torch import Tensor
 from unnoise.files import make_folder, written_whole
 from unnoise.inference.apply import SIDE, UNBOUNDED_HALO, WHOLE
 from unnoise.inference.tiles import cut
-from unnoise.schemes.teachers import Teachers
+from unnoise.schemes.base import Companions
 from unnoise.training.pool import Pixels, Pool, as_unit
 
 BYTES = 2
@@ -43,7 +43,7 @@ class TaughtPool(Pool):
 
 def with_targets(
     pool: Pool,
-    teachers: Teachers,
+    teachers: Companions,
     folder: Path,
     device: torch.device,
     autocast: Callable[[], AbstractContextManager[None]],
@@ -83,7 +83,7 @@ def with_targets(
 
 
 def _whole(
-    picture: Pixels, teachers: Teachers, device: torch.device, autocast: Callable[[], AbstractContextManager[None]], seed: int
+    picture: Pixels, teachers: Companions, device: torch.device, autocast: Callable[[], AbstractContextManager[None]], seed: int
 ) -> NDArray[np.float16]:
     """The targets of one picture, (H, W, C) → (H, W, K·C), in tiles where it is large."""
     height, width, channels = picture.shape
@@ -100,6 +100,6 @@ def _whole(
     return targets
 
 
-def _taught(teachers: Teachers, noisy: Tensor, generator: torch.Generator) -> Tensor:
+def _taught(teachers: Companions, noisy: Tensor, generator: torch.Generator) -> Tensor:
     with torch.no_grad():
         return teachers(noisy, (0.0, 1.0), generator).float()
