@@ -1,0 +1,141 @@
+"""What SS-BSN's attention costs, and how far its linear form is from the exact one.
+
+    python benchmarks/attention.py cost                     # Fig. 8 of the paper: γ = 1, 2, 4 and m = 0, 1, 3, 9
+    python benchmarks/attention.py error runs/ss-bsn/model.safetensors --data sidd-val:../shared/data/sidd_val --limit 24
+
+`error` wants a *trained* network: random features resemble each other less than trained ones do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import unnoise
+from unnoise import denoisers
+from unnoise.data import open_set
+from unnoise.denoisers.ssattention import SSBlock
+from unnoise.files import written_whole
+from unnoise.images import to_tensor
+from unnoise.metrics import protocol
+from unnoise.training.pool import as_unit
+
+COST_FIELDS = ("gamma", "modules", "attention_modules", "parameters", "tokens", "exact_seconds", "linear_seconds", "ratio")
+ERROR_FIELDS = ("image", "exact_psnr", "linear_psnr", "difference_mean", "difference_max", "relative_mean")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    cost = commands.add_parser("cost", help="time and parameters for each γ and m")
+    cost.add_argument("--features", type=int, default=128)
+    cost.add_argument("--side", type=int, default=256, help="of the picture, in pixels; it is cut by PD with stride 2 first")
+    cost.add_argument("--repeats", type=int, default=3)
+    error = commands.add_parser("error", help="the linear against the exact form on a trained network")
+    error.add_argument("model")
+    error.add_argument("--data", required=True, metavar="SET:DIR")
+    error.add_argument("--limit", type=int, default=24)
+    for command in (cost, error):
+        command.add_argument("--out", type=Path, help="CSV file")
+    options = parser.parse_args()
+    if options.command == "cost":
+        rows, fields = costs(options.features, options.side, options.repeats), COST_FIELDS
+    else:
+        rows, fields = errors(options.model, options.data, options.limit), ERROR_FIELDS
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fields)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def costs(features: int, side: int, repeats: int) -> list[dict[str, Any]]:
+    """One row for each γ and m: the network alone, float32, one picture, the forms in turn, median of `repeats`."""
+    print("  ".join(COST_FIELDS))
+    rows = []
+    x = torch.rand(1, 3, side, side).contiguous(memory_format=torch.channels_last) * 255
+    for attentive in (0, 1, 3, 9):
+        for gamma in (1, 2, 4):
+            network = denoisers.create("ssbsn", features=features, attention_modules=attentive, gamma=gamma)
+            network.eval().to(memory_format=torch.channels_last)
+            seconds = _alternating([_caller(network, form, x) for form in ("exact", "linear")], repeats)
+            row = {
+                "gamma": gamma,
+                "modules": network.sizes["modules"],
+                "attention_modules": attentive,
+                "parameters": network.parameter_count(),
+                "tokens": -((-side // (2 * gamma)) ** 2),  # of one component of the branch with d = 2
+                "exact_seconds": f"{seconds[0]:.2f}",
+                "linear_seconds": f"{seconds[1]:.2f}",
+                "ratio": f"{seconds[0] / seconds[1]:.2f}",
+            }
+            rows.append(row)
+            print("  ".join(str(row[field]) for field in COST_FIELDS), flush=True)
+    return rows
+
+
+def _caller(network: torch.nn.Module, form: str, x: torch.Tensor) -> Callable[[], None]:
+    def call() -> None:
+        _set_form(network, form)
+        with torch.inference_mode():
+            network(x)
+
+    return call
+
+
+def _alternating(calls: Sequence[Callable[[], None]], repeats: int) -> list[float]:
+    """Median seconds of each call, the calls taking turns, so that what else the machine does meets all of them."""
+    times: list[list[float]] = [[] for _ in calls]
+    for _ in range(repeats):
+        for call, taken in zip(calls, times, strict=True):
+            began = time.perf_counter()
+            call()
+            taken.append(time.perf_counter() - began)
+    return [statistics.median(taken) for taken in times]
+
+
+def _set_form(network: torch.nn.Module, form: str) -> None:
+    for module in network.modules():
+        if isinstance(module, SSBlock):
+            module.attention = form  # type: ignore[assignment]
+
+
+def errors(name: str, data: str, limit: int) -> list[dict[str, Any]]:
+    """One row for each picture: what the linear form changes in the restored picture, in steps of 8 bits, and in its score."""
+    model = unnoise.load(name)
+    if not any(isinstance(module, SSBlock) for module in model.network.modules()):
+        raise SystemExit(f"{name} has no attention; give a model trained by ss-bsn.")
+    scoring = protocol("default")
+    rows = []
+    print("  ".join(ERROR_FIELDS))
+    for pair in open_set(data).spread(limit):
+        noisy, clean = as_unit(pair.noisy), to_tensor(pair.clean)[0]
+        restored = {}
+        for form in ("exact", "linear"):
+            _set_form(model.network, form)
+            restored[form] = model.denoise(noisy, refine=False, precision="float32")
+        change = 255 * np.abs(restored["linear"] - restored["exact"])
+        removed = 255 * np.abs(restored["exact"] - noisy).mean()
+        row = {
+            "image": pair.name,
+            **{f"{form}_psnr": f"{scoring.score(to_tensor(restored[form])[0], clean)[0].psnr:.4f}" for form in restored},
+            "difference_mean": f"{change.mean():.2e}",
+            "difference_max": f"{change.max():.2e}",
+            "relative_mean": f"{change.mean() / removed:.2e}",
+        }
+        rows.append(row)
+        print("  ".join(str(row[field]) for field in ERROR_FIELDS), flush=True)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
