@@ -41,9 +41,9 @@ class Convolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.upward:
-            # Two rows of zeros above, and the rows past the last left out again.
-            x = F.conv2d(x, self.conv.weight, self.conv.bias, padding=(2, 1))[..., : x.shape[-2], :]
-            return F.leaky_relu(x, SLOPE)  # not in place: it copies the cropped rows together on the way
+            # Two rows of zeros above. Padding within the convolution and cropping after it would cost the gradient twice the time.
+            x = F.conv2d(F.pad(x, (0, 0, 2, 0)), self.conv.weight, self.conv.bias, padding=(0, 1))
+            return F.leaky_relu(x, SLOPE, inplace=True)
         x = last_layer(self.conv, x) if self.is_last else self.conv(x)
         return F.leaky_relu(x, SLOPE, inplace=True)
 
