@@ -104,13 +104,17 @@ def test_pictures_are_drawn_by_their_area() -> None:
     assert seen[255] / 2000 == pytest.approx(2400 / 2800, abs=0.03)
 
 
-def test_all_eight_symmetries_come_up() -> None:
+@pytest.mark.parametrize(("flips", "turns", "count"), [(True, True, 8), (False, True, 4), (True, False, 4), (False, False, 1)])
+def test_every_symmetry_comes_up(flips: bool, turns: bool, count: int) -> None:
     picture = np.arange(64, dtype=np.float32).reshape(8, 8, 1) / 64
-    training = Training(crop=8, batch=1)
-    seen = {tuple(Batches(Pool([picture]), training, 0)[n].flatten().tolist()) for n in range(100)}
-    assert len(seen) == 8
-    plain = training.model_copy(update={"flips": False, "turns": False})
-    assert torch.equal(Batches(Pool([picture]), plain, 0)[0][0, 0], torch.from_numpy(picture[..., 0]))
+    batches = Batches(Pool([picture]), Training(crop=8, batch=1, flips=flips, turns=turns), 0)
+    seen = Counter(tuple(batches[n].flatten().tolist()) for n in range(200))
+    assert len(seen) == count
+    assert min(seen.values()) > 200 / count / 3
+    assert tuple(picture.flatten().tolist()) in seen
+    if not turns:  # both ways, and no row becomes a column
+        mirrored = {tuple(picture[::rows, ::columns].flatten().tolist()) for rows in (1, -1) for columns in (1, -1)}
+        assert set(seen) <= mirrored
 
 
 def test_a_batch_depends_on_seed_and_number_alone(files: list[Path]) -> None:

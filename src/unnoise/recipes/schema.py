@@ -72,7 +72,9 @@ class Training(BaseModel):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the exponential moving average of the weights, which is what is saved; 0: none."""
     flips: bool = True
+    """Mirror crops at random: left to right and top to bottom."""
     turns: bool = True
+    """Turn crops by a random number of quarter turns."""
 
 
 class Recipe(BaseModel):

@@ -12,7 +12,10 @@ from unnoise.training.pool import Pixels, Pool, as_unit
 
 
 class Batches(Dataset[Tensor]):
-    """Batch number n: (B, C, crop, crop) float32 in 0..1, with flips and quarter turns as the recipe says."""
+    """Batch number n: (B, C, crop, crop) float32 in 0..1, with flips and quarter turns as the recipe says.
+
+    Flips go left to right; without turns, which make the others of it, top to bottom too.
+    """
 
     def __init__(self, pool: Pool, training: Training, seed: int, *, process: int = 0, processes: int = 1) -> None:
         self.pool = pool
@@ -32,6 +35,8 @@ class Batches(Dataset[Tensor]):
             piece = piece[:, ::-1]
         if self.training.turns:
             piece = np.rot90(piece, int(draw.integers(4)))
+        elif self.training.flips and draw.random() < 0.5:
+            piece = piece[::-1]
         return as_unit(piece)
 
 
