@@ -11,24 +11,33 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from unnoise.draws import PlacedDraws, Source, uniform
 
-def random_mask(batch: int, height: int, width: int, keep: float, generator: torch.Generator) -> Tensor:
+
+def random_mask(batch: int, height: int, width: int, keep: float, generator: Source) -> Tensor:
     """A mask that keeps each pixel by itself with the probability `keep`, in 0..1: (B, 1, H, W)."""
     if not 0 <= keep <= 1:
         raise ValueError(f"A mask keeps a share of the pixels in 0..1, got {keep}.")
-    return torch.rand(batch, 1, height, width, generator=generator, device=generator.device) < keep
+    return uniform((batch, 1, height, width), generator) < keep
 
 
-def complementary_masks(count: int, batch: int, height: int, width: int, generator: torch.Generator) -> Tensor:
-    """`count` masks that hide each pixel exactly once: (k, B, 1, H, W), k ≥ 2.
+def complementary_masks(count: int, batch: int, height: int, width: int, generator: Source, *, overlap: int = 1) -> Tensor:
+    """`count` masks that hide each pixel exactly once, or `overlap` times: (k, B, 1, H, W), k ≥ 2, 1 ≤ overlap < k.
 
     Each pixel falls into one of the k parts by itself, as in the published code, so that the parts are of about the same size; mask
-    i hides part i. Eq. 5: the masks add up to k − 1 at each pixel, what they hide to one.
+    i hides part i. Eq. 5: the masks add up to k − 1 at each pixel, what they hide to one. With an overlap o mask i hides the parts
+    i, i − 1, …, i − o + 1 (counted round), which is o/k of the pixels; with o = k − 1 it keeps one part alone.
     """
     if count < 2:
         raise ValueError(f"At least two masks are needed to hide each pixel once and to show it too, got {count}.")
-    part = torch.randint(count, (batch, 1, height, width), generator=generator, device=generator.device)
-    return part != _numbers(count, part.device)  # (k, B, 1, H, W)
+    if not 1 <= overlap < count:
+        raise ValueError(f"Of {count} masks 1 to {count - 1} can hide a pixel, not {overlap}.")
+    shape = (batch, 1, height, width)
+    if isinstance(generator, PlacedDraws):
+        part = (generator.uniform(shape) * count).long()
+    else:
+        part = torch.randint(count, shape, generator=generator, device=generator.device)
+    return (_numbers(count, part.device) - part) % count >= overlap  # (k, B, 1, H, W)
 
 
 def checkerboard_masks(batch: int, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:

@@ -9,6 +9,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from unnoise.draws import Source, uniform
+
 Pass = Callable[[Tensor], Tensor]
 
 
@@ -33,7 +35,7 @@ class R3(BaseModel):
         noisy: Tensor,
         estimate: Tensor,
         replacement: Literal["value", "pixel"],
-        generator: torch.Generator,
+        generator: Source,
         at_once: int = 1,
     ) -> Tensor:
         """Refine `estimate` of `noisy`, both (B, C, H, W) in any one range; the same shape comes back.
@@ -43,7 +45,7 @@ class R3(BaseModel):
             noisy: the input of the first estimate.
             estimate: the first estimate.
             replacement: draw for each *value* (AP-BSN, SS-BSN) or for all channels of a *pixel* together (AMSNet).
-            generator: of the draws, on the CPU, so that every device draws the same.
+            generator: of the draws; one on the CPU, or one of places, lets every device draw the same.
             at_once: how many draws run as one batch; a question of memory alone.
         """
         batch, channels, height, width = noisy.shape
@@ -52,8 +54,8 @@ class R3(BaseModel):
         for start in range(0, self.draws, at_once):
             count = min(at_once, self.draws - start)
             # Each draw has its own random numbers in a fixed order, so that `at_once` does not change the result.
-            put_back = torch.cat([torch.rand(shape, generator=generator) for _ in range(count)]) < self.probability
-            mixed = torch.where(put_back.to(noisy.device), noisy.repeat(count, 1, 1, 1), estimate.repeat(count, 1, 1, 1))
+            put_back = torch.cat([uniform(shape, generator, noisy.device) for _ in range(count)]) < self.probability
+            mixed = torch.where(put_back, noisy.repeat(count, 1, 1, 1), estimate.repeat(count, 1, 1, 1))
             total += refine(mixed).reshape(count, batch, channels, height, width).sum(0)  # (B, C, H, W)
         return total / self.draws
 

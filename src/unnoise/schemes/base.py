@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
+from unnoise.draws import PlacedDraws, Source
 from unnoise.refinement import R3
+from unnoise.views import Part, View, grown, within
 
 Network = Callable[[Tensor], Tensor]
 """(B, C, H, W) → (B, C, H, W), in the network's own value range. A scheme that asks for more than this call, such as a blind spot
@@ -74,6 +76,10 @@ class Scheme(BaseModel, ABC):
         """How many pixels away `restore` can see, given how far the network sees."""
         return network_reach
 
+    def refine_reach(self, network_reach: int) -> int:
+        """How many pixels away `refine` can see."""
+        return network_reach
+
     def check(self, denoiser: type[Denoiser]) -> None:
         """Raise `UsageError` where the scheme cannot work with such a network; recipes are checked by it."""
 
@@ -102,9 +108,24 @@ class Scheme(BaseModel, ABC):
         """The training loss of one batch, a scalar. Random choices come from `generator` alone, so that a step can be repeated."""
 
     @abstractmethod
-    def restore(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
         """The restored images, of the same shape as `noisy`, for any H, W ≥ 1."""
 
+    def restore_part(self, network: Network, view: View, part: Part, sees: int, multiple: int, draws: PlacedDraws) -> Tensor:
+        """`restore` of the whole picture, cropped to `part`, without reading more of the picture than that takes.
+
+        Args:
+            network: as in `restore`.
+            view: of the picture.
+            part: the rows and columns wanted.
+            sees: the network's reach.
+            multiple: the network's; see `Denoiser.multiple`.
+            draws: of the picture's places, not yet drawn from.
+        """
+        around = grown(part, self.reach(sees), view.size, self.phase * multiple)
+        draws = PlacedDraws(draws.seed, around[0].start, around[1].start)
+        return self.restore(network, view.read(*around), draws)[..., *within(part, around)]
+
     @abstractmethod
-    def refine(self, network: Network, mixed: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
         """One pass at full resolution, without down-sampling, of the kind that R³ repeats."""

@@ -16,6 +16,7 @@ from pydantic import PrivateAttr, field_validator
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
+from unnoise.draws import Source
 from unnoise.errors import UsageError
 from unnoise.schemes.base import Load, Network, Scheme
 from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
@@ -97,10 +98,10 @@ class Distillation(Scheme):
             targets = recharged(targets, noisy, generator)
         return (network(noisy) - targets).abs().mean() * teachers.count
 
-    def restore(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
         return network(noisy)
 
-    def refine(self, network: Network, mixed: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
         """The same call. The papers use no R³ on students, which are not blind and have little to gain from it."""
         return network(mixed)
 

@@ -12,6 +12,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from unnoise.draws import PlacedDraws, Source
 from unnoise.errors import UsageError
 from unnoise.masks import checkerboard_masks, complementary_masks
 from unnoise.polyphase import merge_batch, split_batch
@@ -37,13 +38,19 @@ class MultiMask(Scheme):
     """Stride of PD at inference, close enough to keep detail."""
     masks: Annotated[int, Field(ge=2, le=64)] = 2
     """The paper's k: at inference each branch hides 1/k of the pixels."""
+    overlap: Annotated[int, Field(ge=1, le=63)] = 1
+    """In how many of the branches each pixel is hidden; the mean of what they say of it counts. Each hides overlap/k of the pixels."""
     checkerboard: bool = False
     """At inference two fixed masks in place of random ones; then tiled and whole results agree, and no seed matters."""
     partitions: Annotated[int, Field(ge=1, le=256)] = 1
     """How many random partitions the first estimate is averaged over; the work grows as much. Not in the paper."""
 
     @model_validator(mode="after")
-    def _only_one_checkerboard(self) -> Self:
+    def _sound_masks(self) -> Self:
+        if self.overlap >= self.masks:
+            raise UsageError(
+                f"A pixel that {self.overlap} of {self.masks} masks hide is never shown; set overlap to less than masks."
+            )
         if self.checkerboard and (self.masks != 2 or self.partitions != 1):
             raise UsageError(
                 f"A checkerboard is one partition into two masks, not {self.partitions} into {self.masks}; "
@@ -60,28 +67,30 @@ class MultiMask(Scheme):
         """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
         return network_reach * self.infer_stride
 
-    def restore(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """PD⁻¹(Σ_i hidden_i ⊙ network(kept_i ⊙ PD(x))), Eqs. 7 and 8, averaged over `partitions`.
+    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
+        """PD⁻¹(Σ_i hidden_i ⊙ network(kept_i ⊙ PD(x)) / overlap), Eqs. 7 and 8, averaged over `partitions`.
 
         Without a generator the masks are drawn from seed 0.
         """
         generator = given_or_fresh(generator)
+        if isinstance(generator, PlacedDraws):
+            generator = generator.coarser(self.infer_stride)
         parts = split_batch(noisy, self.infer_stride)  # (B·s², C, h, w)
         total = torch.zeros_like(parts)
         for _ in range(self.partitions):
             total = total + predict_hidden(network, parts, self._masks(parts, generator))
         return merge_batch(total / self.partitions, self.infer_stride, size=(noisy.shape[-2], noisy.shape[-1]))
 
-    def refine(self, network: Network, mixed: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
         """The masks and their branches at full resolution, without PD; one partition, as R³ averages over its draws anyway."""
         return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)))
 
-    def _masks(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def _masks(self, images: Tensor, generator: Source) -> Tensor:
         """For (N, C, h, w): (k, N, 1, h, w), True where kept."""
         count, _, height, width = images.shape
         if self.checkerboard:
             return checkerboard_masks(count, height, width, images.device)
-        return complementary_masks(self.masks, count, height, width, generator).to(images.device)
+        return complementary_masks(self.masks, count, height, width, generator, overlap=self.overlap).to(images.device)
 
 
 def predict_hidden(network: Network, images: Tensor, masks: Tensor) -> Tensor:
@@ -90,7 +99,8 @@ def predict_hidden(network: Network, images: Tensor, masks: Tensor) -> Tensor:
     Args:
         network: not shown a hidden pixel in any way but by a zero in its place.
         images: (N, C, H, W).
-        masks: (k, N, 1, H, W), True where kept; complementary, or pixels that no mask hides come out as zero.
+        masks: (k, N, 1, H, W), True where kept. A pixel that several of them hide comes out as the mean of what it was predicted to
+            be; one that none hides, as zero.
 
     Returns:
         (N, C, H, W).
@@ -103,9 +113,9 @@ def predict_hidden(network: Network, images: Tensor, masks: Tensor) -> Tensor:
         seen = network(shown.flatten(0, 1)).reshape(shown.shape)
         # `where`, not a product: what a branch says of the pixels that it was shown must not count, not even if it is no number.
         restored = restored + torch.where(kept, 0, seen).sum(0)  # (N, C, H, W)
-    return restored
+    return restored / (~masks).sum(0).clamp(min=1)
 
 
-def given_or_fresh(generator: torch.Generator | None) -> torch.Generator:
+def given_or_fresh(generator: Source | None) -> Source:
     """The generator itself; without one, a fresh one of seed 0, so that results repeat."""
     return generator if generator is not None else torch.Generator().manual_seed(0)

@@ -15,9 +15,12 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from unnoise.draws import PlacedDraws, Source
 from unnoise.polyphase import merge_mosaic, split_mosaic
 from unnoise.schemes.base import Network, Scheme
 from unnoise.schemes.borders import within_reflection
+from unnoise.schemes.mosaic_windows import restore_window
+from unnoise.views import Part, View, grown, within
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
@@ -45,10 +48,19 @@ class PDBlindSpot(Scheme):
         """Mean |PD⁻¹(network(PD_a(x))) − x|, the paper's Eq. 7 (L1 to the noisy image itself)."""
         return F.l1_loss(self._pass(network, noisy, self.train_stride), noisy)
 
-    def restore(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
         return self._pass(network, noisy, self.infer_stride)
 
-    def refine(self, network: Network, mixed: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def restore_part(self, network: Network, view: View, part: Part, sees: int, multiple: int, draws: PlacedDraws) -> Tensor:
+        """By windows of the whole picture's mosaic, or the tile's edges would see other neighbours than the picture's."""
+        height, width = view.size
+        if self.infer_stride == 1 or grown(part, self.reach(sees), view.size) == (slice(0, height), slice(0, width)):
+            return super().restore_part(network, view, part, sees, multiple, draws)
+        around = grown(part, 0, view.size, self.infer_stride)
+        restored = restore_window(network, view, around, self.infer_stride, self.border, sees, multiple)
+        return restored[..., *within(part, around)]
+
+    def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
         """Reflect-pad by `border` as far as the image allows, run the network, crop."""
         return within_reflection(network, mixed, self.border)
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tunable import TunableDenoiser
+from unnoise.draws import Source
 from unnoise.errors import UsageError
 from unnoise.schemes.base import Network, Scheme
 from unnoise.schemes.borders import within_reflection
@@ -62,16 +63,19 @@ class TunableBlindSpot(Scheme):
 
     def reach(self, network_reach: int) -> int:
         """The network states its reach with a hole of its own; another brings it further by no more than its size."""
-        return network_reach + self.infer_hole + self.refine_hole
+        return network_reach + self.infer_hole
+
+    def refine_reach(self, network_reach: int) -> int:
+        return network_reach + self.refine_hole
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Mean |network(x; train_hole) − x|, at full resolution."""
         return F.l1_loss(cast(TunableNetwork, network)(noisy, blind_spot=self.train_hole), noisy)
 
-    def restore(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
         return self._pass(network, noisy, self.infer_hole)
 
-    def refine(self, network: Network, mixed: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
         return self._pass(network, mixed, self.refine_hole)
 
     def _pass(self, network: Network, noisy: Tensor, hole: int) -> Tensor:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise.files import make_folder, written_whole
-from unnoise.inference.apply import SIDE, UNBOUNDED_HALO, WHOLE
+from unnoise.inference.bands import SIDE, WHOLE
+from unnoise.inference.chain import UNBOUNDED_HALO
 from unnoise.inference.tiles import cut
 from unnoise.schemes.base import Companions
 from unnoise.training.pool import Pixels, Pool, as_unit

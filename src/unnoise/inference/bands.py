@@ -1,0 +1,168 @@
+"""Restoring pictures of any size in bands of tiles, from top to bottom, in the memory that there is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from unnoise.errors import UnnoiseError
+from unnoise.inference.chain import Chain
+from unnoise.inference.memory import free_memory, is_out_of_memory
+from unnoise.views import Part, View
+
+Progress = Callable[[int, int], None]
+"""Called with the number of tiles done and the number of all."""
+
+SMALL = 512 * 512
+"""Pictures of up to so many pixels run in one piece."""
+WHOLE = 1_500_000
+"""So do, where memory allows, pictures of up to so many pixels if the network sees without bound; the result is then the best."""
+SIDE = 1024
+"""Core of a tile of larger ones, in pixels."""
+SHARE = 0.6
+"""Of the free memory, what we take at most."""
+ENOUGH = {"cpu": 400 * 2**20, "mps": 2**30, "cuda": 8 * 2**30}
+"""Bytes beyond which larger tiles save little, unless the halo is so large that they do."""
+RAMP = 32
+"""Half of the width in which neighbouring tiles pass into each other if the network sees without bound, in pixels."""
+SMALLEST = 16
+"""Side of the smallest tile, in pixels."""
+
+
+def restore_bands(chain: Chain, views: Sequence[View], progress: Progress | None = None) -> Iterator[tuple[slice, Tensor]]:
+    """Restore N pictures of one size, band by band.
+
+    A tile that does not fit into memory is tried again at half the side, down to `SMALLEST`.
+
+    Args:
+        chain: how.
+        views: of the pictures, each as `Chain.restore` takes it.
+        progress: called after each tile.
+
+    Yields:
+        Rows, each once and in order, and their values (N, C, rows, W), float32 in about 0..1, on the CPU.
+
+    Raises:
+        UnnoiseError: when memory does not suffice for the smallest tile.
+    """
+    height, width = views[0].size
+    network = chain.network
+    was_training = network.training
+    network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    try:
+        side = _up(chain.settings.tile or _side(chain, views[0].size), chain.step)
+        ramp = 0 if chain.is_finite else min(RAMP, side // 2)
+        top, done = 0, 0
+        unfinished: Tensor | None = None
+        while top < height:
+            bottom = min(top + side, height)
+            tiles = [(slice(top, bottom), slice(left, min(left + side, width))) for left in range(0, width, side)]
+            total = done + len(tiles) * len(views) * (1 + -(-(height - bottom) // side))
+            count = _Counter(progress, done, total)
+            band = _band(chain, views, tiles, ramp, unfinished, count)
+            if band is None:
+                side = _halved(side, max(SMALLEST, 2 * ramp), chain)
+                continue
+            done = count.done
+            first, last = max(top - ramp, 0), height if bottom == height else bottom - ramp
+            unfinished = band[..., last - first :, :].clone()
+            yield slice(first, last), band[..., : last - first, :]
+            top = bottom
+    finally:
+        network.train(was_training)
+
+
+class _Counter:
+    """Counts the tiles of a band, on from those of the bands before."""
+
+    def __init__(self, progress: Progress | None, done: int, total: int) -> None:
+        self.progress, self.done, self.total = progress, done, total
+
+    def __call__(self) -> None:
+        self.done += 1
+        if self.progress:
+            self.progress(self.done, self.total)
+
+
+@torch.inference_mode()
+def _band(
+    chain: Chain, views: Sequence[View], tiles: Sequence[Part], ramp: int, unfinished: Tensor | None, count: _Counter
+) -> Tensor | None:
+    """The rows of `tiles` and, where the picture goes on, `ramp` more above and below, (N, C, rows, W); None: out of memory.
+
+    Tiles are weighted by ramps, and what the band above has added to the first rows is `unfinished`.
+    """
+    height, width = views[0].size
+    rows = _widened(tiles[0][0], ramp, height)
+    try:
+        band: Tensor | None = None
+        for tile in tiles:
+            place = rows, _widened(tile[1], ramp, width)
+            for number, view in enumerate(views):
+                restored = chain.restore(view, place)[0].cpu()  # (C, rows, columns)
+                if band is None:
+                    band = torch.zeros(len(views), len(restored), rows.stop - rows.start, width)
+                for axis, length in enumerate((height, width)):
+                    restored *= _weights(tile[axis], ramp, length).unsqueeze(1 - axis)
+                band[number, :, :, place[1]] += restored
+                count()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
+    assert band is not None
+    if unfinished is not None:
+        band[..., : unfinished.shape[-2], :] += unfinished
+    return band
+
+
+def _weights(stretch: slice, ramp: int, length: int) -> Tensor:
+    """Of a tile's widened rows or columns: one, and raised cosines around the borders with other tiles; these add up to one."""
+    wide = _widened(stretch, ramp, length)
+    weights = torch.ones(wide.stop - wide.start)
+    if ramp:
+        places = torch.arange(wide.start, wide.stop)
+        for border, sign in ((stretch.start, 1), (stretch.stop, -1)):
+            if 0 < border < length:
+                t = ((places + 0.5 - border) * sign / ramp).clamp(-1, 1)
+                weights *= (1 + torch.sin(t * (math.pi / 2))) / 2
+    return weights
+
+
+def _widened(stretch: slice, by: int, length: int) -> slice:
+    return slice(max(stretch.start - by, 0), min(stretch.stop + by, length))
+
+
+def _side(chain: Chain, size: tuple[int, int]) -> int:
+    """The side of the tiles' cores that suits the picture, the network and the free memory."""
+    pixels, longest = math.prod(size), max(size)
+    if pixels <= SMALL:
+        return longest
+    usable = SHARE * free_memory(chain.device)
+    per_pixel = chain.bytes_per_pixel()
+    if chain.is_finite:
+        # A core of four halos keeps what is computed twice within about the core's own work.
+        usable = min(usable, max(ENOUGH[chain.device.type], per_pixel * (6 * chain.halo) ** 2))
+    if pixels * per_pixel <= usable and (chain.is_finite or pixels <= WHOLE):
+        return longest
+    side = int(math.sqrt(usable / per_pixel)) - 2 * chain.halo
+    return max(SMALLEST, side if chain.is_finite else min(side, SIDE))
+
+
+def _halved(side: int, smallest: int, chain: Chain) -> int:
+    """The next smaller side. Raises `UnnoiseError` where there is none."""
+    half = _up(max(side // 2, smallest), chain.step)
+    if half >= side:
+        raise UnnoiseError(
+            f"Memory does not suffice even for tiles of {side} pixels; close other programs, or take a smaller model or device cpu."
+        )
+    if chain.device.type == "cuda":
+        torch.cuda.empty_cache()
+    return half
+
+
+def _up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple

@@ -1,0 +1,143 @@
+"""The whole chain from a noisy picture to its restored part: value range, precision, scheme, refinement, self-ensemble."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from unnoise.denoisers.base import Denoiser
+from unnoise.draws import PlacedDraws
+from unnoise.errors import UsageError
+from unnoise.inference.memory import SCRATCH, peak_bytes
+from unnoise.inference.precision import choose_precision
+from unnoise.refinement import R3
+from unnoise.schemes.base import Scheme
+from unnoise.views import Part, View, flipped, grown, turned, within
+
+UNBOUNDED_HALO = 64
+"""How far is far enough for a network that sees without bound, in pixels."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is applied; every field may stay as it is."""
+
+    refinement: R3 | None = None
+    ensemble: bool = False
+    tile: int | None = None
+    """Side of a tile's core in pixels; None: as memory allows."""
+    precision: str | None = None
+    seed: int = 0
+    """Of R³'s draws and of random masks."""
+
+    def __post_init__(self) -> None:
+        if self.tile is not None and self.tile < 16:
+            raise UsageError(f"A tile must be at least 16 pixels wide, got {self.tile}.")
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A trained network, the scheme it was trained by, and how both are applied.
+
+    A part of a picture comes out the same, but for rounding, whatever else of the picture is restored with it, if the network's
+    reach is finite: more of the picture is read than is restored, and random numbers belong to places of the picture.
+    """
+
+    network: Denoiser
+    scheme: Scheme
+    settings: Settings
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @property
+    def step(self) -> int:
+        """Parts that begin at its multiples are cut by the scheme and pooled by the network without reading more for it."""
+        return self.scheme.phase * self.network.multiple
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether parts agree with the whole."""
+        return self.network.reach is not None
+
+    @cached_property
+    def halo(self) -> int:
+        """How far beyond a part it reads: the first estimate, then one pass at full resolution on top of it."""
+        return self.scheme.reach(self._sees) + (self.scheme.refine_reach(self._sees) if self.settings.refinement else 0)
+
+    @property
+    def _sees(self) -> int:
+        return UNBOUNDED_HALO if self.network.reach is None else self.network.reach
+
+    def restore(self, view: View, part: Part) -> Tensor:
+        """Restore a part of a picture.
+
+        Args:
+            view: of the picture, (1, C, H, W) in 0..1 on any device, with the network's number of channels.
+            part: the rows and columns wanted.
+
+        Returns:
+            (1, C, rows, columns) float32 in about 0..1, not clipped, on the network's device.
+        """
+        low, high = self.network.value_range
+
+        def read(rows: slice, columns: slice) -> Tensor:
+            piece = view.read(rows, columns).to(self.device, torch.float32) * (high - low) + low
+            return piece.contiguous(memory_format=torch.channels_last)
+
+        precision = choose_precision(self.settings.precision, self.device)
+        with torch.inference_mode(), torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
+            own = View(view.size, read)
+            restored = self._ensemble(own, part) if self.settings.ensemble else self._restore(own, part, 0)
+            return (restored - low) / (high - low)
+
+    def _ensemble(self, view: View, part: Part) -> Tensor:
+        """The mean over the eight flips and quarter turns of the *whole* picture; `refinement.self_ensemble` of a part."""
+        total: Tensor | None = None
+        for flip in (False, True):
+            seen, place = (view.flipped(), flipped(part, view.size)) if flip else (view, part)
+            for turns in range(4):
+                result = torch.rot90(self._restore(seen, place, 4 * flip + turns), -turns, (-2, -1))
+                result = result.flip(-1) if flip else result
+                total = result if total is None else total + result
+                seen, place = seen.turned(), turned(place, seen.size)
+        assert total is not None
+        return total / 8
+
+    def _restore(self, view: View, part: Part, symmetry: int) -> Tensor:
+        if self.settings.refinement is None:
+            return self._estimate(view, part, symmetry)
+        around = grown(part, self.scheme.refine_reach(self._sees), view.size, self.network.multiple)
+        estimate = self._estimate(view, around, symmetry)
+        masks = self._draws(around, symmetry, 1)
+        refined = self.settings.refinement(
+            lambda mixed: self.scheme.refine(self.network, mixed, masks),
+            view.read(*around),
+            estimate,
+            self.scheme.replacement,
+            self._draws(around, symmetry, 2),
+        )
+        return refined[..., *within(part, around)].float()
+
+    def _estimate(self, view: View, part: Part, symmetry: int) -> Tensor:
+        draws = self._draws(part, symmetry, 0)
+        if self.network.reach is not None:
+            return self.scheme.restore_part(self.network, view, part, self._sees, self.network.multiple, draws).float()
+        around = grown(part, self.scheme.reach(self._sees), view.size, self.step)
+        restored = self.scheme.restore(self.network, view.read(*around), self._draws(around, symmetry, 0))
+        return restored[..., *within(part, around)].float()
+
+    def _draws(self, part: Part, symmetry: int, use: int) -> PlacedDraws:
+        """Of a stream for each seed, each symmetry of the ensemble, and each of three uses."""
+        return PlacedDraws((self.settings.seed * 8 + symmetry) * 3 + use, part[0].start, part[1].start)
+
+    def bytes_per_pixel(self) -> float:
+        """About how much memory restoring takes for each pixel that is read, measured on a small piece of noise."""
+        side = -(-96 // self.step) * self.step
+        noise = torch.rand(1, self.network.sizes.get("channels", 3), side, side)
+        whole = slice(0, side), slice(0, side)
+        return SCRATCH * peak_bytes(lambda: self.restore(View.of(noise), whole)) / side**2

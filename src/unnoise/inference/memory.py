@@ -1,0 +1,105 @@
+"""How much memory is free, how much a pass takes, and whether an error means that there was not enough."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+CGROUP = Path("/sys/fs/cgroup")
+SCRATCH = 1.4
+"""What libraries take for their own scratch and what the allocator cannot use again, as a factor; see docs/results/memory.md."""
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can be had on the device, as far as can be told: of a GPU, or of the machine and the container around us."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return max(0, min([int(psutil.virtual_memory().available), *_container_limits(), *_process_limits()]))
+
+
+def _container_limits() -> list[int]:
+    """What the limits of our control groups leave, of both versions; page cache that can be dropped counts as free."""
+    limits = []
+    for limit, used, droppable in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        try:
+            most = (CGROUP / limit).read_text().strip()
+            taken = int((CGROUP / used).read_text())
+            statistics = (CGROUP / limit).with_name("memory.stat").read_text().split()
+        except (OSError, ValueError):
+            continue
+        if most != "max":
+            cache = dict(zip(statistics[::2], statistics[1::2], strict=False))
+            limits.append(int(most) - taken + int(cache.get(droppable, 0)))
+    return limits
+
+
+def _process_limits() -> list[int]:
+    """What `ulimit -v` leaves, where it is set."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return []
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return [] if most == resource.RLIM_INFINITY else [most - psutil.Process().memory_info().vms]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the error says that memory ran out; PyTorch has no class of its own for that on a CPU."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    words = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "could not create a memory")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Follows the tensors that are made and freed within it.
+
+    Attributes:
+        bytes: the most that they held at one time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bytes = 0
+        self._live = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        tree_map_only(Tensor, lambda tensor: self._see(tensor, made_here=False), (args, kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        tree_map_only(Tensor, lambda tensor: self._see(tensor, made_here=True), result)
+        return result
+
+    def _see(self, tensor: Tensor, *, made_here: bool) -> None:
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in self._known:
+            return
+        self._known.add(key)
+        size = storage.nbytes() if made_here else 0
+        self._live += size
+        self.bytes = max(self.bytes, self._live)
+        weakref.finalize(storage, self._forget, key, size)
+
+    def _forget(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self._live -= size
+
+
+def peak_bytes(run: Callable[[], Any]) -> int:
+    """The most bytes that the tensors made by `run` hold at one time, on any device; not the scratch of libraries."""
+    with _Peak() as peak:
+        run()
+    return peak.bytes

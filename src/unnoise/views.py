@@ -1,0 +1,75 @@
+"""Pictures that need not lie in memory: reading parts of them, also of the picture flipped or turned, and the geometry of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Part = tuple[slice, slice]
+"""Rows and columns of a picture, each from a start to a stop."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture (B, C, H, W) that is read part by part."""
+
+    size: tuple[int, int]
+    """H and W."""
+    read: Callable[[slice, slice], Tensor]
+    """Rows and columns, both within the picture → (B, C, rows, columns)."""
+
+    @classmethod
+    def of(cls, picture: Tensor) -> View:
+        """A picture that is in memory, (B, C, H, W)."""
+        return cls((picture.shape[-2], picture.shape[-1]), lambda rows, columns: picture[..., rows, columns])
+
+    def flipped(self) -> View:
+        """The picture with left and right exchanged; see `flipped`."""
+        width = self.size[1]
+        return View(self.size, lambda rows, columns: self.read(rows, _mirrored(columns, width)).flip(-1))
+
+    def turned(self) -> View:
+        """The picture turned by a quarter, as by `torch.rot90(x, 1, (-2, -1))`; see `turned`."""
+        height, width = self.size
+
+        def read(rows: slice, columns: slice) -> Tensor:
+            return torch.rot90(self.read(columns, _mirrored(rows, width)), 1, (-2, -1))
+
+        return View((width, height), read)
+
+
+def flipped(part: Part, size: tuple[int, int]) -> Part:
+    """Where `part` of a picture of `size` lies when left and right are exchanged."""
+    return part[0], _mirrored(part[1], size[1])
+
+
+def turned(part: Part, size: tuple[int, int]) -> Part:
+    """Where `part` of a picture of `size` lies when it is turned as `View.turned` does."""
+    return _mirrored(part[1], size[1]), part[0]
+
+
+def grown(part: Part, by: int, size: tuple[int, int], multiple: int = 1) -> Part:
+    """`part` and at least `by` pixels around it, as far as the picture goes; it begins and ends at multiples or at the edge."""
+    rows, columns = (
+        slice(
+            max(stretch.start - by, 0) // multiple * multiple,
+            min(-(-(stretch.stop + by) // multiple) * multiple, length),
+        )
+        for stretch, length in zip(part, size, strict=True)
+    )
+    return rows, columns
+
+
+def within(part: Part, outer: Part) -> Part:
+    """`part` counted from the first row and column of `outer`, which holds it."""
+    rows, columns = (
+        slice(inner.start - whole.start, inner.stop - whole.start) for inner, whole in zip(part, outer, strict=True)
+    )
+    return rows, columns
+
+
+def _mirrored(stretch: slice, length: int) -> slice:
+    return slice(length - stretch.stop, length - stretch.start)

@@ -1,0 +1,50 @@
+"""Views of a picture, flipped and turned, against torch's own flips and turns."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unnoise.views import View, flipped, grown, turned, within
+
+
+@st.composite
+def pictures_and_parts(draw: st.DrawFn) -> tuple[torch.Tensor, tuple[slice, slice]]:
+    size = draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
+    stretches = []
+    for length in size:
+        start = draw(st.integers(0, length - 1))
+        stretches.append(slice(start, draw(st.integers(start + 1, length))))
+    return torch.rand(1, 2, *size), (stretches[0], stretches[1])
+
+
+@given(pictures_and_parts(), st.booleans(), st.integers(0, 5))
+def test_turned_views_read_turned_pictures(case: tuple[torch.Tensor, tuple[slice, slice]], flip: bool, turns: int) -> None:
+    picture, part = case
+    wanted, view, place = picture, View.of(picture), part
+    result = picture[..., *part]
+    if flip:
+        wanted, place, view, result = wanted.flip(-1), flipped(place, view.size), view.flipped(), result.flip(-1)
+    for _ in range(turns):
+        place, view = turned(place, view.size), view.turned()
+    wanted, result = torch.rot90(wanted, turns, (-2, -1)), torch.rot90(result, turns, (-2, -1))
+    assert view.size == tuple(wanted.shape[-2:])
+    assert torch.equal(view.read(slice(0, view.size[0]), slice(0, view.size[1])), wanted)
+    assert torch.equal(view.read(*place), result)
+
+
+@given(pictures_and_parts(), st.integers(0, 9), st.integers(1, 5))
+def test_grown_parts_hold_their_part_and_what_is_around(
+    case: tuple[torch.Tensor, tuple[slice, slice]], by: int, multiple: int
+) -> None:
+    picture, part = case
+    size = (picture.shape[-2], picture.shape[-1])
+    around = grown(part, by, size, multiple)
+    for inner, outer, length in zip(part, around, size, strict=True):
+        assert 0 <= outer.start <= max(0, inner.start - by)
+        assert min(length, inner.stop + by) <= outer.stop <= length
+        assert outer.start % multiple == 0
+        assert outer.stop % multiple == 0 or outer.stop == length
+        assert outer.stop - outer.start < inner.stop - inner.start + 2 * (by + multiple)
+    assert torch.equal(picture[..., *around][..., *within(part, around)], picture[..., *part])
