@@ -44,6 +44,27 @@ def test_complementary_masks_hide_each_pixel_once(count: int, batch: int, height
     assert torch.equal(masks, complementary_masks(count, batch, height, width, _generator(seed)))
 
 
+@given(count=st.integers(2, 9), height=SIDES, width=SIDES, seed=st.integers(0, 9), data=st.data())
+def test_overlapping_masks_hide_each_pixel_as_often_as_told(
+    count: int, height: int, width: int, seed: int, data: st.DataObject
+) -> None:
+    overlap = data.draw(st.integers(1, count - 1))
+    masks = complementary_masks(count, 2, height, width, _generator(seed), overlap=overlap)
+    assert ((~masks).sum(0) == overlap).all()
+    once = complementary_masks(count, 2, height, width, _generator(seed))
+    assert torch.equal(~masks & ~once, ~once)  # what it hides without an overlap, and more
+    if overlap == count - 1:
+        assert torch.equal(masks.roll(1, 0), ~once)  # a partition of what is shown
+
+
+@pytest.mark.parametrize(("count", "overlap"), [(4, 3), (5, 2)])
+def test_overlapping_masks_hide_equal_shares_by_chance(count: int, overlap: int) -> None:
+    masks = complementary_masks(count, 2, 200, 300, _generator(), overlap=overlap)
+    hidden = (~masks).double().mean((2, 3, 4))
+    share = overlap / count
+    assert (hidden - share).abs().max() < 5 * (share * (1 - share) / 60_000) ** 0.5
+
+
 @pytest.mark.parametrize("count", [2, 3, 16])
 def test_complementary_masks_hide_equal_shares_by_chance(count: int) -> None:
     masks = complementary_masks(count, 2, 200, 300, _generator())
@@ -71,3 +92,6 @@ def test_senseless_numbers_are_refused() -> None:
         random_mask(1, 4, 4, 1.5, _generator())
     with pytest.raises(ValueError, match="At least two masks"):
         complementary_masks(1, 1, 4, 4, _generator())
+    for overlap in (0, 3):
+        with pytest.raises(ValueError, match=f"Of 3 masks 1 to 2 can hide a pixel, not {overlap}"):
+            complementary_masks(3, 1, 4, 4, _generator(), overlap=overlap)

@@ -20,6 +20,8 @@ def test_parameters_are_checked() -> None:
             AsymmetricMask(**{field: value})
     with pytest.raises(UsageError, match="A checkerboard is one partition into two masks, not 1 into 3"):
         recipes.load("amsnet-b", {"scheme.masks": 3, "scheme.checkerboard": True})
+    with pytest.raises(UsageError, match="A pixel that 2 of 2 masks hide is never shown"):
+        recipes.load("amsnet-b", {"scheme.overlap": 2})
     with pytest.raises(UsageError, match="weight"):
         recipes.load("amsnet-p", {"scheme.weight": -1})
 

@@ -55,7 +55,14 @@ class _Recorder:
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [*((name, {}) for name in SMALL), ("dncnn", {"masks": 3}), ("dncnn", {"checkerboard": True}), ("dncnn", {"partitions": 2})],
+    [
+        *((name, {}) for name in SMALL),
+        ("dncnn", {"masks": 3}),
+        ("dncnn", {"masks": 4, "overlap": 3}),
+        ("dncnn", {"masks": 5, "overlap": 2}),
+        ("dncnn", {"checkerboard": True}),
+        ("dncnn", {"partitions": 2}),
+    ],
     ids=str,
 )
 def test_hidden_pixels_never_reach_their_own_prediction(name: str, options: dict[str, Any]) -> None:
@@ -142,11 +149,46 @@ def test_the_result_is_a_partition_of_the_branches_outputs(
     assert (used == 1).all()
 
 
+@settings(max_examples=40, deadline=None)
+@given(height=st.integers(1, 11), width=st.integers(1, 11), at_once=st.integers(1, 5), full=st.booleans(), data=st.data())
+def test_a_pixel_that_several_branches_hide_is_the_mean_of_theirs(
+    height: int, width: int, at_once: int, full: bool, data: st.DataObject
+) -> None:
+    masks = data.draw(st.integers(2, 6))
+    overlap = data.draw(st.integers(1, masks - 1))
+    noisy = torch.rand(2, 3, height, width, dtype=torch.float64) + 0.5
+    scheme, network = AsymmetricMask(masks=masks, overlap=overlap), _Recorder()
+    stride = 1 if full else scheme.infer_stride
+    before = multi_mask.TOGETHER
+    multi_mask.TOGETHER = at_once * split_batch(noisy[:, :1], stride).numel()
+    try:
+        result = (scheme.refine if full else scheme.restore)(network, noisy, _generator())
+    finally:
+        multi_mask.TOGETHER = before
+    hidden, outputs = [], []
+    for shown, given_back in zip(network.shown, network.results, strict=True):
+        hidden += [merge_batch(branch, stride, size=(height, width)) == 0 for branch in shown.split(2 * stride**2)]
+        outputs += [merge_batch(branch, stride, size=(height, width)) for branch in given_back.split(2 * stride**2)]
+    assert (torch.stack(hidden).sum(0) == overlap).all()
+    mean = (torch.stack(outputs) * torch.stack(hidden)).sum(0) / overlap
+    assert torch.allclose(result, mean, rtol=1e-12)
+
+
+@given(masks=st.integers(2, 6), data=st.data())
+def test_overlapping_branches_hide_a_share_of_overlap_by_masks(masks: int, data: st.DataObject) -> None:
+    overlap = data.draw(st.integers(1, masks - 1))
+    network = _Recorder()
+    AsymmetricMask(masks=masks, overlap=overlap).restore(network, torch.rand(1, 3, 120, 120) + 0.5)
+    hidden = torch.cat(network.shown) == 0
+    assert hidden.double().mean().item() == pytest.approx(overlap / masks, abs=1e-9)
+    assert (hidden.reshape(masks, -1).double().mean(1) - overlap / masks).abs().max() < 0.03
+
+
 def test_what_a_branch_says_of_shown_pixels_does_not_count() -> None:
     """Not even where it is no number."""
     noisy = torch.rand(1, 3, 20, 20) + 0.5
     network = lambda x: torch.where(x == 0, 0.25, torch.nan)  # noqa: E731
-    scheme = AsymmetricMask()
+    scheme = AsymmetricMask(masks=3, overlap=2)
     assert (scheme.restore(network, noisy) == 0.25).all()
     assert (scheme.refine(network, noisy) == 0.25).all()
     assert scheme.loss(network, noisy).isfinite()
@@ -202,7 +244,7 @@ def test_partitions_are_averaged() -> None:
 
 def test_variants_restore_alike() -> None:
     noisy, network = torch.rand(1, 3, 21, 18), DnCNN(**SMALL["dncnn"]).eval()
-    b, p = AsymmetricMask(masks=3, partitions=2), AsymmetricMaskTV(masks=3, partitions=2)
+    b, p = AsymmetricMask(masks=3, overlap=2, partitions=2), AsymmetricMaskTV(masks=3, overlap=2, partitions=2)
     assert torch.equal(b.restore(network, noisy, _generator()), p.restore(network, noisy, _generator()))
     assert torch.equal(b.refine(network, noisy, _generator()), p.refine(network, noisy, _generator()))
 

@@ -25,8 +25,8 @@ class AsymmetricMask(MultiMask):
     """Share of the pixels that the network is shown in training; the loss counts the others, 1 − keep.
 
     The percentages of the paper's Fig. 10 ("mask ratio") are the share that is *hidden*: 75, 50, 25, 12.5 and 6.25 % are keep = 0.25,
-    0.5, 0.75, 0.875 and 0.9375. Its models are tested as they were trained, so masks = 2, 4, 8 and 16 go with 50 % and less; at 75 %
-    no two masks hide a pixel only once.
+    0.5, 0.75, 0.875 and 0.9375. Its models are tested as they were trained: masks = 2, 4, 8 and 16 go with 50 % and less, and with
+    75 % four masks that keep a quarter each (masks = 4, overlap = 3). `keep` and 1 − overlap/masks may differ, though.
     """
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:

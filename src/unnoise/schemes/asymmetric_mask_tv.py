@@ -35,7 +35,8 @@ class AsymmetricMaskTV(MultiMask):
         """
         parts = split_batch(noisy, self.train_stride)  # (B·s², C, h, w)
         count, _, height, width = parts.shape
-        masks = complementary_masks(self.masks, count, height, width, given_or_fresh(generator)).to(parts.device)
+        draws = given_or_fresh(generator)
+        masks = complementary_masks(self.masks, count, height, width, draws, overlap=self.overlap).to(parts.device)
         restored = merge_batch(
             predict_hidden(network, parts, masks), self.train_stride, size=(noisy.shape[-2], noisy.shape[-1])
         )
