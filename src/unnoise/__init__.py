@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from unnoise.errors import UnnoiseError, UsageError
     from unnoise.evaluation import evaluate
     from unnoise.model import Model
+    from unnoise.noise.inspection import inspect
     from unnoise.training.loop import train
     from unnoise.zoo import load
 
@@ -28,6 +29,7 @@ __all__ = [
     "denoisers",
     "evaluate",
     "images",
+    "inspect",
     "load",
     "noise",
     "recipes",
@@ -42,6 +44,7 @@ _HOMES = {
     "UsageError": "unnoise.errors",
     "denoise": "unnoise.api",
     "evaluate": "unnoise.evaluation",
+    "inspect": "unnoise.noise.inspection",
     "load": "unnoise.zoo",
     "train": "unnoise.training.loop",
 }

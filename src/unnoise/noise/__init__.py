@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unnoise.noise.camera import Camera
+from unnoise.noise.report import NoiseReport
 from unnoise.noise.statistics import autocorrelation
 
-__all__ = ["Camera", "autocorrelation"]
+__all__ = ["Camera", "NoiseReport", "autocorrelation"]

@@ -1,0 +1,186 @@
+"""Check what `unnoise.inspect` tells from noisy pictures against their clean ones, and its advice against a sweep of strides.
+
+    python benchmarks/inspection.py --data sidd-val:../shared/data/sidd_val polyu:../shared/data/polyu --out inspect.csv
+    python benchmarks/inspection.py --data … --sweep --first 2 --every 4
+
+Two truths are given, as they differ where a camera smooths plain surfaces more than textures: the residual noisy − clean over the
+whole picture; and that in the half of the picture where the clean one varies least, without the residual's coarse part (a Gaussian
+of 16 pixels), which is not noise but a change of light between the shots.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.filters import gaussian
+
+import unnoise
+from unnoise import recipes
+from unnoise.data import DataSet, open_set
+from unnoise.files import written_whole
+from unnoise.noise import NoiseReport
+
+Array = NDArray[Any]
+STRIDES = (1, 2, 3)
+_COARSE, _NEAR = 16, 4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", required=True, metavar="SET:DIR")
+    parser.add_argument("--first", type=int, default=0, help="index of the first picture of each set")
+    parser.add_argument("--every", type=int, default=1, help="take every so manieth picture")
+    parser.add_argument("--crop", type=int, help="take the middle of each picture, so many pixels a side")
+    parser.add_argument("--sweep", action="store_true", help="denoise at each stride with --model and compare the advice")
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--out", type=Path, help="CSV file")
+    options = parser.parse_args()
+    model = unnoise.load(options.model) if options.sweep else None
+    every: list[dict[str, Any]] = []
+    for data in options.data:
+        pictures = DataSet(data, open_set(data).entries[options.first :: options.every])
+        rows = []
+        for pair in pictures:
+            if pair.clean is None:
+                raise SystemExit(f"{pair.name} has no clean picture to check against.")
+            noisy, clean = (middle(picture, options.crop) for picture in (pair.noisy, pair.clean))
+            row = {"data": data.partition(":")[0], "name": pair.name, **check(noisy, clean)}
+            if model:
+                row |= sweep(model, noisy, clean)
+            rows.append(row)
+            print("  ".join(f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()), flush=True)
+        summarise(data, rows)
+        every += rows
+    if len(options.data) > 1:
+        summarise("all", every)
+    if options.out:
+        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, every[0])
+            writer.writeheader()
+            writer.writerows(every)
+
+
+def middle(picture: Array, side: int | None) -> Array:
+    if side is None:
+        return picture
+    top, left = ((length - min(side, length)) // 2 for length in picture.shape[:2])
+    return picture[top : top + side, left : left + side]
+
+
+def check(noisy: Array, clean: Array) -> dict[str, Any]:
+    """Levels of 255, correlations at one and two pixels: found, and true twice over."""
+    start = time.perf_counter()
+    report = unnoise.inspect(noisy)
+    seconds = time.perf_counter() - start
+    residual = noisy.astype(float) - clean
+    row: dict[str, Any] = {
+        "level": 255 * (report.level or 0.0),
+        "lag1": report.lag(1),
+        "lag2": report.lag(2),
+        "curve_error": curve_error(report, residual, clean),
+        "detail": report.detail,
+        "train_stride": report.advice.train_stride if report.advice else None,
+        "infer_stride": report.advice.infer_stride if report.advice else None,
+        "fits": report.advice.model_fits if report.advice else None,
+        "seconds": seconds,
+    }
+    for kind, values, mask in (("whole", residual - residual.mean((0, 1)), None), ("flat", *flat(residual, clean))):
+        kept = np.ones(clean.shape[:2], bool) if mask is None else mask
+        row[f"level_{kind}"] = float(values[kept].std())
+        for lag in (1, 2):
+            row[f"lag{lag}_{kind}"] = correlation(values, kept, lag)
+    return row
+
+
+def flat(residual: Array, clean: Array) -> tuple[Array, Array]:
+    """The residual without its coarse part, and where the clean picture varies less than in half of it."""
+    blur = {"channel_axis": -1, "preserve_range": True}
+    smooth = gaussian(clean.astype(float), _NEAR, **blur)
+    activity = np.sqrt(np.maximum(gaussian(clean.astype(float) ** 2, _NEAR, **blur) - smooth**2, 0)).mean(axis=2)
+    return residual - gaussian(residual, _COARSE, **blur), activity <= np.median(activity)
+
+
+def correlation(residual: Array, mask: Array, lag: int) -> float:
+    """Of pixels `lag` apart, both in the mask, along rows and columns."""
+    values = residual * mask[..., None]
+    pairs = [(np.s_[lag:], np.s_[:-lag]), (np.s_[:, lag:], np.s_[:, :-lag])]
+    means = [(values[a] * values[b]).sum() / (mask[a] & mask[b]).sum() for a, b in pairs]
+    return float(np.mean(means) / ((values**2).sum() / mask.sum()))
+
+
+def curve_error(report: NoiseReport, residual: Array, clean: Array) -> float:
+    """Median relative error of the level at the deciles of the clean picture's brightness, over all channels."""
+    errors = []
+    for c, channel in enumerate(report.channels):
+        edges = np.unique(np.quantile(clean[..., c], np.linspace(0.1, 0.9, 9)))
+        place = np.searchsorted(edges, clean[..., c])
+        for decile in np.unique(place):
+            inside = place == decile
+            true = residual[..., c][inside].std()
+            if inside.sum() >= 500 and true > 0:
+                found = np.interp(clean[..., c][inside].mean() / 255, channel.brightness, channel.sigma) * 255
+                errors.append(abs(found / true - 1))
+    return float(np.median(errors)) if errors else float("nan")
+
+
+def sweep(model: unnoise.Model, noisy: Array, clean: Array) -> dict[str, float]:
+    """PSNR of the bare model at each stride, and of the noisy picture."""
+    row = {"psnr_noisy": psnr(noisy, clean)}
+    for stride in STRIDES:
+        recipe = recipes.load(model.recipe, {"scheme.infer_stride": stride})
+        row[f"psnr_{stride}"] = psnr(unnoise.Model(model.network, recipe).denoise(noisy, refine=False), clean)
+    return row
+
+
+def psnr(picture: Array, clean: Array) -> float:
+    return float(10 * np.log10(255**2 / np.mean((picture.astype(float) - clean) ** 2)))
+
+
+def summarise(name: str, rows: list[dict[str, Any]]) -> None:
+    print(f"\n{name}: {len(rows)} pictures; {np.median([row['seconds'] for row in rows]):.2f} s each")
+    for kind in ("whole", "flat"):
+        level = np.array([row["level"] / row[f"level_{kind}"] - 1 for row in rows])
+        lags = [np.array([row[f"lag{lag}"] - row[f"lag{lag}_{kind}"] for row in rows]) for lag in (1, 2)]
+        parts = [
+            f"level {np.median(abs(level)):.1%} (signed {np.median(level):+.1%}, 90 % within {np.quantile(abs(level), 0.9):.0%})"
+        ]
+        parts += [
+            f"lag {lag} {np.median(abs(error)):.3f} (signed {np.median(error):+.3f}, 90 % within {np.quantile(abs(error), 0.9):.2f})"
+            for lag, error in zip((1, 2), lags, strict=True)
+        ]
+        print(f"  median error against the {kind} truth: " + "; ".join(parts))
+    print(f"  curve: median of the pictures' median errors {np.nanmedian([row['curve_error'] for row in rows]):.1%}")
+    strides, counts = np.unique([row["train_stride"] or 0 for row in rows], return_counts=True)
+    print("  training strides advised: " + ", ".join(f"{s}: {n}" for s, n in zip(strides, counts, strict=True)))
+    if "psnr_1" in rows[0]:
+        summarise_sweep([row for row in rows if row["infer_stride"]])
+
+
+def summarise_sweep(rows: list[dict[str, Any]]) -> None:
+    scores = np.array([[row[f"psnr_{stride}"] for stride in STRIDES] for row in rows])
+    best = scores.max(axis=1)
+    advised = np.array([row["infer_stride"] for row in rows])
+    chosen = scores[np.arange(len(rows)), advised - 1]
+    tables = {"advised": chosen} | {f"always {stride}": scores[:, stride - 1] for stride in STRIDES}
+    for label, values in tables.items():
+        lost = best - values
+        print(
+            f"  stride {label}: the best {np.mean(lost == 0):.0%}, within 0.2 dB of it {np.mean(lost <= 0.2):.0%}, "
+            f"mean loss {lost.mean():.2f} dB"
+        )
+    matrix = [[int(np.sum((scores.argmax(axis=1) + 1 == b) & (advised == a))) for a in STRIDES] for b in STRIDES]
+    print(f"  best (rows) against advised (columns) {STRIDES}: {matrix}")
+    gain = np.array([row["psnr_2"] - row["psnr_noisy"] for row in rows])
+    fits = np.array([row["fits"] for row in rows])
+    print(f"  'fits' is right about a gain at stride 2: {np.mean(fits == (gain > 0)):.0%} of {len(rows)}; ", end="")
+    print(f"fits but no gain {np.sum(fits & (gain <= 0))}, does not fit but gains {np.sum(~fits & (gain > 0))}")
+
+
+if __name__ == "__main__":
+    main()

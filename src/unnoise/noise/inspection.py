@@ -1,0 +1,151 @@
+"""`unnoise.inspect`: what noise a picture has, told from the picture alone."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unnoise.errors import UsageError
+from unnoise.images.pixels import check_array, check_range
+from unnoise.noise import advice, blocking, flat_patches
+from unnoise.noise.lags import RADIUS, SIDE
+from unnoise.noise.level_fit import fit_line
+from unnoise.noise.report import ChannelNoise, NoiseReport
+
+Array = NDArray[Any]
+
+_WINDOW = 352
+_WHOLE = 1_250_000
+"""Pictures of more pixels are measured in nine windows of `_WINDOW` pixels a side, spread evenly."""
+_FEW = 64
+
+
+def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
+    """Measure the noise of one picture: level by brightness, correlation, clipping, JPEG's blocks; and what to do about it.
+
+    Levels are the picture's own values: of a photograph, after gamma. They hold for the picture's flat places, since only there
+    noise and picture can be told apart; cameras that smooth flat places more than others leave more noise in textures.
+
+    Args:
+        image: (H, W) or (H, W, C), or a tensor, as `unnoise.Model.denoise` takes them; one picture. Alpha takes no part.
+        name: the subject of error messages, for instance the file.
+
+    Raises:
+        UsageError: for an image of another kind or shape, or with values that are no numbers.
+    """
+    pixels = _colours(image, name)
+    height, width, channels = pixels.shape
+    ends = (0, np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else (0, 1)
+    cut = [[float(np.mean(compare(pixels[..., c], end))) for c in range(channels)] for compare, end in _cuts(ends)]
+    windows = [_unit(pixels[rows, columns]) for rows, columns in _places(height, width)]
+    score, found, offset = blocking.grid_score([window.mean(axis=2) for window in windows])
+    facts: dict[str, Any] = {
+        "height": height,
+        "width": width,
+        "black": cut[0],
+        "white": cut[1],
+        "blocking": score,
+        "blocks_found": found,
+        "block_offset": offset,
+    }
+    nothing: dict[str, Any] = {"channels": [], "autocorrelation": None, "detail": None, "flat_patches": 0, "advice": None}
+    if min(height, width) < SIDE:
+        notes = [f"The picture is too small to measure noise in; at least {SIDE}×{SIDE} pixels are needed."]
+        return NoiseReport(**facts, **nothing, level=None, notes=notes)
+    measured = flat_patches.measure(flat_patches.cut_out(windows))
+    if measured is None:
+        cut_off = max(cut[0][c] + cut[1][c] for c in range(channels)) > flat_patches.CLIPPED
+        notes = ["The picture is black or white nearly everywhere, so that its noise cannot be told."] if cut_off else []
+        return NoiseReport(**facts, **nothing, level=None if cut_off else 0.0, notes=notes)
+    return NoiseReport(**facts, **_noise(measured, windows))
+
+
+def _noise(measured: flat_patches.Measurement, windows: list[Array]) -> dict[str, Any]:
+    level = float(np.sqrt(measured.variances.mean()))
+    power = measured.covariance[0, 0]
+    rho = np.clip(measured.covariance / power, -1, 1) if power > 0 else np.zeros_like(measured.covariance)
+    rho[0, 0] = 1
+    shifts = np.abs(np.arange(-RADIUS, RADIUS + 1))
+    notes = []
+    if measured.patches < _FEW:
+        notes.append(f"Only {measured.patches} patches could be measured in: take these figures as rough.")
+    detail = settings = None
+    if level > advice.FAINT:
+        detail = advice.detail(windows, rho, level**2)
+        settings = _with_model(advice.advise(rho, detail))
+    else:
+        notes.append("The noise is fainter than the rounding to 8 bits: there is nothing to take away.")
+    channels = [
+        ChannelNoise(
+            level=float(np.sqrt(variance)),
+            brightness=[float(x) for x in curve.brightness],
+            sigma=[float(x) for x in np.sqrt(curve.variance)],
+            fit=fit_line(curve),
+        )
+        for curve, variance in zip(measured.curves, measured.variances, strict=True)
+    ]
+    return {
+        "level": level,
+        "channels": channels,
+        "autocorrelation": rho[np.ix_(shifts, shifts)].tolist(),
+        "detail": detail,
+        "flat_patches": measured.patches,
+        "advice": settings,
+        "notes": notes,
+    }
+
+
+def _with_model(settings: advice.Advice) -> advice.Advice:
+    from unnoise.zoo.choice import nearest
+
+    choice = nearest(settings)
+    return settings.model_copy(
+        update={"model": choice.name, "model_fits": choice.fits, "reasons": [*settings.reasons, choice.reason]}
+    )
+
+
+def _cuts(ends: tuple[int, int]) -> list[tuple[Any, int]]:
+    return [(np.less_equal, ends[0]), (np.greater_equal, ends[1])]
+
+
+def _colours(image: Any, name: str) -> Array:
+    """(H, W, C) of uint8, uint16 or float, in the picture's own range, without alpha."""
+    if not isinstance(image, np.ndarray):
+        from unnoise.images import to_tensor
+
+        tensor, _ = to_tensor(image, name=name)
+        if len(tensor) > 1:
+            raise UsageError(f"{name} is a batch of {len(tensor)}; inspect one picture at a time.")
+        result: Array = tensor[0].permute(1, 2, 0).cpu().numpy()
+        return result
+    check_array(image, name)
+    pixels = image if image.ndim == 3 else image[..., None]  # (H, W, C)
+    if pixels.shape[2] in (2, 4):
+        pixels = pixels[..., :-1]
+    if pixels.dtype.kind == "f":
+        bad = pixels.size - int(np.count_nonzero(np.isfinite(pixels)))
+        low, high = (math.nan, math.nan) if bad else (float(pixels.min()), float(pixels.max()))
+        check_range(low, high, bad, name)
+    return pixels
+
+
+def _unit(pixels: Array) -> Array:
+    scale = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    return pixels.astype(np.float32) / np.float32(scale)
+
+
+def _places(height: int, width: int) -> list[tuple[slice, slice]]:
+    """The whole picture, or windows that start at multiples of 8."""
+    if height * width <= _WHOLE:
+        return [(slice(0, height), slice(0, width))]
+    return [(rows, columns) for rows in _spread(height) for columns in _spread(width)]
+
+
+def _spread(length: int) -> list[slice]:
+    count = min(3, max(1, length // _WINDOW))
+    side = min(length, _WINDOW)
+    starts = np.linspace(0, length - side, 2 * count + 1)[1::2].astype(int) // blocking.BLOCK * blocking.BLOCK
+    return [slice(int(start), int(start) + side) for start in starts]

@@ -1,0 +1,71 @@
+"""Which of the shipped models suits a picture's noise; read from the headers of their files, without torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from unnoise.noise.advice import Advice
+
+_WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A shipped model for a picture."""
+
+    name: str | None
+    fits: bool
+    """Whether it may be expected to bring the picture nearer to the truth."""
+    reason: str
+
+
+def choose(image: Any) -> str:
+    """The name of the shipped model that suits a picture's noise best: `--model auto`.
+
+    Args:
+        image: as `unnoise.inspect` takes it.
+
+    Where there is no noise to go by, or no model fits, it is still the nearest, or 'default'.
+    """
+    from unnoise.noise.inspection import inspect
+
+    advice = inspect(image).advice
+    return advice.model if advice and advice.model else "default"
+
+
+def nearest(advice: Advice, folder: Path = _WEIGHTS) -> Choice:
+    """The shipped model whose inference looks at pixels just as far away as the advice says, or as near to that as there is.
+
+    A model fits if it looks no further away than advised, since what lies between would be lost; among those equally near,
+    'default' comes first, then the order of the alphabet.
+    """
+    distances = {path.stem: _distance(path) for path in sorted(folder.glob("*.safetensors"))}
+    if not distances:
+        return Choice(None, False, "No model ships with this installation: train one on pictures like this.")
+    wanted = advice.infer_stride
+    name = min(distances, key=lambda name: (distances[name] > wanted, abs(distances[name] - wanted), name != "default", name))
+    if distances[name] <= wanted:
+        return Choice(name, True, f"The shipped model '{name}' fits this noise.")
+    return Choice(
+        name,
+        False,
+        f"The shipped model '{name}' would take away as much detail as noise here: train one on pictures like this.",
+    )
+
+
+def _distance(path: Path) -> int:
+    """How far the nearest pixel is that the model sees at inference, leaving aside the centre of networks that are not blind."""
+    with safe_open(path, framework="np") as file:
+        header = file.metadata()
+    scheme = json.loads(header["recipe"])["scheme"]
+    if "infer_stride" in scheme:
+        return int(scheme["infer_stride"])
+    if "infer_hole" in scheme:
+        hole = int(scheme["infer_hole"])
+        return hole if header["denoiser"].startswith("tmbsn") else (hole + 1) // 2
+    return 1
