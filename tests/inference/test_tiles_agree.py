@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
@@ -34,8 +35,7 @@ FINITE: list[tuple[str, dict[str, Any], Scheme]] = [
     ("atbsn-student-c", {"width": 4}, Distillation()),
     ("tmbsn-student", {"width": 4}, Distillation()),
     ("unet", {"features": 4}, Distillation()),
-    ("unet", {"features": 4}, PDBlindSpot()),
-    ("unet-blindspot", {"features": 4}, PDBlindSpot()),
+    ("unet-blindspot", {"features": 2}, PDBlindSpot(infer_stride=1)),
     ("dncnn", {"features": 4, "layers": 4}, AsymmetricMask()),
     ("dncnn", {"features": 4, "layers": 3}, AsymmetricMask(masks=3, partitions=2)),
     ("deamnet", {"features": 16}, AsymmetricMask(checkerboard=True)),
@@ -43,28 +43,29 @@ FINITE: list[tuple[str, dict[str, Any], Scheme]] = [
 
 
 def _loud(network: Denoiser) -> Denoiser:
-    """With weights large enough that the far ends of its reach tell, and results of about the size of its range."""
-    low, high = network.value_range
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.dim() == 4 and parameter.shape[-1] > 1:
-                torch.nn.init.kaiming_normal_(parameter, nonlinearity="linear")
-        sample = network(torch.rand(1, 3, 64, 64) * (high - low) + low)
-    network.value_range = (0.0, max(1.0, float(sample.abs().max())))  # type: ignore[misc]
+    """With weights large enough that the far ends of its reach tell."""
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            torch.nn.init.kaiming_normal_(parameter, nonlinearity="linear")
     return network.eval()
 
 
+def _assert_close(tiled: Tensor, whole: Tensor) -> None:
+    assert whole.std() > 0
+    assert (whole - tiled).abs().max() <= 1e-5 * whole.abs().max()
+
+
 @pytest.mark.parametrize(("name", "sizes", "scheme"), FINITE, ids=lambda value: value if isinstance(value, str) else "")
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(
-    longer=st.integers(0, 100),
-    width=st.integers(1, 40),
-    tile=st.integers(16, 60),
+    longer=st.integers(0, 60),
+    width=st.integers(1, 30),
+    more=st.integers(0, 40),
     refine=st.booleans(),
     turned=st.booleans(),
 )
 def test_tiled_is_whole(
-    name: str, sizes: dict[str, Any], scheme: Scheme, longer: int, width: int, tile: int, refine: bool, turned: bool
+    name: str, sizes: dict[str, Any], scheme: Scheme, longer: int, width: int, more: int, refine: bool, turned: bool
 ) -> None:
     """On stripes longer than the reach to both sides, so that a tile in the middle sees neither end."""
     torch.manual_seed(0)
@@ -74,8 +75,10 @@ def test_tiled_is_whole(
     noisy = noisy.mT if turned else noisy
     refinement = R3(draws=1, probability=0.3) if refine else None
     whole = restore(network, scheme, noisy, Settings(precision="float32", refinement=refinement, tile=max(16, *noisy.shape)))
-    tiled = restore(network, scheme, noisy, Settings(precision="float32", refinement=refinement, tile=tile))
-    assert (whole - tiled).abs().max() <= 1e-5
+    tiled = restore(
+        network, scheme, noisy, Settings(precision="float32", refinement=refinement, tile=16 + network.reach // 2 + more)
+    )
+    _assert_close(tiled, whole)
 
 
 @settings(max_examples=8, deadline=None)
@@ -89,4 +92,4 @@ def test_tiled_is_whole_with_the_self_ensemble(height: int, width: int, tile: in
     settings_ = {"precision": "float32", "refinement": R3(draws=2, probability=0.3), "ensemble": True}
     whole = restore(network, scheme, noisy, Settings(**settings_, tile=50))  # type: ignore[arg-type]
     tiled = restore(network, scheme, noisy, Settings(**settings_, tile=tile))  # type: ignore[arg-type]
-    assert (whole - tiled).abs().max() <= 1e-5
+    _assert_close(tiled, whole)

@@ -25,26 +25,41 @@ def denoise(
     precision: Annotated[
         str | None, typer.Option(help="float32, bfloat16, float16; default: what the hardware does best.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there already.")] = False,
+    recursive: Annotated[
+        bool, typer.Option("-r", "--recursive", help="Take the folders in folders too; the results lie as the pictures do.")
+    ] = False,
+    pattern: Annotated[
+        str | None, typer.Option(help="Of the pictures in folders take those that fit, such as '*_raw.tif' or 'night/*'.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace pictures that are there already, and do all anew.")
+    ] = False,
 ) -> None:
-    """Take the noise out of pictures."""
+    """Take the noise out of pictures. Called again with the same folder as -o, it does what is missing or has changed."""
     from unnoise import zoo
-    from unnoise.cli.progress import bar
+    from unnoise.cli.progress import files_bar
     from unnoise.inference.files import plan, run
+    from unnoise.inference.manifest import fingerprint
+    from unnoise.inference.stream import denoise_file
 
-    jobs = plan(pictures, out, overwrite=overwrite)  # before the model is loaded: bad calls answer at once
+    # before the model is loaded: bad calls answer at once
+    made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite)
     loaded = zoo.load(model).to(device or "auto")
-    with bar("denoise") as progress:
+    options = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision}
+    with files_bar() as progress:
         outcome = run(
-            jobs,
-            lambda pixels, on_tile: loaded.denoise(
-                pixels, refine=refine, ensemble=ensemble, tile=tile, precision=precision, progress=on_tile
+            made,
+            lambda job, replace, on_tile: denoise_file(
+                loaded, job.source, job.target, overwrite=replace, progress=on_tile, **options
             ),
+            fingerprint(loaded, options),
             overwrite=overwrite,
             progress=progress,
         )
     for target in outcome.written:
         typer.echo(target)
+    if outcome.done_before:
+        typer.echo(f"{len(outcome.done_before)} done before and unchanged.", err=True)
     for sentence in outcome.failures:
         typer.echo(f"unnoise: {sentence}", err=True)
     if outcome.failures:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from unnoise.inference.files import Report
     from unnoise.training.loop import Status
 
 
@@ -22,6 +23,43 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def files_bar() -> Iterator[Callable[[Report], None]]:
+    """A bar with the file, the share of all the work and the time left; where standard error is no terminal, a line a minute."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    started = time.monotonic()
+    written = started
+
+    def left(report: Report) -> str:
+        gone = time.monotonic() - started
+        return f"{_duration(gone * (1 - report.share) / report.share)} left" if report.share > 0 else ""
+
+    if not console.is_terminal:
+
+        def line(report: Report) -> None:
+            nonlocal written
+            if time.monotonic() - written > 60:
+                written = time.monotonic()
+                place = f"file {report.file} of {report.files}, {report.name}"
+                print(f"{place}: {100 * report.share:.0f} % of all, {left(report)}", file=sys.stderr, flush=True)
+
+        yield line
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %  {task.fields[left]}"))
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("denoise", total=1.0, left="")
+        yield lambda report: progress.update(
+            task,
+            description=f"{report.file}/{report.files} {escape(report.name)}",
+            completed=report.share,
+            left=left(report),
+        )
 
 
 @contextmanager

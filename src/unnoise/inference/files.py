@@ -1,18 +1,22 @@
-"""Denoising many files: where each result goes, and going on past those that fail."""
+"""Denoising many files: where each result goes, what is done already, and going on past those that fail."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import make_folder
+from unnoise.inference.manifest import Manifest
+from unnoise.inference.stopping import kept_interrupts
 
 MARK = "_denoised"
 """Added to the name of a result that lies beside its picture."""
+
+OnTile = Callable[[int, int], None]
+"""Called with the number of tiles done and the number of all."""
 
 
 @dataclass(frozen=True)
@@ -23,97 +27,196 @@ class Job:
     target: Path
 
 
+@dataclass(frozen=True)
+class Plan:
+    """All pictures and the places of their results."""
+
+    jobs: list[Job]
+    folder: Path | None = None
+    """The one that all results go to or below; None: beside their pictures, or to a file that was named."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far the work is."""
+
+    file: int
+    """The number of the file at work, from 1."""
+    files: int
+    name: str
+    share: float
+    """Of all the work, in 0..1, by the files' bytes."""
+
+
 @dataclass
 class Outcome:
-    """What came of a list of jobs: the files written, and one sentence for each failure."""
+    """What came of a list of jobs: the files written, those that were done before, and one sentence for each failure."""
 
     written: list[Path] = field(default_factory=list)
+    done_before: list[Path] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     exit_status: int = 0
     """2 when every failure was bad use, 1 when one was of another kind, 0 without any."""
 
+    def fail(self, error: UnnoiseError) -> None:
+        self.failures.append(str(error))
+        self.exit_status = error.exit_status if self.exit_status in (0, error.exit_status) else 1
 
-def plan(pictures: Sequence[Path], out: Path | None, *, overwrite: bool = False) -> list[Job]:
+
+def plan(
+    pictures: Sequence[Path], out: Path | None, *, recursive: bool = False, pattern: str | None = None, overwrite: bool = False
+) -> Plan:
     """Find the pictures and name each result, before any work is done.
 
     Args:
         pictures: files, and folders whose pictures are taken.
         out: None: `name_denoised.suffix` beside each picture; a name with a picture's suffix: that file, for a single picture;
-            else a folder, made if need be.
+            else a folder, made if need be, in which the results lie as the pictures do in theirs. What lies in it is no input.
+        recursive: take the pictures in folders of the folders too.
+        pattern: of the pictures in folders take those whose name, or end of the path, fits, such as `*_raw.tif` or `night/*`.
         overwrite: results may replace files that are there.
 
     Raises:
-        UsageError: nothing found, two results of one name, a result that is there already or that would replace its own source.
+        UsageError: nothing found, two results of one name, or a result that would replace its own source. What is there already is
+            refused by `run`, which knows what of it is its own.
     """
-    files = images.find_pictures(pictures)
+    found = _find(pictures, out, recursive, pattern)
     if out is None:
-        files = [file for file in files if not file.stem.endswith(MARK)] or files
-        jobs = [Job(file, file.with_name(f"{file.stem}{MARK}{file.suffix}")) for file in files]
+        results = {file: place for file, place in found.items() if not file.stem.endswith(MARK)} or found
+        made = Plan([Job(file, file.with_name(f"{file.stem}{MARK}{file.suffix}")) for file in results])
     elif out.suffix.lower() in images.SUFFIXES and not out.is_dir():
-        if len(files) > 1:
-            raise UsageError(f"{out} is one file, but {len(files)} pictures were given; give a folder.")
-        jobs = [Job(files[0], out)]
+        if len(found) > 1:
+            raise UsageError(f"{out} is one file, but {len(found)} pictures were given; give a folder.")
+        made = Plan([Job(next(iter(found)), out)])
     else:
         if out.is_file():
             raise UsageError(
                 f"{out} is a file whose suffix is no picture's; give a folder or one of {', '.join(sorted(images.SUFFIXES))}."
             )
-        jobs = [Job(file, out / file.name) for file in files]
-    _check(jobs, overwrite)
-    return jobs
+        made = Plan([Job(file, out / place) for file, place in found.items()], out)
+    _check(made, overwrite)
+    return made
 
 
-def _check(jobs: Sequence[Job], overwrite: bool) -> None:
+def _find(pictures: Sequence[Path], out: Path | None, recursive: bool, pattern: str | None) -> dict[Path, Path]:
+    """Each picture, with its place in the folder that was given: its name alone where it was given itself."""
+    found: dict[Path, Path] = {}
+    for given in pictures:
+        inside = given.is_dir()
+        for file in images.find_pictures([given], recursive=recursive):
+            if inside and ((pattern and not file.match(pattern)) or (out and _lies_in(file, out) and not _lies_in(given, out))):
+                continue
+            found.setdefault(file, file.relative_to(given) if inside else Path(file.name))
+    if not found:
+        fitting = f" that fits the pattern '{pattern}'" if pattern else ""
+        raise UsageError(f"There is no picture{fitting} in {', '.join(map(str, pictures))}; check the names.")
+    return found
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _check(made: Plan, overwrite: bool) -> None:
     seen: dict[Path, Path] = {}
-    for job in jobs:
+    for job in made.jobs:
         if job.target in seen:
             raise UsageError(
                 f"{seen[job.target]} and {job.source} would both become {job.target}; denoise them into two folders."
             )
         seen[job.target] = job.source
-        if job.target.exists() and not overwrite:
-            raise UsageError(f"{job.target} is there already; add --overwrite to replace it, or choose another place with -o.")
+        if made.folder is None and not overwrite:
+            _refuse_existing(job)
+        if job.target.exists() and job.target.samefile(job.source) and not overwrite:
+            raise UsageError(f"{job.target} would replace its own source; choose another folder with -o.")
+
+
+def _refuse_existing(job: Job) -> None:
+    if job.target.exists():
+        raise UsageError(f"{job.target} is there already; add --overwrite to replace it, or choose another place with -o.")
 
 
 def run(
-    jobs: Sequence[Job],
-    restore: Callable[[Any, Callable[[int, int], None]], Any],
+    made: Plan,
+    work: Callable[[Job, bool, OnTile], None],
+    settings: str,
     *,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[Report], None] | None = None,
 ) -> Outcome:
-    """Read, restore and write each picture; one that fails is reported and the next begins.
+    """Do each job; one that fails is reported and the next begins.
+
+    In an output folder a manifest records what was done: a second call does what is missing, or whose source, model or settings
+    changed. A result there that we did not make is replaced with `overwrite` alone.
 
     Args:
-        jobs: what `plan` gave.
-        restore: pixels and a progress callback (tiles done, in all) → pixels of the same kind.
-        overwrite: results may replace files that are there.
-        progress: called with (thousandths done, thousandths in all) over all files.
+        made: what `plan` gave.
+        work: reads the picture, restores it and writes the result, whole or not at all; its second argument says whether the result
+            may replace a file.
+        settings: fingerprint of the model and of how it is applied; see `manifest.fingerprint`.
+        overwrite: results may replace files that are there, and all are made anew.
+        progress: called at the start of each file and after each tile.
+
+    Raises:
+        UsageError: a file is in a result's place that is not ours, before any work is done.
     """
     outcome = Outcome()
-    for number, job in enumerate(jobs):
-
-        def on_tile(done: int, total: int, number: int = number) -> None:
-            if progress:
-                progress(1000 * number + 1000 * done // total, 1000 * len(jobs))
-
-        try:
-            picture = images.read(job.source)
-            restored = _named(restore, picture.pixels, on_tile, job.source)
-            make_folder(job.target.parent)
-            images.write(job.target, picture.with_pixels(restored), overwrite=overwrite)
-            outcome.written.append(job.target)
-        except UnnoiseError as error:
-            outcome.failures.append(str(error))
-            outcome.exit_status = error.exit_status if outcome.exit_status in (0, error.exit_status) else 1
+    manifest = Manifest(made.folder, settings) if made.folder else None
+    jobs = made.jobs
+    if manifest and not overwrite:
+        outcome.done_before = [job.target for job in jobs if manifest.is_done(job.source, job.target)]
+        done = set(outcome.done_before)
+        jobs = [job for job in jobs if job.target not in done]
+        for job in jobs:
+            if not manifest.is_ours(job.source, job.target):
+                _refuse_existing(job)
+    if not jobs:
+        return outcome
+    if manifest:
+        make_folder(manifest.path.parent)
+        for job in jobs:
+            manifest.plan(job.source, job.target)
+        manifest.save()
+    try:
+        with kept_interrupts() as check:
+            tell = _Teller(jobs, check, progress)
+            for job in jobs:
+                try:
+                    make_folder(job.target.parent)
+                    work(job, overwrite or manifest is not None, tell.begin(job))
+                    outcome.written.append(job.target)
+                    if manifest:
+                        manifest.done(job.source, job.target)
+                except UnnoiseError as error:
+                    outcome.fail(error)
+                    if manifest:
+                        manifest.failed(job.target)
+    finally:  # after Ctrl-C too
+        if manifest:
+            manifest.save()
     return outcome
 
 
-def _named(
-    restore: Callable[[Any, Callable[[int, int], None]], Any], pixels: Any, on_tile: Callable[[int, int], None], source: Path
-) -> Any:
-    """Restore, and name the file in what a user is told about its pixels."""
-    try:
-        return restore(pixels, on_tile)
-    except UsageError as error:
-        raise UsageError(f"{source}: {error}") from error
+class _Teller:
+    """Turns the tiles of single files into the share of all the work, which is weighed by the files' bytes."""
+
+    def __init__(self, jobs: Sequence[Job], check: Callable[[], None], progress: Callable[[Report], None] | None) -> None:
+        self.check = check
+        self.sizes = [1 + (job.source.stat().st_size if job.source.exists() else 0) for job in jobs]
+        self.total, self.before = sum(self.sizes), 0
+        self.progress = progress
+        self.file = 0
+
+    def begin(self, job: Job) -> OnTile:
+        """The next file is begun."""
+        size, before = self.sizes[self.file], self.before
+        self.file, self.before = self.file + 1, before + size
+        file = self.file
+
+        def on_tile(done: int, tiles: int) -> None:
+            self.check()
+            if self.progress:
+                self.progress(Report(file, len(self.sizes), job.source.name, (before + size * done / tiles) / self.total))
+
+        on_tile(0, 1)
+        return on_tile

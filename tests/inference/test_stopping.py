@@ -1,0 +1,49 @@
+"""An interrupt that a library swallowed comes up at the next check."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import suppress
+
+import pytest
+
+from unnoise.inference.stopping import kept_interrupts
+
+
+def _swallow_one_and_check() -> None:
+    with kept_interrupts() as check:
+        check()
+        with suppress(KeyboardInterrupt):  # as a callback of C code would
+            signal.raise_signal(signal.SIGINT)
+        check()
+        pytest.fail("the interrupt was lost")
+
+
+def test_a_swallowed_interrupt_comes_up_again_and_the_handler_is_put_back() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        _swallow_one_and_check()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_one_swallowed_after_the_last_check_is_not_lost_either() -> None:
+    with pytest.raises(KeyboardInterrupt), kept_interrupts(), suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_other_threads_and_other_handlers_are_left_alone() -> None:
+    def run() -> None:
+        with kept_interrupts() as check:
+            check()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with kept_interrupts() as check:
+            signal.raise_signal(signal.SIGINT)
+            check()
+    finally:
+        signal.signal(signal.SIGINT, before)
