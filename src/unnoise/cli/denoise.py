@@ -40,7 +40,7 @@ def denoise(
     from unnoise.cli.progress import files_bar
     from unnoise.inference.files import plan, run
     from unnoise.inference.manifest import fingerprint
-    from unnoise.inference.stream import denoise_file
+    from unnoise.inference.one_file import denoise_file
 
     # before the model is loaded: bad calls answer at once
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from unnoise.denoisers.fused import weights_kept
 from unnoise.errors import UnnoiseError
 from unnoise.inference.chain import Chain
 from unnoise.inference.memory import free_memory, is_out_of_memory
@@ -62,7 +63,8 @@ def restore_bands(chain: Chain, views: Sequence[View], progress: Progress | None
             tiles = [(slice(top, bottom), slice(left, min(left + side, width))) for left in range(0, width, side)]
             total = done + len(tiles) * len(views) * (1 + -(-(height - bottom) // side))
             count = _Counter(progress, done, total)
-            band = _band(chain, views, tiles, ramp, unfinished, count)
+            with weights_kept():
+                band = _band(chain, views, tiles, ramp, unfinished, count)
             if band is None:
                 side = _halved(side, max(SMALLEST, 2 * ramp), chain)
                 continue

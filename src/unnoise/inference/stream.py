@@ -1,23 +1,91 @@
-"""One picture file to another."""
+"""Pictures that need not fit into memory: read region by region, restored in bands, handed on in strips of rows."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
 from unnoise import images
-from unnoise.errors import UsageError
-from unnoise.inference.bands import Progress
-from unnoise.model import Model
+from unnoise.denoisers.base import Denoiser
+from unnoise.inference.apply import fit_channels, unfit_channels
+from unnoise.inference.bands import Progress, restore_bands
+from unnoise.inference.chain import Chain, Settings
+from unnoise.schemes.base import Scheme
+from unnoise.views import View
+
+STRIP = 2**20
+"""Pixels of a strip, about."""
 
 
-def denoise_file(
-    model: Model, source: Path, target: Path, *, overwrite: bool = False, progress: Progress | None = None, **options: Any
-) -> None:
-    """Restore the picture in `source` into `target`."""
-    picture = images.read(source)
-    try:
-        restored = model.denoise(picture.pixels, progress=progress, **options)
-    except UsageError as error:
-        raise UsageError(f"{source}: {error}") from error
-    images.write(target, picture.with_pixels(restored), overwrite=overwrite)
+class Regions(Protocol):
+    """The pixels of a picture, wherever they lie."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W) or (H, W, C)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def region(self, rows: slice, columns: slice) -> NDArray[Any]:
+        """The pixels there, (rows, columns) or (rows, columns, C)."""
+        ...
+
+
+def restore_regions(
+    network: Denoiser,
+    scheme: Scheme,
+    pixels: Regions,
+    settings: Settings,
+    progress: Progress | None = None,
+    *,
+    name: str = "The image",
+) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """What `Model.denoise` makes of a whole array, strip by strip.
+
+    Args:
+        network, scheme, settings, progress: as for `inference.apply.restore`.
+        pixels: uint8, uint16, or floats in 0..1; an alpha channel stays as it is.
+        name: the subject of error messages.
+
+    Yields:
+        Rows, each once and in order, and their pixels in the type and with the channels of `pixels`. Floats are clipped to 0..1, or
+        to the picture's own range if wider.
+
+    Raises:
+        UsageError: for pixels of another kind or shape, or values that are no numbers.
+        UnnoiseError: when memory does not suffice for the smallest tile.
+    """
+    height, width = pixels.shape[:2]
+    everything = slice(0, width)
+
+    def read(rows: slice, columns: slice) -> tuple[Tensor, images.Form]:
+        return images.to_tensor(pixels.region(rows, columns), name=name)  # (1, C, h, w)
+
+    black, white = 0.0, 1.0
+    if np.issubdtype(pixels.dtype, np.floating):
+        for rows in _strips(slice(0, height), width):
+            noisy, _ = read(rows, everything)
+            black, white = min(black, noisy.min().item()), max(white, noisy.max().item())
+    channels = network.sizes.get("channels", 3)
+    fitted = len(fit_channels(read(slice(0, 1), slice(0, 1))[0], channels))
+    views = [
+        View((height, width), lambda rows, columns, k=k: fit_channels(read(rows, columns)[0], channels)[k : k + 1])  # type: ignore[misc]
+        for k in range(fitted)
+    ]
+    for band_rows, band in restore_bands(Chain(network, scheme, settings), views, progress):
+        for rows in _strips(band_rows, width):
+            noisy, form = read(rows, everything)
+            restored = unfit_channels(band[:, :, rows.start - band_rows.start : rows.stop - band_rows.start], noisy.shape)
+            yield rows, form.restore(restored.clamp(black, white))
+
+
+def _strips(rows: slice, width: int) -> Iterator[slice]:
+    step = max(1, STRIP // width)
+    for first in range(rows.start, rows.stop, step):
+        yield slice(first, min(first + step, rows.stop))

@@ -1,0 +1,147 @@
+"""Bands cover a picture once, ramps add up, and memory that runs out halves the tiles."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from handmade import Affine
+from unnoise import denoisers
+from unnoise.denoisers.dbsn import DBSN
+from unnoise.errors import UnnoiseError
+from unnoise.inference import bands
+from unnoise.inference.apply import Settings, restore
+from unnoise.inference.chain import Chain
+from unnoise.inference.memory import free_memory, is_out_of_memory, peak_bytes
+from unnoise.schemes.distillation import Distillation
+from unnoise.schemes.pd_blind_spot import PDBlindSpot
+from unnoise.views import View
+
+
+class Unbounded(Affine):
+    """Twice the picture, by a network that says it sees everything."""
+
+    reach = None  # type: ignore[assignment]
+
+
+class Hungry(DBSN):
+    """Lacks the memory for more than `limit` pixels at a time."""
+
+    limit = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] * x.shape[-2] > self.limit:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried …")
+        return super().forward(x)
+
+
+@settings(max_examples=40, deadline=None)
+@given(height=st.integers(1, 200), width=st.integers(1, 200), tile=st.integers(16, 120), unbounded=st.booleans())
+def test_rows_come_once_in_order_and_tiles_add_up(height: int, width: int, tile: int, unbounded: bool) -> None:
+    network = Unbounded(2.0) if unbounded else Affine(2.0)
+    picture = torch.rand(1, 3, height, width)
+    parts = list(
+        bands.restore_bands(Chain(network, Distillation(), Settings(tile=tile, precision="float32")), [View.of(picture)])
+    )
+    assert parts[0][0].start == 0
+    assert parts[-1][0].stop == height
+    assert all(one.stop == other.start for (one, _), (other, _) in pairwise(parts))
+    assert torch.allclose(torch.cat([band for _, band in parts], 2), 2 * picture, atol=1e-6)
+
+
+def test_neighbours_without_bound_pass_smoothly_into_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles that differ by a constant each: no step is left where they meet."""
+    count = iter(range(100))
+    monkeypatch.setattr(Unbounded, "forward", lambda self, x: torch.full_like(x, next(count) % 2))
+    result = restore(Unbounded(), Distillation(), torch.rand(1, 3, 200, 210), Settings(tile=70, precision="float32"))
+    assert {round(value) for value in result.unique().tolist()} == {0, 1}
+    for axis in (2, 3):
+        assert result.diff(dim=axis).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("limit", [150 * 150, 70 * 70])
+def test_tiles_are_halved_until_they_fit(limit: int) -> None:
+    torch.manual_seed(0)
+    network, scheme = Hungry(features=4, modules=1), PDBlindSpot()
+    picture = torch.rand(1, 3, 230, 190)
+    network.limit = 10**9
+    whole = restore(network, scheme, picture, Settings(precision="float32"))
+    network.limit = limit
+    seen: list[tuple[int, int]] = []
+    result = restore(network, scheme, picture, Settings(precision="float32"), lambda *at: seen.append(at))
+    assert (whole - result).abs().max() < 1e-5
+    assert seen[-1][0] == seen[-1][1]
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_too_little_for_the_smallest_tile_is_one_sentence() -> None:
+    with pytest.raises(UnnoiseError, match="16 pixels"):
+        restore(Hungry(features=4, modules=1), PDBlindSpot(), torch.rand(1, 3, 100, 100), Settings())
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
+    network = Affine()
+    network.forward = lambda x: x[:, :, ::2] + x  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="size of tensor"):
+        restore(network, Distillation(), torch.rand(1, 3, 20, 20), Settings())
+
+
+@pytest.mark.parametrize("ask", [lambda: torch.empty(2**50), lambda: np.empty(2**50)])
+def test_what_libraries_raise_is_known(ask: Any) -> None:
+    with pytest.raises((RuntimeError, MemoryError)) as error:
+        ask()
+    assert is_out_of_memory(error.value)
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_less_free_memory_means_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = []
+    for free in (2**40, 2**30, 2**27, 2**24, 0):
+        monkeypatch.setattr(bands, "free_memory", lambda device, free=free: free)
+        sides.append(
+            bands._side(Chain(DBSN(features=32, modules=2), PDBlindSpot(), Settings(precision="float32")), (6000, 4000))
+        )
+    assert sides == sorted(sides, reverse=True)
+    assert sides[0] > 4 * sides[-1]
+    assert sides[-1] == bands.SMALLEST
+
+
+def test_memory_of_this_machine_and_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    from unnoise.inference import memory
+
+    here = torch.device("cpu")
+    assert 2**20 < free_memory(here) < 2**50
+    (tmp_path / "memory.max").write_text("3000000\n")
+    (tmp_path / "memory.current").write_text("1500000\n")
+    (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 500000\n")
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    assert free_memory(here) == 2_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory(here) > 2_000_000
+
+
+def test_peak_counts_what_is_alive_at_one_time() -> None:
+    x = torch.zeros(1000)
+
+    def run() -> Tensor:
+        y = x + 1  # 4000 bytes
+        y = y * 2  # 8000 while both are there
+        return y.reshape(10, 100)[:5]  # views cost nothing, nor does x, which was there before
+
+    assert peak_bytes(run) == 8000
+
+
+@pytest.mark.parametrize("name", ["dbsn", "dncnn"])
+def test_bytes_per_pixel_grow_with_the_features(name: str) -> None:
+    few, many = (
+        Chain(denoisers.create(name, features=features), Distillation(), Settings(precision="float32")).bytes_per_pixel()
+        for features in (8, 32)
+    )
+    assert 1.5 * few < many < 5 * few
