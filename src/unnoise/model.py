@@ -80,12 +80,18 @@ class Model:
             UsageError: for an image of another kind or shape, or with values that are no numbers.
         """
         noisy, form = images.to_tensor(image)
-        refinement = self.recipe.refinement if refine is None else (self.recipe.refinement or R3()) if refine else None
-        settings = Settings(refinement=refinement, ensemble=ensemble, tile=tile, precision=precision)
+        settings = self.settings(refine=refine, ensemble=ensemble, tile=tile, precision=precision)
         restored = restore(self.network, self.recipe.scheme, noisy, settings, progress)
         # Within black and white, or within the input's own range where that reached beyond.
         restored = restored.clamp(noisy.min().clamp(max=0.0), noisy.max().clamp(min=1.0))
         return form.restore(restored)
+
+    def settings(
+        self, *, refine: bool | None = None, ensemble: bool = False, tile: int | None = None, precision: str | None = None
+    ) -> Settings:
+        """How `denoise` applies the network when it is called with these options."""
+        refinement = self.recipe.refinement if refine is None else (self.recipe.refinement or R3()) if refine else None
+        return Settings(refinement=refinement, ensemble=ensemble, tile=tile, precision=precision)
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Write weights, recipe and card to one `.safetensors` file, whole or not at all.

@@ -16,17 +16,16 @@ from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UsageError
 from unnoise.inference import stream
 from unnoise.inference.apply import Settings
-from unnoise.inference.stream import restore_regions
+from unnoise.inference.stream import InMemory, restore_regions
 
 
-class Array:
-    """An array as regions; it keeps how large the largest was."""
+class Watched(InMemory):
+    """It keeps how large the largest region was."""
 
-    def __init__(self, pixels: NDArray[Any]) -> None:
-        self.pixels, self.shape, self.dtype, self.largest = pixels, pixels.shape, pixels.dtype, 0
+    largest = 0
 
     def region(self, rows: slice, columns: slice) -> NDArray[Any]:
-        part = self.pixels[rows, columns]
+        part = super().region(rows, columns)
         self.largest = max(self.largest, part.shape[0] * part.shape[1])
         return part
 
@@ -59,7 +58,7 @@ def test_regions_give_what_the_whole_array_gives(
     before, stream.STRIP = stream.STRIP, strip
     try:
         strips = list(
-            restore_regions(model.network, model.recipe.scheme, Array(pixels), Settings(tile=tile, precision="float32"))
+            restore_regions(model.network, model.recipe.scheme, InMemory(pixels), Settings(tile=tile, precision="float32"))
         )
     finally:
         stream.STRIP = before
@@ -71,7 +70,7 @@ def test_regions_give_what_the_whole_array_gives(
 
 def test_no_region_is_much_larger_than_a_tile() -> None:
     model = model_of(DBSN(features=4, modules=1), scheme={"name": "pd-blind-spot", "infer_stride": 2}, denoiser="dbsn")
-    pixels = Array(_noise((300, 280, 3), "uint16"))
+    pixels = Watched(_noise((300, 280, 3), "uint16"))
     before, stream.STRIP = stream.STRIP, 1000
     try:
         for _ in restore_regions(model.network, model.recipe.scheme, pixels, Settings(tile=32, precision="float32")):
@@ -86,4 +85,4 @@ def test_values_that_are_no_picture_are_refused_by_name() -> None:
     pixels = _noise((20, 20), "float32")
     pixels[15, 3] = np.nan
     with pytest.raises(UsageError, match=r"^scan\.tif has 1 value"):
-        list(restore_regions(model.network, model.recipe.scheme, Array(pixels), Settings(), name="scan.tif"))
+        list(restore_regions(model.network, model.recipe.scheme, InMemory(pixels), Settings(), name="scan.tif"))

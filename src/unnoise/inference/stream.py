@@ -37,6 +37,16 @@ class Regions(Protocol):
         ...
 
 
+class InMemory:
+    """An array as regions."""
+
+    def __init__(self, pixels: NDArray[Any]) -> None:
+        self.pixels, self.shape, self.dtype = pixels, pixels.shape, pixels.dtype
+
+    def region(self, rows: slice, columns: slice) -> NDArray[Any]:
+        return self.pixels[rows, columns]
+
+
 def restore_regions(
     network: Denoiser,
     scheme: Scheme,

@@ -1,0 +1,150 @@
+"""Peak memory of a whole process that denoises one large picture, into a CSV file and a table.
+
+    python benchmarks/memory.py --megapixels 24 100 --out docs/results/memory.csv
+
+Each picture is 16-bit RGB noise in a TIFF, and `unnoise denoise` runs on it in a process of its own. With --bare the pixels lie in a
+raw file instead, and no picture format takes part: what is measured is restoring alone. --tiny takes a network of 4 features and no
+refinement, which needs minutes where the default model needs hours; the memory for pictures, bands and strips stays the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+FIELDS = ("megapixels", "sides", "model", "way", "options", "peak_mb", "seconds")
+ROWS = 256  # written at a time
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--megapixels", nargs="+", type=float, default=[24, 100])
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--tiny", action="store_true", help="an untrained network of 4 features in place of the model")
+    parser.add_argument("--bare", action="store_true", help="a raw file in place of a TIFF")
+    parser.add_argument(
+        "--options", nargs="*", default=["--precision=float32"], help="for `unnoise denoise`, such as --no-refine"
+    )
+    parser.add_argument("--folder", type=Path, help="for the pictures; default: the system's temporary folder")
+    parser.add_argument("--out", type=Path, help="CSV file")
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        restore_raw(*options.child)
+        return
+    rows = []
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        model = tiny_model(Path(folder)) if options.tiny else options.model
+        for megapixels in options.megapixels:
+            side = round(math.sqrt(megapixels * 1e6 / 1.5) / 2) * 2 if megapixels < 100 else round(math.sqrt(megapixels * 1e6))
+            height, width = side, round(megapixels * 1e6 / side)
+            peak, seconds = measure(Path(folder), height, width, str(model), options)
+            row = {
+                "megapixels": megapixels,
+                "sides": f"{height}x{width}",
+                "model": "tiny" if options.tiny else model,
+                "way": "bare" if options.bare else "tiff",
+                "options": " ".join(options.options),
+                "peak_mb": f"{peak / 1e6:.0f}",
+                "seconds": f"{seconds:.0f}",
+            }
+            rows.append(row)
+            print("  ".join(str(row[field]) for field in FIELDS), flush=True)
+    if options.out:
+        from unnoise.files import written_whole
+
+        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def measure(folder: Path, height: int, width: int, model: str, options: argparse.Namespace) -> tuple[int, float]:
+    """Peak of the resident memory in bytes, as the system tells it of the finished process, and seconds."""
+    source, target = folder / "noise.tif", folder / "restored.tif"
+    shape = (height, width, 3)
+    if options.bare:
+        source.write_bytes(b"")
+        with source.open("wb") as file:
+            for part in noise(shape):
+                file.write(part.tobytes())
+        command = [sys.executable, __file__, "--child", str(source), str(target), f"{height},{width},3", model]
+    else:
+        import tifffile
+
+        tifffile.imwrite(
+            source, noise(shape), shape=shape, dtype=np.uint16, photometric="rgb", rowsperstrip=ROWS, compression=None
+        )
+        program = "from unnoise.cli import main; main()"
+        command = [sys.executable, "-c", program, "denoise", str(source), "-o", str(target), "--model", model, "--overwrite"]
+        command += options.options
+    started = time.monotonic()
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"The process ended with {process.returncode}.")
+    assert target.stat().st_size > 0
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), time.monotonic() - started
+
+
+def noise(shape: tuple[int, int, int]):  # type: ignore[no-untyped-def]
+    """A grey ramp with noise on it, some rows at a time."""
+    random = np.random.default_rng(0)
+    for top in range(0, shape[0], ROWS):
+        rows = min(ROWS, shape[0] - top)
+        ramp = np.linspace(5000, 60000, shape[1])[None, :, None]
+        yield (ramp + random.normal(0, 2000, (rows, *shape[1:]))).clip(0, 65535).astype(np.uint16)
+
+
+class RawFile:
+    """Pixels that lie in a file one row after the other, read without mapping the file into memory."""
+
+    def __init__(self, path: str, shape: tuple[int, ...]) -> None:
+        self.file, self.shape, self.dtype = os.open(path, os.O_RDONLY), shape, np.dtype(np.uint16)
+
+    def region(self, rows: slice, columns: slice) -> NDArray[np.uint16]:
+        _, width, channels = self.shape
+        count = (columns.stop - columns.start) * channels
+        part = np.empty((rows.stop - rows.start, count), np.uint16)
+        for row in range(rows.start, rows.stop):
+            offset = (row * width + columns.start) * channels * 2
+            part[row - rows.start] = np.frombuffer(os.pread(self.file, count * 2, offset), np.uint16)
+        return part.reshape(len(part), -1, channels)
+
+
+def restore_raw(source: str, target: str, shape: str, name: str) -> None:
+    """What the measured process does with --bare."""
+    from unnoise import zoo
+    from unnoise.inference.apply import Settings
+    from unnoise.inference.stream import restore_regions
+
+    model = zoo.load(name)
+    settings = Settings(refinement=model.recipe.refinement, precision="float32")
+    pixels = RawFile(source, tuple(map(int, shape.split(","))))
+    with Path(target).open("wb") as file:
+        for _, strip in restore_regions(model.network, model.recipe.scheme, pixels, settings):
+            file.write(strip.tobytes())
+
+
+def tiny_model(folder: Path) -> Path:
+    from unnoise import recipes
+    from unnoise.model import fresh
+
+    fields = {"name": "tiny", "denoiser": {"name": "dbsn", "features": 4, "modules": 1}, "scheme": "pd-blind-spot"}
+    fresh(recipes.validate(fields, "tiny")).save(folder / "tiny.safetensors")
+    return folder / "tiny.safetensors"
+
+
+if __name__ == "__main__":
+    main()

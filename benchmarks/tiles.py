@@ -1,0 +1,65 @@
+"""How far tiled results are from whole ones: of each model the largest and the mean difference, in steps of 8 bits.
+
+    python benchmarks/tiles.py default apbsn.pth --picture photo.png --tiles 128 256 --out docs/results/tiles.csv
+
+For networks whose reach is finite it should be rounding alone. For the others the result of a tile depends a little on what else is
+in it, and this is the measure of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+
+import unnoise
+from unnoise import images
+from unnoise.files import written_whole
+from unnoise.inference.apply import Settings, restore
+
+FIELDS = ("model", "network", "picture", "side", "tile", "refined", "worst", "mean")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="+", help="names or files")
+    parser.add_argument("--picture", type=Path, required=True)
+    parser.add_argument("--side", type=int, default=384, help="of the square cut from the picture's middle")
+    parser.add_argument("--tiles", type=int, nargs="+", default=[96, 192])
+    parser.add_argument("--refine", action="store_true", help="with R³ where the recipe has it")
+    parser.add_argument("--out", type=Path, help="CSV file")
+    options = parser.parse_args()
+    noisy, _ = images.to_tensor(images.read(options.picture).pixels)
+    top, left = ((length - options.side) // 2 for length in noisy.shape[-2:])
+    noisy = noisy[..., top : top + options.side, left : left + options.side]
+    rows = []
+    for name in options.models:
+        model = unnoise.load(name)
+        refinement = model.recipe.refinement if options.refine else None
+        whole, *tiled = (
+            restore(model.network, model.recipe.scheme, noisy, Settings(refinement=refinement, tile=tile, precision="float32"))
+            for tile in (options.side, *options.tiles)
+        )
+        for tile, result in zip(options.tiles, tiled, strict=True):
+            difference = 255 * (result - whole).abs()
+            row = {
+                "model": Path(name).stem,
+                "network": unnoise.denoisers.name_of(model.network),
+                "picture": options.picture.name,
+                "side": options.side,
+                "tile": tile,
+                "refined": refinement is not None,
+                "worst": f"{difference.max():.2g}",
+                "mean": f"{difference.mean():.2g}",
+            }
+            rows.append(row)
+            print("  ".join(str(row[field]) for field in FIELDS), flush=True)
+    if options.out:
+        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
