@@ -15,6 +15,7 @@ _SCHEMES: Registry[type[Scheme]] = Registry(
     {
         "pd-blind-spot": "pd_blind_spot:PDBlindSpot",
         "tunable-blind-spot": "tunable_blind_spot:TunableBlindSpot",
+        "risk-averaged-blind-spot": "risk_averaged:RiskAveraged",
         "distillation": "distillation:Distillation",
         "asymmetric-mask": "asymmetric_mask:AsymmetricMask",
         "asymmetric-mask-tv": "asymmetric_mask_tv:AsymmetricMaskTV",

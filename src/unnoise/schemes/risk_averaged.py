@@ -1,0 +1,91 @@
+"""Many blind spots at once, weighed in each place by how wrong each seems to be there.
+
+A large blind spot keeps all of the noise out and loses detail, a small one keeps detail and lets noise through; which is better
+changes with the camera, the light and from one part of a picture to the next. Without a clean picture, the error of a result y of
+the noisy picture x can still be told but for a constant (Stein's unbiased risk, for noise n of any correlation):
+
+    mean (y − clean)² = mean (y − x)² + 2 mean (y·n) − mean n²,
+
+where mean (y·n), the noise let through, is found by shaking the network with more noise b of the same kind: mean b·(f(x + εb) − f(x)) / ε
+(Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Transactions on Image Processing, 2008). The last term is the same for every y.
+The results are averaged with weights exp(−risk / temperature), as for the aggregation of estimators (Leung and Barron, 2006).
+This way to apply AT-BSN and TM-BSN is our own; training is theirs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, cast
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.tunable import TunableDenoiser
+from unnoise.draws import Source
+from unnoise.schemes.base import Network
+from unnoise.schemes.borders import within_reflection
+from unnoise.schemes.noise_probe import noise_level, probe
+from unnoise.schemes.tunable_blind_spot import BlindHole, TunableBlindSpot
+
+SHAKE = 0.5
+"""ε: how much of the noise's own level the network is shaken with."""
+
+
+class RiskAveraged(TunableBlindSpot):
+    """Trained as `TunableBlindSpot`; restored by averaging over blind spots, and the noisy picture itself, by their local risk.
+
+    Two passes of the trunk. The noise is measured over all that `restore` is given, so that a tile's result is near to that of the
+    whole picture, but not equal to it.
+    """
+
+    name: Literal["risk-averaged-blind-spot"] = "risk-averaged-blind-spot"  # type: ignore[assignment]
+    holes: Annotated[tuple[BlindHole, ...], Field(min_length=1)] = (1, 2, 3, 4, 5, 6)
+    """Blind spots whose results are averaged; for AT-BSN odd ones."""
+    temperature: Annotated[float, Field(gt=0)] = 0.5
+    """Of the weights, in units of the noise's variance: the lower, the more the best result has to say."""
+    window: Annotated[float, Field(gt=0)] = 6.0
+    """Standard deviation in pixels of the Gaussian by which risks are averaged over neighbours."""
+
+    def check(self, denoiser: type[Denoiser]) -> None:
+        super().check(denoiser)
+        for hole in self.holes:
+            cast(type[TunableDenoiser], denoiser).distance(hole)
+
+    def reach(self, network_reach: int) -> int:
+        return network_reach + max(self.holes) + 3 * round(self.window)
+
+    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
+        """Without a generator the shaking is drawn from seed 0."""
+        source = generator or torch.Generator().manual_seed(0)
+        results = self._results(network, noisy)  # (K, B, C, H, W)
+        # Lossy compression and clipping leave pixels without noise; a median over the holes is between their two kinds of error.
+        estimate = results.median(0).values
+        level = noise_level(noisy.float() - estimate, estimate)
+        shaken = probe(noisy.float() - estimate, level, source)
+        passed = shaken * (self._results(network, noisy + SHAKE * shaken) - results) / SHAKE
+        candidates = torch.cat([results, noisy.float()[None]])  # (K + 1, B, C, H, W)
+        passed = torch.cat([passed, shaken.square()[None]])  # the noisy picture lets all noise through
+        risks = ((candidates - noisy).square() + 2 * passed).mean(2)  # (K + 1, B, H, W)
+        power = level.square().mean(1)  # (B, H, W)
+        with torch.autocast(noisy.device.type, enabled=False):  # eight bits would not tell the risks apart
+            relative = blur(risks, self.window) / blur(power[None], self.window).clamp(min=1e-12)
+        weights = torch.softmax(-relative / self.temperature, dim=0)
+        return (weights[:, :, None] * candidates).sum(0)
+
+    def _results(self, network: Network, noisy: Tensor) -> Tensor:
+        holes = cast(TunableDenoiser, network).holes
+        return within_reflection(lambda x: holes(x, self.holes), noisy, self.pad).float()
+
+
+def blur(x: Tensor, sigma: float) -> Tensor:
+    """Gaussian averages over neighbours, (…, H, W) → the same; the borders are continued."""
+    radius = 3 * round(sigma)
+    steps = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
+    kernel = torch.exp(-steps.square() / (2 * sigma**2))
+    kernel = kernel / kernel.sum()
+    planes = x.reshape(-1, 1, *x.shape[-2:])  # (…, 1, H, W)
+    planes = F.conv2d(F.pad(planes, (radius, radius, 0, 0), mode="replicate"), kernel[None, None, None])
+    planes = F.conv2d(F.pad(planes, (0, 0, radius, radius), mode="replicate"), kernel[None, None, :, None])
+    return planes.reshape(x.shape)
