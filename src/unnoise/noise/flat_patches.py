@@ -23,13 +23,15 @@ from unnoise.noise.lags import SIDE, autocovariance, informative, powers
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-PATCHES = 6000
+PATCHES = 8000
 """So many are looked at in a picture of three channels."""
-KEEP = 0.1
+KEEP = 0.05
 """The share that is taken for flat, at each brightness."""
 CLIPPED = 0.5
 """Patches with a larger share of black or white pixels in any channel tell nothing."""
 _AT_A_BRIGHTNESS = 100
+_LEAST = 2
+_SMOOTH = 0.15  # brightness over which a level of noise changes little
 _POINTS = 10
 _IN_A_POINT = 32
 _LOW = np.maximum(*np.indices((SIDE, SIDE))) <= 4
@@ -128,7 +130,7 @@ def _flattest(energy: Array, brightness: Array) -> NDArray[np.int64]:
     order = np.argsort(brightness, kind="stable")
     total = energy.mean(axis=1)
     groups = np.array_split(order, max(1, len(order) // _AT_A_BRIGHTNESS))
-    taken = [group[np.argsort(total[group], kind="stable")[: max(8, round(KEEP * len(group)))]] for group in groups]
+    taken = [group[np.argsort(total[group], kind="stable")[: max(_LEAST, round(KEEP * len(group)))]] for group in groups]
     return np.concatenate(taken)
 
 
@@ -157,7 +159,22 @@ def _channel(patches: Patches, chosen: list[NDArray[np.int64]], channel: int) ->
     lowness = shapes[:, _LOW].mean(axis=1)
     shape = shapes[np.argsort(lowness, kind="stable")[: (len(shapes) + 1) // 2]].mean(axis=0)
     shape = np.maximum(shape, 1e-4 * shape.max())
-    variance = np.median(
-        (stack / np.maximum(shape, _TINY))[:, informative()], axis=1
-    )  # what is left of structure is at few frequencies
-    return Curve(np.array(points), variance, np.array(cut), np.array(counts)), shape
+    relative = stack / np.maximum(shape, _TINY)
+    variance = np.median(relative[:, informative()], axis=1)  # what is left of structure is at few frequencies
+    structure = np.maximum(1, relative[:, _LOW & informative()].mean(axis=1) / (variance + _TINY))
+    x = np.array(points)
+    return Curve(x, _less_structure(x, variance, structure), np.array(cut), np.array(counts)), shape
+
+
+def _less_structure(brightness: Floats, variance: Floats, structure: Floats) -> Floats:
+    """Lower the points of a curve that structure has raised, by what their neighbours say.
+
+    Args:
+        brightness, variance: the points.
+        structure: how many times as strong low frequencies are at each as in the channel's noise; 1: none.
+    """
+    trust = 1 / structure
+    near = np.exp(-0.5 * ((brightness[:, None] - brightness) / _SMOOTH) ** 2) * trust**3
+    around = np.exp((near * np.log(variance + _TINY)).sum(axis=1) / near.sum(axis=1))
+    lowered: Floats = np.minimum(variance, variance**trust * around ** (1 - trust))
+    return lowered

@@ -60,7 +60,7 @@ def _levels(axes: Axes, report: NoiseReport) -> None:
             line = np.sqrt(np.maximum(channel.fit.a * x + channel.fit.b, 0))
             axes.plot(x * 255, line * 255, "--", color=ink, linewidth=1, label="√(a·x + b)")
     if report.channels:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * max(max(channel.sigma) for channel in report.channels) * 255 + 0.1)
         axes.legend(fontsize="small")
     else:
         _nothing(axes)
@@ -74,6 +74,8 @@ def _map(axes: Axes, report: NoiseReport) -> None:
     radius = len(report.autocorrelation) // 2
     edge = radius + 0.5
     image = axes.imshow(report.autocorrelation, cmap="RdBu_r", vmin=-1, vmax=1, extent=(-edge, edge, edge, -edge))
+    axes.set_xticks(range(-radius, radius + 1, 2))
+    axes.set_yticks(range(-radius, radius + 1, 2))
     assert axes.figure is not None
     axes.figure.colorbar(image, ax=axes, shrink=0.8)
 

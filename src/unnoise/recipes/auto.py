@@ -30,8 +30,8 @@ class Chosen(NamedTuple):
 def choose(pictures: Sequence[str | Path | NDArray[Any]] | str | Path, *, quick: bool = False) -> Chosen:
     """Inspect a sample of the pictures and choose for them all.
 
-    What most of them call for decides between full resolution (`at-bsn`) and strides (`ap-bsn`);
-    the settings are the medians of theirs, in training the upper, at inference the lower.
+    What most of them call for decides between full resolution (`at-bsn`) and strides (`ap-bsn`); the settings are the medians
+    of theirs, in training the upper, at inference the lower.
 
     Args:
         pictures: files and folders, or arrays, as `unnoise.train` takes them.
