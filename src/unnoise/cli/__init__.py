@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from unnoise.cli import denoise, evaluate, import_, models, recipes, train
+from unnoise.cli import denoise, evaluate, import_, inspect, models, recipes, train
 from unnoise.errors import UnnoiseError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("denoise")(denoise.denoise)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("import")(import_.import_)
+app.command("inspect")(inspect.inspect)
 app.command("models")(models.models)
 app.command("recipes")(recipes.recipes)
 

@@ -14,7 +14,7 @@ from unnoise.errors import UsageError
 
 def train(
     folders: Annotated[list[Path], typer.Argument(help="Noisy pictures, or folders of them.", show_default=False)],
-    recipe: Annotated[str, typer.Option(help="A recipe's name (see `unnoise recipes`) or a YAML file.")] = "ap-bsn",
+    recipe: Annotated[str, typer.Option(help="A recipe's name (see `unnoise recipes`), a YAML file, or auto.")] = "ap-bsn",
     out: Annotated[Path, typer.Option(help="Folder for the model, its checkpoint, log and previews.")] = ...,  # type: ignore[assignment]
     denoiser: Annotated[str | None, typer.Option(help="Another network in place of the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Length of the run in steps; default: the recipe's.")] = None,
@@ -39,8 +39,14 @@ def train(
     overrides = dict(_assignment(text) for text in set_)
     from unnoise import recipes, zoo
     from unnoise.cli.progress import training_bar
+    from unnoise.inference.precision import choose_device
+    from unnoise.recipes import auto
     from unnoise.training.loop import train as run
 
+    if recipe == auto.NAME:
+        found = auto.choose(folders, quick=choose_device(device).type == "cpu")
+        typer.echo(found.sentence, err=True)
+        recipe, overrides = found.recipe, found.overrides | overrides
     if teacher:
         overrides = {"scheme.teachers": teacher} | overrides
     if denoiser:

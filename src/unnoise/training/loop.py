@@ -25,6 +25,7 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import make_folder
 from unnoise.inference.precision import choose_device, choose_precision
 from unnoise.model import Model
+from unnoise.recipes import auto
 from unnoise.recipes.schema import Recipe
 from unnoise.training import checkpoint, teacher_cache
 from unnoise.training.batches import Batches, feed
@@ -88,7 +89,7 @@ def train(
 
     Args:
         pictures: files and folders, or arrays (H, W) and (H, W, C) of uint8, uint16 or floats in 0..1.
-        recipe: a shipped name, a YAML file, or a `Recipe`.
+        recipe: a shipped name, a YAML file, a `Recipe`, or 'auto': by the noise of the pictures, see `recipes.auto`.
         output: folder for `model.safetensors` (always usable), `checkpoint.pt`, `log.csv`, `tensorboard/` and `previews/`.
         steps, minutes: the run's length; both: whichever comes first; neither: as the recipe says. The schedule fits itself to it.
         resume: go on from the checkpoint in `output`, exactly as if the run had never stopped.
@@ -108,7 +109,11 @@ def train(
         raise UsageError(f"A run needs at least one step, got {steps}.")
     if minutes is not None and not minutes > 0:
         raise UsageError(f"A run needs more than 0 minutes, got {minutes}.")
-    chosen = recipes.load(recipe, {"denoiser": {"name": denoiser}} if denoiser else None)
+    overrides: dict[str, Any] = {"denoiser": {"name": denoiser}} if denoiser else {}
+    if recipe == auto.NAME:
+        found = auto.choose(pictures, quick=choose_device(options.get("device")).type == "cpu")
+        recipe, overrides = found.recipe, found.overrides | overrides
+    chosen = recipes.load(recipe, overrides)
     length = Length(steps, minutes) if steps or minutes else Length(steps=chosen.training.steps)
     run = _Run(chosen, Options(output=Path(output), length=length, **options))
     saved = _saved_state(run.options.output, resume)  # before the pictures are decoded, which takes long
