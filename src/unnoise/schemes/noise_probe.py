@@ -34,9 +34,12 @@ def noise_level(residual: Tensor, estimate: Tensor) -> Tensor:
     order = brightness.argsort(-1)
     bins = max(1, min(BINS, order.shape[-1] // 8))
     kept = order[..., : order.shape[-1] // bins * bins]
-    centres = brightness.gather(-1, kept).unflatten(-1, (bins, -1)).mean(-1)  # (B, C, bins)
-    levels = spread.gather(-1, kept).unflatten(-1, (bins, -1)).quantile(QUIET, dim=-1)
-    return _between(estimate.flatten(2), centres, levels).reshape(estimate.shape)
+    kept = kept.reshape(*kept.shape[:2], bins, -1)  # (B, C, bins, n / bins)
+    centres, spreads = (
+        values[:, :, None].expand(-1, -1, bins, -1).gather(-1, kept) for values in (brightness, spread)
+    )  # (B, C, bins, n / bins)
+    levels = spreads.quantile(QUIET, dim=-1)  # (B, C, bins)
+    return _between(estimate.flatten(2), centres.mean(-1), levels).reshape(estimate.shape)
 
 
 def _between(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
@@ -64,12 +67,14 @@ def probe(residual: Tensor, level: Tensor, source: Source) -> Tensor:
         field = torch.where((draw < 0.5)[..., None, None, None], field.flip(dimension), field)
     field = torch.where((sign < 0.5)[..., None, None, None], -field, field)
     field = field / field.square().mean((1, 2, 3, 4), keepdim=True).sqrt().clamp(min=1e-12)
-    field = field.unflatten(1, (rows, columns)).permute(0, 3, 1, 4, 2, 5)  # (B, C, rows, side, columns, side)
+    field = field.reshape(len(field), rows, columns, -1, side, side).permute(
+        0, 3, 1, 4, 2, 5
+    )  # (B, C, rows, side, columns, side)
     return field.reshape(*residual.shape[:2], rows * side, columns * side)[..., :height, :width] * level
 
 
 def _blocks(x: Tensor, side: int) -> Tensor:
     """The whole blocks that (B, C, H, W) holds, (B, n, C, side, side)."""
     rows, columns = x.shape[-2] // side, x.shape[-1] // side
-    x = x[..., : rows * side, : columns * side].unflatten(-2, (rows, side)).unflatten(-1, (columns, side))
+    x = x[..., : rows * side, : columns * side].reshape(*x.shape[:2], rows, side, columns, side)
     return x.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)  # (B, rows·columns, C, side, side)
