@@ -87,6 +87,24 @@ def test_options_change_the_picture() -> None:
     )  # the recipe's choice, and repeatable
 
 
+def test_a_model_can_be_applied_otherwise() -> None:
+    noisy = np.random.default_rng(0).random((12, 10, 3), np.float32)
+    fields = {"name": "b", "denoiser": {"name": "dncnn", "features": 4, "layers": 2}, "scheme": "asymmetric-mask"}
+    model = fresh(recipes.validate(fields, "b"))
+    several = model.applied({"scheme.partitions": 3})
+    assert several.network is model.network
+    assert several.recipe.name == "b with scheme.partitions=3"
+    expected = fresh(recipes.validate(fields | {"scheme": {"name": "asymmetric-mask", "partitions": 3}}, "b"))
+    expected.network.load_state_dict(model.network.state_dict())
+    assert np.array_equal(several.denoise(noisy), expected.denoise(noisy))
+    assert not np.array_equal(several.denoise(noisy), model.denoise(noisy))
+    assert model.applied({}) is model
+    with pytest.raises(UsageError, match=r"another scheme\.… or refinement\.…, not another denoiser\.layers"):
+        model.applied({"denoiser.layers": 3})
+    with pytest.raises(UsageError, match="partitions"):
+        model.applied({"scheme.partitions": 0})
+
+
 @pytest.mark.parametrize("half", [False, True])
 def test_round_trip_through_the_file(half: bool, tmp_path: Path) -> None:
     model = Model(MODELS[3].network, MODELS[3].recipe, Card(description="a test", scores={"here": "1 / 2"}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -51,6 +51,24 @@ class Model:
         """Move the network to a device ('cpu', 'cuda', 'cuda:1', 'mps', 'auto') and give back the model."""
         self.network.to(choose_device(device))
         return self
+
+    def applied(self, changes: dict[str, Any]) -> Model:
+        """The same network applied in another way; the recipe's name tells of it.
+
+        Args:
+            changes: values by dotted field of `scheme` or `refinement`, such as ``{"scheme.partitions": 4}``.
+
+        Raises:
+            UsageError: for any other field, or a bad value.
+        """
+        for field in changes:
+            if field.split(".")[0] not in ("scheme", "refinement"):
+                raise UsageError(f"A trained model can be applied with another scheme.… or refinement.…, not another {field}.")
+        if not changes:
+            return self
+        named = ", ".join(f"{field}={value}" for field, value in changes.items())
+        recipe = recipes.load(self.recipe, changes)
+        return Model(self.network, recipe.model_copy(update={"name": f"{recipe.name} with {named}"}), self.card)
 
     def denoise(
         self,

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from unnoise.cli import denoise, evaluate, import_, inspect, models, recipes, train
+from unnoise.cli import benchmark, denoise, evaluate, import_, inspect, models, recipes, train
 from unnoise.errors import UnnoiseError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("import")(import_.import_)
 app.command("inspect")(inspect.inspect)
+app.add_typer(benchmark.app, name="benchmark")
 app.command("models")(models.models)
 app.command("recipes")(recipes.recipes)
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from unnoise.cli.fields import assignments
+
 
 def denoise(
     pictures: Annotated[list[Path], typer.Argument(metavar="IN...", help="Pictures, or folders of them.", show_default=False)],
@@ -21,6 +23,9 @@ def denoise(
         bool, typer.Option("--ensemble", help="Average over eight flips and turns: a little better, eight times slower.")
     ] = False,
     tile: Annotated[int | None, typer.Option(help="Side of the tiles in pixels; smaller takes less memory.")] = None,
+    set_: Annotated[
+        list[str], typer.Option("--set", help="Apply the model otherwise than its recipe says, as scheme.partitions=4.")
+    ] = [],  # noqa: B006
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best one present.")] = None,
     precision: Annotated[
         str | None, typer.Option(help="float32, bfloat16, float16; default: what the hardware does best.")
@@ -44,7 +49,7 @@ def denoise(
 
     # before the model is loaded: bad calls answer at once
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite)
-    loaded = zoo.load(model).to(device or "auto")
+    loaded = zoo.load(model).applied(assignments(set_)).to(device or "auto")
     options = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision}
     with files_bar() as progress:
         outcome = run(

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from unnoise.cli.fields import assignments
+
 
 def evaluate(
     model: Annotated[str, typer.Option(help="A model's name or file.")] = "default",
@@ -18,6 +20,9 @@ def evaluate(
     refine: Annotated[bool | None, typer.Option("--refine/--no-refine", help="R³ after the first estimate.")] = None,
     ensemble: Annotated[bool, typer.Option("--ensemble", help="Average over eight flips and turns.")] = False,
     limit: Annotated[int | None, typer.Option(help="Score only so many pictures, evenly chosen.")] = None,
+    set_: Annotated[
+        list[str], typer.Option("--set", help="Apply the model otherwise than its recipe says, as scheme.partitions=4.")
+    ] = [],  # noqa: B006
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best one present.")] = None,
     precision: Annotated[
         str | None, typer.Option(help="float32, bfloat16, float16; default: what the hardware does best.")
@@ -31,7 +36,7 @@ def evaluate(
     from unnoise.files import written_whole
 
     pairs = open_set(data)
-    loaded = zoo.load(model).to(device or "auto")
+    loaded = zoo.load(model).applied(assignments(set_)).to(device or "auto")
     with bar("evaluate") as progress:
         result = run(
             loaded, pairs, protocol, progress=progress, limit=limit, refine=refine, ensemble=ensemble, precision=precision

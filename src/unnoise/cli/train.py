@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from unnoise.errors import UsageError
+from unnoise.cli.fields import assignments
 
 
 def train(
@@ -36,7 +36,7 @@ def train(
     preview_every: Annotated[float, typer.Option(help="Seconds between two preview pictures.")] = 300.0,
 ) -> None:
     """Train a model on noisy pictures alone; no clean ones are needed."""
-    overrides = dict(_assignment(text) for text in set_)
+    overrides = assignments(set_)
     from unnoise import recipes, zoo
     from unnoise.cli.progress import training_bar
     from unnoise.inference.precision import choose_device
@@ -76,15 +76,3 @@ def train(
             typer.echo(f"Stopped; the state is in {out}. Go on with the same command and --resume.", err=True)
             raise typer.Exit(130) from None
     typer.echo(f"{out / 'model.safetensors'}: {model.card.steps} steps in {model.card.minutes:.1f} minutes.")
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    import yaml
-
-    field, equals, value = text.partition("=")
-    if not equals or not field:
-        raise UsageError(f"--set takes FIELD=VALUE, such as training.batch=4, got '{text}'.")
-    try:
-        return field, yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise UsageError(f"The value in --set {text} is no YAML.") from error
