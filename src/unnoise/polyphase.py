@@ -28,6 +28,11 @@ def split_batch(x: Tensor, stride: int) -> Tensor:
     _check(x, stride)
     x = pad_to_multiple(x, stride)
     batch, channels, height, width = x.shape
+    if _has_channels_last(x):
+        x = x.permute(0, 2, 3, 1).reshape(batch, height // stride, stride, width // stride, stride, channels)
+        x = x.permute(0, 2, 4, 1, 3, 5)  # (B, s, s, H/s, W/s, C)
+        x = x.reshape(batch * stride**2, height // stride, width // stride, channels)
+        return x.permute(0, 3, 1, 2)  # (B·s², C, H/s, W/s)
     x = x.reshape(batch, channels, height // stride, stride, width // stride, stride)  # (B, C, H/s, s, W/s, s)
     x = x.permute(0, 3, 5, 1, 2, 4)  # (B, s, s, C, H/s, W/s)
     return x.reshape(batch * stride**2, channels, height // stride, width // stride)  # (B·s², C, H/s, W/s)
@@ -41,6 +46,11 @@ def merge_batch(parts: Tensor, stride: int, size: tuple[int, int] | None = None)
         raise ValueError(
             f"{total} images are no multiple of stride² = {stride**2}; give what split_batch made with the same stride."
         )
+    if _has_channels_last(parts):
+        x = parts.permute(0, 2, 3, 1).reshape(-1, stride, stride, height, width, channels)
+        x = x.permute(0, 3, 1, 4, 2, 5)  # (B, H/s, s, W/s, s, C)
+        x = x.reshape(-1, height * stride, width * stride, channels)
+        return _crop(x.permute(0, 3, 1, 2), size)  # (B, C, H, W)
     x = parts.reshape(-1, stride, stride, channels, height, width)  # (B, s, s, C, H/s, W/s)
     x = x.permute(0, 3, 4, 1, 5, 2)  # (B, C, H/s, s, W/s, s)
     x = x.reshape(-1, channels, height * stride, width * stride)  # (B, C, H, W)
@@ -78,6 +88,10 @@ def merge_mosaic(mosaic: Tensor, stride: int, border: int = 0, size: tuple[int, 
     x = x.permute(0, 1, 3, 2, 5, 4)  # (B, C, H/s, s, W/s, s)
     x = x.reshape(batch, channels, x.shape[2] * stride, x.shape[4] * stride)  # (B, C, H, W)
     return _crop(x, size)
+
+
+def _has_channels_last(x: Tensor) -> bool:
+    return x.shape[1] > 1 and x.stride(1) == 1
 
 
 def _crop(x: Tensor, size: tuple[int, int] | None) -> Tensor:

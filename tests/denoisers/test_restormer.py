@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from unnoise import denoisers
+from unnoise.denoisers.layers import ChannelNorm
 from unnoise.denoisers.restormer import Attention, Restormer
 
 FORMATS = pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
@@ -36,12 +38,14 @@ def test_attention(memory_format: torch.memory_format, heads: int, bias: bool) -
     torch.nn.init.normal_(layer.temperature)
     x = torch.randn(2, 12, 6, 5, dtype=torch.float64).contiguous(memory_format=memory_format)
     x[1, :, :3] = 0
-    torch.testing.assert_close(layer(x), _attention_as_in_the_paper(layer, x))
+    norm = ChannelNorm(12, "BiasFree", eps=1e-5).double()
+    torch.testing.assert_close(layer(x, norm), x + _attention_as_in_the_paper(layer, norm(x)))
 
 
 def test_attention_of_nothing_is_finite() -> None:
     """A masked input may be zero everywhere, and then so are the norms of queries and keys."""
-    assert Attention(4, 2, bias=False)(torch.zeros(1, 4, 8, 8)).isfinite().all()
+    nothing = torch.zeros(1, 4, 8, 8)
+    assert Attention(4, 2, bias=False)(nothing, nn.Identity()).isfinite().all()
 
 
 def test_attention_does_not_overflow_in_half_precision() -> None:
@@ -49,7 +53,8 @@ def test_attention_does_not_overflow_in_half_precision() -> None:
     for weight in (layer.qkv.weight, layer.qkv_dwconv.weight):
         torch.nn.init.constant_(weight, 1.0)
     x = torch.full((1, 4, 64, 64), 2.0)
-    torch.testing.assert_close(layer.half()(x.half()).float(), layer.float()(x), rtol=0.01, atol=0.01)
+    half = layer.half()(x.half(), nn.Identity()).float()
+    torch.testing.assert_close(half, layer.float()(x, nn.Identity()), rtol=0.01, atol=0.01)
 
 
 def test_parameters_with_bias() -> None:

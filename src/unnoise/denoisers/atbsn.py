@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.atbsn_unet import LEVELS, SLOPE, AsymmetricUNet, start_kaiming
@@ -36,6 +35,8 @@ class ATBSN(TunableDenoiser):
     """
 
     value_range = (0.0, 255.0)
+    activation = "leaky_relu"
+    slope = SLOPE
     multiple = 2**LEVELS
 
     def __init__(self, channels: int = 3, width: int = 48, blind_spot: int = 3) -> None:
@@ -60,9 +61,6 @@ class ATBSN(TunableDenoiser):
 
     def pieces(self, x: Tensor) -> list[Piece]:
         return list(enumerate(in_four_turns(self.unet, x)))
-
-    def activate(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(x, SLOPE, inplace=True)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

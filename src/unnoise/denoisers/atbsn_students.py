@@ -11,11 +11,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from unnoise.denoisers.atbsn_unet import LEVELS, AsymmetricUNet, Convolution, Stage, mark_last
+from unnoise.denoisers.atbsn_unet import LEVELS, AsymmetricUNet, Convolution, Row, Stage, mark_last
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.reach import doubling, reach_through, window
@@ -54,8 +53,8 @@ class StudentA(Denoiser):
         mark_last(self.dec1)
 
     @staticmethod
-    def _down(entering: int, middle: int, leaving: int) -> nn.Sequential:
-        return nn.Sequential(OrderedDict(conv=Convolution(entering, leaving, replicate=True)))
+    def _down(entering: int, middle: int, leaving: int) -> Row:
+        return Row(OrderedDict(conv=Convolution(entering, leaving, replicate=True)))
 
     _up = _down
 
@@ -71,8 +70,7 @@ class StudentA(Denoiser):
         x = F.pad(x, (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height)), mode="replicate")
         half = F.max_pool2d(self.enc1(x), 2)  # (B, width, H/2, W/2)
         y = self.enc3(F.max_pool2d(self.enc2(half), 2))  # (B, width, H/4, W/4)
-        y = self.dec2(_join(y, half))
-        result: Tensor = self.dec1(_join(y, x))
+        result: Tensor = self.dec1.doubled(self.dec2.doubled(y, half), x)
         return result[..., :height, :width]
 
     @classmethod
@@ -90,11 +88,11 @@ class StudentB(StudentA):
     convolutions = (3, 4)
 
     @staticmethod
-    def _down(entering: int, middle: int, leaving: int) -> nn.Sequential:
+    def _down(entering: int, middle: int, leaving: int) -> Row:
         return Stage(entering, middle, middle, leaving, replicate=True)
 
     @staticmethod
-    def _up(entering: int, middle: int, leaving: int) -> nn.Sequential:
+    def _up(entering: int, middle: int, leaving: int) -> Row:
         return Stage(entering, middle, middle, middle, leaving, replicate=True)
 
     @classmethod
@@ -143,10 +141,3 @@ class StudentC(Denoiser):
         if intro is None or "nin_A.weight" in weights:
             return None
         return {"channels": intro.shape[1], "width": intro.shape[0]}
-
-
-def _join(x: Tensor, skip: Tensor) -> Tensor:
-    """Double the sides of x, (B, C, h, w), fill up with zeros to those of skip and put the two together, (B, C + S, H, W)."""
-    x = F.interpolate(x, scale_factor=2.0)  # (B, C, 2h, 2w)
-    x = F.pad(x, (0, skip.shape[-1] - x.shape[-1], 0, skip.shape[-2] - x.shape[-2]))
-    return torch.cat([x, skip], dim=1)

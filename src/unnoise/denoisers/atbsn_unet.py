@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unnoise.denoisers.fused import can_fuse, convolve, convolve_doubled, convolve_with, prepared, weights_of, working_type
 from unnoise.denoisers.layers import last_layer
 from unnoise.denoisers.turns import move
 
@@ -40,16 +41,45 @@ class Convolution(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.upward and can_fuse(x):
+            # Two rows of zeros above, and the rows past the last left out: of a single picture these are the last in memory.
+            weight, bias = prepared(self.conv, "", working_type(x), lambda: weights_of(self.conv))
+            return convolve_with(x, weight, bias, "leaky_relu", slope=SLOPE, padding=(2, 1))[..., : x.shape[-2], :]
         if self.upward:
             # Two rows of zeros above. Padding within the convolution and cropping after it would cost the gradient twice the time.
             x = F.conv2d(F.pad(x, (0, 0, 2, 0)), self.conv.weight, self.conv.bias, padding=(0, 1))
             return F.leaky_relu(x, SLOPE, inplace=True)
-        x = last_layer(self.conv, x) if self.is_last else self.conv(x)
-        return F.leaky_relu(x, SLOPE, inplace=True)
+        if self.is_last:
+            return F.leaky_relu(last_layer(self.conv, x), SLOPE, inplace=True)
+        return convolve(self.conv, x, "leaky_relu", slope=SLOPE)
+
+    def doubled(self, x: Tensor, skip: Tensor) -> Tensor:
+        """The same for x with its sides doubled and the skip beside it, (B, C, H/2, W/2) and (B, S, H, W) → (B, C', H, W)."""
+        if can_fuse(x) and (skip.shape[-2], skip.shape[-1]) == (2 * x.shape[-2], 2 * x.shape[-1]):
+            kind = x.device.type
+            with torch.autocast(kind, enabled=torch.is_autocast_enabled(kind) and not self.is_last):
+                x = x.to(self.conv.weight.dtype) if self.is_last else x
+                return F.leaky_relu(convolve_doubled(self.conv, x, skip, upward=self.upward), SLOPE, inplace=True)
+        x = F.interpolate(x, scale_factor=2.0)
+        x = F.pad(x, (0, skip.shape[-1] - x.shape[-1], 0, skip.shape[-2] - x.shape[-2]))
+        result: Tensor = self(torch.cat([x, skip], dim=1))
+        return result
 
 
-class Stage(nn.Sequential):
-    """Convolutions in a row, named conv1, conv2 … as in the published files."""
+class Row(nn.Sequential):
+    """Convolutions one after the other, (B, C, H, W) → (B, C', H, W)."""
+
+    def doubled(self, x: Tensor, skip: Tensor) -> Tensor:
+        """The first one's `Convolution.doubled`, then the others."""
+        first, *others = self
+        x = first.doubled(x, skip)  # type: ignore[operator]
+        for layer in others:
+            x = layer(x)
+        return x
+
+
+class Stage(Row):
+    """A row named conv1, conv2 … as in the published files."""
 
     def __init__(self, *widths: int, upward: bool = False, replicate: bool = False) -> None:
         super().__init__()
@@ -91,11 +121,15 @@ class AsymmetricUNet(nn.Module):
             x = pooled = self._pool(self.get_submodule(f"enc{level}")(x))  # (B, width, H/2^level, W/2^level)
         x = self.get_submodule(f"enc{LEVELS + 1}")(x)
         for level in range(LEVELS, 0, -1):
-            x = torch.cat([F.interpolate(x, scale_factor=2.0), skips.pop()], dim=1)
-            x = self.get_submodule(f"dec{level}")(x)  # (B, 2·width or leaving, H/2^(level − 1), W/2^(level − 1))
+            x = self.get_submodule(f"dec{level}").doubled(x, skips.pop())  # type: ignore[operator] # (B, 2·width or leaving, H/2^(level − 1), W/2^(level − 1))
         return x
 
     def _pool(self, x: Tensor) -> Tensor:
+        if self.upward and can_fuse(x):
+            # The same without a copy: pooling's own padding is less than any value, where a row of zeros must count.
+            y = F.max_pool2d(x, 2, padding=(1, 0))[..., : x.shape[-2] // 2, :]
+            y[..., :1, :].clamp_(min=0)
+            return y
         return F.max_pool2d(move(x, DOWN, 1) if self.upward else x, 2)
 
 

@@ -18,6 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
+from unnoise.denoisers.fused import convolve, in_sequence
+from unnoise.denoisers.layers import last_layer
 
 
 class CentreMaskedConv2d(nn.Conv2d):
@@ -47,7 +49,7 @@ class ResidualModule(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
+        return convolve(self.body[2], convolve(self.body[0], x, "relu"), plus=x)  # type: ignore[arg-type]
 
 
 class Branch(nn.Module):
@@ -68,7 +70,7 @@ class Branch(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body(x)
+        return in_sequence(self.body, x)
 
 
 class DBSN(Denoiser):
@@ -116,12 +118,9 @@ class DBSN(Denoiser):
         return max(stride - 1 + self.sizes["modules"] * self._dilation(stride) for stride in self.sizes["strides"])
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.head(x)
+        x = in_sequence(self.head, x)
         x = torch.cat([self.get_submodule(name)(x) for name in self.branches], dim=1)  # (B, F·branches, H, W)
-        x = self.tail[:-1](x)
-        with torch.autocast(x.device.type, enabled=False):
-            # The last layer runs in the weights' own precision: 8 bits of bfloat16 mantissa would quantise 0..255 to whole numbers.
-            return self.tail[-1](x.to(self.head[0].weight.dtype))  # type: ignore[arg-type]
+        return last_layer(self.tail[-1], in_sequence(self.tail[:-1], x))  # type: ignore[arg-type]
 
     @torch.no_grad()
     def initialize_he(self) -> None:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.fused import Activation, can_fuse, convolve, convolve_doubled, convolve_joined, in_sequence
 from unnoise.denoisers.layers import last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.reach import doubling, reach_through, window
@@ -30,9 +31,8 @@ class Plain(nn.Module):
         super().__init__()
         self.conv2d = nn.Conv2d(entering, leaving, kernel_size, padding=kernel_size // 2)
 
-    def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.conv2d(x)
-        return result
+    def forward(self, x: Tensor, activation: Activation = "none", plus: Tensor | None = None) -> Tensor:
+        return convolve(self.conv2d, x, activation, plus=plus)
 
 
 class Rectified(nn.Module):
@@ -43,8 +43,7 @@ class Rectified(nn.Module):
         self.block = nn.Sequential(nn.Conv2d(features, features, 3, stride, padding=1), nn.ReLU(inplace=True))
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.block(x)
-        return result
+        return in_sequence(self.block, x)
 
 
 class Doubled(nn.Module):
@@ -55,6 +54,8 @@ class Doubled(nn.Module):
         self.conv2d = Rectified(features)
 
     def forward(self, x: Tensor) -> Tensor:
+        if can_fuse(x):
+            return F.relu(convolve_doubled(self.conv2d.block[0], x), inplace=True)  # type: ignore[arg-type]
         result: Tensor = self.conv2d(F.interpolate(x, scale_factor=2))
         return result
 
@@ -81,8 +82,7 @@ class Joining(nn.Module):
         self.cat = Plain(2 * features, features, 1)
 
     def forward(self, skip: Tensor, below: Tensor) -> Tensor:
-        result: Tensor = self.cat(torch.cat([self.conv1(skip), self.ConvTranspose(below)], dim=1))
-        return result
+        return convolve_joined(self.cat.conv2d, self.conv1(skip), self.ConvTranspose(below))
 
 
 class Decoding(nn.Module):
@@ -104,6 +104,18 @@ def _weighing(features: int) -> nn.Sequential:
     return nn.Sequential(Plain(features, narrow), nn.ReLU(inplace=True), Plain(narrow, features), nn.Sigmoid())
 
 
+def _weigh(layers: nn.Sequential, x: Tensor) -> Tensor:
+    """What `_weighing` made, applied."""
+    result: Tensor = layers[2](layers[0](x, "relu"), "sigmoid")
+    return result
+
+
+def _with_residual(layers: nn.Sequential, x: Tensor) -> Tensor:
+    """x + second(ReLU(first(x))), (B, F, H, W) → the same shape."""
+    result: Tensor = layers[2](layers[0](x, "relu"), plus=x)
+    return result
+
+
 class SkipAttention(nn.Module):
     """DEAM between a skip and the level below it, (B, F, H, W) and (B, F, H/2, W/2) → (B, F, H, W)."""
 
@@ -116,7 +128,7 @@ class SkipAttention(nn.Module):
 
     def forward(self, skip: Tensor, below: Tensor) -> Tensor:
         below = self.ConvTranspose(below)
-        return torch.lerp(below, skip, self.conv_du(self.cat(torch.cat([self.C(skip), below], dim=1))))
+        return torch.lerp(below, skip, _weigh(self.conv_du, convolve_joined(self.cat.conv2d, self.C(skip), below)))
 
 
 class Subnetwork(nn.Module):
@@ -145,7 +157,7 @@ class Subnetwork(nn.Module):
         x = self.mid(x)
         for level in reversed(range(_LEVELS)):
             x = self.get_submodule(f"de{level}")(self.get_submodule(f"attention{level}")(skips.pop(), x), x)
-        result: Tensor = start + self.final(x)
+        result: Tensor = self.final(x, plus=start)
         return result
 
 
@@ -160,8 +172,8 @@ class StartAttention(nn.Module):
         self.weight.conv_du = _weighing(features)
 
     def forward(self, x: Tensor, start: Tensor) -> Tensor:
-        joined = self.cat(torch.cat([self.C(start), x], dim=1))
-        return torch.lerp(x, start, self.weight.get_submodule("conv_du")(joined))
+        joined = convolve_joined(self.cat.conv2d, self.C(start), x)
+        return torch.lerp(x, start, _weigh(self.weight.get_submodule("conv_du"), joined))  # type: ignore[arg-type]
 
 
 class Transform(nn.Module):
@@ -222,11 +234,11 @@ class DeamNet(Denoiser):
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 16."""
         x = self.transform_function.ext(x)
-        x = x + self.transform_function.pre(x)  # (B, F, H, W)
+        x = _with_residual(self.transform_function.pre, x)  # (B, F, H, W)
         start = x
         for number in range(1, _PASSES + 1):
             x = self.get_submodule(f"line{number}{number}")(self.net2(x), start)
-        x = x + self.inverse_transform_function.pre(x)
+        x = _with_residual(self.inverse_transform_function.pre, x)
         return last_layer(self.inverse_transform_function.ext.conv2d, x)
 
     @classmethod

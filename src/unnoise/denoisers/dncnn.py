@@ -10,9 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.fused import Weights, can_fuse, convolve, convolve_with, prepared, working_type
 from unnoise.denoisers.layers import last_layer
 
 
@@ -56,7 +58,17 @@ class DnCNN(Denoiser):
     def forward(self, x: Tensor) -> Tensor:
         last = self.model[-1]
         assert isinstance(last, nn.Conv2d)
-        return x - last_layer(last, self.model[:-1](x))
+        features = self.model[:-1](x) if self.training or not can_fuse(x) else self._normalised(x)
+        return x - last_layer(last, features)
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        """All but the last layer in evaluation mode, with each normalisation taken into the convolution before it."""
+        layers: list[Any] = list(self.model)[:-1]
+        x = convolve(layers[0], x, "relu")
+        for layer, normalisation in zip(layers[2::3], layers[3::3], strict=True):
+            weight, bias = prepared(layer, "", working_type(x), lambda pair=(layer, normalisation): _folded(*pair))  # type: ignore[misc]
+            x = convolve_with(x, weight, bias, "relu", padding=(1, 1))
+        return x
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
@@ -74,3 +86,13 @@ class DnCNN(Denoiser):
         if weights[f"model.{convolutions[-1]}.weight"].shape[0] != first.shape[1]:
             return None
         return {"channels": first.shape[1], "features": first.shape[0], "layers": len(convolutions)}
+
+
+def _folded(layer: nn.Conv2d, normalisation: nn.BatchNorm2d) -> Weights:
+    """Weights of the one convolution that the two together are in evaluation mode."""
+    assert normalisation.running_mean is not None
+    assert normalisation.running_var is not None
+    assert layer.bias is not None
+    scale = normalisation.weight * torch.rsqrt(normalisation.running_var + normalisation.eps)
+    shift = normalisation.bias + (layer.bias - normalisation.running_mean) * scale
+    return layer.weight * scale[:, None, None, None], shift

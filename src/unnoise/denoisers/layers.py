@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unnoise.denoisers.fused import Weights
+
 NormKind = Literal["BiasFree", "WithBias"]
 
 
@@ -40,6 +42,25 @@ class ChannelNorm(nn.Module):
             return F.layer_norm(wide.permute(0, 2, 3, 1), weight.shape, weight, bias, self.eps).permute(0, 3, 1, 2).to(x.dtype)
         wide = wide - wide.mean(1, keepdim=True)
         return (wide * self._inverse_deviation(wide) * weight[:, None, None] + bias[:, None, None]).to(x.dtype)
+
+    def unscaled(self, x: Tensor) -> Tensor:
+        """The normalisation without weight and bias, for an x that `can_fuse` and a 1×1 convolution that takes them in: `into`."""
+        wide = x.float()
+        mean = wide.mean(1, keepdim=True)
+        square = torch.linalg.vector_norm(wide, dim=1, keepdim=True).square() / x.shape[1]
+        inverse = torch.rsqrt((square - mean.square()).clamp_min(0) + self.eps)  # (B, 1, H, W)
+        if self.bias is None:
+            return x * inverse.to(x.dtype)
+        return torch.addcmul((-mean * inverse).to(x.dtype), x, inverse.to(x.dtype))
+
+    def into(self, weights: Weights) -> Weights:
+        """The weights of a 1×1 convolution, with this layer's own taken in."""
+        weight, bias = weights
+        scaled = weight * self.weight[:, None, None]
+        if self.bias is None:
+            return scaled, bias
+        shift = weight.flatten(1) @ self.bias
+        return scaled, shift if bias is None else bias + shift
 
     def _inverse_deviation(self, centred: Tensor) -> Tensor:
         # Two passes of means are several times faster than torch.var, which walks the strided channels one by one.

@@ -9,13 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.fused import (
+    Activation,
+    Weights,
+    activate,
+    can_fuse,
+    convolve,
+    convolve_with,
+    prepared,
+    weights_of,
+    working_type,
+)
 from unnoise.denoisers.layers import ChannelNorm, last_layer
 from unnoise.polyphase import pad_to_multiple
 
@@ -40,11 +51,16 @@ class Block(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1, channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self._activate(self.conv2(self.conv1(self.norm1(x))))
-        x = x + _scaled(self.conv3, y * self._attend(y), self.beta)
-        return x + _scaled(self.conv5, self._activate(self.conv4(self.norm2(x))), self.gamma)
+        y = self._local(x)
+        x = _scaled(self.conv3, y * self._attend(y).to(y.dtype), self.beta, plus=x)
+        return _scaled(self.conv5, self._hidden(x), self.gamma, plus=x)
 
-    def _activate(self, x: Tensor) -> Tensor:
+    def _local(self, x: Tensor) -> Tensor:
+        """norm1, conv1, conv2 and the activation."""
+        raise NotImplementedError
+
+    def _hidden(self, x: Tensor) -> Tensor:
+        """norm2, conv4 and the activation."""
         raise NotImplementedError
 
     def _attend(self, x: Tensor) -> Tensor:
@@ -65,8 +81,11 @@ class BaselineBlock(Block):
             nn.Sigmoid(),
         )
 
-    def _activate(self, x: Tensor) -> Tensor:
-        return F.gelu(x)
+    def _local(self, x: Tensor) -> Tensor:
+        return convolve(self.conv2, _after_norm(self.norm1, self.conv1, x), "gelu")
+
+    def _hidden(self, x: Tensor) -> Tensor:
+        return _after_norm(self.norm2, self.conv4, x, "gelu")
 
     def _attend(self, x: Tensor) -> Tensor:
         result: Tensor = self.se(x)
@@ -82,9 +101,18 @@ class NAFBlock(Block):
         super().__init__(channels, depthwise, hidden)
         self.sca = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(depthwise // 2, depthwise // 2, 1))
 
-    def _activate(self, x: Tensor) -> Tensor:
-        one, other = x.chunk(2, dim=1)
-        return one * other
+    def _local(self, x: Tensor) -> Tensor:
+        if not can_fuse(x):
+            return _gate(self.conv2(self.conv1(self.norm1(x))))
+        y = self.norm1.unscaled(x)
+        one, other = (_half(self.conv2, _half(self.conv1, y, part, self.norm1), part) for part in (0, 1))
+        return one.mul_(other)
+
+    def _hidden(self, x: Tensor) -> Tensor:
+        if not can_fuse(x):
+            return _gate(self.conv4(self.norm2(x)))
+        y = self.norm2.unscaled(x)
+        return _half(self.conv4, y, 1, self.norm2, times=_half(self.conv4, y, 0, self.norm2))
 
     def _attend(self, x: Tensor) -> Tensor:
         result: Tensor = self.sca(x)
@@ -169,14 +197,14 @@ class NAFNet(Denoiser):
     def on_grid(self, x: Tensor) -> Tensor:
         """The network without its padding, (B, channels, H, W) → the same shape, for H and W that divide by `multiple`."""
         image, skips = x, []
-        x = self.intro(x)
+        x = convolve(self.intro, x)
         for encoder, down in zip(self.encoders, self.downs, strict=True):
             x = encoder(x)
             skips.append(x)
-            x = down(x)  # (B, 2·width·2^level, H/2^(level + 1), W/2^(level + 1))
+            x = convolve(down, x)  # type: ignore[arg-type] # (B, 2·width·2^level, H/2^(level + 1), W/2^(level + 1))
         x = self.middle_blks(x)
         for up, decoder in zip(self.ups, self.decoders, strict=True):
-            x = decoder(up(x) + skips.pop())
+            x = decoder(up[1](convolve(up[0], x)) + skips.pop())  # type: ignore[index]
         return image + last_layer(self.ending, x)
 
     @classmethod
@@ -222,7 +250,44 @@ class NAFNetBaseline(NAFNet):
         super().__init__(channels, width, encoder_blocks, middle_blocks, decoder_blocks, depthwise_expansion, hidden_expansion)
 
 
-def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor) -> Tensor:
-    """layer(x) · scale, with the scale (1, C, 1, 1) taken into the weights, which are smaller than the image."""
-    bias = None if layer.bias is None else layer.bias * scale.flatten()
-    return F.conv2d(x, layer.weight * scale.view(-1, 1, 1, 1), bias)
+def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor, plus: Tensor) -> Tensor:
+    """layer(x) · scale + plus, with the scale (1, C, 1, 1) taken into the weights, which are smaller than the image."""
+
+    def make() -> Weights:
+        bias = None if layer.bias is None else layer.bias * scale.flatten()
+        return layer.weight * scale.view(-1, 1, 1, 1), bias
+
+    if can_fuse(x):
+        return convolve_with(x, *prepared(layer, "scaled", working_type(x), make), plus=plus)
+    return plus + F.conv2d(x, *make())
+
+
+def _gate(x: Tensor) -> Tensor:
+    """SimpleGate, the product of the first and the second half of the channels."""
+    one, other = x.chunk(2, dim=1)
+    return one * other
+
+
+def _after_norm(norm: ChannelNorm, layer: nn.Conv2d, x: Tensor, activation: Activation = "none") -> Tensor:
+    """activation(layer(norm(x))) for a 1×1 convolution."""
+    if not can_fuse(x):
+        return activate(layer(norm(x)), activation)
+    weights = prepared(layer, "after norm", working_type(x), lambda: norm.into(weights_of(layer)))
+    return convolve_with(norm.unscaled(x), *weights, activation)
+
+
+def _half(
+    layer: nn.Conv2d, x: Tensor, part: Literal[0, 1], norm: ChannelNorm | None = None, times: Tensor | None = None
+) -> Tensor:
+    """One half of the layer's outputs for an x that `can_fuse`, times a factor.
+
+    A layer of groups gets the half of x that it needs, one after a norm what this leaves unscaled.
+    """
+
+    def make() -> Weights:
+        half = layer.weight.chunk(2)[part], None if layer.bias is None else layer.bias.chunk(2)[part]
+        return half if norm is None else norm.into(half)
+
+    weight, bias = prepared(layer, f"half {part}", working_type(x), make)
+    groups = layer.groups // 2 if layer.groups > 1 else 1
+    return convolve_with(x, weight, bias, times=times, padding=layer.padding, groups=groups)

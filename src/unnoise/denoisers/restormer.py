@@ -9,13 +9,14 @@ import math
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.fused import Activation, Weights, can_fuse, convolve, convolve_with, in_sequence, prepared, working_type
 from unnoise.denoisers.layers import ChannelNorm, NormKind, last_layer, mix_channels
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 
@@ -45,20 +46,59 @@ class Attention(nn.Module):
         self.qkv_dwconv = nn.Conv2d(3 * channels, 3 * channels, 3, padding=1, groups=3 * channels, bias=bias)
         self.project_out = nn.Conv2d(channels, channels, 1, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, norm: ChannelNorm) -> Tensor:
+        """x + attention(norm(x))."""
+        if can_fuse(x):
+            return self._by_rows(x, norm)
+        plus, x = x, norm(x)
         channels, heads = x.shape[1], len(self.temperature)
         qkv: Tensor = self.qkv_dwconv(self.qkv(x))  # (B, 3C, H, W)
         values = qkv[:, 2 * channels :]
         shape = len(x), 2, heads, channels // heads, -1
         queries, keys = qkv[:, : 2 * channels].reshape(shape).unbind(1)  # each (B, heads, C/heads, H·W)
         attention = (self.temperature * _cosines(queries, keys)).softmax(dim=-1)  # (B, heads, C/heads, C/heads)
-        # The projection times the attention is one small matrix for each image: the values pass once, not twice.
-        projection = self.project_out.weight.view(channels, heads, -1).transpose(0, 1)  # (heads, C, C/heads)
-        mixed = (projection.to(attention.dtype) @ attention).transpose(1, 2).flatten(2)  # (B, C, C)
-        out = mix_channels(mixed.to(values.dtype), values)
+        out = mix_channels(self._projected(attention).to(values.dtype), values)
         if self.project_out.bias is not None:
             out = out + self.project_out.bias.to(out.dtype)[:, None, None]
-        return out
+        return plus + out
+
+    def _projected(self, attention: Tensor) -> Tensor:
+        """The projection times the attention, (B, heads, C/heads, C/heads) → (B, C, C): the values pass once, not twice."""
+        heads = len(self.temperature)
+        projection = self.project_out.weight.view(-1, heads, attention.shape[-1]).transpose(0, 1)  # (heads, C, C/heads)
+        return (projection.to(attention.dtype) @ attention).transpose(1, 2).flatten(2)
+
+    def _by_rows(self, x: Tensor, norm: ChannelNorm) -> Tensor:
+        """The same with the pixels as rows of memory, and without queries, keys and values being cut out of one another."""
+        batch, channels, height, width = x.shape
+        heads = len(self.temperature)
+        normal = norm.unscaled(x)
+        both, values = (
+            self._part(normal, part, norm).permute(0, 2, 3, 1).flatten(1, 2)  # (B, H·W, 2C) and (B, H·W, C)
+            for part in (slice(2 * channels), slice(2 * channels, None))
+        )
+        # torch's vector_norm walks along rows: over columns it takes four times as long.
+        lengths = both.float().square().sum(1).sqrt().clamp_min(1e-12)  # (B, 2C)
+        products = (both[..., :channels].mT @ both[..., channels:]).float()  # (B, C, C); of use are the blocks on the diagonal
+        products = products / (lengths[:, :channels, None] * lengths[:, None, channels:])
+        cosines = products.reshape(batch, heads, channels // heads, heads, -1).diagonal(dim1=1, dim2=3).movedim(-1, 1)
+        mixed = self._projected((self.temperature * cosines).softmax(dim=-1)).to(values.dtype)  # (B, C, C)
+        rows = x.to(values.dtype).permute(0, 2, 3, 1).flatten(1, 2)  # (B, H·W, C)
+        if self.project_out.bias is not None:
+            rows = rows + self.project_out.bias.to(rows.dtype)
+        return torch.baddbmm(rows, values, mixed.mT).reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+
+    def _part(self, x: Tensor, part: slice, norm: ChannelNorm) -> Tensor:
+        """Some of the channels of qkv_dwconv(qkv(norm(…))), for x that the norm left unscaled."""
+        name, dtype = f"{part.start}", working_type(x)
+        x = convolve_with(x, *prepared(self.qkv, name, dtype, lambda: norm.into(_rows(self.qkv, part))))
+        weight, bias = prepared(self.qkv_dwconv, name, dtype, lambda: _rows(self.qkv_dwconv, part))
+        return convolve_with(x, weight, bias, padding=(1, 1), groups=len(weight))
+
+
+def _rows(layer: nn.Conv2d, part: slice) -> Weights:
+    """The weights of some of a layer's outputs."""
+    return layer.weight[part], None if layer.bias is None else layer.bias[part]
 
 
 def _cosines(queries: Tensor, keys: Tensor) -> Tensor:
@@ -88,10 +128,37 @@ class FeedForward(nn.Module):
         self.dwconv = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=bias)
         self.project_out = nn.Conv2d(hidden, channels, 1, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        gate, values = self.dwconv(self.project_in(x)).chunk(2, dim=1)
-        result: Tensor = self.project_out(F.gelu(gate) * values)
-        return result
+    def forward(self, x: Tensor, norm: ChannelNorm) -> Tensor:
+        """x + feed-forward(norm(x))."""
+        if not can_fuse(x):
+            gate, values = self.dwconv(self.project_in(norm(x))).chunk(2, dim=1)
+            return x + self.project_out(F.gelu(gate) * values)
+        normal = norm.unscaled(x)
+        values = self._part(normal, 1, norm, times=self._part(normal, 0, norm))
+        weight, bias = prepared(
+            self.project_out, "", working_type(x), lambda: (_filled(self.project_out.weight, 1), self.project_out.bias)
+        )
+        return convolve_with(values, weight, bias, plus=x)
+
+    def _part(self, x: Tensor, half: Literal[0, 1], norm: ChannelNorm, times: Tensor | None = None) -> Tensor:
+        """gelu of the first half of dwconv(project_in(norm(…))), or the second half times a factor; zero channels fill up the vectors."""
+
+        def make(layer: nn.Conv2d) -> Weights:
+            bias = None if layer.bias is None else _filled(layer.bias.chunk(2)[half], 0)
+            return _filled(layer.weight.chunk(2)[half], 0), bias
+
+        name, dtype = f"half {half}", working_type(x)
+        x = convolve_with(x, *prepared(self.project_in, name, dtype, lambda: norm.into(make(self.project_in))))
+        weight, bias = prepared(self.dwconv, name, dtype, lambda: make(self.dwconv))
+        activation: Activation = "none" if half else "gelu"
+        return convolve_with(x, weight, bias, activation, times=times, padding=(1, 1), groups=len(weight))
+
+
+def _filled(values: Tensor, dim: int, multiple: int = 32) -> Tensor:
+    """Zeros added along `dim` until its length divides by `multiple`, the width of a vector: an expansion of 2.66 gives 127 channels."""
+    zeros = list(values.shape)
+    zeros[dim] = -values.shape[dim] % multiple
+    return torch.cat([values, values.new_zeros(zeros)], dim=dim) if values.shape[dim] >= multiple else values
 
 
 class TransformerBlock(nn.Module):
@@ -105,8 +172,8 @@ class TransformerBlock(nn.Module):
         self.ffn = FeedForward(channels, hidden, bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.norm1(x))
-        result: Tensor = x + self.ffn(self.norm2(x))
+        x = self.attn(x, self.norm1.body)
+        result: Tensor = self.ffn(x, self.norm2.body)
         return result
 
 
@@ -120,8 +187,7 @@ class Resampling(nn.Module):
         self.body = nn.Sequential(nn.Conv2d(channels, leaving, 3, padding=1, bias=False), shuffle)
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.body(x)
-        return result
+        return in_sequence(self.body, x)
 
 
 class Restormer(Denoiser):
@@ -193,7 +259,7 @@ class Restormer(Denoiser):
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 8."""
         image, skips = x, []
-        x = self.patch_embed(x)  # (B, dim, H, W)
+        x = in_sequence(self.patch_embed, x)  # (B, dim, H, W)
         for level in range(1, 4):
             x = self.get_submodule(f"encoder_level{level}")(x)
             skips.append(x)
@@ -202,7 +268,7 @@ class Restormer(Denoiser):
         for level in range(3, 0, -1):
             x = torch.cat([self.get_submodule(f"up{level + 1}_{level}")(x), skips.pop()], dim=1)
             if level > 1:
-                x = self.get_submodule(f"reduce_chan_level{level}")(x)
+                x = convolve(self.get_submodule(f"reduce_chan_level{level}"), x)  # type: ignore[arg-type]
             x = self.get_submodule(f"decoder_level{level}")(x)
         return image + last_layer(self.output, self.get_submodule("refinement")(x))
 

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unnoise.denoisers.fused import can_fuse, convolve, convolve_with, prepared, working_type
 from unnoise.polyphase import merge_batch, split_batch
 
 Attention = Literal["auto", "exact", "linear"]
@@ -50,8 +51,14 @@ def linear_attention(queries: Tensor, values: Tensor) -> Tensor:
     """
     channels, tokens = queries.shape[1:]
     mean_value, mean_key = values.mean(2, keepdim=True), queries.mean(2, keepdim=True)  # (B, C, 1)
-    covariance = torch.baddbmm(mean_value @ mean_key.mT, values, queries.mT, beta=-1, alpha=1 / tokens)  # (B, C, C)
-    return torch.baddbmm(mean_value, covariance, queries, alpha=channels**-0.5)
+    # Written with the tokens as rows, which is how they lie in memory.
+    covariance = torch.baddbmm(mean_key @ mean_value.mT, queries, values.mT, beta=-1, alpha=1 / tokens)  # (B, C, C)
+    return torch.baddbmm(mean_value.mT, queries.mT, covariance, alpha=channels**-0.5).mT
+
+
+def _tokens(parts: Tensor) -> Tensor:
+    """(B, C, h, w) → (B, C, h·w), in whose memory the C values of a token lie side by side."""
+    return parts.permute(0, 2, 3, 1).flatten(1, 2).mT
 
 
 class DilatedBlock(nn.Module):
@@ -63,15 +70,12 @@ class DilatedBlock(nn.Module):
         self.conv2 = nn.Conv2d(features, features, 3, padding=dilation, dilation=dilation)
         self.conv3 = nn.Conv2d(features, features, 1)
 
-    def feed(self, x: Tensor) -> Tensor:
-        """The convolutions, without what they are added to."""
-        x = F.relu(self.conv1(x), inplace=True)
-        x = F.relu(self.conv2(x), inplace=True)
-        result: Tensor = self.conv3(x)
-        return result
+    def feed(self, x: Tensor, plus: Tensor) -> Tensor:
+        """The convolutions of x, added to `plus`."""
+        return convolve(self.conv3, convolve(self.conv2, convolve(self.conv1, x, "relu"), "relu"), plus=plus)
 
     def forward(self, z: Tensor) -> Tensor:
-        return z + self.feed(z)
+        return self.feed(z, plus=z)
 
 
 class SSBlock(DilatedBlock):
@@ -92,26 +96,36 @@ class SSBlock(DilatedBlock):
 
     def queries(self, z: Tensor) -> Tensor:
         """The unit vectors that pixels are compared by, (B, F, H, W)."""
+        if can_fuse(z):
+            return torch.cat([self._queries_of(image) for image in z.chunk(len(z))])
         q: Tensor = F.conv2d(normalise(z), self.wqk.mT[..., None, None])
         q = q.to(torch.promote_types(q.dtype, torch.float32))
         length: Tensor = torch.linalg.vector_norm(q, dim=1, keepdim=True)
         return q / (length + 1e-8)
+
+    def _queries_of(self, z: Tensor) -> Tensor:
+        """`queries` of one image. Unit vectors do not know the deviation that `normalise` divides by, and the mean is a bias."""
+        weight, _ = prepared(self, "wqk", working_type(z), lambda: (self.wqk.mT[..., None, None], None))
+        mean = (
+            z.mean((2, 3)).float().mean()
+        )  # in bfloat16 the sums are float32's, and the rounding of their results averages out
+        q = convolve_with(z, weight, -mean * self.wqk.sum(0))
+        length: Tensor = torch.linalg.vector_norm(q, dim=1, keepdim=True)
+        return q.div_(length + 1e-8)
 
     def attend(self, z: Tensor) -> Tensor:
         """SS-Attention alone, (B, F, H, W) → (B, F, H, W).
 
         Where γ·d does not divide the sides, the tokens of zeros that fill them up take part, as in the published code.
         """
-        queries = split_batch(self.queries(z).to(z.dtype), self.grid)  # (B·f², F, ⌈H/f⌉, ⌈W/f⌉)
-        size = queries.shape
-        queries = queries.flatten(2)  # (B·f², F, N)
-        values = split_batch(z, self.grid).flatten(2)
+        parts = split_batch(z, self.grid)  # (B·f², F, ⌈H/f⌉, ⌈W/f⌉)
+        queries, values = _tokens(split_batch(self.queries(z).to(z.dtype), self.grid)), _tokens(parts)  # (B·f², F, N)
         mixed = linear_attention(queries, values) if self._is_linear(queries) else exact_attention(queries, values)
-        return merge_batch(mixed.reshape(size), self.grid, (z.shape[-2], z.shape[-1]))
+        mixed = mixed.mT.reshape(*parts.shape[:1], *parts.shape[2:], -1).permute(0, 3, 1, 2)  # (B·f², F, ⌈H/f⌉, ⌈W/f⌉)
+        return merge_batch(mixed, self.grid, (z.shape[-2], z.shape[-1]))
 
     def forward(self, z: Tensor) -> Tensor:
-        result: Tensor = z + self.feed(z + self.attend(z))
-        return result
+        return self.feed(z + self.attend(z), plus=z)
 
     def _is_linear(self, queries: Tensor) -> bool:
         if self.attention != "auto":

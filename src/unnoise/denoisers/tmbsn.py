@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.atbsn_unet import LEVELS, Convolution, start_kaiming
 from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.fused import convolve
 from unnoise.denoisers.layers import last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.reach import doubling, reach_through, window
@@ -50,8 +51,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = TriangularConv2d(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = x + self.conv2(F.relu(self.conv1(x), inplace=True))
-        return result
+        return convolve(self.conv2, convolve(self.conv1, x, "relu"), plus=x)
 
 
 class Group(nn.Module):
@@ -63,8 +63,7 @@ class Group(nn.Module):
         self.conv_out = TriangularConv2d(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = x + self.conv_out(self.res_blocks(x))
-        return result
+        return convolve(self.conv_out, self.res_blocks(x), plus=x)
 
 
 class TriangularTrunk(nn.Module):
@@ -77,9 +76,8 @@ class TriangularTrunk(nn.Module):
         self.conv2 = TriangularConv2d(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.conv1(x)
-        result: Tensor = x + self.conv2(self.RIR_blocks(x))
-        return result
+        x = convolve(self.conv1, x)
+        return convolve(self.conv2, self.RIR_blocks(x), plus=x)
 
 
 class TMBSN(TunableDenoiser):
@@ -97,6 +95,7 @@ class TMBSN(TunableDenoiser):
     """
 
     value_range = (0.0, 1.0)
+    activation = "relu"
 
     def __init__(self, channels: int = 3, features: int = 48, groups: int = 5, blocks: int = 5, blind_spot: int = 4) -> None:
         super().__init__(channels, pieces=8, features=features, middle=2 * features, blind_spot=blind_spot)
@@ -120,9 +119,6 @@ class TMBSN(TunableDenoiser):
         # Each turn's features are moved down and moved left; "left" of a turn points where "down" of the turn before does.
         results = in_four_turns(self.unet, x)
         return [piece for turn, features in enumerate(results) for piece in ((turn, features), ((turn - 1) % 4, features))]
-
-    def activate(self, x: Tensor) -> Tensor:
-        return F.relu(x, inplace=True)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
@@ -180,8 +176,7 @@ class TMBSNStudent(Denoiser):
             skips.append(x)
             x = self.get_submodule(f"enc{level}")(F.max_pool2d(x, 2))  # (B, width, H/2^(level − 1), W/2^(level − 1))
         for level in range(LEVELS, 0, -1):
-            x = torch.cat([F.interpolate(x, scale_factor=2.0), skips.pop()], dim=1)
-            x = self.get_submodule(f"dec{level}_2")(x)  # (B, 2·width, H/2^(level − 1), W/2^(level − 1))
+            x = self.get_submodule(f"dec{level}_2").doubled(x, skips.pop())  # type: ignore[operator] # (B, 2·width, H/2^(level − 1), W/2^(level − 1))
             if level > 1:
                 x = self.get_submodule(f"dec{level}_1")(x)
         return last_layer(self.dec1_1, x)[..., :height, :width]

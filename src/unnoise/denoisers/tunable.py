@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
+from unnoise.denoisers.fused import Activation, activate, can_fuse, convolve
 from unnoise.denoisers.layers import last_layer
-from unnoise.denoisers.turns import add_window, offset, window
+from unnoise.denoisers.turns import add_window, offset, put_window, window
 from unnoise.errors import UsageError
 from unnoise.polyphase import pad_to_multiple
 
@@ -40,6 +41,10 @@ class TunableDenoiser(Denoiser):
     """
 
     blindness: ClassVar[Blindness] = "strict"
+    activation: ClassVar[Activation]
+    """What follows nin_A and nin_B."""
+    slope: ClassVar[float] = 0.0
+    """Of the activation, where it has one."""
 
     def __init__(self, channels: int, pieces: int, features: int, middle: int, blind_spot: int) -> None:
         super().__init__()
@@ -58,10 +63,6 @@ class TunableDenoiser(Denoiser):
     @abstractmethod
     def pieces(self, x: Tensor) -> list[Piece]:
         """The trunk's results for (B, channels, H, W), sides dividing by `multiple`, in the order of nin_A's input."""
-
-    @abstractmethod
-    def activate(self, x: Tensor) -> Tensor:
-        """What follows nin_A and nin_B; may work in place."""
 
     def forward(self, x: Tensor, blind_spot: int | None = None) -> Tensor:
         """Restore `x` without looking at the blind spot of each pixel; `blind_spot` = 0 is not blind.
@@ -98,15 +99,16 @@ class TunableDenoiser(Denoiser):
         """The rows `top` to `top + rows` of all results, (K, B, channels, rows, width)."""
         results = []
         for x in self._mixed(pieces, distances, top, rows, width):
-            x = self.activate(self.nin_B(self.activate(x)))
+            x = convolve(self.nin_B, x, self.activation, slope=self.slope)
             results.append(last_layer(self.nin_C, x))
         return torch.stack(results)
 
     def _mixed(self, pieces: list[Piece], distances: list[int], top: int, rows: int, width: int) -> Iterator[Tensor]:
-        """What nin_A makes of the moved pieces, for one distance after the other, (B, F·pieces, rows, width)."""
+        """What nin_A and the activation make of the moved pieces, for one distance after the other, (B, F·pieces, rows, width)."""
         if len(distances) == 1:
             moves = [(x, offset(direction, distances[0])) for direction, x in pieces]
-            yield self.nin_A(torch.cat([window(x, top - down, -right, rows, width) for x, (down, right) in moves], dim=1))
+            placed = [(x, top - down, -right) for x, (down, right) in moves]
+            yield convolve(self.nin_A, _side_by_side(placed, rows, width), self.activation, slope=self.slope)
             return
         # One product for each direction; then only sums are left to do.
         bias = self.nin_A.bias
@@ -118,7 +120,7 @@ class TunableDenoiser(Denoiser):
             total = window(products[0][1], *starts[0], rows, width) + bias[:, None, None]
             for (_, product), start in zip(products[1:], starts[1:], strict=True):
                 add_window(total, product, *start)
-            yield total
+            yield activate(total, self.activation, self.slope)
 
     def _products(self, pieces: list[Piece], distances: list[int], top: int, rows: int) -> list[tuple[int, Tensor]]:
         """For each direction, the first of the h rows that some distance brings here, and nin_A's part, (B, F·pieces, h, W)."""
@@ -134,3 +136,14 @@ class TunableDenoiser(Denoiser):
             kernel = torch.cat([kernels[place] for place in mine], dim=1)
             products.append((first, F.conv2d(features, kernel)))
         return products
+
+
+def _side_by_side(pieces: list[tuple[Tensor, int, int]], rows: int, width: int) -> Tensor:
+    """The windows of rows × width of all pieces (B, F, H, W), each from its own top and left: (B, F·pieces, rows, width)."""
+    first = pieces[0][0]
+    if not can_fuse(first):
+        return torch.cat([window(x, top, left, rows, width) for x, top, left in pieces], dim=1)
+    joined = first.new_zeros(len(first), rows, width, first.shape[1] * len(pieces)).permute(0, 3, 1, 2)  # channels last
+    for part, (x, top, left) in zip(joined.chunk(len(pieces), dim=1), pieces, strict=True):
+        put_window(part, x, top, left)
+    return joined

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from unnoise.denoisers.fused import can_fuse
+
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
 
@@ -21,6 +23,9 @@ def in_four_turns(trunk: Callable[[Tensor], Tensor], x: Tensor) -> list[Tensor]:
     The trunk must keep the size. Turns of equal size share one batch; in an oblong picture these are two and two.
     Returns four tensors (B, C', H, W), one for each direction.
     """
+    if can_fuse(x):  # one after the other: as fast where maps are large, and a quarter of the memory
+        turned = [[trunk(torch.rot90(image, -turn, (2, 3))) for image in x.chunk(len(x))] for turn in range(4)]
+        return [torch.rot90(parts[0] if len(parts) == 1 else torch.cat(parts), n, (2, 3)) for n, parts in enumerate(turned)]
     square = x.shape[-2] == x.shape[-1]
     results: dict[int, Tensor] = {}
     for turns in [(0, 1, 2, 3)] if square else [(0, 2), (1, 3)]:
@@ -58,6 +63,13 @@ def add_window(total: Tensor, x: Tensor, top: int, left: int) -> None:
     rows, from_rows = _overlap(top, total.shape[-2], x.shape[-2])
     columns, from_columns = _overlap(left, total.shape[-1], x.shape[-1])
     total[..., rows, columns] += x[..., from_rows, from_columns]
+
+
+def put_window(target: Tensor, x: Tensor, top: int, left: int) -> None:
+    """Write window(x, top, left, …) of the target's size into it where it lies in x; the rest stays as it is."""
+    rows, from_rows = _overlap(top, target.shape[-2], x.shape[-2])
+    columns, from_columns = _overlap(left, target.shape[-1], x.shape[-1])
+    target[..., rows, columns] = x[..., from_rows, from_columns]
 
 
 def _overlap(start: int, length: int, available: int) -> tuple[slice, slice]:

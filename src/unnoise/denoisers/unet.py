@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.fused import convolve
 from unnoise.denoisers.layers import last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.reach import Layer, doubling, reach_through, window
@@ -98,12 +99,12 @@ class UNet(Denoiser):
 
     def _finish(self, x: Tensor) -> Tensor:
         """(B, 96·branches, H, W) → (B, channels, H, W)."""
-        x = F.leaky_relu(self.nin_a(x), SLOPE, inplace=True)
-        x = F.leaky_relu(self.nin_b(x), SLOPE, inplace=True)
+        x = convolve(self.nin_a, x, "leaky_relu", slope=SLOPE)
+        x = convolve(self.nin_b, x, "leaky_relu", slope=SLOPE)
         return last_layer(self.nin_c, x)
 
     def _convolve(self, name: str, x: Tensor) -> Tensor:
-        return F.leaky_relu(self.get_submodule(name)(x), SLOPE, inplace=True)
+        return convolve(self.get_submodule(name), x, "leaky_relu", slope=SLOPE)  # type: ignore[arg-type]
 
     def _pool(self, x: Tensor) -> Tensor:
         return F.max_pool2d(x, 2)

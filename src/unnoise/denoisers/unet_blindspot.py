@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness
+from unnoise.denoisers.fused import can_fuse, convolve_with, prepared, weights_of, working_type
 from unnoise.denoisers.reach import reach_through, window
 from unnoise.denoisers.turns import in_four_turns, move
 from unnoise.denoisers.unet import SLOPE, UNet, deepest_path
@@ -59,6 +60,9 @@ class BlindSpotUNet(UNet):
     def _convolve(self, name: str, x: Tensor) -> Tensor:
         layer = self.get_submodule(name)
         assert isinstance(layer, nn.Conv2d)
+        if can_fuse(x):
+            weight, bias = prepared(layer, "", working_type(x), lambda: weights_of(layer))
+            return convolve_with(x, weight, bias, "leaky_relu", slope=SLOPE, padding=(2, 1))[..., : x.shape[-2], :]
         # Two rows of zeros above, and the rows past the last left out: row i sees rows i − 2 … i.
         x = F.conv2d(x, layer.weight, layer.bias, padding=(2, 1))[..., : x.shape[-2], :]
         return F.leaky_relu(x, SLOPE)  # not in place: it copies the cropped rows together on the way

@@ -25,7 +25,7 @@ SIDE = 1024
 """Core of a tile of larger ones, in pixels."""
 SHARE = 0.6
 """Of the free memory, what we take at most."""
-ENOUGH = {"cpu": 400 * 2**20, "mps": 2**30, "cuda": 8 * 2**30}
+ENOUGH = {"cpu": 320 * 2**20, "mps": 2**30, "cuda": 8 * 2**30}
 """Bytes beyond which larger tiles save little, unless the halo is so large that they do."""
 RAMP = 32
 """Half of the width in which neighbouring tiles pass into each other if the network sees without bound, in pixels."""

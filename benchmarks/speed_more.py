@@ -1,0 +1,111 @@
+"""The other figures of `speed.py`: many blind spots at once, growth with the number of pixels, and a start from cold."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+
+from speed_machine import seconds
+from speed_methods import METHODS, run
+from unnoise import images
+from unnoise.denoisers.fused import weights_kept
+from unnoise.denoisers.tunable import TunableDenoiser
+from unnoise.inference.precision import choose_precision
+
+HOLES = {"at-bsn": [0, 1, 3, 5, 7, 9, 11], "tm-bsn": [0, 1, 2, 3, 4, 5, 6]}
+MEGAPIXELS = {"0.25": (512, 512), "1": (1024, 1024), "4": (2048, 2048), "12": (3456, 3456), "24": (4000, 6000)}
+
+
+def holes(options: argparse.Namespace) -> None:
+    """Seven blind spots at once against seven calls, both as fast as we can, and seven calls of the plain form."""
+    print("method  one call  seven calls  seven at once  plain, seven calls  at once against calls, against plain")
+    for method, sizes in HOLES.items():
+        network = _tunable(method, options.device)
+        plain = _tunable(method, options.device)
+        for parameter in plain.parameters():
+            parameter.requires_grad_(False)
+        x = torch.rand(1, 3, 256, 256, device=options.device) * network.value_range[1]
+        fast = x.contiguous(memory_format=torch.channels_last)
+        precision = choose_precision(None, torch.device(options.device))
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+        def quick(
+            sizes: list[int], network: TunableDenoiser = network, x: torch.Tensor = fast, kind: torch.dtype = precision
+        ) -> None:
+            with torch.inference_mode(), torch.autocast(options.device, kind, enabled=kind != torch.float32), weights_kept():
+                network.holes(x, sizes)
+
+        forms = {
+            "one": lambda quick=quick: quick([3]),
+            "calls": lambda quick=quick, sizes=sizes: [quick([size]) for size in sizes],
+            "at once": lambda quick=quick, sizes=sizes: quick(sizes),
+            "plain": lambda plain=plain, x=x, sizes=sizes: [plain(x, blind_spot=size) for size in sizes],
+        }
+        times: dict[str, list[float]] = {name: [] for name in forms}
+        for _ in range(options.repeats + 1):
+            for name, form in forms.items():
+                times[name].append(seconds(form, options.device, options.clock))
+        one, calls, together, slow = (median(each[1:]) for each in times.values())
+        print(
+            f"{method}  {one:.3f}  {calls:.3f}  {together:.3f}  {slow:.3f}  {calls / together:.2f}  {slow / together:.2f}",
+            flush=True,
+        )
+
+
+def _tunable(method: str, device: str) -> TunableDenoiser:
+    network = METHODS[method].build()[0].to(device)
+    assert isinstance(network, TunableDenoiser)
+    return network
+
+
+def growth(options: argparse.Namespace) -> None:
+    """Seconds from 0.25 to 24 megapixels, and the exponent of pixels that fits them best."""
+    for method in options.methods:
+        restore = run(method, "fast", options.device)
+        points: list[tuple[int, float]] = []
+        for name, (height, width) in MEGAPIXELS.items():
+            pixels = height * width
+            if points and points[-1][1] * pixels / points[-1][0] > 60 * options.patience:
+                break
+            noisy = torch.rand(1, 3, height, width).to(options.device)
+            if not points:
+                restore(noisy)  # warm up
+            points.append((pixels, seconds(lambda restore=restore, noisy=noisy: restore(noisy), options.device, options.clock)))
+            print(
+                f"{method}  {name} megapixels  {points[-1][1]:.2f} s  {points[-1][1] / pixels * 1e6:.3f} µs a pixel", flush=True
+            )
+        if len(points) > 1:
+            exponent = np.polyfit(*np.log(np.array(points)).T, 1)[0]
+            print(f"{method}  exponent {exponent:.3f}", flush=True)
+
+
+def start(options: argparse.Namespace) -> None:
+    """`unnoise denoise` of a photo of one megapixel with the default model, from nothing, everything included."""
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder) / "photo.png"
+        values = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
+        images.write(photo, images.Picture(values))
+        command = [sys.executable, "-c", "from unnoise.cli import main; main()", "denoise", str(photo), "--overwrite"]
+        runs = []
+        for _ in range(options.repeats):
+            before = time.perf_counter()
+            used = _children()
+            subprocess.run(command, check=True, capture_output=True)
+            runs.append((time.perf_counter() - before, _children() - used))
+    print("seconds on the wall: " + ", ".join(f"{wall:.2f}" for wall, _ in runs))
+    print("seconds of processor time: " + ", ".join(f"{cpu:.2f}" for _, cpu in runs))
+
+
+def _children() -> float:
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -1,0 +1,223 @@
+"""Convolutions with what follows them in one pass over memory, where torch's CPU library (oneDNN) offers that: at inference.
+
+Elsewhere, and wherever a gradient is wanted, they are torch's ordinary operations. Both forms are the same mathematics; what the
+caller folds into the weights is exact up to rounding. Measured in `docs/results/speed.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid"]
+Weights = tuple[Tensor, Tensor | None]
+"""A kernel (C', C / groups, k, k) and a bias (C')."""
+
+
+@dataclass
+class _Kept:
+    weights: dict[tuple[nn.Module, str, torch.dtype], Weights] = field(default_factory=dict)
+    packed: dict[int, Tensor | None] = field(default_factory=dict)
+    """By the identity of a kernel in `weights`, which lives as long; None before its first use."""
+
+
+_kept: ContextVar[_Kept | None] = ContextVar("_kept", default=None)
+
+
+@contextmanager
+def weights_kept() -> Iterator[None]:
+    """Prepare each layer's weights once while this lasts; none may change meanwhile."""
+    token = _kept.set(_Kept())
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def prepared(owner: nn.Module, name: str, dtype: torch.dtype, make: Callable[[], Weights]) -> Weights:
+    """The weights that `make` makes for `owner` under `name`, in `dtype` and channels last; the bias in float32 at least."""
+    kept, key = _kept.get(), (owner, name, dtype)
+    if kept is not None and key in kept.weights:
+        return kept.weights[key]
+    weight, bias = make()
+    weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
+    if kept is not None:
+        kept.weights[key] = weight, bias
+        kept.packed[id(weight)] = None
+    return weight, bias
+
+
+def working_type(x: Tensor) -> torch.dtype:
+    """The type that a convolution of x works in: autocast's, or that of x."""
+    return torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+
+
+def can_fuse(x: Tensor) -> bool:
+    """Whether convolutions of x run fused: on a CPU, without a gradient, in float32 or bfloat16, not while being exported."""
+    return (
+        x.device.type == "cpu"
+        and not torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+        and working_type(x) in (torch.float32, torch.bfloat16)
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    )
+
+
+def convolve(
+    layer: nn.Conv2d, x: Tensor, activation: Activation = "none", *, slope: float = 0.0, plus: Tensor | None = None
+) -> Tensor:
+    """activation(layer(x)) or layer(x) + plus, (B, C, H, W) → (B, C', H', W'), in one pass where `can_fuse`.
+
+    Args:
+        layer: with any padding.
+        x: its input.
+        activation: not together with `plus`.
+        slope: of the leaky ReLU.
+        plus: of the result's shape.
+    """
+    if not can_fuse(x):
+        y = layer(x)
+        return activate(y, activation, slope) if plus is None else plus + y
+    padding = layer.padding
+    if layer.padding_mode != "zeros":
+        x, padding = F.pad(x, layer._reversed_padding_repeated_twice, mode=layer.padding_mode), (0, 0)
+    weight, bias = prepared(layer, "", working_type(x), lambda: weights_of(layer))
+    return convolve_with(
+        x, weight, bias, activation, slope=slope, plus=plus,
+        padding=padding, stride=layer.stride, dilation=layer.dilation, groups=layer.groups,
+    )  # fmt: skip
+
+
+def convolve_joined(layer: nn.Conv2d, one: Tensor, other: Tensor) -> Tensor:
+    """A 1×1 convolution of two inputs side by side, (B, C₁, H, W) and (B, C₂, H, W) → (B, C', H, W), without joining them."""
+    if not can_fuse(one):
+        result: Tensor = layer(torch.cat([one, other], dim=1))
+        return result
+    cut, dtype = one.shape[1], working_type(one)
+    weight, bias = prepared(layer, "one", dtype, lambda: (layer.weight[:, :cut], layer.bias))
+    first = convolve_with(one, weight, bias)
+    weight, _ = prepared(layer, "other", dtype, lambda: (layer.weight[:, cut:], None))
+    return convolve_with(other, weight, None, plus=first)
+
+
+def convolve_doubled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, *, upward: bool = False) -> Tensor:
+    """A 3×3 convolution of x with its sides doubled (nearest neighbour), a skip beside it: (B, C, h, w) → (B, C', 2h, 2w).
+
+    Doubling and kernel together are one transposed convolution with a 4×4 kernel and 16 / 36 of the products, exactly.
+
+    Args:
+        layer: with padding 1, of zeros or replicated.
+        x: what is doubled, for which `can_fuse`.
+        skip: (B, S, 2h, 2w), which enters the layer after x.
+        upward: the layer's zeros are two rows above the picture and none below, in place of one and one.
+    """
+    dtype, cut = working_type(x), x.shape[1]
+    x = _ready(x, dtype)
+    kernel, bias = prepared(layer, "doubled", dtype, lambda: (_doubled(layer.weight[:, :cut]), layer.bias))
+    replicated = layer.padding_mode == "replicate"
+    if replicated:
+        x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    crop = (3, 3) if replicated else (0 if upward else 1, 1)
+    y = F.conv_transpose2d(x, kernel, None if bias is None else bias.to(dtype), stride=2, padding=crop)
+    if skip is not None:
+        weight, _ = prepared(layer, "skip", dtype, lambda: (layer.weight[:, cut:], None))
+        if replicated:
+            skip = F.pad(skip, (1, 1, 1, 1), mode="replicate")
+        y = convolve_with(skip, weight, None, plus=y, padding=(0, 0) if replicated else (2, 1) if upward else (1, 1))
+    return y[..., :-2, :] if upward else y
+
+
+def _doubled(weight: Tensor) -> Tensor:
+    """The 4×4 kernel of the transposed convolution, (C', C, 3, 3) → (C, C', 4, 4): the 3×3 one spread over each 2×2 of equal pixels."""
+    spread = weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+    return torch.einsum("ak,bl,oikl->ioab", spread, spread, weight)
+
+
+def weights_of(layer: nn.Conv2d) -> Weights:
+    """The layer's weights, its mask taken in if it has one."""
+    mask = getattr(layer, "mask", None)
+    return (layer.weight if mask is None else layer.weight * mask), layer.bias
+
+
+def convolve_with(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    activation: Activation = "none",
+    *,
+    slope: float = 0.0,
+    plus: Tensor | None = None,
+    times: Tensor | None = None,
+    padding: Iterable[int] | str = (0, 0),
+    stride: Iterable[int] = (1, 1),
+    dilation: Iterable[int] = (1, 1),
+    groups: int = 1,
+) -> Tensor:
+    """`convolve` with weights from `prepared`, for x that `can_fuse`; `times` multiplies the result, alone of the three."""
+    assert not isinstance(padding, str)
+    dtype = weight.dtype
+    x = _ready(x, dtype)
+    where = list(padding), list(stride), list(dilation), groups
+    weight = _packed(x, weight, *where)
+    if plus is not None and weight.shape[-1] > 1:
+        # Measured: a sum within a 3×3 convolution costs more than one after it.
+        return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, "none", [], "").add_(_ready(plus, dtype))
+    if plus is None and times is None:
+        scalars, algorithm = ([slope] if activation == "leaky_relu" else []), ("none" if activation == "gelu" else "")
+        return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, activation, scalars, algorithm)
+    other, what = (plus, "add") if plus is not None else (times, "mul")
+    assert other is not None
+    bias = None if bias is None else bias.to(dtype)  # here torch asks for one type
+    return torch.ops.mkldnn._convolution_pointwise.binary(
+        x, _ready(other, dtype), weight, bias, *where, what, None, None, [], None
+    )
+
+
+def in_sequence(layers: nn.Sequential, x: Tensor) -> Tensor:
+    """layers(x), each convolution that a ReLU follows together with it."""
+    modules = list(layers)
+    place = 0
+    while place < len(modules):
+        module, following = modules[place], modules[place + 1 : place + 2]
+        if isinstance(module, nn.Conv2d):
+            rectified = bool(following) and isinstance(following[0], nn.ReLU)
+            x = convolve(module, x, "relu" if rectified else "none")
+            place += 1 + rectified
+        else:
+            x = module(x)
+            place += 1
+    return x
+
+
+def activate(x: Tensor, activation: Activation, slope: float = 0.0) -> Tensor:
+    """The activation by itself, in place where it can be."""
+    if activation == "relu":
+        return F.relu(x, inplace=True)
+    if activation == "leaky_relu":
+        return F.leaky_relu(x, slope, inplace=True)
+    if activation == "gelu":
+        return F.gelu(x)
+    return x.sigmoid() if activation == "sigmoid" else x
+
+
+def _packed(x: Tensor, weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int) -> Tensor:
+    """The weight in the order in which the library wants it for such an x, once while `weights_kept` lasts."""
+    kept = _kept.get()
+    if kept is None or id(weight) not in kept.packed:
+        return weight
+    packed = kept.packed[id(weight)]
+    if packed is None:
+        packed = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, list(x.shape))
+        kept.packed[id(weight)] = packed
+    return packed
+
+
+def _ready(x: Tensor, dtype: torch.dtype) -> Tensor:
+    return x.to(dtype).contiguous(memory_format=torch.channels_last)

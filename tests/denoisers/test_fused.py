@@ -1,0 +1,137 @@
+"""Fused convolutions against the layers one by one, and every network's fused form against the one that training uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from reference import relative_error
+from unnoise import denoisers
+from unnoise.denoisers import fused
+from unnoise.denoisers.base import Denoiser
+
+ROUNDING = 5e-4
+"""DeamNet's sixty layers in a row, with weights as lively as these, make 1e-4 of rounding; an error of ours would be near 1."""
+
+TINY: dict[str, dict[str, Any]] = {
+    "dbsn": {"features": 6, "modules": 1},
+    "ssbsn": {"features": 6, "modules": 2, "attention_modules": 1},
+    "atbsn": {"width": 5},
+    "tmbsn": {"features": 5, "groups": 1, "blocks": 1},
+    "tmbsn-student": {"width": 5},
+    "atbsn-student-a": {"width": 5},
+    "atbsn-student-b": {"width": 5},
+    "atbsn-student-c": {"width": 5},
+    "restormer": {"dim": 36, "blocks": (1, 1, 1, 1), "refinement_blocks": 1, "heads": (1, 2, 3, 4), "bias": True},
+    "deamnet": {"features": 6},
+    "nafnet": {"width": 6, "encoder_blocks": (1, 1), "middle_blocks": 1, "decoder_blocks": (1, 1)},
+    "nafnet-baseline": {"width": 6, "encoder_blocks": (1, 1), "middle_blocks": 1, "decoder_blocks": (1, 1)},
+    "unet": {"features": 6},
+    "unet-blindspot": {"features": 6},
+    "dncnn": {"features": 6, "layers": 4},
+}
+
+
+def _lively(name: str) -> Denoiser:
+    """Fresh weights of ordinary size, with no scale, bias or statistic at its trivial start."""
+    network = denoisers.create(name, **TINY[name]).eval()
+    for key, value in [*network.named_parameters(), *network.named_buffers()]:
+        if value.is_floating_point() and not key.endswith("mask"):
+            with torch.no_grad():
+                if value.dim() == 4 and value.shape[0] > 1:
+                    nn.init.kaiming_normal_(value)
+                else:
+                    value.uniform_(0.5, 1)
+    return network
+
+
+@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("size", [(32, 32), (21, 38)])
+def test_every_network_is_the_same_fused(name: str, size: tuple[int, int]) -> None:
+    network = _lively(name)
+    x = torch.rand(2, 3, *size) * network.value_range[1]
+    slow = network(x).detach()
+    assert slow.std() > 0
+    with torch.no_grad():
+        assert relative_error(network(x), slow) < ROUNDING
+        with fused.weights_kept():
+            for _ in range(2):
+                assert relative_error(network(x.contiguous(memory_format=torch.channels_last)), slow) < ROUNDING
+
+
+@pytest.mark.parametrize("activation", ["none", "relu", "leaky_relu", "gelu", "sigmoid"])
+@pytest.mark.parametrize("padding_mode", ["zeros", "replicate"])
+def test_convolution_with_activation(activation: fused.Activation, padding_mode: str) -> None:
+    layer = nn.Conv2d(3, 5, 3, padding=1, padding_mode=padding_mode)
+    x = torch.randn(2, 3, 7, 6)
+    functions = {
+        "none": lambda y: y,
+        "relu": F.relu,
+        "leaky_relu": lambda y: F.leaky_relu(y, 0.2),
+        "gelu": F.gelu,
+        "sigmoid": torch.sigmoid,
+    }
+    expected = functions[activation](layer(x)).detach()
+    torch.testing.assert_close(fused.convolve(layer, x, activation, slope=0.2).detach(), expected)
+    with torch.no_grad():
+        torch.testing.assert_close(fused.convolve(layer, x, activation, slope=0.2), expected)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_convolution_with_sum(kernel: int) -> None:
+    layer, x, plus = nn.Conv2d(3, 5, kernel, padding=kernel // 2), torch.randn(2, 3, 7, 6), torch.randn(2, 5, 7, 6)
+    before = plus.clone()
+    with torch.no_grad():
+        torch.testing.assert_close(fused.convolve(layer, x, plus=plus), layer(x) + plus)
+    assert torch.equal(plus, before)
+
+
+@given(size=st.tuples(st.integers(1, 6), st.integers(1, 6)), form=st.sampled_from(["zeros", "replicate", "upward"]))
+def test_doubling_is_taken_into_the_kernel(size: tuple[int, int], form: str) -> None:
+    layer = nn.Conv2d(5, 4, 3, padding=1, padding_mode="replicate" if form == "replicate" else "zeros")
+    x, skip = torch.randn(2, 3, *size), torch.randn(2, 2, 2 * size[0], 2 * size[1])
+    joined = torch.cat([F.interpolate(x, scale_factor=2.0), skip], dim=1)
+    upward = form == "upward"
+    expected = F.conv2d(F.pad(joined, (1, 1, 2, 0)), layer.weight, layer.bias) if upward else layer(joined)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            fused.convolve_doubled(layer, x, skip, upward=upward), expected.detach(), atol=1e-5, rtol=1e-4
+        )
+
+
+def test_joined_inputs_need_no_joining() -> None:
+    layer, one, other = nn.Conv2d(5, 4, 1), torch.randn(2, 3, 7, 6), torch.randn(2, 2, 7, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(fused.convolve_joined(layer, one, other), layer(torch.cat([one, other], dim=1)))
+
+
+def test_weights_are_kept_for_a_while_alone() -> None:
+    layer, x = nn.Conv2d(2, 2, 1), torch.randn(1, 2, 3, 3)
+
+    def result() -> Tensor:
+        with torch.no_grad():
+            return fused.convolve(layer, x)
+
+    with fused.weights_kept():
+        first = result()
+    with torch.no_grad():
+        layer.weight.zero_()
+    assert not torch.equal(result(), first)
+    with fused.weights_kept():
+        assert not torch.equal(result(), first)
+
+
+def test_gradients_go_through_the_layers_themselves() -> None:
+    layer, x = nn.Conv2d(2, 2, 1), torch.randn(1, 2, 3, 3)
+    fused.convolve(layer, x, "relu").sum().backward()
+    assert layer.weight.grad is not None
+    assert not fused.can_fuse(x)
+    with torch.no_grad():
+        assert fused.can_fuse(x)
+        assert not fused.can_fuse(x.double())
