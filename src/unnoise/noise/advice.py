@@ -75,9 +75,10 @@ def leak(rho: Array, shifts: list[tuple[int, int]]) -> float:
         return np.where(inside, rho[np.abs(rows) * inside, np.abs(columns) * inside], 0.0)
 
     apart = places[:, None] - places[None]  # (n, n, 2)
-    among = at(apart[..., 0], apart[..., 1]) + 0.1 * np.eye(len(places))
-    own = at(places[:, 0], places[:, 1])
-    return float(np.clip(own @ np.linalg.solve(among, own), 0, 1))
+    values, vectors = np.linalg.eigh(at(apart[..., 0], apart[..., 1]))
+    own = vectors.T @ at(places[:, 0], places[:, 1])
+    # A measured table may be no correlation at all, with values below 0.
+    return float(np.clip((own**2 / (np.maximum(values, 0) + 0.1)).sum(), 0, 1))
 
 
 def training_distances(rho: Array) -> tuple[int, int, int]:

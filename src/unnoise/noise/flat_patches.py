@@ -31,10 +31,12 @@ CLIPPED = 0.5
 """Patches with a larger share of black or white pixels in any channel tell nothing."""
 _AT_A_BRIGHTNESS = 100
 _LEAST = 2
+_CHANCE = 1.2  # an excess of low frequencies that noise itself may show
 _SMOOTH = 0.15  # brightness over which a level of noise changes little
 _POINTS = 10
 _IN_A_POINT = 32
 _LOW = np.maximum(*np.indices((SIDE, SIDE))) <= 4
+_CONSTANT = 1e-10  # float32's rounding stays below, one 16-bit step at one pixel lies above
 _TINY = 1e-14  # the square of what float32 can tell in 0..1
 
 
@@ -95,7 +97,7 @@ def cut_out(windows: list[Array]) -> Patches:
 
 def measure(patches: Patches) -> Measurement | None:
     """The noise in patches, or None where there is none: every patch is constant, or black and white have cut it off."""
-    alive = (patches.cut <= CLIPPED).all(axis=1) & (patches.powers.sum(axis=(2, 3)) > _TINY).any(axis=1)
+    alive = (patches.cut <= CLIPPED).all(axis=1) & (patches.powers.sum(axis=(2, 3)) > _CONSTANT).any(axis=1)
     if not alive.any():
         return None
     patches = Patches(patches.powers[alive], patches.means[alive], patches.cut[alive])
@@ -161,7 +163,7 @@ def _channel(patches: Patches, chosen: list[NDArray[np.int64]], channel: int) ->
     shape = np.maximum(shape, 1e-4 * shape.max())
     relative = stack / np.maximum(shape, _TINY)
     variance = np.median(relative[:, informative()], axis=1)  # what is left of structure is at few frequencies
-    structure = np.maximum(1, relative[:, _LOW & informative()].mean(axis=1) / (variance + _TINY))
+    structure = np.maximum(1, relative[:, _LOW & informative()].mean(axis=1) / (variance + _TINY) / _CHANCE)
     x = np.array(points)
     return Curve(x, _less_structure(x, variance, structure), np.array(cut), np.array(counts)), shape
 
