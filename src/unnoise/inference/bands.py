@@ -11,7 +11,7 @@ from torch import Tensor
 from unnoise.denoisers.fused import weights_kept
 from unnoise.errors import UnnoiseError
 from unnoise.inference.chain import Chain
-from unnoise.inference.memory import free_memory, is_out_of_memory
+from unnoise.inference.memory import free_memory, give_back, is_out_of_memory
 from unnoise.views import Part, View
 
 Progress = Callable[[int, int], None]
@@ -110,6 +110,8 @@ def _band(
                 for axis, length in enumerate((height, width)):
                     restored *= _weights(tile[axis], ramp, length).unsqueeze(1 - axis)
                 band[number, :, :, place[1]] += restored
+                del restored
+                give_back()
                 count()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):

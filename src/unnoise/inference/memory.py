@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +55,12 @@ def _process_limits() -> list[int]:
         return []
     most, _ = resource.getrlimit(resource.RLIMIT_AS)
     return [] if most == resource.RLIM_INFINITY else [most - psutil.Process().memory_info().vms]
+
+
+def give_back() -> None:
+    """Hand freed memory back to the system: glibc keeps it, in pieces that tiles of other sizes cannot use."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

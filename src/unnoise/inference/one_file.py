@@ -34,4 +34,6 @@ def denoise_file(
     pixels = InMemory(picture.pixels)
     for rows, strip in restore_regions(model.network, model.recipe.scheme, pixels, settings, progress, name=str(source)):
         restored[rows] = strip
-    images.write(target, picture.with_pixels(restored), overwrite=overwrite)
+    picture = picture.with_pixels(restored)
+    del pixels  # the noisy ones: encoding takes memory too
+    images.write(target, picture, overwrite=overwrite)
