@@ -62,7 +62,7 @@ class Chain:
     @property
     def is_finite(self) -> bool:
         """Whether parts agree with the whole."""
-        return self.network.reach is not None
+        return self.network.reach is not None and self.scheme.is_local
 
     @cached_property
     def halo(self) -> int:
@@ -125,7 +125,7 @@ class Chain:
 
     def _estimate(self, view: View, part: Part, symmetry: int) -> Tensor:
         draws = self._draws(part, symmetry, 0)
-        if self.network.reach is not None:
+        if self.is_finite:
             return self.scheme.restore_part(self.network, view, part, self._sees, self.network.multiple, draws).float()
         around = grown(part, self.scheme.reach(self._sees), view.size, self.step)
         restored = self.scheme.restore(self.network, view.read(*around), self._draws(around, symmetry, 0))

@@ -67,6 +67,9 @@ class Scheme(BaseModel, ABC):
     replacement: ClassVar[Literal["value", "pixel"]] = "value"
     """Whether R³ draws for each value by itself or for all channels of a pixel together."""
 
+    is_local: ClassVar[bool] = True
+    """Whether `restore` sees no farther than `reach` says, so that tiles agree with the whole if the network's reach is finite."""
+
     @property
     def phase(self) -> int:
         """Tiles must begin at multiples of this, or the scheme would cut them differently from the whole picture."""

@@ -14,7 +14,7 @@ This way to apply AT-BSN and TM-BSN is our own; training is theirs.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +40,7 @@ class RiskAveraged(TunableBlindSpot):
     whole picture, but not equal to it.
     """
 
+    is_local: ClassVar[bool] = False
     name: Literal["risk-averaged-blind-spot"] = "risk-averaged-blind-spot"  # type: ignore[assignment]
     holes: Annotated[tuple[BlindHole, ...], Field(min_length=1)] = (1, 2, 3, 4, 5, 6)
     """Blind spots whose results are averaged; for AT-BSN odd ones."""

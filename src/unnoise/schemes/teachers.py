@@ -78,7 +78,9 @@ class Teacher:
         self.count = len(self.holes) or 1
         self.multiple = self.scheme.phase * network.multiple
         # The first estimate sees as far as the scheme lets it; R³ makes one pass at full resolution on top of it.
-        self.halo = network.reach and self.scheme.reach(network.reach) + (network.reach if self.refinement else 0)
+        self.halo = None
+        if network.reach is not None and self.scheme.is_local:
+            self.halo = self.scheme.reach(network.reach) + (network.reach if self.refinement else 0)
         if self.holes:
             assert isinstance(network, TunableDenoiser)
             for hole in self.holes:
