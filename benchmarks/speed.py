@@ -38,10 +38,9 @@ class Worker:
     """One form of one method on one size, in a process of its own."""
 
     def __init__(self, method: str, form: str, side: int, options: argparse.Namespace) -> None:
-        environment = os.environ | {"THP_MEM_ALLOC_ENABLE": "1" if form == "fast" else "0"}
         what = json.dumps([method, form, side, options.device, options.clock, str(options.published or ""), options.threads])
         command = [sys.executable, __file__, "worker", "--what", what]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def measure(self) -> float | None:
         """Seconds of one more run; None where it failed, as for want of memory."""

@@ -45,13 +45,13 @@ class ChannelNorm(nn.Module):
 
     def unscaled(self, x: Tensor) -> Tensor:
         """The normalisation without weight and bias, for an x that `can_fuse` and a 1×1 convolution that takes them in: `into`."""
+        if self.bias is not None:
+            return F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, eps=self.eps).permute(0, 3, 1, 2)
         wide = x.float()
         mean = wide.mean(1, keepdim=True)
         square = torch.linalg.vector_norm(wide, dim=1, keepdim=True).square() / x.shape[1]
         inverse = torch.rsqrt((square - mean.square()).clamp_min(0) + self.eps)  # (B, 1, H, W)
-        if self.bias is None:
-            return x * inverse.to(x.dtype)
-        return torch.addcmul((-mean * inverse).to(x.dtype), x, inverse.to(x.dtype))
+        return x * inverse.to(x.dtype)
 
     def into(self, weights: Weights) -> Weights:
         """The weights of a 1×1 convolution, with this layer's own taken in."""

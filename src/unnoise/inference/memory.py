@@ -84,6 +84,10 @@ class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._live = 0
         self._known: set[int] = set()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # to skip it, torch would first import its compiler: a second and more of the first picture's time
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         tree_map_only(Tensor, lambda tensor: self._see(tensor, made_here=False), (args, kwargs or {}))
         result = func(*args, **(kwargs or {}))
