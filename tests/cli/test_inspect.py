@@ -60,3 +60,12 @@ def test_bad_calls_end_in_one_sentence(
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("unnoise: ")
+
+
+def test_denoise_lets_inspect_choose_the_model(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = picture.with_name("b.png")
+    monkeypatch.setattr(sys, "argv", ["unnoise", "denoise", str(picture), "-o", str(result), "--model", "auto", "--no-refine"])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert not exit_.value.code
+    assert images.read(result).pixels.std() < images.read(picture).pixels.std()

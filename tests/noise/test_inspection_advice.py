@@ -98,6 +98,16 @@ def test_choose_names_a_shipped_model() -> None:
     assert zoo.choose(np.zeros((4, 4), np.uint8)) == "default"
 
 
+def test_most_of_the_pictures_choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [tmp_path / f"{level}_{number}.png" for number, level in enumerate((10, 200, 200))]
+    for file in files:
+        images.write(file, images.Picture(np.full((20, 20), int(file.name.partition("_")[0]), np.uint8)))
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    monkeypatch.setattr("unnoise.zoo.choice.choose", lambda pixels: "dark" if pixels.mean() < 100 else "bright")
+    assert zoo.choose_for([*files, tmp_path / "broken.png"]) == "bright"
+    assert zoo.choose_for([tmp_path / "broken.png"]) == "default"
+
+
 def test_auto_chooses_a_recipe_from_files_and_arrays(tmp_path: Path) -> None:
     for seed in range(3):
         images.write(tmp_path / f"{seed}.png", images.Picture(noisy(seed)))

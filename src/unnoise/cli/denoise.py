@@ -15,7 +15,7 @@ def denoise(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="A folder, or a file for a single picture; default: beside each picture.")
     ] = None,
-    model: Annotated[str, typer.Option(help="A model's name (see `unnoise models`) or file.")] = "default",
+    model: Annotated[str, typer.Option(help="A model's name (see `unnoise models`), a file, or auto.")] = "default",
     refine: Annotated[
         bool | None, typer.Option("--refine/--no-refine", help="R³ after the first estimate; default: as the model says.")
     ] = None,
@@ -49,6 +49,8 @@ def denoise(
 
     # before the model is loaded: bad calls answer at once
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite)
+    if model == "auto":
+        model = zoo.choose_for([job.source for job in made.jobs])
     loaded = zoo.load(model).applied(assignments(set_)).to(device or "auto")
     options = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision}
     with files_bar() as progress:

@@ -21,10 +21,8 @@ WIDEST = 6
 """No advice goes further: in components of a wider stride little is left of the picture."""
 WHITE = 0.1
 """Noise whose neighbours correlate less needs no stride at inference."""
-FINE, VERY_FINE = 0.35, 2.37
+FINE, VERY_FINE = 0.21, 1.53
 """Details above which inference should take a stride of 2, and of 1. Fitted to the shipped model; see docs/results/inspect.md."""
-UNTOLD = 2.0
-"""What a correlation of 1 three pixels apart adds to the detail: in flat places that is often texture too fine to be told."""
 FAINT = 0.3 / 255
 """Standard deviation below which there is nothing to take away: that of rounding to 8 bits."""
 _BLOCK = 8
@@ -134,10 +132,9 @@ def advise(rho: Array, found_detail: float) -> Advice:
         near = 1
         why = f"Neighbours hardly correlate ({nearest:.2f}), so that inference needs no stride."
     else:
-        told = found_detail + UNTOLD * max(0.0, (rho[0, _REACH] + rho[_REACH, 0]) / 2)
-        near = 1 if told > VERY_FINE else 2 if told > FINE else 3
+        near = 1 if found_detail > VERY_FINE else 2 if found_detail > FINE else 3
         words = {1: "much fine detail", 2: "some fine detail", 3: "little fine detail"}[near]
-        why = f"The picture has {words} for its noise ({told:.2f}), so that inference takes a stride of {near}."
+        why = f"The picture has {words} for its noise ({found_detail:.2f}), so that inference takes a stride of {near}."
     near = min(near, stride)
     reasons = [f"Noise {stride} pixels apart is all but uncorrelated, so that training takes a stride of {stride}.", why]
     if stride == WIDEST:

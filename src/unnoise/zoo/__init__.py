@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unnoise.errors import UsageError
-from unnoise.zoo.choice import choose
+from unnoise.zoo.choice import choose, choose_for
 
 if TYPE_CHECKING:
     from unnoise.model import Model
 
-__all__ = ["choose", "import_checkpoint", "load", "names"]
+__all__ = ["choose", "choose_for", "import_checkpoint", "load", "names"]
 
 _WEIGHTS = Path(__file__).parent / "weights"
 _PUBLISHED_SUFFIXES = {".pth", ".pt", ".ckpt"}
