@@ -34,11 +34,13 @@ def written_whole(target: Path) -> Iterator[Path]:
     Raises:
         UnnoiseError: when the folder cannot be made or written to, or the disk is full.
     """
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    target = target.resolve()  # a link stays a link
+    temporary = target.with_name(f".{target.stem[:99]}.{os.getpid()}.part{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        temporary.chmod(_PERMISSIONS)  # some writers make files that their owner alone can read
+        # a replaced file keeps its permissions; some writers make new ones that their owner alone can read
+        temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else _PERMISSIONS)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(target)

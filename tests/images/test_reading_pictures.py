@@ -94,7 +94,7 @@ def test_tiff_in_a_compression_that_libvips_lacks(tmp_path: Path) -> None:
     pixels = random_pixels("uint16", 3)
     path = tiff(tmp_path / "a.tif", pixels, compression="zstd")
     np.testing.assert_array_equal(read(path).pixels, pixels, strict=True)
-    with pytest.raises(UsageError, match=r"b\.tif is a TIFF of 1 MINISBLACK channels of 32 bits"):
+    with pytest.raises(UsageError, match=r"b\.tif has values of type int"):
         read(tiff(tmp_path / "b.tif", np.zeros((3, 5), np.int32), compression="zstd"))
 
 
@@ -311,25 +311,14 @@ def test_arrays_of_objects_are_never_unpickled(tmp_path: Path) -> None:
         read(tmp_path / "a.npy")
 
 
-def test_other_colours_pages_and_channels_are_refused_by_name(tmp_path: Path) -> None:
-    ink = pyvips.Image.new_from_array(random_pixels("uint8", 4), interpretation="cmyk")
-    ink.jpegsave(str(tmp_path / "ink.jpg"))
+def test_other_pages_and_types_are_refused_by_name(tmp_path: Path) -> None:
     two = pyvips.Image.new_from_array(random_pixels("uint8", 3, (24, 20)), interpretation="srgb").copy()
     two.set_type(pyvips.GValue.gint_type, "page-height", 12)
     two.webpsave(str(tmp_path / "film.webp"))
     tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 9, 11), np.uint16), photometric="minisblack")
-    tifffile.imwrite(tmp_path / "doubles.tif", np.zeros((5, 9, 11)), photometric="minisblack")
-    tifffile.imwrite(tmp_path / "bands.tif", np.zeros((9, 11, 5), np.uint16), photometric="minisblack", planarconfig="contig")
     tifffile.imwrite(tmp_path / "signed.tif", np.zeros((9, 11), np.int16))
     tifffile.imwrite(tmp_path / "complex.tif", np.zeros((9, 11), np.complex64))
-    for name, fragment in {
-        "ink.jpg": "CMYK",
-        "film.webp": "2 pages",
-        "stack.tif": "5 pages",
-        "doubles.tif": "5 pages",
-        "bands.tif": "5 channels",
-        "signed.tif": "int16",
-    }.items():
+    for name, fragment in {"film.webp": "2 pages", "stack.tif": "5 pages", "signed.tif": "short"}.items():
         with pytest.raises(UsageError) as caught:
             read(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value)

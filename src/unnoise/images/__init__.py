@@ -5,8 +5,26 @@ Importing this package imports neither torch nor pyvips: they come in when the f
 
 from unnoise.images.arrays import Form, to_tensor
 from unnoise.images.formats import SUFFIXES, find_pictures, is_picture
-from unnoise.images.picture import Metadata, Picture
-from unnoise.images.reading import read
-from unnoise.images.writing import write
+from unnoise.images.opening import Frame, Source
+from unnoise.images.picture import Layout, Metadata, Picture
+from unnoise.images.reading import open, read
+from unnoise.images.writing import Canvas, Target, create, write
 
-__all__ = ["SUFFIXES", "Form", "Metadata", "Picture", "find_pictures", "is_picture", "read", "to_tensor", "write"]
+__all__ = [
+    "SUFFIXES",
+    "Canvas",
+    "Form",
+    "Frame",
+    "Layout",
+    "Metadata",
+    "Picture",
+    "Source",
+    "Target",
+    "create",
+    "find_pictures",
+    "is_picture",
+    "open",
+    "read",
+    "to_tensor",
+    "write",
+]

@@ -1,16 +1,35 @@
-"""A picture as it lies in a file: its pixels, and what the file says about them."""
+"""A picture as it lies in a file: its pixels, what its channels mean, and what the file says about them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[Any]
-"""(H, W) or (H, W, C), C in 1..4 (2: grey and alpha, 4: RGB and alpha): uint8, uint16, or float with black 0 and white 1."""
+"""(H, W) or (H, W, C): uint8, uint16, or float with black 0 and white 1."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the channels are."""
+
+    colours: Literal["grey", "rgb", "cmyk", "channels"]
+    """`channels`: measurements side by side, such as fluorescent dyes, of which none is a colour or alpha."""
+    alpha: bool = False
+    """Whether the last channel is transparency, which is left as it is."""
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...]) -> Layout:
+        """The usual meaning of pixels of this shape: 1 is grey, 3 RGB, with alpha 2 and 4; other counts are mere channels."""
+        count = shape[2] if len(shape) == 3 else 1
+        if count > 4:
+            return cls("channels")
+        return cls("grey" if count < 3 else "rgb", count in (2, 4))
 
 
 @dataclass(frozen=True)
@@ -26,7 +45,7 @@ class Metadata:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One picture; `images.read` makes it, `images.write` takes it."""
+    """One picture in memory; `images.read` makes it, `images.write` takes it."""
 
     pixels: Pixels
     """As stored: an EXIF orientation is neither applied nor removed."""
@@ -36,6 +55,34 @@ class Picture:
     path: Path | None = None
     """Where it was read from; None: made from an array."""
 
+    stated: Layout | None = None
+    """What the file says of its channels; None: what is usual for so many."""
+
+    @property
+    def layout(self) -> Layout:
+        return self.stated or Layout.of(self.pixels.shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.pixels.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.pixels.dtype
+
     def with_pixels(self, pixels: Pixels) -> Picture:
         """The same picture, metadata and path, with other pixels."""
         return replace(self, pixels=pixels)
+
+
+class Described(Protocol):
+    """What must be known of a picture to make a file for it: a `Picture` and a `Frame` are such."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def layout(self) -> Layout: ...
+    @property
+    def metadata(self) -> Metadata: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +18,12 @@ LOWEST, HIGHEST = -0.5, 1.5
 """Floats may leave 0..1 this far: noise, sharpening and interpolation overshoot, but 0..255 or −1..1 is another scale."""
 
 
-def check_array(pixels: Pixels, name: str = "The image") -> None:
-    """Refuse with a UsageError what is not (H, W) or (H, W, C), C in 1..4, H and W ≥ 1, of one of `DTYPES`."""
+def check_array(pixels: Pixels, name: str = "The image", *, any_channels: bool = False) -> None:
+    """Refuse with a UsageError what is not (H, W) or (H, W, C), H and W ≥ 1, of one of `DTYPES`; C in 1..4 unless `any_channels`."""
     shape = pixels.shape
     if pixels.dtype.newbyteorder("=").name not in DTYPES:
         raise UsageError(f"{name} has values of type {pixels.dtype}; convert it to uint8, uint16, or floats in 0..1.")
-    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and shape[2] not in (1, 2, 3, 4)):
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and shape[2] not in (1, 2, 3, 4) and not any_channels):
         channels_first = pixels.ndim == 3 and shape[0] in (1, 2, 3, 4)
         remedy = "move the channels last with np.moveaxis(image, 0, -1)" if channels_first else "pass one image at a time"
         raise UsageError(f"{name} has the shape {shape}, but (H, W) or (H, W, C) with 1 to 4 channels is expected; {remedy}.")
@@ -42,25 +43,35 @@ def check_range(low: float, high: float, bad: int, name: str = "The image") -> N
         )
 
 
-def to_depth(pixels: Pixels, depths: Sequence[str], name: str = "The image") -> Pixels:
-    """`pixels` in the first best of `depths` that a file can hold: the same values, rounded to nearest where it holds fewer.
+def depth_for(dtype: np.dtype[Any], depths: Sequence[str]) -> np.dtype[Any]:
+    """The first best of `depths` for pixels of `dtype`.
 
-    The own type if it is among `depths`; otherwise float16 widens to float32, other floats (clipped to 0..1) become the deepest
-    integers, and uint16 becomes uint8. Raises UsageError for floats that are not finite or on another scale.
+    The own type if it is among them; otherwise float16 widens to float32, other floats become the deepest integers, and uint16
+    becomes uint8.
     """
+    name = dtype.newbyteorder("=").name
+    if name in depths:
+        return np.dtype(name)
+    if name == "float16" and "float32" in depths:
+        return np.dtype("float32")
+    return np.dtype("uint16" if name != "uint16" and "uint16" in depths else "uint8")
+
+
+def to_depth(pixels: Pixels, depths: Sequence[str], name: str = "The image") -> Pixels:
+    """`pixels` in the type that `depth_for` names: the same values, rounded to nearest where it holds fewer; floats are clipped.
+
+    Raises UsageError for floats that are not finite or on another scale and would become integers.
+    """
+    wanted = depth_for(pixels.dtype, depths)
     pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
-    if pixels.dtype.name in depths:
-        return pixels
-    if pixels.dtype == np.float16 and "float32" in depths:
-        return pixels.astype(np.float32)
+    if pixels.dtype == wanted or wanted.kind == "f":
+        return pixels.astype(wanted, copy=False)
     if pixels.dtype == np.uint16:
         rounded: Pixels = (pixels.astype(np.uint32) + 128) // 257  # 65535 = 255 · 257
         return rounded.astype(np.uint8)
     finite = np.isfinite(pixels)
     bad = pixels.size - int(np.count_nonzero(finite))
     check_range(*((math.nan, math.nan) if bad else (float(pixels.min()), float(pixels.max()))), bad, name)
-    integer = np.uint16 if "uint16" in depths else np.uint8
     # float16 cannot hold 65535, and float32 can: widen before scaling
-    scaled = np.clip(pixels.astype(np.promote_types(pixels.dtype, np.float32)), 0, 1) * np.iinfo(integer).max
-    rounded = np.rint(scaled)
-    return np.asarray(rounded, dtype=integer)
+    scaled = np.clip(pixels.astype(np.promote_types(pixels.dtype, np.float32)), 0, 1) * np.iinfo(wanted).max
+    return np.asarray(np.rint(scaled), dtype=wanted)

@@ -6,14 +6,22 @@ import atexit
 import contextlib
 import os
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images.formats import HEIF, JPEG, TIFF, WEBP, Format
-from unnoise.images.picture import Metadata, Pixels
-from unnoise.images.pixels import check_array
+from unnoise.images.picture import Layout, Metadata, Pixels
+from unnoise.images.scratch import Scratch
+
+DTYPES_OF = {"uchar": "uint8", "ushort": "uint16", "float": "float32", "double": "float64"}
+"""What libvips calls the types of pixel, and what numpy does."""
+FORMATS_OF = {dtype: form for form, dtype in DTYPES_OF.items()}
+
+STRIP = 128
+"""Rows that are decoded at a time."""
 
 COLOURS = {"b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband"}
 """How libvips calls grey and RGB; all else (CMYK, Lab, XYZ …) has other channels."""
@@ -54,32 +62,50 @@ def _silence_glib(pyvips: Any) -> None:
         atexit.register(pyvips.glib_lib.g_log_remove_handler, domain, handler)
 
 
-def decode(data: bytes, form: Format, name: str) -> tuple[Pixels, Metadata]:
-    """Read the bytes of a whole file: pixels (H, W) or (H, W, C) in the file's own type, as stored, and metadata.
+def decode(path: Path, form: Format, name: str, page: int = 0) -> tuple[Scratch, Layout, Metadata]:
+    """Decode a file, or one of its pages: pixels in the file's own type as stored, what the channels are, and metadata.
 
-    Raises DecodingError for damaged or cut bytes, UsageError for what is no single grey or RGB picture of a known type.
+    Raises DecodingError for damaged or cut files, UsageError for pixels of an unknown type.
     """
     pyvips = libvips()
     try:
         # `error` also refuses files that end too early, which libvips would otherwise fill up with grey
-        image = getattr(pyvips.Image, f"{form.codec}load_buffer")(data, access="sequential", fail_on="error")
-        _check_header(image, form, name)
-        pixels = np.asarray(image.numpy()).reshape(image.height, image.width, image.bands)
-        if form is HEIF and image.format == "ushort":
-            pixels = _full_range(pixels, int(image.get("bits-per-sample")))
+        options = {"page": page} if page else {}
+        image = getattr(pyvips.Image, f"{form.codec}load")(str(path), access="sequential", fail_on="error", **options)
+        layout = _layout(image, name)
+        dtype = DTYPES_OF.get(image.format)
+        if dtype is None:
+            raise UsageError(f"{name} has values of type {image.format}; convert it to 8 or 16 bits, or floats in 0..1.")
+        shape = (image.height, image.width) if image.bands == 1 else (image.height, image.width, image.bands)
+        pixels = Scratch(shape, dtype)
+        bits = int(image.get("bits-per-sample")) if form is HEIF and image.format == "ushort" else 0
+        region = pyvips.Region.new(image)
+        for top in range(0, image.height, STRIP):
+            rows = min(STRIP, image.height - top)
+            strip = np.frombuffer(region.fetch(0, top, image.width, rows), dtype).reshape(rows, *shape[1:])
+            pixels[top : top + rows] = _full_range(strip, bits) if bits else strip
         fields = {key: image.get(key) for key in image.get_fields() if key in CARRIED or key.startswith("exif-")}
     except pyvips.Error as error:
         raise DecodingError(_reason(error)) from error
     except UnicodeDecodeError as error:  # pyvips takes all names and texts that libvips found for UTF-8
         raise DecodingError("its metadata is not valid text") from error
-    if image.bands == 1:
-        pixels = pixels[..., 0]  # (H, W)
-    check_array(pixels, name)
-    return pixels, Metadata(fields, (image.xres, image.yres))
+    return pixels, layout, Metadata(fields, (image.xres, image.yres))
 
 
-def encode(pixels: Pixels, metadata: Metadata, form: Format, suffix: str) -> bytes:
-    """The bytes of a file of `form` that holds `pixels`, which must be of one of its depths.
+def pages(path: Path, form: Format) -> int:
+    """How many pictures the file holds. Raises DecodingError."""
+    pyvips = libvips()
+    try:
+        image = getattr(pyvips.Image, f"{form.codec}load")(str(path), access="sequential", fail_on="error")
+        return int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
+    except pyvips.Error as error:
+        raise DecodingError(_reason(error)) from error
+    except UnicodeDecodeError as error:
+        raise DecodingError("its metadata is not valid text") from error
+
+
+def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, suffix: str, path: Path) -> None:
+    """Write a file of `form` that holds `pixels`, which must be of one of its depths; memory that is mapped is not copied.
 
     JPEG and AVIF lose a little (quality 95, full chroma), PNG, TIFF and WebP nothing. Raises EncodingError.
     """
@@ -99,17 +125,18 @@ def encode(pixels: Pixels, metadata: Metadata, form: Format, suffix: str) -> byt
             # libvips drops the lowest 4 bits: hand it 12 bits already rounded, in their place
             pixels = (((pixels.astype(np.uint32) * 4095 + 32767) // 65535) << 4).astype(np.uint16)
     try:
-        image = _image(pyvips, pixels, metadata)
-        return bytes(getattr(image, f"{form.codec}save_buffer")(**options))
+        image = _image(pyvips, pixels, layout, metadata)
+        getattr(image, f"{form.codec}save")(str(path), **options)
     except pyvips.Error as error:
         raise EncodingError(_reason(error)) from error
 
 
-def _image(pyvips: Any, pixels: Pixels, metadata: Metadata) -> Any:
-    grey = pixels.ndim == 2 or pixels.shape[2] < 3
+def _image(pyvips: Any, pixels: Pixels, layout: Layout, metadata: Metadata) -> Any:
     deep = pixels.dtype == np.uint16
-    interpretation = ("grey16" if deep else "b-w") if grey else ("rgb16" if deep else "srgb")
-    image = pyvips.Image.new_from_array(pixels, interpretation=interpretation)
+    interpretation = {"grey": "grey16" if deep else "b-w", "rgb": "rgb16" if deep else "srgb", "cmyk": "cmyk"}[layout.colours]
+    bands = pixels.shape[2] if pixels.ndim == 3 else 1
+    image = pyvips.Image.new_from_memory(pixels, pixels.shape[1], pixels.shape[0], bands, FORMATS_OF[pixels.dtype.name])
+    image = image.copy(interpretation=interpretation)
     if metadata.resolution is not None:
         image = image.copy(xres=metadata.resolution[0], yres=metadata.resolution[1])
     types = {
@@ -123,19 +150,16 @@ def _image(pyvips: Any, pixels: Pixels, metadata: Metadata) -> Any:
     return image
 
 
-def _check_header(image: Any, form: Format, name: str) -> None:
-    """Refuse what cannot be denoised before its pixels are decoded."""
-    if form in (TIFF, WEBP) and image.get_typeof("n-pages") and image.get("n-pages") > 1:
-        raise UsageError(f"{name} holds {image.get('n-pages')} pages; save each page as a file of its own.")
-    if image.interpretation not in COLOURS:
-        colours = str(image.interpretation).upper()
+def _layout(image: Any, name: str) -> Layout:
+    """What the channels of an image of libvips are; UsageError for what has no black and white, such as Lab."""
+    interpretation, bands = str(image.interpretation), int(image.bands)
+    if interpretation == "cmyk":
+        return Layout("cmyk", bands > 4)
+    if interpretation not in COLOURS:
         raise UsageError(
-            f"{name} is a {colours} picture, but only grey and RGB are supported for now; convert it to RGB first."
+            f"{name} is a {interpretation.upper()} picture, which is neither grey, RGB nor CMYK; convert it to RGB."
         )
-    if image.bands > 4:
-        raise UsageError(
-            f"{name} has {image.bands} channels, but only grey and RGB, each with or without alpha, are supported for now."
-        )
+    return Layout("channels") if bands > 4 else Layout.of((image.height, image.width, bands))
 
 
 def _full_range(pixels: Pixels, bits: int) -> Pixels:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import os
-import secrets
-import shutil
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files import written_whole
 from unnoise.images import vips
+from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.formats import NPY, Format, format_of
-from unnoise.images.picture import Picture
-from unnoise.images.pixels import check_array, to_depth
+from unnoise.images.opening import Source
+from unnoise.images.picture import Described, Layout, Metadata, Picture, Pixels
+from unnoise.images.pixels import check_array, depth_for, to_depth
+from unnoise.images.scratch import Scratch, Window
 
 
 def write(path: str | Path, picture: Picture, *, overwrite: bool = False) -> None:
@@ -32,14 +36,103 @@ def write(path: str | Path, picture: Picture, *, overwrite: bool = False) -> Non
             or pixels that are no image.
         UnnoiseError: it could not be encoded or written, for instance onto a full disk. Nothing is left behind.
     """
+    check_array(picture.pixels, str(path), any_channels=picture.stated is not None)
+    with create(path, overwrite=overwrite) as target:
+        target.add(picture)[...] = picture.pixels
+
+
+class Canvas:
+    """Pixels of one picture of a file that is being made: `canvas[rows] = strip`, `canvas[rows, columns] = tile`.
+
+    Values are taken in the type of the picture it was made for and brought to one that the file can hold.
+    """
+
+    def __init__(self, pixels: Scratch | ArrayFrame, depths: tuple[str, ...], name: str) -> None:
+        self.pixels, self._depths, self._name = pixels, depths, name
+
+    def __setitem__(self, window: Window, values: Pixels) -> None:
+        self.pixels[window] = to_depth(values, self._depths, self._name)
+
+
+class Target:
+    """A picture file in the making. `create` gives it."""
+
+    def __init__(self, path: Path, form: Format, temporary: Path, like: Source | None) -> None:
+        self.path, self._form, self._temporary, self._like = path, form, temporary, like
+        self._open: tuple[Scratch, Layout, Metadata] | None = None
+        self._array: Any = None
+        self._added = 0
+
+    def add(self, picture: Described) -> Canvas:
+        """Room for the next picture, of this shape, type and metadata, black as yet. The one before is finished by this."""
+        _check(self.path, self._form, picture)
+        dtype = depth_for(picture.dtype, self._form.depths)
+        pixels = self._array_frame(picture, dtype) if self._form is NPY else self._scratch(picture, dtype)
+        self._added += 1
+        return Canvas(pixels, self._form.depths, str(self.path))
+
+    def finish(self) -> None:
+        """Encode what was drawn."""
+        if self._open is not None:
+            pixels, layout, metadata = self._open
+            try:
+                vips.encode(pixels.array(), layout, metadata, self._form, self.path.suffix.lower(), self._temporary)
+            except vips.EncodingError as error:
+                raise UnnoiseError(
+                    f"{self.path} cannot be encoded here ({error}); choose another format, such as .png."
+                ) from error
+        if self._array is not None:
+            self._array.flush()
+
+    def close(self) -> None:
+        """Give all room back."""
+        if self._open is not None:
+            self._open[0].close()
+        self._array = None
+
+    def _scratch(self, picture: Described, dtype: np.dtype[Any]) -> Scratch:
+        if self._added:
+            raise UsageError(f"{self.path} can hold one picture only; write .npy instead.")
+        pixels = Scratch(picture.shape, dtype, self._temporary.parent)
+        self._open = pixels, picture.layout, picture.metadata
+        return pixels
+
+    def _array_frame(self, picture: Described, dtype: np.dtype[Any]) -> ArrayFrame:
+        outer = (self._like.outer if self._like else None) or ()
+        if self._array is None:
+            self._array = np.lib.format.open_memmap(self._temporary, "w+", dtype, (*outer, *picture.shape))
+        axes = Axes("ABDEFGHIJKLM"[: len(outer)] + "YXC"[: len(picture.shape)])
+        return ArrayFrame(self._array, axes, self._added)
+
+
+@contextmanager
+def create(path: str | Path, like: Source | None = None, *, overwrite: bool = False) -> Iterator[Target]:
+    """Make a picture file piece by piece, so that neither picture nor stack need fit into memory.
+
+    Args:
+        path: its suffix names the format.
+        like: the source whose frames will be added in order; None: a single picture.
+        overwrite: it may replace a file.
+
+    Usage::
+
+        with images.open("in.tif") as source, images.create("out.tif", source) as target:
+            for frame in source:
+                canvas = target.add(frame)
+                for rows in strips:
+                    canvas[rows] = work(frame.region(rows, slice(None)))
+
+    When the block ends the file is encoded with the metadata and appears under its name, complete. When it ends by an error, nothing
+    is left. Large pictures lie in `path`'s folder meanwhile, in a file without a name.
+
+    Raises UsageError and UnnoiseError as `write` does.
+    """
     path = Path(path)
     form = format_of(path)
     _check_target(path, overwrite)
-    data = _encode(path, form, picture)
-    try:
-        _replace(path.resolve(), data)  # resolved: a link stays a link
-    except OSError as error:
-        raise UnnoiseError(f"{path} cannot be written: {error.strerror}.") from error
+    with written_whole(path) as temporary, contextlib.closing(Target(path, form, temporary, like)) as target:
+        yield target
+        target.finish()
 
 
 def _check_target(path: Path, overwrite: bool) -> None:
@@ -51,33 +144,6 @@ def _check_target(path: Path, overwrite: bool) -> None:
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into; create it first.")
 
 
-def _encode(path: Path, form: Format, picture: Picture) -> bytes:
-    pixels = picture.pixels
-    check_array(pixels, str(path))
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and not form.alpha:
+def _check(path: Path, form: Format, picture: Described) -> None:
+    if picture.layout.alpha and not form.alpha:
         raise UsageError(f"{path} cannot hold transparency, which {form.name} does not have; write .png or .tif instead.")
-    pixels = to_depth(pixels, form.depths, str(path))
-    if form is NPY:
-        buffer = io.BytesIO()
-        np.save(buffer, pixels, allow_pickle=False)
-        return buffer.getvalue()
-    try:
-        return vips.encode(pixels, picture.metadata, form, path.suffix.lower())
-    except vips.EncodingError as error:
-        raise UnnoiseError(f"{path} cannot be encoded here ({error}); choose another format, such as .png.") from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put `data` under the name `path` in one step, so that a crash leaves the old file or the new one and nothing between."""
-    temporary = path.with_name(f".unnoise-{secrets.token_hex(8)}{path.suffix}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, temporary)
-        temporary.replace(path)
-    except BaseException:  # Ctrl-C too
-        temporary.unlink(missing_ok=True)
-        raise

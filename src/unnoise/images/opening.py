@@ -1,0 +1,109 @@
+"""Picture files opened for reading by regions, frame by frame, so that neither picture nor stack need fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+
+from unnoise.images.picture import Layout, Metadata, Picture, Pixels
+
+
+class Regions(Protocol):
+    """Pixels that are read by regions, wherever they lie."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def region(self, rows: slice, columns: slice) -> Pixels: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of an open file, read by regions; large ones lie decoded on the disk until the next frame is taken."""
+
+    pixels: Regions
+    layout: Layout
+    metadata: Metadata
+    name: str
+    """The file, and which of its frames if there are several: the subject of error messages."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W) or (H, W, C)."""
+        return self.pixels.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """In the machine's own byte order."""
+        return self.pixels.dtype
+
+    @property
+    def height(self) -> int:
+        return self.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.shape[1]
+
+    @property
+    def channels(self) -> int:
+        return self.shape[2] if len(self.shape) == 3 else 1
+
+    def region(self, rows: slice, columns: slice) -> Pixels:
+        """The pixels there, (rows, columns) or (rows, columns, C), as stored in the file; not to be written to."""
+        return self.pixels.region(rows, columns)
+
+    def picture(self, path: Path | None = None) -> Picture:
+        """The whole of it in memory."""
+        pixels = self.region(slice(None), slice(None))
+        return Picture(np.ascontiguousarray(pixels), self.metadata, path, self.layout)
+
+
+class Source:
+    """An open picture file: its frames in order, one after the other.
+
+    Iterating decodes each frame as its turn comes and lets the one before go. A single picture is a source of one frame.
+    Used as a context manager, it gives all room back at the end.
+    """
+
+    def __init__(
+        self, path: Path, frames: int, decode: Callable[[int], tuple[Regions, Layout, Metadata]], outer: tuple[int, ...] | None
+    ) -> None:
+        self.path = path
+        self.frames = frames
+        self.outer = outer
+        """The shape in which the frames are arranged, such as (T, Z); None: a single picture."""
+        self._decode = decode
+        self._last = ExitStack()
+
+    def __len__(self) -> int:
+        return self.frames
+
+    def __getitem__(self, index: int) -> Frame:
+        """Decode one frame; the one taken before is closed."""
+        if not 0 <= index < self.frames:
+            raise IndexError(f"{self.path} holds {self.frames} frames, from 0.")
+        self.close()
+        pixels, layout, metadata = self._decode(index)
+        self._last.callback(pixels.close)
+        return Frame(pixels, layout, metadata, str(self.path) if self.outer is None else f"{self.path}, frame {index}")
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index in range(self.frames):
+            yield self[index]
+
+    def close(self) -> None:
+        self._last.close()
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

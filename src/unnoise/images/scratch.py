@@ -1,0 +1,111 @@
+"""Pixels of one picture while it is worked on: in memory when they are few, else in a file that nobody sees and that goes."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from types import EllipsisType, TracebackType
+from typing import Any
+
+import numpy as np
+
+from unnoise.errors import UnnoiseError
+from unnoise.images.picture import Pixels
+
+IN_MEMORY = 2**26
+"""Bytes of the largest picture that is kept in memory."""
+
+Window = slice | tuple[slice, slice] | EllipsisType
+"""Rows, rows and columns, or all."""
+
+
+class Scratch:
+    """A picture (H, W) or (H, W, C) that is read and written by regions: `pixels[rows, columns]`, with slices alone.
+
+    A large one lies in a file without a name: it is gone when the picture is closed, and when the process ends in any way.
+    Its regions are read and written, not mapped, so that they do not count as the process's memory.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any] | str, folder: Path | None = None) -> None:
+        """Make a black picture; in `folder`, or where the system keeps temporary files, if it is large."""
+        self.shape, self.dtype = shape, np.dtype(dtype)
+        self.nbytes = math.prod(shape) * self.dtype.itemsize
+        self._file = None
+        if self.nbytes <= IN_MEMORY:
+            self._array: Pixels = np.zeros(shape, self.dtype)
+            return
+        try:
+            self._file = tempfile.TemporaryFile(dir=folder, prefix=".unnoise-")  # noqa: SIM115 (closed by `close`)
+            self._file.truncate(self.nbytes)
+        except OSError as error:
+            place = folder or tempfile.gettempdir()
+            raise UnnoiseError(
+                f"There is no room for {self.nbytes / 2**30:.1f} GiB of pixels in {place} ({error.strerror}); "
+                "free some, or name another place in TMPDIR."
+            ) from error
+
+    @classmethod
+    def of(cls, pixels: Pixels) -> Scratch:
+        """An array as it is, not copied."""
+        made = cls.__new__(cls)
+        made.shape, made.dtype, made.nbytes, made._file, made._array = pixels.shape, pixels.dtype, pixels.nbytes, None, pixels
+        return made
+
+    def region(self, rows: slice, columns: slice) -> Pixels:
+        """The pixels there, (rows, columns) or (rows, columns, C)."""
+        return self[rows, columns]
+
+    def __getitem__(self, window: Window) -> Pixels:
+        rows, columns = self._bounds(window)
+        if self._file is None:
+            return self._array[rows, columns]
+        height = max(0, rows.stop - rows.start)
+        strip = np.empty((height, *self.shape[1:]), self.dtype)  # (rows, W[, C])
+        self._file.seek(rows.start * self._row)
+        if height and self._file.readinto(memoryview(strip).cast("B")) != strip.nbytes:  # type: ignore[attr-defined]
+            raise UnnoiseError("Pixels that were put aside on the disk are gone; is another program clearing temporary files?")
+        return strip[:, columns]
+
+    def __setitem__(self, window: Window, pixels: Pixels) -> None:
+        rows, columns = self._bounds(window)
+        if self._file is None:
+            self._array[rows, columns] = pixels
+            return
+        if columns != slice(0, self.shape[1]):
+            strip = self[rows, :]
+            strip[:, columns] = pixels
+            pixels = strip
+        values = np.ascontiguousarray(np.broadcast_to(pixels, (rows.stop - rows.start, *self.shape[1:])), self.dtype)
+        try:
+            self._file.seek(rows.start * self._row)
+            self._file.write(memoryview(values).cast("B"))
+            self._file.flush()
+        except OSError as error:
+            raise UnnoiseError(f"Pixels cannot be put aside on the disk: {error.strerror}; free some space.") from error
+
+    def array(self) -> Pixels:
+        """All pixels as an array; those of a large picture are mapped, not read."""
+        if self._file is None:
+            return self._array
+        return np.memmap(self._file, self.dtype, "r+", shape=self.shape)
+
+    def close(self) -> None:
+        """Give the room back."""
+        if self._file is not None:
+            self._file.close()
+
+    def __enter__(self) -> Scratch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def _row(self) -> int:
+        """Bytes of a row."""
+        return self.nbytes // self.shape[0]
+
+    def _bounds(self, window: Window) -> tuple[slice, slice]:
+        rows, columns = window if isinstance(window, tuple) else (slice(None) if window is ... else window, slice(None))
+        return slice(*rows.indices(self.shape[0])[:2]), slice(*columns.indices(self.shape[1])[:2])
