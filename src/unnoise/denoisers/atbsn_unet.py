@@ -61,7 +61,8 @@ class Convolution(nn.Module):
                 x = x.to(self.conv.weight.dtype) if self.is_last else x
                 return F.leaky_relu(convolve_doubled(self.conv, x, skip, upward=self.upward), SLOPE, inplace=True)
         x = F.interpolate(x, scale_factor=2.0)
-        x = F.pad(x, (0, skip.shape[-1] - x.shape[-1], 0, skip.shape[-2] - x.shape[-2]))
+        if x.shape[-2:] != skip.shape[-2:]:
+            x = F.pad(x, (0, skip.shape[-1] - x.shape[-1], 0, skip.shape[-2] - x.shape[-2]))
         result: Tensor = self(torch.cat([x, skip], dim=1))
         return result
 
