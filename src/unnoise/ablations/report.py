@@ -73,7 +73,7 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
 
 
 def table(ablation: Ablation, rows: Sequence[Row]) -> Table:
-    """For the terminal. The paper's numbers are of other pictures and a full training: what compares is the order."""
+    """For a terminal of 80 columns. The paper's numbers are of other pictures and a full training: what compares is the order."""
     from rich.table import Table
     from rich.text import Text
 
@@ -82,15 +82,14 @@ def table(ablation: Ablation, rows: Sequence[Row]) -> Table:
         title=Text(f"{ablation.title} ({ablation.source})"),
         caption=f"R³: here {answers[rows[0].refined]}, in the paper {answers[ablation.refine]}",
     )
-    result.add_column(ablation.axis or "variant")
-    for heading in ("parameters", "steps", "minutes", "PSNR\ndB", "SSIM", "gain\ndB", "paper\ndB", "paper\nSSIM"):
+    result.add_column(ablation.axis or "variant", min_width=max(len(row.variant) for row in rows))
+    for heading in ("10³\nparam.", "steps", "PSNR\ndB", "SSIM", "gain\ndB", "paper\ndB", "paper\nSSIM"):
         result.add_column(heading, justify="right")
     for row in rows:
         result.add_row(
             Text(row.variant),
-            f"{row.parameters:,}",
+            f"{row.parameters / 1000:,.0f}",
             str(row.steps),
-            f"{row.minutes or 0:.1f}",
             f"{row.psnr:.2f}",
             f"{row.ssim:.3f}",
             f"{row.psnr - row.noisy_psnr:+.2f}",
@@ -98,7 +97,7 @@ def table(ablation: Ablation, rows: Sequence[Row]) -> Table:
             "" if row.paper_ssim is None else f"{row.paper_ssim:.4f}",
         )
     result.add_section()
-    result.add_row("noisy", "", "", "", f"{rows[0].noisy_psnr:.2f}", f"{rows[0].noisy_ssim:.3f}")
+    result.add_row("noisy", "", "", f"{rows[0].noisy_psnr:.2f}", f"{rows[0].noisy_ssim:.3f}")
     return result
 
 

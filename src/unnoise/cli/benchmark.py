@@ -38,7 +38,7 @@ def ablation(
 ) -> None:
     """Train and score the variants of an ablation of the AMSNet paper, and show its table or figure beside the paper's numbers.
 
-    Finetuned variants take half as many steps as the model that they begin with.
+    Fine-tuned variants take half as many steps as the model that they begin with.
     """
     from rich.console import Console
 
