@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -18,12 +18,12 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import written_whole
 from unnoise.inference.apply import Settings, restore
 from unnoise.inference.precision import choose_device
+from unnoise.inference.report import make, middle
+from unnoise.inference.strength import blend_each, check
 from unnoise.recipes.schema import Recipe
 from unnoise.refinement import R3
 
 FORMAT = "unnoise model 1"
-
-Image = TypeVar("Image")
 
 
 class Model:
@@ -72,14 +72,17 @@ class Model:
 
     def denoise(
         self,
-        image: Image,
+        image: Any,
         *,
         refine: bool | None = None,
         ensemble: bool = False,
         tile: int | None = None,
         precision: str | None = None,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Image:
+        strength: float = 1.0,
+        detail: float = 0.0,
+        report: bool = False,
+    ) -> Any:
         """Take the noise out of an image.
 
         Args:
@@ -90,19 +93,42 @@ class Model:
             tile: side of the tiles in pixels; None: chosen for the picture.
             precision: 'float32', 'bfloat16', 'float16' or 'auto'.
             progress: called with (tiles done, tiles in all).
+            strength: 0 gives back the input, bit for bit; 1 the restoration; between them, a mixture.
+            detail: 0..1, how much to put back of what was taken where it is more than noise.
+            report: judge the result too, which is the work of about eight restorations; of a large picture the middle is judged.
 
         Returns:
             What came in: the same kind, shape, dtype and range (floats are clipped to 0..1, or to the input's own range if wider).
+            With `report`, the pair of that and an `unnoise.inference.report.Report`.
 
         Raises:
-            UsageError: for an image of another kind or shape, or with values that are no numbers.
+            UsageError: for an image of another kind or shape, with values that are no numbers, or shares beyond 0..1; for a report on
+                a batch.
         """
+        check(strength, detail)
         noisy, form = images.to_tensor(image)
+        if report and len(noisy) != 1:
+            raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
         settings = self.settings(refine=refine, ensemble=ensemble, tile=tile, precision=precision)
-        restored = restore(self.network, self.recipe.scheme, noisy, settings, progress)
-        # Within black and white, or within the input's own range where that reached beyond.
-        restored = restored.clamp(noisy.min().clamp(max=0.0), noisy.max().clamp(min=1.0))
-        return form.restore(restored)
+        if strength == 0:
+            restored, result = (
+                noisy,
+                image.clone() if isinstance(image, Tensor) else image.copy(),
+            )  # not by way of float32, which a float64 would not survive
+        else:
+            restored = restore(self.network, self.recipe.scheme, noisy, settings, progress)
+            # Within black and white, or within the input's own range where that reached beyond.
+            restored = restored.clamp(noisy.min().clamp(max=0.0), noisy.max().clamp(min=1.0))
+            restored = blend_each(noisy, restored, strength, detail)
+            result = form.restore(restored)
+        if not report:
+            return result
+        part = middle(noisy.shape[-2], noisy.shape[-1])
+        scheme = self.recipe.scheme
+        judged = make(
+            self.network, scheme, noisy[..., *part], restored[..., *part], settings, part, strength=strength, detail=detail
+        )
+        return result, judged
 
     def settings(
         self, *, refine: bool | None = None, ensemble: bool = False, tile: int | None = None, precision: str | None = None

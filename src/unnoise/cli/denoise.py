@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +23,19 @@ def denoise(
         bool, typer.Option("--ensemble", help="Average over eight flips and turns: a little better, eight times slower.")
     ] = False,
     tile: Annotated[int | None, typer.Option(help="Side of the tiles in pixels; smaller takes less memory.")] = None,
+    strength: Annotated[
+        float, typer.Option(help="0 leaves the picture as it is, 1 takes all that the model calls noise.")
+    ] = 1.0,
+    detail: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Put back so much of what was taken where it is more than noise, as in textures."),
+    ] = 0.0,
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report", help="Judge each result: its gain in dB, lost structure, doubtful places, as NAME.report.png and .json."
+        ),
+    ] = False,
     set_: Annotated[
         list[str], typer.Option("--set", help="Apply the model otherwise than its recipe says, as scheme.partitions=4.")
     ] = [],  # noqa: B006
@@ -46,13 +59,16 @@ def denoise(
     from unnoise.inference.files import plan, run
     from unnoise.inference.manifest import fingerprint
     from unnoise.inference.one_file import denoise_file
+    from unnoise.inference.strength import check
 
     # before the model is loaded: bad calls answer at once
+    check(strength, detail)
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite)
     if model == "auto":
         model = zoo.choose_for([job.source for job in made.jobs])
     loaded = zoo.load(model).applied(assignments(set_)).to(device or "auto")
-    options = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision}
+    options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision}
+    options |= {"strength": strength, "detail": detail, "report": report}
     with files_bar() as progress:
         outcome = run(
             made,

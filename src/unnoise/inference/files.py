@@ -10,6 +10,7 @@ from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import make_folder
 from unnoise.inference.manifest import Manifest
+from unnoise.inference.report import MARK as REPORT_MARK
 from unnoise.inference.stopping import kept_interrupts
 
 MARK = "_denoised"
@@ -82,7 +83,8 @@ def plan(
     """
     found = _find(pictures, out, recursive, pattern)
     if out is None:
-        results = {file: place for file, place in found.items() if not file.stem.endswith(MARK)} or found
+        ours = (MARK, f"{MARK}{REPORT_MARK}")
+        results = {file: place for file, place in found.items() if not file.stem.endswith(ours)} or found
         made = Plan([Job(file, file.with_name(f"{file.stem}{MARK}{file.suffix}")) for file in results])
     elif out.suffix.lower() in images.SUFFIXES and not out.is_dir():
         if len(found) > 1:

@@ -1,0 +1,132 @@
+"""`--report`: what can be told of a restoration without the truth, in numbers and in pictures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unnoise.denoisers.base import Denoiser
+from unnoise.errors import UsageError
+from unnoise.files import written_whole
+from unnoise.inference.apply import Settings, restore
+from unnoise.inference.spread import spread
+from unnoise.inference.strength import blend
+from unnoise.noise.judging import Judgement, judge
+from unnoise.noise.structure import correlation_map
+from unnoise.schemes.base import Scheme
+from unnoise.views import Part
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LARGEST = 1_000_000
+"""Of a picture of more pixels the middle is judged and shown."""
+MARK = ".report"
+"""Between the name of a result and the suffixes of its report, `.png` and `.json`."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """One restoration, judged. Pictures are (H, W, C) floats in 0..1, maps (H, W)."""
+
+    judgement: Judgement
+    part: Part
+    """The rows and columns of the picture that were judged and are shown."""
+    noisy: Floats
+    restored: Floats
+    structure: Floats
+    """Correlation of the residual with the picture around each pixel; above 0 structure went."""
+    unsure: Floats
+    """Standard deviation of results that ought to be the same."""
+    varied: str
+    """What differs between these: 'blind spots', 'draws' or 'flips'."""
+
+    def to_json(self) -> str:
+        return self.judgement.model_dump_json(indent=2)
+
+    def sentence(self) -> str:
+        """The judgement in one sentence."""
+        found = self.judgement
+        if found.gain is None or found.uncertainty is None:
+            return "There is too little noise to tell a gain."
+        close = " Structure went with the noise: try --detail." if found.loses_structure else ""
+        return (
+            f"Estimated gain {found.gain:.1f} ± {found.uncertainty:.1f} dB, noise level {found.level * 255:.1f} of 255.{close}"
+        )
+
+    def draw(self) -> Figure:
+        """Before, after, residual, and both maps."""
+        from unnoise.inference.report_plot import draw
+
+        return draw(self)
+
+    def save(self, stem: Path) -> None:
+        """Write `stem` + .png and .json, each whole or not at all. Raises `UnnoiseError` where that fails."""
+        with written_whole(stem.with_name(f"{stem.name}.png")) as temporary:
+            self.draw().savefig(temporary)
+        with written_whole(stem.with_name(f"{stem.name}.json")) as temporary:
+            temporary.write_text(self.to_json(), encoding="utf-8")
+
+
+def make(
+    network: Denoiser,
+    scheme: Scheme,
+    noisy: Tensor,
+    restored: Tensor,
+    settings: Settings,
+    part: Part,
+    *,
+    strength: float = 1.0,
+    detail: float = 0.0,
+) -> Report:
+    """Judge a restoration; the work of about eight restorations of the part that is judged.
+
+    Args:
+        network, scheme, settings: as `inference.apply.restore` takes them.
+        noisy, restored: (1, C, H, W) in 0..1; the result as `strength` and `detail` made it.
+        part: the rows and columns that these are of the picture, as `middle` gives them.
+        strength, detail: as `strength.blend` takes them.
+
+    Raises:
+        UsageError: for a batch of pictures.
+    """
+    if len(noisy) != 1:
+        raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
+    exact = replace(settings, precision="float32")  # the judgement lives on small differences
+
+    def again(x: Tensor) -> Tensor:
+        return blend(x, restore(network, scheme, x, exact), strength, detail)
+
+    unsure, varied = spread(network, scheme, noisy, exact)
+    return Report(
+        judgement=judge(noisy, restored, again),
+        part=part,
+        noisy=_pixels(noisy),
+        restored=_pixels(restored),
+        structure=correlation_map(noisy - restored, restored)[0].cpu().numpy(),
+        unsure=unsure[0].cpu().numpy(),
+        varied=varied,
+    )
+
+
+def middle(height: int, width: int) -> Part:
+    """The rows and columns of a picture that are judged: all, or the middle of one that is larger than `LARGEST`."""
+    shrink = min(1.0, math.sqrt(LARGEST / (height * width)))
+    sides = (max(1, round(length * shrink)) for length in (height, width))
+    rows, columns = (
+        slice((length - side) // 2, (length - side) // 2 + side) for length, side in zip((height, width), sides, strict=True)
+    )
+    return rows, columns
+
+
+def _pixels(picture: Tensor) -> NDArray[Any]:
+    result: NDArray[Any] = picture[0].permute(1, 2, 0).cpu().numpy()  # (H, W, C)
+    return result

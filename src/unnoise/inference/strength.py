@@ -1,0 +1,71 @@
+"""How much of a restoration is wanted: less of it everywhere, or less where it may have taken detail away with the noise.
+
+Both work on the finished restoration, so that another strength costs no pass of the network.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from unnoise.errors import UsageError
+from unnoise.noise.residual_level import ResidualLevel
+from unnoise.schemes.risk_averaged import blur
+
+WINDOW = 3.0
+"""Standard deviation in pixels of the Gaussian over which what was taken is compared with noise."""
+REACH = 3 * round(WINDOW)
+"""How far `keep_detail` looks, in pixels."""
+
+
+class Levels(Protocol):
+    """What `keep_detail` asks of a curve of noise by brightness; `ResidualLevel` is one."""
+
+    def at(self, restored: Tensor) -> Tensor: ...
+
+
+def check(strength: float, detail: float) -> None:
+    """Raise `UsageError` for shares that are none."""
+    for name, value in (("strength", strength), ("detail", detail)):
+        if not 0 <= value <= 1:
+            raise UsageError(f"The {name} must lie between 0 and 1, got {value:g}.")
+
+
+def blend(noisy: Tensor, restored: Tensor, strength: float = 1.0, detail: float = 0.0, level: Levels | None = None) -> Tensor:
+    """A restoration at another strength.
+
+    Args:
+        noisy, restored: (B, C, H, W) in 0..1.
+        strength: 0 gives back `noisy`, bit for bit; 1 the restoration.
+        detail: see `keep_detail`.
+        level: of the noise, by brightness; None: measured in this picture, which must then be one (B = 1).
+
+    Raises:
+        UsageError: for shares that are not within 0..1.
+    """
+    check(strength, detail)
+    if strength == 0:
+        return noisy.clone()
+    if detail > 0:
+        restored = keep_detail(noisy, restored, detail, level or ResidualLevel.measure(noisy, restored))
+    return restored if strength == 1 else noisy.lerp(restored, strength)
+
+
+def keep_detail(noisy: Tensor, restored: Tensor, detail: float, level: Levels) -> Tensor:
+    """Put back what was taken where it is more than noise: Wiener's filter on the residual, channels together.
+
+    Where the residual's power R around a pixel exceeds the noise's power N at its brightness, structure went with it, and the
+    share 1 − N/R of the residual, times `detail`, comes back. In plain places nothing does.
+    """
+    taken = noisy - restored
+    power = blur(taken.square().mean(1), WINDOW)  # (B, H, W)
+    expected = blur(level.at(restored).square().mean(1), WINDOW)  # (B, H, W)
+    share = detail * (1 - expected / power.clamp(min=1e-12)).clamp(0, 1)
+    return restored + share[:, None] * taken
+
+
+def blend_each(noisy: Tensor, restored: Tensor, strength: float, detail: float) -> Tensor:
+    """`blend` of a batch, the noise of each picture measured by itself."""
+    return torch.cat([blend(noisy[n : n + 1], restored[n : n + 1], strength, detail) for n in range(len(noisy))])
