@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,7 +28,7 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside `target`, with its suffix; what is written there replaces `target` when the block ends.
+    """Give a temporary path beside `target`, with its suffix; the file or folder written there replaces `target` when the block ends.
 
     On any error, and on Ctrl-C, the temporary file is removed and `target` stays as it was.
 
@@ -39,6 +40,9 @@ def written_whole(target: Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        if temporary.is_dir():
+            _replace_folder(temporary, target)
+            return
         # a replaced file keeps its permissions; some writers make new ones that their owner alone can read
         temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else _PERMISSIONS)
         with temporary.open("rb+") as file:
@@ -51,3 +55,13 @@ def written_whole(target: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace_folder(folder: Path, target: Path) -> None:
+    """Rename a folder; the one of that name is put aside first and then removed."""
+    aside = target.with_name(folder.name + ".old")
+    if target.exists():
+        target.replace(aside)
+    folder.replace(target)
+    shutil.rmtree(aside, ignore_errors=True)

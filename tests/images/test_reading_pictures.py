@@ -100,12 +100,12 @@ def test_tiff_in_a_compression_that_libvips_lacks(tmp_path: Path) -> None:
 
 def test_profile_of_a_tiff_that_only_tifffile_reads(tmp_path: Path) -> None:
     picture = read(tiff(tmp_path / "a.tif", random_pixels("float64", 1), iccprofile=b"profile"))
-    assert picture.metadata.fields["icc-profile-data"] == b"profile"
+    assert picture.metadata.icc == b"profile"
 
 
-def test_half_floats_of_tiff_widen(tmp_path: Path) -> None:
+def test_half_floats_of_tiff_stay(tmp_path: Path) -> None:
     pixels = random_pixels("float16", 3)
-    np.testing.assert_array_equal(read(tiff(tmp_path / "a.tif", pixels)).pixels, pixels.astype(np.float32), strict=True)
+    np.testing.assert_array_equal(read(tiff(tmp_path / "a.tif", pixels)).pixels, pixels, strict=True)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32", "float64", ">u2"])
@@ -207,13 +207,6 @@ def test_missing_strips_of_a_tiff_are_not_filled_up(tmp_path: Path) -> None:
             read(path)
 
 
-def test_names_in_metadata_that_are_no_text(folder: Path, tmp_path: Path) -> None:
-    damaged = (folder / "a.avif").read_bytes().replace(b"Exif", b"\x80xif", 1)
-    (tmp_path / "a.avif").write_bytes(damaged)
-    with pytest.raises(UnnoiseError, match=r"a\.avif cannot be decoded \(its metadata is not valid text\)"):
-        read(tmp_path / "a.avif")
-
-
 def test_the_reason_is_that_of_this_file(folder: Path, tmp_path: Path) -> None:
     read(folder / "a.avif")  # leaves idle messages behind
     for name, reason in {"interlaced.png": "no reason given", "progressive.jpg": "premature end of JPEG image"}.items():
@@ -267,8 +260,8 @@ def test_a_damaged_file_does_not_spoil_the_next(folder: Path, tmp_path: Path) ->
         ("empty.jpg", b"", UnnoiseError, "is empty"),
         ("text.jpg", b"Dear Sir or Madam", UnnoiseError, "not a picture although it ends in .jpg"),
         ("drawing.png", b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", UnnoiseError, "not a picture"),
-        ("film.avif", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", UnnoiseError, "cannot be decoded"),
-        ("picture.cr3", b"\0\0\0\x18ftypcrx ", UsageError, ".png, .jpg"),
+        ("film.avif", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", UnnoiseError, "not a picture although it ends in .avif"),
+        ("picture.gif", b"GIF89a", UsageError, ".png, .jpg"),
         ("picture", b"", UsageError, "has no suffix"),
         ("objects.npy", b"", UnnoiseError, "is empty"),
     ],
@@ -348,7 +341,7 @@ def test_orientation_is_kept_and_not_applied(tmp_path: Path) -> None:
         path.write_bytes(getattr(image, f"{kind}save_buffer")())
         picture = read(path)
         assert picture.pixels.shape == (24, 20, 3)
-        assert picture.metadata.fields["orientation"] == 6
+        assert picture.metadata.orientation == 6
 
 
 @pytest.mark.parametrize("bits", [10, 12])

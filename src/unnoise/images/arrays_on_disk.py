@@ -9,40 +9,73 @@ from typing import Any
 import numpy as np
 
 from unnoise.errors import UsageError
-from unnoise.images.picture import Pixels
+from unnoise.images.picture import Layout, Pixels
 from unnoise.images.scratch import Window
+
+INSIDE = "YXCS"
+"""The axes of one picture, in the order of its pixels."""
 
 
 @dataclass(frozen=True)
 class Axes:
-    """Which axis of an array is what: 'YX', 'YXC', 'ZYX', 'TCYX' … Y and X are a picture's, C its channels; others number pictures."""
+    """Which axis of an array is what: 'YX', 'YXS', 'ZYX', 'TCYX' …
+
+    Y and X are a picture's rows and columns, C its channels, each a measurement of its own, S the samples of a colour (and alpha);
+    any other letter numbers pictures.
+    """
 
     letters: str
 
     @classmethod
     def of(cls, shape: tuple[int, ...], letters: str | None, name: str) -> Axes:
-        """As given, else (H, W) or (H, W, C) with C in 1..4; UsageError for what does not fit `shape`."""
+        """As given, else (H, W) or (H, W, S) with S in 1..4; UsageError for what does not fit `shape`."""
         if letters is None:
             if len(shape) == 2 or (len(shape) == 3 and shape[2] <= 4):
-                return cls("YXC"[: len(shape)])
+                return cls("YXS"[: len(shape)])
             raise UsageError(
                 f"{name} has the shape {shape}, which may mean many things; say which axis is what, for instance axes='ZYX' "
                 "(C for channels, Y and X for rows and columns, other letters for pictures one after the other)."
             )
-        letters = letters.upper().replace("S", "C")
-        if len(letters) != len(shape) or len(set(letters)) != len(letters) or not {"Y", "X"} <= set(letters):
+        letters = letters.upper()
+        fits = len(letters) == len(shape) and len(set(letters)) == len(letters)
+        if not fits or not {"Y", "X"} <= set(letters) or {"C", "S"} <= set(letters):
             raise UsageError(
-                f"The axes '{letters}' do not fit {name} of shape {shape}; give one letter each, Y and X among them."
+                f"The axes '{letters}' do not fit {name} of shape {shape}; give one letter each, Y and X among them, and C or S."
             )
         return cls(letters)
 
+    @classmethod
+    def plain(cls, outer: int, frame: int) -> Axes:
+        """For a stack with `outer` axes that number pictures and pictures with `frame` axes."""
+        return cls("TZABDEFGHIJK"[:outer] + "YXC"[:frame])
+
+    @property
+    def inside(self) -> str:
+        """Those of one picture, as the array has them."""
+        return "".join(letter for letter in self.letters if letter in INSIDE)
+
+    @property
+    def order(self) -> list[int]:
+        """Where rows, columns and channels are among `inside`."""
+        return sorted(range(len(self.inside)), key=lambda i: INSIDE.index(self.inside[i]))
+
     def outer(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """How many pictures along each axis that numbers them; () for a single picture."""
-        return tuple(size for size, letter in zip(shape, self.letters, strict=True) if letter not in "YXC")
+        return tuple(size for size, letter in zip(shape, self.letters, strict=True) if letter not in INSIDE)
 
     def frame(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of one picture, (H, W) or (H, W, C)."""
-        return tuple(shape[self.letters.index(letter)] for letter in "YXC" if letter in self.letters)
+        inside = [size for size, letter in zip(shape, self.letters, strict=True) if letter in INSIDE]
+        return tuple(inside[i] for i in self.order)
+
+    def whole(self, outer: tuple[int, ...], frame: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the array of all pictures."""
+        sizes, numbers = dict(zip((self.inside[i] for i in self.order), frame, strict=True)), iter(outer)
+        return tuple(sizes[letter] if letter in INSIDE else next(numbers) for letter in self.letters)
+
+    def layout(self, frame: tuple[int, ...]) -> Layout:
+        """What the channels of one picture are."""
+        return Layout("channels") if "C" in self.letters else Layout.of(frame)
 
 
 class ArrayFrame:
@@ -57,24 +90,21 @@ class ArrayFrame:
 
     def region(self, rows: slice, columns: slice) -> Pixels:
         """The pixels there, (rows, columns) or (rows, columns, C)."""
-        inside = "".join(letter for letter in self.axes.letters if letter in "YXC")
         part = np.asarray(self.array[self._window(rows, columns)])
-        return part.transpose([inside.index(letter) for letter in "YXC" if letter in inside]).astype(self.dtype, copy=False)
+        return part.transpose(self.axes.order).astype(self.dtype, copy=False)
 
     def __getitem__(self, window: Window) -> Pixels:
         return self.region(*_pair(window))
 
     def __setitem__(self, window: Window, pixels: Pixels) -> None:
-        inside = "".join(letter for letter in self.axes.letters if letter in "YXC")
-        own = [letter for letter in "YXC" if letter in inside]
-        self.array[self._window(*_pair(window))] = np.asarray(pixels).transpose([own.index(letter) for letter in inside])
+        self.array[self._window(*_pair(window))] = np.asarray(pixels).transpose(np.argsort(self.axes.order))
 
     def close(self) -> None:
         """Nothing to give back."""
 
     def _window(self, rows: slice, columns: slice) -> tuple[int | slice, ...]:
         place = iter(self.place)
-        inside = {"Y": rows, "X": columns, "C": slice(None)}
+        inside = {"Y": rows, "X": columns, "C": slice(None), "S": slice(None)}
         return tuple(inside[letter] if letter in inside else next(place) for letter in self.axes.letters)
 
 

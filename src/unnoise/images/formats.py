@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,19 +23,28 @@ class Format:
     codec: str = ""
     """How libvips calls it: `<codec>load` and `<codec>save`; empty: not libvips' business."""
     alpha: bool = True
+    """Whether it can hold transparency."""
+    ink: bool = False
+    """Whether it can hold CMYK."""
+    stacks: bool = False
+    """Whether it can hold several pictures, and any number of channels."""
 
 
 PNG = Format("PNG", (".png",), ("uint8", "uint16"), "png")
-JPEG = Format("JPEG", (".jpg", ".jpeg"), ("uint8",), "jpeg", alpha=False)
+JPEG = Format("JPEG", (".jpg", ".jpeg"), ("uint8",), "jpeg", alpha=False, ink=True)
 WEBP = Format("WebP", (".webp",), ("uint8",), "webp")
-TIFF = Format("TIFF", (".tif", ".tiff"), ("uint8", "uint16", "float32", "float64"), "tiff")
-HEIF = Format("HEIF", (".avif", ".heic", ".heif"), ("uint8", "uint16"), "heif")
-NPY = Format("NumPy", (".npy",), ("uint8", "uint16", "float16", "float32", "float64"))
+TIFF = Format("TIFF", (".tif", ".tiff"), ("uint8", "uint16", "float16", "float32", "float64"), "tiff", ink=True, stacks=True)
+AVIF = Format("AVIF", (".avif",), ("uint8", "uint16"), "heif")
+HEIC = Format("HEIC", (".heic", ".heif"), ("uint8", "uint16"))
+NPY = Format("NumPy", (".npy",), ("uint8", "uint16", "float16", "float32", "float64"), ink=True, stacks=True)
 
-FORMATS = (PNG, JPEG, WEBP, TIFF, HEIF, NPY)
+ZARR = Format("Zarr", (".zarr",), NPY.depths, ink=True, stacks=True)
+RAW = Format("camera raw", (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), ())
+
+FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, NPY, ZARR, RAW)
 
 SUFFIXES: tuple[str, ...] = tuple(suffix for form in FORMATS for suffix in form.suffixes)
-"""The endings of file names that can be read and written, lower case, with the dot; capitals are taken too."""
+"""The endings of file names that can be read, and but for camera raw written, lower case, with the dot; capitals are taken too."""
 
 
 def is_picture(path: str | Path) -> bool:
@@ -49,6 +59,11 @@ def format_of(path: Path) -> Format:
             return form
     ending = f"the suffix {path.suffix}" if path.suffix else "no suffix"
     raise UsageError(f"{path} has {ending}, but a picture file ends in one of {', '.join(SUFFIXES)}.")
+
+
+def result_name(name: str) -> str:
+    """What the result of a picture of this name is called where no other format is asked for: camera raw becomes TIFF."""
+    return str(Path(name).with_suffix(".tif")) if Path(name).suffix.lower() in RAW.suffixes else name
 
 
 def recognise(data: bytes) -> Format | None:
@@ -67,7 +82,15 @@ def recognise(data: bytes) -> Format | None:
             return form
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return WEBP
-    return HEIF if data[4:8] == b"ftyp" else None
+    if data[4:8] == b"ftyp":
+        return (
+            AVIF
+            if b"avif" in data[8:64] or b"avis" in data[8:64]
+            else HEIC
+            if re.search(b"hei[cxms]|hevc|mif1", data[8:64])
+            else None
+        )
+    return None
 
 
 def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> list[Path]:
@@ -82,7 +105,7 @@ def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> li
     for path in (match for named in paths for match in _matches(Path(named))):
         if not path.exists():
             raise UsageError(f"There is no file or folder {path}; check the name.")
-        if not path.is_dir():
+        if not path.is_dir() or is_zarr(path):
             found[path] = None
             continue
         inside = sorted(_pictures_in(path, recursive))
@@ -101,7 +124,15 @@ def _matches(path: Path) -> list[Path]:
 
 
 def _pictures_in(folder: Path, recursive: bool) -> Iterator[Path]:
-    for path in folder.rglob("*") if recursive else folder.iterdir():
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and is_picture(path) and path.is_file():
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if is_picture(path) and (path.is_file() or is_zarr(path)):
             yield path
+        elif recursive and path.is_dir() and not path.is_symlink():
+            yield from _pictures_in(path, recursive)
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether this folder is a Zarr, which counts as one file."""
+    return path.suffix.lower() in ZARR.suffixes and path.is_dir()

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from unnoise.images.arrays_on_disk import Axes
 from unnoise.images.picture import Layout, Metadata, Picture, Pixels
 
 
@@ -74,12 +75,19 @@ class Source:
     """
 
     def __init__(
-        self, path: Path, frames: int, decode: Callable[[int], tuple[Regions, Layout, Metadata]], outer: tuple[int, ...] | None
+        self,
+        path: Path,
+        frames: int,
+        decode: Callable[[int], tuple[Regions, Layout, Metadata]],
+        outer: tuple[int, ...] | None = None,
+        axes: Axes | None = None,
     ) -> None:
         self.path = path
         self.frames = frames
         self.outer = outer
         """The shape in which the frames are arranged, such as (T, Z); None: a single picture."""
+        self.axes = axes
+        """Of the array that the file is, for .npy and Zarr."""
         self._decode = decode
         self._last = ExitStack()
 

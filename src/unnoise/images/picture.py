@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from unnoise.images import tags
 
 Pixels = npt.NDArray[Any]
 """(H, W) or (H, W, C): uint8, uint16, or float with black 0 and white 1."""
@@ -34,13 +35,27 @@ class Layout:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says besides its pixels; only `images` itself looks inside, others hand it on."""
+    """What a file says besides its pixels; only `images` itself looks inside, others hand it on. What is empty is absent."""
 
-    fields: Mapping[str, bytes | str | int | float] = field(default_factory=dict)
-    """Under libvips' names: icc-profile-data, exif-data and its decoded exif-*, xmp-data, iptc-data, orientation …"""
+    exif: bytes = b""
+    """The block as cameras write it, from its TIFF header on."""
+
+    xmp: bytes = b""
+    icc: bytes = b""
+
+    iptc: bytes = b""
+    """Photoshop's image resources (8BIM …), in which JPEG and TIFF keep IPTC."""
 
     resolution: tuple[float, float] | None = None
     """Horizontal and vertical, in pixels per millimetre; None: unknown."""
+
+    coding: object = None
+    """How the file was made, and what only its own format can hold: `jpeg.Coding` and its like. Another format ignores it."""
+
+    @property
+    def orientation(self) -> int:
+        """How the picture is to be turned when it is shown, 1 … 8 after EXIF; 1: as it is."""
+        return tags.orientation(self.exif)
 
 
 @dataclass(frozen=True, eq=False)

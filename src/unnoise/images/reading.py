@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.images import tiff, vips
+from unnoise.images import heic, jpeg, png, raw, tiff, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
-from unnoise.images.formats import FORMATS, NPY, TIFF, WEBP, Format, format_of, recognise
+from unnoise.images.formats import AVIF, FORMATS, HEIC, JPEG, NPY, PNG, RAW, TIFF, WEBP, ZARR, Format, format_of, recognise
 from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
 from unnoise.images.pixels import DTYPES
+from unnoise.images.tags import upright
 
 Decoded = tuple[Regions, Layout, Metadata]
 
@@ -49,25 +56,42 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
     Raises UsageError and UnnoiseError as `read` does, now or when a frame is taken.
     """
     path = Path(path)
-    format_of(path)  # only to refuse a foreign suffix: camera raw files, for one, look like TIFFs inside
+    form = _recognised(path)
+    if form is ZARR:
+        return _open_zarr(path, axes)
+    if form is NPY:
+        return _open_npy(path, axes)
+    decode = partial(DECODERS[form], path)
+    if form not in (TIFF, WEBP):
+        return Source(path, 1, lambda _: decode(0))
+    try:
+        count = vips.pages(path, form)
+    except vips.DecodingError as error:
+        if form is not TIFF:
+            raise _damaged(path, str(error)) from error
+        count = 1  # tifffile may know more
+    if form is TIFF and (found := tiff.stack(path, count)):
+        array, letters = found
+        return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path, 0)[0])
+    return Source(path, count, decode, None if count == 1 else (count,))
+
+
+def _recognised(path: Path) -> Format:
+    named = format_of(path)
+    if named is ZARR and path.is_dir():
+        return ZARR
     start = _start(path)
     if not start:
         raise UnnoiseError(f"{path} is empty; get the file again from where it came.")
+    if named is RAW:  # many look like TIFFs inside
+        return RAW
     form = recognise(start)  # the content decides, as names often err
     if form is None:
         known = ", ".join(form.name for form in FORMATS)
         raise UnnoiseError(
             f"{path} is not a picture although it ends in {path.suffix}; give a file in one of the formats {known}."
         )
-    if form is NPY:
-        return _open_npy(path, axes)
-    try:
-        count = vips.pages(path, form) if form in (TIFF, WEBP) else 1
-    except vips.DecodingError as error:
-        if form is not TIFF:
-            raise _damaged(path, str(error)) from error
-        count = 1
-    return Source(path, count, _decoder(path, form), None if count == 1 else (count,))
+    return form
 
 
 def _start(path: Path) -> bytes:
@@ -82,26 +106,58 @@ def _start(path: Path) -> bytes:
         raise UnnoiseError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _decoder(path: Path, form: Format) -> Callable[[int], Decoded]:
-    def decode(index: int) -> Decoded:
-        try:
-            return vips.decode(path, form, str(path), index)
-        except vips.DecodingError as error:
-            other = _second_opinion(path) if form is TIFF else None
-            if other is None:
-                raise _damaged(path, str(error)) from error
-            return other
-
-    return decode
-
-
-def _second_opinion(path: Path) -> Decoded | None:
+def _by_vips(path: Path, form: Format, index: int) -> Decoded:
     try:
-        return tiff.decode(path, str(path))
+        pixels, layout, metadata = vips.decode(path, form, str(path), index)
+    except vips.DecodingError as error:
+        raise _damaged(path, str(error)) from error
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if form is JPEG:
+            metadata = replace(metadata, coding=jpeg.coding(data))
+        elif form is PNG:
+            metadata = replace(metadata, coding=png.coding(data))
+        elif form is AVIF:  # the pixels have been turned
+            metadata = replace(metadata, exif=upright(metadata.exif))
+    return pixels, layout, metadata
+
+
+def _tiff(path: Path, index: int) -> Decoded:
+    metadata, layout, half = tiff.describe(path, index)
+    other = None
+    reason = ""
+    if not half:
+        try:
+            pixels, seen, _ = vips.decode(path, TIFF, str(path), index)
+            return pixels, layout or seen, metadata
+        except vips.DecodingError as error:
+            reason = str(error)
+    try:
+        other = tiff.decode(path, str(path), index, half=half)
     except UnnoiseError:
         raise
     except Exception as error:  # tifffile and its codecs raise nearly every kind on damaged bytes
         raise _damaged(path, str(error).partition("\n")[0]) from error
+    if other is None:
+        raise _damaged(path, reason)
+    return other, layout or Layout.of(other.shape), metadata
+
+
+def _by_library(path: Path, library: ModuleType, _: int) -> Decoded:
+    try:
+        return library.decode(path)
+    except UnnoiseError:
+        raise
+    except Exception as error:  # of which pillow-heif and rawpy have many kinds
+        raise _damaged(path, str(error).partition("\n")[0] or type(error).__name__) from error
+
+
+DECODERS: dict[Format, Callable[[Path, int], Decoded]] = {
+    TIFF: _tiff,
+    HEIC: lambda path, index: _by_library(path, heic, index),
+    RAW: lambda path, index: _by_library(path, raw, index),
+    **{form: lambda path, index, form=form: _by_vips(path, form, index) for form in (PNG, JPEG, WEBP, AVIF)},  # type: ignore[misc]
+}
+"""Frame `index` of a file of each format."""
 
 
 def _open_npy(path: Path, letters: str | None) -> Source:
@@ -109,18 +165,37 @@ def _open_npy(path: Path, letters: str | None) -> Source:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header makes numpy raise nearly every kind too
         raise _damaged(path, str(error).partition("\n")[0]) from error
-    if array.dtype.newbyteorder("=").name not in DTYPES:
+    _check_array(array, path)
+    return _of_array(path, array, Axes.of(array.shape, letters, str(path)), Metadata())
+
+
+def _open_zarr(path: Path, letters: str | None) -> Source:
+    try:
+        found = zarr_stacks.open_array(path)
+    except UnnoiseError:
+        raise
+    except Exception as error:  # zarr too has many
+        raise _damaged(path, str(error).partition("\n")[0]) from error
+    _check_array(found.array, path)
+    axes = Axes.of(found.array.shape, letters or found.letters, str(path))
+    return _of_array(path, found.array, axes, Metadata(coding=found))
+
+
+def _check_array(array: Any, path: Path) -> None:
+    if np.dtype(array.dtype).newbyteorder("=").name not in DTYPES:
         raise UsageError(f"{path} has values of type {array.dtype}; convert it to uint8, uint16, or floats in 0..1.")
     if 0 in array.shape:
         raise UsageError(f"{path} has the shape {array.shape}, which holds no pixels; give at least one row and one column.")
-    axes = Axes.of(array.shape, letters, str(path))
+
+
+def _of_array(path: Path, array: Any, axes: Axes, metadata: Metadata) -> Source:
     outer = axes.outer(array.shape)
 
     def decode(index: int) -> Decoded:
         frame = ArrayFrame(array, axes, index)
-        return frame, Layout.of(frame.shape), Metadata()
+        return frame, axes.layout(frame.shape), metadata
 
-    return Source(path, int(np.prod(outer)), decode, outer or None)
+    return Source(path, math.prod(outer), decode, outer or None, axes)
 
 
 def _damaged(path: Path, reason: str) -> UnnoiseError:

@@ -63,7 +63,7 @@ class Scratch:
         height = max(0, rows.stop - rows.start)
         strip = np.empty((height, *self.shape[1:]), self.dtype)  # (rows, W[, C])
         self._file.seek(rows.start * self._row)
-        if height and self._file.readinto(memoryview(strip).cast("B")) != strip.nbytes:  # type: ignore[attr-defined]
+        if height and self._file.readinto(strip.data.cast("B")) != strip.nbytes:
             raise UnnoiseError("Pixels that were put aside on the disk are gone; is another program clearing temporary files?")
         return strip[:, columns]
 
@@ -79,7 +79,7 @@ class Scratch:
         values = np.ascontiguousarray(np.broadcast_to(pixels, (rows.stop - rows.start, *self.shape[1:])), self.dtype)
         try:
             self._file.seek(rows.start * self._row)
-            self._file.write(memoryview(values).cast("B"))
+            self._file.write(values.data.cast("B"))
             self._file.flush()
         except OSError as error:
             raise UnnoiseError(f"Pixels cannot be put aside on the disk: {error.strerror}; free some space.") from error

@@ -1,54 +1,260 @@
-"""TIFF files that libvips cannot decode, by tifffile: 64-bit floats, and compressions that this libvips was built without."""
+"""TIFF files: what each page says of itself, byte by byte, pixels that libvips cannot decode, and writing. Pixels by tifffile."""
 
 from __future__ import annotations
 
 import logging
 import math
+import mmap
+import struct
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from unnoise.errors import UsageError
-from unnoise.images.picture import Layout, Metadata
+from unnoise.images import tags
+from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.pixels import DTYPES
+from unnoise.images.resolution import resolution_of, tags_of
 from unnoise.images.scratch import Scratch
+from unnoise.images.tags import File, Tags, Value
 
 LIBVIPS_COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}
 """None, the fax codes, LZW, JPEG, Deflate, PackBits: when libvips fails on one of these, the file is damaged."""
 
-TAGS = {34675: "icc-profile-data", 700: "xmp-data", 274: "orientation"}
+COMPRESSIONS = {1: None, 5: "lzw", 8: "zlib", 32946: "zlib", 32773: "packbits", 34925: "lzma", 50000: "zstd"}
+"""Those that lose nothing, which stay as they are; from others we write Deflate."""
+
+STRUCTURE = frozenset(
+    {
+        254,
+        255,
+        256,
+        257,
+        258,
+        259,
+        262,
+        263,
+        264,
+        265,
+        266,
+        273,
+        277,
+        278,
+        279,
+        280,
+        281,
+        284,
+        288,
+        289,
+        290,
+        291,
+        292,
+        293,
+        317,
+    }
+    | {320, 321, 322, 323, 324, 325, 330, 332, 333, 334, 336, 338, 339, 340, 341, 342, 343, 344, 345, 346, 347}
+    | {512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532, 559, 32995, 32996, 32997, 32998, 37724}
+)
+"""Tags that speak of how the pixels are stored, of pages below, or hold other versions of them, such as Photoshop's layers."""
+
+APART = frozenset([tags.XMP, tags.IPTC, tags.PHOTOSHOP, tags.ICC])
+"""Tags whose content other formats keep outside of EXIF."""
 
 
-def decode(path: Path, name: str) -> tuple[Scratch, Layout, Metadata] | None:
-    """Read the one page of a TIFF, pixels (H, W) or (H, W, C), if it is of a kind that only tifffile knows; None if it is not.
+@dataclass(frozen=True)
+class Coding:
+    """How a page of a TIFF was made."""
 
-    Damaged bytes raise whatever tifffile raises. UsageError for several pages and for other channels than grey or RGB.
+    tags: Tags = field(default_factory=lambda: MappingProxyType({}))
+    """All that do not speak of storage, with the directories of EXIF and GPS."""
+    compression: str | None = "zlib"
+    predictor: bool = True
+    tile: tuple[int, int] | None = None
+    rows: int | None = None
+    """Of a strip."""
+    planar: bool = False
+    """The channels lie one after the other."""
+    extra: tuple[int, ...] | None = None
+    """What the channels beyond the colours are: 0 unspecified, 1 alpha that colours were multiplied by, 2 alpha."""
+
+
+def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
+    """What page `index` says, what its channels are (None: colours that are decoded to RGB), and if it holds 16-bit floats."""
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        file = File.of(data)
+        places = [place for place, _ in file.directories()] if file else []
+        if file is None or index >= len(places):
+            return Metadata(), None, False
+        found = file.tags(places[index])
+    own = {code: value for code, value in found.items() if code not in STRUCTURE}
+    exif = {code: value for code, value in own.items() if code not in APART}
+    numbers = {code: _numbers(value) for code, value in found.items() if isinstance(value, Value)}
+
+    def number(code: int, usual: int) -> int:
+        return (numbers.get(code) or (usual,))[0]
+
+    def blob(code: int) -> bytes:
+        value = found.get(code)
+        return value.data if isinstance(value, Value) else b""
+
+    iptc = blob(tags.PHOTOSHOP) or (blob(tags.IPTC) and _resource(0x0404, blob(tags.IPTC)))
+    coding = Coding(
+        own,
+        COMPRESSIONS.get(number(259, 1), "zlib"),
+        number(317, 1) > 1 or number(259, 1) not in COMPRESSIONS,
+        (number(323, 0), number(322, 0)) if 322 in numbers else None,
+        number(278, 0) or None,
+        number(284, 1) == 2,
+        tuple(numbers.get(338, ())),
+    )
+    metadata = Metadata(tags.build(exif) if exif else b"", blob(tags.XMP), blob(tags.ICC), iptc, resolution_of(found), coding)
+    half = number(258, 1) == 16 and number(339, 1) == 3
+    return metadata, _layout(number(262, 1), number(277, 1), coding.extra or ()), half
+
+
+def _layout(photometric: int, samples: int, extra: tuple[int, ...]) -> Layout | None:
+    """From TIFF's PhotometricInterpretation, SamplesPerPixel and ExtraSamples."""
+    named: dict[int, tuple[Any, int]] = {0: ("grey", 1), 1: ("grey", 1), 2: ("rgb", 3), 5: ("cmyk", 4)}
+    if photometric not in named:
+        return None
+    colours, count = named[photometric]
+    if samples == count:
+        return Layout(colours)
+    # many programs leave the alpha of RGB unspecified
+    alpha = samples == count + 1 and ((extra[:1] or (0,))[0] in (1, 2) or colours == "rgb")
+    return Layout(colours, True) if alpha else Layout("channels")
+
+
+def _numbers(value: Value) -> tuple[int, ...]:
+    """Whole numbers of a tag; (): it holds others, or too many to be of use."""
+    codes = {1: "B", 3: "H", 4: "I", 16: "Q"}
+    count = len(value.data) // tags.SIZES[value.kind]
+    return struct.unpack(f"<{count}{codes[value.kind]}", value.data) if value.kind in codes and count < 1000 else ()
+
+
+def _resource(number: int, content: bytes) -> bytes:
+    """One of Photoshop's image resources."""
+    return b"8BIM" + struct.pack(">HHI", number, 0, len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def decode(path: Path, name: str, index: int = 0, *, half: bool = False) -> Scratch | None:
+    """Decode a page of a kind that only tifffile knows, 16-bit floats among them if `half`; None: it is not of such a kind.
+
+    Damaged bytes raise whatever tifffile raises. UsageError for types that are no pixel's.
     """
     import tifffile
 
     logging.getLogger("tifffile").addHandler(logging.NullHandler())  # or its warnings about damage reach the terminal
     with tifffile.TiffFile(path) as file, np.errstate(all="ignore"):  # it calculates with damaged tags too
-        page: Any = file.pages[0]
+        page: Any = file.pages[index]
         common = page.dtype is None or page.dtype != np.float64
-        if common and int(page.compression) in LIBVIPS_COMPRESSIONS:
+        if common and not half and int(page.compression) in LIBVIPS_COMPRESSIONS:
             return None
-        if len(file.pages) > 1:
-            raise UsageError(f"{name} holds {len(file.pages)} pages; save each page as a file of its own.")
         whole = page.dtype is not None and page.dtype.name in DTYPES and page.bitspersample == 8 * page.dtype.itemsize
-        if not whole or page.photometric.name not in ("MINISBLACK", "RGB") or page.samplesperpixel > 4 or page.imagedepth > 1:
+        if not whole or page.photometric.name not in ("MINISBLACK", "RGB", "SEPARATED") or page.imagedepth > 1:
             kind = f"{page.samplesperpixel} {page.photometric.name} channels of {page.bitspersample} bits"
-            raise UsageError(
-                f"{name} is a TIFF of {kind}, which is not supported for now; convert it to 8- or 16-bit grey or RGB."
-            )
+            raise UsageError(f"{name} is a TIFF of {kind}, which is not supported; convert it to 8- or 16-bit grey or RGB.")
         segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
-        if len(segments) != math.prod(page.chunked) or not all(
-            0 < start < start + n <= path.stat().st_size for start, n in segments
-        ):
+        size = path.stat().st_size
+        if len(segments) != math.prod(page.chunked) or not all(0 < start < start + n <= size for start, n in segments):
             raise ValueError("strips or tiles are missing")  # tifffile would fill their place with zeros
         pixels = page.asarray()
         if page.samplesperpixel > 1 and page.planarconfig.name == "SEPARATE":
             pixels = np.moveaxis(pixels, 0, -1)  # (H, W, C)
-        fields = {key: page.tags[code].value for code, key in TAGS.items() if code in page.tags}
-    fields = {key: int(value) if key == "orientation" else bytes(value) for key, value in fields.items()}
-    return Scratch.of(np.ascontiguousarray(pixels)), Layout.of(pixels.shape), Metadata(fields)
+    return Scratch.of(np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")))
+
+
+class Writer:
+    """Pages of a TIFF file, one after the other; `finish` adds what they say."""
+
+    def __init__(self, path: Path, nbytes: int) -> None:
+        """Begin the file at `path`, of about `nbytes` bytes of pixels."""
+        import tifffile
+
+        self._path = path
+        # classic TIFF ends at 4 GiB, and compression cannot be relied upon
+        self._writer = tifffile.TiffWriter(path, bigtiff=nbytes > 2**31, byteorder="<")
+        self._said: list[Tags] = []
+
+    def add(self, pixels: Pixels, layout: Layout, metadata: Metadata) -> None:
+        """Write one page; nothing is lost."""
+        own = metadata.coding if isinstance(metadata.coding, Coding) else Coding()
+        samples = pixels.shape[2] if pixels.ndim == 3 else 1
+        options: dict[str, Any] = {}
+        if samples > 1:
+            beyond = samples - {"rgb": 3, "cmyk": 4}.get(layout.colours, 1)
+            extra = own.extra if own.extra is not None and len(own.extra) == beyond else (2 * layout.alpha,) * beyond
+            options = {"extrasamples": extra, "planarconfig": "separate" if own.planar else "contig"}
+        if own.tile:
+            options["tile"] = own.tile
+        elif own.rows and own.rows < pixels.shape[0]:
+            options["rowsperstrip"] = own.rows
+        self._writer.write(
+            np.moveaxis(pixels, -1, 0) if own.planar and samples > 1 else pixels.reshape(*pixels.shape[:2], *pixels.shape[2:]),
+            photometric={"rgb": "rgb", "cmyk": "separated"}.get(layout.colours, "minisblack"),
+            compression=own.compression,
+            predictor=own.predictor and own.compression not in (None, "packbits"),
+            metadata=None,
+            software=False,
+            **options,
+        )
+        self._said.append(_said(metadata))
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def finish(self) -> None:
+        """Give each page its tags."""
+        self.close()
+        with self._path.open("r+b") as opened:
+            with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                file = File.of(data)
+                assert file is not None  # we wrote it
+                end, made = len(data), []
+                places = [place for place, _ in file.directories()]
+                following = 0
+                for place, said in zip(reversed(places), reversed(self._said), strict=True):
+                    end += end % 2
+                    directory = file.grown(place, said, end, following)
+                    made.append((end, directory))
+                    following, end = end, end + len(directory)
+                head, pointer = file.first, struct.pack(file.pointer, following)
+            for place, directory in made:
+                opened.seek(place)
+                opened.write(directory)
+            opened.seek(head)
+            opened.write(pointer)
+
+
+def _said(metadata: Metadata) -> Tags:
+    """The tags of a page with this metadata: its own if it was read from a TIFF, else what EXIF and the rest say."""
+    if isinstance(metadata.coding, Coding):
+        return metadata.coding.tags
+    said = {code: value for code, value in tags.first(metadata.exif).items() if code not in STRUCTURE}
+    if metadata.resolution and tags.X_RESOLUTION not in said:
+        said |= tags_of(metadata.resolution)
+    for code, content in {tags.XMP: metadata.xmp, tags.PHOTOSHOP: metadata.iptc, tags.ICC: metadata.icc}.items():
+        if content:
+            said[code] = Value(1 if code == tags.XMP else 7, content)
+    return said
+
+
+def stack(path: Path, pages: int) -> tuple[Any, str] | None:
+    """A stack that ImageJ wrote behind a single page, (…, H, W[, C]) as it lies in the file, and its axes; None: it is none."""
+    import tifffile
+
+    if pages != 1:
+        return None
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    try:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            if not file.is_imagej or series.dataoffset is None or series.size == math.prod(file.pages[0].shape):
+                return None
+            array = np.memmap(path, series.dtype.newbyteorder(file.byteorder), "r", series.dataoffset, series.shape)
+            return array, str(series.axes)
+    except Exception:  # damage, of which the decoder will speak
+        return None

@@ -7,13 +7,15 @@ import contextlib
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.images.formats import HEIF, JPEG, TIFF, WEBP, Format
+from unnoise.images import jpeg, png, tags
+from unnoise.images.formats import AVIF, JPEG, PNG, WEBP, Format
 from unnoise.images.picture import Layout, Metadata, Pixels
+from unnoise.images.resolution import resolution_of
 from unnoise.images.scratch import Scratch
 
 DTYPES_OF = {"uchar": "uint8", "ushort": "uint16", "float": "float32", "double": "float64"}
@@ -25,9 +27,6 @@ STRIP = 128
 
 COLOURS = {"b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband"}
 """How libvips calls grey and RGB; all else (CMYK, Lab, XYZ …) has other channels."""
-
-CARRIED = {"icc-profile-data", "xmp-data", "iptc-data", "orientation", "resolution-unit"}
-"""Metadata fields that go from file to file, besides those of EXIF."""
 
 
 class DecodingError(Exception):
@@ -62,6 +61,11 @@ def _silence_glib(pyvips: Any) -> None:
         atexit.register(pyvips.glib_lib.g_log_remove_handler, domain, handler)
 
 
+def srgb_profile() -> bytes:
+    """An ICC profile of sRGB."""
+    return bytes(libvips().Image.profile_load("srgb"))
+
+
 def decode(path: Path, form: Format, name: str, page: int = 0) -> tuple[Scratch, Layout, Metadata]:
     """Decode a file, or one of its pages: pixels in the file's own type as stored, what the channels are, and metadata.
 
@@ -78,18 +82,30 @@ def decode(path: Path, form: Format, name: str, page: int = 0) -> tuple[Scratch,
             raise UsageError(f"{name} has values of type {image.format}; convert it to 8 or 16 bits, or floats in 0..1.")
         shape = (image.height, image.width) if image.bands == 1 else (image.height, image.width, image.bands)
         pixels = Scratch(shape, dtype)
-        bits = int(image.get("bits-per-sample")) if form is HEIF and image.format == "ushort" else 0
+        bits = int(image.get("bits-per-sample")) if form is AVIF and image.format == "ushort" else 0
         region = pyvips.Region.new(image)
         for top in range(0, image.height, STRIP):
             rows = min(STRIP, image.height - top)
             strip = np.frombuffer(region.fetch(0, top, image.width, rows), dtype).reshape(rows, *shape[1:])
             pixels[top : top + rows] = _full_range(strip, bits) if bits else strip
-        fields = {key: image.get(key) for key in image.get_fields() if key in CARRIED or key.startswith("exif-")}
+        metadata = _metadata(image)
     except pyvips.Error as error:
         raise DecodingError(_reason(error)) from error
     except UnicodeDecodeError as error:  # pyvips takes all names and texts that libvips found for UTF-8
         raise DecodingError("its metadata is not valid text") from error
-    return pixels, layout, Metadata(fields, (image.xres, image.yres))
+    return pixels, layout, metadata
+
+
+def _metadata(image: Any) -> Metadata:
+    def blob(name: str) -> bytes:
+        return bytes(image.get(name)) if image.get_typeof(name) else b""
+
+    exif = blob("exif-data").removeprefix(b"Exif\0\0")
+    # 1 pixel per millimetre is what libvips says when it does not know, and it does not look into EXIF in each format
+    resolution = resolution_of(tags.first(exif)) if (image.xres, image.yres) == (1.0, 1.0) else (image.xres, image.yres)
+    return Metadata(
+        exif, blob("xmp-data"), blob("icc-profile-data"), blob("iptc-data").removeprefix(b"Photoshop 3.0\0"), resolution
+    )
 
 
 def pages(path: Path, form: Format) -> int:
@@ -104,29 +120,32 @@ def pages(path: Path, form: Format) -> int:
         raise DecodingError("its metadata is not valid text") from error
 
 
-def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, suffix: str, path: Path) -> None:
-    """Write a file of `form` that holds `pixels`, which must be of one of its depths; memory that is mapped is not copied.
+def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, file: BinaryIO) -> None:
+    """Write a PNG, JPEG, WebP or AVIF that holds `pixels`, of one of its depths; memory that is mapped is not copied.
 
-    JPEG and AVIF lose a little (quality 95, full chroma), PNG, TIFF and WebP nothing. Raises EncodingError.
+    No metadata but the resolution; in AVIF all, though EXIF in libvips' own words. JPEG takes quality and chroma from
+    `metadata.coding` if that is a JPEG's, else 95 and full; AVIF is of quality 95, full chroma. Raises EncodingError.
     """
     pyvips = libvips()
-    options: dict[str, Any] = {}
-    if form is JPEG:
-        options = {"Q": 95, "subsample_mode": "off"}
+    options: dict[str, Any] = {"keep": "none"}
+    own = metadata.coding
+    if form is PNG:
+        options["interlace"] = isinstance(own, png.Coding) and own.interlaced
+    elif form is JPEG:
+        made = own if isinstance(own, jpeg.Coding) else None
+        options |= {"Q": made.quality if made else 95, "subsample_mode": "on" if made and made.subsampled else "off"}
+        options["interlace"] = bool(made and made.progressive)
     elif form is WEBP:
-        options = {"lossless": True, "exact": True}  # exact: keep the colours under transparent pixels
-    elif form is TIFF:
-        options = {"compression": "deflate", "predictor": "float" if pixels.dtype.kind == "f" else "horizontal"}
-        options["bigtiff"] = pixels.nbytes > 2**31  # classic TIFF ends at 4 GiB, and compression cannot be relied upon
-    elif form is HEIF:
-        options = {"compression": "av1" if suffix == ".avif" else "hevc", "Q": 95, "subsample_mode": "off"}
+        options |= {"lossless": True, "exact": True}  # exact: keep the colours under transparent pixels
+    elif form is AVIF:
+        options = {"compression": "av1", "Q": 95, "subsample_mode": "off"}
         if pixels.dtype == np.uint16:
             options["bitdepth"] = 12
             # libvips drops the lowest 4 bits: hand it 12 bits already rounded, in their place
             pixels = (((pixels.astype(np.uint32) * 4095 + 32767) // 65535) << 4).astype(np.uint16)
     try:
         image = _image(pyvips, pixels, layout, metadata)
-        getattr(image, f"{form.codec}save")(str(path), **options)
+        getattr(image, f"{form.codec}save_target")(pyvips.Target.new_to_descriptor(file.fileno()), **options)
     except pyvips.Error as error:
         raise EncodingError(_reason(error)) from error
 
@@ -139,14 +158,15 @@ def _image(pyvips: Any, pixels: Pixels, layout: Layout, metadata: Metadata) -> A
     image = image.copy(interpretation=interpretation)
     if metadata.resolution is not None:
         image = image.copy(xres=metadata.resolution[0], yres=metadata.resolution[1])
-    types = {
-        bytes: pyvips.GValue.blob_type,
-        str: pyvips.GValue.refstr_type,
-        int: pyvips.GValue.gint_type,
-        float: pyvips.GValue.gdouble_type,
+    blobs = {
+        "icc-profile-data": metadata.icc,
+        "xmp-data": metadata.xmp,
+        "exif-data": metadata.exif and b"Exif\0\0" + metadata.exif,
     }
-    for key, value in metadata.fields.items():
-        image.set_type(types[type(value)], key, value)
+    for key, blob in blobs.items():
+        if blob:
+            image.set_type(pyvips.GValue.blob_type, key, blob)
+    image.set_type(pyvips.GValue.gint_type, "orientation", metadata.orientation)
     return image
 
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import written_whole
-from unnoise.images import vips
+from unnoise.images import embedding, tiff, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
-from unnoise.images.formats import NPY, Format, format_of
+from unnoise.images.formats import NPY, RAW, TIFF, ZARR, Format, format_of, is_zarr
 from unnoise.images.opening import Source
-from unnoise.images.picture import Described, Layout, Metadata, Picture, Pixels
+from unnoise.images.picture import Described, Picture, Pixels
 from unnoise.images.pixels import check_array, depth_for, to_depth
 from unnoise.images.scratch import Scratch, Window
 
@@ -59,50 +59,80 @@ class Target:
 
     def __init__(self, path: Path, form: Format, temporary: Path, like: Source | None) -> None:
         self.path, self._form, self._temporary, self._like = path, form, temporary, like
-        self._open: tuple[Scratch, Layout, Metadata] | None = None
+        self._open: tuple[Scratch, Described] | None = None
+        self._tiff: tiff.Writer | None = None
         self._array: Any = None
         self._added = 0
 
     def add(self, picture: Described) -> Canvas:
         """Room for the next picture, of this shape, type and metadata, black as yet. The one before is finished by this."""
         _check(self.path, self._form, picture)
+        if self._added and not self._form.stacks:
+            raise UsageError(f"{self.path} can hold one picture only; write .tif, .npy or .zarr instead.")
+        self._encode()
         dtype = depth_for(picture.dtype, self._form.depths)
-        pixels = self._array_frame(picture, dtype) if self._form is NPY else self._scratch(picture, dtype)
+        pixels = self._in_array(picture, dtype) if self._form in (NPY, ZARR) else self._aside(picture, dtype)
         self._added += 1
         return Canvas(pixels, self._form.depths, str(self.path))
 
     def finish(self) -> None:
-        """Encode what was drawn."""
-        if self._open is not None:
-            pixels, layout, metadata = self._open
-            try:
-                vips.encode(pixels.array(), layout, metadata, self._form, self.path.suffix.lower(), self._temporary)
-            except vips.EncodingError as error:
-                raise UnnoiseError(
-                    f"{self.path} cannot be encoded here ({error}); choose another format, such as .png."
-                ) from error
-        if self._array is not None:
+        """Encode what is left and complete the file."""
+        self._encode()
+        if self._tiff is not None:
+            self._tiff.finish()
+        if isinstance(self._array, np.memmap):
             self._array.flush()
 
     def close(self) -> None:
         """Give all room back."""
         if self._open is not None:
             self._open[0].close()
-        self._array = None
+        if self._tiff is not None:
+            self._tiff.close()
+        self._open = self._array = None
 
-    def _scratch(self, picture: Described, dtype: np.dtype[Any]) -> Scratch:
-        if self._added:
-            raise UsageError(f"{self.path} can hold one picture only; write .npy instead.")
+    def _aside(self, picture: Described, dtype: np.dtype[Any]) -> Scratch:
         pixels = Scratch(picture.shape, dtype, self._temporary.parent)
-        self._open = pixels, picture.layout, picture.metadata
+        self._open = pixels, picture
         return pixels
 
-    def _array_frame(self, picture: Described, dtype: np.dtype[Any]) -> ArrayFrame:
+    def _in_array(self, picture: Described, dtype: np.dtype[Any]) -> ArrayFrame:
         outer = (self._like.outer if self._like else None) or ()
+        axes = (self._like.axes if self._like else None) or Axes.plain(len(outer), len(picture.shape))
         if self._array is None:
-            self._array = np.lib.format.open_memmap(self._temporary, "w+", dtype, (*outer, *picture.shape))
-        axes = Axes("ABDEFGHIJKLM"[: len(outer)] + "YXC"[: len(picture.shape)])
+            shape = axes.whole(outer, picture.shape)
+            if self._form is NPY:
+                self._array = np.lib.format.open_memmap(self._temporary, "w+", dtype, shape)
+            else:
+                own = picture.metadata.coding
+                like = own if isinstance(own, zarr_stacks.Coding) else None
+                self._array = zarr_stacks.create_array(self._temporary, shape, dtype, like)
+        if (frame := axes.frame(self._array.shape)) != picture.shape or self._array.dtype != dtype:
+            raise UsageError(
+                f"{self.path} holds pictures of one shape and type, {frame} and {self._array.dtype}, but one of {picture.shape} "
+                f"and {dtype} is to follow; write .tif instead."
+            )
         return ArrayFrame(self._array, axes, self._added)
+
+    def _encode(self) -> None:
+        """Bring the picture that was drawn into the file."""
+        if self._open is None:
+            return
+        pixels, picture = self._open
+        if self._form is TIFF:
+            if self._tiff is None:
+                frames = len(self._like) if self._like else 1
+                self._tiff = tiff.Writer(self._temporary, frames * pixels.nbytes)
+            self._tiff.add(pixels.array(), picture.layout, picture.metadata)
+        else:
+            try:
+                embedding.save(pixels.array(), picture.layout, picture.metadata, self._form, self._temporary)
+            except vips.EncodingError as error:
+                raise UnnoiseError(
+                    f"{self.path} cannot be encoded here ({error}); choose another format, such as .png."
+                ) from error
+        pixels.close()
+        self._open = None
 
 
 @contextmanager
@@ -129,14 +159,16 @@ def create(path: str | Path, like: Source | None = None, *, overwrite: bool = Fa
     """
     path = Path(path)
     form = format_of(path)
-    _check_target(path, overwrite)
+    _check_target(path, form, overwrite)
     with written_whole(path) as temporary, contextlib.closing(Target(path, form, temporary, like)) as target:
         yield target
         target.finish()
 
 
-def _check_target(path: Path, overwrite: bool) -> None:
-    if path.is_dir():
+def _check_target(path: Path, form: Format, overwrite: bool) -> None:
+    if form is RAW:
+        raise UsageError(f"{path} would be camera raw, which cannot be written; write .tif instead.")
+    if path.is_dir() and not is_zarr(path):
         raise UsageError(f"{path} is a folder; give the name of a file.")
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists already; choose another name or ask for overwriting.")
@@ -145,5 +177,11 @@ def _check_target(path: Path, overwrite: bool) -> None:
 
 
 def _check(path: Path, form: Format, picture: Described) -> None:
-    if picture.layout.alpha and not form.alpha:
+    layout = picture.layout
+    if layout.alpha and not form.alpha:
         raise UsageError(f"{path} cannot hold transparency, which {form.name} does not have; write .png or .tif instead.")
+    if layout.colours == "cmyk" and not form.ink:
+        raise UsageError(f"{path} cannot hold CMYK, which {form.name} does not have; write .tif or .jpg instead.")
+    if layout.colours == "channels" and not form.stacks:
+        count = picture.shape[2] if len(picture.shape) == 3 else 1
+        raise UsageError(f"{path} cannot hold {count} channels that are no colours; write .tif, .npy or .zarr instead.")

@@ -1,0 +1,129 @@
+"""What a JPEG file says besides its pixels, as it says it: the segments before the picture, quality, chroma. (ITU T.81, annex B.)"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from unnoise.images.picture import Metadata
+from unnoise.images.tags import Data
+
+KEPT: dict[int, tuple[bytes, ...]] = {
+    0xE0: (b"JFIF\0", b"JFXX\0"),
+    0xE1: (b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"),
+    0xE2: (b"ICC_PROFILE\0",),
+    0xED: (b"Photoshop 3.0\0",),
+    0xFE: (b"",),
+}
+"""Segments that go from JPEG to JPEG as they are: not those that speak of the coding, of other pictures behind, or that sign it."""
+
+LARGEST = 65533
+"""Bytes that a segment holds."""
+
+LUMINANCE = np.array(
+    # ITU T.81, table K.1, in the zigzag order of files
+    [16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40, 26, 24, 22, 22, 24, 49, 35, 37, 29, 40, 58, 51, 61, 60, 57, 51,
+     56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87, 95, 98, 103, 104, 103, 62, 77, 113, 121, 112, 100, 120, 92,
+     101, 103, 99]
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a JPEG file was made."""
+
+    segments: bytes
+    """Those that are kept, in their order."""
+    quality: int
+    """1 … 100 after the IJG's scale, the nearest to the file's own steps of luminance."""
+    subsampled: bool
+    """Chroma at half the size both ways (4:2:0); all else is written with full chroma."""
+    progressive: bool
+
+
+def segments(data: Data) -> Iterator[tuple[int, bytes]]:
+    """Marker and content of each segment before the first scan, as far as the data goes."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xFF:  # padding
+            place += 1
+            continue
+        if marker == 0xDA:
+            return
+        size = int.from_bytes(data[place + 2 : place + 4], "big")
+        yield marker, bytes(data[place + 4 : place + 2 + size])
+        place += 2 + size
+
+
+def coding(data: Data) -> Coding:
+    """How this file was made."""
+    kept, quality, subsampled, progressive = b"", 95, False, False
+    for marker, content in segments(data):
+        if marker in KEPT and content.startswith(KEPT[marker]):
+            kept += segment(marker, content)
+        elif marker == 0xDB:
+            quality = _quality(content) or quality
+        elif marker in (0xC0, 0xC1, 0xC2):
+            progressive = marker == 0xC2
+            subsampled = len(content) >= 15 and content[5] == 3 and content[7] == 0x22 and content[10] == content[13] == 0x11
+    return Coding(kept, quality, subsampled, progressive)
+
+
+def _quality(tables: bytes) -> int | None:
+    """The IJG quality whose table of luminance is nearest; None: there is no such table in this segment."""
+    place = 0
+    while place < len(tables):
+        wide, number = tables[place] >> 4, tables[place] & 15
+        steps = np.frombuffer(tables[place + 1 : place + 65 + 64 * bool(wide)], ">u2" if wide else "u1").astype(int)
+        if number == 0 and len(steps) == 64:
+            qualities = np.arange(1, 101)
+            scales = np.where(qualities < 50, 5000 // qualities, 200 - 2 * qualities)
+            standard = np.clip((LUMINANCE * scales[:, None] + 50) // 100, 1, 255)  # (100, 64)
+            return int(qualities[np.abs(standard - steps).sum(1).argmin()])
+        place += 65 + 64 * bool(wide)
+    return None
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return b"\xff" + bytes([marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+def _jfif(resolution: tuple[float, float] | None) -> bytes:
+    """The segment that says what pixels are and how large, in whole dots per inch or per centimetre: whichever is nearer."""
+    unit, across, down = 0, 1, 1
+    if resolution:
+        lengths = {1: 25.4, 2: 10.0}
+        errors = {
+            unit: sum(abs(length * value - round(length * value)) / length for value in resolution)
+            for unit, length in lengths.items()
+        }
+        unit = min(errors, key=lambda unit: errors[unit])
+        across, down = (min(65535, max(1, round(lengths[unit] * value))) for value in resolution)
+    return segment(0xE0, struct.pack(">5sHBHHBB", b"JFIF\0", 0x0102, unit, across, down, 0, 0))
+
+
+def header(encoded: Data, metadata: Metadata) -> tuple[bytes, int]:
+    """What a file that holds no metadata begins with instead to hold these, and how many of its own bytes that replaces.
+
+    EXIF and XMP larger than a segment are left out; ICC profiles are cut into several.
+    """
+    if isinstance(metadata.coding, Coding):
+        return b"\xff\xd8" + metadata.coding.segments, 2
+    ink = any(marker == 0xEE for marker, _ in segments(encoded))  # JFIF knows no CMYK
+    made = b"\xff\xd8" + (b"" if ink else _jfif(metadata.resolution))
+    for marker, start, content in (
+        (0xE1, b"Exif\0\0", metadata.exif),
+        (0xE1, b"http://ns.adobe.com/xap/1.0/\0", metadata.xmp),
+        (0xED, b"Photoshop 3.0\0", metadata.iptc),
+    ):
+        if content and len(start) + len(content) <= LARGEST:
+            made += segment(marker, start + content)
+    room = LARGEST - 14
+    parts = [metadata.icc[i : i + room] for i in range(0, len(metadata.icc), room)]
+    for number, part in enumerate(parts, 1):
+        made += segment(0xE2, b"ICC_PROFILE\0" + bytes([number, len(parts)]) + part)
+    return made, 2

@@ -1,0 +1,61 @@
+"""What a PNG file says besides its pixels, as it says it: the chunks around the picture. (PNG, third edition, section 11.3.)"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from unnoise.images.picture import Metadata
+from unnoise.images.tags import Data
+
+KEPT = {b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"pHYs", b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME"}
+"""Chunks that go from PNG to PNG as they are: not those that speak of the way the pixels are stored."""
+
+XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a PNG file was made."""
+
+    chunks: bytes
+    """Those that are kept, in their order."""
+    interlaced: bool
+
+
+def chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and end of each chunk, as far as the data goes."""
+    place = 8
+    while place + 12 <= len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4], "big")
+        yield bytes(data[place + 4 : place + 8]), place, end
+        place = end
+
+
+def coding(data: Data) -> Coding:
+    """How this file was made."""
+    kept = b"".join(bytes(data[start:end]) for kind, start, end in chunks(data) if kind in KEPT)
+    return Coding(kept, bytes(data[28:29]) == b"\1")
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def header(encoded: Data, metadata: Metadata) -> tuple[bytes, int]:
+    """What a file that holds no metadata begins with instead to hold these, and how many of its own bytes that replaces."""
+    after = next(start for kind, start, _ in chunks(encoded) if kind == b"IDAT")
+    made = b"".join(bytes(encoded[start:end]) for kind, start, end in chunks(encoded) if end <= after and kind not in KEPT)
+    if isinstance(metadata.coding, Coding):
+        return b"\x89PNG\r\n\x1a\n" + made + metadata.coding.chunks, after
+    if metadata.icc:
+        made += chunk(b"iCCP", b"icc\0\0" + zlib.compress(metadata.icc))
+    if metadata.resolution:
+        made += chunk(b"pHYs", struct.pack(">IIB", *(round(1000 * value) for value in metadata.resolution), 1))
+    if metadata.exif:
+        made += chunk(b"eXIf", metadata.exif)
+    if metadata.xmp:
+        made += chunk(b"iTXt", XMP + metadata.xmp)
+    return b"\x89PNG\r\n\x1a\n" + made, after

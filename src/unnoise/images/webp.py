@@ -1,0 +1,39 @@
+"""Profile, EXIF and XMP of a WebP file, byte by byte. (RFC 9649, section 2.7.)"""
+
+from __future__ import annotations
+
+import struct
+
+from unnoise.images.picture import Metadata
+from unnoise.images.tags import Data
+
+ICC_FLAG, ALPHA_FLAG, EXIF_FLAG, XMP_FLAG = 0x20, 0x10, 0x08, 0x04
+
+
+def rebuilt(encoded: Data, metadata: Metadata) -> bytes:
+    """A file that holds no metadata, with these."""
+    picture, size, alpha = b"", b"", False
+    place = 12
+    while place + 8 <= len(encoded):
+        kind, length = bytes(encoded[place : place + 4]), int.from_bytes(encoded[place + 4 : place + 8], "little")
+        whole = bytes(encoded[place : place + 8 + length + length % 2])
+        if kind == b"VP8L":  # signature, then 14 bits each of width − 1 and height − 1, then alpha
+            bits = int.from_bytes(whole[9:13], "little")
+            size = (bits & 0x3FFF).to_bytes(3, "little") + (bits >> 14 & 0x3FFF).to_bytes(3, "little")
+            alpha = bool(bits >> 28 & 1)
+            picture = whole
+        place += len(whole)
+    flags = ICC_FLAG * bool(metadata.icc) | ALPHA_FLAG * alpha | EXIF_FLAG * bool(metadata.exif) | XMP_FLAG * bool(metadata.xmp)
+    made = b"WEBP" + _chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size)
+    if metadata.icc:
+        made += _chunk(b"ICCP", metadata.icc)
+    made += picture
+    if metadata.exif:
+        made += _chunk(b"EXIF", metadata.exif)
+    if metadata.xmp:
+        made += _chunk(b"XMP ", metadata.xmp)
+    return b"RIFF" + struct.pack("<I", len(made)) + made
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)

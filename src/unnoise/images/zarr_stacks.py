@@ -1,0 +1,80 @@
+"""Zarr arrays and OME-Zarr groups, as pictures or stacks of pictures (extra `zarr`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unnoise.errors import UnnoiseError
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a Zarr was made, so that another like it can be."""
+
+    array: Any
+    """The one that was read."""
+    place: str
+    """Of the array in its group; '': it is by itself."""
+    group: dict[str, Any]
+    """What the group says."""
+    letters: str | None
+    """What it says its axes are."""
+
+
+def _library() -> Any:
+    try:
+        import zarr
+    except ImportError as error:
+        raise UnnoiseError(
+            'Zarr needs the package zarr, which is not installed; install it with: pip install "unnoise[zarr]".'
+        ) from error
+    return zarr
+
+
+def open_array(path: Path) -> Coding:
+    """The array of a Zarr, in an OME-Zarr that of full size. Damage raises what zarr raises; ValueError: there is none."""
+    zarr = _library()
+    found = zarr.open(path, mode="r")
+    if isinstance(found, zarr.Array):
+        names = getattr(found.metadata, "dimension_names", None)
+        plain = all(name and len(name) == 1 for name in names or [])
+        return Coding(found, "", {}, "".join(names) if names and plain else None)
+    said = dict(found.attrs)
+    scales = (said.get("ome") or said).get("multiscales")
+    if not scales:
+        raise ValueError("it is a group without an OME-Zarr picture; name one of its arrays")
+    axes = [axis if isinstance(axis, str) else axis["name"] for axis in scales[0].get("axes", [])]
+    letters = "".join(axes) if all(len(name) == 1 for name in axes) else ""
+    place = str(scales[0]["datasets"][0]["path"])
+    return Coding(found[place], place, said, letters or None)
+
+
+def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], like: Coding | None) -> Any:
+    """An empty array at `path`, cut and compressed like another, in a like group that says of one scale what that one said."""
+    zarr = _library()
+    if like is None:
+        return zarr.create_array(
+            path, shape=shape, dtype=dtype, chunks=(1,) * (len(shape) - 2) + tuple(min(n, 512) for n in shape[-2:])
+        )
+    old = like.array
+    options: dict[str, Any] = {"zarr_format": old.metadata.zarr_format, "attributes": dict(old.attrs)}
+    if shape == old.shape:
+        options |= {"chunks": old.chunks, "shards": old.shards, "compressors": old.compressors, "filters": old.filters}
+        if old.metadata.zarr_format == 3:
+            options |= {"dimension_names": old.metadata.dimension_names}
+    if not like.place:
+        return zarr.create_array(path, shape=shape, dtype=dtype, **options)
+    zarr.open_group(path, mode="w", zarr_format=old.metadata.zarr_format, attributes=_of_one_scale(like.group))
+    return zarr.create_array(path, name=like.place, shape=shape, dtype=dtype, **options)
+
+
+def _of_one_scale(said: dict[str, Any]) -> dict[str, Any]:
+    """What a group says without the smaller versions of the picture, which are not written."""
+    if "ome" in said:
+        return said | {"ome": _of_one_scale(said["ome"])}
+    scales = said["multiscales"]
+    return said | {"multiscales": [scales[0] | {"datasets": scales[0]["datasets"][:1]}]}
