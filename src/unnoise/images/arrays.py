@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.images.arrays_on_disk import Axes
+from unnoise.images.picture import Layout
 from unnoise.images.pixels import DTYPES, check_array, check_range
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ WHITE = {"uint8": 255, "uint16": 65535}
 class Form:
     """What `to_tensor` was given, so that `restore` can give back the same: type, shape, value range, device, alpha."""
 
-    shape: tuple[int, ...]
     dtype: np.dtype[Any] | torch.dtype
     device: torch.device | None
     """Of the tensor that was given; None: it was an array."""
@@ -30,6 +31,10 @@ class Form:
     """(B, 1, H, W), a copy in the type that was given."""
     planes: tuple[int, int, int, int]
     """The shape (B, C, H, W) of the tensor that was made, without alpha."""
+    stacked: tuple[int, ...]
+    """The shape (…, C, H, W) of what was given, with alpha, once its axes were put into this order."""
+    order: tuple[int, ...]
+    """Where each of these axes was; one fewer where there was none of channels."""
 
     def restore(self, tensor: Tensor) -> Any:
         """Turn (B, C, H, W) in 0..1, of any float type and device, into an array or tensor like the one that was given.
@@ -54,53 +59,82 @@ class Form:
             values = values.round_().clamp_(0, WHITE[name]).to(getattr(torch, name))
         else:
             values = tensor.detach().to(getattr(torch, name))
+        *outer, channels, height, width = self.stacked
+        values = values.reshape(math.prod(outer), -1, height, width)  # (B, C, H, W), B and C as given
         if self.alpha is not None:
             values = torch.cat([values, self.alpha.to(values.device)], dim=1)  # (B, C + 1, H, W)
+        values = values.reshape(*outer, channels, height, width)  # (…, C, H, W)
+        if len(self.order) < len(self.stacked):
+            values = values.squeeze(-3)  # (…, H, W)
+        values = values.permute([self.order.index(axis) for axis in range(len(self.order))])
         if not isinstance(self.dtype, np.dtype):
-            return values.to(self.device).reshape(self.shape)
-        array = values[0].permute(1, 2, 0).cpu().numpy().reshape(self.shape)  # (H, W, C) or (H, W)
-        return np.ascontiguousarray(array, dtype=self.dtype)
+            return values.to(self.device).contiguous()
+        return np.ascontiguousarray(values.cpu().numpy(), dtype=self.dtype)
 
 
-def to_tensor(image: Any, *, name: str = "The image") -> tuple[Tensor, Form]:
+def to_tensor(
+    image: Any, *, name: str = "The image", layout: Layout | None = None, axes: str | None = None, group: int = 1
+) -> tuple[Tensor, Form]:
     """Turn an image into a new float32 tensor (B, C, H, W) with black 0 and white 1, and a `Form` that turns it back.
 
     Args:
-        image: an array (H, W) or (H, W, C), or a tensor (H, W), (C, H, W) or (B, C, H, W), with C in 1..4. 2 means grey and
-            alpha, 4 RGB and alpha: the alpha is left out of the tensor and kept in the form. uint8 and uint16 over their whole
-            range, or float16, float32 and float64 in 0..1: a little beyond (−0.5 to 1.5) is noise or overshoot, and is neither
-            refused nor clipped.
+        image: an array (H, W) or (H, W, C), or a tensor (H, W), (C, H, W) or (B, C, H, W), with C in 1..4, or any with `layout` or
+            `axes`. uint8 and uint16 over their whole range, or float16, float32 and float64 in 0..1: a little beyond (−0.5 to 1.5)
+            is noise or overshoot, and is neither refused nor clipped.
         name: the subject of error messages, for instance the file.
+        layout: what the channels are; None: as usual for so many, that is, of 2 and 4 the last is alpha. Alpha is left out of
+            the tensor and kept in the form. Colours stay together; the inks of CMYK and mere channels become pictures of their own.
+        axes: of an image of any dimension, one letter for each: Y and X are rows and columns, C mere channels, S samples of a
+            colour as in `layout`; any other numbers pictures: 'ZYX', 'TCYX', 'ZYXS'. Each picture is a picture of the batch.
+        group: so many mere channels that follow each other stay together.
 
     The tensor shares no memory with `image` and stays on its device.
 
-    Raises UsageError for another shape or type, an image without pixels, NaN or infinite values, and floats on another scale.
+    Raises UsageError for another shape or type, an image without pixels, NaN or infinite values, floats on another scale, axes that
+    do not fit, and channels that do not divide into groups.
     """
     import torch
 
     if isinstance(image, np.ndarray):
-        check_array(image, name)
+        if axes is None:
+            check_array(image, name, any_channels=layout is not None)
+        else:
+            check_array(image.reshape(1, -1), name)
         # from_numpy takes neither foreign byte orders, negative strides nor read-only memory: a copy has none of these
-        native = torch.from_numpy(np.array(image, dtype=image.dtype.newbyteorder("="), order="C"))
-        whole = native.reshape(*image.shape[:2], -1).permute(2, 0, 1).unsqueeze(0)  # (1, C, H, W)
+        whole = torch.from_numpy(np.array(image, dtype=image.dtype.newbyteorder("="), order="C"))
         dtype: np.dtype[Any] | torch.dtype = image.dtype
         device = None
     elif isinstance(image, torch.Tensor):
-        _check_tensor(image, name)
+        _check_tensor(image, name, any_shape=axes is not None, any_channels=layout is not None)
         whole = image.detach()
-        whole = whole.reshape((1,) * (4 - whole.dim()) + tuple(whole.shape))  # (B, C, H, W)
         dtype, device = image.dtype, image.device
     else:
         raise UsageError(f"{name} must be a numpy array or a torch tensor, not {type(image).__name__}; try np.asarray(image).")
-    alpha = whole[:, -1:].clone() if whole.shape[1] in (2, 4) else None
-    colours = whole if alpha is None else whole[:, :-1]
+    if axes is None:
+        axes = ("YXS" if isinstance(image, np.ndarray) else "NSYX"[-whole.dim() :])[: whole.dim()] if whole.dim() > 2 else "YX"
+    letters = Axes.of(tuple(whole.shape), axes, name).letters
+    order = tuple(sorted(range(len(letters)), key=lambda i: "CSYX".find(letters[i])))  # others come first, as they are
+    stacked = whole.permute(order)
+    if not {"C", "S"} & set(letters):
+        stacked = stacked.unsqueeze(-3)  # (…, C, H, W)
+    pictures = stacked.reshape(-1, *stacked.shape[-3:])  # (B, C, H, W)
+    usual = Layout("channels") if "C" in letters else Layout.of((0, 0, pictures.shape[1]))
+    layout = layout or usual
+    alpha = pictures[:, -1:].clone() if layout.alpha else None
+    colours = pictures if alpha is None else pictures[:, :-1]
+    if layout.colours in ("cmyk", "channels"):
+        if colours.shape[1] % group:
+            raise UsageError(
+                f"{name} has {colours.shape[1]} channels, which do not divide into groups of {group}; choose another."
+            )
+        colours = colours.reshape(-1, group, *colours.shape[-2:])  # (B · C / group, group, H, W)
     if colours.dtype.is_floating_point:
         _check_values(colours, name)
     tensor = colours.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
     if _name(dtype) in WHITE:
         tensor /= WHITE[_name(dtype)]
     batch, channels, height, width = tensor.shape
-    return tensor, Form(tuple(image.shape), dtype, device, alpha, (batch, channels, height, width))
+    return tensor, Form(dtype, device, alpha, (batch, channels, height, width), tuple(stacked.shape), order)
 
 
 def _name(dtype: np.dtype[Any] | torch.dtype) -> str:
@@ -108,11 +142,12 @@ def _name(dtype: np.dtype[Any] | torch.dtype) -> str:
     return dtype.newbyteorder("=").name if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
 
 
-def _check_tensor(image: Tensor, name: str) -> None:
+def _check_tensor(image: Tensor, name: str, *, any_shape: bool, any_channels: bool) -> None:
     shape = tuple(image.shape)
     if _name(image.dtype) not in DTYPES:
         raise UsageError(f"{name} has values of type {image.dtype}; convert it to uint8, uint16, or floats in 0..1.")
-    if image.dim() not in (2, 3, 4) or (image.dim() > 2 and shape[-3] not in (1, 2, 3, 4)):
+    wrong = image.dim() not in (2, 3, 4) or (image.dim() > 2 and shape[-3] not in (1, 2, 3, 4) and not any_channels)
+    if wrong and not any_shape:
         channels_last = image.dim() in (3, 4) and shape[-1] in (1, 2, 3, 4)
         remedy = "move the channels first with image.movedim(-1, -3)" if channels_last else "split it into such images"
         raise UsageError(
