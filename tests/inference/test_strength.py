@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from handmade import Affine, model_of
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from handmade import Affine, model_of
 from unnoise import images
 from unnoise.errors import UsageError
 from unnoise.inference.blend_arrays import blend_arrays

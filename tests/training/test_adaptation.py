@@ -98,7 +98,7 @@ def test_bad_files_are_named_and_passed_over(tmp_path: Path) -> None:
 
 def test_a_student_without_its_teacher_names_models_that_can() -> None:
     student = _model(scheme="distillation")
-    with pytest.raises(UsageError, match="ap-bsn|default"):
+    with pytest.raises(UsageError, match=r"ap-bsn|default"):
         adapt(student, _noisy(1), steps=1)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unnoise.cli.fields import assignments
+from unnoise.errors import UsageError
+
+if TYPE_CHECKING:
+    from unnoise.model import Model
 
 
 def denoise(
@@ -36,6 +40,14 @@ def denoise(
             "--report", help="Judge each result: its gain in dB, lost structure, doubtful places, as NAME.report.png and .json."
         ),
     ] = False,
+    adapt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STEPS|MINUTES",
+            help="First let the model learn on from these very pictures, as 200 (steps) or 3m; kept only if better.",
+        ),
+    ] = None,
+    save_model: Annotated[Path | None, typer.Option(help="Write the adapted model to this .safetensors file.")] = None,
     set_: Annotated[
         list[str], typer.Option("--set", help="Apply the model otherwise than its recipe says, as scheme.partitions=4.")
     ] = [],  # noqa: B006
@@ -60,22 +72,29 @@ def denoise(
     from unnoise.inference.manifest import fingerprint
     from unnoise.inference.one_file import denoise_file
     from unnoise.inference.strength import check
+    from unnoise.training.adaptation import parse_length
 
     # before the model is loaded: bad calls answer at once
     check(strength, detail)
+    length = parse_length(adapt) if adapt else None
+    _check_save_model(save_model, adapt, overwrite)
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite)
     if model == "auto":
         model = zoo.choose_for([job.source for job in made.jobs])
-    loaded = zoo.load(model).applied(assignments(set_)).to(device or "auto")
+    loaded = zoo.load(model).applied(assignments(set_))
     options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision}
     options |= {"strength": strength, "detail": detail, "report": report}
+    settings = fingerprint(loaded, options | ({"adapt": adapt} if adapt else {}))
+    if length:
+        loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model)
+    loaded.to(device or "auto")
     with files_bar() as progress:
         outcome = run(
             made,
             lambda job, replace, on_tile: denoise_file(
                 loaded, job.source, job.target, overwrite=replace, progress=on_tile, **options
             ),
-            fingerprint(loaded, options),
+            settings,
             overwrite=overwrite,
             progress=progress,
         )
@@ -87,3 +106,31 @@ def denoise(
         typer.echo(f"unnoise: {sentence}", err=True)
     if outcome.failures:
         raise typer.Exit(outcome.exit_status)
+
+
+def _check_save_model(path: Path | None, adapt: str | None, overwrite: bool) -> None:
+    if path is None:
+        return
+    if not adapt:
+        raise UsageError("--save-model keeps a model that --adapt has made; give --adapt too.")
+    if path.suffix != ".safetensors":
+        raise UsageError(f"A model cannot be written as '{path.name}'; give a name that ends in .safetensors.")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} is there already; add --overwrite to replace it, or choose another name.")
+
+
+def _adapted(model: Model, pictures: list[Path], length: dict[str, Any], device: str | None, save_model: Path | None) -> Model:
+    """The model after it has learned on, or as it was; saved where that is asked for."""
+    from unnoise.cli.progress import training_bar
+    from unnoise.training.adaptation import adapt
+
+    def say(sentence: str) -> None:
+        typer.echo(sentence, err=True)
+
+    with training_bar() as progress:
+        result = adapt(model, pictures, **length, device=device, progress=progress, on_message=say)
+    say(result.sentence())
+    if save_model:
+        result.model.save(save_model)
+        typer.echo(save_model)
+    return result.model

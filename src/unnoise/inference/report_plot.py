@@ -57,10 +57,10 @@ def _map(figure: Figure, axes: Axes, title: str, values: NDArray[Any], limits: t
 def _numbers(axes: Axes, report: Report) -> None:
     found = report.judgement
     lines = [report.sentence(), ""]
-    if found.gain is not None and found.passed is not None and found.lost is not None:
+    if found.gain is not None and found.left is not None and found.lost is not None:
         lines += [
             f"two estimates: {found.shaken:.1f} dB shaken, {found.replayed:.1f} dB replayed",
-            f"noise that is left: {found.passed:.1%} of its power",
+            f"noise that is left: {found.left:.1%} of its power",
             f"taken beside noise: {found.lost:.1%} of that power",
         ]
     rows, columns = report.part

@@ -1,17 +1,21 @@
 """Is a restoration any good? Told without a clean picture, from the noisy one, its restoration, and by restoring it again.
 
-Two estimates of the error that is left, each in units of the noise's power, and how far they differ:
+The error is told in units of the noise's power σ². It has two parts.
 
-- *shaken*: with more noise b of the picture's own kind (see `schemes.noise_probe`), d = (f(x + εb) − f(x)) / ε tells what the
-  restoration lets through of noise: the power v = mean d² / mean b², and λ = mean b·d / mean b² of it that is in step with the noise.
-  A residual of noise alone has then the power (1 − 2λ + v)·σ² (Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Transactions on Image
-  Processing, 2008). Its quiet places have that power, which tells σ²; what the residual has beyond it is structure that was lost,
-  and error = v + (power / quiet power − 1)·(1 − 2λ + v). Stein's risk with a σ² from elsewhere is the same but for the source
-  of σ²: an error of 2 % there is an error of 1 dB where a restoration gains 10 dB, and no level is known as well as that.
-- *replayed*: the restored picture y is taken for the truth, noise b is added and taken away again: mean (f(y + b) − y)² / mean b².
+*Left of the noise*, told in two ways with more noise b of the picture's own kind (see `schemes.noise_probe`; the b here comes from the
+plain places of the noisy picture, as a residual lacks what the restoration let through):
 
-The first sees detail that is lost, but takes noise in textures beyond that of plain places for it; the second is blind to detail
-that is gone already. Noise that a restoration never takes, as slow changes of light, neither can see.
+- *shaken*: d = (f(x + εb) − f(x)) / ε has the power v = mean d² / mean b² and the share λ = mean b·d / mean b² that is in step with
+  the noise. v is what is let through; of the best restoration there could be, the whole error is λ (the covariance of what remains
+  unknown is σ² times the derivative of the mean: Manor and Michaeli, "On the posterior distribution in denoising", ICLR 2024). The
+  larger one counts.
+- *replayed*: the restored picture y is taken for the truth, and noise is added and taken away again: mean (f(y + b) − y)² / mean b².
+
+*Lost with it*: a residual of noise alone has the power (1 − 2λ + v)·σ² (Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Transactions
+on Image Processing, 2008). Its quiet places have that power, which tells σ²; what the residual has beyond it is structure.
+
+With a σ² from elsewhere this would be Stein's risk. But where a restoration gains 10 dB, an error of 2 % in σ² is one of 1 dB in
+the risk, and no level is known as well as that.
 """
 
 from __future__ import annotations
@@ -27,15 +31,22 @@ from torch import Tensor
 from unnoise.errors import UsageError
 from unnoise.noise.structure import correlation
 from unnoise.schemes.noise_probe import noise_level, probe
+from unnoise.schemes.risk_averaged import blur
 
 PROBES = 2
 SHAKE = 0.5
 """ε: how much of the noise's own level the restoration is shaken with."""
+GRAIN = 8.0
+"""Standard deviation in pixels of the Gaussian beyond which a change of the restored picture is no noise that was let through."""
+LEAST = 0.05
+"""A residual is taken to hold at least so much of the noise's power."""
 FAINT = 0.25 / 255
 """Standard deviation below which there is no noise to speak of: that of rounding to 8 bits."""
 LOSS = 0.15
 """Share of the noise's power that a loss of structure must exceed to be worth a word."""
-DOUBT = 0.5
+QUIET_DOUBT = 0.02
+"""Of the power of a residual's noise: so far it may be wrong. It counts the more, the less error is left."""
+DOUBT = 1.0
 """Decibels of uncertainty that no probe shows; see docs/results/gain.md."""
 
 
@@ -49,13 +60,13 @@ class Judgement(BaseModel):
     uncertainty: float | None
     """Of the gain, in dB, about one standard deviation."""
     shaken: float | None
-    """The first estimate alone, in dB."""
+    """The gain in dB by shaking alone."""
     replayed: float | None
-    """The second."""
+    """And by replaying."""
     level: float
     """Standard deviation of the noise, 0..1, as the residual tells it."""
-    passed: float | None
-    """Power of the noise that is still in the result, in units of the noise's."""
+    left: float | None
+    """Power of the noise that is still in the result, in units of the noise's, by shaking."""
     lost: float | None
     """Power of what was taken beside noise, in the same units."""
     correlation: float
@@ -85,38 +96,47 @@ def judge(noisy: Tensor, restored: Tensor, restore: Callable[[Tensor], Tensor], 
     quiet = level.square().mean().item()
     power = residual.square().mean().item()
     if quiet < FAINT**2:
-        nothing = dict.fromkeys(("gain", "uncertainty", "shaken", "replayed", "passed", "lost"))
+        nothing = dict.fromkeys(("gain", "uncertainty", "shaken", "replayed", "left", "lost"))
         return Judgement(level=math.sqrt(quiet), correlation=alike, **nothing)
+    coarse = blur(restored, GRAIN)
+    grain = noisy - coarse
+    grain_level = noise_level(grain, coarse)
     source = torch.Generator().manual_seed(seed)
     base = restore(noisy)
-    shaken, replayed, passes, losses, powers = [], [], [], [], []
+    shaken, replayed, lefts, losses, powers = [], [], [], [], []
     for _ in range(PROBES):
-        extra = probe(residual, level, source)
+        extra = probe(grain, grain_level, source)
         own = extra.square().mean().item()
         moved = (restore(noisy + SHAKE * extra) - base) / SHAKE
-        passed = moved.square().mean().item() / own
-        kept = 1 - 2 * (extra * moved).mean().item() / own + passed
-        # The quiet quantile is below the mean; how far, the probe shows, whose power is known.
-        short = noise_level(extra, restored).square().mean().item() / own
-        plain = quiet / short
-        lost = max(0.0, power / plain - 1) * kept
-        passes.append(passed)
+        passed, in_step = moved.square().mean().item() / own, (extra * moved).mean().item() / own
+        again = (restore(restored + extra) - restored).square().mean().item() / own
+        plain = quiet / _shortfall(residual, level, restored, source)
+        kept = max(1 - 2 * in_step + passed, LEAST)
+        left, lost = max(passed, in_step), max(0.0, power / plain - 1) * kept
+        lefts.append(left)
         losses.append(lost)
-        powers.append(plain / max(kept, 0.1))
-        shaken.append(_decibels(passed + lost))
-        replayed.append(_decibels((restore(restored + extra) - restored).square().mean().item() / own))
+        powers.append(plain / kept)
+        shaken.append(_decibels(left + lost))
+        replayed.append(_decibels(again + lost))
     estimates = fmean(shaken), fmean(replayed)
+    blind = 10 / math.log(10) * QUIET_DOUBT * 10 ** (fmean(estimates) / 10)
     spread = math.hypot(pstdev(shaken), pstdev(replayed)) / 2
     return Judgement(
         gain=fmean(estimates),
-        uncertainty=math.hypot(DOUBT, (estimates[0] - estimates[1]) / 2, spread),
+        uncertainty=math.hypot(DOUBT, (estimates[0] - estimates[1]) / 2, spread, blind),
         shaken=estimates[0],
         replayed=estimates[1],
         level=math.sqrt(fmean(powers)),
-        passed=fmean(passes),
+        left=fmean(lefts),
         lost=fmean(losses),
         correlation=alike,
     )
+
+
+def _shortfall(residual: Tensor, level: Tensor, restored: Tensor, source: torch.Generator) -> float:
+    """What share of the power of known noise the level finds, as it looks at the quieter places only."""
+    known = probe(residual, level, source)
+    return noise_level(known, restored).square().mean().item() / known.square().mean().item()
 
 
 def _decibels(error: float) -> float:

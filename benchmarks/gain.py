@@ -1,0 +1,101 @@
+"""How the estimated gain of a restoration agrees with the true one, on pictures whose clean ones are known.
+
+    python benchmarks/gain.py default --data sidd-val:../shared/data/sidd_val polyu:../shared/data/polyu --limit 24 --out gain.csv
+
+Both gains are of the middle of each picture, `--crop` pixels a side, in float32 and without refinement.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor
+
+import unnoise
+from unnoise import images
+from unnoise.data import open_set
+from unnoise.files import written_whole
+from unnoise.inference.apply import Settings, restore
+from unnoise.noise.judging import judge
+
+Rows = list[dict[str, Any]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="name or file")
+    parser.add_argument("--data", nargs="+", required=True, metavar="SET:DIR")
+    parser.add_argument("--limit", type=int, default=24, help="judge so many pictures of each set")
+    parser.add_argument("--crop", type=int, default=256)
+    parser.add_argument("--out", type=Path, help="CSV file")
+    options = parser.parse_args()
+    model = unnoise.load(options.model)
+    every: Rows = []
+    for data in options.data:
+        rows = []
+        for pair in open_set(data).spread(options.limit):
+            noisy, clean = (middle(picture, options.crop) for picture in (pair.noisy, pair.clean))
+            rows.append({"data": data.partition(":")[0], "name": pair.name, **check(model, noisy, clean)})
+            print(
+                "  ".join(f"{value:.3g}" if isinstance(value, float) else str(value) for value in rows[-1].values()), flush=True
+            )
+        summarise(data, rows)
+        every += rows
+    summarise("all", every)
+    if options.out:
+        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, every[0])
+            writer.writeheader()
+            writer.writerows(every)
+
+
+def middle(picture: Any, side: int) -> Tensor:
+    """(1, C, h, w) in 0..1."""
+    top, left = ((length - min(side, length)) // 2 for length in picture.shape[:2])
+    return images.to_tensor(np.ascontiguousarray(picture[top : top + side, left : left + side]))[0]
+
+
+def check(model: unnoise.Model, noisy: Tensor, clean: Tensor) -> dict[str, Any]:
+    start = time.perf_counter()
+
+    def again(x: Tensor) -> Tensor:
+        return restore(model.network, model.recipe.scheme, x, Settings(precision="float32"))
+
+    restored = again(noisy)
+    found = judge(noisy, restored, again)
+    true = psnr(restored.clamp(0, 1), clean) - psnr(noisy, clean)
+    return {"true": true, **found.model_dump(), "seconds": time.perf_counter() - start}
+
+
+def psnr(picture: Tensor, clean: Tensor) -> float:
+    return -10 * math.log10(torch.mean((picture - clean) ** 2).item())
+
+
+def summarise(name: str, rows: Rows) -> None:
+    told = [row for row in rows if row["gain"] is not None]
+    true = np.array([row["true"] for row in told])
+    print(f"\n{name}: {len(rows)} pictures, {len(rows) - len(told)} of them not judged")
+    for kind in ("gain", "shaken", "replayed"):
+        error = np.array([row[kind] for row in told]) - true
+        print(
+            f"  {kind}: Spearman {spearmanr(true, true + error)[0]:.2f}; error median {np.median(abs(error)):.2f} dB, "
+            f"signed {np.median(error):+.2f}, 90 % within {np.quantile(abs(error), 0.9):.2f}"
+        )
+    error = np.array([row["gain"] for row in told]) - true
+    stated = np.array([row["uncertainty"] for row in told])
+    shares = ", ".join(f"{n} times {np.mean(abs(error) <= n * stated):.0%}" for n in (1, 2))
+    print(f"  within the uncertainty (median {np.median(stated):.2f} dB): {shares}")
+    sign = np.mean((np.array([row["gain"] for row in told]) > 0) == (true > 0))
+    print(f"  gain or loss told rightly: {sign:.0%}")
+
+
+if __name__ == "__main__":
+    main()
