@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unnoise.evaluation import evaluate
     from unnoise.model import Model
     from unnoise.noise.inspection import inspect
+    from unnoise.training.adaptation import adapt
     from unnoise.training.loop import train
     from unnoise.zoo import load
 
@@ -25,6 +26,7 @@ __all__ = [
     "UnnoiseError",
     "UsageError",
     "__version__",
+    "adapt",
     "denoise",
     "denoisers",
     "evaluate",
@@ -42,6 +44,7 @@ _HOMES = {
     "Model": "unnoise.model",
     "UnnoiseError": "unnoise.errors",
     "UsageError": "unnoise.errors",
+    "adapt": "unnoise.training.adaptation",
     "denoise": "unnoise.api",
     "evaluate": "unnoise.evaluation",
     "inspect": "unnoise.noise.inspection",
