@@ -49,7 +49,8 @@ def main() -> None:
             )
         summarise(data, rows)
         every += rows
-    summarise("all", every)
+    if len(options.data) > 1:
+        summarise("all", every)
     if options.out:
         with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, every[0])
