@@ -58,13 +58,13 @@ def choose_for(files: Sequence[Path]) -> str:
 def nearest(advice: Advice, folder: Path = _WEIGHTS) -> Choice:
     """The shipped model whose inference looks at pixels just as far away as the advice says, or as near to that as there is.
 
-    A model fits if it looks no further away than advised, since what lies between would be lost; among those equally near,
-    'default' comes first, then the order of the alphabet.
+    A model fits if it looks no further away than advised, since what lies between would be lost; one that chooses for itself fits
+    any picture. Among those equally near, 'default' comes first, then the order of the alphabet.
     """
-    distances = {path.stem: _distance(path) for path in sorted(folder.glob("*.safetensors"))}
+    wanted = advice.infer_stride
+    distances = {path.stem: _distance(path, wanted) for path in sorted(folder.glob("*.safetensors"))}
     if not distances:
         return Choice(None, False, "No model ships with this installation: train one on pictures like this.")
-    wanted = advice.infer_stride
     name = min(distances, key=lambda name: (distances[name] > wanted, abs(distances[name] - wanted), name != "default", name))
     if distances[name] <= wanted:
         return Choice(name, True, f"The shipped model '{name}' fits this noise.")
@@ -75,11 +75,16 @@ def nearest(advice: Advice, folder: Path = _WEIGHTS) -> Choice:
     )
 
 
-def _distance(path: Path) -> int:
-    """How far the nearest pixel is that the model sees at inference, leaving aside the centre of networks that are not blind."""
+def _distance(path: Path, wanted: int) -> int:
+    """How far the nearest pixel is that the model sees at inference, leaving aside the centre of networks that are not blind.
+
+    Students, and models that average blind spots by their risk, weigh near and far in each place: they look as far as is wanted.
+    """
     with safe_open(path, framework="np") as file:
         header = file.metadata()
     scheme = json.loads(header["recipe"])["scheme"]
+    if scheme["name"] in ("distillation", "risk-averaged-blind-spot"):
+        return wanted
     if "infer_stride" in scheme:
         return int(scheme["infer_stride"])
     if "infer_hole" in scheme:
