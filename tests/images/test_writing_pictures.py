@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import pyvips
 import tifffile
 
 from unnoise.errors import UnnoiseError, UsageError

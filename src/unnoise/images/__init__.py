@@ -4,10 +4,11 @@ Importing this package imports neither torch nor pyvips: they come in when the f
 """
 
 from unnoise.images.arrays import Form, to_tensor
-from unnoise.images.formats import SUFFIXES, find_pictures, is_picture
+from unnoise.images.formats import SUFFIXES, find_pictures, is_picture, result_name
 from unnoise.images.opening import Frame, Source
 from unnoise.images.picture import Layout, Metadata, Picture
 from unnoise.images.reading import open, read
+from unnoise.images.scratch import Scratch
 from unnoise.images.writing import Canvas, Target, create, write
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Layout",
     "Metadata",
     "Picture",
+    "Scratch",
     "Source",
     "Target",
     "create",
@@ -25,6 +27,7 @@ __all__ = [
     "is_picture",
     "open",
     "read",
+    "result_name",
     "to_tensor",
     "write",
 ]

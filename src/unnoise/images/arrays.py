@@ -123,7 +123,7 @@ def to_tensor(
     alpha = pictures[:, -1:].clone() if layout.alpha else None
     colours = pictures if alpha is None else pictures[:, :-1]
     if layout.colours in ("cmyk", "channels"):
-        if colours.shape[1] % group:
+        if group < 1 or colours.shape[1] % group:
             raise UsageError(
                 f"{name} has {colours.shape[1]} channels, which do not divide into groups of {group}; choose another."
             )

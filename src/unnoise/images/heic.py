@@ -11,6 +11,7 @@ import numpy as np
 from unnoise.errors import UnnoiseError
 from unnoise.images import tags
 from unnoise.images.picture import Layout, Metadata, Pixels
+from unnoise.images.resolution import resolution_of
 from unnoise.images.scratch import Scratch
 
 
@@ -42,7 +43,11 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
     said = picture.info
     exif = bytes(said.get("exif") or b"").removeprefix(b"Exif\0\0")
     metadata = Metadata(
-        tags.upright(exif), bytes(said.get("xmp") or b""), bytes(said.get("icc_profile") or b""), coding=Coding(bits)
+        tags.upright(exif),
+        bytes(said.get("xmp") or b""),
+        bytes(said.get("icc_profile") or b""),
+        resolution=resolution_of(tags.first(exif)),
+        coding=Coding(bits),
     )
     return Scratch.of(pixels), Layout.of(pixels.shape), metadata
 

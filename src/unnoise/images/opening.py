@@ -13,6 +13,7 @@ import numpy as np
 
 from unnoise.images.arrays_on_disk import Axes
 from unnoise.images.picture import Layout, Metadata, Picture, Pixels
+from unnoise.images.scratch import Window
 
 
 class Regions(Protocol):
@@ -22,6 +23,7 @@ class Regions(Protocol):
     dtype: np.dtype[Any]
 
     def region(self, rows: slice, columns: slice) -> Pixels: ...
+    def __getitem__(self, window: Window) -> Pixels: ...
     def close(self) -> None: ...
 
 
@@ -61,10 +63,13 @@ class Frame:
         """The pixels there, (rows, columns) or (rows, columns, C), as stored in the file; not to be written to."""
         return self.pixels.region(rows, columns)
 
+    def __getitem__(self, window: Window) -> Pixels:
+        """`frame[rows]`, `frame[rows, columns]` or `frame[...]`, with slices alone."""
+        return self.pixels[window]
+
     def picture(self, path: Path | None = None) -> Picture:
         """The whole of it in memory."""
-        pixels = self.region(slice(None), slice(None))
-        return Picture(np.ascontiguousarray(pixels), self.metadata, path, self.layout)
+        return Picture(np.ascontiguousarray(self[...]), self.metadata, path, self.layout)
 
 
 class Source:

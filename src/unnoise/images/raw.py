@@ -32,7 +32,12 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
     try:
         with rawpy.imread(str(path)) as file:
             pixels = file.postprocess(
-                output_bps=16, use_camera_wb=True, no_auto_bright=True, gamma=SRGB_GAMMA, output_color=rawpy.ColorSpace.sRGB
+                output_bps=16,
+                use_camera_wb=True,
+                no_auto_bright=True,
+                adjust_maximum_thr=0.0,  # or white would be the brightest pixel of each picture
+                gamma=SRGB_GAMMA,
+                output_color=rawpy.ColorSpace.sRGB,
             )
             exif = _exif(file, rawpy) or _own_exif(path)
     except rawpy.LibRawError as error:  # its reason comes as bytes

@@ -65,11 +65,9 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
     if form not in (TIFF, WEBP):
         return Source(path, 1, lambda _: decode(0))
     try:
-        count = vips.pages(path, form)
+        count = tiff.pages(path) if form is TIFF else vips.pages(path, form)
     except vips.DecodingError as error:
-        if form is not TIFF:
-            raise _damaged(path, str(error)) from error
-        count = 1  # tifffile may know more
+        raise _damaged(path, str(error)) from error
     if form is TIFF and (found := tiff.stack(path, count)):
         array, letters = found
         return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path, 0)[0])
@@ -122,17 +120,17 @@ def _by_vips(path: Path, form: Format, index: int) -> Decoded:
 
 
 def _tiff(path: Path, index: int) -> Decoded:
-    metadata, layout, half = tiff.describe(path, index)
+    metadata, layout, foreign = tiff.describe(path, index)
     other = None
     reason = ""
-    if not half:
+    if not foreign:
         try:
             pixels, seen, _ = vips.decode(path, TIFF, str(path), index)
             return pixels, layout or seen, metadata
         except vips.DecodingError as error:
             reason = str(error)
     try:
-        other = tiff.decode(path, str(path), index, half=half)
+        other = tiff.decode(path, str(path), index, foreign=foreign)
     except UnnoiseError:
         raise
     except Exception as error:  # tifffile and its codecs raise nearly every kind on damaged bytes

@@ -72,6 +72,8 @@ class Scratch:
         if self._file is None:
             self._array[rows, columns] = pixels
             return
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            return
         if columns != slice(0, self.shape[1]):
             strip = self[rows, :]
             strip[:, columns] = pixels

@@ -82,7 +82,10 @@ class Coding:
 
 
 def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
-    """What page `index` says, what its channels are (None: colours that are decoded to RGB), and if it holds 16-bit floats."""
+    """What page `index` says, what its channels are (None: colours that are decoded to RGB), and if libvips is not to decode it.
+
+    libvips widens 16-bit floats, and misreads channels that lie one after the other.
+    """
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
         places = [place for place, _ in file.directories()] if file else []
@@ -111,8 +114,15 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
         tuple(numbers.get(338, ())),
     )
     metadata = Metadata(tags.build(exif) if exif else b"", blob(tags.XMP), blob(tags.ICC), iptc, resolution_of(found), coding)
-    half = number(258, 1) == 16 and number(339, 1) == 3
-    return metadata, _layout(number(262, 1), number(277, 1), coding.extra or ()), half
+    foreign = (number(258, 1) == 16 and number(339, 1) == 3) or (coding.planar and number(277, 1) > 1)
+    return metadata, _layout(number(262, 1), number(277, 1), coding.extra or ()), foreign
+
+
+def pages(path: Path) -> int:
+    """How many pictures the file's chain of directories names; at least 1, for the decoder to say what is wrong."""
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        file = File.of(data)
+        return max(1, sum(1 for _ in file.directories())) if file else 1
 
 
 def _layout(photometric: int, samples: int, extra: tuple[int, ...]) -> Layout | None:
@@ -140,8 +150,8 @@ def _resource(number: int, content: bytes) -> bytes:
     return b"8BIM" + struct.pack(">HHI", number, 0, len(content)) + content + b"\0" * (len(content) % 2)
 
 
-def decode(path: Path, name: str, index: int = 0, *, half: bool = False) -> Scratch | None:
-    """Decode a page of a kind that only tifffile knows, 16-bit floats among them if `half`; None: it is not of such a kind.
+def decode(path: Path, name: str, index: int, *, foreign: bool) -> Scratch | None:
+    """Decode a page of a kind that only tifffile knows, or any if it is `foreign` to libvips; None: it is not of such a kind.
 
     Damaged bytes raise whatever tifffile raises. UsageError for types that are no pixel's.
     """
@@ -151,7 +161,7 @@ def decode(path: Path, name: str, index: int = 0, *, half: bool = False) -> Scra
     with tifffile.TiffFile(path) as file, np.errstate(all="ignore"):  # it calculates with damaged tags too
         page: Any = file.pages[index]
         common = page.dtype is None or page.dtype != np.float64
-        if common and not half and int(page.compression) in LIBVIPS_COMPRESSIONS:
+        if common and not foreign and int(page.compression) in LIBVIPS_COMPRESSIONS:
             return None
         whole = page.dtype is not None and page.dtype.name in DTYPES and page.bitspersample == 8 * page.dtype.itemsize
         if not whole or page.photometric.name not in ("MINISBLACK", "RGB", "SEPARATED") or page.imagedepth > 1:
@@ -178,6 +188,7 @@ class Writer:
         # classic TIFF ends at 4 GiB, and compression cannot be relied upon
         self._writer = tifffile.TiffWriter(path, bigtiff=nbytes > 2**31, byteorder="<")
         self._said: list[Tags] = []
+        self._last: tuple[Any, ...] | None = None
 
     def add(self, pixels: Pixels, layout: Layout, metadata: Metadata) -> None:
         """Write one page; nothing is lost."""
@@ -199,9 +210,16 @@ class Writer:
             predictor=own.predictor and own.compression not in (None, "packbits"),
             metadata=None,
             software=False,
+            contiguous=self._goes_on((pixels.shape, pixels.dtype, own, layout)),
             **options,
         )
         self._said.append(_said(metadata))
+
+    def _goes_on(self, kind: tuple[Any, ...]) -> bool:
+        """Whether this page's pixels follow the last one's without a gap, as programs expect in uncompressed stacks of ImageJ."""
+        own = kind[2]
+        before, self._last = self._last, (*kind[:2], own.compression, own.tile, own.rows, own.planar, own.extra, kind[3])
+        return before == self._last and own.compression is None and own.tile is None
 
     def close(self) -> None:
         self._writer.close()

@@ -98,8 +98,9 @@ class Target:
 
     def _in_array(self, picture: Described, dtype: np.dtype[Any]) -> ArrayFrame:
         outer = (self._like.outer if self._like else None) or ()
-        axes = (self._like.axes if self._like else None) or Axes.plain(len(outer), len(picture.shape))
         if self._array is None:
+            axes = (self._like.axes if self._like else None) or Axes.plain(len(outer), len(picture.shape))
+            self._axes = axes
             shape = axes.whole(outer, picture.shape)
             if self._form is NPY:
                 self._array = np.lib.format.open_memmap(self._temporary, "w+", dtype, shape)
@@ -107,12 +108,12 @@ class Target:
                 own = picture.metadata.coding
                 like = own if isinstance(own, zarr_stacks.Coding) else None
                 self._array = zarr_stacks.create_array(self._temporary, shape, dtype, like)
-        if (frame := axes.frame(self._array.shape)) != picture.shape or self._array.dtype != dtype:
+        if (frame := self._axes.frame(self._array.shape)) != picture.shape or self._array.dtype != dtype:
             raise UsageError(
                 f"{self.path} holds pictures of one shape and type, {frame} and {self._array.dtype}, but one of {picture.shape} "
                 f"and {dtype} is to follow; write .tif instead."
             )
-        return ArrayFrame(self._array, axes, self._added)
+        return ArrayFrame(self._array, self._axes, self._added)
 
     def _encode(self) -> None:
         """Bring the picture that was drawn into the file."""

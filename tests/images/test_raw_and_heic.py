@@ -1,0 +1,110 @@
+"""Formats of cameras: raw files are developed, HEIC is read and written, each with a library of its own or a clear word."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from images.exif_blocks import exif_block
+from unnoise.errors import UnnoiseError, UsageError
+from unnoise.images import Metadata, Picture, find_pictures, read, result_name, write
+
+
+def dng(path: Path, mosaic: np.ndarray) -> Path:
+    """A raw file of a camera with an RGGB mosaic, 16 bits, black 0, white 65535, whose colours are sRGB's. (DNG 1.4.)"""
+    matrix = (32405, -15372, -4985, -9693, 18760, 416, 556, -2040, 10572)  # XYZ to linear sRGB, in ten thousandths
+    rational = [number for value in matrix for number in (value, 10000)]
+    extra = [
+        (271, 2, None, "Maker", True),
+        (272, 2, None, "Model", True),
+        (33421, 3, 2, (2, 2), True),
+        (33422, 1, 4, (0, 1, 1, 2), True),
+        (50706, 1, 4, (1, 4, 0, 0), True),
+        (50708, 2, None, "Maker Model", True),
+        (50714, 5, 1, (0, 1), True),
+        (50717, 4, 1, 65535, True),
+        (50721, 10, 9, tuple(rational), True),
+        (50728, 5, 3, (1, 1, 1, 1, 1, 1), True),
+        (50778, 3, 1, 21, True),
+    ]
+    tifffile.imwrite(path, mosaic, photometric=32803, metadata=None, extratags=extra, software=False)
+    return path
+
+
+def test_raw_is_developed_to_16_bits(tmp_path: Path) -> None:
+    pytest.importorskip("rawpy", reason="camera raw needs the extra raw")
+    rows, _ = np.mgrid[:128, :192]
+    path = dng(tmp_path / "a.dng", (rows * 500).astype(np.uint16))
+    picture = read(path)
+    assert picture.pixels.dtype == np.uint16
+    assert picture.pixels.shape[2] == 3
+    assert abs(picture.pixels.shape[0] - 128) <= 8
+    assert picture.metadata.icc
+    middle = picture.pixels[20:-20, 96].astype(float) / 65535
+    assert (np.abs(middle - middle.mean(1, keepdims=True)) < 0.02).all()  # grey in, grey out
+    linear = np.where(middle <= 0.04045, middle / 12.92, ((middle + 0.055) / 1.055) ** 2.4)[:, 1]
+    slope = np.diff(linear)
+    assert slope.mean() == pytest.approx(500 / 65535, rel=0.02)  # no brightening, sRGB's curve
+    assert len(np.unique(picture.pixels[..., 1])) > 110  # no banding to 8 bits
+    write(tmp_path / "a.tif", picture)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert file.pages[0].tags[271].value == "Maker"
+        assert 50706 not in file.pages[0].tags
+        assert file.pages[0].iccprofile == picture.metadata.icc
+
+
+def test_raw_is_found_and_not_written(tmp_path: Path) -> None:
+    (tmp_path / "a.NEF").write_bytes(b"MM\0*")
+    assert find_pictures([tmp_path]) == [tmp_path / "a.NEF"]
+    assert result_name("a.NEF") == "a.tif"
+    assert result_name("b.png") == "b.png"
+    with pytest.raises(UsageError, match=r"b\.dng would be camera raw, which cannot be written; write \.tif instead"):
+        write(tmp_path / "b.dng", Picture(np.zeros((2, 3), np.uint8)))
+
+
+def test_damaged_raw(tmp_path: Path) -> None:
+    pytest.importorskip("rawpy", reason="camera raw needs the extra raw")
+    (tmp_path / "a.cr3").write_bytes(b"\0\0\0\x18ftypcrx nothing else")
+    with pytest.raises(UnnoiseError, match=r"a\.cr3 cannot be decoded \([^b]"):
+        read(tmp_path / "a.cr3")
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [("uint8", 6), ("uint16", 1200)])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_heic_keeps_shape_and_depth(tmp_path: Path, dtype: str, bound: int, channels: int) -> None:
+    pytest.importorskip("pillow_heif", reason="HEIC needs the extra heic")
+    rows, columns = np.mgrid[:64, :80]
+    pixels = np.stack([(rows * (c + 1) + columns) / (64 * (c + 1) + 80) for c in range(channels)], axis=-1)
+    pixels = (pixels * np.iinfo(dtype).max).astype(dtype)
+    pixels = pixels[..., 0] if channels == 1 else pixels
+    write(tmp_path / "a.heic", Picture(pixels, Metadata(exif_block())))
+    again = read(tmp_path / "a.heic")
+    assert (again.pixels.shape, again.pixels.dtype) == (pixels.shape, pixels.dtype)
+    assert np.abs(again.pixels.astype(int) - pixels).max() <= bound
+    (tmp_path / "b.heic").write_bytes((tmp_path / "a.heic").read_bytes()[:-200])
+    with pytest.raises(UnnoiseError, match=r"b\.heic cannot be decoded"):
+        read(tmp_path / "b.heic")
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "library", "extra"),
+    [
+        ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "pillow_heif", "heic"),
+        ("a.nef", b"MM\0*", "rawpy", "raw"),
+        ("a.zarr", None, "zarr", "zarr"),
+    ],
+)
+def test_without_the_library_its_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, start: bytes | None, library: str, extra: str
+) -> None:
+    if start is None:
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_bytes(start)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(UnnoiseError, match=rf'pip install "unnoise\[{extra}\]"'):
+        read(tmp_path / name)
