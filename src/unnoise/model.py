@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -17,6 +18,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import written_whole
 from unnoise.inference.apply import Settings, restore
+from unnoise.inference.clipping import clipped
 from unnoise.inference.precision import choose_device
 from unnoise.inference.report import make, middle
 from unnoise.inference.strength import blend_each, check
@@ -82,12 +84,14 @@ class Model:
         strength: float = 1.0,
         detail: float = 0.0,
         report: bool = False,
+        axes: str | None = None,
+        group: int = 1,
     ) -> Any:
         """Take the noise out of an image.
 
         Args:
             image: numpy (H, W) or (H, W, C), or torch (H, W), (C, H, W) or (B, C, H, W); uint8, uint16, or floats in 0..1.
-                An alpha channel (the second of two, the fourth of four) stays as it is.
+                An alpha channel (the second of two, the fourth of four) stays as it is. With `axes` a stack of any shape.
             refine: R³ after the first estimate; None: as the recipe says.
             ensemble: average over the eight flips and quarter turns; eight times the work.
             tile: side of the tiles in pixels; None: chosen for the picture.
@@ -96,6 +100,9 @@ class Model:
             strength: 0 gives back the input, bit for bit; 1 the restoration; between them, a mixture.
             detail: 0..1, how much to put back of what was taken where it is more than noise.
             report: judge the result too, which is the work of about eight restorations; of a large picture the middle is judged.
+            axes: what each axis of `image` is: Y and X rows and columns, C channels that are no colours, S samples of a colour, any
+                other letter pictures one after the other: 'ZYX', 'TCYX', 'YXC'.
+            group: so many channels that are no colours are restored together; 1: each by itself.
 
         Returns:
             What came in: the same kind, shape, dtype and range (floats are clipped to 0..1, or to the input's own range if wider).
@@ -106,7 +113,7 @@ class Model:
                 a batch.
         """
         check(strength, detail)
-        noisy, form = images.to_tensor(image)
+        noisy, form = images.to_tensor(image, axes=axes, group=group)
         if report and len(noisy) != 1:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
         settings = self.settings(refine=refine, ensemble=ensemble, tile=tile, precision=precision)
@@ -119,6 +126,7 @@ class Model:
             restored = restore(self.network, self.recipe.scheme, noisy, settings, progress)
             # Within black and white, or within the input's own range where that reached beyond.
             restored = restored.clamp(noisy.min().clamp(max=0.0), noisy.max().clamp(min=1.0))
+            restored = torch.where(clipped(noisy), noisy, restored)
             restored = blend_each(noisy, restored, strength, detail)
             result = form.restore(restored)
         if not report:

@@ -40,6 +40,13 @@ def denoise(
             "--report", help="Judge each result: its gain in dB, lost structure, doubtful places, as NAME.report.png and .json."
         ),
     ] = False,
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            help="Of .npy and Zarr stacks, a letter for each axis: Y, X, C for channels, others for pictures: ZYX, TCYX."
+        ),
+    ] = None,
+    group: Annotated[int, typer.Option(min=1, help="So many channels that are no colours are restored together.")] = 1,
     adapt: Annotated[
         str | None,
         typer.Option(
@@ -83,7 +90,7 @@ def denoise(
         model = zoo.choose_for([job.source for job in made.jobs])
     loaded = zoo.load(model).applied(assignments(set_))
     options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision}
-    options |= {"strength": strength, "detail": detail, "report": report}
+    options |= {"strength": strength, "detail": detail, "report": report, "axes": axes, "group": group}
     settings = fingerprint(loaded, options | ({"adapt": adapt} if adapt else {}))
     if length:
         loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model)

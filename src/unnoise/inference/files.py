@@ -85,7 +85,7 @@ def plan(
     if out is None:
         ours = (MARK, f"{MARK}{REPORT_MARK}")
         results = {file: place for file, place in found.items() if not file.stem.endswith(ours)} or found
-        made = Plan([Job(file, file.with_name(f"{file.stem}{MARK}{file.suffix}")) for file in results])
+        made = Plan([Job(file, file.with_name(images.result_name(f"{file.stem}{MARK}{file.suffix}"))) for file in results])
     elif out.suffix.lower() in images.SUFFIXES and not out.is_dir():
         if len(found) > 1:
             raise UsageError(f"{out} is one file, but {len(found)} pictures were given; give a folder.")
@@ -95,7 +95,7 @@ def plan(
             raise UsageError(
                 f"{out} is a file whose suffix is no picture's; give a folder or one of {', '.join(sorted(images.SUFFIXES))}."
             )
-        made = Plan([Job(file, out / place) for file, place in found.items()], out)
+        made = Plan([Job(file, out / images.result_name(str(place))) for file, place in found.items()], out)
     _check(made, overwrite)
     return made
 

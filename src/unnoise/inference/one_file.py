@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unnoise import images
 from unnoise.inference.bands import Progress
-from unnoise.inference.blend_arrays import blend_arrays
+from unnoise.inference.blend_arrays import blend_arrays, together
 from unnoise.inference.chain import Settings
 from unnoise.inference.report import MARK, Report, make, middle
-from unnoise.inference.stream import InMemory, restore_regions
+from unnoise.inference.stream import restore_regions
 from unnoise.inference.strength import check
 from unnoise.model import Model
+
+STRIP = 256
+"""Rows that are copied at a time."""
 
 
 def denoise_file(
@@ -28,9 +28,11 @@ def denoise_file(
     strength: float = 1.0,
     detail: float = 0.0,
     report: bool = False,
+    axes: str | None = None,
+    group: int = 1,
     **options: Any,
 ) -> None:
-    """Restore the picture in `source` into `target`, with no copy of it in memory but its own pixels and the result's.
+    """Restore the picture in `source`, or each of the stack, into `target`; large ones are never whole in memory.
 
     Args:
         model: on any device.
@@ -38,32 +40,51 @@ def denoise_file(
         overwrite: `target` may replace a file.
         progress: called after each tile.
         strength, detail: as `Model.denoise` takes them.
-        report: write a `Report` beside `target`, as `target.report.png` and `.json` without the suffix of `target`.
+        report: write a `Report` beside `target`, as `target.report.png` and `.json` without the suffix of `target`; of a stack, on
+            its first picture.
+        axes: of arrays in files, as for `images.open`.
+        group: so many channels that are no colours are restored together.
         options: as `Model.denoise` takes them.
 
     Raises:
-        UsageError, UnnoiseError: as `images.read`, `restore_regions` and `images.write` do, naming the file.
+        UsageError, UnnoiseError: as `images.open`, `restore_regions` and `images.create` do, naming the file.
     """
     check(strength, detail)
-    picture = images.read(source)
-    restored = np.empty_like(picture.pixels)
     settings = model.settings(**options)
-    pixels = InMemory(picture.pixels)
-    if strength > 0:
-        for rows, strip in restore_regions(model.network, model.recipe.scheme, pixels, settings, progress, name=str(source)):
-            restored[rows] = strip
-    blend_arrays(picture.pixels, restored, strength, detail)
-    judged = _judged(model, picture.pixels, restored, settings, strength, detail) if report else None
-    picture = picture.with_pixels(restored)
-    del pixels  # the noisy ones: encoding takes memory too
-    images.write(target, picture, overwrite=overwrite)
+    judged = None
+    with images.open(source, axes=axes) as frames, images.create(target, frames, overwrite=overwrite) as made:
+        for index, frame in enumerate(frames):
+            with images.Scratch(frame.shape, frame.dtype, target.parent) as restored:
+                if strength > 0:
+                    for rows, strip in restore_regions(
+                        model.network,
+                        model.recipe.scheme,
+                        frame,
+                        settings,
+                        _of_all(progress, index, len(frames)),
+                        name=frame.name,
+                        layout=frame.layout,
+                        group=group,
+                    ):
+                        restored[rows] = strip
+                blend_arrays(frame, restored, strength, detail, frame.layout)
+                if report and judged is None:
+                    judged = _judged(model, frame, restored, settings, strength, detail)
+                canvas = made.add(frame)
+                for top in range(0, frame.height, STRIP):
+                    canvas[top : top + STRIP] = restored[top : top + STRIP]
     if judged:
         judged.save(target.with_name(target.stem + MARK))
 
 
+def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | None:
+    """Progress with one of the frames as progress with all of them."""
+    return progress and (lambda done, tiles: progress(index * tiles + done, frames * tiles))
+
+
 def _judged(
-    model: Model, noisy: NDArray[Any], restored: NDArray[Any], settings: Settings, strength: float, detail: float
+    model: Model, frame: images.Frame, restored: images.Scratch, settings: Settings, strength: float, detail: float
 ) -> Report:
-    part = middle(noisy.shape[0], noisy.shape[1])
-    before, after = (images.to_tensor(pixels[part])[0] for pixels in (noisy, restored))
+    part = middle(frame.height, frame.width)
+    before, after = (together(pixels, part, frame.layout)[0] for pixels in (frame, restored))
     return make(model.network, model.recipe.scheme, before, after, settings, part, strength=strength, detail=detail)

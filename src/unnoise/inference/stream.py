@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.inference.apply import fit_channels, unfit_channels
 from unnoise.inference.bands import Progress, restore_bands
 from unnoise.inference.chain import Chain, Settings
+from unnoise.inference.clipping import REACH, clipped
 from unnoise.schemes.base import Scheme
 from unnoise.views import View
 
@@ -55,6 +57,8 @@ def restore_regions(
     progress: Progress | None = None,
     *,
     name: str = "The image",
+    layout: images.Layout | None = None,
+    group: int = 1,
 ) -> Iterator[tuple[slice, NDArray[Any]]]:
     """What `Model.denoise` makes of a whole array, strip by strip.
 
@@ -62,6 +66,7 @@ def restore_regions(
         network, scheme, settings, progress: as for `inference.apply.restore`.
         pixels: uint8, uint16, or floats in 0..1; an alpha channel stays as it is.
         name: the subject of error messages.
+        layout, group: of the channels, as for `images.to_tensor`.
 
     Yields:
         Rows, each once and in order, and their pixels in the type and with the channels of `pixels`. Floats are clipped to 0..1, or
@@ -75,7 +80,7 @@ def restore_regions(
     everything = slice(0, width)
 
     def read(rows: slice, columns: slice) -> tuple[Tensor, images.Form]:
-        return images.to_tensor(pixels.region(rows, columns), name=name)  # (1, C, h, w)
+        return images.to_tensor(pixels.region(rows, columns), name=name, layout=layout, group=group)  # (B, C, h, w)
 
     black, white = 0.0, 1.0
     if np.issubdtype(pixels.dtype, np.floating):
@@ -92,7 +97,10 @@ def restore_regions(
         for rows in _strips(band_rows, width):
             noisy, form = read(rows, everything)
             restored = unfit_channels(band[:, :, rows.start - band_rows.start : rows.stop - band_rows.start], noisy.shape)
-            yield rows, form.restore(restored.clamp(black, white))
+            first = max(rows.start - REACH, 0)
+            kept = clipped(read(slice(first, min(rows.stop + REACH, height)), everything)[0])[:, :, rows.start - first :]
+            restored = torch.where(kept[:, :, : noisy.shape[2]], noisy, restored.clamp(black, white))
+            yield rows, form.restore(restored)
 
 
 def _strips(rows: slice, width: int) -> Iterator[slice]:
