@@ -20,7 +20,10 @@ def save(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, path:
         metadata = _with_resolution(metadata)
     with tempfile.TemporaryFile(dir=path.parent, prefix=".unnoise-") as bare:
         if form is HEIC:
-            heic.encode(pixels, layout, metadata, bare)
+            try:
+                heic.encode(pixels, layout, metadata, bare)
+            except (ValueError, RuntimeError) as error:
+                raise vips.EncodingError(str(error).partition("\n")[0]) from error
         else:
             vips.encode(pixels, layout, metadata, form, bare)
         bare.flush()

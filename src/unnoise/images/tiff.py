@@ -108,7 +108,7 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
         own,
         COMPRESSIONS.get(number(259, 1), "zlib"),
         number(317, 1) > 1 or number(259, 1) not in COMPRESSIONS,
-        (number(323, 0), number(322, 0)) if 322 in numbers else None,
+        (number(323, 0), number(322, 0)) if number(322, 1) % 16 == number(323, 1) % 16 == 0 else None,
         number(278, 0) or None,
         number(284, 1) == 2,
         tuple(numbers.get(338, ())),

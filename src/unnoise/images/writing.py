@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,18 +121,16 @@ class Target:
         if self._open is None:
             return
         pixels, picture = self._open
-        if self._form is TIFF:
-            if self._tiff is None:
-                frames = len(self._like) if self._like else 1
-                self._tiff = tiff.Writer(self._temporary, frames * pixels.nbytes)
-            self._tiff.add(pixels.array(), picture.layout, picture.metadata)
-        else:
-            try:
+        try:
+            if self._form is TIFF:
+                if self._tiff is None:
+                    frames = len(self._like) if self._like else 1
+                    self._tiff = tiff.Writer(self._temporary, frames * pixels.nbytes)
+                self._tiff.add(pixels.array(), picture.layout, picture.metadata)
+            else:
                 embedding.save(pixels.array(), picture.layout, picture.metadata, self._form, self._temporary)
-            except vips.EncodingError as error:
-                raise UnnoiseError(
-                    f"{self.path} cannot be encoded here ({error}); choose another format, such as .png."
-                ) from error
+        except (vips.EncodingError, ValueError, struct.error) as error:  # tifffile has the two others for what exceeds TIFF
+            raise UnnoiseError(f"{self.path} cannot be encoded here ({error}); choose another format, such as .png.") from error
         pixels.close()
         self._open = None
 
