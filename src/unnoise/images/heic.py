@@ -53,7 +53,7 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
 
 
 def encode(pixels: Pixels, layout: Layout, metadata: Metadata, file: BinaryIO) -> None:
-    """Write at quality 95 with full chroma: uint8, or uint16 rounded to the source's bits, 12 if it had none."""
+    """Write at quality 95 with full chroma: uint8, or uint16 rounded to the source's bits, or to the 10 that most programs show."""
     library = _library()
     mode = {("grey", False): "L", ("rgb", False): "RGB", ("rgb", True): "RGBA", ("grey", True): "LA"}[
         layout.colours, layout.alpha
@@ -62,7 +62,7 @@ def encode(pixels: Pixels, layout: Layout, metadata: Metadata, file: BinaryIO) -
         pixels, mode = pixels[..., [0, 0, 0, 1]], "RGBA"
     options: dict[str, Any] = {}
     if pixels.dtype == np.uint16:
-        bits = metadata.coding.bits if isinstance(metadata.coding, Coding) and metadata.coding.bits > 8 else 12
+        bits = metadata.coding.bits if isinstance(metadata.coding, Coding) and metadata.coding.bits > 8 else 10
         white = 2**bits - 1
         pixels = ((pixels.astype(np.uint32) * white + 32767) // 65535 << (16 - bits)).astype(np.uint16)
         mode += ";16"

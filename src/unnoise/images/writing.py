@@ -13,7 +13,7 @@ import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import written_whole
-from unnoise.images import embedding, tiff, vips, zarr_stacks
+from unnoise.images import embedding, tiff_writing, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.formats import NPY, RAW, TIFF, ZARR, Format, format_of, is_zarr
 from unnoise.images.opening import Source
@@ -61,7 +61,7 @@ class Target:
     def __init__(self, path: Path, form: Format, temporary: Path, like: Source | None) -> None:
         self.path, self._form, self._temporary, self._like = path, form, temporary, like
         self._open: tuple[Scratch, Described] | None = None
-        self._tiff: tiff.Writer | None = None
+        self._tiff: tiff_writing.Writer | None = None
         self._array: Any = None
         self._added = 0
 
@@ -125,7 +125,7 @@ class Target:
             if self._form is TIFF:
                 if self._tiff is None:
                     frames = len(self._like) if self._like else 1
-                    self._tiff = tiff.Writer(self._temporary, frames * pixels.nbytes)
+                    self._tiff = tiff_writing.Writer(self._temporary, frames * pixels.nbytes)
                 self._tiff.add(pixels.array(), picture.layout, picture.metadata)
             else:
                 embedding.save(pixels.array(), picture.layout, picture.metadata, self._form, self._temporary)

@@ -1,0 +1,99 @@
+"""Writing TIFF files: pixels by tifffile, and what each page says put in behind, byte by byte."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unnoise.images import tags
+from unnoise.images.picture import Layout, Metadata, Pixels
+from unnoise.images.resolution import tags_of
+from unnoise.images.tags import File, Tags, Value
+from unnoise.images.tiff import STRUCTURE, Coding
+
+
+class Writer:
+    """Pages of a TIFF file, one after the other; `finish` adds what they say."""
+
+    def __init__(self, path: Path, nbytes: int) -> None:
+        """Begin the file at `path`, of about `nbytes` bytes of pixels."""
+        import tifffile
+
+        self._path = path
+        # classic TIFF ends at 4 GiB, and compression cannot be relied upon
+        self._writer = tifffile.TiffWriter(path, bigtiff=nbytes > 2**31, byteorder="<")
+        self._said: list[Tags] = []
+        self._last: tuple[Any, ...] | None = None
+
+    def add(self, pixels: Pixels, layout: Layout, metadata: Metadata) -> None:
+        """Write one page; nothing is lost."""
+        own = metadata.coding if isinstance(metadata.coding, Coding) else Coding()
+        samples = pixels.shape[2] if pixels.ndim == 3 else 1
+        options: dict[str, Any] = {}
+        if samples > 1:
+            beyond = samples - {"rgb": 3, "cmyk": 4}.get(layout.colours, 1)
+            extra = own.extra if own.extra is not None and len(own.extra) == beyond else (2 * layout.alpha,) * beyond
+            options = {"extrasamples": extra, "planarconfig": "separate" if own.planar else "contig"}
+        if own.tile:
+            options["tile"] = own.tile
+        elif own.rows and own.rows < pixels.shape[0]:
+            options["rowsperstrip"] = own.rows
+        self._writer.write(
+            np.moveaxis(pixels, -1, 0) if own.planar and samples > 1 else pixels,
+            photometric={"rgb": "rgb", "cmyk": "separated"}.get(layout.colours, "minisblack"),
+            compression=own.compression,
+            predictor=own.predictor and own.compression not in (None, "packbits"),
+            metadata=None,
+            software=False,
+            contiguous=self._goes_on((pixels.shape, pixels.dtype, own, layout)),
+            **options,
+        )
+        self._said.append(_said(metadata))
+
+    def _goes_on(self, kind: tuple[Any, ...]) -> bool:
+        """Whether this page's pixels follow the last one's without a gap, as programs expect in uncompressed stacks of ImageJ."""
+        own = kind[2]
+        before, self._last = self._last, (*kind[:2], own.compression, own.tile, own.rows, own.planar, own.extra, kind[3])
+        return before == self._last and own.compression is None and own.tile is None
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def finish(self) -> None:
+        """Give each page its tags."""
+        self.close()
+        with self._path.open("r+b") as opened:
+            with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                file = File.of(data)
+                assert file is not None  # we wrote it
+                end, made = len(data), []
+                places = [place for place, _ in file.directories()]
+                following = 0
+                for place, said in zip(reversed(places), reversed(self._said), strict=True):
+                    end += end % 2
+                    directory = file.grown(place, said, end, following)
+                    made.append((end, directory))
+                    following, end = end, end + len(directory)
+                head, pointer = file.first, struct.pack(file.pointer, following)
+            for place, directory in made:
+                opened.seek(place)
+                opened.write(directory)
+            opened.seek(head)
+            opened.write(pointer)
+
+
+def _said(metadata: Metadata) -> Tags:
+    """The tags of a page with this metadata: its own if it was read from a TIFF, else what EXIF and the rest say."""
+    if isinstance(metadata.coding, Coding):
+        return metadata.coding.tags
+    said = {code: value for code, value in tags.first(metadata.exif).items() if code not in STRUCTURE}
+    if metadata.resolution and tags.X_RESOLUTION not in said:
+        said |= tags_of(metadata.resolution)
+    for code, content in {tags.XMP: metadata.xmp, tags.PHOTOSHOP: metadata.iptc, tags.ICC: metadata.icc}.items():
+        if content:
+            said[code] = Value(1 if code == tags.XMP else 7, content)
+    return said
