@@ -89,6 +89,17 @@ def test_pages_and_inks(tmp_path: Path, model: Model, strength: float, detail: f
     assert (tmp_path / "b.report.json").exists() == (strength == 1)
 
 
+def test_each_channel_has_its_own_noise(tmp_path: Path, model: Model) -> None:
+    rng = np.random.default_rng(0)
+    levels = np.array([500, 4000, 100, 9000, 2000])
+    pixels = (30000 + rng.normal(0, 1, (40, 48, 5)) * levels).clip(0, 65535).astype(np.uint16)
+    images.write(tmp_path / "a.tif", Picture(pixels, stated=Layout("channels")))
+    options: dict[str, Any] = {"precision": "float32", "strength": 0.7, "detail": 0.8}
+    denoise_file(model, tmp_path / "a.tif", tmp_path / "b.tif", **options)
+    wanted = model.denoise(pixels, axes="YXC", **options).astype(int)
+    assert np.abs(images.read(tmp_path / "b.tif").pixels - wanted).max() <= 2  # the restoration is rounded before it is blended
+
+
 def test_camera_raw_becomes_tiff(tmp_path: Path) -> None:
     (tmp_path / "a.nef").write_bytes(b"MM\0*")
     assert [job.target.name for job in plan([tmp_path / "a.nef"], None).jobs] == ["a_denoised.tif"]

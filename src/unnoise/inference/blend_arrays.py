@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise import images
-from unnoise.images.scratch import Window
 from unnoise.inference.strength import REACH, blend
 from unnoise.noise.residual_level import ResidualLevel
 
@@ -23,11 +24,17 @@ SIDE = 352
 
 
 def blend_arrays(
-    noisy: Array, restored: NDArray[Any] | images.Scratch, strength: float, detail: float, layout: images.Layout | None = None
+    noisy: Array,
+    restored: NDArray[Any] | images.Scratch,
+    strength: float,
+    detail: float,
+    *,
+    layout: images.Layout | None = None,
+    group: int = 1,
 ) -> None:
     """Change `restored` in place to what `strength` and `detail` ask for; (H, W) or (H, W, C) each, wherever they lie.
 
-    `layout` is that of the channels, as for `images.to_tensor`; they are blended together.
+    `layout` and `group` are those of the channels, as for `images.to_tensor`.
 
     Raises:
         UsageError: for shares that are not within 0..1.
@@ -40,17 +47,24 @@ def blend_arrays(
             restored[top : top + step] = noisy[top : top + step]
         return
     height, width = noisy.shape[:2]
-    level = _level(noisy, restored, layout) if detail > 0 else None
-    halo = REACH if level else 0
+    to_tensor = partial(images.to_tensor, layout=layout, group=group)
+    levels = _levels(noisy, restored, to_tensor) if detail > 0 else None
+    halo = REACH if levels else 0
     step = max(1, halo, STRIP // width)  # a strip reads no further than into its neighbours
     waiting: tuple[slice, NDArray[Any]] | None = None  # not written yet: the strip below still reads these rows
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))
         first = max(rows.start - halo, 0)
         around = slice(first, min(rows.stop + halo, height))
-        before, form = together(noisy, around, layout)
-        after, _ = together(restored, around, layout)
-        strip = form.restore(blend(before, after, strength, detail, level))[rows.start - first : rows.stop - first]
+        before, form = to_tensor(noisy[around])
+        after, _ = to_tensor(restored[around])
+        blended = torch.cat(
+            [
+                blend(before[n : n + 1], after[n : n + 1], strength, detail, levels[n] if levels else None)
+                for n in range(len(before))
+            ]
+        )
+        strip = form.restore(blended)[rows.start - first : rows.stop - first]
         if waiting:
             restored[waiting[0]] = waiting[1]
         waiting = rows, strip
@@ -58,19 +72,13 @@ def blend_arrays(
         restored[waiting[0]] = waiting[1]
 
 
-def together(array: Array, place: Window, layout: images.Layout | None) -> tuple[Tensor, images.Form]:
-    """A part as a tensor, with all channels side by side whatever they are: (1, C, h, w)."""
-    channels = array.shape[2] if len(array.shape) == 3 else 1
-    return images.to_tensor(array[place], layout=layout, group=channels - (layout.alpha if layout else 0))
-
-
-def _level(noisy: Array, restored: Array, layout: images.Layout | None) -> ResidualLevel:
-    """Measured in windows spread over the picture, side by side."""
+def _levels(noisy: Array, restored: Array, to_tensor: Callable[[Any], tuple[Tensor, images.Form]]) -> list[ResidualLevel]:
+    """Of each picture that the channels make, measured in windows spread over it, side by side."""
     places = [(rows, columns) for rows in _spread(noisy.shape[0]) for columns in _spread(noisy.shape[1])]
     before, after = (
-        torch.cat([together(array, place, layout)[0] for place in places], dim=-1) for array in (noisy, restored)
-    )  # (1, C, SIDE, windows · SIDE)
-    return ResidualLevel.measure(before, after)
+        torch.cat([to_tensor(array[place])[0] for place in places], dim=-1) for array in (noisy, restored)
+    )  # (B, C, SIDE, windows · SIDE)
+    return [ResidualLevel.measure(before[n : n + 1], after[n : n + 1]) for n in range(len(before))]
 
 
 def _spread(length: int) -> list[slice]:

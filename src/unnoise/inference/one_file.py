@@ -7,7 +7,7 @@ from typing import Any
 
 from unnoise import images
 from unnoise.inference.bands import Progress
-from unnoise.inference.blend_arrays import blend_arrays, together
+from unnoise.inference.blend_arrays import blend_arrays
 from unnoise.inference.chain import Settings
 from unnoise.inference.report import MARK, Report, make, middle
 from unnoise.inference.stream import restore_regions
@@ -67,7 +67,7 @@ def denoise_file(
                         group=group,
                     ):
                         restored[rows] = strip
-                blend_arrays(frame, restored, strength, detail, frame.layout)
+                blend_arrays(frame, restored, strength, detail, layout=frame.layout, group=group)
                 if report and judged is None:
                     judged = _judged(model, frame, restored, settings, strength, detail)
                 canvas = made.add(frame)
@@ -86,5 +86,6 @@ def _judged(
     model: Model, frame: images.Frame, restored: images.Scratch, settings: Settings, strength: float, detail: float
 ) -> Report:
     part = middle(frame.height, frame.width)
-    before, after = (together(pixels, part, frame.layout)[0] for pixels in (frame, restored))
+    together = frame.channels - frame.layout.alpha  # whatever the channels are, the report is of one picture
+    before, after = (images.to_tensor(pixels[part], layout=frame.layout, group=together)[0] for pixels in (frame, restored))
     return make(model.network, model.recipe.scheme, before, after, settings, part, strength=strength, detail=detail)
