@@ -19,8 +19,8 @@ SIZES: dict[str, dict[str, Any]] = {
 """From 27 to 433 thousand parameters: a step takes a CPU core a tenth of a second or two."""
 
 TRAINING: dict[str, Any] = {
-    "crop": 80,
-    "batch": 2,
+    "crop": 160,
+    "batch": 1,
     "optimizer": "adam",
     "learning_rate": 8.0e-4,
     "schedule": "cosine",
