@@ -180,7 +180,9 @@ def test_ctrl_c_leaves_no_half_file_and_a_second_call_goes_on(model: Path, tmp_p
     folder, out = tmp_path / "in", tmp_path / "out"
     for number in range(60):
         _picture(folder / f"{number:03}.png", (40, 40, 3), seed=number)
-    command = [sys.executable, "-c", "from unnoise.cli import main; main()", "denoise", folder, "-o", out, "--model", model]
+    # A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from unnoise.cli import main; main()"
+    command = [sys.executable, "-c", code, "denoise", folder, "-o", out, "--model", model]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         while process.poll() is None and len(list(out.glob("0*.png"))) < 3:
             time.sleep(0.002)
