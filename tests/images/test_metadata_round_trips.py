@@ -72,6 +72,16 @@ def test_a_second_generation_says_the_same(tmp_path: Path, suffix: str) -> None:
     assert read(tmp_path / f"b{suffix}").metadata == first.metadata
 
 
+@pytest.mark.parametrize("suffix", [*BLOCKS, ".tif"])
+def test_a_file_that_says_nothing_says_nothing_after(tmp_path: Path, suffix: str) -> None:
+    needs_heic(suffix)
+    write(tmp_path / f"a{suffix}", Picture(pixels()))
+    first = read(tmp_path / f"a{suffix}")
+    assert first.metadata == Metadata(coding=first.metadata.coding)
+    write(tmp_path / f"b{suffix}", first)
+    assert read(tmp_path / f"b{suffix}").metadata == first.metadata
+
+
 @pytest.mark.parametrize("suffix", BLOCKS)
 def test_from_tiff_and_back(tmp_path: Path, suffix: str) -> None:
     """The tags stay, the thumbnail does not."""

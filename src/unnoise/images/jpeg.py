@@ -92,18 +92,30 @@ def segment(marker: int, content: bytes) -> bytes:
     return b"\xff" + bytes([marker]) + struct.pack(">H", len(content) + 2) + content
 
 
+LENGTHS = {1: 25.4, 2: 10.0}
+"""Millimetres of JFIF's units; 0 means that there is none."""
+
+
 def _jfif(resolution: tuple[float, float] | None) -> bytes:
     """The segment that says what pixels are and how large, in whole dots per inch or per centimetre: whichever is nearer."""
     unit, across, down = 0, 1, 1
     if resolution:
-        lengths = {1: 25.4, 2: 10.0}
         errors = {
             unit: sum(abs(length * value - round(length * value)) / length for value in resolution)
-            for unit, length in lengths.items()
+            for unit, length in LENGTHS.items()
         }
         unit = min(errors, key=lambda unit: errors[unit])
-        across, down = (min(65535, max(1, round(lengths[unit] * value))) for value in resolution)
+        across, down = (min(65535, max(1, round(LENGTHS[unit] * value))) for value in resolution)
     return segment(0xE0, struct.pack(">5sHBHHBB", b"JFIF\0", 0x0102, unit, across, down, 0, 0))
+
+
+def resolution(data: Data) -> tuple[float, float] | None:
+    """What JFIF says, in pixels per millimetre; None: nothing."""
+    jfif = next((content for marker, content in segments(data) if marker == 0xE0 and content.startswith(b"JFIF\0")), b"")
+    if len(jfif) < 12 or jfif[7] not in LENGTHS:
+        return None
+    across, down = struct.unpack(">HH", jfif[8:12])
+    return (across / LENGTHS[jfif[7]], down / LENGTHS[jfif[7]]) if across and down else None
 
 
 def header(encoded: Data, metadata: Metadata) -> tuple[bytes, int]:

@@ -40,6 +40,17 @@ def coding(data: Data) -> Coding:
     return Coding(kept, bytes(data[28:29]) == b"\1")
 
 
+def resolution(data: Data) -> tuple[float, float] | None:
+    """In pixels per millimetre; None: the file does not say."""
+    for kind, start, end in chunks(data):
+        if kind == b"pHYs" and end - start == 21 and data[start + 16] == 1:
+            across, down = struct.unpack(">II", data[start + 8 : start + 16])
+            return across / 1000, down / 1000
+        if kind == b"IDAT":
+            break
+    return None
+
+
 def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 

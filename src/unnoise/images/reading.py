@@ -111,9 +111,9 @@ def _by_vips(path: Path, form: Format, index: int) -> Decoded:
         raise _damaged(path, str(error)) from error
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if form is JPEG:
-            metadata = replace(metadata, coding=jpeg.coding(data))
+            metadata = replace(metadata, coding=jpeg.coding(data), resolution=metadata.resolution or jpeg.resolution(data))
         elif form is PNG:
-            metadata = replace(metadata, coding=png.coding(data))
+            metadata = replace(metadata, coding=png.coding(data), resolution=metadata.resolution or png.resolution(data))
         elif form is AVIF:  # the pixels have been turned
             metadata = replace(metadata, exif=upright(metadata.exif))
     return pixels, layout, metadata
@@ -137,6 +137,8 @@ def _tiff(path: Path, index: int) -> Decoded:
         raise _damaged(path, str(error).partition("\n")[0]) from error
     if other is None:
         raise _damaged(path, reason)
+    if len(other.shape) not in (2, 3):
+        raise _damaged(path, f"pixels of shape {other.shape}")
     return other, layout or Layout.of(other.shape), metadata
 
 

@@ -6,7 +6,7 @@ Damage never raises here: a tag or directory that leads out of the data is as if
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from mmap import mmap
 
@@ -134,12 +134,12 @@ class File:
             data = bytes(self.data[place : place + size])
         return Value(kind, turned(data, kind, self.order)) if len(data) == size else None
 
-    def grown(self, place: int, added: Tags, end: int, following: int) -> bytes:
+    def grown(self, place: int, added: Tags, end: int, following: int, without: Collection[int] = ()) -> bytes:
         """The directory at `place` with tags added or put in the place of others, to lie at `end`; the next one at `following`.
 
-        Values of tags that stay are not moved.
+        Tags of `without` go if they are not added. Values of tags that stay are not moved.
         """
-        kept = {code: record for code, record in self.entries(place) if code not in added}
+        kept = {code: record for code, record in self.entries(place) if code not in {*added, *without}}
         return _directory(self, kept, added, end, following)
 
 

@@ -187,7 +187,12 @@ def stack(path: Path, pages: int) -> tuple[Any, str] | None:
     try:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
-            if not file.is_imagej or series.dataoffset is None or series.size == math.prod(file.pages[0].shape):
+            if (
+                not file.is_imagej
+                or series.dataoffset is None
+                or series.size == math.prod(file.pages[0].shape)
+                or not {*"YX"} <= {*series.axes}
+            ):
                 return None
             array = np.memmap(path, series.dtype.newbyteorder(file.byteorder), "r", series.dataoffset, series.shape)
             return array, str(series.axes)

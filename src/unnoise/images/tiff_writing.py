@@ -15,6 +15,9 @@ from unnoise.images.resolution import tags_of
 from unnoise.images.tags import File, Tags, Value
 from unnoise.images.tiff import STRUCTURE, Coding
 
+RESOLUTION = (tags.X_RESOLUTION, tags.Y_RESOLUTION, tags.RESOLUTION_UNIT)
+"""Tags that tifffile always writes, also when nobody knows."""
+
 
 class Writer:
     """Pages of a TIFF file, one after the other; `finish` adds what they say."""
@@ -75,7 +78,7 @@ class Writer:
                 following = 0
                 for place, said in zip(reversed(places), reversed(self._said), strict=True):
                     end += end % 2
-                    directory = file.grown(place, said, end, following)
+                    directory = file.grown(place, said, end, following, RESOLUTION)
                     made.append((end, directory))
                     following, end = end, end + len(directory)
                 head, pointer = file.first, struct.pack(file.pointer, following)

@@ -22,6 +22,9 @@ DTYPES_OF = {"uchar": "uint8", "ushort": "uint16", "float": "float32", "double":
 """What libvips calls the types of pixel, and what numpy does."""
 FORMATS_OF = {dtype: form for form, dtype in DTYPES_OF.items()}
 
+XMP_AND_ICC = 2 | 8
+"""Of libvips' flags for metadata that are kept."""
+
 STRIP = 128
 """Rows that are decoded at a time."""
 
@@ -101,10 +104,13 @@ def _metadata(image: Any) -> Metadata:
         return bytes(image.get(name)) if image.get_typeof(name) else b""
 
     exif = blob("exif-data").removeprefix(b"Exif\0\0")
-    # 1 pixel per millimetre is what libvips says when it does not know, and it does not look into EXIF in each format
-    resolution = resolution_of(tags.first(exif)) if (image.xres, image.yres) == (1.0, 1.0) else (image.xres, image.yres)
+    # not libvips' own resolution, which is 72 dots per inch where it does not know
     return Metadata(
-        exif, blob("xmp-data"), blob("icc-profile-data"), blob("iptc-data").removeprefix(b"Photoshop 3.0\0"), resolution
+        exif,
+        blob("xmp-data"),
+        blob("icc-profile-data"),
+        blob("iptc-data").removeprefix(b"Photoshop 3.0\0"),
+        resolution_of(tags.first(exif)),
     )
 
 
@@ -130,7 +136,7 @@ def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, fil
     options: dict[str, Any] = {"keep": "none"}
     own = metadata.coding
     if form is PNG:
-        options["interlace"] = isinstance(own, png.Coding) and own.interlaced
+        options |= {"interlace": isinstance(own, png.Coding) and own.interlaced, "filter": "all"}  # a third smaller than "none"
     elif form is JPEG:
         made = own if isinstance(own, jpeg.Coding) else None
         options |= {"Q": made.quality if made else 95, "subsample_mode": "on" if made and made.subsampled else "off"}
@@ -139,6 +145,8 @@ def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, fil
         options |= {"lossless": True, "exact": True}  # exact: keep the colours under transparent pixels
     elif form is AVIF:
         options = {"compression": "av1", "Q": 95, "subsample_mode": "off"}
+        if not metadata.exif:
+            options["keep"] = XMP_AND_ICC  # or libvips would make a block
         if pixels.dtype == np.uint16:
             options["bitdepth"] = 12
             # libvips drops the lowest 4 bits: hand it 12 bits already rounded, in their place
