@@ -10,8 +10,8 @@ from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.noise.judging import judge
+from unnoise.noise.smoothing import blur
 from unnoise.noise.structure import correlation, correlation_map
-from unnoise.schemes.risk_averaged import blur
 
 SIGMA = 0.05
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from unnoise import denoisers
 from unnoise.errors import UsageError
-from unnoise.schemes.risk_averaged import RiskAveraged, blur
+from unnoise.schemes.risk_averaged import RiskAveraged
 from unnoise.schemes.tunable_blind_spot import TunableBlindSpot
 
 
@@ -96,10 +96,3 @@ def test_any_size_and_never_beyond_what_was_averaged(height: int, width: int) ->
 def test_holes_that_the_network_cannot_take() -> None:
     with pytest.raises(UsageError, match="odd number"):
         RiskAveraged(train_hole=9, infer_hole=3, holes=(1, 2)).check(denoisers.lookup("atbsn"))
-
-
-def test_blur_keeps_the_mean_and_constants() -> None:
-    x = torch.rand(2, 3, 50, 60)
-    assert torch.allclose(blur(torch.ones(1, 1, 9, 9), 3.0), torch.ones(1, 1, 9, 9), atol=1e-6)
-    assert float(blur(x, 2.0).mean()) == pytest.approx(float(x.mean()), rel=0.02)
-    assert float(blur(x, 2.0).std()) < 0.3 * float(x.std())

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.noise.residual_level import ResidualLevel
-from unnoise.schemes.risk_averaged import blur
+from unnoise.noise.smoothing import blur
 
 WINDOW = 3.0
 """Standard deviation in pixels of the Gaussian over which what was taken is compared with noise."""

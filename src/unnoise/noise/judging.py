@@ -2,7 +2,7 @@
 
 The error is told in units of the noise's power σ². It has two parts.
 
-*Left of the noise*, told in two ways with more noise b of the picture's own kind (see `schemes.noise_probe`; the b here comes from the
+*Left of the noise*, told in two ways with more noise b of the picture's own kind (see `noise.probe`; the b here comes from the
 plain places of the noisy picture, as a residual lacks what the restoration let through):
 
 - *shaken*: d = (f(x + εb) − f(x)) / ε has the power v = mean d² / mean b² and the share λ = mean b·d / mean b² that is in step with
@@ -29,13 +29,11 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from unnoise.errors import UsageError
+from unnoise.noise.probe import excess, noise_level, probe, shaken
+from unnoise.noise.smoothing import blur
 from unnoise.noise.structure import correlation
-from unnoise.schemes.noise_probe import noise_level, probe
-from unnoise.schemes.risk_averaged import blur
 
 PROBES = 2
-SHAKE = 0.5
-"""ε: how much of the noise's own level the restoration is shaken with."""
 GRAIN = 8.0
 """Standard deviation in pixels of the Gaussian beyond which a change of the restored picture is no noise that was let through."""
 LEAST = 0.05
@@ -103,24 +101,24 @@ def judge(noisy: Tensor, restored: Tensor, restore: Callable[[Tensor], Tensor], 
     grain_level = noise_level(grain, coarse)
     source = torch.Generator().manual_seed(seed)
     base = restore(noisy)
-    shaken, replayed, lefts, losses, powers = [], [], [], [], []
+    by_shaking, replayed, lefts, losses, powers = [], [], [], [], []
     for _ in range(PROBES):
         extra = probe(grain, grain_level, source)
         own = extra.square().mean().item()
-        moved = (restore(noisy + SHAKE * extra) - base) / SHAKE
+        moved = shaken(restore, noisy, base, extra)
         passed, in_step = moved.square().mean().item() / own, (extra * moved).mean().item() / own
         again = (restore(restored + extra) - restored).square().mean().item() / own
-        plain = quiet / _shortfall(residual, level, restored, source)
+        plain = quiet * excess(residual, level, restored, source).item()
         kept = max(1 - 2 * in_step + passed, LEAST)
         left, lost = max(passed, in_step), max(0.0, power / plain - 1) * kept
         lefts.append(left)
         losses.append(lost)
         powers.append(plain / kept)
-        shaken.append(_decibels(left + lost))
+        by_shaking.append(_decibels(left + lost))
         replayed.append(_decibels(again + lost))
-    estimates = fmean(shaken), fmean(replayed)
+    estimates = fmean(by_shaking), fmean(replayed)
     blind = 10 / math.log(10) * QUIET_DOUBT * 10 ** (fmean(estimates) / 10)
-    spread = math.hypot(pstdev(shaken), pstdev(replayed)) / 2
+    spread = math.hypot(pstdev(by_shaking), pstdev(replayed)) / 2
     return Judgement(
         gain=fmean(estimates),
         uncertainty=math.hypot(DOUBT, (estimates[0] - estimates[1]) / 2, spread, blind),
@@ -131,12 +129,6 @@ def judge(noisy: Tensor, restored: Tensor, restore: Callable[[Tensor], Tensor], 
         lost=fmean(losses),
         correlation=alike,
     )
-
-
-def _shortfall(residual: Tensor, level: Tensor, restored: Tensor, source: torch.Generator) -> float:
-    """What share of the power of known noise the level finds, as it looks at the quieter places only."""
-    known = probe(residual, level, source)
-    return noise_level(known, restored).square().mean().item() / known.square().mean().item()
 
 
 def _decibels(error: float) -> float:

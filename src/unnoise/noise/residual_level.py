@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unnoise.schemes.noise_probe import noise_level, probe
+from unnoise.noise.probe import between, excess, noise_level
 
 KNOTS = 64
 """Points of a curve; between them it goes in straight lines."""
@@ -31,9 +31,7 @@ class ResidualLevel:
         """
         residual = noisy - restored
         level = noise_level(residual, restored)
-        known = probe(residual, level, torch.Generator().manual_seed(0))
-        found = noise_level(known, restored)
-        short = (known.square().mean() / found.square().mean().clamp(min=1e-20)).sqrt()
+        short = excess(residual, level, restored, torch.Generator().manual_seed(0)).sqrt()
         order = restored.flatten(2)[0].argsort(-1)  # (C, H·W)
         picked = order[:, torch.linspace(0, order.shape[1] - 1, KNOTS).round().long()]  # (C, KNOTS)
         return cls(restored.flatten(2)[0].gather(1, picked), level.flatten(2)[0].gather(1, picked) * short)
@@ -41,9 +39,6 @@ class ResidualLevel:
     def at(self, restored: Tensor) -> Tensor:
         """The level in each pixel, (B, C, H, W) → the same."""
         values = restored.transpose(0, 1).flatten(1).contiguous()  # (C, B·H·W)
-        right = torch.searchsorted(self.brightness, values).clamp(1, self.brightness.shape[1] - 1)
-        low, high = self.brightness.gather(1, right - 1), self.brightness.gather(1, right)
-        share = ((values - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
-        level = torch.lerp(self.sigma.gather(1, right - 1), self.sigma.gather(1, right), share)
+        level = between(values, self.brightness, self.sigma)
         channels, (count, _, height, width) = restored.shape[1], restored.shape
         return level.reshape(channels, count, height, width).transpose(0, 1)  # (B, C, H, W)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from unnoise.schemes.risk_averaged import blur
+from unnoise.noise.smoothing import blur
 
 FINE = 2.0
 """Detail is what a Gaussian of this standard deviation, in pixels, leaves."""

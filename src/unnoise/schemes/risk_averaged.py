@@ -17,20 +17,17 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal, cast
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.draws import Source
+from unnoise.noise.probe import noise_level, probe, shaken
+from unnoise.noise.smoothing import blur
 from unnoise.schemes.base import Network
 from unnoise.schemes.borders import within_reflection
-from unnoise.schemes.noise_probe import noise_level, probe
 from unnoise.schemes.tunable_blind_spot import BlindHole, TunableBlindSpot
-
-SHAKE = 0.5
-"""ε: how much of the noise's own level the network is shaken with."""
 
 
 class RiskAveraged(TunableBlindSpot):
@@ -64,10 +61,10 @@ class RiskAveraged(TunableBlindSpot):
         # Lossy compression and clipping leave pixels without noise; a median over the holes is between their two kinds of error.
         estimate = results.median(0).values
         level = noise_level(noisy.float() - estimate, estimate)
-        shaken = probe(noisy.float() - estimate, level, source)
-        passed = shaken * (self._results(network, noisy + SHAKE * shaken) - results) / SHAKE
+        extra = probe(noisy.float() - estimate, level, source)
+        passed = extra * shaken(lambda x: self._results(network, x), noisy, results, extra)
         candidates = torch.cat([results, noisy.float()[None]])  # (K + 1, B, C, H, W)
-        passed = torch.cat([passed, shaken.square()[None]])  # the noisy picture lets all noise through
+        passed = torch.cat([passed, extra.square()[None]])  # the noisy picture lets all noise through
         risks = ((candidates - noisy).square() + 2 * passed).mean(2)  # (K + 1, B, H, W)
         power = level.square().mean(1)  # (B, H, W)
         with torch.autocast(noisy.device.type, enabled=False):  # eight bits would not tell the risks apart
@@ -78,15 +75,3 @@ class RiskAveraged(TunableBlindSpot):
     def _results(self, network: Network, noisy: Tensor) -> Tensor:
         holes = cast(TunableDenoiser, network).holes
         return within_reflection(lambda x: holes(x, self.holes), noisy, self.pad).float()
-
-
-def blur(x: Tensor, sigma: float) -> Tensor:
-    """Gaussian averages over neighbours, (…, H, W) → the same; the borders are continued."""
-    radius = 3 * round(sigma)
-    steps = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
-    kernel = torch.exp(-steps.square() / (2 * sigma**2))
-    kernel = kernel / kernel.sum()
-    planes = x.reshape(-1, 1, *x.shape[-2:])  # (…, 1, H, W)
-    planes = F.conv2d(F.pad(planes, (radius, radius, 0, 0), mode="replicate"), kernel[None, None, None])
-    planes = F.conv2d(F.pad(planes, (0, 0, radius, radius), mode="replicate"), kernel[None, None, :, None])
-    return planes.reshape(x.shape)

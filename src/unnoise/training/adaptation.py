@@ -12,6 +12,7 @@ import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.inference.apply import Settings, restore
 from unnoise.inference.precision import choose_device
 from unnoise.model import Model
-from unnoise.schemes.noise_probe import noise_level, probe
+from unnoise.noise.probe import noise_level, probe, shaken
 from unnoise.training import checkpoint
 from unnoise.training.loop import Status, train
 
@@ -42,7 +43,6 @@ SIDE = 256
 """Of each picture held out so many pixels a side are looked at."""
 BAND = 64
 """Rows of a band that is held out, at least, where the picture has three times as many."""
-SHAKE = 0.5
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ class _Criterion:
         total = 0.0
         for noisy, extra in self.shaken:
             restored = self._restored(model, noisy)
-            moved = (self._restored(model, noisy + SHAKE * extra) - restored) / SHAKE
+            moved = shaken(partial(self._restored, model), noisy, restored, extra)
             total += (restored - noisy).square().mean().item() + 2 * (extra * moved).mean().item()
         return total / len(self.shaken)
 

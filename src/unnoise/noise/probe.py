@@ -6,6 +6,8 @@ turned about, and given the level of their new place. They keep what the noise h
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -21,6 +23,8 @@ QUIET = 0.25
 """Quantile of the blocks of one brightness, by what is left in them: the lower ones hold noise alone, the upper ones detail too."""
 DONORS = 1 / 3
 """Share of the blocks, those with the least beside noise, that are strewn."""
+SHAKE = 0.5
+"""ε: how much of the noise's own level a restoration is shaken with."""
 
 
 def noise_level(residual: Tensor, estimate: Tensor) -> Tensor:
@@ -39,11 +43,25 @@ def noise_level(residual: Tensor, estimate: Tensor) -> Tensor:
         values[:, :, None].expand(-1, -1, bins, -1).gather(-1, kept) for values in (brightness, spread)
     )  # (B, C, bins, n / bins)
     levels = spreads.quantile(QUIET, dim=-1)  # (B, C, bins)
-    return _between(estimate.flatten(2), centres.mean(-1), levels).reshape(estimate.shape)
+    return between(estimate.flatten(2), centres.mean(-1), levels).reshape(estimate.shape)
 
 
-def _between(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
-    """Linear interpolation along the last dimension, constant beyond the ends."""
+def excess(residual: Tensor, level: Tensor, estimate: Tensor, source: Source) -> Tensor:
+    """By which factor the noise's power is more than `noise_level` tells, a scalar: it looks at the quieter places alone.
+
+    Found on noise that `probe` makes of the residual, of which the power is known. Arguments as for `noise_level` and `probe`.
+    """
+    known = probe(residual, level, source)
+    return known.square().mean() / noise_level(known, estimate).square().mean().clamp(min=1e-20)
+
+
+def shaken(restore: Callable[[Tensor], Tensor], noisy: Tensor, restored: Tensor, extra: Tensor) -> Tensor:
+    """How a restoration f moves with the noise b = `extra` in the picture x: (f(x + εb) − f(x)) / ε, with f(x) = `restored`."""
+    return (restore(noisy + SHAKE * extra) - restored) / SHAKE
+
+
+def between(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
+    """Linear interpolation along the last dimension, constant beyond the ends: (…, N) and twice (…, K) → (…, N)."""
     if knots.shape[-1] == 1:
         return values.expand_as(x)
     right = torch.searchsorted(knots, x.contiguous()).clamp(1, knots.shape[-1] - 1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from unnoise.noise import autocorrelation
-from unnoise.schemes.noise_probe import noise_level, probe
+from unnoise.noise.probe import noise_level, probe
 
 
 def _ramp(side: int = 256) -> Tensor:
