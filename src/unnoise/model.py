@@ -46,7 +46,7 @@ class Model:
         return f"Model({self.recipe.name}: {denoisers.name_of(self.network)}, {self.network.parameter_count():,} parameters)"
 
     def __call__(self, noisy: Tensor) -> Tensor:
-        """The scheme's bare restoration in float32: (B, C, H, W) in 0..1 → the same shape, not clipped."""
+        """The scheme's bare restoration in float32, without R³ and `light`: (B, C, H, W) in 0..1 → the same shape, not clipped."""
         return restore(self.network, self.recipe.scheme, noisy, Settings(precision="float32"))
 
     def to(self, device: str) -> Model:
@@ -58,14 +58,16 @@ class Model:
         """The same network applied in another way; the recipe's name tells of it.
 
         Args:
-            changes: values by dotted field of `scheme` or `refinement`, such as ``{"scheme.partitions": 4}``.
+            changes: values by dotted field of `scheme`, `refinement` or `light`, such as ``{"scheme.partitions": 4}``.
 
         Raises:
             UsageError: for any other field, or a bad value.
         """
         for field in changes:
-            if field.split(".")[0] not in ("scheme", "refinement"):
-                raise UsageError(f"A trained model can be applied with another scheme.… or refinement.…, not another {field}.")
+            if field.split(".")[0] not in ("scheme", "refinement", "light"):
+                raise UsageError(
+                    f"A trained model can be applied with another scheme.…, refinement.… or light, not another {field}."
+                )
         if not changes:
             return self
         named = ", ".join(f"{field}={value}" for field, value in changes.items())
@@ -80,6 +82,7 @@ class Model:
         ensemble: bool = False,
         tile: int | None = None,
         precision: str | None = None,
+        light: str | None = None,
         progress: Callable[[int, int], None] | None = None,
         strength: float = 1.0,
         detail: float = 0.0,
@@ -96,6 +99,9 @@ class Model:
             ensemble: average over the eight flips and quarter turns; eight times the work.
             tile: side of the tiles in pixels; None: chosen for the picture.
             precision: 'float32', 'bfloat16', 'float16' or 'auto'.
+            light: 'srgb' for pictures coded for display, 'linear' for measurements in proportion to light: the result gets the mean
+                brightness that the noisy picture has in that sense (see `unnoise.light`); 'auto': by the kind of picture; 'none': the
+                network has the last word; None: as the recipe says.
             progress: called with (tiles done, tiles in all).
             strength: 0 gives back the input, bit for bit; 1 the restoration; between them, a mixture.
             detail: 0..1, how much to put back of what was taken where it is more than noise.
@@ -116,7 +122,8 @@ class Model:
         noisy, form = images.to_tensor(image, axes=axes, group=group)
         if report and len(noisy) != 1:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
-        settings = self.settings(refine=refine, ensemble=ensemble, tile=tile, precision=precision)
+        settings = self.settings(refine=refine, ensemble=ensemble, tile=tile, precision=precision, light=light)
+        settings = settings.of_picture(form.layout, form.dtype)
         if strength == 0:
             restored, result = (
                 noisy,
@@ -139,11 +146,18 @@ class Model:
         return result, judged
 
     def settings(
-        self, *, refine: bool | None = None, ensemble: bool = False, tile: int | None = None, precision: str | None = None
+        self,
+        *,
+        refine: bool | None = None,
+        ensemble: bool = False,
+        tile: int | None = None,
+        precision: str | None = None,
+        light: str | None = None,
     ) -> Settings:
         """How `denoise` applies the network when it is called with these options."""
         refinement = self.recipe.refinement if refine is None else (self.recipe.refinement or R3()) if refine else None
-        return Settings(refinement=refinement, ensemble=ensemble, tile=tile, precision=precision)
+        kept = self.recipe.light if light is None else recipes.load(self.recipe, {"light": light}).light
+        return Settings(refinement=refinement, ensemble=ensemble, tile=tile, precision=precision, light=kept)
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Write weights, recipe and card to one `.safetensors` file, whole or not at all.

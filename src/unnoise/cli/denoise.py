@@ -27,6 +27,13 @@ def denoise(
         bool, typer.Option("--ensemble", help="Average over eight flips and turns: a little better, eight times slower.")
     ] = False,
     tile: Annotated[int | None, typer.Option(help="Side of the tiles in pixels; smaller takes less memory.")] = None,
+    light: Annotated[
+        str | None,
+        typer.Option(
+            help="Give the result the noisy picture's mean brightness: srgb for photographs, linear for measurements, auto: by the kind "
+            "of picture, none; default: as the model says."
+        ),
+    ] = None,
     strength: Annotated[
         float, typer.Option(help="0 leaves the picture as it is, 1 takes all that the model calls noise.")
     ] = 1.0,
@@ -89,7 +96,7 @@ def denoise(
     if model == "auto":
         model = zoo.choose_for([job.source for job in made.jobs])
     loaded = zoo.load(model).applied(assignments(set_))
-    options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision}
+    options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision, "light": light}
     options |= {"strength": strength, "detail": detail, "report": report, "axes": axes, "group": group}
     settings = fingerprint(loaded, options | ({"adapt": adapt} if adapt else {}))
     if length:

@@ -35,6 +35,8 @@ class Form:
     """The shape (…, C, H, W) of what was given, with alpha, once its axes were put into this order."""
     order: tuple[int, ...]
     """Where each of these axes was; one fewer where there was none of channels."""
+    layout: Layout
+    """What the channels are."""
 
     def restore(self, tensor: Tensor) -> Any:
         """Turn (B, C, H, W) in 0..1, of any float type and device, into an array or tensor like the one that was given.
@@ -134,7 +136,7 @@ def to_tensor(
     if _name(dtype) in WHITE:
         tensor /= WHITE[_name(dtype)]
     batch, channels, height, width = tensor.shape
-    return tensor, Form(dtype, device, alpha, (batch, channels, height, width), tuple(stacked.shape), order)
+    return tensor, Form(dtype, device, alpha, (batch, channels, height, width), tuple(stacked.shape), order, layout)
 
 
 def _name(dtype: np.dtype[Any] | torch.dtype) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 from unnoise.denoisers.fused import weights_kept
 from unnoise.errors import UnnoiseError
 from unnoise.inference.chain import Chain
+from unnoise.inference.lit import lit
 from unnoise.inference.memory import free_memory, give_back, is_out_of_memory
 from unnoise.views import Part, View
 
@@ -34,7 +35,7 @@ SMALLEST = 16
 
 
 def restore_bands(chain: Chain, views: Sequence[View], progress: Progress | None = None) -> Iterator[tuple[slice, Tensor]]:
-    """Restore N pictures of one size, band by band.
+    """Restore N pictures of one size, band by band, and keep their light where `chain.settings` ask for it.
 
     A tile that does not fit into memory is tried again at half the side, down to `SMALLEST`.
 
@@ -49,6 +50,12 @@ def restore_bands(chain: Chain, views: Sequence[View], progress: Progress | None
     Raises:
         UnnoiseError: when memory does not suffice for the smallest tile.
     """
+    bands = _bands(chain, views, progress)
+    return lit(chain.settings.light, views, bands) if chain.settings.light else bands
+
+
+def _bands(chain: Chain, views: Sequence[View], progress: Progress | None) -> Iterator[tuple[slice, Tensor]]:
+    """What the network makes of them."""
     height, width = views[0].size
     network = chain.network
     was_training = network.training

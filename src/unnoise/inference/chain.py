@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,9 +14,15 @@ from unnoise.draws import PlacedDraws
 from unnoise.errors import UsageError
 from unnoise.inference.memory import SCRATCH, peak_bytes
 from unnoise.inference.precision import choose_precision
+from unnoise.light import Light
 from unnoise.refinement import R3
 from unnoise.schemes.base import Scheme
 from unnoise.views import Part, View, flipped, grown, turned, within
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unnoise.images import Layout
 
 UNBOUNDED_HALO = 64
 """How far is far enough for a network that sees without bound, in pixels."""
@@ -32,10 +39,16 @@ class Settings:
     precision: str | None = None
     seed: int = 0
     """Of R³'s draws and of random masks."""
+    light: Light | None = None
+    """Last of all the light is kept, which is done to whole bands rather than in `Chain`."""
 
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile < 16:
             raise UsageError(f"A tile must be at least 16 pixels wide, got {self.tile}.")
+
+    def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Settings:
+        """For a picture of this kind, where that was left open."""
+        return replace(self, light=self.light.of_picture(layout, dtype)) if self.light else self
 
 
 @dataclass(frozen=True)

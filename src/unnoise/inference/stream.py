@@ -88,7 +88,9 @@ def restore_regions(
             noisy, _ = read(rows, everything)
             black, white = min(black, noisy.min().item()), max(white, noisy.max().item())
     channels = network.sizes.get("channels", 3)
-    fitted = len(fit_channels(read(slice(0, 1), slice(0, 1))[0], channels))
+    corner, form = read(slice(0, 1), slice(0, 1))
+    fitted = len(fit_channels(corner, channels))
+    settings = settings.of_picture(form.layout, pixels.dtype)
     views = [
         View((height, width), lambda rows, columns, k=k: fit_channels(read(rows, columns)[0], channels)[k : k + 1])  # type: ignore[misc]
         for k in range(fitted)

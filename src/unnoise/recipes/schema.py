@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInf
 from unnoise import denoisers, schemes
 from unnoise.denoisers.base import Initialization
 from unnoise.errors import UsageError
+from unnoise.light import Light
 from unnoise.refinement import R3
 from unnoise.schemes.base import Scheme
 
@@ -89,6 +90,8 @@ class Recipe(BaseModel):
     scheme: SerializeAsAny[Scheme]
     refinement: R3 | None = None
     """What follows the first estimate when `denoise` is not told otherwise."""
+    light: Light | None = None
+    """Whether, and how, the result gets the light of the noisy picture; see `unnoise.light`. No paper does so."""
     training: Training = Training()
 
     @field_validator("scheme", mode="before")
@@ -111,3 +114,8 @@ class Recipe(BaseModel):
     @classmethod
     def _no_refinement(cls, value: Any) -> Any:
         return None if value == "none" else R3() if value == "r3" else value
+
+    @field_validator("light", mode="before")
+    @classmethod
+    def _no_light(cls, value: Any) -> Any:
+        return None if value == "none" else {"curve": value} if isinstance(value, str) else value

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.draws import PlacedDraws, Source
+from unnoise.light import Light
 from unnoise.refinement import R3
 from unnoise.views import Part, View, grown, within
 
@@ -28,6 +29,9 @@ class Applied(Protocol):
 
     @property
     def refinement(self) -> R3 | None: ...
+
+    @property
+    def light(self) -> Light | None: ...
 
 
 class Trained(Protocol):

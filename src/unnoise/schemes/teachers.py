@@ -14,6 +14,7 @@ from torch import Tensor
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.errors import UsageError
+from unnoise.light import REACH, Light
 from unnoise.refinement import R3, self_ensemble
 from unnoise.schemes.base import Load, Scheme
 from unnoise.schemes.borders import within_reflection
@@ -67,11 +68,14 @@ class Teacher:
         multiple: tiles must begin at multiples of this.
     """
 
-    def __init__(self, network: Denoiser, scheme: Scheme, refinement: R3 | None, lessons: Lessons) -> None:
+    def __init__(
+        self, network: Denoiser, scheme: Scheme, refinement: R3 | None, lessons: Lessons, light: Light | None = None
+    ) -> None:
         self.network: Denoiser = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.holes = list(lessons.holes or ())
         self.ensemble = bool(lessons.ensemble)
         self.pad = lessons.pad or 0
+        self.light = light
         self.scheme = TunableBlindSpot(infer_hole=max(self.holes)) if self.holes else scheme
         asked = refinement if lessons.refine is None else (refinement or R3()) if lessons.refine else None
         self.refinement = None if self.holes else asked
@@ -80,7 +84,7 @@ class Teacher:
         # The first estimate sees as far as the scheme lets it; R³ makes one pass at full resolution on top of it.
         self.halo = None
         if network.reach is not None and self.scheme.is_local:
-            self.halo = self.scheme.reach(network.reach) + (network.reach if self.refinement else 0)
+            self.halo = self.scheme.reach(network.reach) + (network.reach if self.refinement else 0) + (REACH if light else 0)
         if self.holes:
             assert isinstance(network, TunableDenoiser)
             for hole in self.holes:
@@ -95,10 +99,18 @@ class Teacher:
             self.network.to(noisy.device)
         generator = generator or torch.Generator()
         with torch.inference_mode():
-            if not self.ensemble:
-                return self._targets(noisy, generator)
             stack = noisy.expand(self.count, *noisy.shape)  # (K, B, C, H, W)
-            return self_ensemble(lambda turned: self._targets(turned[0], generator), stack)
+            if self.ensemble:
+                targets = self_ensemble(lambda turned: self._targets(turned[0], generator), stack)
+            else:
+                targets = self._targets(noisy, generator)
+            return self._lit(stack, targets) if self.light else targets
+
+    def _lit(self, noisy: Tensor, targets: Tensor) -> Tensor:
+        """The targets with the light of the noisy images, (K, B, C, H, W) each → the same."""
+        assert self.light
+        flat = (convert(x.flatten(0, 1), self.network.value_range, (0.0, 1.0)) for x in (noisy, targets))  # (K·B, C, H, W)
+        return convert(self.light(*flat), (0.0, 1.0), self.network.value_range).reshape(targets.shape)  # (K, B, C, H, W)
 
     def _targets(self, noisy: Tensor, generator: torch.Generator) -> Tensor:
         return within_reflection(lambda x: self._bare(x, generator), noisy, self.pad)
@@ -116,7 +128,7 @@ class Teacher:
 
     def fingerprint(self) -> bytes:
         """Of its weights and of how it is run."""
-        ways = (type(self.network).__name__, self.network.sizes, self.scheme, self.refinement)
+        ways = (type(self.network).__name__, self.network.sizes, self.scheme, self.refinement, self.light)
         digest = hashlib.sha256(repr((*ways, self.holes, self.ensemble, self.pad)).encode())
         for key, value in self.network.state_dict().items():
             digest.update(key.encode())
@@ -193,5 +205,5 @@ def engage(choices: Sequence[TeacherChoice], each: Lessons, load: Load, student:
         taught, given = student.sizes.get("channels", 3), model.network.sizes.get("channels", 3)
         if taught != given:
             raise UsageError(f"The teacher {choice.model} has {given} channels, the student {taught}; they must be equal.")
-        teachers.append(Teacher(model.network, model.recipe.scheme, model.recipe.refinement, lessons))
+        teachers.append(Teacher(model.network, model.recipe.scheme, model.recipe.refinement, lessons, model.recipe.light))
     return Teachers(teachers)

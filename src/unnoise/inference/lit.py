@@ -1,0 +1,50 @@
+"""Keeping the light of restored bands as they come, from top to bottom; see `unnoise.light`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from unnoise.light import CELL, RADIUS, Light, shares, smoothed, spread
+from unnoise.views import View
+
+Band = tuple[slice, Tensor]
+
+
+@torch.inference_mode()
+def lit(light: Light, views: Sequence[View], bands: Iterable[Band]) -> Iterator[Band]:
+    """Restored bands with the light of the noisy pictures, the same as `Light` makes of whole ones.
+
+    Args:
+        light: how.
+        views: of the N noisy pictures, as `bands.restore_bands` takes them.
+        bands: rows and their values (N, C, rows, W), each row once and in order.
+
+    Yields:
+        The same in other portions: some rows of cells wait for those below.
+    """
+    height, width = views[0].size
+    full, columns = shares(height), shares(width)
+    waiting: Tensor | None = None  # restored rows, from the first that was not yielded yet
+    first = 0  # row of cells that `waiting` begins with
+    known: Tensor | None = None  # offsets of all rows of cells so far
+    solved = 0  # of these rows
+    for rows, band in bands:
+        waiting = band if waiting is None else torch.cat([waiting, band], dim=-2)
+        whole = len(full) if rows.stop == height else rows.stop // CELL
+        if whole > solved:
+            part = slice(solved * CELL, min(whole * CELL, height))
+            noisy = torch.cat([view.read(part, slice(0, width)).cpu() for view in views])  # (N, C, rows, W)
+            offsets = light.offsets(noisy, waiting[..., part.start - first * CELL : part.stop - first * CELL, :])
+            known = offsets if known is None else torch.cat([known, offsets], dim=-2)
+            solved = whole
+        last = len(full) if solved == len(full) else solved - RADIUS - 1
+        if known is not None and last > first:
+            smooth = smoothed(known, full[:solved], columns)
+            count = min(last * CELL, height) - first * CELL
+            result = light.added(waiting[..., :count, :], spread(smooth, first, last, (height, width)))
+            yield slice(first * CELL, first * CELL + count), result
+            waiting = waiting[..., count:, :].clone()
+            first = last

@@ -1,0 +1,150 @@
+"""Keeping the light: no part of a restored picture is brighter or darker on average than the noisy picture says.
+
+The noise of a sensor is nothing on average, but only in linear light. A picture coded for display bends it, black cuts it off, and
+few photons make it lopsided; so the mean of noisy values is darker than the scene in most places and brighter in the deepest
+shadows, and their median, which a network learns from |f(x) − x|, is off in its own way. On phones' pictures at high ISO that is 2
+to 8 steps of 255 over whole surfaces, more than the noise that is left. It can be told from the noisy picture alone: per cell and
+channel, we look for the offset a in linear light by which mean (y − (r + a)) = 0 of the noisy y and the restored r.
+
+Where the noise reaches black or white, the cut-off side of it is missing. There each y counts as no further from r than black or
+white is, and a little: of noise that is as likely above as below the mean is then still right (a Winsorized mean, after Huber,
+"Robust Estimation of a Location Parameter", Annals of Mathematical Statistics, 1964; Foi, "Clipped noisy images", Signal
+Processing, 2009, treats what clipping does to noise).
+
+This is our own; no paper of the methods here does it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unnoise.images import Layout
+
+Curve = Literal["srgb", "linear"]
+
+CELL = 32
+"""Side of a cell in pixels: some hundred pixels tell a mean well, and shadows are seldom smaller."""
+RADIUS = 2
+"""In cells: so far offsets are averaged with those of neighbouring cells, by a Gaussian of one cell."""
+REACH = (RADIUS + 2) * CELL
+"""In pixels: no further away does a pixel change the light of another."""
+STEPS = 4
+"""Of Newton's method."""
+
+
+class Light(BaseModel):
+    """How the light is kept, as it stands in a recipe."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    curve: Literal["auto", "srgb", "linear"] = "auto"
+    """How values stand for light: by the curve of sRGB, or in proportion; *auto*: see `curve_of`."""
+    bound: Annotated[float, Field(gt=0)] = 1.1
+    """Values count as no further away than so many times the way to black or white. Above 1, as the noise of few photons reaches
+    further up than down; chosen on the validation scenes of SIDD."""
+
+    def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Light:
+        """With the curve of this kind of picture where it is *auto*."""
+        return self.model_copy(update={"curve": curve_of(layout, dtype)}) if self.curve == "auto" else self
+
+    def __call__(self, noisy: Tensor, restored: Tensor) -> Tensor:
+        """Whole pictures (B, C, H, W) in 0..1 each → `restored` with the light of `noisy`, not clipped."""
+        offsets = smoothed(self.offsets(noisy, restored), *(shares(length) for length in noisy.shape[-2:]))
+        return self.added(restored, spread(offsets, 0, offsets.shape[-2], restored.shape[-2:]))
+
+    def offsets(self, noisy: Tensor, restored: Tensor) -> Tensor:
+        """Of each cell from the upper left corner on, in linear light: (B, C, H, W) each → (B, C, ⌈H / CELL⌉, ⌈W / CELL⌉)."""
+        height, width = noisy.shape[-2:]
+        share = _cells(noisy.new_ones(1, 1, height, width))  # 0 in what fills the last cells up
+        share = (share / share.sum(-1, keepdim=True)).expand(*noisy.shape[:2], -1, -1, -1).flatten(0, 3)  # (cells, CELL²)
+        seen, start = (_cells(self._linear(x.float())) for x in (noisy, restored))  # (B, C, h, w, CELL²)
+        shape = seen.shape[:-1]
+        seen, start = seen.flatten(0, 3), start.flatten(0, 3)  # (cells, CELL²)
+        found = seen.new_zeros(len(seen))
+        left = torch.arange(len(seen), device=seen.device)
+        for _ in range(STEPS):
+            step, cut = self._step(seen[left], start[left] + found[left, None], share[left])
+            found[left] += step
+            left = left[cut > 0]  # the others are solved: without a cut the mean is linear
+        return found.reshape(shape)  # (B, C, h, w)
+
+    def _step(self, seen: Tensor, now: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        """One of Newton's, (cells, pixels) each → how far to go, and which share of the pixels is cut off, (cells) each."""
+        # Beyond black and white, as floats may be, nothing is cut off.
+        room = torch.where((now >= 0) & (now <= 1), self.bound * torch.minimum(now, 1 - now), torch.inf)
+        missing = seen - now
+        cut = ((missing.abs() > room) * share).sum(-1)
+        step = (missing.clamp(-room, room) * share).sum(-1)
+        # With more than half cut off, the way is felt rather than known.
+        return step / (1 - (1 + self.bound) * cut).clamp(min=0.35), cut
+
+    def added(self, restored: Tensor, offset: Tensor) -> Tensor:
+        """Offsets in linear light added: (B, C, H, W) each → the same, coded as `restored` is."""
+        return self._coded(self._linear(restored.float()) + offset)
+
+    def _linear(self, x: Tensor) -> Tensor:
+        if self.curve == "linear":
+            return x
+        return torch.where(x <= 0.04045, x / 12.92, ((x.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4)
+
+    def _coded(self, x: Tensor) -> Tensor:
+        if self.curve == "linear":
+            return x
+        return torch.where(x <= 0.0031308, x * 12.92, 1.055 * x.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)
+
+
+def curve_of(layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Curve:
+    """Colour pictures, and grey ones of 8 bits, are coded for display; other grey ones and channels that are no colours are
+    measurements, in proportion to light."""
+    measured = layout.colours == "channels" or (layout.colours == "grey" and not str(dtype).endswith("uint8"))
+    return "linear" if measured else "srgb"
+
+
+def smoothed(offsets: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Averages over neighbouring cells, (B, C, h, w) → the same; `rows` and `columns` are how much of each cell is there."""
+    weights = (rows[:, None] * columns).to(offsets.device)  # (h, w)
+    kernel = torch.exp(-torch.arange(-RADIUS, RADIUS + 1, device=offsets.device).float().square() / 2)
+    kernel = (kernel[:, None] * kernel)[None, None]
+
+    def gathered(x: Tensor) -> Tensor:
+        return F.conv2d(x.reshape(-1, 1, *x.shape[-2:]), kernel, padding=RADIUS).reshape(x.shape)
+
+    return gathered(offsets * weights) / gathered(weights[None, None])
+
+
+def spread(offsets: Tensor, first: int, last: int, size: tuple[int, int] | torch.Size) -> Tensor:
+    """From the middles of cells to pixels, in straight lines: (B, C, h, w) → (B, C, rows, W).
+
+    Args:
+        offsets: of all cells, or of as many from the top as are known, and one beyond `last`, if there is one.
+        first, last: rows of cells whose pixels are wanted.
+        size: H and W in pixels; the last cells may be partly beyond.
+    """
+    above, below = max(first - 1, 0), min(last + 1, offsets.shape[-2])
+    part = offsets[..., above:below, :]
+    fine = F.interpolate(
+        part, size=((below - above) * CELL, part.shape[-1] * CELL), mode="bilinear", align_corners=False
+    )  # (B, C, rows of cells · CELL, w · CELL)
+    top = (first - above) * CELL
+    return fine[..., top : top + min(last * CELL, size[0]) - first * CELL, : size[1]]
+
+
+def shares(length: int) -> Tensor:
+    """How much of each cell along a side of so many pixels lies within the picture, 0..1."""
+    return torch.tensor([min(length - start, CELL) / CELL for start in range(0, length, CELL)])
+
+
+def _cells(x: Tensor) -> Tensor:
+    """(B, C, H, W) → (B, C, h, w, CELL²), filled up with zeros."""
+    height, width = x.shape[-2:]
+    x = F.pad(x, (0, -width % CELL, 0, -height % CELL))
+    x = x.reshape(*x.shape[:2], x.shape[-2] // CELL, CELL, x.shape[-1] // CELL, CELL)
+    return x.transpose(-3, -2).flatten(-2)  # (B, C, h, w, CELL²)
