@@ -25,6 +25,7 @@ NETWORKS = {
     "deamnet": "deamnet",
     "nafnet-baseline": "nafnet_baseline",
     "unet": "unet",
+    "unet-blindspot": "unet_blindspot",
     "dncnn": "dncnn",
 }
 

@@ -34,6 +34,7 @@ _RECIPES = {
     "nafnet": "amsnet-b",
     "nafnet-baseline": "amsnet-b",
     "unet": "amsnet-b",
+    "unet-blindspot": "amsnet-b",
     "dncnn": "amsnet-b",
 }
 
