@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from unnoise import recipes
 from unnoise.card import Card
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.light import Light
 from unnoise.model import Model, fresh
 
 RECIPE = {
@@ -99,10 +100,27 @@ def test_a_model_can_be_applied_otherwise() -> None:
     assert np.array_equal(several.denoise(noisy), expected.denoise(noisy))
     assert not np.array_equal(several.denoise(noisy), model.denoise(noisy))
     assert model.applied({}) is model
-    with pytest.raises(UsageError, match=r"another scheme\.… or refinement\.…, not another denoiser\.layers"):
+    with pytest.raises(UsageError, match=r"another scheme\.…, refinement\.… or light, not another denoiser\.layers"):
         model.applied({"denoiser.layers": 3})
     with pytest.raises(UsageError, match="partitions"):
         model.applied({"scheme.partitions": 0})
+
+
+def test_light_is_kept_as_asked_or_as_the_recipe_says() -> None:
+    noisy = np.random.default_rng(0).random((40, 50, 3), np.float32) ** 2
+    plain = MODELS[3].applied({"refinement": "none"})
+    kept = plain.denoise(noisy, light="srgb", precision="float32")
+    assert not np.allclose(kept, plain.denoise(noisy), atol=1e-3)
+    tensor = torch.from_numpy(noisy).movedim(-1, 0)[None]
+    expected = Light(curve="srgb")(tensor, plain(tensor)).clamp(0, 1)
+    assert np.allclose(kept, expected[0].movedim(0, -1), atol=1e-5)
+    lit = plain.applied({"light": "auto"})
+    assert np.array_equal(lit.denoise(noisy, precision="float32"), kept)
+    assert np.array_equal(lit.denoise(noisy, light="none"), plain.denoise(noisy))
+    grey = noisy[..., 0]
+    assert np.array_equal(lit.denoise(grey), plain.denoise(grey, light="linear"))
+    with pytest.raises(UsageError, match="light"):
+        plain.denoise(noisy, light="gamma")
 
 
 @pytest.mark.parametrize("half", [False, True])

@@ -36,7 +36,7 @@ RADIUS = 2
 """In cells: so far offsets are averaged with those of neighbouring cells, by a Gaussian of one cell."""
 REACH = (RADIUS + 2) * CELL
 """In pixels: no further away does a pixel change the light of another."""
-STEPS = 4
+STEPS = 3
 """Of Newton's method."""
 
 
@@ -68,18 +68,19 @@ class Light(BaseModel):
         seen, start = (_cells(self._linear(x.float())) for x in (noisy, restored))  # (B, C, h, w, CELL²)
         shape = seen.shape[:-1]
         seen, start = seen.flatten(0, 3), start.flatten(0, 3)  # (cells, CELL²)
-        found = seen.new_zeros(len(seen))
+        # From the mere mean on, which is too bright where black cuts: from below, steps would be as short as the way to black.
+        found = ((seen - start) * share).sum(-1)
         left = torch.arange(len(seen), device=seen.device)
         for _ in range(STEPS):
             step, cut = self._step(seen[left], start[left] + found[left, None], share[left])
             found[left] += step
-            left = left[cut > 0]  # the others are solved: without a cut the mean is linear
+            left = left[cut > 0]  # the others are solved: without a cut it is the mean
         return found.reshape(shape)  # (B, C, h, w)
 
     def _step(self, seen: Tensor, now: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         """One of Newton's, (cells, pixels) each → how far to go, and which share of the pixels is cut off, (cells) each."""
         # Beyond black and white, as floats may be, nothing is cut off.
-        room = torch.where((now >= 0) & (now <= 1), self.bound * torch.minimum(now, 1 - now), torch.inf)
+        room = torch.where((now > 0) & (now < 1), self.bound * torch.minimum(now, 1 - now), torch.inf)
         missing = seen - now
         cut = ((missing.abs() > room) * share).sum(-1)
         step = (missing.clamp(-room, room) * share).sum(-1)

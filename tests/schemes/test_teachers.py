@@ -17,6 +17,7 @@ from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UsageError
 from unnoise.inference.apply import Settings
 from unnoise.inference.apply import restore as apply
+from unnoise.light import Light
 from unnoise.refinement import R3
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
 from unnoise.schemes.teachers import Lessons, Teacher, TeacherChoice, Teachers, convert, engage
@@ -39,6 +40,19 @@ def test_holes_in_one_pass_are_separate_calls(name: str, pad: int) -> None:
         for hole, target in zip(HOLES[name], targets, strict=True):
             expected = TunableBlindSpot(infer_hole=hole, pad=pad).restore(network, noisy)
             assert relative_error(target, expected) < 1e-5
+
+
+@pytest.mark.parametrize("holes", [None, (1, 3)])
+def test_targets_have_the_light_that_the_recipe_keeps(holes: tuple[int, ...] | None) -> None:
+    network, light = denoisers.create("atbsn", **TINY["atbsn"]), Light(curve="srgb")
+    noisy = torch.rand(2, 3, 40, 35) ** 2
+    scheme, lessons = TunableBlindSpot(infer_hole=3), Lessons(holes=holes)
+    dark, lit = (Teachers([Teacher(network, scheme, None, lessons, kept)]) for kept in (None, light))
+    for target, plain in zip(lit(noisy, (0.0, 1.0)), dark(noisy, (0.0, 1.0)), strict=True):
+        assert relative_error(target, light(noisy, plain)) < 1e-5
+        assert relative_error(target, plain) > 1e-2
+    assert lit.fingerprint != dark.fingerprint
+    assert lit.halo is not None and dark.halo is not None and lit.halo > dark.halo
 
 
 @pytest.mark.parametrize("ensemble", [False, True])
