@@ -26,7 +26,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "unet": {"features": 4},
     "restormer": {"dim": 4, "blocks": [1, 1, 1, 1], "refinement_blocks": 1, "heads": [1, 2, 2, 4]},
     "deamnet": {"features": 16},
+    "nafnet": {"width": 4, "encoder_blocks": [1, 1], "middle_blocks": 1, "decoder_blocks": [1, 1]},
     "nafnet-baseline": {"width": 4, "encoder_blocks": [1, 1], "middle_blocks": 1, "decoder_blocks": [1, 1]},
+    "unet-blindspot": {"features": 4},
     "dbsn-dense": {"features": 4, "modules": 1},
     "dbsn": {"features": 4, "modules": 1},
 }

@@ -71,15 +71,17 @@ def test_b_learns(base: Model, pictures: list[Pixels], tmp_path: Path) -> None:
 def test_p_is_smoother_than_b_and_the_more_so_the_greater_its_weight(
     base: Model, pictures: list[Pixels], tmp_path: Path
 ) -> None:
-    variation = [_total_variation(base)]
-    for weight in (0.1, 1.0):
+    """Eq. 9's term itself falls; with as many further steps at weight zero it falls less, so it is not the steps that do it."""
+    variation = {}
+    for weight in (0.0, 0.1, 1.0):
         recipe = _recipe("amsnet-p", weight=weight)
         tuned = train(pictures, recipe, output=tmp_path / str(weight), steps=40, device="cpu", start=base)
-        variation.append(_total_variation(tuned))
+        variation[weight] = _total_variation(tuned)
         if weight == 0.1:
             assert _error(tuned)[1] < 1.1 * _error(base)[1]
-    assert variation[1] < 0.95 * variation[0]
-    assert variation[2] < 0.8 * variation[1]
+    assert variation[0.1] < 0.95 * _total_variation(base)
+    assert variation[0.1] < 0.97 * variation[0.0]
+    assert variation[1.0] < 0.8 * variation[0.1]
 
 
 def test_refinement_goes_through_the_whole_chain(base: Model) -> None:

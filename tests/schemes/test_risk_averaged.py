@@ -95,4 +95,4 @@ def test_any_size_and_never_beyond_what_was_averaged(height: int, width: int) ->
 
 def test_holes_that_the_network_cannot_take() -> None:
     with pytest.raises(UsageError, match="odd number"):
-        RiskAveraged(train_hole=9, infer_hole=3, holes=(1, 2)).check(denoisers.lookup("atbsn"))
+        RiskAveraged(train_hole=9, holes=(1, 2)).check(denoisers.lookup("atbsn"))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 from torch import Tensor, nn
 
 from unnoise.errors import UsageError
+from unnoise.views import Part
 
 Initialization = Literal["default", "he"]
 Blindness = Literal["strict", "approximate", "none"]
@@ -36,6 +37,14 @@ class Denoiser(nn.Module):
     def reach(self) -> int | None:
         """How many pixels away, in rows or columns, an input pixel can still change an output pixel; None: without bound."""
         return None
+
+    def part(self, x: Tensor, wanted: Part) -> Tensor:
+        """The network's result at the rows and columns `wanted` alone, (B, C, H, W) → (B, C, rows, columns).
+
+        Networks that need not work out the rest spare it.
+        """
+        result: Tensor = self(x)[..., *wanted]
+        return result
 
     def initialize(self, kind: Initialization) -> None:
         """Draw the weights anew: *default* leaves what the constructor drew, as published; *he*: see `initialize_he`."""

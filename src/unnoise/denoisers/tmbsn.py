@@ -11,7 +11,7 @@ direction sees is |r| + |c| < s.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -20,13 +20,14 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.atbsn_unet import LEVELS, Convolution, start_kaiming
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import convolve
+from unnoise.denoisers.fused import can_fuse, convolve
 from unnoise.denoisers.layers import last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.reach import doubling, reach_through, window
 from unnoise.denoisers.tunable import Piece, TunableDenoiser
 from unnoise.denoisers.turns import in_four_turns
 from unnoise.errors import UsageError
+from unnoise.views import Part, grown, within
 
 
 class TriangularConv2d(nn.Conv2d):
@@ -169,17 +170,52 @@ class TMBSNStudent(Denoiser):
         return reach_through(path, self.multiple)
 
     def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[-2:]
-        x = self.get_submodule("enc1")(pad_to_multiple_reflect(x, self.multiple))
+        return self.part(x, (slice(0, x.shape[-2]), slice(0, x.shape[-1])))
+
+    def part(self, x: Tensor, wanted: Part) -> Tensor:
+        """`Denoiser.part`: going up, each scale is worked out no further around than the two convolutions of the scale below ask.
+
+        On a CPU the full size, whose features are most of all memory, is worked out in strips of rows.
+        """
+        x = pad_to_multiple_reflect(x, self.multiple)
+        size = (x.shape[-2], x.shape[-1])
+        in_strips = can_fuse(x)
+        first = self._first(x) if in_strips else _cut(self.get_submodule("enc1")(x))
+        strips = _strips(slice(0, size[0]), size[0]) if in_strips else [slice(0, size[0])]
+        y = _joined([F.max_pool2d(first((rows, slice(0, size[1]))), 2) for rows in strips])  # (B, width, H/2, W/2)
         skips = []
         for level in range(2, LEVELS + 2):
-            skips.append(x)
-            x = self.get_submodule(f"enc{level}")(F.max_pool2d(x, 2))  # (B, width, H/2^(level − 1), W/2^(level − 1))
-        for level in range(LEVELS, 0, -1):
-            x = self.get_submodule(f"dec{level}_2").doubled(x, skips.pop())  # type: ignore[operator] # (B, 2·width, H/2^(level − 1), W/2^(level − 1))
-            if level > 1:
-                x = self.get_submodule(f"dec{level}_1")(x)
-        return last_layer(self.dec1_1, x)[..., :height, :width]
+            y = F.max_pool2d(y, 2) if level > 2 else y
+            y = self.get_submodule(f"enc{level}")(y)  # (B, width, H/2^(level − 1), W/2^(level − 1))
+            skips.append(y)
+        skips.pop()
+        places = [(wanted, _seen(wanted, size))]  # of each scale, what it is to give and what that takes
+        for level in range(2, LEVELS + 1):
+            place = _half(places[-1][1])
+            places.append((place, _seen(place, (size[0] >> level - 1, size[1] >> level - 1))))
+        y = y[..., *_half(places[-1][1])]
+        for level in range(LEVELS, 1, -1):
+            place, around = places[level - 1]
+            y = self.get_submodule(f"dec{level}_2").doubled(y, skips.pop()[..., *around])  # type: ignore[operator]
+            y = self.get_submodule(f"dec{level}_1")(y)[..., *within(place, around)]  # (B, 2·width, of H/2^(level − 1), …)
+        results = []
+        for rows in _strips(wanted[0], size[0]) if in_strips else [wanted[0]]:
+            place = rows, wanted[1]
+            around = _seen(place, size)
+            half = y[..., *within(_half(around), _half(places[0][1]))]
+            features = self.get_submodule("dec1_2").doubled(half, first(around))  # type: ignore[operator] # (B, 2·width, rows, columns)
+            results.append(last_layer(self.dec1_1, features)[..., *within(place, around)])
+        return _joined(results)
+
+    def _first(self, x: Tensor) -> Callable[[Part], Tensor]:
+        """The first convolution's features at any place, (B, width, rows, columns): made when asked for, as that is cheap."""
+
+        def at(place: Part) -> Tensor:
+            around = grown(place, 1, (x.shape[-2], x.shape[-1]))
+            result: Tensor = self.get_submodule("enc1")(x[..., *around])[..., *within(place, around)]
+            return result
+
+        return at
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
@@ -188,3 +224,28 @@ class TMBSNStudent(Denoiser):
         if first is None or "dec1_1.weight" not in weights:
             return None
         return {"channels": first.shape[1], "width": first.shape[0]}
+
+
+def _seen(place: Part, size: tuple[int, int]) -> Part:
+    """What two 3×3 convolutions see of a scale of `size`, in whole pixels of the next one."""
+    return grown(place, 2, size, 2)
+
+
+def _half(place: Part) -> Part:
+    """The same place at half the resolution, for one that begins and ends at even rows and columns."""
+    rows, columns = (slice(stretch.start // 2, stretch.stop // 2) for stretch in place)
+    return rows, columns
+
+
+def _strips(rows: slice, height: int) -> list[slice]:
+    """Of an eighth of the height, and an even number of rows."""
+    step = max(16, -(-height // 16) * 2)
+    return [slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step)]
+
+
+def _cut(x: Tensor) -> Callable[[Part], Tensor]:
+    return lambda place: x[..., *place]
+
+
+def _joined(strips: list[Tensor]) -> Tensor:
+    return strips[0] if len(strips) == 1 else torch.cat(strips, dim=-2)

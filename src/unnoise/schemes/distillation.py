@@ -16,10 +16,11 @@ from pydantic import PrivateAttr, field_validator
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.draws import Source
+from unnoise.draws import PlacedDraws, Source
 from unnoise.errors import UsageError
 from unnoise.schemes.base import Load, Network, Scheme
 from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
+from unnoise.views import Part, View, grown, within
 
 Values = tuple[float, float]
 
@@ -100,6 +101,12 @@ class Distillation(Scheme):
 
     def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
         return network(noisy)
+
+    def restore_part(self, network: Network, view: View, part: Part, sees: int, multiple: int, draws: PlacedDraws) -> Tensor:
+        if not isinstance(network, Denoiser):
+            return super().restore_part(network, view, part, sees, multiple, draws)
+        around = grown(part, sees, view.size, multiple)
+        return network.part(view.read(*around), within(part, around))
 
     def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
         """The same call. The papers use no R³ on students, which are not blind and have little to gain from it."""

@@ -20,25 +20,24 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.draws import Source
 from unnoise.noise.probe import noise_level, probe, shaken
 from unnoise.noise.smoothing import blur
 from unnoise.schemes.base import Network
 from unnoise.schemes.borders import within_reflection
-from unnoise.schemes.tunable_blind_spot import BlindHole, TunableBlindSpot
+from unnoise.schemes.tunable_blind_spot import BlindHole, LargeHole
 
 
-class RiskAveraged(TunableBlindSpot):
-    """Trained as `TunableBlindSpot`; restored by averaging over blind spots, and the noisy picture itself, by their local risk.
+class RiskAveraged(LargeHole):
+    """Trained as `TunableBlindSpot` is; restored by averaging over blind spots, and the noisy picture itself, by their local risk.
 
     Two passes of the trunk. The noise is measured over all that `restore` is given, so that a tile's result is near to that of the
     whole picture, but not equal to it.
     """
 
     is_local: ClassVar[bool] = False
-    name: Literal["risk-averaged-blind-spot"] = "risk-averaged-blind-spot"  # type: ignore[assignment]
+    name: Literal["risk-averaged-blind-spot"] = "risk-averaged-blind-spot"
     holes: Annotated[tuple[BlindHole, ...], Field(min_length=1)] = (1, 2, 3, 4, 5, 6)
     """Blind spots whose results are averaged; for AT-BSN odd ones."""
     temperature: Annotated[float, Field(gt=0)] = 0.5
@@ -46,13 +45,12 @@ class RiskAveraged(TunableBlindSpot):
     window: Annotated[float, Field(gt=0)] = 6.0
     """Standard deviation in pixels of the Gaussian by which risks are averaged over neighbours."""
 
-    def check(self, denoiser: type[Denoiser]) -> None:
-        super().check(denoiser)
-        for hole in self.holes:
-            cast(type[TunableDenoiser], denoiser).distance(hole)
+    @property
+    def applied_holes(self) -> tuple[int, ...]:
+        return self.holes
 
     def reach(self, network_reach: int) -> int:
-        return network_reach + max(self.holes) + 3 * round(self.window)
+        return super().reach(network_reach) + 3 * round(self.window)
 
     def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
         """Without a generator the shaking is drawn from seed 0."""

@@ -8,6 +8,7 @@ nothing left to learn, and the nearer the pixels that the network may look at, t
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Annotated, Literal, Protocol, cast
 
 import torch
@@ -33,18 +34,15 @@ class TunableNetwork(Protocol):
     def __call__(self, x: Tensor, /, *, blind_spot: int) -> Tensor: ...
 
 
-class TunableBlindSpot(Scheme):
-    """One hole in training, another at inference, both at full resolution.
+class LargeHole(Scheme):
+    """Trained with a large hole at full resolution; how it is applied, its kinds differ in.
 
     What a hole's size means is the network's own matter: with AT-BSN k = 1, 3, 5 … pixels across, with TM-BSN s = 1, 2, 3 … steps
     from the middle to the diamond's edge.
     """
 
-    name: Literal["tunable-blind-spot"] = "tunable-blind-spot"
     train_hole: BlindHole = 9
     """In training; 9 for AT-BSN, 5 for TM-BSN."""
-    infer_hole: Hole = 3
-    """At inference; 3 for AT-BSN, 4 for TM-BSN. 0 is no hole at all."""
     refine_hole: BlindHole = 1
     """In the passes of R³. The papers use no R³. It puts single pixels back, each by itself, so that one pixel is all that has to
     be hidden from the network, as it is in AP-BSN, whose network runs without PD here."""
@@ -55,15 +53,20 @@ class TunableBlindSpot(Scheme):
         if not issubclass(denoiser, TunableDenoiser):
             known = [name for name in denoisers.names() if issubclass(denoisers.lookup(name), TunableDenoiser)]
             raise UsageError(
-                f"The scheme '{self.name}' chooses the blind spot at each call, which {denoiser.__name__} does not let it; "
+                f"The scheme chooses the blind spot at each call, which {denoiser.__name__} does not let it; "
                 f"take one of the denoisers {', '.join(known)}."
             )
-        for hole in (self.train_hole, self.infer_hole, self.refine_hole):
+        for hole in (self.train_hole, self.refine_hole, *self.applied_holes):
             denoiser.distance(hole)
+
+    @property
+    @abstractmethod
+    def applied_holes(self) -> tuple[int, ...]:
+        """Those of the first estimate."""
 
     def reach(self, network_reach: int) -> int:
         """The network states its reach with a hole of its own; another brings it further by no more than its size."""
-        return network_reach + self.infer_hole
+        return network_reach + max(self.applied_holes)
 
     def refine_reach(self, network_reach: int) -> int:
         return network_reach + self.refine_hole
@@ -72,12 +75,24 @@ class TunableBlindSpot(Scheme):
         """Mean |network(x; train_hole) − x|, at full resolution."""
         return F.l1_loss(cast(TunableNetwork, network)(noisy, blind_spot=self.train_hole), noisy)
 
-    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
-        return self._pass(network, noisy, self.infer_hole)
-
     def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
         return self._pass(network, mixed, self.refine_hole)
 
     def _pass(self, network: Network, noisy: Tensor, hole: int) -> Tensor:
         tunable = cast(TunableNetwork, network)
         return within_reflection(lambda x: tunable(x, blind_spot=hole), noisy, self.pad)
+
+
+class TunableBlindSpot(LargeHole):
+    """Applied with one smaller hole, as the papers do."""
+
+    name: Literal["tunable-blind-spot"] = "tunable-blind-spot"
+    infer_hole: Hole = 3
+    """At inference; 3 for AT-BSN, 4 for TM-BSN. 0 is no hole at all."""
+
+    @property
+    def applied_holes(self) -> tuple[int, ...]:
+        return (self.infer_hole,)
+
+    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
+        return self._pass(network, noisy, self.infer_hole)

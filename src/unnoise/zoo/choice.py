@@ -78,16 +78,15 @@ def nearest(advice: Advice, folder: Path = _WEIGHTS) -> Choice:
 def _distance(path: Path, wanted: int) -> int:
     """How far the nearest pixel is that the model sees at inference, leaving aside the centre of networks that are not blind.
 
-    Students, and models that average blind spots by their risk, weigh near and far in each place: they look as far as is wanted.
+    Those whose scheme names neither a stride nor a hole, students and averages of blind spots by their risk, weigh near and far in
+    each place: they look as far as is wanted.
     """
     with safe_open(path, framework="np") as file:
         header = file.metadata()
     scheme = json.loads(header["recipe"])["scheme"]
-    if scheme["name"] in ("distillation", "risk-averaged-blind-spot"):
-        return wanted
     if "infer_stride" in scheme:
         return int(scheme["infer_stride"])
     if "infer_hole" in scheme:
         hole = int(scheme["infer_hole"])
         return hole if header["denoiser"].startswith("tmbsn") else (hole + 1) // 2
-    return 1
+    return wanted
