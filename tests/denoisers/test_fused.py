@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -125,6 +128,56 @@ def test_weights_are_kept_for_a_while_alone() -> None:
     assert not torch.equal(result(), first)
     with fused.weights_kept():
         assert not torch.equal(result(), first)
+
+
+def test_a_network_keeps_its_weights_until_they_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)).eval()
+    made = []
+    true = fused.weights_of
+    monkeypatch.setattr(fused, "weights_of", lambda layer: made.append(layer) or true(layer))
+    x = torch.randn(1, 2, 3, 3)
+
+    def result() -> Tensor:
+        network.to(memory_format=torch.channels_last)  # as `inference` does for each picture
+        with torch.inference_mode(), fused.weights_kept(network):
+            return fused.convolve(network[0], x)
+
+    first = result()
+    assert torch.equal(result(), first)
+    assert len(made) == 1
+    copied = copy.deepcopy(network)
+    changes = [
+        lambda: network.load_state_dict({key: 2 * value for key, value in network.state_dict().items()}),
+        lambda: network[0].weight.detach().zero_(),
+        lambda: setattr(network[0], "weight", nn.Parameter(torch.ones(2, 2, 1, 1))),
+        lambda: network[1].running_var.add_(1),
+    ]
+    for count, change in enumerate(changes, start=2):
+        with torch.no_grad():
+            change()
+        expected = network[0](x).detach()
+        torch.testing.assert_close(result(), expected)
+        assert len(made) == count
+    with torch.inference_mode(), fused.weights_kept(copied):
+        assert torch.equal(fused.convolve(copied[0], x), first)
+
+
+def test_a_network_that_is_gone_leaves_no_weights_behind() -> None:
+    network = nn.Conv2d(2, 2, 1)
+    with torch.inference_mode(), fused.weights_kept(network):
+        fused.convolve(network, torch.randn(1, 2, 3, 3))
+    weight = weakref.ref(network.weight)
+    del network
+    gc.collect()
+    assert weight() is None
+
+
+def test_packed_weights_serve_pictures_of_any_size() -> None:
+    layer = nn.Conv2d(32, 32, 3, padding=1)
+    with torch.inference_mode(), fused.weights_kept(layer):
+        for side in (4, 64, 5, 33):
+            x = torch.randn(1, 32, side, side)
+            torch.testing.assert_close(fused.convolve(layer, x), layer(x), atol=1e-5, rtol=1e-4)
 
 
 def test_gradients_go_through_the_layers_themselves() -> None:

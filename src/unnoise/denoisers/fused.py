@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -20,37 +22,67 @@ Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid"]
 Weights = tuple[Tensor, Tensor | None]
 """A kernel (C', C / groups, k, k) and a bias (C')."""
 
+LARGER = 4
+"""How many times as many pixels ask for a new look at the order of the weights in memory."""
+
 
 @dataclass
 class _Kept:
-    weights: dict[tuple[nn.Module, str, torch.dtype], Weights] = field(default_factory=dict)
-    packed: dict[int, Tensor | None] = field(default_factory=dict)
-    """By the identity of a kernel in `weights`, which lives as long; None before its first use."""
+    """Weights as they were prepared, and the tensors of the network that they were made from."""
 
+    sources: list[_Source] = field(default_factory=list)
+    weights: WeakKeyDictionary[nn.Module, dict[tuple[str, torch.dtype], Weights]] = field(default_factory=WeakKeyDictionary)
+    packed: dict[int, tuple[Tensor, Tensor | None, int]] = field(default_factory=dict)
+    """By the identity of a kernel in `weights`: the kernel, its packed form (None before its first use), and for how many pixels."""
+
+
+_Source = tuple[Tensor, int, int]
+"""A parameter or buffer, how often it has been changed in place, and where its values lie."""
 
 _kept: ContextVar[_Kept | None] = ContextVar("_kept", default=None)
+_of_networks: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
 
 
 @contextmanager
-def weights_kept() -> Iterator[None]:
-    """Prepare each layer's weights once while this lasts; none may change meanwhile."""
-    token = _kept.set(_Kept())
+def weights_kept(network: nn.Module | None = None) -> Iterator[None]:
+    """Prepare each layer's weights once while this lasts; none may change meanwhile.
+
+    Args:
+        network: what is prepared for its layers is kept on until it is gone or its weights change, so that a second picture finds
+            it there. Changes that go past torch's count of them, as through `tensor.data`, are not seen.
+    """
+    token = _kept.set(_Kept() if network is None else _kept_of(network))
     try:
         yield
     finally:
         _kept.reset(token)
 
 
+def _kept_of(network: nn.Module) -> _Kept:
+    tensors = list(chain(network.parameters(), network.buffers()))
+    if any(tensor.is_inference() for tensor in tensors):
+        return _Kept()  # torch does not count their changes
+    sources = [(tensor, tensor._version, tensor.data_ptr()) for tensor in tensors]
+    known = _of_networks.get(network)
+    if known is None or not _are_the_same(known.sources, sources):
+        known = _of_networks[network] = _Kept(sources)
+    return known
+
+
+def _are_the_same(some: list[_Source], others: list[_Source]) -> bool:
+    return len(some) == len(others) and all(a[0] is b[0] and a[1:] == b[1:] for a, b in zip(some, others, strict=True))
+
+
 def prepared(owner: nn.Module, name: str, dtype: torch.dtype, make: Callable[[], Weights]) -> Weights:
     """The weights that `make` makes for `owner` under `name`, in `dtype` and channels last; the bias in float32 at least."""
-    kept, key = _kept.get(), (owner, name, dtype)
-    if kept is not None and key in kept.weights:
-        return kept.weights[key]
+    kept, key = _kept.get(), (name, dtype)
+    if kept is not None and key in kept.weights.get(owner, ()):
+        return kept.weights[owner][key]
     weight, bias = make()
     weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
     if kept is not None:
-        kept.weights[key] = weight, bias
-        kept.packed[id(weight)] = None
+        kept.weights.setdefault(owner, {})[key] = weight, bias
+        kept.packed[id(weight)] = weight, None, 0
     return weight, bias
 
 
@@ -208,14 +240,17 @@ def activate(x: Tensor, activation: Activation, slope: float = 0.0) -> Tensor:
 
 
 def _packed(x: Tensor, weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int) -> Tensor:
-    """The weight in the order in which the library wants it for such an x, once while `weights_kept` lasts."""
+    """The weight in the order in which the library wants it for such an x, found once while `weights_kept` lasts.
+
+    The best order may be another for much larger pictures: for these it is found again.
+    """
     kept = _kept.get()
     if kept is None or id(weight) not in kept.packed:
         return weight
-    packed = kept.packed[id(weight)]
-    if packed is None:
+    _, packed, pixels = kept.packed[id(weight)]
+    if packed is None or x.shape[-2] * x.shape[-1] > LARGER * pixels:
         packed = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, list(x.shape))
-        kept.packed[id(weight)] = packed
+        kept.packed[id(weight)] = weight, packed, x.shape[-2] * x.shape[-1]
     return packed
 
 

@@ -88,8 +88,7 @@ class BaselineBlock(Block):
         return _after_norm(self.norm2, self.conv4, x, "gelu")
 
     def _attend(self, x: Tensor) -> Tensor:
-        result: Tensor = self.se(x)
-        return result
+        return convolve(self.se[3], convolve(self.se[1], self.se[0](x), "relu"), "sigmoid")  # type: ignore[arg-type]
 
 
 class NAFBlock(Block):
@@ -115,8 +114,7 @@ class NAFBlock(Block):
         return _half(self.conv4, y, 1, self.norm2, times=_half(self.conv4, y, 0, self.norm2))
 
     def _attend(self, x: Tensor) -> Tensor:
-        result: Tensor = self.sca(x)
-        return result
+        return convolve(self.sca[1], self.sca[0](x))  # type: ignore[arg-type]
 
 
 class NAFNet(Denoiser):

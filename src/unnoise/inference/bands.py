@@ -70,7 +70,7 @@ def _bands(chain: Chain, views: Sequence[View], progress: Progress | None) -> It
             tiles = [(slice(top, bottom), slice(left, min(left + side, width))) for left in range(0, width, side)]
             total = done + len(tiles) * len(views) * (1 + -(-(height - bottom) // side))
             count = _Counter(progress, done, total)
-            with weights_kept():
+            with weights_kept(network):
                 band = _band(chain, views, tiles, ramp, unfinished, count)
             if band is None:
                 side = _halved(side, max(SMALLEST, 2 * ramp), chain)
@@ -79,7 +79,9 @@ def _bands(chain: Chain, views: Sequence[View], progress: Progress | None) -> It
             first, last = max(top - ramp, 0), height if bottom == height else bottom - ramp
             unfinished = band[..., last - first :, :].clone()
             yield slice(first, last), band[..., : last - first, :]
+            del band  # before the next one is made
             top = bottom
+            give_back()  # what was done with the band left its own pieces
     finally:
         network.train(was_training)
 

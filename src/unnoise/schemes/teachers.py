@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.fused import weights_kept
 from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.errors import UsageError
 from unnoise.light import REACH, Light
@@ -98,7 +99,7 @@ class Teacher:
         if next(self.network.parameters()).device != noisy.device:
             self.network.to(noisy.device)
         generator = generator or torch.Generator()
-        with torch.inference_mode():
+        with torch.inference_mode(), weights_kept(self.network):
             stack = noisy.expand(self.count, *noisy.shape)  # (K, B, C, H, W)
             if self.ensemble:
                 targets = self_ensemble(lambda turned: self._targets(turned[0], generator), stack)
