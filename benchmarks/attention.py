@@ -3,7 +3,8 @@
     python benchmarks/attention.py cost                     # Fig. 8 of the paper: γ = 1, 2, 4 and m = 0, 1, 3, 9
     python benchmarks/attention.py error runs/ss-bsn/model.safetensors --data sidd-val:../shared/data/sidd_val --limit 24
 
-`error` wants a *trained* network: random features resemble each other less than trained ones do.
+`error` wants a *trained* network: random features resemble each other less than trained ones do. On a busy machine `--clock cpu`
+counts processor time in place of time on the wall.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from __future__ import annotations
 import argparse
 import csv
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 
 import unnoise
+from speed_machine import seconds
 from unnoise import denoisers
 from unnoise.data import open_set
 from unnoise.denoisers.ssattention import SSBlock
@@ -29,7 +31,7 @@ from unnoise.metrics import protocol
 from unnoise.training.pool import as_unit
 
 COST_FIELDS = ("gamma", "modules", "attention_modules", "parameters", "tokens", "exact_seconds", "linear_seconds", "ratio")
-ERROR_FIELDS = ("image", "exact_psnr", "linear_psnr", "difference_mean", "difference_max", "relative_mean")
+ERROR_FIELDS = ("image", "exact_psnr", "linear_psnr", "difference_mean", "difference_max", "relative_mean", "attention_error")
 
 
 def main() -> None:
@@ -37,8 +39,10 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     cost = commands.add_parser("cost", help="time and parameters for each γ and m")
     cost.add_argument("--features", type=int, default=128)
-    cost.add_argument("--side", type=int, default=256, help="of the picture, in pixels; it is cut by PD with stride 2 first")
+    cost.add_argument("--modules", type=int, default=9, help="of each branch; no m above it is timed")
+    cost.add_argument("--side", type=int, default=256, help="of what the network is shown, in pixels")
     cost.add_argument("--repeats", type=int, default=3)
+    cost.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     error = commands.add_parser("error", help="the linear against the exact form on a trained network")
     error.add_argument("model")
     error.add_argument("--data", required=True, metavar="SET:DIR")
@@ -47,7 +51,7 @@ def main() -> None:
         command.add_argument("--out", type=Path, help="CSV file")
     options = parser.parse_args()
     if options.command == "cost":
-        rows, fields = costs(options.features, options.side, options.repeats), COST_FIELDS
+        rows, fields = costs(options), COST_FIELDS
     else:
         rows, fields = errors(options.model, options.data, options.limit), ERROR_FIELDS
     if options.out:
@@ -58,25 +62,29 @@ def main() -> None:
             writer.writerows(rows)
 
 
-def costs(features: int, side: int, repeats: int) -> list[dict[str, Any]]:
-    """One row for each γ and m: the network alone, float32, one picture, the forms in turn, median of `repeats`."""
+def costs(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row for each γ and m: the network alone, float32, one picture, the forms in turn."""
     print("  ".join(COST_FIELDS))
     rows = []
+    side = options.side
     x = torch.rand(1, 3, side, side).contiguous(memory_format=torch.channels_last) * 255
-    for attentive in (0, 1, 3, 9):
-        for gamma in (1, 2, 4):
-            network = denoisers.create("ssbsn", features=features, attention_modules=attentive, gamma=gamma)
+    for attentive in (m for m in (0, 1, 3, 9) if m <= options.modules):
+        for gamma in (1, 2, 4) if attentive else (1,):  # without attention γ is of no effect
+            network = denoisers.create(
+                "ssbsn", features=options.features, modules=options.modules, attention_modules=attentive, gamma=gamma
+            )
             network.eval().to(memory_format=torch.channels_last)
-            seconds = _alternating([_caller(network, form, x) for form in ("exact", "linear")], repeats)
+            calls = [_caller(network, form, x) for form in ("exact", "linear")]
+            times = _alternating(calls if attentive else calls[:1], options.repeats, options.clock)
             row = {
-                "gamma": gamma,
-                "modules": network.sizes["modules"],
+                "gamma": gamma if attentive else "any",
+                "modules": options.modules,
                 "attention_modules": attentive,
                 "parameters": network.parameter_count(),
-                "tokens": -((-side // (2 * gamma)) ** 2),  # of one component of the branch with d = 2
-                "exact_seconds": f"{seconds[0]:.2f}",
-                "linear_seconds": f"{seconds[1]:.2f}",
-                "ratio": f"{seconds[0] / seconds[1]:.2f}",
+                "tokens": (-(-side // (2 * gamma))) ** 2 if attentive else 0,  # of one component of the branch with d = 2
+                "exact_seconds": f"{times[0]:.2f}",
+                "linear_seconds": f"{times[-1]:.2f}",
+                "ratio": f"{times[0] / times[-1]:.2f}",
             }
             rows.append(row)
             print("  ".join(str(row[field]) for field in COST_FIELDS), flush=True)
@@ -92,15 +100,16 @@ def _caller(network: torch.nn.Module, form: str, x: torch.Tensor) -> Callable[[]
     return call
 
 
-def _alternating(calls: Sequence[Callable[[], None]], repeats: int) -> list[float]:
-    """Median seconds of each call, the calls taking turns, so that what else the machine does meets all of them."""
+def _alternating(calls: Sequence[Callable[[], None]], repeats: int, clock: str) -> list[float]:
+    """Median seconds of each call, the calls taking turns, so that what else the machine does meets all of them.
+
+    The first turn warms up and does not count.
+    """
     times: list[list[float]] = [[] for _ in calls]
-    for _ in range(repeats):
+    for _ in range(repeats + 1):
         for call, taken in zip(calls, times, strict=True):
-            began = time.perf_counter()
-            call()
-            taken.append(time.perf_counter() - began)
-    return [statistics.median(taken) for taken in times]
+            taken.append(seconds(call, "cpu", clock))
+    return [statistics.median(taken[1:]) for taken in times]
 
 
 def _set_form(network: torch.nn.Module, form: str) -> None:
@@ -110,7 +119,10 @@ def _set_form(network: torch.nn.Module, form: str) -> None:
 
 
 def errors(name: str, data: str, limit: int) -> list[dict[str, Any]]:
-    """One row for each picture: what the linear form changes in the restored picture, in steps of 8 bits, and in its score."""
+    """One row for each picture: what the linear form changes in the restored picture, in steps of 8 bits, and in its score.
+
+    `attention_error` is that of SS-Attention alone, ‖linear − exact‖ / ‖exact‖, in the block where it is largest.
+    """
     model = unnoise.load(name)
     if not any(isinstance(module, SSBlock) for module in model.network.modules()):
         raise SystemExit(f"{name} has no attention; give a model trained by ss-bsn.")
@@ -119,10 +131,12 @@ def errors(name: str, data: str, limit: int) -> list[dict[str, Any]]:
     print("  ".join(ERROR_FIELDS))
     for pair in open_set(data).spread(limit):
         noisy, clean = as_unit(pair.noisy), to_tensor(pair.clean)[0]
-        restored = {}
+        restored, worst = {}, 0.0
         for form in ("exact", "linear"):
             _set_form(model.network, form)
-            restored[form] = model.denoise(noisy, refine=False, precision="float32")
+            with _attention_errors(model.network, measured=form == "exact") as found:
+                restored[form] = model.denoise(noisy, refine=False, precision="float32")
+            worst = max(found, default=worst)
         change = 255 * np.abs(restored["linear"] - restored["exact"])
         removed = 255 * np.abs(restored["exact"] - noisy).mean()
         row = {
@@ -130,11 +144,34 @@ def errors(name: str, data: str, limit: int) -> list[dict[str, Any]]:
             **{f"{form}_psnr": f"{scoring.score(to_tensor(restored[form])[0], clean)[0].psnr:.4f}" for form in restored},
             "difference_mean": f"{change.mean():.2e}",
             "difference_max": f"{change.max():.2e}",
-            "relative_mean": f"{change.mean() / removed:.2e}",
+            "relative_mean": f"{change.mean() / removed:.2e}",  # to what is removed from the noisy picture
+            "attention_error": f"{worst:.2e}",
         }
         rows.append(row)
         print("  ".join(str(row[field]) for field in ERROR_FIELDS), flush=True)
     return rows
+
+
+@contextmanager
+def _attention_errors(network: torch.nn.Module, measured: bool) -> Iterator[list[float]]:
+    """While it lasts, each call of each SS-Block adds ‖linear − exact‖ / ‖exact‖ of its attention to the list."""
+    found: list[float] = []
+
+    def compare(block: SSBlock, inputs: tuple[torch.Tensor, ...]) -> None:
+        results = []
+        for form in ("linear", "exact"):
+            _set_form(block, form)
+            results.append(block.attend(inputs[0]))
+        linear, exact = results
+        found.append(float((linear - exact).norm() / exact.norm()))
+
+    blocks = [module for module in network.modules() if isinstance(module, SSBlock)] if measured else []
+    hooks = [block.register_forward_pre_hook(compare) for block in blocks]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 if __name__ == "__main__":

@@ -27,7 +27,10 @@ MEGAPIXELS = {"0.25": (512, 512), "1": (1024, 1024), "4": (2048, 2048), "12": (3
 def holes(options: argparse.Namespace) -> None:
     """Seven blind spots at once against seven calls, both as fast as we can, and seven calls of the plain form."""
     print("method  one call  seven calls  seven at once  plain, seven calls  at once against calls, against plain")
-    for method, sizes in HOLES.items():
+    for method in options.methods:
+        if method not in HOLES:
+            continue
+        sizes = HOLES[method]
         network = _tunable(method, options.device)
         plain = _tunable(method, options.device)
         for parameter in plain.parameters():

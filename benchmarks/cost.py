@@ -1,0 +1,65 @@
+"""How long models take for one picture, one against the other, and how many parameters they have.
+
+    python benchmarks/cost.py tm-bsn default                                  # the first is what the others are compared with
+    python benchmarks/cost.py runs/at-bsn runs/at-bsn-d --threads 1 --clock cpu
+
+Bare, as `unnoise denoise --no-refine` runs them, and for networks with a blind spot to choose also by one pass at one hole, as
+their papers run them. On a busy machine `--clock cpu` counts processor time in place of time on the wall.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from statistics import median
+
+import torch
+
+import unnoise
+from speed_machine import seconds
+from unnoise import recipes
+from unnoise.model import Model
+from unnoise.schemes.risk_averaged import RiskAveraged
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="+", help="names or files")
+    parser.add_argument("--side", type=int, default=256, help="of the picture in pixels")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    models: dict[str, Model] = {}
+    for name in options.models:
+        models[name] = unnoise.load(name)
+        if isinstance(models[name].recipe.scheme, RiskAveraged):
+            models[f"{name}, one hole"] = at_one_hole(models[name])
+    noisy = torch.rand(options.side, options.side, 3, generator=torch.Generator().manual_seed(0)).numpy()
+    calls = {name: _caller(model, noisy) for name, model in models.items()}
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(options.repeats + 1):
+        for name, call in calls.items():
+            times[name].append(seconds(call, "cpu", options.clock))
+    middle = {name: median(taken[1:]) for name, taken in times.items()}  # the first turn warms up
+    first = next(iter(middle.values()))
+    print("model  parameters  seconds  microseconds a pixel  share of the first")
+    for name, model in models.items():
+        each = middle[name] / options.side**2 * 1e6
+        print(f"{name}  {model.network.parameter_count():,}  {middle[name]:.3f}  {each:.3f}  {middle[name] / first:.3f}")
+
+
+def at_one_hole(model: Model) -> Model:
+    """The same network applied as its paper does, by the hole of the recipe `tm-bsn` or `at-bsn` alone."""
+    paper = recipes.load("tm-bsn" if model.recipe.denoiser.name == "tmbsn" else "at-bsn")
+    return model.applied({"scheme": paper.scheme.model_dump()})
+
+
+def _caller(model: Model, noisy: object) -> Callable[[], object]:
+    return lambda: model.denoise(noisy, refine=False)
+
+
+if __name__ == "__main__":
+    main()
