@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from unnoise.light import CELL, RADIUS, Light, shares, smoothed, spread
+from unnoise.light import CELL, RADIUS, Light, smoothed, spread
 from unnoise.views import View
 
 Band = tuple[slice, Tensor]
+
+PORTION = 2**19
+"""Pixels whose light is kept at a time, about: that takes some twenty times the memory of these pixels."""
 
 
 @torch.inference_mode()
@@ -26,25 +29,33 @@ def lit(light: Light, views: Sequence[View], bands: Iterable[Band]) -> Iterator[
         The same in other portions: some rows of cells wait for those below.
     """
     height, width = views[0].size
-    full, columns = shares(height), shares(width)
+    cells = -(-height // CELL)
     waiting: Tensor | None = None  # restored rows, from the first that was not yielded yet
     first = 0  # row of cells that `waiting` begins with
-    known: Tensor | None = None  # offsets of all rows of cells so far
+    known: Tensor | None = None  # what all rows of cells so far have told
     solved = 0  # of these rows
-    for rows, band in bands:
+    for rows, band in _cut(bands, max(1, PORTION // (width * CELL)) * CELL):
         waiting = band if waiting is None else torch.cat([waiting, band], dim=-2)
-        whole = len(full) if rows.stop == height else rows.stop // CELL
+        whole = cells if rows.stop == height else rows.stop // CELL
         if whole > solved:
             part = slice(solved * CELL, min(whole * CELL, height))
             noisy = torch.cat([view.read(part, slice(0, width)).cpu() for view in views])  # (N, C, rows, W)
-            offsets = light.offsets(noisy, waiting[..., part.start - first * CELL : part.stop - first * CELL, :])
-            known = offsets if known is None else torch.cat([known, offsets], dim=-2)
+            told = light.told(noisy, waiting[..., part.start - first * CELL : part.stop - first * CELL, :])
+            known = told if known is None else torch.cat([known, told], dim=-2)
             solved = whole
-        last = len(full) if solved == len(full) else solved - RADIUS - 1
+        last = cells if solved == cells else solved - RADIUS - 1
         if known is not None and last > first:
-            smooth = smoothed(known, full[:solved], columns)
             count = min(last * CELL, height) - first * CELL
-            result = light.added(waiting[..., :count, :], spread(smooth, first, last, (height, width)))
+            result = light.added(waiting[..., :count, :], spread(smoothed(known), first, last, (height, width)))
             yield slice(first * CELL, first * CELL + count), result
             waiting = waiting[..., count:, :].clone()
             first = last
+
+
+def _cut(bands: Iterable[Band], step: int) -> Iterator[Band]:
+    """The same rows in bands of at most `step`."""
+    for rows, band in bands:
+        for first in range(rows.start, rows.stop, step):
+            part = slice(first, min(first + step, rows.stop))
+            yield part, band[..., part.start - rows.start : part.stop - rows.start, :].clone()
+        del band  # before the next one is made
