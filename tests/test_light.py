@@ -83,6 +83,24 @@ def test_white_that_cuts_the_noise_off_does_not_darken_the_highlights() -> None:
     assert (kept.mean() - 0.97).abs() < 0.2 * (plain.mean() - 0.97).abs()
 
 
+def test_lost_texture_is_not_taken_for_light() -> None:
+    generator = torch.Generator().manual_seed(5)
+    texture = 0.3 + 0.12 * torch.randn(1, 3, 128, 128, generator=generator)
+    softened = 0.3 + 0.5 * (texture - 0.3)
+    bent = Light(curve="srgb")._linear
+    mistaken = (bent(texture).mean() - bent(softened).mean()).item()
+    kept = Light(curve="srgb")(texture, softened)
+    assert (bent(kept).mean() - bent(softened).mean()).abs() < 0.05 * mistaken
+
+
+def test_in_proportion_to_light_nothing_is_lost_on_the_whole() -> None:
+    generator = torch.Generator().manual_seed(6)
+    stars = (torch.rand(1, 1, 256, 256, generator=generator) > 0.995).float() * 0.4 + 0.1
+    softened = 0.9 * stars  # a restoration that dims
+    kept = Light(curve="linear", bound=1e6)(stars, softened)
+    assert abs(kept.sum() / stars.sum() - 1) < 0.1 * abs(softened.sum() / stars.sum() - 1)
+
+
 def test_floats_below_black_are_not_taken_for_cut_off() -> None:
     scene = torch.full((1, 1, 128, 128), 0.002)
     noisy = _noise(scene, 0.01)  # a dark frame was subtracted: half of the noise lies below 0

@@ -4,7 +4,8 @@ The noise of a sensor is nothing on average, but only in linear light. A picture
 few photons make it lopsided; so the mean of noisy values is darker than the scene in most places and brighter in the deepest
 shadows, and their median, which a network learns from |f(x) − x|, is off in its own way. On phones' pictures at high ISO that is 2
 to 8 steps of 255 over whole surfaces, more than the noise that is left. It can be told from the noisy picture alone: per cell and
-channel, we look for the offset a in linear light by which mean (y − (r + a)) = 0 of the noisy y and the restored r.
+channel, we look for the offset a in linear light by which mean (y − (r + a)) = 0 of the noisy y and the restored r. Where the curve
+bends the light, plain places alone can tell: fine detail that was lost is bent as noise is, and would count as light.
 
 Where the noise reaches black or white, the cut-off side of it is missing. There each y counts as no further from r than black or
 white is, and a little: of noise that is as likely above as below the mean is then still right (a Winsorized mean, after Huber,
@@ -34,6 +35,12 @@ CELL = 32
 """Side of a cell in pixels: some hundred pixels tell a mean well, and shadows are seldom smaller."""
 RADIUS = 2
 """In cells: so far offsets are averaged with those of neighbouring cells, by a Gaussian of one cell."""
+BLOCK = 8
+"""Side in pixels of the blocks of a cell that are plain or are not."""
+PLAIN = 0.05
+"""A block is plain where its own variance is hardly more than so many times that of what was taken out."""
+DOUBT = 0.04
+"""Where neighbouring cells hold no greater share of plain places, the network has the last word."""
 REACH = (RADIUS + 2) * CELL
 """In pixels: no further away does a pixel change the light of another."""
 STEPS = 3
@@ -57,17 +64,22 @@ class Light(BaseModel):
 
     def __call__(self, noisy: Tensor, restored: Tensor) -> Tensor:
         """Whole pictures (B, C, H, W) in 0..1 each → `restored` with the light of `noisy`, not clipped."""
-        offsets = smoothed(self.offsets(noisy, restored), *(shares(length) for length in noisy.shape[-2:]))
+        offsets = smoothed(self.told(noisy, restored))
         return self.added(restored, spread(offsets, 0, offsets.shape[-2], restored.shape[-2:]))
 
-    def offsets(self, noisy: Tensor, restored: Tensor) -> Tensor:
-        """Of each cell from the upper left corner on, in linear light: (B, C, H, W) each → (B, C, ⌈H / CELL⌉, ⌈W / CELL⌉)."""
-        height, width = noisy.shape[-2:]
-        share = _cells(noisy.new_ones(1, 1, height, width))  # 0 in what fills the last cells up
-        share = (share / share.sum(-1, keepdim=True)).expand(*noisy.shape[:2], -1, -1, -1).flatten(0, 3)  # (cells, CELL²)
-        seen, start = (_cells(self._linear(x.float())) for x in (noisy, restored))  # (B, C, h, w, CELL²)
+    def told(self, noisy: Tensor, restored: Tensor) -> Tensor:
+        """What each cell, from the upper left corner on, tells of the light: (B, C, H, W) each → (2, B, C, ⌈H / CELL⌉, ⌈W / CELL⌉).
+
+        First the offset in linear light, times its weight; then the weight, 0..1: the share of the cell that can tell.
+        """
+        seen, start = (_cells(x.float()) for x in (noisy, restored))  # (B, C, h, w, CELL²)
         shape = seen.shape[:-1]
+        inside = _cells(noisy.new_ones(1, 1, *noisy.shape[-2:])).expand_as(seen).flatten(0, 3)  # 0 in what fills the cells up
         seen, start = seen.flatten(0, 3), start.flatten(0, 3)  # (cells, CELL²)
+        share = inside if self.curve == "linear" else inside * _plain(seen, start)
+        weight = share.mean(-1)
+        share = share / share.sum(-1, keepdim=True).clamp(min=1e-6)
+        seen, start = self._linear(seen), self._linear(start)
         # From the mere mean on, which is too bright where black cuts: from below, steps would be as short as the way to black.
         found = ((seen - start) * share).sum(-1)
         left = torch.arange(len(seen), device=seen.device)
@@ -75,7 +87,7 @@ class Light(BaseModel):
             step, cut = self._step(seen[left], start[left] + found[left, None], share[left])
             found[left] += step
             left = left[cut > 0]  # the others are solved: without a cut it is the mean
-        return found.reshape(shape)  # (B, C, h, w)
+        return torch.stack([found * weight, weight]).reshape(2, *shape)
 
     def _step(self, seen: Tensor, now: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         """One of Newton's, (cells, pixels) each → how far to go, and which share of the pixels is cut off, (cells) each."""
@@ -109,16 +121,16 @@ def curve_of(layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Curve:
     return "linear" if measured else "srgb"
 
 
-def smoothed(offsets: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Averages over neighbouring cells, (B, C, h, w) → the same; `rows` and `columns` are how much of each cell is there."""
-    weights = (rows[:, None] * columns).to(offsets.device)  # (h, w)
-    kernel = torch.exp(-torch.arange(-RADIUS, RADIUS + 1, device=offsets.device).float().square() / 2)
+def smoothed(told: Tensor) -> Tensor:
+    """The offsets, averaged over neighbouring cells by their weights: (2, B, C, h, w) → (B, C, h, w)."""
+    kernel = torch.exp(-torch.arange(-RADIUS, RADIUS + 1, device=told.device).float().square() / 2)
     kernel = (kernel[:, None] * kernel)[None, None]
 
     def gathered(x: Tensor) -> Tensor:
         return F.conv2d(x.reshape(-1, 1, *x.shape[-2:]), kernel, padding=RADIUS).reshape(x.shape)
 
-    return gathered(offsets * weights) / gathered(weights[None, None])
+    offset, weight = gathered(told)
+    return offset / (weight + DOUBT * gathered(torch.ones_like(told[0])))
 
 
 def spread(offsets: Tensor, first: int, last: int, size: tuple[int, int] | torch.Size) -> Tensor:
@@ -138,9 +150,13 @@ def spread(offsets: Tensor, first: int, last: int, size: tuple[int, int] | torch
     return fine[..., top : top + min(last * CELL, size[0]) - first * CELL, : size[1]]
 
 
-def shares(length: int) -> Tensor:
-    """How much of each cell along a side of so many pixels lies within the picture, 0..1."""
-    return torch.tensor([min(length - start, CELL) / CELL for start in range(0, length, CELL)])
+def _plain(seen: Tensor, start: Tensor) -> Tensor:
+    """How plain the block around each pixel is, 0..1; cells of coded values (cells, CELL²) each → the same."""
+    count = CELL // BLOCK
+    blocks = start.reshape(-1, count, BLOCK, count, BLOCK)  # (cells, rows, BLOCK, columns, BLOCK)
+    own = blocks.var((2, 4), correction=0, keepdim=True)
+    taken = (seen - start).square().mean(-1).clamp(min=1e-7)
+    return torch.exp(-own / (PLAIN * taken[:, None, None, None, None])).expand_as(blocks).flatten(1)  # (cells, CELL²)
 
 
 def _cells(x: Tensor) -> Tensor:
