@@ -28,6 +28,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(small, "SIZES", TINY)
     monkeypatch.setattr(small, "DENOISER", "dncnn")
     monkeypatch.setattr(small, "TRAINING", small.TRAINING | {"crop": 40, "batch": 2})
+    monkeypatch.setattr(small, "OWN", {name: {"initialization": "he"} for name in ("dbsn", "dbsn-dense", "unet")})
 
 
 @pytest.fixture(scope="session")
