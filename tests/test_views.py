@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unnoise.views import View, flipped, grown, turned, within
+from unnoise.views import View, flipped, grown, parts, turned, within
 
 
 @st.composite
@@ -48,3 +48,13 @@ def test_grown_parts_hold_their_part_and_what_is_around(
         assert outer.stop % multiple == 0 or outer.stop == length
         assert outer.stop - outer.start < inner.stop - inner.start + 2 * (by + multiple)
     assert torch.equal(picture[..., *around][..., *within(part, around)], picture[..., *part])
+
+
+@given(st.tuples(st.integers(1, 60), st.integers(1, 60)), st.integers(1, 40), st.integers(1, 5))
+def test_parts_cover_each_pixel_once_and_begin_at_multiples(size: tuple[int, int], side: int, multiple: int) -> None:
+    covered = torch.zeros(size)
+    for rows, columns in parts(size, side, multiple):
+        covered[rows, columns] += 1
+        assert rows.start % multiple == columns.start % multiple == 0
+        assert max(rows.stop - rows.start, columns.stop - columns.start) < side + multiple
+    assert (covered == 1).all()

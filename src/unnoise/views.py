@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -69,6 +69,14 @@ def within(part: Part, outer: Part) -> Part:
         slice(inner.start - whole.start, inner.stop - whole.start) for inner, whole in zip(part, outer, strict=True)
     )
     return rows, columns
+
+
+def parts(size: tuple[int, int], side: int, multiple: int = 1) -> Iterator[Part]:
+    """A picture of `size` in squares of `side`, rounded up to `multiple`, that do not overlap; from left to right, then down."""
+    side = -(-side // multiple) * multiple
+    for top in range(0, size[0], side):
+        for left in range(0, size[1], side):
+            yield slice(top, min(top + side, size[0])), slice(left, min(left + side, size[1]))
 
 
 def _mirrored(stretch: slice, length: int) -> slice:

@@ -1,38 +1,12 @@
-"""Tiles cover a picture once; channels, ranges and progress are as the caller expects them."""
+"""Channels, ranges and progress are as the caller expects them."""
 
 from __future__ import annotations
 
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.inference.apply import Settings, restore
-from unnoise.inference.tiles import cut
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
-
-
-@given(
-    height=st.integers(1, 60),
-    width=st.integers(1, 60),
-    side=st.integers(1, 40),
-    halo=st.integers(0, 20),
-    multiple=st.integers(1, 5),
-)
-def test_each_pixel_is_written_once_and_sees_its_halo(height: int, width: int, side: int, halo: int, multiple: int) -> None:
-    written = torch.zeros(height, width)
-    for tile in cut(height, width, side, halo, multiple):
-        written[tile.write] += 1
-        rows, columns = tile.read
-        assert rows.start % multiple == 0
-        assert columns.start % multiple == 0
-        assert rows.start == 0 or tile.write[0].start - rows.start >= halo
-        assert rows.stop == height or rows.stop - tile.write[0].stop >= halo
-        assert columns.start == 0 or tile.write[1].start - columns.start >= halo
-        assert columns.stop == width or columns.stop - tile.write[1].stop >= halo
-        piece = torch.zeros(height, width)[tile.read]
-        assert piece[tile.core].shape == written[tile.write].shape
-    assert (written == 1).all()
 
 
 def test_grey_goes_through_a_colour_network_and_colour_through_a_grey_one() -> None:

@@ -15,9 +15,9 @@ from torch import Tensor
 from unnoise.files import make_folder, written_whole
 from unnoise.inference.bands import SIDE, WHOLE
 from unnoise.inference.chain import UNBOUNDED_HALO
-from unnoise.inference.tiles import cut
 from unnoise.schemes.base import Companions
 from unnoise.training.pool import Pixels, Pool, as_unit
+from unnoise.views import grown, parts, within
 
 BYTES = 2
 """Of a value: float16, which between black and white is never wrong by more than a sixteenth of an 8-bit step."""
@@ -92,12 +92,13 @@ def _whole(
     halo = UNBOUNDED_HALO if teachers.halo is None else teachers.halo
     generator = torch.Generator().manual_seed(seed)
     targets = np.empty((height, width, teachers.count * channels), np.float16)
-    for tile in cut(height, width, side, halo, teachers.multiple):
-        noisy = torch.from_numpy(as_unit(picture[tile.read])).permute(2, 0, 1)[None]  # (1, C, h, w)
+    for part in parts((height, width), side, teachers.multiple):
+        around = grown(part, halo, (height, width), teachers.multiple)
+        noisy = torch.from_numpy(as_unit(picture[around])).permute(2, 0, 1)[None]  # (1, C, h, w)
         with autocast():
             result = _taught(teachers, noisy.to(device).contiguous(memory_format=torch.channels_last), generator)
-        core = result[:, 0, :, *tile.core].permute(2, 3, 0, 1)  # (h, w, K, C)
-        targets[tile.write] = core.reshape(*core.shape[:2], -1).cpu().numpy()
+        core = result[:, 0, :, *within(part, around)].permute(2, 3, 0, 1)  # (h, w, K, C)
+        targets[part] = core.reshape(*core.shape[:2], -1).cpu().numpy()
     return targets
 
 
