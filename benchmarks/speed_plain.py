@@ -1,7 +1,7 @@
 """The plain form of each network: float32, contiguous memory, layer by layer as the published code computes it.
 
 It is what the fast path is timed against. Only what our modules write in another way is written out here; the rest is theirs.
-Gradients stay enabled (but nothing asks for one), which keeps our modules off their fused path.
+Gradients stay enabled, which keeps our modules off their fused path; at inference nothing asks for one.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.polyphase import merge_batch, split_batch
 
 
-def as_published(network: Denoiser) -> Denoiser:
-    """Change `network` in place to its plain form, for inference alone."""
-    for parameter in network.parameters():
-        parameter.requires_grad_(False)
+def as_published(network: Denoiser, *, trained: bool = False) -> Denoiser:
+    """Change `network` in place to its plain form, for inference alone or to be trained."""
+    if not trained:
+        network.requires_grad_(False)
     for module in network.modules():
         for kind, (name, function) in _FORMS.items():
             if isinstance(module, kind):
                 setattr(module, name, MethodType(function, module))
-    return network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return network.train(trained).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
 def _attend(self: Any, z: Tensor) -> Tensor:

@@ -14,7 +14,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import Activation, can_fuse, convolve, convolve_doubled, convolve_joined, in_sequence
+from unnoise.denoisers.fused import (
+    Activation,
+    Weights,
+    can_fuse,
+    convolve,
+    convolve_doubled,
+    convolve_joined,
+    convolve_with,
+    in_sequence,
+    prepared,
+    working_type,
+)
 from unnoise.denoisers.layers import last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.reach import doubling, reach_through, window
@@ -116,6 +127,27 @@ def _with_residual(layers: nn.Sequential, x: Tensor) -> Tensor:
     return result
 
 
+def _joined(cat: nn.Conv2d, first: nn.Conv2d, skip: Tensor, below: Tensor) -> Tensor:
+    """cat of first(skip) beside `below`, all (B, F, H, W) → (B, F, H, W), for a 1×1 `cat`.
+
+    Nothing lies between the two convolutions of the skip, so that they are one.
+    """
+    if not can_fuse(skip):
+        return convolve_joined(cat, first(skip), below)
+    features = first.out_channels
+
+    def make() -> Weights:
+        mixing = cat.weight[:, :features].flatten(1)  # (F, F)
+        assert first.bias is not None
+        assert cat.bias is not None
+        return torch.einsum("om,mikl->oikl", mixing, first.weight), cat.bias + mixing @ first.bias
+
+    dtype = working_type(skip)
+    of_skip = convolve_with(skip, *prepared(cat, "of skip", dtype, make), padding=first.padding)
+    weight, _ = prepared(cat, "other", dtype, lambda: (cat.weight[:, features:], None))
+    return convolve_with(below, weight, None, plus=of_skip)
+
+
 class SkipAttention(nn.Module):
     """DEAM between a skip and the level below it, (B, F, H, W) and (B, F, H/2, W/2) → (B, F, H, W)."""
 
@@ -128,7 +160,7 @@ class SkipAttention(nn.Module):
 
     def forward(self, skip: Tensor, below: Tensor) -> Tensor:
         below = self.ConvTranspose(below)
-        return torch.lerp(below, skip, _weigh(self.conv_du, convolve_joined(self.cat.conv2d, self.C(skip), below)))
+        return torch.lerp(below, skip, _weigh(self.conv_du, _joined(self.cat.conv2d, self.C.conv2d, skip, below)))
 
 
 class Subnetwork(nn.Module):
@@ -172,7 +204,7 @@ class StartAttention(nn.Module):
         self.weight.conv_du = _weighing(features)
 
     def forward(self, x: Tensor, start: Tensor) -> Tensor:
-        joined = convolve_joined(self.cat.conv2d, self.C(start), x)
+        joined = _joined(self.cat.conv2d, self.C.conv2d, start, x)
         return torch.lerp(x, start, _weigh(self.weight.get_submodule("conv_du"), joined))  # type: ignore[arg-type]
 
 

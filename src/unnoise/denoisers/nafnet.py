@@ -27,7 +27,7 @@ from unnoise.denoisers.fused import (
     weights_of,
     working_type,
 )
-from unnoise.denoisers.layers import ChannelNorm, last_layer
+from unnoise.denoisers.layers import ChannelNorm, image_means, last_layer
 from unnoise.polyphase import pad_to_multiple
 
 
@@ -88,7 +88,7 @@ class BaselineBlock(Block):
         return _after_norm(self.norm2, self.conv4, x, "gelu")
 
     def _attend(self, x: Tensor) -> Tensor:
-        return convolve(self.se[3], convolve(self.se[1], self.se[0](x), "relu"), "sigmoid")  # type: ignore[arg-type]
+        return convolve(self.se[3], convolve(self.se[1], _pooled(self.se, x), "relu"), "sigmoid")  # type: ignore[arg-type]
 
 
 class NAFBlock(Block):
@@ -114,7 +114,7 @@ class NAFBlock(Block):
         return _half(self.conv4, y, 1, self.norm2, times=_half(self.conv4, y, 0, self.norm2))
 
     def _attend(self, x: Tensor) -> Tensor:
-        return convolve(self.sca[1], self.sca[0](x))  # type: ignore[arg-type]
+        return convolve(self.sca[1], _pooled(self.sca, x))  # type: ignore[arg-type]
 
 
 class NAFNet(Denoiser):
@@ -258,6 +258,12 @@ def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor, plus: Tensor) -> Tensor:
     if can_fuse(x):
         return convolve_with(x, *prepared(layer, "scaled", working_type(x), make), plus=plus)
     return plus + F.conv2d(x, *make())
+
+
+def _pooled(attention: nn.Sequential, x: Tensor) -> Tensor:
+    """The attention's first layer, (B, C, H, W) → (B, C, 1, 1)."""
+    result: Tensor = image_means(x) if can_fuse(x) else attention[0](x)
+    return result
 
 
 def _gate(x: Tensor) -> Tensor:
