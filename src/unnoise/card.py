@@ -22,4 +22,6 @@ class Card(BaseModel):
     hardware: str = ""
     scores: dict[str, str] = {}
     """Data set, protocol and kind of inference → PSNR / SSIM."""
+    speed: str = ""
+    """Time for a picture of a given size, and on what."""
     known_failures: list[str] = []

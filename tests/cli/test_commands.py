@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from unnoise import images, recipes
+from unnoise import images, recipes, zoo
 from unnoise.cli import main
 from unnoise.images import Picture
 from unnoise.model import fresh
@@ -234,7 +234,15 @@ def test_import(unnoise: Callable[..., Answer], tmp_path: Path) -> None:
 
 def test_lists(unnoise: Callable[..., Answer]) -> None:
     assert "ap-bsn" in unnoise("recipes").out
-    assert unnoise("models").status == 0
+    models = unnoise("models")
+    assert models.status == 0
+    for shipped in zoo.names():
+        assert shipped in models.out
+        for score in zoo.load(shipped).card.scores.values():
+            assert score.split(",")[0] in models.out
+    one, none = unnoise("models", "ap-bsn"), unnoise("models", "ap-bsn", "nothing")
+    assert "by distillation" not in one.out
+    assert (none.status, none.out) == (2, "")
     assert unnoise("--version").out.startswith("unnoise 0.")
 
 

@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
 
-def models() -> None:
-    """List the shipped models, with their scores."""
-    from rich.console import Console
+import typer
+
+if TYPE_CHECKING:
     from rich.table import Table
+
+    from unnoise.model import Model
+
+
+def models(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names or files; default: all shipped.")] = None,
+) -> None:
+    """List the shipped models: what they are for, their scores, speed, training, licence, and where they fail."""
+    from rich.console import Console
+    from rich.text import Text
 
     from unnoise import zoo
 
-    table = Table("model", "network", "parameters", "trained on", "licence", "scores")
-    for name in zoo.names():
-        model = zoo.load(name)
-        scores = "\n".join(f"{place}: {score}" for place, score in model.card.scores.items())
-        table.add_row(
-            name,
-            model.recipe.denoiser.name,
-            f"{model.network.parameter_count():,}",
-            "\n".join(model.card.data),
-            model.card.licence,
-            scores,
-        )
-    Console().print(table)
+    console = Console()
+    loaded = [(name, zoo.load(name)) for name in names or zoo.names()]  # all, before the first is shown
+    for name, model in loaded:
+        console.print(Text(name, style="bold"), Text(model.card.description))
+        console.print(_facts(model), "")
+
+
+def _facts(model: Model) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    card = model.card
+    rows = {
+        "network": [f"{model.recipe.denoiser.name}, {model.network.parameter_count():,} parameters"],
+        "scores": [f"{place}: {score}" for place, score in card.scores.items()],
+        "speed": [card.speed],
+        "trained on": card.data,
+        "by": [card.command],
+        "fails": card.known_failures,
+        "licence": [card.licence],
+    }
+    facts = Table.grid(padding=(0, 2))
+    for heading, lines in rows.items():
+        for number, line in enumerate(filter(None, lines)):
+            facts.add_row("", Text("" if number else heading, style="dim"), Text(line))
+    return facts
