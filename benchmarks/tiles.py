@@ -1,9 +1,9 @@
-"""How far tiled results are from whole ones: of each model the largest and the mean difference, in steps of 8 bits.
+"""How far tiled results are from whole ones: of each model the largest and the mean difference, in steps of 8 bits, and as a share.
 
     python benchmarks/tiles.py default apbsn.pth --picture photo.png --tiles 128 256 --out docs/results/tiles.csv
 
 For networks whose reach is finite it should be rounding alone. For the others the result of a tile depends a little on what else is
-in it, and this is the measure of it.
+in it, and this is the measure of it. The share is the difference's root mean square over that of what the network changes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from unnoise import images
 from unnoise.files import written_whole
 from unnoise.inference.apply import Settings, restore
 
-FIELDS = ("model", "network", "picture", "side", "tile", "refined", "worst", "mean")
+FIELDS = ("model", "network", "picture", "side", "tile", "refined", "worst", "mean", "share")
 
 
 def main() -> None:
@@ -40,6 +40,7 @@ def main() -> None:
             restore(model.network, model.recipe.scheme, noisy, Settings(refinement=refinement, tile=tile, precision="float32"))
             for tile in (options.side, *options.tiles)
         )
+        changed = (whole - noisy).square().mean().sqrt()
         for tile, result in zip(options.tiles, tiled, strict=True):
             difference = 255 * (result - whole).abs()
             row = {
@@ -51,6 +52,7 @@ def main() -> None:
                 "refined": refinement is not None,
                 "worst": f"{difference.max():.2g}",
                 "mean": f"{difference.mean():.2g}",
+                "share": f"{difference.square().mean().sqrt() / (255 * changed):.2g}",
             }
             rows.append(row)
             print("  ".join(str(row[field]) for field in FIELDS), flush=True)

@@ -1,0 +1,88 @@
+"""What `--adapt` brings: a model learns on at one picture alone, and the result is compared with the model's as it was.
+
+    python benchmarks/adapt.py ap-bsn --steps 40 --data polyu:../shared/data/polyu --limit 3 --out adapt.csv
+    python benchmarks/adapt.py ap-bsn --steps 40 --pictures ../shared/data/rni15/Dog.png --save adapted
+
+Of each picture the middle is taken, `--crop` pixels a side, and restored without refinement. With a clean picture the PSNR says what was
+gained; --save writes noisy, before and after side by side, for eyes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import unnoise
+from unnoise import images
+from unnoise.data import open_set
+from unnoise.files import written_whole
+from unnoise.training.adaptation import adapt
+
+Array = NDArray[Any]
+FIELDS = ("model", "picture", "steps", "noisy", "before", "after", "rounds", "change", "seconds")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="name or file")
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--data", nargs="+", default=[], metavar="SET:DIR")
+    parser.add_argument("--limit", type=int, default=3, help="pictures of each set, evenly spread")
+    parser.add_argument("--pictures", nargs="+", type=Path, default=[], help="without a clean one")
+    parser.add_argument("--crop", type=int, default=256)
+    parser.add_argument("--save", type=Path, help="folder for noisy, before and after side by side")
+    parser.add_argument("--out", type=Path, help="CSV file")
+    options = parser.parse_args()
+    model = unnoise.load(options.model)
+    rows = []
+    for name, noisy, clean in pictures(options):
+        start = time.process_time()
+        found = adapt(model, [noisy], steps=options.steps, device="cpu")
+        before = model.denoise(noisy, refine=False)
+        after = found.model.denoise(noisy, refine=False) if found.rounds else before
+        scores = dict.fromkeys(("noisy", "before", "after"), "")
+        if clean is not None:
+            results = {"noisy": noisy, "before": before, "after": after}
+            scores = {kind: f"{psnr(result, clean):.2f}" for kind, result in results.items()}
+        row = {"model": Path(options.model).stem, "picture": name, "steps": options.steps, **scores}
+        row |= {"rounds": found.rounds, "change": f"{found.change:+.3f}", "seconds": f"{time.process_time() - start:.0f}"}
+        rows.append(row)
+        print("  ".join(f"{field} {row[field]}" for field in FIELDS), flush=True)
+        if options.save:
+            options.save.mkdir(parents=True, exist_ok=True)
+            beside = images.Picture(np.concatenate([noisy, before, after], axis=1))
+            images.write(options.save / f"{row['model']}_{Path(name).stem}.png", beside, overwrite=True)
+    if options.out:
+        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def pictures(options: argparse.Namespace) -> Iterator[tuple[str, Array, Array | None]]:
+    for data in options.data:
+        for pair in open_set(data).spread(options.limit):
+            clean = None if pair.clean is None else middle(pair.clean, options.crop)
+            yield pair.name, middle(pair.noisy, options.crop), clean
+    for path in options.pictures:
+        yield path.name, middle(images.read(path).pixels, options.crop), None
+
+
+def middle(picture: Array, side: int) -> Array:
+    top, left = ((length - min(side, length)) // 2 for length in picture.shape[:2])
+    return np.ascontiguousarray(picture[top : top + side, left : left + side])
+
+
+def psnr(picture: Array, clean: Array) -> float:
+    return float(10 * np.log10(255**2 / np.mean((picture.astype(float) - clean) ** 2)))
+
+
+if __name__ == "__main__":
+    main()
