@@ -6,20 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unnoise.errors import UsageError
-from unnoise.zoo.choice import choose, choose_for
+from unnoise.zoo.choice import WEIGHTS, choose, choose_for
 
 if TYPE_CHECKING:
     from unnoise.model import Model
 
 __all__ = ["choose", "choose_for", "import_checkpoint", "load", "names"]
 
-_WEIGHTS = Path(__file__).parent / "weights"
 _PUBLISHED_SUFFIXES = {".pth", ".pt", ".ckpt"}
 
 
 def names() -> list[str]:
     """The names of the shipped models."""
-    return sorted(path.stem for path in _WEIGHTS.glob("*.safetensors"))
+    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
 def load(name_or_path: str | Path) -> Model:
@@ -31,7 +30,7 @@ def load(name_or_path: str | Path) -> Model:
     """
     from unnoise.model import Model
 
-    shipped = _WEIGHTS / f"{name_or_path}.safetensors"
+    shipped = WEIGHTS / f"{name_or_path}.safetensors"
     if shipped.is_file():
         return Model.load(shipped)
     path = Path(name_or_path)

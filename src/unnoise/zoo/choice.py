@@ -15,7 +15,8 @@ from safetensors import safe_open
 from unnoise.errors import UnnoiseError
 from unnoise.noise.advice import Advice
 
-_WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parent / "weights"
+"""The folder of the shipped models."""
 _SAMPLE = 12
 
 
@@ -55,7 +56,7 @@ def choose_for(files: Sequence[Path]) -> str:
     return votes.most_common(1)[0][0] if votes else "default"
 
 
-def nearest(advice: Advice, folder: Path = _WEIGHTS) -> Choice:
+def nearest(advice: Advice, folder: Path = WEIGHTS) -> Choice:
     """The shipped model whose inference looks at pixels just as far away as the advice says, or as near to that as there is.
 
     A model fits if it looks no further away than advised, since what lies between would be lost; one that chooses for itself fits
