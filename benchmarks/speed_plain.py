@@ -23,7 +23,7 @@ def as_published(network: Denoiser, *, trained: bool = False) -> Denoiser:
     if not trained:
         network.requires_grad_(False)
     for module in network.modules():
-        for kind, (name, function) in _FORMS.items():
+        for kind, name, function in _FORMS:
             if isinstance(module, kind):
                 setattr(module, name, MethodType(function, module))
     return network.train(trained).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -89,12 +89,28 @@ def _skip_attention(self: Any, skip: Tensor, below: Tensor) -> Tensor:
     return skip * weights + below * (1 - weights)
 
 
-_FORMS: dict[type, tuple[str, Any]] = {
-    ssattention.SSBlock: ("attend", _attend),
-    atbsn_unet.Convolution: ("forward", _shifted_convolution),
-    layers.ChannelNorm: ("forward", _channel_norm),
-    restormer.Attention: ("forward", _transposed_attention),
-    restormer.FeedForward: ("forward", _feed_forward),
-    nafnet.Block: ("forward", _nafnet_block),
-    deamnet.SkipAttention: ("forward", _skip_attention),
-}
+def _doubled_convolution(self: Any, x: Tensor, skip: Tensor) -> Tensor:
+    """AT-BSN and students: nearest up-sampling, the skip beside it, and the convolution; zeros where pooling dropped a row."""
+    x = F.interpolate(x, scale_factor=2.0)
+    if x.shape[-2:] != skip.shape[-2:]:
+        x = F.pad(x, (0, skip.shape[-1] - x.shape[-1], 0, skip.shape[-2] - x.shape[-2]))
+    result: Tensor = self(torch.cat([x, skip], dim=1))
+    return result
+
+
+def _doubled(self: Any, x: Tensor) -> Tensor:
+    result: Tensor = self.conv2d(F.interpolate(x, scale_factor=2))
+    return result
+
+
+_FORMS: list[tuple[type[Any], str, Any]] = [
+    (ssattention.SSBlock, "attend", _attend),
+    (atbsn_unet.Convolution, "forward", _shifted_convolution),
+    (atbsn_unet.Convolution, "doubled", _doubled_convolution),
+    (layers.ChannelNorm, "forward", _channel_norm),
+    (restormer.Attention, "forward", _transposed_attention),
+    (restormer.FeedForward, "forward", _feed_forward),
+    (nafnet.Block, "forward", _nafnet_block),
+    (deamnet.SkipAttention, "forward", _skip_attention),
+    (deamnet.Doubled, "forward", _doubled),
+]

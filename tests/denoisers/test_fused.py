@@ -98,7 +98,7 @@ def test_convolution_with_sum(kernel: int) -> None:
 @given(size=st.tuples(st.integers(1, 6), st.integers(1, 6)), form=st.sampled_from(["zeros", "replicate", "upward"]))
 def test_doubling_is_taken_into_the_kernel(size: tuple[int, int], form: str) -> None:
     layer = nn.Conv2d(5, 4, 3, padding=1, padding_mode="replicate" if form == "replicate" else "zeros")
-    x, skip = torch.randn(2, 3, *size), torch.randn(2, 2, 2 * size[0], 2 * size[1])
+    x, skip = (torch.randn(2, 3, *size, requires_grad=True), torch.randn(2, 2, 2 * size[0], 2 * size[1], requires_grad=True))
     joined = torch.cat([F.interpolate(x, scale_factor=2.0), skip], dim=1)
     upward = form == "upward"
     expected = F.conv2d(F.pad(joined, (1, 1, 2, 0)), layer.weight, layer.bias) if upward else layer(joined)
@@ -106,6 +106,11 @@ def test_doubling_is_taken_into_the_kernel(size: tuple[int, int], form: str) -> 
         torch.testing.assert_close(
             fused.convolve_doubled(layer, x, skip, upward=upward), expected.detach(), atol=1e-5, rtol=1e-4
         )
+    mine, slope = fused.convolve_doubled(layer, x, skip, upward=upward), torch.randn_like(expected)
+    torch.testing.assert_close(mine, expected, atol=1e-5, rtol=1e-4)
+    entering = [layer.weight, layer.bias, x, skip]
+    for gradient, right in zip(*(torch.autograd.grad((y * slope).sum(), entering) for y in (mine, expected)), strict=True):
+        torch.testing.assert_close(gradient, right, atol=1e-4, rtol=1e-4)
 
 
 def test_joined_inputs_need_no_joining() -> None:

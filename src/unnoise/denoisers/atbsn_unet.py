@@ -11,7 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.fused import can_fuse, convolve, convolve_doubled, convolve_with, prepared, weights_of, working_type
+from unnoise.denoisers.fused import (
+    can_double,
+    can_fuse,
+    convolve,
+    convolve_doubled,
+    convolve_with,
+    prepared,
+    weights_of,
+    working_type,
+)
 from unnoise.denoisers.layers import last_layer
 from unnoise.denoisers.turns import move
 
@@ -55,7 +64,7 @@ class Convolution(nn.Module):
 
     def doubled(self, x: Tensor, skip: Tensor) -> Tensor:
         """The same for x with its sides doubled and the skip beside it, (B, C, H/2, W/2) and (B, S, H, W) → (B, C', H, W)."""
-        if can_fuse(x) and (skip.shape[-2], skip.shape[-1]) == (2 * x.shape[-2], 2 * x.shape[-1]):
+        if can_double(x) and (skip.shape[-2], skip.shape[-1]) == (2 * x.shape[-2], 2 * x.shape[-1]):
             kind = x.device.type
             with torch.autocast(kind, enabled=torch.is_autocast_enabled(kind) and not self.is_last):
                 x = x.to(self.conv.weight.dtype) if self.is_last else x

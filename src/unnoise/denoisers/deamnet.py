@@ -17,6 +17,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.fused import (
     Activation,
     Weights,
+    can_double,
     can_fuse,
     convolve,
     convolve_doubled,
@@ -65,7 +66,7 @@ class Doubled(nn.Module):
         self.conv2d = Rectified(features)
 
     def forward(self, x: Tensor) -> Tensor:
-        if can_fuse(x):
+        if can_double(x):
             return F.relu(convolve_doubled(self.conv2d.block[0], x), inplace=True)  # type: ignore[arg-type]
         result: Tensor = self.conv2d(F.interpolate(x, scale_factor=2))
         return result

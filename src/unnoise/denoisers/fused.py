@@ -139,6 +139,11 @@ def convolve_joined(layer: nn.Conv2d, one: Tensor, other: Tensor) -> Tensor:
     return convolve_with(other, weight, None, plus=first)
 
 
+def can_double(x: Tensor) -> bool:
+    """Whether `convolve_doubled` is worth its while for x: on a CPU, in training too, not while being exported."""
+    return x.device.type == "cpu" and not torch.compiler.is_compiling() and working_type(x) in (torch.float32, torch.bfloat16)
+
+
 def convolve_doubled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, *, upward: bool = False) -> Tensor:
     """A 3×3 convolution of x with its sides doubled (nearest neighbour), a skip beside it: (B, C, h, w) → (B, C', 2h, 2w).
 
@@ -146,14 +151,16 @@ def convolve_doubled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, *,
 
     Args:
         layer: with padding 1, of zeros or replicated.
-        x: what is doubled, for which `can_fuse`.
+        x: what is doubled, for which `can_double`.
         skip: (B, S, 2h, 2w), which enters the layer after x.
         upward: the layer's zeros are two rows above the picture and none below, in place of one and one.
     """
-    dtype, cut = working_type(x), x.shape[1]
+    cut, replicated = x.shape[1], layer.padding_mode == "replicate"
+    if not can_fuse(x):
+        return _convolve_doubled_in_training(layer, x, skip, upward=upward)
+    dtype = working_type(x)
     x = _ready(x, dtype)
     kernel, bias = prepared(layer, "doubled", dtype, lambda: (_doubled(layer.weight[:, :cut]), layer.bias))
-    replicated = layer.padding_mode == "replicate"
     if replicated:
         x = F.pad(x, (1, 1, 1, 1), mode="replicate")
     crop = (3, 3) if replicated else (0 if upward else 1, 1)
@@ -164,6 +171,27 @@ def convolve_doubled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, *,
             skip = F.pad(skip, (1, 1, 1, 1), mode="replicate")
         y = convolve_with(skip, weight, None, plus=y, padding=(0, 0) if replicated else (2, 1) if upward else (1, 1))
     return y[..., :-2, :] if upward else y
+
+
+def _convolve_doubled_in_training(layer: nn.Conv2d, x: Tensor, skip: Tensor | None, *, upward: bool) -> Tensor:
+    """The same of torch's own operations, with zeros and copies where the maps are small."""
+    cut, replicated, kind = x.shape[1], layer.padding_mode == "replicate", x.device.type
+    with torch.autocast(kind, enabled=False):  # sums of weights are not to be rounded
+        kernel = _doubled(layer.weight[:, :cut]).contiguous(memory_format=torch.channels_last)
+    if replicated:
+        x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    elif upward:
+        x = F.pad(x, (0, 0, 1, 0))
+    crop = (3, 3) if replicated else (2 if upward else 1, 1)
+    y = F.conv_transpose2d(x, kernel, layer.bias, stride=2, padding=crop)
+    if skip is None:
+        return y
+    skip = skip.to(y.dtype)
+    if replicated:
+        skip = F.pad(skip, (1, 1, 1, 1), mode="replicate")
+    elif upward:
+        skip = F.pad(skip, (0, 0, 2, 0))
+    return y + F.conv2d(skip, layer.weight[:, cut:], None, padding=(0, 0) if replicated else (0, 1) if upward else (1, 1))
 
 
 def _doubled(weight: Tensor) -> Tensor:
