@@ -135,6 +135,16 @@ def test_strips_of_any_height_give_the_same(monkeypatch: pytest.MonkeyPatch) -> 
             assert relative_error(network(x), whole[2]) < 1e-5
 
 
+@pytest.mark.parametrize("gradient", [False, True])
+def test_a_single_pixel_leaves_the_weights_alone(gradient: bool) -> None:
+    """Sums are made in place, and a map of one pixel lies in memory as the bias does."""
+    network = _lively(width=2)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    with torch.set_grad_enabled(gradient):
+        network.holes(torch.rand(1, 3, 1, 1) * 255, HOLES)
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
 def test_trunk_runs_once_for_all_blind_spots() -> None:
     network = ATBSN(width=2)
     calls = []

@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
-from unnoise.denoisers.fused import Activation, activate, can_fuse, convolve
+from unnoise.denoisers.fused import Activation, activate, can_fuse, convolve, convolve_with, prepared, working_type
 from unnoise.denoisers.layers import last_layer
 from unnoise.denoisers.turns import add_window, offset, put_window, window
 from unnoise.errors import UsageError
 from unnoise.polyphase import pad_to_multiple
 
-STRIP = {"cpu": 2**22, "other": 2**26}
+STRIP = {"cpu": 2**21, "other": 2**26}
 """Values in one map of the head at a time, by kind of device. The head works in strips of rows, as it is the widest part of
 the network: in one piece it would take some kilobytes for each pixel, and the processor's caches would be no help."""
 
@@ -114,17 +114,16 @@ class TunableDenoiser(Denoiser):
         bias = self.nin_A.bias
         assert bias is not None
         products = self._products(pieces, distances, top, rows)
+        start = bias[:, None, None].expand(len(pieces[0][1]), -1, rows, width)
         for distance in distances:
-            steps = [offset(direction, distance) for direction in range(4)]
-            starts = [(top - down - first, -right) for (down, right), (first, _) in zip(steps, products, strict=True)]
-            total = window(products[0][1], *starts[0], rows, width) + bias[:, None, None]
-            for (_, product), start in zip(products[1:], starts[1:], strict=True):
-                add_window(total, product, *start)
+            total = start.clone(memory_format=torch.channels_last)  # and not the bias itself, which a single pixel would be
+            for direction, (first, product) in enumerate(products):
+                down, right = offset(direction, distance)
+                add_window(total, product, top - down - first, -right)
             yield activate(total, self.activation, self.slope)
 
     def _products(self, pieces: list[Piece], distances: list[int], top: int, rows: int) -> list[tuple[int, Tensor]]:
         """For each direction, the first of the h rows that some distance brings here, and nin_A's part, (B, F·pieces, h, W)."""
-        kernels = self.nin_A.weight.chunk(len(pieces), dim=1)
         products = []
         for direction in range(4):
             mine = [place for place, piece in enumerate(pieces) if piece[0] == direction]
@@ -133,9 +132,21 @@ class TunableDenoiser(Denoiser):
             first = min(max(0, top - max(downs)), height - 1)
             last = max(min(height, top + rows - min(downs)), first + 1)
             features = torch.cat([pieces[place][1][..., first:last, :] for place in mine], dim=1)
-            kernel = torch.cat([kernels[place] for place in mine], dim=1)
-            products.append((first, F.conv2d(features, kernel)))
+            # Many sums follow, so that they are of float32 at least: faster than those of bfloat16, and nothing is rounded on the way.
+            products.append((first, self._product(features, mine, len(pieces)).to(self.nin_A.weight.dtype)))
         return products
+
+    def _product(self, features: Tensor, mine: list[int], count: int) -> Tensor:
+        """nin_A of some of its `count` pieces, without the bias, (B, F·len(mine), h, W) → (B, F·count, h, W)."""
+
+        def kernel() -> Tensor:
+            return torch.cat([self.nin_A.weight.chunk(count, dim=1)[place] for place in mine], dim=1)
+
+        if not can_fuse(features):
+            return F.conv2d(features, kernel())
+        return convolve_with(
+            features, *prepared(self.nin_A, f"pieces {mine}", working_type(features), lambda: (kernel(), None))
+        )
 
 
 def _side_by_side(pieces: list[tuple[Tensor, int, int]], rows: int, width: int) -> Tensor:
