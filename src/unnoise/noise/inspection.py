@@ -21,6 +21,8 @@ _WINDOW = 352
 _WHOLE = 1_250_000
 """Pictures of more pixels are measured in nine windows of `_WINDOW` pixels a side, spread evenly."""
 _FEW = 64
+_SMOOTH = 0.6
+"""Noise whose neighbours correlate more has been smoothed by a camera; demosaicing alone leaves about 0.5."""
 
 
 def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
@@ -78,6 +80,8 @@ def _noise(measured: flat_patches.Measurement, windows: list[Array]) -> dict[str
         settings = _with_model(advice.advise(rho, detail))
     else:
         notes.append("The noise is fainter than the rounding to 8 bits: there is nothing to take away.")
+    if level > advice.FAINT and (rho[0, 1] + rho[1, 0]) / 2 > _SMOOTH:
+        notes.append("The noise looks smoothed by a camera: in textures, which cameras spare, it may be a third stronger.")
     channels = [
         ChannelNoise(
             level=float(np.sqrt(variance)),
