@@ -44,14 +44,20 @@ class ChannelNorm(nn.Module):
         return (wide * self._inverse_deviation(wide) * weight[:, None, None] + bias[:, None, None]).to(x.dtype)
 
     def unscaled(self, x: Tensor) -> Tensor:
-        """x / √(variance + eps), for an x that `can_fuse` and a 1×1 convolution that takes the rest in: `into`."""
+        """The normalisation but for weight and bias, for an x that `can_fuse` and a 1×1 convolution that takes these in: `into`.
+
+        Two sums along the channels and two passes take less time than torch's layer norm.
+        """
         mean = x.mean(1, keepdim=True, dtype=torch.float32)
         square = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32).square() / x.shape[1]
         inverse = torch.rsqrt((square - mean.square()).clamp_min(0) + self.eps)  # (B, 1, H, W)
-        return x * inverse.to(x.dtype)
+        if self.bias is None:
+            return x * inverse.to(x.dtype)
+        # The mean is rounded, and what that leaves of it is the same for all channels: `into` takes it away.
+        return (x - mean.to(x.dtype)).mul_(inverse.to(x.dtype))
 
     def into(self, weights: Weights) -> Weights:
-        """The weights of a 1×1 convolution, with this layer's own taken in, and the mean that it takes from each pixel."""
+        """The weights of a 1×1 convolution, with this layer's own taken in, blind to what is the same in all channels of a pixel."""
         weight, bias = weights
         scaled = weight * self.weight[:, None, None]
         if self.bias is None:
