@@ -2,7 +2,8 @@
 
     python benchmarks/gain.py default --data sidd-val:../shared/data/sidd_val polyu:../shared/data/polyu --limit 24 --out gain.csv
 
-Both gains are of the middle of each picture, `--crop` pixels a side, in float32 and without refinement.
+Both gains are of the middle of each picture, `--crop` pixels a side, in float32 and without refinement. The light is kept as the model's
+recipe says.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import unnoise
 from unnoise import images
 from unnoise.data import open_set
 from unnoise.files import written_whole
-from unnoise.inference.apply import Settings, restore
+from unnoise.inference.apply import restore
 from unnoise.noise.judging import judge
 
 Rows = list[dict[str, Any]]
@@ -67,8 +68,10 @@ def middle(picture: Any, side: int) -> Tensor:
 def check(model: unnoise.Model, noisy: Tensor, clean: Tensor) -> dict[str, Any]:
     start = time.perf_counter()
 
+    settings = model.settings(refine=False, precision="float32").of_picture(images.Layout("rgb"), torch.uint8)
+
     def again(x: Tensor) -> Tensor:
-        return restore(model.network, model.recipe.scheme, x, Settings(precision="float32"))
+        return restore(model.network, model.recipe.scheme, x, settings)
 
     restored = again(noisy)
     found = judge(noisy, restored, again)

@@ -42,6 +42,19 @@ def test_the_gain_of_a_blur_is_found(sigma: float) -> None:
     assert not found.loses_structure
 
 
+def test_brightness_that_moves_with_the_noise_is_no_noise_let_through() -> None:
+    """As where the light is kept: what is added there depends on how much noise there is."""
+    noisy, _ = _scene()
+
+    def lit(x: Tensor) -> Tensor:
+        return blur(x, 1.5) + 12 * blur((x - blur(x, 2)).square(), 12)
+
+    plain = judge(noisy, blur(noisy, 1.5), lambda x: blur(x, 1.5))
+    moving = judge(noisy, blur(noisy, 1.5), lit)
+    assert plain.gain is not None
+    assert moving.gain == pytest.approx(plain.gain, abs=0.4)
+
+
 def test_lost_texture_is_told_and_counts() -> None:
     noisy, clean = _scene(detail=0.1)
     restored = blur(noisy, 1.5)

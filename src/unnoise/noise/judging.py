@@ -104,10 +104,11 @@ def judge(noisy: Tensor, restored: Tensor, restore: Callable[[Tensor], Tensor], 
     by_shaking, replayed, lefts, losses, powers = [], [], [], [], []
     for _ in range(PROBES):
         extra = probe(grain, grain_level, source)
-        own = extra.square().mean().item()
-        moved = shaken(restore, noisy, base, extra)
-        passed, in_step = moved.square().mean().item() / own, (extra * moved).mean().item() / own
-        again = (restore(restored + extra) - restored).square().mean().item() / own
+        fine = _fine(extra)
+        own = fine.square().mean().item()
+        moved = _fine(shaken(restore, noisy, base, extra))
+        passed, in_step = moved.square().mean().item() / own, (fine * moved).mean().item() / own
+        again = _fine(restore(restored + extra) - restored).square().mean().item() / own
         plain = quiet * excess(residual, level, restored, source).item()
         kept = max(1 - 2 * in_step + passed, LEAST)
         left, lost = max(passed, in_step), max(0.0, power / plain - 1) * kept
@@ -129,6 +130,12 @@ def judge(noisy: Tensor, restored: Tensor, restore: Callable[[Tensor], Tensor], 
         lost=fmean(losses),
         correlation=alike,
     )
+
+
+def _fine(change: Tensor) -> Tensor:
+    """A change without its coarse part, in which brightness moves for other reasons than noise that is let through: where the light
+    is kept, or a network is off by a constant."""
+    return change - blur(change, GRAIN)
 
 
 def _decibels(error: float) -> float:
