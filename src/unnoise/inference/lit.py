@@ -13,7 +13,7 @@ from unnoise.views import View
 Band = tuple[slice, Tensor]
 
 PORTION = 2**19
-"""Pixels whose light is kept at a time, about: that takes some twenty times the memory of these pixels."""
+"""Pixels whose light is kept at a time, about: that takes about eleven times the memory of these pixels."""
 
 
 @torch.inference_mode()
