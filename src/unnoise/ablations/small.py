@@ -52,7 +52,7 @@ def version(base: str, full: bool, denoiser: str | None = None, **changes: Any) 
 
     Args:
         base: the shipped recipe that it varies.
-        full: as the recipe has it, or with `SIZES`, `TRAINING` and `OWN`.
+        full: as the recipe has it, or with `SIZES`, `TRAINING` and `OWN`, and its light kept.
         denoiser: another network; None: the recipe's, or `DENOISER` where it is small.
         changes: fields of the scheme.
     """
@@ -61,4 +61,5 @@ def version(base: str, full: bool, denoiser: str | None = None, **changes: Any) 
         return recipes.load(base, ({"denoiser": {"name": denoiser}} if denoiser else {}) | fields)
     name = denoiser or DENOISER
     training = {f"training.{field}": value for field, value in (TRAINING | OWN.get(name, {})).items()}
-    return recipes.load(base, {"denoiser": {"name": name, **SIZES[name]}} | training | fields)
+    # What minutes of training are furthest off in is the colour of whole surfaces, which the noisy picture tells.
+    return recipes.load(base, {"denoiser": {"name": name, **SIZES[name]}, "light": "auto"} | training | fields)
