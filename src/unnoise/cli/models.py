@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def models(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names or files; default: all shipped.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names or files; default: all shipped.")
+    ] = None,
 ) -> None:
     """List the shipped models: what they are for, their scores, speed, training, licence, and where they fail."""
     from rich.console import Console
