@@ -21,25 +21,25 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 with memory_kept():
-    inside = faults(), faults()
+    inside = sorted(faults() for _ in range(7))
 after = faults()
 try:
     with memory_kept():
         raise ValueError
 except ValueError:
-    print(*inside, after, faults())
+    print(inside[3], inside[-1], after, faults())
 """
-"""Pages that the system had to give for one large piece: twice within, once after, once after an error."""
+"""Pages that the system had to give for one large piece: the median and the most of seven within, one after, one after an error."""
 
 
 @pytest.mark.skipif(sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="glibc alone has this switch")
 def test_freed_memory_is_used_again() -> None:
-    # A process of its own: among the pieces that other tests have left the second one may not fit where the first was.
+    # A process of its own, and the median: a piece may just not fit where the one before was, with others between.
     answer = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True).stdout
-    first, second, after, after_error = map(int, answer.split())
-    assert second < first / 4
-    assert after > first / 4
-    assert after_error > first / 4
+    usual, most, after, after_error = map(int, answer.split())
+    assert usual < most / 4
+    assert after > most / 4
+    assert after_error > most / 4
 
 
 def test_nothing_happens_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
