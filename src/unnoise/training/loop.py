@@ -30,7 +30,6 @@ from unnoise.recipes.schema import Recipe
 from unnoise.training import checkpoint, teacher_cache
 from unnoise.training.batches import Batches, feed
 from unnoise.training.ema import MovingAverage
-from unnoise.training.heap import memory_kept
 from unnoise.training.logs import Log
 from unnoise.training.pool import Pool, from_arrays, from_files
 from unnoise.training.preview import side_by_side
@@ -170,7 +169,7 @@ class _Run:
         self._prepare(saved, start)
         log = Log(self.options.output, self.step) if self.accelerator.is_main_process else None
         try:
-            with _interruptible() as interrupted, memory_kept():
+            with _interruptible() as interrupted:
                 self._loop(log, interrupted)
                 self._save()
                 if interrupted.is_set():
