@@ -7,7 +7,7 @@ first taken back to the sensor, and the noise goes the whole way:
 1. *back to the sensor* (`color`): undo gamma, colour matrix and white balance;
 2. *exposure* (`filters`, `color_filter`, `sensor`): the lens's blur, one colour a pixel, shot and read noise, var = a·x + b;
 3. *development* (`color_filter`, `color`, `filters`, `jpeg`): white balance, demosaicing, colour matrix, gamma, smoothing of
-   colour, sharpening, JPEG.
+   colour and of all, sharpening, JPEG.
 
 Demosaicing mixes neighbours, so the noise becomes spatially correlated; the colour matrix mixes channels, so it becomes
 coloured; gamma stretches the shadows, so that is where it shows. `develop` sends the clean picture the same way without noise.
@@ -15,29 +15,26 @@ coloured; gamma stretches the shadows, so that is where it shows. `develop` send
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from unnoise.errors import UsageError
 from unnoise.noise import color, color_filter, filters, sensor
 from unnoise.noise.color_filter import Method, Pattern
+from unnoise.noise.settings import Settings
 
 Array = NDArray[Any]
 Gain = Annotated[float, Field(ge=1, le=16)]
 Row = tuple[float, float, float]
 
 
-class Camera(BaseModel):
-    """A camera's settings; `shoot` takes a picture with it.
+class Camera(Settings):
+    """A camera's settings; `shoot` takes a picture with it."""
 
-    Raises:
-        UsageError: for a field that does not exist or a value that it does not take; the message names the field.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    noun: ClassVar[str] = "camera"
 
     iso: Annotated[float, Field(gt=0, le=1_000_000)] = 1600
     """How far the signal is amplified, hence how little light there was; the noise's a is `gain`·iso/100. 100: noise is hardly
@@ -67,18 +64,13 @@ class Camera(BaseModel):
     smooth_color: Annotated[float, Field(ge=0, le=8)] = 0.0
     """Standard deviation in pixels of the blur on colour, not brightness, that stands for a camera's own noise reduction; it
     makes coarse blotches of colour noise. 0: none; 1 to 3 resembles the JPEG files of cameras."""
+    smooth: Annotated[float, Field(ge=0, le=8)] = 0.0
+    """Standard deviation in pixels of the blur on the whole picture that stands for a camera's own noise reduction and for pictures
+    that were enlarged; it makes noise coarse, and `sharpen` gives edges back. 0: none."""
     sharpen: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Amount of unsharp masking with a Gaussian blur of one pixel: y + amount·(y − blur(y)). 0: none; 0.5 to 1.5 is usual."""
     jpeg: Annotated[int, Field(ge=1, le=100)] | None = None
     """Quality of the JPEG file that the picture went through; below 90 colour is halved in resolution. None: no JPEG."""
-
-    if not TYPE_CHECKING:  # Type checkers read the fields; pydantic's own error has a paragraph where users need a sentence.
-
-        def __init__(self, **fields: Any) -> None:
-            try:
-                super().__init__(**fields)
-            except ValidationError as error:
-                raise UsageError(_explain(error)) from error
 
     @field_validator("color_matrix")
     @classmethod
@@ -163,6 +155,8 @@ class Camera(BaseModel):
             picture = color.srgb_encode(picture)
         if self.smooth_color:
             picture = filters.smooth_color(picture, self.smooth_color)
+        if self.smooth:
+            picture = filters.blur(picture, self.smooth)
         if self.sharpen:
             picture = filters.sharpen(picture, self.sharpen)
         margin = self._margin
@@ -171,7 +165,8 @@ class Camera(BaseModel):
     @property
     def _margin(self) -> int:
         """As far as blurs and demosaicing look together; even, so that the pattern starts at the picture."""
-        needed = filters.reach(self.lens_blur) + 2 + filters.reach(self.smooth_color) + filters.reach(filters.SHARPENING_BLUR)
+        needed = filters.reach(self.lens_blur) + 2 + filters.reach(self.smooth_color)
+        needed += filters.reach(self.smooth) + filters.reach(filters.SHARPENING_BLUR)
         return needed + needed % 2
 
     @property
@@ -203,13 +198,3 @@ def _to_type(picture: Array, dtype: np.dtype[Any]) -> Array:
     if dtype in (np.uint8, np.uint16):
         picture = np.rint(picture * np.iinfo(dtype).max)
     return picture.astype(dtype)
-
-
-def _explain(error: ValidationError) -> str:
-    """The first of pydantic's complaints in one sentence."""
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"A camera has no field '{field}'; it has {', '.join(Camera.model_fields)}."
-    message = first["msg"].removeprefix("Value error, ")
-    return f"The camera's field '{field}' does not take {first['input']!r}: {message[0].lower()}{message[1:]}."

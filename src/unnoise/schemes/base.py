@@ -14,6 +14,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.draws import PlacedDraws, Source
 from unnoise.light import Light
 from unnoise.refinement import R3
+from unnoise.schemes.simulation import Simulation
 from unnoise.views import Part, View, grown, within
 
 Network = Callable[[Tensor], Tensor]
@@ -108,6 +109,11 @@ class Scheme(BaseModel, ABC):
 
         The loss then gets (B, (1 + K)·C, H, W), the noisy channels first. None for most schemes.
         """
+        return None
+
+    @property
+    def simulation(self) -> Simulation | None:
+        """Which crops are to be simulated from the companions' results, if any; they come as the others do, with targets."""
         return None
 
     @abstractmethod

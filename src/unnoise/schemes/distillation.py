@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from pydantic import PrivateAttr, field_validator
+from pydantic import PrivateAttr, field_validator, model_validator
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.draws import PlacedDraws, Source
 from unnoise.errors import UsageError
 from unnoise.schemes.base import Load, Network, Scheme
+from unnoise.schemes.simulation import Simulation
 from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
 from unnoise.views import Part, View, grown, within
 
@@ -45,6 +46,9 @@ class Distillation(Scheme):
     cache: bool = False
     """Run the teachers once ahead over whole pictures, into files beside the run, and not on each crop anew. For teachers that take
     long: they then see beyond the edges of the crops, and R³ draws once."""
+    simulated: Simulation | None = None
+    """Let a share of the crops be simulated: no teacher then has to be believed, and the student meets cameras that took none of the
+    training's pictures. Needs `cache`, as the teachers' results on whole pictures are what is photographed anew."""
 
     _teachers: Teachers | None = PrivateAttr(None)
     _values: Values = PrivateAttr((0.0, 1.0))
@@ -55,6 +59,12 @@ class Distillation(Scheme):
         if isinstance(value, list | tuple):
             return [{"model": str(item)} if isinstance(item, str | Path) else item for item in value]
         return value
+
+    @model_validator(mode="after")
+    def _cached_to_simulate(self) -> Self:
+        if self.simulated and not self.cache:
+            raise UsageError("Simulated crops need the teachers' results on whole pictures; set scheme.cache=true as well.")
+        return self
 
     def bind(self, load: Load, network: Denoiser) -> Self:
         """Load the teachers for the student `network`. Raises `UsageError` where none is named, absent, or unfit."""
@@ -86,6 +96,10 @@ class Distillation(Scheme):
     @property
     def companions(self) -> Teachers | None:
         return self._bound() if self.cache else None
+
+    @property
+    def simulation(self) -> Simulation | None:
+        return self.simulated
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Σ_k mean |network(x) − teacher_k(x)|, in the student's values."""

@@ -31,6 +31,7 @@ from unnoise.training import checkpoint, teacher_cache
 from unnoise.training.batches import Batches, feed
 from unnoise.training.ema import MovingAverage
 from unnoise.training.logs import Log
+from unnoise.training.mixed_pool import MixedPool
 from unnoise.training.pool import Pool, from_arrays, from_files
 from unnoise.training.preview import side_by_side
 from unnoise.training.schedule import Length, learning_rate
@@ -225,7 +226,7 @@ class _Run:
             on_message=self.options.on_message,
         )
         accelerator.wait_for_everyone()
-        return taught
+        return MixedPool(taught, self.scheme.simulation) if self.scheme.simulation else taught
 
     def _restore(self, saved: dict[str, Any], optimizer: torch.optim.Optimizer) -> None:
         if saved["recipe"] != self.recipe.model_dump_json():

@@ -1,0 +1,106 @@
+"""Cameras of many kinds: settings drawn at random, so that a network meets more of them than its training pictures came from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from unnoise.errors import UsageError
+from unnoise.noise import color
+from unnoise.noise.camera import Camera
+from unnoise.noise.settings import Settings
+
+Array = NDArray[Any]
+Share = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class Cameras(Settings):
+    """A range for each setting of `noise.Camera`, drawn evenly within it (ISO: evenly in its logarithm).
+
+    The defaults reach from a full-frame camera at ISO 200 to a phone in the dark, developed plainly or by the rules of cameras'
+    own JPEG files. They were set by hand, not fitted to any data set.
+    """
+
+    noun: ClassVar[str] = "camera range"
+
+    iso: tuple[Annotated[float, Field(gt=0, le=1_000_000)], Annotated[float, Field(gt=0, le=1_000_000)]] = (200, 40_000)
+    stops: tuple[float, float] = (-2.5, 0.5)
+    """Exposure: the scene's light is multiplied by 2 to the power of this."""
+    lens_blur: tuple[NotNegative, NotNegative] = (0.0, 0.7)
+    red: tuple[float, float] = (1.4, 2.4)
+    """Gain of red in the white balance; green's is 1."""
+    blue: tuple[float, float] = (1.2, 2.4)
+    matrix: tuple[NotNegative, NotNegative] = (0.0, 1.2)
+    """How far the colour matrix goes from none (0) to that of `Camera` (1) and beyond."""
+    bilinear: Share = 0.4
+    """Share of the cameras that demosaic bilinearly."""
+    processed: Share = 0.5
+    """Share of the cameras that do something of what follows; the others show what comes from the demosaicing."""
+    smooth: tuple[NotNegative, NotNegative] = (0.0, 1.2)
+    smooth_color: tuple[NotNegative, NotNegative] = (0.0, 3.0)
+    sharpen: tuple[NotNegative, NotNegative] = (0.0, 1.2)
+    jpeg: tuple[Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]] = (80, 99)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Cameras:
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, tuple) and value[0] > value[1]:
+                raise UsageError(
+                    f"The cameras' range of '{name}' runs from {value[0]} down to {value[1]}; give the lower one first."
+                )
+        return self
+
+    def draw(self, generator: np.random.Generator) -> Camera:
+        """One camera."""
+        demosaic: Literal["bilinear", "malvar"] = "bilinear" if generator.random() < self.bilinear else "malvar"
+        share = generator.uniform(*self.matrix)
+        usual = Camera().color_matrix
+        assert usual is not None
+        rows = np.eye(3) * (1 - share) + np.array(usual) * share  # each row still sums to 1
+        fields: dict[str, Any] = {
+            "iso": float(np.exp(generator.uniform(*np.log(self.iso)))),
+            "lens_blur": generator.uniform(*self.lens_blur),
+            "white_balance": (generator.uniform(*self.red), 1.0, generator.uniform(*self.blue)),
+            "color_matrix": tuple(tuple(float(value) for value in row) for row in rows),
+            "demosaic": demosaic,
+        }
+        if generator.random() < self.processed:
+            fields |= {name: generator.uniform(*getattr(self, name)) for name in ("smooth", "smooth_color", "sharpen")}
+            fields["jpeg"] = int(generator.integers(self.jpeg[0], self.jpeg[1] + 1))
+        return Camera(**fields)
+
+    def pair(self, scene: Array, generator: np.random.Generator) -> tuple[Array, Array]:
+        """A picture of the scene by a camera drawn at random, in steps of 8 bits, and the same without noise and JPEG.
+
+        Args:
+            scene: (H, W, 3) or grey (H, W), float32 in 0..1, sRGB, as free of noise as can be had.
+            generator: of camera, exposure and noise.
+
+        Returns:
+            Noisy and clean, float32 in 0..1, of the same shape each.
+        """
+        camera = self.draw(generator)
+        light = color.srgb_decode(scene) * np.float32(2 ** generator.uniform(*self.stops))
+        scene = color.srgb_encode(np.clip(light, 0, 1)).astype(np.float32)
+        noisy = np.rint(camera.shoot(scene, generator) * 255).astype(np.float32) / np.float32(255)
+        return noisy, camera.model_copy(update={"jpeg": None}).develop(scene)
+
+
+def reduced(picture: Array, factor: int) -> Array:
+    """The picture made smaller, (f·H, f·W, C) in sRGB → (H, W, C): means of f×f pixels in linear light, which lose noise and blur.
+
+    Raises:
+        UsageError: where a side is no multiple of the factor.
+    """
+    height, width, channels = picture.shape
+    if height % factor or width % factor:
+        raise UsageError(
+            f"A picture of {height}x{width} cannot be made {factor} times smaller; crop it to a multiple of {factor}."
+        )
+    light = color.srgb_decode(picture).reshape(height // factor, factor, width // factor, factor, channels)  # (H, f, W, f, C)
+    return color.srgb_encode(light.mean(axis=(1, 3))).astype(picture.dtype)  # (H, W, C)

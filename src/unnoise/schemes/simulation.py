@@ -1,0 +1,21 @@
+"""What a student may be shown beside real pictures: simulated ones, whose truth is known."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from unnoise.noise.cameras import Cameras
+
+
+class Simulation(BaseModel):
+    """How many of the crops are simulated, of what scenes and by what cameras. The scenes are teachers' results made smaller."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Of the crops."""
+    reduce: Annotated[int, Field(ge=1, le=8)] = 2
+    """How many times smaller the teachers' results are made: what noise and blur they still have shrinks by as much."""
+    cameras: Cameras = Cameras()

@@ -1,0 +1,95 @@
+"""Cameras drawn at random: within their ranges, in pairs whose truth is the truth, of scenes made smaller in linear light."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.data import astronaut
+
+from unnoise.errors import UsageError
+from unnoise.noise import Cameras
+from unnoise.noise.cameras import reduced
+from unnoise.noise.color import srgb_decode
+
+SCENE = (astronaut()[:128, 100:228] / 255).astype(np.float32)
+
+
+@given(st.integers(0, 2**32))
+def test_every_camera_lies_within_the_ranges(seed: int) -> None:
+    cameras = Cameras(iso=(400, 800), sharpen=(0.25, 0.5), jpeg=(90, 95))
+    camera = cameras.draw(np.random.default_rng(seed))
+    assert 400 <= camera.iso <= 800
+    assert camera.white_balance[1] == 1
+    assert camera.sharpen == 0 or 0.25 <= camera.sharpen <= 0.5
+    assert (camera.jpeg is None) == (camera.sharpen == 0)
+    assert camera.jpeg is None or 90 <= camera.jpeg <= 95
+
+
+def test_iso_is_drawn_evenly_in_its_logarithm() -> None:
+    draw = np.random.default_rng(0)
+    isos = [Cameras(iso=(100, 10_000)).draw(draw).iso for _ in range(400)]
+    assert abs(np.mean(np.array(isos) < 1000) - 0.5) < 0.1
+
+
+def test_shares_of_cameras_are_kept() -> None:
+    draw = np.random.default_rng(0)
+    drawn = [Cameras(bilinear=0.2, processed=0.7).draw(draw) for _ in range(400)]
+    assert abs(np.mean([camera.demosaic == "bilinear" for camera in drawn]) - 0.2) < 0.08
+    assert abs(np.mean([camera.jpeg is not None for camera in drawn]) - 0.7) < 0.08
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.booleans())
+def test_pairs_are_pictures_of_one_exposure(seed: int, grey: bool) -> None:
+    scene = SCENE[..., 1] if grey else SCENE
+    noisy, clean = Cameras().pair(scene, np.random.default_rng(seed))
+    for picture in (noisy, clean):
+        assert picture.shape == scene.shape
+        assert picture.dtype == np.float32
+        assert picture.min() >= 0
+        assert picture.max() <= 1
+    steps = noisy * 255
+    assert np.abs(steps - np.rint(steps)).max() < 1e-3
+    # Noise is nothing on average in linear light, but for what black and white cut off.
+    assert abs(srgb_decode(noisy).mean() / srgb_decode(clean).mean() - 1) < 0.2
+
+
+def test_more_light_leaves_less_noise() -> None:
+    quiet, loud = Cameras(iso=(200, 400), stops=(0, 0)), Cameras(iso=(12_800, 25_600), stops=(-2, -2))
+
+    def error(cameras: Cameras) -> float:
+        noisy, clean = cameras.pair(SCENE, np.random.default_rng(1))
+        return float(np.sqrt(np.mean((noisy - clean) ** 2)))
+
+    assert error(loud) > 5 * error(quiet)
+
+
+def test_the_generator_decides() -> None:
+    one, again = (Cameras().pair(SCENE, np.random.default_rng(5)) for _ in range(2))
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one[0], Cameras().pair(SCENE, np.random.default_rng(6))[0])
+
+
+@given(st.integers(1, 5), st.integers(1, 6), st.integers(1, 6))
+def test_made_smaller_keeps_the_light(factor: int, height: int, width: int) -> None:
+    picture = np.random.default_rng(0).random((height * factor, width * factor, 3))
+    small = reduced(picture, factor)
+    assert small.shape == (height, width, 3)
+    assert abs(srgb_decode(small).mean() - srgb_decode(picture).mean()) < 1e-9
+    assert np.allclose(reduced(picture, 1), picture)
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: Cameras(iso=(800, 400)), "iso"),
+        (lambda: reduced(np.zeros((5, 4, 3)), 2), "5x4"),
+    ],
+)
+def test_errors_name_what_was_wrong(make: Any, named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        make()
