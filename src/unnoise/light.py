@@ -103,6 +103,8 @@ class Light(BaseModel):
         """Offsets in linear light added: (B, C, H, W) each → the same, coded as `restored` is."""
         return self._coded(self._linear(restored.float()) + offset)
 
+    # The same curve as `noise.color.srgb_decode` and `srgb_encode`, for tensors.
+
     def _linear(self, x: Tensor) -> Tensor:
         if self.curve == "linear":
             return x

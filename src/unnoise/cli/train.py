@@ -32,6 +32,9 @@ def train(
         str | None, typer.Option(help="float32, bfloat16, float16; default: what the hardware does best.")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that draw crops ahead.")] = None,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Compile the network: quicker steps after a minute or so; needs a C++ compiler.")
+    ] = False,
     checkpoint_every: Annotated[float, typer.Option(help="Seconds between two checkpoints.")] = 60.0,
     preview_every: Annotated[float, typer.Option(help="Seconds between two preview pictures.")] = 300.0,
 ) -> None:
@@ -66,6 +69,7 @@ def train(
                 device=device,
                 precision=precision,
                 workers=workers,
+                compile=compile_,
                 checkpoint_seconds=checkpoint_every,
                 preview_seconds=preview_every,
                 command=shlex.join(["unnoise", *sys.argv[1:]]),

@@ -46,7 +46,10 @@ def lit(light: Light, views: Sequence[View], bands: Iterable[Band]) -> Iterator[
         last = cells if solved == cells else solved - RADIUS - 1
         if known is not None and last > first:
             count = min(last * CELL, height) - first * CELL
-            result = light.added(waiting[..., :count, :], spread(smoothed(known), first, last, (height, width)))
+            top = max(first - 1 - RADIUS, 0)  # what is further up or down does not reach these rows
+            offsets = smoothed(known[..., top : last + 1 + RADIUS, :])
+            offset = spread(offsets, first - top, last - top, (height - top * CELL, width))
+            result = light.added(waiting[..., :count, :], offset)
             yield slice(first * CELL, first * CELL + count), result
             waiting = waiting[..., count:, :].clone()
             first = last

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from unnoise.recipes import auto
 from unnoise.recipes.schema import Recipe
 from unnoise.training import checkpoint, teacher_cache
 from unnoise.training.batches import Batches, feed
+from unnoise.training.compiling import compile_network, compiler_errors
 from unnoise.training.ema import MovingAverage
 from unnoise.training.logs import Log
 from unnoise.training.mixed_pool import MixedPool
@@ -65,6 +66,8 @@ class Options:
     precision: str | None = None
     workers: int | None = None
     """Processes that draw crops ahead; None: none on the CPU, where the network takes all cores anyway, else 4."""
+    compile: bool = False
+    """Run the network by `torch.compile`: quicker steps after a minute or so of compiling; see docs/results/speed.md."""
     checkpoint_seconds: float = 60.0
     preview_seconds: float = 300.0
     command: str = ""
@@ -195,6 +198,8 @@ class _Run:
         self.average = MovingAverage(self.network, training.ema)
         if saved is not None:
             self._restore(saved, optimizer)
+        if options.compile:
+            compile_network(self.network)
         self.wrapped, self.optimizer = self.accelerator.prepare(self.network, optimizer)
         processes, process = self.accelerator.num_processes, self.accelerator.process_index
         if training.batch % processes:
@@ -255,7 +260,8 @@ class _Run:
             batch = next(batches)
             waited += time.monotonic() - asked
             rate = learning_rate(training, self.step, share)
-            losses.append(self._one_step(batch, rate))
+            with compiler_errors() if options.compile else nullcontext():
+                losses.append(self._one_step(batch, rate))
             self.step += 1
             now = time.monotonic()
             self.seconds = before + now - began
