@@ -117,7 +117,9 @@ def test_auto_chooses_a_recipe_from_files_and_arrays(tmp_path: Path) -> None:
     assert set(found.overrides) == {"scheme.train_stride", "scheme.infer_stride"}
     assert found.overrides["scheme.train_stride"] >= 2
     assert auto.choose([noisy(seed) for seed in range(3)]) == auto.choose([tmp_path / f"{seed}.png" for seed in range(3)])
-    assert auto.choose(tmp_path, quick=True).recipe == "ap-bsn-quick"
+    quick = auto.choose(tmp_path, quick=True)
+    assert quick.recipe == "tm-bsn-quick"
+    assert recipes.load(quick.recipe, quick.overrides).scheme.train_hole == unnoise.inspect(noisy(0)).advice.train_diamond
     with pytest.raises(UsageError, match="noise"):
         auto.choose([np.zeros((32, 32, 3), np.uint8)])
 

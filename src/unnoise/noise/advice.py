@@ -149,9 +149,12 @@ def advise(rho: Array, found_detail: float) -> Advice:
         else {"scheme.train_stride": stride, "scheme.infer_stride": near}
     )
     reasons.append(
-        "Recipe at-bsn: it works at full resolution, which keeps fine detail."
-        if full
-        else "Recipe ap-bsn: its strides suit this noise."
+        (
+            "Recipe at-bsn: it works at full resolution, which keeps fine detail"
+            if full
+            else "Recipe ap-bsn: its strides suit this noise"
+        )
+        + "; without a GPU tm-bsn-quick, which weighs its blind spots by itself."
     )
     return Advice(
         train_stride=stride,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from unnoise.noise.advice import Advice
 
 NAME = "auto"
+QUICK = "tm-bsn-quick"
+"""What a CPU can train in an hour. It weighs its blind spots in each place by itself, so that only training's has to be told."""
 SAMPLE = 12
 """So many pictures are inspected, evenly spread."""
 
@@ -35,7 +37,7 @@ def choose(pictures: Sequence[str | Path | NDArray[Any]] | str | Path, *, quick:
 
     Args:
         pictures: files and folders, or arrays, as `unnoise.train` takes them.
-        quick: without a GPU, where `ap-bsn-quick` is what can be trained in place of `ap-bsn`.
+        quick: without a GPU, where `QUICK` is what can be trained.
 
     Raises:
         UsageError: there is no picture, or none with noise that can be told.
@@ -46,14 +48,15 @@ def choose(pictures: Sequence[str | Path | NDArray[Any]] | str | Path, *, quick:
         raise UsageError(
             "In none of these pictures noise could be told; name a recipe (see 'unnoise recipes') in place of auto."
         )
-    name = mode(one.recipe for one in advice)
-    alike = [one.settings for one in advice if one.recipe == name]
-    overrides = {
-        field: (median_low if ".infer_" in field else median_high)([settings[field] for settings in alike])
-        for field in alike[0]
-    }
-    if name == "ap-bsn" and quick:
-        name = "ap-bsn-quick"
+    if quick:
+        name, overrides = QUICK, {"scheme.train_hole": median_high(one.train_diamond for one in advice)}
+    else:
+        name = mode(one.recipe for one in advice)
+        alike = [one.settings for one in advice if one.recipe == name]
+        overrides = {
+            field: (median_low if ".infer_" in field else median_high)(settings[field] for settings in alike)
+            for field in alike[0]
+        }
     settings = ", ".join(f"{field} = {value}" for field, value in overrides.items())
     return Chosen(name, overrides, f"The noise of {len(advice)} pictures calls for the recipe {name} with {settings}.")
 
