@@ -28,7 +28,7 @@ class Cameras(Settings):
     noun: ClassVar[str] = "camera range"
 
     iso: tuple[Annotated[float, Field(gt=0, le=1_000_000)], Annotated[float, Field(gt=0, le=1_000_000)]] = (200, 40_000)
-    stops: tuple[float, float] = (-2.5, 0.5)
+    stops: tuple[float, float] = (-2.0, 1.0)
     """Exposure: the scene's light is multiplied by 2 to the power of this."""
     lens_blur: tuple[NotNegative, NotNegative] = (0.0, 0.7)
     red: tuple[float, float] = (1.4, 2.4)
