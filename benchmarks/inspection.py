@@ -1,7 +1,9 @@
 """Check what `unnoise.inspect` tells from noisy pictures against their clean ones, and its advice against a sweep of strides.
 
     python benchmarks/inspection.py --data sidd-val:../shared/data/sidd_val polyu:../shared/data/polyu --out inspect.csv
-    python benchmarks/inspection.py --data … --sweep --first 2 --every 4
+    python benchmarks/inspection.py --data … --sweep --model ap-bsn --first 2 --every 4
+
+With `--sweep` each picture is also restored at every stride, or with every blind spot, of the model, to check the advice.
 
 Two truths are given, as they differ where a camera smooths plain surfaces more than textures: the residual noisy − clean over the
 whole picture; and that in the half of the picture where the clean one varies least, without the residual's coarse part (a Gaussian
@@ -23,11 +25,15 @@ from skimage.filters import gaussian
 import unnoise
 from unnoise import recipes
 from unnoise.data import DataSet, open_set
+from unnoise.denoisers.tmbsn import TMBSN
+from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.files import written_whole
 from unnoise.noise import NoiseReport
 
 Array = NDArray[Any]
 STRIDES = (1, 2, 3)
+DIAMONDS = (1, 2, 3, 4, 5, 6)
+HOLES = (1, 3, 5, 7, 9)
 _COARSE, _NEAR = 16, 4
 
 
@@ -37,7 +43,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="index of the first picture of each set")
     parser.add_argument("--every", type=int, default=1, help="take every so manieth picture")
     parser.add_argument("--crop", type=int, help="take the middle of each picture, so many pixels a side")
-    parser.add_argument("--sweep", action="store_true", help="denoise at each stride with --model and compare the advice")
+    parser.add_argument("--sweep", action="store_true", help="denoise at each stride or blind spot of --model")
     parser.add_argument("--model", default="default")
     parser.add_argument("--out", type=Path, help="CSV file")
     options = parser.parse_args()
@@ -86,7 +92,10 @@ def check(noisy: Array, clean: Array) -> dict[str, Any]:
         "curve_error": curve_error(report, residual, clean),
         "detail": report.detail,
         "train_stride": report.advice.train_stride if report.advice else None,
-        "infer_stride": report.advice.infer_stride if report.advice else None,
+        **{
+            kind: getattr(report.advice, kind) if report.advice else None
+            for kind in ("infer_stride", "infer_hole", "infer_diamond")
+        },
         "fits": report.advice.model_fits if report.advice else None,
         "seconds": seconds,
     }
@@ -129,12 +138,20 @@ def curve_error(report: NoiseReport, residual: Array, clean: Array) -> float:
     return float(np.median(errors)) if errors else float("nan")
 
 
-def sweep(model: unnoise.Model, noisy: Array, clean: Array) -> dict[str, float]:
-    """PSNR of the bare model at each stride, and of the noisy picture."""
-    row = {"psnr_noisy": psnr(noisy, clean)}
-    for stride in STRIDES:
-        recipe = recipes.load(model.recipe, {"scheme.infer_stride": stride})
-        row[f"psnr_{stride}"] = psnr(unnoise.Model(model.network, recipe).denoise(noisy, refine=False), clean)
+def sweep(model: unnoise.Model, noisy: Array, clean: Array) -> dict[str, Any]:
+    """PSNR of the bare model at each stride of PD, or size of its blind spot, and as its recipe has it; and of the noisy picture."""
+    if "infer_stride" in type(model.recipe.scheme).model_fields:
+        kind, sizes = "infer_stride", STRIDES
+        changes: Any = {size: {"scheme.infer_stride": size} for size in sizes}
+    elif isinstance(model.network, TunableDenoiser):
+        kind, sizes = ("infer_diamond", DIAMONDS) if isinstance(model.network, TMBSN) else ("infer_hole", HOLES)
+        changes = {size: {"scheme": {"name": "tunable-blind-spot", "infer_hole": size}} for size in sizes}
+    else:
+        raise SystemExit("This model has neither a stride nor a blind spot to sweep.")
+    row: dict[str, Any] = {"swept": kind, "psnr_noisy": psnr(noisy, clean), "psnr_own": psnr(model.denoise(noisy), clean)}
+    for size, change in changes.items():
+        variant = unnoise.Model(model.network, recipes.load(model.recipe, change))
+        row[f"psnr_{size}"] = psnr(variant.denoise(noisy, refine=False), clean)
     return row
 
 
@@ -163,23 +180,27 @@ def summarise(name: str, rows: list[dict[str, Any]]) -> None:
 
 
 def summarise_sweep(rows: list[dict[str, Any]]) -> None:
-    scores = np.array([[row[f"psnr_{stride}"] for stride in STRIDES] for row in rows])
+    kind = rows[0]["swept"]
+    sizes = [int(name.removeprefix("psnr_")) for name in rows[0] if name.removeprefix("psnr_").isdigit()]
+    scores = np.array([[row[f"psnr_{size}"] for size in sizes] for row in rows])
     best = scores.max(axis=1)
-    advised = np.array([row["infer_stride"] for row in rows])
-    chosen = scores[np.arange(len(rows)), advised - 1]
-    tables = {"advised": chosen} | {f"always {stride}": scores[:, stride - 1] for stride in STRIDES}
+    advised = np.array([row[kind] for row in rows])
+    chosen = scores[np.arange(len(rows)), [int(np.argmin(np.abs(np.array(sizes) - size))) for size in advised]]
+    tables = {"advised": chosen} | {f"always {size}": scores[:, place] for place, size in enumerate(sizes)}
+    tables["as the recipe has it"] = np.array([row["psnr_own"] for row in rows])
     for label, values in tables.items():
         lost = best - values
         print(
-            f"  stride {label}: the best {np.mean(lost == 0):.0%}, within 0.2 dB of it {np.mean(lost <= 0.2):.0%}, "
-            f"mean loss {lost.mean():.2f} dB"
+            f"  {kind} {label}: mean {values.mean():.2f} dB, the best or better {np.mean(lost <= 0):.0%}, "
+            f"within 0.2 dB of it {np.mean(lost <= 0.2):.0%}, mean loss {lost.mean():.2f} dB"
         )
-    matrix = [[int(np.sum((scores.argmax(axis=1) + 1 == b) & (advised == a))) for a in STRIDES] for b in STRIDES]
-    print(f"  best (rows) against advised (columns) {STRIDES}: {matrix}")
-    gain = np.array([row["psnr_2"] - row["psnr_noisy"] for row in rows])
-    fits = np.array([row["fits"] for row in rows])
-    print(f"  'fits' is right about a gain at stride 2: {np.mean(fits == (gain > 0)):.0%} of {len(rows)}; ", end="")
-    print(f"fits but no gain {np.sum(fits & (gain <= 0))}, does not fit but gains {np.sum(~fits & (gain > 0))}")
+    matrix = [[int(np.sum((scores.argmax(axis=1) == place) & (advised == a))) for a in sizes] for place in range(len(sizes))]
+    print(f"  best (rows) against advised (columns) {sizes}: {matrix}")
+    if kind == "infer_stride":
+        gain = np.array([row["psnr_2"] - row["psnr_noisy"] for row in rows])
+        fits = np.array([row["fits"] for row in rows])
+        print(f"  'fits' is right about a gain at stride 2: {np.mean(fits == (gain > 0)):.0%} of {len(rows)}; ", end="")
+        print(f"fits but no gain {np.sum(fits & (gain <= 0))}, does not fit but gains {np.sum(~fits & (gain > 0))}")
 
 
 if __name__ == "__main__":
