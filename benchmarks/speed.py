@@ -53,6 +53,9 @@ def main() -> None:
     parser.add_argument("--form", choices=("plain", "fast"), default="fast", help="what `profile` looks at")
     parser.add_argument("--batch", type=int, default=2, help="most crops a step in `train`; 0: as the recipe says")
     parser.add_argument("--crop", type=int, default=160, help="largest side of the crops in `train`; 0: as the recipe says")
+    parser.add_argument(
+        "--compile", action="store_true", help="`train`: our steps by torch.compile, and the seconds that compiling takes"
+    )
     parser.add_argument("--published", type=Path, help="a checkout of published code with an adapter unnoise_speed.py in it")
     parser.add_argument("--out", type=Path, default=Path("runs/speed"), help="folder of speed.csv, speed.json and speed.png")
     parser.add_argument("--fresh", action="store_true", help="begin anew where that folder holds rows")

@@ -59,6 +59,8 @@ def _compare(method: str, folder: Path, options: argparse.Namespace) -> None:
 
     ours.draw()
     plain.step()
+    if options.compile:
+        print(f"{method:>18}  compiled in {seconds(ours.step, options.device, 'wall'):.0f} s", flush=True)
     for _ in range(options.repeats):
         clock("plain", plain.step)
         clock("drawing", ours.draw)
@@ -87,7 +89,10 @@ class Ours:
             overrides["denoiser"] = {"name": METHODS[method].denoiser}
         if recipe.name in TEACHERS:
             overrides["scheme.teachers"] = [str(_teacher(TEACHERS[recipe.name], folder))]
-        self.run = _Run(recipes.load(recipe, overrides), Options(folder / "run", Length(steps=1000), device=options.device))
+        self.run = _Run(
+            recipes.load(recipe, overrides),
+            Options(folder / "run", Length(steps=1000), device=options.device, compile=options.compile),
+        )
         _enliven(self.run.network)
         self.start = copy.deepcopy(self.run.network)
         noise = np.random.default_rng(0).integers(0, 256, (4, 512, 512, 3), dtype=np.uint8)
