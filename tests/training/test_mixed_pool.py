@@ -38,9 +38,9 @@ def _mixed(folder: Path, simulation: Simulation, channels: int = 3, teachers: in
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("reduce", [1, 2])
-def test_crops_bring_targets_of_both_kinds(channels: int, reduce: int, tmp_path: Path) -> None:
-    pool = _mixed(tmp_path, Simulation(share=0.3, reduce=reduce), channels)
+@pytest.mark.parametrize(("reduce", "leaves"), [(1, 0), (2, 0), (2, 0.5), (2, 1)])
+def test_crops_bring_targets_of_both_kinds(channels: int, reduce: int, leaves: float, tmp_path: Path) -> None:
+    pool = _mixed(tmp_path, Simulation(share=0.3, reduce=reduce, leaves=leaves), channels)
     draw = np.random.default_rng(0)
     real = 0
     for _ in range(200):
@@ -59,6 +59,17 @@ def test_the_draws_decide(tmp_path: Path) -> None:
     pool = _mixed(tmp_path, Simulation())
     training = Training(crop=16, batch=8)
     assert torch.equal(Batches(pool, training, 3)[4], Batches(pool, training, 3)[4])
+
+
+def test_leaves_have_the_pictures_colours(tmp_path: Path) -> None:
+    pool = _mixed(tmp_path, Simulation(leaves=1))
+    known = np.concatenate([picture.reshape(-1, 3) for picture in PICTURES]) / 255
+    assert pool.palette.shape[1] == 3
+    assert np.abs(pool.palette.mean(axis=0) - known.mean(axis=0)).max() < 0.05
+    draw = np.random.default_rng(0)
+    first = [pool._fallen(draw, 32) for _ in range(3)]
+    again = np.random.default_rng(0)
+    np.testing.assert_array_equal(first, [pool._fallen(again, 32) for _ in range(3)])
 
 
 def test_a_pool_of_simulated_crops_is_a_taught_pool(tmp_path: Path) -> None:

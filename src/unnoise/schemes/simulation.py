@@ -10,12 +10,14 @@ from unnoise.noise.cameras import Cameras
 
 
 class Simulation(BaseModel):
-    """How many of the crops are simulated, of what scenes and by what cameras. The scenes are teachers' results made smaller."""
+    """How many of the crops are simulated, of what scenes and by what cameras."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Of the crops."""
     reduce: Annotated[int, Field(ge=1, le=8)] = 2
-    """How many times smaller the teachers' results are made: what noise and blur they still have shrinks by as much."""
+    """How many times smaller scenes are made: what noise and blur teachers' results have shrinks by as much."""
+    leaves: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the scenes that are dead leaves (`noise.leaves`); the others are teachers' results."""
     cameras: Cameras = Cameras()

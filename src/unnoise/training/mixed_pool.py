@@ -5,31 +5,70 @@ from __future__ import annotations
 import numpy as np
 
 from unnoise.noise.cameras import reduced
+from unnoise.noise.leaves import dead_leaves
 from unnoise.schemes.simulation import Simulation
 from unnoise.training.pool import Pixels
 from unnoise.training.teacher_cache import TaughtPool
 
+SCENES = 400
+"""So many pictures of dead leaves are made, one when it is first asked for, and kept."""
+_SAMPLE = 64
+_BLOCK = 8
+
 
 class MixedPool(TaughtPool):
-    """A taught pool, of whose crops a share is what a random camera would make of the teachers' results.
+    """A taught pool, of whose crops a share is what a random camera would make of a scene without noise.
 
-    A teacher's result, made smaller, has next to no noise left and is sharp; so it is a scene to photograph anew, with noise of any
-    strength and kind, and what was photographed is known. All K targets of such a crop are that truth.
+    A teacher's result, made smaller, has next to no noise left and is sharp: a scene to photograph anew, with noise of any strength and
+    kind. Dead leaves are the other kind of scene: finer than any restored picture. What was photographed is known, and all K targets
+    of such a crop are that truth.
     """
 
     def __init__(self, taught: TaughtPool, simulation: Simulation) -> None:
         super().__init__(taught, taught.files)
         self.simulation = simulation
+        self.channels = self.pictures[0].shape[2]
+        self.palette = self._palette()
+        self._leaves: dict[tuple[int, int], Pixels] = {}
 
     def crop(self, draw: np.random.Generator, side: int) -> Pixels:
         simulation = self.simulation
         if draw.random() >= simulation.share:
             return super().crop(draw, side)
-        taught = super().crop(draw, side * simulation.reduce)  # (f·side, f·side, (1 + K)·C)
-        channels = self.pictures[0].shape[2]
-        count = taught.shape[2] // channels - 1
-        chosen = int(draw.integers(1, count + 1)) * channels
-        scene = reduced(np.clip(taught[..., chosen : chosen + channels], 0, 1), simulation.reduce)  # (side, side, C)
-        pair = simulation.cameras.pair(scene if channels == 3 else scene[..., 0], draw)
+        fallen = draw.random() < simulation.leaves
+        large = self._fallen(draw, side * simulation.reduce) if fallen else self._restored(draw, side * simulation.reduce)
+        scene = reduced(large, simulation.reduce)  # (side, side, C)
+        pair = simulation.cameras.pair(scene if self.channels == 3 else scene[..., 0], draw)
         noisy, clean = (picture.reshape(scene.shape) for picture in pair)
-        return np.concatenate([noisy, *[clean] * count], axis=2)
+        return np.concatenate([noisy, *[clean] * self._targets], axis=2)
+
+    @property
+    def _targets(self) -> int:
+        return int(np.load(self.files[0], mmap_mode="r").shape[2]) // self.channels
+
+    def _restored(self, draw: np.random.Generator, side: int) -> Pixels:
+        """A crop (side, side, C) of one of the teachers' results."""
+        taught = super().crop(draw, side)  # (side, side, (1 + K)·C)
+        start = int(draw.integers(1, taught.shape[2] // self.channels)) * self.channels
+        return np.clip(taught[..., start : start + self.channels], 0, 1)
+
+    def _fallen(self, draw: np.random.Generator, side: int) -> Pixels:
+        """One of the pictures of dead leaves, (side, side, C)."""
+        key = int(draw.integers(SCENES)), side
+        if key not in self._leaves:
+            picture = dead_leaves(side, self.palette, np.random.default_rng(key))
+            self._leaves[key] = np.rint(picture[..., : self.channels] * 255).astype(np.uint8)
+        return self._leaves[key].astype(np.float32) / np.float32(255)
+
+    def _palette(self) -> Pixels:
+        """Colours (N, 3) of the pictures: means of blocks of the first teacher's results."""
+        colors = []
+        for file in self.files[:: max(1, len(self.files) // _SAMPLE)]:
+            target = np.load(file, mmap_mode="r")[::2, ::2, : self.channels].astype(np.float32)
+            height, width = (max(length // _BLOCK, 1) for length in target.shape[:2])
+            part = target[: height * _BLOCK, : width * _BLOCK]
+            rows, columns = part.shape[0] // height, part.shape[1] // width  # less than a block where the picture is
+            blocks = part.reshape(height, rows, width, columns, -1).mean(axis=(1, 3))  # (height, width, C)
+            colors.append(blocks.reshape(-1, self.channels))
+        palette = np.clip(np.concatenate(colors), 0, 1)
+        return palette if self.channels == 3 else np.repeat(palette[:, :1], 3, axis=1)
