@@ -12,8 +12,8 @@ from unnoise.views import View
 
 Band = tuple[slice, Tensor]
 
-PORTION = 2**19
-"""Pixels whose light is kept at a time, about: that takes about eleven times the memory of these pixels."""
+PORTION = 2**16
+"""Pixels whose light is kept at a time, about: what is worked out for them lies in the processor's caches, twice as fast as beyond."""
 
 
 @torch.inference_mode()
