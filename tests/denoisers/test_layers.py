@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 
-from unnoise.denoisers.layers import ChannelNorm, mix_channels
+from unnoise.denoisers.layers import ChannelNorm, halved, mix_channels
 
 FORMATS = pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 
@@ -38,3 +40,11 @@ def test_mixed_channels_keep_the_memory_format(memory_format: torch.memory_forma
     mixed = mix_channels(matrices, x)
     assert mixed.is_contiguous(memory_format=memory_format)
     torch.testing.assert_close(mixed, torch.einsum("boc,bchw->bohw", matrices, x))
+
+
+@given(st.integers(2, 9), st.integers(2, 9), st.booleans(), st.booleans(), st.sampled_from([torch.float32, torch.bfloat16]))
+def test_halved_is_pooling(height: int, width: int, last: bool, gradient: bool, dtype: torch.dtype) -> None:
+    x = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(height)).to(dtype)
+    x = x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+    with torch.set_grad_enabled(gradient):
+        assert torch.equal(halved(x), F.max_pool2d(x, 2))

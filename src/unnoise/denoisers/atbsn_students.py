@@ -16,6 +16,7 @@ from torch import Tensor
 
 from unnoise.denoisers.atbsn_unet import LEVELS, AsymmetricUNet, Convolution, Row, Stage, mark_last
 from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.layers import halved
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.reach import doubling, reach_through, window
 from unnoise.denoisers.unet import deepest_path
@@ -68,8 +69,8 @@ class StudentA(Denoiser):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         x = F.pad(x, (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height)), mode="replicate")
-        half = F.max_pool2d(self.enc1(x), 2)  # (B, width, H/2, W/2)
-        y = self.enc3(F.max_pool2d(self.enc2(half), 2))  # (B, width, H/4, W/4)
+        half = halved(self.enc1(x))  # (B, width, H/2, W/2)
+        y = self.enc3(halved(self.enc2(half)))  # (B, width, H/4, W/4)
         result: Tensor = self.dec1.doubled(self.dec2.doubled(y, half), x)
         return result[..., :height, :width]
 

@@ -8,9 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.fused import Weights
+from unnoise.denoisers.fused import Weights, can_fuse
 
 NormKind = Literal["BiasFree", "WithBias"]
+
+
+def halved(x: Tensor) -> Tensor:
+    """The largest of each 2×2 pixels, (B, C, H, W) → (B, C, H // 2, W // 2)."""
+    if not can_fuse(x):
+        return F.max_pool2d(x, 2)
+    # The same values; torch's pooling of maps whose channels lie last takes up to twice as long.
+    rows = torch.maximum(x[..., : x.shape[-2] // 2 * 2 : 2, :], x[..., 1::2, :])
+    return torch.maximum(rows[..., : x.shape[-1] // 2 * 2 : 2], rows[..., 1::2])
 
 
 class ChannelNorm(nn.Module):

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from unnoise.denoisers.atbsn_unet import LEVELS, Convolution, start_kaiming
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.fused import can_fuse, convolve
-from unnoise.denoisers.layers import last_layer
+from unnoise.denoisers.layers import halved, last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.reach import doubling, reach_through, window
 from unnoise.denoisers.tunable import Piece, TunableDenoiser
@@ -182,10 +182,10 @@ class TMBSNStudent(Denoiser):
         in_strips = can_fuse(x)
         first = self._first(x) if in_strips else _cut(self.get_submodule("enc1")(x))
         strips = _strips(slice(0, size[0]), size[0]) if in_strips else [slice(0, size[0])]
-        y = _joined([F.max_pool2d(first((rows, slice(0, size[1]))), 2) for rows in strips])  # (B, width, H/2, W/2)
+        y = _joined([halved(first((rows, slice(0, size[1])))) for rows in strips])  # (B, width, H/2, W/2)
         skips = []
         for level in range(2, LEVELS + 2):
-            y = F.max_pool2d(y, 2) if level > 2 else y
+            y = halved(y) if level > 2 else y
             y = self.get_submodule(f"enc{level}")(y)  # (B, width, H/2^(level − 1), W/2^(level − 1))
             skips.append(y)
         skips.pop()

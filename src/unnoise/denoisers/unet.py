@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.fused import convolve
-from unnoise.denoisers.layers import last_layer
+from unnoise.denoisers.layers import halved, last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.reach import Layer, doubling, reach_through, window
 
@@ -124,7 +123,7 @@ class UNet(Denoiser):
         return convolve(self.get_submodule(name), x, "leaky_relu", slope=SLOPE)  # type: ignore[arg-type]
 
     def _pool(self, x: Tensor) -> Tensor:
-        return F.max_pool2d(x, 2)
+        return halved(x)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
