@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 REACH = 2
 """Pixels to each side that must be clipped too."""
@@ -20,8 +19,15 @@ def clipped(noisy: Tensor) -> Tensor:
     for value in (0.0, 1.0):
         here = noisy == value
         if here.any():
-            other = (~here).to(noisy.dtype)
-            for size, pad in (((2 * REACH + 1, 1), (REACH, 0)), ((1, 2 * REACH + 1), (0, REACH))):
-                other = F.max_pool2d(other, size, 1, pad)
-            found |= other == 0
+            found |= ~_near(_near(~here, -2), -1)
     return found
+
+
+def _near(x: Tensor, dim: int) -> Tensor:
+    """Whether x is true in a place or up to `REACH` pixels away along `dim`."""
+    result, length = x.clone(), x.shape[dim]
+    for distance in range(1, min(REACH, length - 1) + 1):
+        left = length - distance
+        result.narrow(dim, 0, left).logical_or_(x.narrow(dim, distance, left))
+        result.narrow(dim, distance, left).logical_or_(x.narrow(dim, 0, left))
+    return result
