@@ -189,7 +189,8 @@ def test_last_layer_keeps_its_precision_under_autocast(name: str, gradient: bool
             result = network(x)
     if gradient:  # without, other layers run fused, past the hooks
         assert outputs[0] == torch.bfloat16  # the others are fast
-    assert outputs[-1] == result.dtype == torch.float32
+        assert outputs[-1] == torch.float32
+    assert result.dtype == torch.float32
     assert relative_error(result, exact) < 0.05
     assert not torch.equal(result, result.bfloat16().float())
 

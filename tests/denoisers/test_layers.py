@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
-from unnoise.denoisers.layers import ChannelNorm, halved, mix_channels
+from unnoise.denoisers.layers import ChannelNorm, halved, last_layer, mix_channels
 
 FORMATS = pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 
@@ -48,3 +51,19 @@ def test_halved_is_pooling(height: int, width: int, last: bool, gradient: bool, 
     x = x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
     with torch.set_grad_enabled(gradient):
         assert torch.equal(halved(x), F.max_pool2d(x, 2))
+
+
+@given(st.integers(2, 9), st.integers(1, 9), st.sampled_from([1, 3]), st.sampled_from(["zeros", "replicate"]), st.booleans())
+def test_last_layers_round_only_the_difference(height: int, width: int, kernel: int, mode: Any, biased: bool) -> None:
+    """Of 8 bits of mantissa nothing is seen in a bright picture that differs little from the one it is near to."""
+    torch.manual_seed(0)
+    layer = nn.Conv2d(16, 3, kernel, padding=kernel // 2, padding_mode=mode, bias=biased)
+    features = torch.randn(2, 16, height, width).bfloat16()
+    layer.weight.data = layer.weight.bfloat16().float()  # so that the products are exact
+    with torch.no_grad():
+        exact = layer(features.float())
+        near = exact + 0.01 * torch.randn_like(exact)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert (last_layer(layer, features, near) - exact).abs().max() < 0.05 / 2**8
+            assert torch.equal(last_layer(layer, features), exact)
+        assert torch.equal(last_layer(layer, features.float(), near), exact)  # in float32 nothing is rounded at all

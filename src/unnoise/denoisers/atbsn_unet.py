@@ -49,7 +49,8 @@ class Convolution(nn.Module):
             entering, leaving, 3, padding=1, bias=not replicate, padding_mode="replicate" if replicate else "zeros"
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, near: Tensor | None = None) -> Tensor:
+        """`near`, of the result's shape, is what a last layer's is near to: the image."""
         if self.upward and can_fuse(x):
             # Two rows of zeros above, and the rows past the last left out: of a single picture these are the last in memory.
             weight, bias = prepared(self.conv, "", working_type(x), lambda: weights_of(self.conv))
@@ -59,7 +60,7 @@ class Convolution(nn.Module):
             x = F.conv2d(F.pad(x, (0, 0, 2, 0)), self.conv.weight, self.conv.bias, padding=(0, 1))
             return F.leaky_relu(x, SLOPE, inplace=True)
         if self.is_last:
-            return F.leaky_relu(last_layer(self.conv, x), SLOPE, inplace=True)
+            return F.leaky_relu(last_layer(self.conv, x, near), SLOPE, inplace=True)
         return convolve(self.conv, x, "leaky_relu", slope=SLOPE)
 
     def doubled(self, x: Tensor, skip: Tensor) -> Tensor:
@@ -84,7 +85,7 @@ class Row(nn.Sequential):
         first, *others = self
         x = first.doubled(x, skip)  # type: ignore[operator]
         for layer in others:
-            x = layer(x)
+            x = layer(x, skip) if layer.is_last else layer(x)  # the skip of the last row is the image itself
         return x
 
 

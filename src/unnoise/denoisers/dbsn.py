@@ -118,9 +118,9 @@ class DBSN(Denoiser):
         return max(stride - 1 + self.sizes["modules"] * self._dilation(stride) for stride in self.sizes["strides"])
 
     def forward(self, x: Tensor) -> Tensor:
-        x = in_sequence(self.head, x)
-        x = torch.cat([self.get_submodule(name)(x) for name in self.branches], dim=1)  # (B, F·branches, H, W)
-        return last_layer(self.tail[-1], in_sequence(self.tail[:-1], x))  # type: ignore[arg-type]
+        features = in_sequence(self.head, x)
+        features = torch.cat([self.get_submodule(name)(features) for name in self.branches], dim=1)  # (B, F·branches, H, W)
+        return last_layer(self.tail[-1], in_sequence(self.tail[:-1], features), x)  # type: ignore[arg-type]
 
     @torch.no_grad()
     def initialize_he(self) -> None:

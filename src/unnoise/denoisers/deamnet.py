@@ -266,13 +266,13 @@ class DeamNet(Denoiser):
 
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 16."""
-        x = self.transform_function.ext(x)
-        x = _with_residual(self.transform_function.pre, x)  # (B, F, H, W)
+        image = x
+        x = _with_residual(self.transform_function.pre, self.transform_function.ext(x))  # (B, F, H, W)
         start = x
         for number in range(1, _PASSES + 1):
             x = self.get_submodule(f"line{number}{number}")(self.net2(x), start)
         x = _with_residual(self.inverse_transform_function.pre, x)
-        return last_layer(self.inverse_transform_function.ext.conv2d, x)
+        return last_layer(self.inverse_transform_function.ext.conv2d, x, image)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

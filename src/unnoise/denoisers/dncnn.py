@@ -59,7 +59,7 @@ class DnCNN(Denoiser):
         last = self.model[-1]
         assert isinstance(last, nn.Conv2d)
         features = self.model[:-1](x) if self.training or not can_fuse(x) else self._normalised(x)
-        return x - last_layer(last, features)
+        return x - last_layer(last, features, torch.zeros_like(x))
 
     def _normalised(self, x: Tensor) -> Tensor:
         """All but the last layer in evaluation mode, with each normalisation taken into the convolution before it."""

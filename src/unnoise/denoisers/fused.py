@@ -214,13 +214,17 @@ def convolve_with(
     *,
     slope: float = 0.0,
     plus: Tensor | None = None,
+    minus: Tensor | None = None,
     times: Tensor | None = None,
     padding: Iterable[int] | str = (0, 0),
     stride: Iterable[int] = (1, 1),
     dilation: Iterable[int] = (1, 1),
     groups: int = 1,
 ) -> Tensor:
-    """`convolve` with weights from `prepared`, for x that `can_fuse`; `times` multiplies the result, alone of the three."""
+    """`convolve` with weights from `prepared`, for x that `can_fuse`; of `activation`, `plus`, `minus` and `times` one at most.
+
+    The sum with `minus` is rounded once, that with `plus` twice where the kernel is larger than a pixel.
+    """
     assert not isinstance(padding, str)
     dtype = weight.dtype
     x = _ready(x, dtype)
@@ -229,10 +233,10 @@ def convolve_with(
     if plus is not None and weight.shape[-1] > 1:
         # Measured: a sum within a 3×3 convolution costs more than one after it.
         return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, "none", [], "").add_(_ready(plus, dtype))
-    if plus is None and times is None:
+    if plus is None and minus is None and times is None:
         scalars, algorithm = ([slope] if activation == "leaky_relu" else []), ("none" if activation == "gelu" else "")
         return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, activation, scalars, algorithm)
-    other, what = (plus, "add") if plus is not None else (times, "mul")
+    other, what = (plus, "add") if plus is not None else (minus, "sub") if minus is not None else (times, "mul")
     assert other is not None
     bias = None if bias is None else bias.to(dtype)  # here torch asks for one type
     return torch.ops.mkldnn._convolution_pointwise.binary(

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.fused import Weights, can_fuse
+from unnoise.denoisers.fused import Weights, can_fuse, convolve_with, prepared, weights_of, working_type
 
 NormKind = Literal["BiasFree", "WithBias"]
 
@@ -103,11 +103,30 @@ def mix_channels(matrices: Tensor, x: Tensor) -> Tensor:
     return (matrices @ x.flatten(2)).reshape(batch, -1, height, width)
 
 
-def last_layer(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """Apply a network's last convolution in its weights' own precision, also under autocast.
+def last_layer(layer: nn.Conv2d, x: Tensor, near: Tensor | None = None) -> Tensor:
+    """Apply a network's last convolution, (B, C, H, W) → (B, C', H, W), in its weights' own precision, also under autocast.
 
-    Eight bits of bfloat16 mantissa would quantise the image itself; one thin layer in float32 costs next to nothing.
+    Eight bits of bfloat16 mantissa would quantise the image itself. Where what the image is `near` to is known, which is the noisy
+    one, only the difference of the two is rounded, and the features need not be brought to float32: at inference on a CPU that takes
+    a third of the time.
+
+    Args:
+        near: of the result's shape; for a layer that gives a correction, which is near to nothing, zeros.
     """
+    rounded = can_fuse(x) and working_type(x) == torch.bfloat16 and layer.weight.dtype == torch.float32
+    if near is not None and rounded:
+        return _difference(layer, x, near)
     with torch.autocast(x.device.type, enabled=False):
         result: Tensor = layer(x.to(layer.weight.dtype))
         return result
+
+
+def _difference(layer: nn.Conv2d, x: Tensor, near: Tensor) -> Tensor:
+    coarse = near.to(torch.bfloat16)
+    weight, bias = prepared(layer, "last", torch.bfloat16, lambda: weights_of(layer))
+    padding = layer.padding
+    if layer.padding_mode != "zeros":
+        x, padding = F.pad(x, layer._reversed_padding_repeated_twice, mode=layer.padding_mode), (0, 0)
+    rounded = None if bias is None else bias.to(torch.bfloat16)
+    result = convolve_with(x, weight, rounded, minus=coarse, padding=padding).float() + coarse  # coarse itself is exact
+    return result if bias is None or rounded is None else result + (bias - rounded)[:, None, None]

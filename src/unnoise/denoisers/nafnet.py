@@ -203,7 +203,7 @@ class NAFNet(Denoiser):
         x = self.middle_blks(x)
         for up, decoder in zip(self.ups, self.decoders, strict=True):
             x = decoder(up[1](convolve(up[0], x)) + skips.pop())  # type: ignore[index]
-        return image + last_layer(self.ending, x)
+        return image + last_layer(self.ending, x, torch.zeros_like(image))
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

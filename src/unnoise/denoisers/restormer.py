@@ -270,7 +270,7 @@ class Restormer(Denoiser):
             if level > 1:
                 x = convolve(self.get_submodule(f"reduce_chan_level{level}"), x)  # type: ignore[arg-type]
             x = self.get_submodule(f"decoder_level{level}")(x)
-        return image + last_layer(self.output, self.get_submodule("refinement")(x))
+        return image + last_layer(self.output, self.get_submodule("refinement")(x), torch.zeros_like(image))
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

@@ -204,7 +204,7 @@ class TMBSNStudent(Denoiser):
             around = _seen(place, size)
             half = y[..., *within(_half(around), _half(places[0][1]))]
             features = self.get_submodule("dec1_2").doubled(half, first(around))  # type: ignore[operator] # (B, 2·width, rows, columns)
-            results.append(last_layer(self.dec1_1, features)[..., *within(place, around)])
+            results.append(last_layer(self.dec1_1, features, x[..., *around])[..., *within(place, around)])
         return _joined(results)
 
     def _first(self, x: Tensor) -> Callable[[Part], Tensor]:

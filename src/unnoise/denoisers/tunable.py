@@ -89,18 +89,18 @@ class TunableDenoiser(Denoiser):
         pieces = self.pieces(pad_to_multiple(x, self.multiple))
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             # For the gradient everything is kept anyway; and an exported graph has no loops.
-            return self._strip(pieces, distances, 0, height, width)
+            return self._strip(x, pieces, distances, 0, height)
         budget = STRIP.get(x.device.type, STRIP["other"])
         rows = max(1, budget // (x.shape[0] * width * self.nin_A.out_channels))
-        strips = [self._strip(pieces, distances, top, min(rows, height - top), width) for top in range(0, height, rows)]
+        strips = [self._strip(x, pieces, distances, top, min(rows, height - top)) for top in range(0, height, rows)]
         return torch.cat(strips, dim=-2)
 
-    def _strip(self, pieces: list[Piece], distances: list[int], top: int, rows: int, width: int) -> Tensor:
+    def _strip(self, image: Tensor, pieces: list[Piece], distances: list[int], top: int, rows: int) -> Tensor:
         """The rows `top` to `top + rows` of all results, (K, B, channels, rows, width)."""
-        results = []
-        for x in self._mixed(pieces, distances, top, rows, width):
+        results, near = [], image[..., top : top + rows, :]
+        for x in self._mixed(pieces, distances, top, rows, image.shape[-1]):
             x = convolve(self.nin_B, x, self.activation, slope=self.slope)
-            results.append(last_layer(self.nin_C, x))
+            results.append(last_layer(self.nin_C, x, near))
         return torch.stack(results)
 
     def _mixed(self, pieces: list[Piece], distances: list[int], top: int, rows: int, width: int) -> Iterator[Tensor]:

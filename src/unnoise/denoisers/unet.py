@@ -97,7 +97,7 @@ class UNet(Denoiser):
 
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 32."""
-        return self._finish(self._trunk(x))
+        return self._finish(self._trunk(x), x)
 
     def _trunk(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) → (B, 96, H, W)."""
@@ -113,11 +113,11 @@ class UNet(Denoiser):
             x = self._convolve(f"dec_conv{level}b", x)  # (B, 2F or 96, H/2^(level − 1), W/2^(level − 1))
         return x
 
-    def _finish(self, x: Tensor) -> Tensor:
+    def _finish(self, x: Tensor, image: Tensor) -> Tensor:
         """(B, 96·branches, H, W) → (B, channels, H, W)."""
         x = convolve(self.nin_a, x, "leaky_relu", slope=SLOPE)
         x = convolve(self.nin_b, x, "leaky_relu", slope=SLOPE)
-        return last_layer(self.nin_c, x)
+        return last_layer(self.nin_c, x, image)
 
     def _convolve(self, name: str, x: Tensor) -> Tensor:
         return convolve(self.get_submodule(name), x, "leaky_relu", slope=SLOPE)  # type: ignore[arg-type]

@@ -51,7 +51,7 @@ class BlindSpotUNet(UNet):
 
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 32."""
-        return self._finish(torch.cat(in_four_turns(self._above, x), dim=1))  # (B, 4·96, H, W) → (B, channels, H, W)
+        return self._finish(torch.cat(in_four_turns(self._above, x), dim=1), x)  # (B, 4·96, H, W) → (B, channels, H, W)
 
     def _above(self, x: Tensor) -> Tensor:
         """Features of the rows above each pixel, (B, channels, H, W) → (B, 96, H, W)."""
