@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from unnoise import images, recipes
 from unnoise.errors import UsageError
 from unnoise.model import Model, fresh
 from unnoise.training import adaptation
-from unnoise.training.adaptation import adapt, parse_length
+from unnoise.training.adaptation import adapt, parse_length, surely_lower
 
 TINY = {
     "name": "tiny",
@@ -117,3 +119,17 @@ def test_lengths_are_read(text: str, length: dict[str, Any]) -> None:
 def test_other_lengths_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--adapt"):
         parse_length(text)
+
+
+@given(st.integers(0, 10**6), st.integers(20, 200), st.floats(0, 0.02))
+def test_chance_alone_is_no_gain(seed: int, blocks: int, shift: float) -> None:
+    """Risks that differ from block to block as much as by chance do not count, what all blocks share does."""
+    draw = torch.Generator().manual_seed(seed)
+    others = torch.rand(blocks, generator=draw)
+    spread = torch.randn(blocks, generator=draw)
+    spread = (spread - spread.mean()) / spread.std()
+    assert not surely_lower(others, others)
+    assert not surely_lower(others + spread - 1.9 / blocks**0.5, others)
+    assert surely_lower(others + spread - 2.1 / blocks**0.5 - shift, others)
+    assert surely_lower(others - 0.5, others)
+    assert not surely_lower(others + shift, others)
