@@ -41,7 +41,7 @@ def _attend(self: Any, z: Tensor) -> Tensor:
     return merge_batch(mixed, self.grid, (z.shape[-2], z.shape[-1]))
 
 
-def _shifted_convolution(self: Any, x: Tensor) -> Tensor:
+def _shifted_convolution(self: Any, x: Tensor, near: Tensor | None = None) -> Tensor:
     """AT-BSN: a row of zeros on top, the convolution, and the last row dropped."""
     if self.upward:
         x = self.conv(F.pad(x, (0, 0, 1, 0)))[..., :-1, :]
