@@ -249,7 +249,8 @@ class _Criterion:
             restored = self._restored(model, noisy)
             moved = shaken(partial(self._restored, model), noisy, restored, extra)
             risk = ((restored - noisy).square() + 2 * extra * moved).mean(1, keepdim=True)  # (1, 1, h, w)
-            found.append(F.adaptive_avg_pool2d(risk, [-(-length // BLOCK) for length in risk.shape[-2:]]).flatten())
+            blocks = -(-risk.shape[-2] // BLOCK), -(-risk.shape[-1] // BLOCK)
+            found.append(F.adaptive_avg_pool2d(risk, blocks).flatten())
         return torch.cat(found)
 
     def _restored(self, model: Model, noisy: Tensor) -> Tensor:
