@@ -18,6 +18,7 @@ from reference import relative_error
 from unnoise import denoisers
 from unnoise.denoisers import fused
 from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.fused import convolve, convolve_exactly
 
 ROUNDING = 5e-4
 """DeamNet's sixty layers in a row, with weights as lively as these, make 1e-4 of rounding; an error of ours would be near 1."""
@@ -193,3 +194,17 @@ def test_gradients_go_through_the_layers_themselves() -> None:
     with torch.no_grad():
         assert fused.can_fuse(x)
         assert not fused.can_fuse(x.double())
+
+
+def test_the_first_layer_does_not_round_the_picture() -> None:
+    layer = nn.Conv2d(3, 8, 3, padding=1)
+    layer.weight.data = layer.weight.bfloat16().float()
+    picture = 0.75 + 0.25 * torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        exactly, rounded = convolve_exactly(layer, picture), convolve(layer, picture)
+    with torch.no_grad():
+        exact = layer(picture)
+        assert torch.equal(convolve_exactly(layer, picture), exact) or torch.allclose(
+            convolve_exactly(layer, picture), exact, atol=1e-6
+        )
+    assert (exactly - exact).square().mean() < 0.9 * (rounded - exact).square().mean()

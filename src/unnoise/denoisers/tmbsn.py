@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.atbsn_unet import LEVELS, Convolution, start_kaiming
+from unnoise.denoisers.atbsn_unet import LEVELS, SLOPE, Convolution, start_kaiming
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import can_fuse, convolve
+from unnoise.denoisers.fused import can_fuse, convolve, convolve_exactly
 from unnoise.denoisers.layers import halved, last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.reach import doubling, reach_through, window
@@ -212,8 +212,8 @@ class TMBSNStudent(Denoiser):
 
         def at(place: Part) -> Tensor:
             around = grown(place, 1, (x.shape[-2], x.shape[-1]))
-            result: Tensor = self.get_submodule("enc1")(x[..., *around])[..., *within(place, around)]
-            return result
+            features = convolve_exactly(self.get_submodule("enc1").conv, x[..., *around])  # type: ignore[arg-type]
+            return F.leaky_relu(features, SLOPE, inplace=True)[..., *within(place, around)]
 
         return at
 
