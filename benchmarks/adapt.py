@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import unnoise
+from crops import middle
 from unnoise import images
 from unnoise.data import open_set
 from unnoise.files import written_whole
@@ -73,11 +74,6 @@ def pictures(options: argparse.Namespace) -> Iterator[tuple[str, Array, Array | 
             yield pair.name, middle(pair.noisy, options.crop), clean
     for path in options.pictures:
         yield path.name, middle(images.read(path).pixels, options.crop), None
-
-
-def middle(picture: Array, side: int) -> Array:
-    top, left = ((length - min(side, length)) // 2 for length in picture.shape[:2])
-    return np.ascontiguousarray(picture[top : top + side, left : left + side])
 
 
 def psnr(picture: Array, clean: Array) -> float:

@@ -21,6 +21,7 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 import unnoise
+from crops import middle
 from unnoise import images
 from unnoise.data import open_set
 from unnoise.files import written_whole
@@ -43,7 +44,7 @@ def main() -> None:
     for data in options.data:
         rows = []
         for pair in open_set(data).spread(options.limit):
-            noisy, clean = (middle(picture, options.crop) for picture in (pair.noisy, pair.clean))
+            noisy, clean = (images.to_tensor(middle(picture, options.crop))[0] for picture in (pair.noisy, pair.clean))
             rows.append({"data": data.partition(":")[0], "name": pair.name, **check(model, noisy, clean)})
             print(
                 "  ".join(f"{value:.3g}" if isinstance(value, float) else str(value) for value in rows[-1].values()), flush=True
@@ -57,12 +58,6 @@ def main() -> None:
             writer = csv.DictWriter(file, every[0])
             writer.writeheader()
             writer.writerows(every)
-
-
-def middle(picture: Any, side: int) -> Tensor:
-    """(1, C, h, w) in 0..1."""
-    top, left = ((length - min(side, length)) // 2 for length in picture.shape[:2])
-    return images.to_tensor(np.ascontiguousarray(picture[top : top + side, left : left + side]))[0]
 
 
 def check(model: unnoise.Model, noisy: Tensor, clean: Tensor) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from skimage.filters import gaussian
 
 import unnoise
+from crops import middle
 from unnoise import recipes
 from unnoise.data import DataSet, open_set
 from unnoise.denoisers.tmbsn import TMBSN
@@ -70,13 +71,6 @@ def main() -> None:
             writer = csv.DictWriter(file, every[0])
             writer.writeheader()
             writer.writerows(every)
-
-
-def middle(picture: Array, side: int | None) -> Array:
-    if side is None:
-        return picture
-    top, left = ((length - min(side, length)) // 2 for length in picture.shape[:2])
-    return picture[top : top + side, left : left + side]
 
 
 def check(noisy: Array, clean: Array) -> dict[str, Any]:

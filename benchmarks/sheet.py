@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import unnoise
+from crops import middle
 from unnoise import images
 
 Array = NDArray[Any]
@@ -39,14 +40,13 @@ def pair(model: unnoise.Model, path: Path, side: int) -> Array:
     noisy = images.read(path).pixels
     if noisy.ndim == 2 or noisy.shape[2] == 1:
         noisy = np.repeat(noisy.reshape(*noisy.shape[:2], 1), 3, axis=2)  # (H, W, 3)
-    shown = np.concatenate([middle(picture[..., :3], side) for picture in (noisy, model.denoise(noisy))])
+    shown = np.concatenate([framed(picture[..., :3], side) for picture in (noisy, model.denoise(noisy))])
     return np.pad(shown, ((0, 4), (0, 4), (0, 0)))
 
 
-def middle(picture: Array, side: int) -> Array:
+def framed(picture: Array, side: int) -> Array:
     """The middle (side, side, 3), smaller pictures filled up with black."""
-    top, left = (max(0, (length - side) // 2) for length in picture.shape[:2])
-    part = picture[top : top + side, left : left + side]
+    part = middle(picture, side)
     return np.pad(part, ((0, side - part.shape[0]), (0, side - part.shape[1]), (0, 0)))
 
 

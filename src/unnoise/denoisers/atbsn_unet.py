@@ -16,12 +16,13 @@ from unnoise.denoisers.fused import (
     can_fuse,
     convolve,
     convolve_doubled,
+    convolve_exactly,
     convolve_with,
     prepared,
     weights_of,
     working_type,
 )
-from unnoise.denoisers.layers import last_layer
+from unnoise.denoisers.layers import halved, last_layer
 from unnoise.denoisers.turns import move
 
 SLOPE = 0.1  # of the leaky ReLU after every convolution
@@ -39,12 +40,13 @@ class Convolution(nn.Module):
 
     Attributes:
         is_last: of the whole network, so that it keeps its weights' precision under autocast.
+        is_first: it sees the image itself, which autocast then does not round.
     """
 
     def __init__(self, entering: int, leaving: int, *, upward: bool = False, replicate: bool = False) -> None:
         super().__init__()
         self.upward = upward
-        self.is_last = False
+        self.is_last = self.is_first = False
         self.conv = nn.Conv2d(
             entering, leaving, 3, padding=1, bias=not replicate, padding_mode="replicate" if replicate else "zeros"
         )
@@ -61,6 +63,8 @@ class Convolution(nn.Module):
             return F.leaky_relu(x, SLOPE, inplace=True)
         if self.is_last:
             return F.leaky_relu(last_layer(self.conv, x, near), SLOPE, inplace=True)
+        if self.is_first and can_fuse(x):
+            return F.leaky_relu(convolve_exactly(self.conv, x), SLOPE, inplace=True)
         return convolve(self.conv, x, "leaky_relu", slope=SLOPE)
 
     def doubled(self, x: Tensor, skip: Tensor) -> Tensor:
@@ -141,7 +145,7 @@ class AsymmetricUNet(nn.Module):
             y = F.max_pool2d(x, 2, padding=(1, 0))[..., : x.shape[-2] // 2, :]
             y[..., :1, :].clamp_(min=0)
             return y
-        return F.max_pool2d(move(x, DOWN, 1) if self.upward else x, 2)
+        return halved(move(x, DOWN, 1) if self.upward else x)
 
 
 def mark_last(stage: nn.Module) -> None:

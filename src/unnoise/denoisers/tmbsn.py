@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.atbsn_unet import LEVELS, SLOPE, Convolution, start_kaiming
+from unnoise.denoisers.atbsn_unet import LEVELS, Convolution, start_kaiming
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import can_fuse, convolve, convolve_exactly
+from unnoise.denoisers.fused import can_fuse, convolve
 from unnoise.denoisers.layers import halved, last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.reach import doubling, reach_through, window
@@ -154,7 +154,9 @@ class TMBSNStudent(Denoiser):
         self.sizes = {"channels": channels, "width": width}
         wide = 2 * width
         for level in range(1, LEVELS + 2):
-            self.add_module(f"enc{level}", Convolution(channels if level == 1 else width, width))
+            convolution = Convolution(channels if level == 1 else width, width)
+            convolution.is_first = level == 1
+            self.add_module(f"enc{level}", convolution)
         for level in range(LEVELS, 0, -1):
             self.add_module(f"dec{level}_2", Convolution((width if level == LEVELS else wide) + width, wide))
             if level > 1:
@@ -212,8 +214,8 @@ class TMBSNStudent(Denoiser):
 
         def at(place: Part) -> Tensor:
             around = grown(place, 1, (x.shape[-2], x.shape[-1]))
-            features = convolve_exactly(self.get_submodule("enc1").conv, x[..., *around])  # type: ignore[arg-type]
-            return F.leaky_relu(features, SLOPE, inplace=True)[..., *within(place, around)]
+            features: Tensor = self.get_submodule("enc1")(x[..., *around])
+            return features[..., *within(place, around)]
 
         return at
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness
 from unnoise.denoisers.fused import can_fuse, convolve_with, prepared, weights_of, working_type
+from unnoise.denoisers.layers import halved
 from unnoise.denoisers.reach import reach_through, window
 from unnoise.denoisers.turns import in_four_turns, move
 from unnoise.denoisers.unet import SLOPE, UNet, deepest_path
@@ -68,4 +69,4 @@ class BlindSpotUNet(UNet):
         return F.leaky_relu(x, SLOPE)  # not in place: it copies the cropped rows together on the way
 
     def _pool(self, x: Tensor) -> Tensor:
-        return F.max_pool2d(move(x, direction=0, distance=1), 2)
+        return halved(move(x, direction=0, distance=1))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from unnoise.noise.cameras import Cameras
+from unnoise.noise.settings import Settings
 
 
-class Simulation(BaseModel):
+class Simulation(Settings):
     """How many of the crops are simulated, of what scenes and by what cameras."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    noun: ClassVar[str] = "simulation"
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Of the crops."""

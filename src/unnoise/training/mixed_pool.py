@@ -28,6 +28,7 @@ class MixedPool(TaughtPool):
         super().__init__(taught, taught.files)
         self.simulation = simulation
         self.channels = self.pictures[0].shape[2]
+        self._targets = int(np.load(self.files[0], mmap_mode="r").shape[2]) // self.channels
         self.palette = self._palette()
         self._leaves: dict[tuple[int, int], Pixels] = {}
 
@@ -41,10 +42,6 @@ class MixedPool(TaughtPool):
         pair = simulation.cameras.pair(scene if self.channels == 3 else scene[..., 0], draw)
         noisy, clean = (picture.reshape(scene.shape) for picture in pair)
         return np.concatenate([noisy, *[clean] * self._targets], axis=2)
-
-    @property
-    def _targets(self) -> int:
-        return int(np.load(self.files[0], mmap_mode="r").shape[2]) // self.channels
 
     def _restored(self, draw: np.random.Generator, side: int) -> Pixels:
         """A crop (side, side, C) of one of the teachers' results."""
