@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -18,7 +17,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import written_whole
 from unnoise.inference.apply import Settings, restore
-from unnoise.inference.clipping import clipped
+from unnoise.inference.clipping import clipped, left_clipped
 from unnoise.inference.precision import choose_device
 from unnoise.inference.report import make, middle
 from unnoise.inference.strength import blend_each, check
@@ -132,8 +131,8 @@ class Model:
         else:
             restored = restore(self.network, self.recipe.scheme, noisy, settings, progress)
             # Within black and white, or within the input's own range where that reached beyond.
-            restored = restored.clamp(noisy.min().clamp(max=0.0), noisy.max().clamp(min=1.0))
-            restored = torch.where(clipped(noisy), noisy, restored)
+            low, high = (value.item() for value in noisy.aminmax())
+            restored = left_clipped(noisy, restored.clamp_(min(low, 0.0), max(high, 1.0)), clipped(noisy))
             restored = blend_each(noisy, restored, strength, detail)
             result = form.restore(restored)
         if not report:

@@ -115,10 +115,13 @@ def _band(
             for number, view in enumerate(views):
                 restored = chain.restore(view, place)[0].cpu()  # (C, rows, columns)
                 if band is None:
-                    band = torch.zeros(len(views), len(restored), rows.stop - rows.start, width)
-                for axis, length in enumerate((height, width)):
-                    restored *= _weights(tile[axis], ramp, length).unsqueeze(1 - axis)
-                band[number, :, :, place[1]] += restored
+                    band = restored.new_zeros(len(views), len(restored), rows.stop - rows.start, width)
+                if ramp:
+                    for axis, length in enumerate((height, width)):
+                        restored = restored * _weights(tile[axis], ramp, length).unsqueeze(1 - axis)
+                    band[number, :, :, place[1]] += restored
+                else:
+                    band[number, :, :, place[1]] = restored
                 del restored
                 give_back()
                 count()

@@ -15,12 +15,18 @@ def clipped(noisy: Tensor) -> Tensor:
     What lies beyond the picture does not count. Where noise is only often clipped, 25 pixels together seldom are, and the mean that
     a network gives there differs from black by less than a twentieth of the noise's level.
     """
-    found = torch.zeros_like(noisy, dtype=torch.bool)
+    found: Tensor | None = None
     for value in (0.0, 1.0):
         here = noisy == value
         if here.any():
-            found |= ~_near(_near(~here, -2), -1)
-    return found
+            inside = ~_near(_near(~here, -2), -1)
+            found = inside if found is None else found | inside
+    return torch.zeros_like(noisy, dtype=torch.bool) if found is None else found
+
+
+def left_clipped(noisy: Tensor, restored: Tensor, where: Tensor) -> Tensor:
+    """`restored`, but as `noisy` is `where` that is `clipped`; (B, C, H, W) each. Most pictures need no copy for it."""
+    return torch.where(where, noisy, restored) if where.any() else restored
 
 
 def _near(x: Tensor, dim: int) -> Tensor:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.inference.apply import fit_channels, unfit_channels
 from unnoise.inference.bands import Progress, restore_bands
 from unnoise.inference.chain import Chain, Settings
-from unnoise.inference.clipping import REACH, clipped
+from unnoise.inference.clipping import REACH, clipped, left_clipped
 from unnoise.schemes.base import Scheme
 from unnoise.views import View
 
@@ -101,7 +100,7 @@ def restore_regions(
             restored = unfit_channels(band[:, :, rows.start - band_rows.start : rows.stop - band_rows.start], noisy.shape)
             first = max(rows.start - REACH, 0)
             kept = clipped(read(slice(first, min(rows.stop + REACH, height)), everything)[0])[:, :, rows.start - first :]
-            restored = torch.where(kept[:, :, : noisy.shape[2]], noisy, restored.clamp(black, white))
+            restored = left_clipped(noisy, restored.clamp(black, white), kept[:, :, : noisy.shape[2]])
             yield rows, form.restore(restored)
 
 

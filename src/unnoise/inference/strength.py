@@ -68,4 +68,6 @@ def keep_detail(noisy: Tensor, restored: Tensor, detail: float, level: Levels) -
 
 def blend_each(noisy: Tensor, restored: Tensor, strength: float, detail: float) -> Tensor:
     """`blend` of a batch, the noise of each picture measured by itself."""
+    if len(noisy) == 1:
+        return blend(noisy, restored, strength, detail)
     return torch.cat([blend(noisy[n : n + 1], restored[n : n + 1], strength, detail) for n in range(len(noisy))])
