@@ -88,6 +88,13 @@ def test_options_change_the_picture() -> None:
     )  # the recipe's choice, and repeatable
 
 
+def test_the_recipe_can_ask_for_the_ensemble() -> None:
+    image = np.random.default_rng(0).random((16, 16, 3)).astype(np.float32)
+    model = Model(MODELS[3].network, recipes.load(MODELS[3].recipe, {"ensemble": True}))
+    assert np.array_equal(model.denoise(image), MODELS[3].denoise(image, ensemble=True))
+    assert np.array_equal(model.denoise(image, ensemble=False), MODELS[3].denoise(image))
+
+
 def test_a_model_can_be_applied_otherwise() -> None:
     noisy = np.random.default_rng(0).random((12, 10, 3), np.float32)
     fields = {"name": "b", "denoiser": {"name": "dncnn", "features": 4, "layers": 2}, "scheme": "asymmetric-mask"}
@@ -100,7 +107,7 @@ def test_a_model_can_be_applied_otherwise() -> None:
     assert np.array_equal(several.denoise(noisy), expected.denoise(noisy))
     assert not np.array_equal(several.denoise(noisy), model.denoise(noisy))
     assert model.applied({}) is model
-    with pytest.raises(UsageError, match=r"another scheme\.…, refinement\.… or light, not another denoiser\.layers"):
+    with pytest.raises(UsageError, match=r"another scheme\.…, refinement\.…, ensemble or light, not another denoiser\.layers"):
         model.applied({"denoiser.layers": 3})
     with pytest.raises(UsageError, match="partitions"):
         model.applied({"scheme.partitions": 0})

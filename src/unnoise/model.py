@@ -57,15 +57,15 @@ class Model:
         """The same network applied in another way; the recipe's name tells of it.
 
         Args:
-            changes: values by dotted field of `scheme`, `refinement` or `light`, such as ``{"scheme.partitions": 4}``.
+            changes: values by dotted field of `scheme`, `refinement`, `ensemble` or `light`, such as ``{"scheme.partitions": 4}``.
 
         Raises:
             UsageError: for any other field, or a bad value.
         """
         for field in changes:
-            if field.split(".")[0] not in ("scheme", "refinement", "light"):
+            if field.split(".")[0] not in ("scheme", "refinement", "ensemble", "light"):
                 raise UsageError(
-                    f"A trained model can be applied with another scheme.…, refinement.… or light, not another {field}."
+                    f"A trained model can be applied with another scheme.…, refinement.…, ensemble or light, not another {field}."
                 )
         if not changes:
             return self
@@ -78,7 +78,7 @@ class Model:
         image: Any,
         *,
         refine: bool | None = None,
-        ensemble: bool = False,
+        ensemble: bool | None = None,
         tile: int | None = None,
         precision: str | None = None,
         light: str | None = None,
@@ -95,7 +95,7 @@ class Model:
             image: numpy (H, W) or (H, W, C), or torch (H, W), (C, H, W) or (B, C, H, W); uint8, uint16, or floats in 0..1.
                 An alpha channel (the second of two, the fourth of four) stays as it is. With `axes` a stack of any shape.
             refine: R³ after the first estimate; None: as the recipe says.
-            ensemble: average over the eight flips and quarter turns; eight times the work.
+            ensemble: average over the eight flips and quarter turns, eight times the work; None: as the recipe says.
             tile: side of the tiles in pixels; None: chosen for the picture.
             precision: 'float32', 'bfloat16', 'float16' or 'auto'.
             light: 'srgb' for pictures coded for display, 'linear' for measurements in proportion to light: the result gets the mean
@@ -148,7 +148,7 @@ class Model:
         self,
         *,
         refine: bool | None = None,
-        ensemble: bool = False,
+        ensemble: bool | None = None,
         tile: int | None = None,
         precision: str | None = None,
         light: str | None = None,
@@ -156,7 +156,8 @@ class Model:
         """How `denoise` applies the network when it is called with these options."""
         refinement = self.recipe.refinement if refine is None else (self.recipe.refinement or R3()) if refine else None
         kept = self.recipe.light if light is None else recipes.load(self.recipe, {"light": light}).light
-        return Settings(refinement=refinement, ensemble=ensemble, tile=tile, precision=precision, light=kept)
+        together = self.recipe.ensemble if ensemble is None else ensemble
+        return Settings(refinement=refinement, ensemble=together, tile=tile, precision=precision, light=kept)
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Write weights, recipe and card to one `.safetensors` file, whole or not at all.

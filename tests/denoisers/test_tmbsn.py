@@ -110,6 +110,22 @@ def test_impossible_blind_spots_are_refused() -> None:
         denoisers.create("tmbsn", blind_spot=0)
 
 
+def test_a_students_finest_scale_can_be_narrower() -> None:
+    plain, narrow = denoisers.create("tmbsn-student", width=4), denoisers.create("tmbsn-student", width=4, finest=3)
+    assert plain.sizes["finest"] == 8
+    assert narrow.parameter_count() < plain.parameter_count()
+    with torch.no_grad():  # the first three of eight features are the whole of the narrow one
+        for name, tensor in plain.state_dict().items():
+            own = narrow.state_dict()[name]
+            own.copy_(tensor[tuple(slice(length) for length in own.shape)])
+        plain.get_submodule("dec1_1").weight[:, 3:] = 0
+        x = torch.rand(1, 3, 40, 33)
+        assert torch.allclose(plain(x), narrow(x), atol=1e-6)
+    again = denoisers.lookup("tmbsn-student").from_weights(narrow.state_dict())
+    assert again is not None
+    assert again.sizes == narrow.sizes
+
+
 def test_student_joins_before_pooling() -> None:
     """The layout of the published student, built anew from its facts, on sides that need no padding."""
     network = TMBSNStudent(width=4)

@@ -132,6 +132,19 @@ def test_what_a_teacher_does_not_say_is_as_for_each() -> None:
         Lessons(holes=(1,), refine=True)
 
 
+def test_a_teacher_is_averaged_over_turns_as_its_recipe_says() -> None:
+    model = model_of(denoisers.create("atbsn", width=4))
+    model.recipe = model.recipe.model_copy(update={"ensemble": True})
+
+    def ensemble(**lessons: object) -> bool:
+        choice = TeacherChoice.model_validate({"model": "x", **lessons})
+        return engage([choice], Lessons(), lambda name: model, Affine()).teachers[0].ensemble
+
+    assert ensemble()
+    assert not ensemble(ensemble=False)
+    assert not ensemble(holes=(1, 3))
+
+
 def test_several_teachers_stand_in_their_order() -> None:
     models = {"a": model_of(denoisers.create("atbsn", width=4)), "b": model_of(Affine(shift=0.5))}
     teachers = engage([TeacherChoice(model="b"), TeacherChoice(model="a")], Lessons(holes=(1, 9)), models.__getitem__, Affine())

@@ -24,8 +24,12 @@ def denoise(
         bool | None, typer.Option("--refine/--no-refine", help="R³ after the first estimate; default: as the model says.")
     ] = None,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Average over eight flips and turns: a little better, eight times slower.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--ensemble/--no-ensemble",
+            help="Average over eight flips and turns: a little better, eight times slower; default: as the model says.",
+        ),
+    ] = None,
     tile: Annotated[int | None, typer.Option(help="Side of the tiles in pixels; smaller takes less memory.")] = None,
     light: Annotated[
         str | None,

@@ -18,7 +18,9 @@ def evaluate(
     ] = "default",
     json: Annotated[Path | None, typer.Option(help="Write all scores to this file as well.")] = None,
     refine: Annotated[bool | None, typer.Option("--refine/--no-refine", help="R³ after the first estimate.")] = None,
-    ensemble: Annotated[bool, typer.Option("--ensemble", help="Average over eight flips and turns.")] = False,
+    ensemble: Annotated[
+        bool | None, typer.Option("--ensemble/--no-ensemble", help="Average over eight flips and turns.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Score only so many pictures, evenly chosen.")] = None,
     set_: Annotated[
         list[str], typer.Option("--set", help="Apply the model otherwise than its recipe says, as scheme.partitions=4.")

@@ -143,25 +143,28 @@ class TMBSNStudent(Denoiser):
     Args:
         channels: of the image.
         width: of the encoder; the decoder is twice as wide (48 in the paper).
+        finest: of the decoder at full size, where most of the time goes; None: as wide as the rest of it, as in the paper.
     """
 
     value_range = (0.0, 1.0)
     multiple: ClassVar[int] = 2**LEVELS
     """Sides that divide by it need no padding, and tiles cut at its multiples pool the same pixels together."""
 
-    def __init__(self, channels: int = 3, width: int = 48) -> None:
+    def __init__(self, channels: int = 3, width: int = 48, finest: int | None = None) -> None:
         super().__init__()
-        self.sizes = {"channels": channels, "width": width}
         wide = 2 * width
+        finest = finest or wide
+        self.sizes = {"channels": channels, "width": width, "finest": finest}
         for level in range(1, LEVELS + 2):
             convolution = Convolution(channels if level == 1 else width, width)
             convolution.is_first = level == 1
             self.add_module(f"enc{level}", convolution)
         for level in range(LEVELS, 0, -1):
-            self.add_module(f"dec{level}_2", Convolution((width if level == LEVELS else wide) + width, wide))
+            leaving = wide if level > 1 else finest
+            self.add_module(f"dec{level}_2", Convolution((width if level == LEVELS else wide) + width, leaving))
             if level > 1:
                 self.add_module(f"dec{level}_1", Convolution(wide, wide))
-        self.dec1_1 = nn.Conv2d(wide, channels, 3, padding=1)
+        self.dec1_1 = nn.Conv2d(finest, channels, 3, padding=1)
         start_kaiming(self)
 
     @property
@@ -205,7 +208,7 @@ class TMBSNStudent(Denoiser):
             place = rows, wanted[1]
             around = _seen(place, size)
             half = y[..., *within(_half(around), _half(places[0][1]))]
-            features = self.get_submodule("dec1_2").doubled(half, first(around))  # type: ignore[operator] # (B, 2·width, rows, columns)
+            features = self.get_submodule("dec1_2").doubled(half, first(around))  # type: ignore[operator] # (B, finest, rows, columns)
             results.append(last_layer(self.dec1_1, features, x[..., *around])[..., *within(place, around)])
         return _joined(results)
 
@@ -221,11 +224,11 @@ class TMBSNStudent(Denoiser):
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Sizes from `enc1.conv.weight` (width, C, 3, 3), where `dec1_1.weight` stands beside it."""
-        first = weights.get("enc1.conv.weight")
-        if first is None or "dec1_1.weight" not in weights:
+        """Sizes from `enc1.conv.weight` (width, C, 3, 3), and `dec1_1.weight` (C, finest, 3, 3)."""
+        first, last = weights.get("enc1.conv.weight"), weights.get("dec1_1.weight")
+        if first is None or last is None:
             return None
-        return {"channels": first.shape[1], "width": first.shape[0]}
+        return {"channels": first.shape[1], "width": first.shape[0], "finest": last.shape[1]}
 
 
 def _seen(place: Part, size: tuple[int, int]) -> Part:

@@ -90,6 +90,8 @@ class Recipe(BaseModel):
     scheme: SerializeAsAny[Scheme]
     refinement: R3 | None = None
     """What follows the first estimate when `denoise` is not told otherwise."""
+    ensemble: bool = False
+    """Average over the eight flips and quarter turns when `denoise` is not told otherwise, at eight times the work."""
     light: Light | None = None
     """Whether, and how, the result gets the light of the noisy picture; see `unnoise.light`. No paper does so."""
     training: Training = Training()

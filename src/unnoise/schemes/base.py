@@ -32,6 +32,9 @@ class Applied(Protocol):
     def refinement(self) -> R3 | None: ...
 
     @property
+    def ensemble(self) -> bool: ...
+
+    @property
     def light(self) -> Light | None: ...
 
 

@@ -34,7 +34,7 @@ class Lessons(BaseModel):
     refine: bool | None = None
     """R³ after a restoration; default: as the teacher's recipe says. The bare passes at `holes` know none."""
     ensemble: bool | None = None
-    """Average over the eight flips and quarter turns; default: no."""
+    """Average over the eight flips and quarter turns; default: as the teacher's recipe says, but not the bare passes at `holes`."""
     pad: Annotated[int, Field(ge=0, le=256)] | None = None
     """Reflected pixels around each image; default: 0."""
 
@@ -206,5 +206,7 @@ def engage(choices: Sequence[TeacherChoice], each: Lessons, load: Load, student:
         taught, given = student.sizes.get("channels", 3), model.network.sizes.get("channels", 3)
         if taught != given:
             raise UsageError(f"The teacher {choice.model} has {given} channels, the student {taught}; they must be equal.")
+        if lessons.ensemble is None:
+            lessons = lessons.model_copy(update={"ensemble": model.recipe.ensemble and not lessons.holes})
         teachers.append(Teacher(model.network, model.recipe.scheme, model.recipe.refinement, lessons, model.recipe.light))
     return Teachers(teachers)
