@@ -10,7 +10,6 @@ gained; --save writes noisy, before and after side by side, for eyes.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,13 +20,12 @@ from numpy.typing import NDArray
 
 import unnoise
 from crops import middle
+from rows import keep
 from unnoise import images
 from unnoise.data import open_set
-from unnoise.files import written_whole
 from unnoise.training.adaptation import adapt
 
 Array = NDArray[Any]
-FIELDS = ("model", "picture", "steps", "noisy", "before", "after", "rounds", "change", "seconds")
 
 
 def main() -> None:
@@ -55,16 +53,12 @@ def main() -> None:
         row = {"model": Path(options.model).stem, "picture": name, "steps": options.steps, **scores}
         row |= {"rounds": found.rounds, "change": f"{found.change:+.3f}", "seconds": f"{time.process_time() - start:.0f}"}
         rows.append(row)
-        print("  ".join(f"{field} {row[field]}" for field in FIELDS), flush=True)
+        print("  ".join(f"{field} {value}" for field, value in row.items()), flush=True)
         if options.save:
             options.save.mkdir(parents=True, exist_ok=True)
             beside = images.Picture(np.concatenate([noisy, before, after], axis=1))
             images.write(options.save / f"{row['model']}_{Path(name).stem}.png", beside, overwrite=True)
-    if options.out:
-        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
+    keep(rows, options.out)
 
 
 def pictures(options: argparse.Namespace) -> Iterator[tuple[str, Array, Array | None]]:

@@ -10,7 +10,6 @@ counts processor time in place of time on the wall.
 from __future__ import annotations
 
 import argparse
-import csv
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,17 +20,14 @@ import numpy as np
 import torch
 
 import unnoise
+from rows import keep, tell
 from speed_machine import seconds
 from unnoise import denoisers
 from unnoise.data import open_set
 from unnoise.denoisers.ssattention import SSBlock
-from unnoise.files import written_whole
 from unnoise.images import to_tensor
 from unnoise.metrics import protocol
 from unnoise.training.pool import as_unit
-
-COST_FIELDS = ("gamma", "modules", "attention_modules", "parameters", "tokens", "exact_seconds", "linear_seconds", "ratio")
-ERROR_FIELDS = ("image", "exact_psnr", "linear_psnr", "difference_mean", "difference_max", "relative_mean", "attention_error")
 
 
 def main() -> None:
@@ -50,21 +46,11 @@ def main() -> None:
     for command in (cost, error):
         command.add_argument("--out", type=Path, help="CSV file")
     options = parser.parse_args()
-    if options.command == "cost":
-        rows, fields = costs(options), COST_FIELDS
-    else:
-        rows, fields = errors(options.model, options.data, options.limit), ERROR_FIELDS
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fields)
-            writer.writeheader()
-            writer.writerows(rows)
+    keep(costs(options) if options.command == "cost" else errors(options.model, options.data, options.limit), options.out)
 
 
 def costs(options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row for each γ and m: the network alone, float32, one picture, the forms in turn."""
-    print("  ".join(COST_FIELDS))
     rows = []
     side = options.side
     x = torch.rand(1, 3, side, side).contiguous(memory_format=torch.channels_last) * 255
@@ -87,7 +73,7 @@ def costs(options: argparse.Namespace) -> list[dict[str, Any]]:
                 "ratio": f"{times[0] / times[-1]:.2f}",
             }
             rows.append(row)
-            print("  ".join(str(row[field]) for field in COST_FIELDS), flush=True)
+            tell(row, head=len(rows) == 1)
     return rows
 
 
@@ -128,7 +114,6 @@ def errors(name: str, data: str, limit: int) -> list[dict[str, Any]]:
         raise SystemExit(f"{name} has no attention; give a model trained by ss-bsn.")
     scoring = protocol("default")
     rows = []
-    print("  ".join(ERROR_FIELDS))
     for pair in open_set(data).spread(limit):
         noisy, clean = as_unit(pair.noisy), to_tensor(pair.clean)[0]
         restored, worst = {}, 0.0
@@ -148,7 +133,7 @@ def errors(name: str, data: str, limit: int) -> list[dict[str, Any]]:
             "attention_error": f"{worst:.2e}",
         }
         rows.append(row)
-        print("  ".join(str(row[field]) for field in ERROR_FIELDS), flush=True)
+        tell(row, head=len(rows) == 1)
     return rows
 
 

@@ -9,7 +9,6 @@ recipe says.
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import time
 from pathlib import Path
@@ -22,9 +21,9 @@ from torch import Tensor
 
 import unnoise
 from crops import middle
+from rows import keep, tell
 from unnoise import images
 from unnoise.data import open_set
-from unnoise.files import written_whole
 from unnoise.inference.apply import restore
 from unnoise.noise.judging import judge
 
@@ -46,18 +45,12 @@ def main() -> None:
         for pair in open_set(data).spread(options.limit):
             noisy, clean = (images.to_tensor(middle(picture, options.crop))[0] for picture in (pair.noisy, pair.clean))
             rows.append({"data": data.partition(":")[0], "name": pair.name, **check(model, noisy, clean)})
-            print(
-                "  ".join(f"{value:.3g}" if isinstance(value, float) else str(value) for value in rows[-1].values()), flush=True
-            )
+            tell(rows[-1])
         summarise(data, rows)
         every += rows
     if len(options.data) > 1:
         summarise("all", every)
-    if options.out:
-        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, every[0])
-            writer.writeheader()
-            writer.writerows(every)
+    keep(every, options.out)
 
 
 def check(model: unnoise.Model, noisy: Tensor, clean: Tensor) -> dict[str, Any]:

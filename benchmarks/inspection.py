@@ -13,7 +13,6 @@ of 16 pixels), which is not noise but a change of light between the shots.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,11 @@ from skimage.filters import gaussian
 
 import unnoise
 from crops import middle
+from rows import keep, tell
 from unnoise import recipes
 from unnoise.data import DataSet, open_set
 from unnoise.denoisers.tmbsn import TMBSN
 from unnoise.denoisers.tunable import TunableDenoiser
-from unnoise.files import written_whole
 from unnoise.noise import NoiseReport
 
 Array = NDArray[Any]
@@ -61,16 +60,12 @@ def main() -> None:
             if model:
                 row |= sweep(model, noisy, clean)
             rows.append(row)
-            print("  ".join(f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()), flush=True)
+            tell(row)
         summarise(data, rows)
         every += rows
     if len(options.data) > 1:
         summarise("all", every)
-    if options.out:
-        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, every[0])
-            writer.writeheader()
-            writer.writerows(every)
+    keep(every, options.out)
 
 
 def check(noisy: Array, clean: Array) -> dict[str, Any]:

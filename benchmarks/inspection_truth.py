@@ -17,7 +17,6 @@ Besides, the level that `unnoise.inspect` tells over: the whole residual's, that
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 import unnoise
+from rows import keep
 from unnoise.data import DataSet, open_set
-from unnoise.files import written_whole
 
 Array = NDArray[Any]
 COARSE, FINE, BLOCK = 16, 1.5, 32
@@ -54,11 +53,7 @@ def main() -> None:
             error = np.abs(np.array([row[f"told_over_{key}"] for row in rows]) - 1)
             print(f"  median error of the level against {key}: {np.median(error):.1%}")
         every += rows
-    if options.out:
-        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, every[0])
-            writer.writeheader()
-            writer.writerows(every)
+    keep(every, options.out)
 
 
 def parts(noisy: Array, clean: Array) -> dict[str, float]:

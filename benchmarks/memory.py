@@ -10,7 +10,6 @@ refinement, which needs minutes where the default model needs hours; the memory 
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import os
 import subprocess
@@ -22,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-FIELDS = ("megapixels", "sides", "model", "way", "options", "peak_mb", "seconds")
+from rows import keep, tell
+
 ROWS = 256  # written at a time
 
 
@@ -59,14 +59,8 @@ def main() -> None:
                 "seconds": f"{seconds:.0f}",
             }
             rows.append(row)
-            print("  ".join(str(row[field]) for field in FIELDS), flush=True)
-    if options.out:
-        from unnoise.files import written_whole
-
-        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
+            tell(row)
+    keep(rows, options.out)
 
 
 def measure(folder: Path, height: int, width: int, model: str, options: argparse.Namespace) -> tuple[int, float]:

@@ -8,11 +8,10 @@ Several models, such as the snapshots of a training, give a curve.
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 
 import unnoise
-from unnoise.files import written_whole
+from rows import keep, tell
 
 KINDS = {
     "bare": {"refine": False},
@@ -20,7 +19,6 @@ KINDS = {
     "ensemble": {"refine": False, "ensemble": True},
     "R3 + ensemble": {"refine": True, "ensemble": True},
 }
-FIELDS = ("model", "steps", "minutes", "data", "images", "kind", "noisy_psnr", "noisy_ssim", "psnr", "ssim", "seconds")
 
 
 def main() -> None:
@@ -54,13 +52,8 @@ def main() -> None:
                     "seconds": f"{result.seconds:.3f}",
                 }
                 rows.append(row)
-                print("  ".join(str(row[field]) for field in FIELDS), flush=True)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
+                tell(row)
+    keep(rows, options.out)
 
 
 if __name__ == "__main__":

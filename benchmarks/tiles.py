@@ -9,15 +9,12 @@ in it, and this is the measure of it. The share is the difference's root mean sq
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 
 import unnoise
+from rows import keep, tell
 from unnoise import images
-from unnoise.files import written_whole
 from unnoise.inference.apply import Settings, restore
-
-FIELDS = ("model", "network", "picture", "side", "tile", "refined", "worst", "mean", "share")
 
 
 def main() -> None:
@@ -55,12 +52,8 @@ def main() -> None:
                 "share": f"{difference.square().mean().sqrt() / (255 * changed):.2g}",
             }
             rows.append(row)
-            print("  ".join(str(row[field]) for field in FIELDS), flush=True)
-    if options.out:
-        with written_whole(options.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
+            tell(row)
+    keep(rows, options.out)
 
 
 if __name__ == "__main__":
