@@ -17,6 +17,8 @@ Array = NDArray[Any]
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 
+_USUAL_MATRIX: Array = np.array(Camera().color_matrix)
+
 
 class Cameras(Settings):
     """A range for each setting of `noise.Camera`, drawn evenly within it (ISO: evenly in its logarithm).
@@ -59,9 +61,7 @@ class Cameras(Settings):
         """One camera."""
         demosaic: Literal["bilinear", "malvar"] = "bilinear" if generator.random() < self.bilinear else "malvar"
         share = generator.uniform(*self.matrix)
-        usual = Camera().color_matrix
-        assert usual is not None
-        rows = np.eye(3) * (1 - share) + np.array(usual) * share  # each row still sums to 1
+        rows = np.eye(3) * (1 - share) + _USUAL_MATRIX * share  # each row still sums to 1
         fields: dict[str, Any] = {
             "iso": float(np.exp(generator.uniform(*np.log(self.iso)))),
             "lens_blur": generator.uniform(*self.lens_blur),
