@@ -108,6 +108,14 @@ def test_floats_below_black_are_not_taken_for_cut_off() -> None:
     assert (kept.mean() - 0.002).abs() < 0.0005
 
 
+def test_teachers_in_bfloat16_tell_the_same_light() -> None:
+    scene = _encoded(_scene(3, 96, 64))
+    noisy = (scene + 0.05 * torch.randn(scene.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    expected = Light(curve="srgb")(noisy, scene * 0.9)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(Light(curve="srgb")(noisy, scene * 0.9), expected)
+
+
 def test_a_pixel_changes_the_light_within_reach_alone() -> None:
     side = 2 * REACH + 3 * CELL
     noisy = torch.full((1, 1, side, side), 0.5)

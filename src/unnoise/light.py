@@ -64,8 +64,9 @@ class Light(BaseModel):
 
     def __call__(self, noisy: Tensor, restored: Tensor) -> Tensor:
         """Whole pictures (B, C, H, W) in 0..1 each → `restored` with the light of `noisy`, not clipped."""
-        offsets = smoothed(self.told(noisy, restored))
-        return self.added(restored, spread(offsets, 0, offsets.shape[-2], restored.shape[-2:]))
+        with torch.autocast(noisy.device.type, enabled=False):  # differences of means need more than eight bits
+            offsets = smoothed(self.told(noisy, restored))
+            return self.added(restored, spread(offsets, 0, offsets.shape[-2], restored.shape[-2:]))
 
     def told(self, noisy: Tensor, restored: Tensor) -> Tensor:
         """What each cell, from the upper left corner on, tells of the light: (B, C, H, W) each → (2, B, C, ⌈H / CELL⌉, ⌈W / CELL⌉).
