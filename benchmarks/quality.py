@@ -14,8 +14,8 @@ import unnoise
 from rows import keep, tell
 
 KINDS = {
-    "bare": {"refine": False},
-    "R3": {"refine": True},
+    "bare": {"refine": False, "ensemble": False},
+    "R3": {"refine": True, "ensemble": False},
     "ensemble": {"refine": False, "ensemble": True},
     "R3 + ensemble": {"refine": True, "ensemble": True},
 }
