@@ -56,6 +56,15 @@ def test_the_seed_decides() -> None:
     assert (camera.shoot(PICTURE, 8) != first).mean() > 0.5
 
 
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_a_pair_is_a_shot_and_its_development_before_jpeg(channels: tuple[int, ...]) -> None:
+    clean = (PICTURE if channels else PICTURE[..., 1]) / np.float32(255)
+    camera = Camera(jpeg=85, bits=12, sharpen=0.5)
+    noisy, truth = camera.pair(clean, np.random.default_rng(3))
+    np.testing.assert_array_equal(noisy, camera.shoot(clean, 3))
+    np.testing.assert_array_equal(truth, camera.model_copy(update={"jpeg": None}).develop(clean))
+
+
 @pytest.mark.parametrize("demosaic", ["bilinear", "malvar"])
 def test_mean_of_many_shots_is_the_developed_picture(demosaic: Any) -> None:
     """In linear light and away from black and white, where nothing is cut and every step is linear."""

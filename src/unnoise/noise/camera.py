@@ -120,25 +120,40 @@ class Camera(Settings):
         """
         return self._take(clean, None)
 
+    def pair(self, clean: Array, generator: np.random.Generator) -> tuple[Array, Array]:
+        """`shoot` and, of the same exposure, `develop` without JPEG: a noisy picture and its truth, quicker than one by one.
+
+        Arguments, results and errors are those of `shoot`.
+        """
+        picture = _to_float(clean)
+        light = self._expose(picture)
+        shot = self._finish(self._measured(light, generator), picture.ndim, self.jpeg)
+        return _to_type(shot, clean.dtype), _to_type(self._finish(light, picture.ndim, None), clean.dtype)
+
     def _take(self, clean: Array, generator: np.random.Generator | None) -> Array:
         picture = _to_float(clean)
-        grey = picture.ndim == 2
-        if grey:
-            picture = np.repeat(picture[..., None], 3, axis=-1)
-        raw = self._expose(picture)
-        if generator is not None:
-            raw = sensor.measure(raw, *self.noise_levels, generator, self.bits)
+        light = self._expose(picture)
+        raw = light if generator is None else self._measured(light, generator)
+        return _to_type(self._finish(raw, picture.ndim, self.jpeg), clean.dtype)
+
+    def _measured(self, light: Array, generator: np.random.Generator) -> Array:
+        return sensor.measure(light, *self.noise_levels, generator, self.bits)
+
+    def _finish(self, raw: Array, dimensions: int, jpeg: int | None) -> Array:
+        """Raw values with a margin → the picture in 0..1, (H, W, 3) or of two dimensions (H, W)."""
         picture = self._process(raw)
-        if grey:
+        if dimensions == 2:
             picture = color.luma(picture)
-        if self.jpeg is not None:
+        if jpeg is not None:
             from unnoise.noise.jpeg import compress
 
-            picture = compress(picture, self.jpeg)
-        return _to_type(picture, clean.dtype)
+            picture = compress(picture, jpeg)
+        return picture
 
     def _expose(self, picture: Array) -> Array:
-        """(H, W, 3) in 0..1 → raw values without noise, (H + 2·margin, W + 2·margin): the sensor is larger than the picture."""
+        """(H, W, 3) or (H, W) in 0..1 → raw values without noise, (H + 2·margin, W + 2·margin): the sensor is larger than the picture."""
+        if picture.ndim == 2:
+            picture = np.repeat(picture[..., None], 3, axis=-1)  # (H, W, 3)
         margin = self._margin
         picture = np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
         linear = color.srgb_decode(picture) if self.gamma else picture

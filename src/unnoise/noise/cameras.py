@@ -87,8 +87,8 @@ class Cameras(Settings):
         camera = self.draw(generator)
         light = color.srgb_decode(scene) * np.float32(2 ** generator.uniform(*self.stops))
         scene = color.srgb_encode(np.clip(light, 0, 1)).astype(np.float32)
-        noisy = np.rint(camera.shoot(scene, generator) * 255).astype(np.float32) / np.float32(255)
-        return noisy, camera.model_copy(update={"jpeg": None}).develop(scene)
+        noisy, clean = camera.pair(scene, generator)
+        return np.rint(noisy * 255).astype(np.float32) / np.float32(255), clean
 
 
 def reduced(picture: Array, factor: int) -> Array:
@@ -97,10 +97,13 @@ def reduced(picture: Array, factor: int) -> Array:
     Raises:
         UsageError: where a side is no multiple of the factor.
     """
-    height, width, channels = picture.shape
+    height, width = picture.shape[:2]
     if height % factor or width % factor:
         raise UsageError(
             f"A picture of {height}x{width} cannot be made {factor} times smaller; crop it to a multiple of {factor}."
         )
-    light = color.srgb_decode(picture).reshape(height // factor, factor, width // factor, factor, channels)  # (H, f, W, f, C)
-    return color.srgb_encode(light.mean(axis=(1, 3))).astype(picture.dtype)  # (H, W, C)
+    light = color.srgb_decode(picture)
+    # Sums of strided views: NumPy's own mean over axes as short as these takes ten times as long.
+    rows = sum(light[start::factor] for start in range(factor))  # (H, f·W, C)
+    means = sum(rows[:, start::factor] for start in range(factor)) / factor**2  # (H, W, C)
+    return color.srgb_encode(means).astype(picture.dtype)

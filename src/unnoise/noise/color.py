@@ -36,7 +36,7 @@ def to_sensor(linear: Array, gains: Array, matrix: Array) -> Array:
     """
     camera = linear @ np.linalg.inv(matrix).T.astype(linear.dtype)  # (H, W, 3)
     divided = camera / gains.astype(linear.dtype)
-    blown = np.clip((camera.mean(axis=-1, keepdims=True) - _HIGHLIGHT) / (1 - _HIGHLIGHT), 0, 1) ** 2  # (H, W, 1)
+    blown = np.clip((camera @ np.full((3, 1), 1 / 3, camera.dtype) - _HIGHLIGHT) / (1 - _HIGHLIGHT), 0, 1) ** 2  # (H, W, 1)
     seen: Array = np.clip(divided + blown * (camera - divided), 0, 1)
     return seen
 
