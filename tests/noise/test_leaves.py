@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.data import astronaut
 
+from unnoise.noise import leaves
 from unnoise.noise.leaves import dead_leaves
 
 PALETTE = (astronaut()[::16, ::16].reshape(-1, 3) / 255).astype(np.float32)
@@ -40,3 +42,18 @@ def test_the_spectrum_falls_as_photographs_do() -> None:
     band = (frequency > 3 / 128) & (frequency < 0.3)
     slope = np.polyfit(np.log(frequency[band]), np.log(power[band]), 1)[0]
     assert -3 < slope < -1.2
+
+
+def test_as_many_leaves_are_woven_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def black(along: np.ndarray, across: np.ndarray, _: np.random.Generator) -> np.ndarray:
+        seen.append(float(np.abs(along).max()))
+        return -np.ones(np.broadcast_shapes(along.shape, across.shape))
+
+    monkeypatch.setattr(leaves, "weave", black)
+    for share, dark in ((0.0, 0.0), (1.0, 0.9)):
+        monkeypatch.setattr(leaves, "WOVEN", share)
+        picture = dead_leaves(64, np.full((1, 3), 0.5, np.float32), np.random.default_rng(0))
+        assert (picture == 0).mean() == pytest.approx(dark, abs=0.1)
+    assert 8 < max(seen) < 64  # in pixels, not in radii

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unnoise.noise.weaves import weave
+
 Array = NDArray[Any]
 
 SMALLEST = 1.5, 12.0
@@ -23,12 +25,14 @@ LAYERS = 3.0
 """So many times the area of the picture is strewn."""
 TEXTURE = 0.25
 """Largest share by which a leaf's texture changes its brightness."""
+WOVEN = 0.15
+"""Share of the leaves that bear a pattern that repeats."""
 
 
 def dead_leaves(side: int, palette: Array, generator: np.random.Generator) -> Array:
     """A picture (side, side, 3), float32 in 0..1, with hard edges: to be made smaller by two or more.
 
-    Ellipses and rectangles in any direction, some plain, some shaded, some with a texture of 1/f.
+    Ellipses and rectangles in any direction, some plain, some shaded, some with a texture of 1/f, some woven.
 
     Args:
         side: in pixels.
@@ -47,6 +51,7 @@ def dead_leaves(side: int, palette: Array, generator: np.random.Generator) -> Ar
     colors = middle + generator.uniform(*CONTRAST) * (palette[generator.integers(len(palette), size=count)] - middle)
     shading = generator.normal(0, 0.3, (count, 2)) * (generator.random((count, 1)) < 0.5)
     grain = generator.uniform(0, TEXTURE, count) * (generator.random(count) < 0.6)
+    woven = generator.random(count) < WOVEN
     textures = [_texture(side, generator) for _ in range(3)]
     picture = np.empty((side, side, 3), np.float32)
     picture[:] = middle
@@ -64,6 +69,8 @@ def dead_leaves(side: int, palette: Array, generator: np.random.Generator) -> Ar
         light = 1 + grain[n] * textures[n % 3][top:bottom, left:right]
         if shading[n].any():
             light = light + shading[n, 0] * y + shading[n, 1] * x
+        if woven[n]:
+            light = light * (1 + weave(along * radius, across * radius, generator))
         picture[top:bottom, left:right][inside] = light[inside][:, None] * colors[n]
     return np.clip(picture, 0, 1)
 
