@@ -32,7 +32,7 @@ def grey(level: float, side: int = 256) -> np.ndarray[Any, Any]:
     st.sampled_from([(), (3,)]),
     st.sampled_from([np.uint8, np.uint16, np.float16, np.float32, np.float64]),
     st.sampled_from(["RGGB", "BGGR", "GRBG", "GBRG"]),
-    st.sampled_from(["bilinear", "malvar"]),
+    st.sampled_from(["bilinear", "malvar", None]),
     st.sampled_from([{}, {"sharpen": 1.0, "smooth_color": 1.5}, {"jpeg": 80, "bits": 10}]),
 )
 def test_what_goes_in_comes_out(size: Any, channels: Any, dtype: Any, bayer: Any, demosaic: Any, more: dict[str, Any]) -> None:
@@ -105,6 +105,23 @@ def test_noise_is_correlated_near_and_not_far(demosaic: Any, channels: tuple[int
         assert rho[8 + lag, 8] > 0.2
     rows, columns = np.ogrid[-8:9, -8:9]
     assert np.abs(rho[np.maximum(abs(rows), abs(columns)) >= 5]).max() < 0.05
+
+
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_without_a_colour_filter_noise_is_white(channels: tuple[int, ...]) -> None:
+    camera = Camera(iso=3200, demosaic=None)
+    clean = np.full((256, 256, *channels), 0.5)
+    rho = autocorrelation(camera.shoot(clean, 1) - camera.develop(clean), 4)
+    rho[4, 4] = 0
+    assert np.abs(rho).max() < 0.03
+
+
+def test_without_a_colour_filter_each_colour_has_the_variance_of_the_model() -> None:
+    camera = Camera(iso=3200, demosaic=None, **LINEAR)
+    shot, read = camera.noise_levels
+    noisy = camera.shoot(grey(0.4), 1)
+    for channel, gain in enumerate(camera.white_balance):
+        assert noisy[..., channel].var() == pytest.approx(gain**2 * (shot * 0.4 / gain + read), rel=0.03)
 
 
 def test_noise_grows_with_iso_and_in_linear_light_with_the_signal() -> None:

@@ -37,8 +37,11 @@ def test_iso_is_drawn_evenly_in_its_logarithm() -> None:
 
 def test_shares_of_cameras_are_kept() -> None:
     draw = np.random.default_rng(0)
-    drawn = [Cameras(bilinear=0.2, processed=0.7).draw(draw) for _ in range(400)]
-    assert abs(np.mean([camera.demosaic == "bilinear" for camera in drawn]) - 0.2) < 0.08
+    cameras = Cameras(bilinear=0.2, unfiltered=0.4, linear=0.3, processed=0.7)
+    drawn = [cameras.draw(draw) for _ in range(400)]
+    assert abs(np.mean([camera.demosaic == "bilinear" for camera in drawn]) - 0.2 * 0.6) < 0.08
+    assert abs(np.mean([camera.demosaic is None for camera in drawn]) - 0.4) < 0.08
+    assert abs(np.mean([not camera.gamma for camera in drawn]) - 0.3) < 0.08
     assert abs(np.mean([camera.jpeg is not None for camera in drawn]) - 0.7) < 0.08
 
 
@@ -46,7 +49,7 @@ def test_shares_of_cameras_are_kept() -> None:
 @given(st.integers(0, 2**32), st.booleans())
 def test_pairs_are_pictures_of_one_exposure(seed: int, grey: bool) -> None:
     scene = SCENE[..., 1] if grey else SCENE
-    noisy, clean = Cameras().pair(scene, np.random.default_rng(seed))
+    noisy, clean = Cameras(linear=0).pair(scene, np.random.default_rng(seed))
     for picture in (noisy, clean):
         assert picture.shape == scene.shape
         assert picture.dtype == np.float32
@@ -56,6 +59,24 @@ def test_pairs_are_pictures_of_one_exposure(seed: int, grey: bool) -> None:
     assert np.abs(steps - np.rint(steps)).max() < 1e-3
     # Noise is nothing on average in linear light, but for what black and white cut off.
     assert abs(srgb_decode(noisy).mean() / srgb_decode(clean).mean() - 1) < 0.2
+
+
+def test_pictures_in_black_and_white_are_grey_in_three_channels() -> None:
+    noisy, clean = Cameras(grey=1).pair(SCENE, np.random.default_rng(0))
+    for picture in (noisy, clean):
+        assert np.ptp(picture, axis=2).max() == 0
+        assert picture.std() > 0.05
+    assert np.ptp(Cameras(grey=0).pair(SCENE, np.random.default_rng(0))[0], axis=2).max() > 0.1
+
+
+def test_linear_pictures_have_the_scenes_light() -> None:
+    cameras = Cameras(
+        linear=1, unfiltered=1, grey=1, processed=0, stops=(0, 0), matrix=(0, 0), iso=(100, 101), lens_blur=(0, 0)
+    )
+    scene = SCENE * np.float32(0.9)  # white would count as blown
+    _, clean = cameras.pair(scene, np.random.default_rng(0))
+    grey = scene @ np.array([0.299, 0.587, 0.114], np.float32)
+    np.testing.assert_allclose(clean[..., 0], srgb_decode(grey), atol=1e-5)
 
 
 def test_more_light_leaves_less_noise() -> None:

@@ -51,9 +51,10 @@ class Camera(Settings):
     """Standard deviation in pixels of the blur of the lens and its low-pass filter. 0: none; then detail finer than a lens
     draws makes false colours in demosaicing."""
     bayer: Pattern = "RGGB"
-    """The colour filter's first two rows."""
-    demosaic: Method = "malvar"
-    """How missing colours are guessed: *bilinear* (smooth, coarse noise) or *malvar* (sharp, finer and stronger noise)."""
+    """The colour filter's first two rows, where there is one."""
+    demosaic: Method | None = "malvar"
+    """How missing colours are guessed: *bilinear* (smooth, coarse noise) or *malvar* (sharp, finer and stronger noise). None: there is
+    no colour filter, and each pixel sees all colours, so that its noise is its own: cameras of microscopes and telescopes, scanners."""
     white_balance: tuple[Gain, Gain, Gain] = (2.0, 1.0, 1.6)
     """What red, green and blue are multiplied by; daylight on a typical sensor. Higher gains make a channel noisier."""
     color_matrix: tuple[Row, Row, Row] | None = ((1.6, -0.5, -0.1), (-0.25, 1.5, -0.25), (0.0, -0.5, 1.5))
@@ -151,21 +152,22 @@ class Camera(Settings):
         return picture
 
     def _expose(self, picture: Array) -> Array:
-        """(H, W, 3) or (H, W) in 0..1 → raw values without noise, (H + 2·margin, W + 2·margin): the sensor is larger than the picture."""
+        """(H, W, 3) or (H, W) in 0..1 → raw values without noise, (H + 2·margin, W + 2·margin): the sensor is larger than the picture.
+
+        Without a colour filter, (H + 2·margin, W + 2·margin, 3).
+        """
         if picture.ndim == 2:
             picture = np.repeat(picture[..., None], 3, axis=-1)  # (H, W, 3)
         margin = self._margin
         picture = np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
         linear = color.srgb_decode(picture) if self.gamma else picture
         light = color.to_sensor(linear, np.array(self.white_balance), self._matrix)
-        return color_filter.mosaic(filters.blur(light, self.lens_blur), self.bayer)
+        light = filters.blur(light, self.lens_blur)
+        return light if self.demosaic is None else color_filter.mosaic(light, self.bayer)
 
     def _process(self, raw: Array) -> Array:
         """Raw values with a margin → the picture (H, W, 3) in 0..1."""
-        gains = np.broadcast_to(np.array(self.white_balance, raw.dtype), (*raw.shape, 3))
-        # Cut at white before demosaicing, or the unequal gains of blown highlights would bleed, magenta, into their edges.
-        balanced = np.minimum(raw * color_filter.mosaic(gains, self.bayer), 1)
-        picture = color.to_display_light(color_filter.demosaic(balanced, self.bayer, self.demosaic), self._matrix)
+        picture = color.to_display_light(self._balanced(raw), self._matrix)
         if self.gamma:
             picture = color.srgb_encode(picture)
         if self.smooth_color:
@@ -176,6 +178,15 @@ class Camera(Settings):
             picture = filters.sharpen(picture, self.sharpen)
         margin = self._margin
         return picture[margin:-margin, margin:-margin]
+
+    def _balanced(self, raw: Array) -> Array:
+        """Raw values, (H, W) or (H, W, 3) → camera colours after the white balance, (H, W, 3)."""
+        # Cut at white before demosaicing, or the unequal gains of blown highlights would bleed, magenta, into their edges.
+        gains = np.array(self.white_balance, raw.dtype)
+        if self.demosaic is None:
+            return np.minimum(raw * gains, 1)
+        filtered = color_filter.mosaic(np.broadcast_to(gains, (*raw.shape, 3)), self.bayer)
+        return color_filter.demosaic(np.minimum(raw * filtered, 1), self.bayer, self.demosaic)
 
     @property
     def _margin(self) -> int:

@@ -24,15 +24,16 @@ class Cameras(Settings):
     """A range for each setting of `noise.Camera`, drawn evenly within it (ISO: evenly in its logarithm).
 
     The defaults reach from a full-frame camera at ISO 200 to a phone in the dark, developed plainly or by the rules of cameras'
-    own JPEG files. They were set by hand, not fitted to any data set.
+    own JPEG files, and some are instruments' cameras. They were set by hand, not fitted to any data set.
     """
 
     noun: ClassVar[str] = "camera range"
 
-    iso: tuple[Annotated[float, Field(gt=0, le=1_000_000)], Annotated[float, Field(gt=0, le=1_000_000)]] = (200, 40_000)
-    stops: tuple[float, float] = (-2.0, 1.0)
+    iso: tuple[Annotated[float, Field(gt=0, le=1_000_000)], Annotated[float, Field(gt=0, le=1_000_000)]] = (200, 80_000)
+    stops: tuple[float, float] = (-3.0, 1.0)
     """Exposure: the scene's light is multiplied by 2 to the power of this."""
-    lens_blur: tuple[NotNegative, NotNegative] = (0.0, 0.7)
+    lens_blur: tuple[NotNegative, NotNegative] = (0.0, 1.5)
+    """From sharp to out of focus: most of many a photograph is smooth, and there noise is seen first."""
     red: tuple[float, float] = (1.4, 2.4)
     """Gain of red in the white balance; green's is 1."""
     blue: tuple[float, float] = (1.2, 2.4)
@@ -40,6 +41,12 @@ class Cameras(Settings):
     """How far the colour matrix goes from none (0) to that of `Camera` (1) and beyond."""
     bilinear: Share = 0.4
     """Share of the cameras that demosaic bilinearly."""
+    unfiltered: Share = 0.15
+    """Share of the cameras without a colour filter, whose noise is white; the shares above are of the others."""
+    linear: Share = 0.1
+    """Share of the cameras that give linear light as it is, as those of instruments do."""
+    grey: Share = 0.1
+    """Share of the pictures in colour that are taken in black and white."""
     processed: Share = 0.5
     """Share of the cameras that do something of what follows; the others show what comes from the demosaicing."""
     smooth: tuple[NotNegative, NotNegative] = (0.0, 1.2)
@@ -59,7 +66,9 @@ class Cameras(Settings):
 
     def draw(self, generator: np.random.Generator) -> Camera:
         """One camera."""
-        demosaic: Literal["bilinear", "malvar"] = "bilinear" if generator.random() < self.bilinear else "malvar"
+        demosaic: Literal["bilinear", "malvar"] | None = "bilinear" if generator.random() < self.bilinear else "malvar"
+        if generator.random() < self.unfiltered:
+            demosaic = None
         share = generator.uniform(*self.matrix)
         rows = np.eye(3) * (1 - share) + _USUAL_MATRIX * share  # each row still sums to 1
         fields: dict[str, Any] = {
@@ -68,6 +77,7 @@ class Cameras(Settings):
             "white_balance": (generator.uniform(*self.red), 1.0, generator.uniform(*self.blue)),
             "color_matrix": tuple(tuple(float(value) for value in row) for row in rows),
             "demosaic": demosaic,
+            "gamma": generator.random() >= self.linear,
         }
         if generator.random() < self.processed:
             fields |= {name: generator.uniform(*getattr(self, name)) for name in ("smooth", "smooth_color", "sharpen")}
@@ -82,13 +92,24 @@ class Cameras(Settings):
             generator: of camera, exposure and noise.
 
         Returns:
-            Noisy and clean, float32 in 0..1, of the same shape each.
+            Noisy and clean, float32 in 0..1, of the same shape each; of a scene in colour that was taken in black and white, with
+            three channels that are the same.
         """
         camera = self.draw(generator)
+        shape = scene.shape
+        if scene.ndim == 3 and generator.random() < self.grey:
+            scene = color.luma(scene)
         light = color.srgb_decode(scene) * np.float32(2 ** generator.uniform(*self.stops))
-        scene = color.srgb_encode(np.clip(light, 0, 1)).astype(np.float32)
-        noisy, clean = camera.pair(scene, generator)
-        return np.rint(noisy * 255).astype(np.float32) / np.float32(255), clean
+        scene = np.clip(light, 0, 1)
+        if camera.gamma:
+            scene = color.srgb_encode(scene)
+        noisy, clean = camera.pair(scene.astype(np.float32), generator)
+        noisy = np.rint(noisy * 255).astype(np.float32) / np.float32(255)
+        return (noisy, clean) if noisy.shape == shape else (_three(noisy), _three(clean))
+
+
+def _three(grey: Array) -> Array:
+    return np.repeat(grey[..., None], 3, axis=2)  # (H, W, 3)
 
 
 def reduced(picture: Array, factor: int) -> Array:
