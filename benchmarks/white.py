@@ -1,8 +1,9 @@
-"""White noise, as instruments have it: how models that learned on cameras' pictures do against non-local means that knows the noise's strength.
+"""White noise, as instruments have it: models that learned on cameras' pictures, against non-local means that knows the noise's strength.
 
     python benchmarks/white.py default fast --out runs/white.csv
 
-Pictures of scikit-image in colour and in grey, 256 pixels a side, rounded to 8 bits after noise was added; PSNR in dB, the mean over the pictures.
+Pictures of scikit-image in colour and in grey, 256 pixels a side, rounded to 8 bits after noise was added; PSNR in dB, the mean over
+the pictures.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from unnoise.levels import is_measured
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -126,10 +128,8 @@ def _power(x: Tensor, exponent: float) -> Tensor:
 
 
 def curve_of(layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Curve:
-    """Colour pictures, and grey ones of 8 bits, are coded for display; other grey ones and channels that are no colours are
-    measurements, in proportion to light."""
-    measured = layout.colours == "channels" or (layout.colours == "grey" and not str(dtype).endswith("uint8"))
-    return "linear" if measured else "srgb"
+    """Measurements are in proportion to light, other pictures coded for display."""
+    return "linear" if is_measured(layout, dtype) else "srgb"
 
 
 def smoothed(told: Tensor) -> Tensor:

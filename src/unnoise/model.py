@@ -57,15 +57,16 @@ class Model:
         """The same network applied in another way; the recipe's name tells of it.
 
         Args:
-            changes: values by dotted field of `scheme`, `refinement`, `ensemble` or `light`, such as ``{"scheme.partitions": 4}``.
+            changes: values by dotted field of `scheme`, `refinement`, `ensemble`, `light` or `levels`, as
+                ``{"scheme.partitions": 4}``.
 
         Raises:
             UsageError: for any other field, or a bad value.
         """
         for field in changes:
-            if field.split(".")[0] not in ("scheme", "refinement", "ensemble", "light"):
+            if field.split(".")[0] not in ("scheme", "refinement", "ensemble", "light", "levels"):
                 raise UsageError(
-                    f"A trained model can be applied with another scheme.…, refinement.…, ensemble or light, not another {field}."
+                    f"A trained model can be applied with another scheme.…, refinement.…, ensemble, light or levels, not another {field}."
                 )
         if not changes:
             return self
@@ -82,6 +83,7 @@ class Model:
         tile: int | None = None,
         precision: str | None = None,
         light: str | None = None,
+        levels: str | None = None,
         progress: Callable[[int, int], None] | None = None,
         strength: float = 1.0,
         detail: float = 0.0,
@@ -101,6 +103,8 @@ class Model:
             light: 'srgb' for pictures coded for display, 'linear' for measurements in proportion to light: the result gets the mean
                 brightness that the noisy picture has in that sense (see `unnoise.light`); 'auto': by the kind of picture; 'none': the
                 network has the last word; None: as the recipe says.
+            levels: 'picture' shows the network the picture's own range, 'auto' that of measurements alone (see `unnoise.levels`), 'full'
+                none; None: as the recipe says.
             progress: called with (tiles done, tiles in all).
             strength: 0 gives back the input, bit for bit; 1 the restoration; between them, a mixture.
             detail: 0..1, how much to put back of what was taken where it is more than noise.
@@ -121,7 +125,7 @@ class Model:
         noisy, form = images.to_tensor(image, axes=axes, group=group)
         if report and len(noisy) != 1:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
-        settings = self.settings(refine=refine, ensemble=ensemble, tile=tile, precision=precision, light=light)
+        settings = self.settings(refine=refine, ensemble=ensemble, tile=tile, precision=precision, light=light, levels=levels)
         settings = settings.of_picture(form.layout, form.dtype)
         if strength == 0:
             restored, result = (
@@ -152,12 +156,14 @@ class Model:
         tile: int | None = None,
         precision: str | None = None,
         light: str | None = None,
+        levels: str | None = None,
     ) -> Settings:
         """How `denoise` applies the network when it is called with these options."""
         refinement = self.recipe.refinement if refine is None else (self.recipe.refinement or R3()) if refine else None
         kept = self.recipe.light if light is None else recipes.load(self.recipe, {"light": light}).light
+        shown = self.recipe.levels if levels is None else recipes.load(self.recipe, {"levels": levels}).levels
         together = self.recipe.ensemble if ensemble is None else ensemble
-        return Settings(refinement=refinement, ensemble=together, tile=tile, precision=precision, light=kept)
+        return Settings(refinement=refinement, ensemble=together, tile=tile, precision=precision, light=kept, levels=shown)
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Write weights, recipe and card to one `.safetensors` file, whole or not at all.

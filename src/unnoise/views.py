@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from unnoise.levels import Levels, Scale, measured
 
 Part = tuple[slice, slice]
 """Rows and columns of a picture, each from a start to a stop."""
@@ -20,11 +22,17 @@ class View:
     """H and W."""
     read: Callable[[slice, slice], Tensor]
     """Rows and columns, both within the picture → (B, C, rows, columns)."""
+    scale: Scale | None = None
+    """How a network sees the values; None: as they are."""
 
     @classmethod
     def of(cls, picture: Tensor) -> View:
         """A picture that is in memory, (B, C, H, W)."""
         return cls((picture.shape[-2], picture.shape[-1]), lambda rows, columns: picture[..., rows, columns])
+
+    def with_scale(self, levels: Levels | None) -> View:
+        """The picture with the scale that `levels` ask for."""
+        return replace(self, scale=measured(self)) if levels else self
 
     def flipped(self) -> View:
         """The picture with left and right exchanged; see `flipped`."""

@@ -38,6 +38,13 @@ def denoise(
             "of picture, none; default: as the model says."
         ),
     ] = None,
+    levels: Annotated[
+        str | None,
+        typer.Option(
+            help="What the model takes for black and white: picture, the range of the picture itself; full, that of its type; auto, the "
+            "first for measurements; default: as the model says."
+        ),
+    ] = None,
     strength: Annotated[
         float, typer.Option(help="0 leaves the picture as it is, 1 takes all that the model calls noise.")
     ] = 1.0,
@@ -101,6 +108,7 @@ def denoise(
         model = zoo.choose_for([job.source for job in made.jobs])
     loaded = zoo.load(model).applied(assignments(set_))
     options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision, "light": light}
+    options |= {"levels": levels}
     options |= {"strength": strength, "detail": detail, "report": report, "axes": axes, "group": group}
     settings = fingerprint(loaded, options | ({"adapt": adapt} if adapt else {}))
     if length:

@@ -21,7 +21,7 @@ def restore(network: Denoiser, scheme: Scheme, noisy: Tensor, settings: Settings
         network: in its own value range, on any device.
         scheme: the one it was trained by.
         noisy: (B, C, H, W), values in 0..1, on any device; the pictures run one after the other.
-        settings: see `Settings`.
+        settings: see `Settings`; `Settings.of_picture` has been asked.
         progress: called after each tile.
 
     Returns:
@@ -32,7 +32,7 @@ def restore(network: Denoiser, scheme: Scheme, noisy: Tensor, settings: Settings
     """
     pictures = fit_channels(noisy, network.sizes.get("channels", 3))
     restored = torch.empty_like(pictures, dtype=torch.float32, memory_format=torch.contiguous_format)
-    views = [View.of(picture[None]) for picture in pictures]
+    views = [View.of(picture[None]).with_scale(settings.levels) for picture in pictures]
     for rows, band in restore_bands(Chain(network, scheme, settings), views, progress):
         restored[:, :, rows] = band.to(restored.device)
     return unfit_channels(restored, noisy.shape)

@@ -14,6 +14,7 @@ from unnoise.draws import PlacedDraws
 from unnoise.errors import UsageError
 from unnoise.inference.memory import SCRATCH, peak_bytes
 from unnoise.inference.precision import choose_precision
+from unnoise.levels import Levels
 from unnoise.light import Light
 from unnoise.refinement import R3
 from unnoise.schemes.base import Scheme
@@ -41,6 +42,8 @@ class Settings:
     """Of R³'s draws and of random masks."""
     light: Light | None = None
     """Last of all the light is kept, which is done to whole bands rather than in `Chain`."""
+    levels: Levels | None = None
+    """What a picture is shown as; the views that `Chain` gets have their scale already."""
 
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile < 16:
@@ -48,7 +51,8 @@ class Settings:
 
     def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Settings:
         """For a picture of this kind, where that was left open."""
-        return replace(self, light=self.light.of_picture(layout, dtype)) if self.light else self
+        light = self.light.of_picture(layout, dtype) if self.light else None
+        return replace(self, light=light, levels=self.levels.of_picture(layout, dtype) if self.levels else None)
 
 
 @dataclass(frozen=True)
@@ -101,13 +105,15 @@ class Chain:
 
         def read(rows: slice, columns: slice) -> Tensor:
             piece = view.read(rows, columns).to(self.device, torch.float32)
+            piece = view.scale.seen(piece) if view.scale else piece
             return (piece if is_unit else piece * (high - low) + low).contiguous(memory_format=torch.channels_last)
 
         precision = choose_precision(self.settings.precision, self.device)
         with torch.inference_mode(), torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
             own = View(view.size, read)
             restored = self._ensemble(own, part) if self.settings.ensemble else self._restore(own, part, 0)
-            return restored if is_unit else (restored - low) / (high - low)
+            restored = restored if is_unit else (restored - low) / (high - low)
+            return view.scale.back(restored, view.read(*part).to(restored)) if view.scale else restored
 
     def _ensemble(self, view: View, part: Part) -> Tensor:
         """The mean over the eight flips and quarter turns of the *whole* picture; `refinement.self_ensemble` of a part."""

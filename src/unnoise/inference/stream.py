@@ -88,12 +88,15 @@ def restore_regions(
             black, white = min(black, noisy.min().item()), max(white, noisy.max().item())
     channels = network.sizes.get("channels", 3)
     corner, form = read(slice(0, 1), slice(0, 1))
-    fitted = len(fit_channels(corner, channels))
     settings = settings.of_picture(form.layout, pixels.dtype)
-    views = [
-        View((height, width), lambda rows, columns, k=k: fit_channels(read(rows, columns)[0], channels)[k : k + 1])  # type: ignore[misc]
-        for k in range(fitted)
-    ]
+
+    def view(number: int) -> View:
+        def fitted(rows: slice, columns: slice) -> Tensor:
+            return fit_channels(read(rows, columns)[0], channels)[number : number + 1]
+
+        return View((height, width), fitted).with_scale(settings.levels)
+
+    views = [view(number) for number in range(len(fit_channels(corner, channels)))]
     for band_rows, band in restore_bands(Chain(network, scheme, settings), views, progress):
         for rows in _strips(band_rows, width):
             noisy, form = read(rows, everything)

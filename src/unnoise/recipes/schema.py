@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInf
 from unnoise import denoisers, schemes
 from unnoise.denoisers.base import Initialization
 from unnoise.errors import UsageError
+from unnoise.levels import Levels
 from unnoise.light import Light
 from unnoise.refinement import R3
 from unnoise.schemes.base import Scheme
@@ -94,6 +95,8 @@ class Recipe(BaseModel):
     """Average over the eight flips and quarter turns when `denoise` is not told otherwise, at eight times the work."""
     light: Light | None = None
     """Whether, and how, the result gets the light of the noisy picture; see `unnoise.light`. No paper does so."""
+    levels: Levels | None = None
+    """Whether measurements are shown with the range that they have, in training and after; see `unnoise.levels`. No paper does so."""
     training: Training = Training()
 
     @field_validator("scheme", mode="before")
@@ -121,3 +124,8 @@ class Recipe(BaseModel):
     @classmethod
     def _no_light(cls, value: Any) -> Any:
         return None if value == "none" else {"curve": value} if isinstance(value, str) else value
+
+    @field_validator("levels", mode="before")
+    @classmethod
+    def _full_levels(cls, value: Any) -> Any:
+        return None if value == "full" else {"of": value} if isinstance(value, str) else value

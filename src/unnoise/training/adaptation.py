@@ -228,13 +228,14 @@ class _Criterion:
     def __init__(self, model: Model, held: Sequence[Array], device: str, seed: int) -> None:
         self.device = device
         source = torch.Generator().manual_seed(seed)
-        self.shaken: list[tuple[Tensor, Tensor]] = []
+        self.shaken: list[tuple[Tensor, Settings, Tensor]] = []
         for pixels in held:
-            noisy, _ = images.to_tensor(_middle(pixels))  # (1, C, h, w)
-            estimate = self._restored(model, noisy)
+            noisy, form = images.to_tensor(_middle(pixels))  # (1, C, h, w)
+            settings = Settings(precision="float32", levels=model.recipe.levels).of_picture(form.layout, form.dtype)
+            estimate = self._restored(model, settings, noisy)
             level = noise_level(noisy - estimate, estimate)
-            self.shaken.append((noisy, probe(noisy - estimate, level, source)))
-        power = sum(extra.square().mean().item() for _, extra in self.shaken) / len(self.shaken)
+            self.shaken.append((noisy, settings, probe(noisy - estimate, level, source)))
+        power = sum(extra.square().mean().item() for _, _, extra in self.shaken) / len(self.shaken)
         self.unit = max(power, 1e-12)
         self.first = self.risks(model)
 
@@ -245,17 +246,17 @@ class _Criterion:
     def risks(self, model: Model) -> Tensor:
         """Of each block of the pictures, (blocks)."""
         found = []
-        for noisy, extra in self.shaken:
-            restored = self._restored(model, noisy)
-            moved = shaken(partial(self._restored, model), noisy, restored, extra)
+        for noisy, settings, extra in self.shaken:
+            restored = self._restored(model, settings, noisy)
+            moved = shaken(partial(self._restored, model, settings), noisy, restored, extra)
             risk = ((restored - noisy).square() + 2 * extra * moved).mean(1, keepdim=True)  # (1, 1, h, w)
             blocks = -(-risk.shape[-2] // BLOCK), -(-risk.shape[-1] // BLOCK)
             found.append(F.adaptive_avg_pool2d(risk, blocks).flatten())
         return torch.cat(found)
 
-    def _restored(self, model: Model, noisy: Tensor) -> Tensor:
+    def _restored(self, model: Model, settings: Settings, noisy: Tensor) -> Tensor:
         model.to(self.device)
-        return restore(model.network, model.recipe.scheme, noisy, Settings(precision="float32"))
+        return restore(model.network, model.recipe.scheme, noisy, settings)
 
 
 def _middle(pixels: Array) -> Array:

@@ -125,11 +125,11 @@ def train(
     sources = [pictures] if isinstance(pictures, str | Path) else list(pictures)
     channels = run.network.sizes.get("channels", 3)
     if sources and isinstance(sources[0], np.ndarray):
-        pool = from_arrays(sources, channels)  # type: ignore[arg-type]
+        pool = from_arrays(sources, channels, levels=chosen.levels)  # type: ignore[arg-type]
         described = [f"{len(sources)} arrays"]
     else:
         files = images.find_pictures([Path(source) for source in sources], recursive=True)  # type: ignore[arg-type]
-        pool = from_files(files, channels)
+        pool = from_files(files, channels, levels=chosen.levels)
         described = _by_folder(files)
     for sentence in pool.skipped:
         run.options.on_message(f"Skipped: {sentence}")

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.images import Layout
+from unnoise.levels import Levels, scale_of
 
 Pixels = NDArray[Any]
 MEMORY = 4 * 2**30
@@ -59,19 +62,25 @@ def as_unit(pixels: Pixels) -> NDArray[np.float32]:
     return np.asarray(pixels, np.float32) / np.float32(scale)
 
 
-def from_arrays(arrays: Sequence[Pixels], channels: int) -> Pool:
-    """A pool of arrays (H, W), (H, W, C): uint8, uint16, or floats in 0..1."""
-    return Pool([_with_channels(array, channels, f"picture {number}") for number, array in enumerate(arrays, start=1)])
+def from_arrays(arrays: Sequence[Pixels], channels: int, *, levels: Levels | None = None) -> Pool:
+    """A pool of arrays (H, W), (H, W, C): uint8, uint16, or floats in 0..1; `levels` as for `from_files`."""
+    return Pool([_usable(array, channels, f"picture {number}", levels) for number, array in enumerate(arrays, start=1)])
 
 
 def from_files(
-    files: Sequence[Path], channels: int, *, memory: int = MEMORY, progress: Callable[[int, int], None] | None = None
+    files: Sequence[Path],
+    channels: int,
+    *,
+    levels: Levels | None = None,
+    memory: int = MEMORY,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Pool:
     """Decode each file once.
 
     Args:
         files: pictures, and `.npy` arrays of (H, W), (H, W, C) or (N, H, W, C).
         channels: of the network: grey is repeated, alpha dropped, colour averaged for a network of one channel.
+        levels: whether measurements are taken with the range that they have, as the network will see them; they become float32.
         memory: bytes that may be kept in memory.
         progress: called with (files done, files in all).
 
@@ -84,7 +93,7 @@ def from_files(
     for number, file in enumerate(files, start=1):
         try:
             for pixels in _read(file):
-                picture = _with_channels(pixels, channels, str(file))
+                picture = _usable(pixels, channels, str(file), levels)
                 held += picture.nbytes
                 if held > memory:
                     spill.keep(len(pictures), picture)
@@ -135,6 +144,16 @@ def _read(file: Path) -> list[Pixels]:
     except (OSError, ValueError) as error:
         raise UnnoiseError(f"{file} is damaged or no NumPy array; get it again.") from error
     return list(array) if array.ndim == 4 else [array]
+
+
+def _usable(pixels: Pixels, channels: int, name: str, levels: Levels | None) -> Pixels:
+    picture = _with_channels(pixels, channels, name)
+    layout = Layout.of((*pixels.shape, 1)[:3])
+    if levels is None or levels.of_picture(layout, pixels.dtype) is None:
+        return picture
+    unit = as_unit(picture)
+    scale = scale_of(unit)
+    return scale.seen(torch.from_numpy(unit)).numpy() if scale else unit
 
 
 def _with_channels(pixels: Pixels, channels: int, name: str) -> Pixels:

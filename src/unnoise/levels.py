@@ -1,0 +1,99 @@
+"""Levels: which values of a picture the network takes for black and white.
+
+Twelve bits of a camera in a file of sixteen reach from 0 to 0.06, and a network that learned on photographs knows nothing so dim: such a
+picture came out 8 dB worse than it went in. Where values are measurements, their range says nothing of the scene, and the network is
+shown the range that the picture itself has; what comes out is put back by the same straight line. Pictures that are coded for display
+are shown as they are: there dark means dark, and noise that is seldom seen in the light.
+
+This is our own; no paper of the methods here does it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from unnoise.images import Layout
+    from unnoise.views import View
+
+TAIL = 0.001
+"""Share of the values that may lie below what becomes black, and as many above what becomes white: hot pixels, stars."""
+MARGIN = 0.05
+"""Of the network's range on either side, so that noise around the darkest places is not cut off as black cuts it."""
+BEYOND = 0.25
+"""So far beyond black and white, in the network's range, values are shown; what is beyond that goes around the network."""
+SAMPLE = 2**20
+"""Values that tell the levels, about."""
+STRIP = 2**20
+"""Pixels that are read at a time for it, about."""
+
+
+class Levels(BaseModel):
+    """Whether a picture's own range is shown, as it stands in a recipe."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    of: Literal["auto", "picture"] = "auto"
+    """*picture*: of every picture; *auto*: of measurements, see `is_measured`."""
+
+    def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Levels | None:
+        """What a picture of this kind asks for; None: it is shown as it is."""
+        return Levels(of="picture") if self.of == "picture" or is_measured(layout, dtype) else None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The straight line between a picture's values and those that the network sees, with `low` at MARGIN and `high` at 1 − MARGIN."""
+
+    low: float
+    high: float
+
+    def seen(self, x: Tensor) -> Tensor:
+        """Of any shape; see `BEYOND`."""
+        return self._shown(x.clamp(*self._ends))
+
+    def back(self, restored: Tensor, noisy: Tensor) -> Tensor:
+        """What the network made of `seen(noisy)` in the picture's values, and what went around it."""
+        excess = noisy - noisy.clamp(*self._ends)
+        return (restored - MARGIN) * self._unit + self.low + excess.to(restored)
+
+    def _shown(self, x: Tensor) -> Tensor:
+        return (x - self.low) / self._unit + MARGIN
+
+    @property
+    def _unit(self) -> float:
+        return (self.high - self.low) / (1 - 2 * MARGIN)
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        return self.low - (BEYOND + MARGIN) * self._unit, self.high + (BEYOND + MARGIN) * self._unit
+
+
+def is_measured(layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> bool:
+    """Grey pictures of more than 8 bits, and channels that are no colours, are measurements, in proportion to light; colour pictures,
+    and grey ones of 8 bits, are coded for display."""
+    return layout.colours == "channels" or (layout.colours == "grey" and not str(dtype).endswith("uint8"))
+
+
+def scale_of(values: np.ndarray[Any, Any]) -> Scale | None:
+    """By values of any shape; None where all are the same, and there is nothing to show."""
+    low, high = (float(value) for value in np.quantile(values, (TAIL, 1 - TAIL)))
+    if not high > low:
+        low, high = float(values.min()), float(values.max())
+    return Scale(low, high) if high > low else None
+
+
+def measured(view: View) -> Scale | None:
+    """The scale of a picture that need not lie in memory, all channels together."""
+    height, width = view.size
+    step = max(1, math.isqrt(height * width // SAMPLE))
+    rows = max(1, STRIP // width // step) * step
+    strips = (view.read(slice(top, min(top + rows, height)), slice(0, width)) for top in range(0, height, rows))
+    return scale_of(np.concatenate([strip[..., ::step, ::step].float().cpu().numpy().ravel() for strip in strips]))
