@@ -15,6 +15,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 import unnoise
 from unnoise import images, levels
+from unnoise.errors import UsageError
 from unnoise.images import Layout
 from unnoise.inference.one_file import denoise_file
 from unnoise.levels import BEYOND, MARGIN, Levels, Scale, is_measured, measured, scale_of
@@ -131,3 +132,22 @@ def test_training_sees_what_the_network_will_see() -> None:
     np.testing.assert_allclose(pool.pictures[0], np.repeat(shown[..., None], 3, axis=2), atol=1e-6)
     assert pool.pictures[1].dtype == np.uint8
     assert from_arrays([deep], 3).pictures[0].dtype == np.uint16
+
+
+def test_floats_may_count_photons(tmp_path: Path) -> None:
+    counts = (NOISY * 20_000 - 300).astype(np.float32)
+    np.save(tmp_path / "counts.npy", counts)
+    model = unnoise.load("fast")
+    result = model.denoise(counts, precision="float32")
+    assert peak_signal_noise_ratio(CLEAN, (result + 300) / 20_000, data_range=1) > 30
+    denoise_file(model, tmp_path / "counts.npy", tmp_path / "out.npy", precision="float32")
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), result, rtol=1e-4)
+    _, report = model.denoise(counts, report=True)
+    assert report.judgement.gain == pytest.approx(unnoise.load("fast").denoise(NOISY, report=True)[1].judgement.gain, abs=0.5)
+    assert 0.2 < report.restored.mean() < 0.8  # shown as it can be seen
+    for picture, options in ((counts, {"levels": "full"}), (np.repeat(counts[..., None], 3, axis=2), {})):
+        with pytest.raises(UsageError, match=r"0\.\.1"):
+            model.denoise(picture, **options)
+    with pytest.raises(UsageError, match=r"counts\.npy.*0\.\.1"):
+        denoise_file(model, tmp_path / "counts.npy", tmp_path / "full.npy", levels="full")
+    assert not (tmp_path / "full.npy").exists()

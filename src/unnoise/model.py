@@ -94,8 +94,9 @@ class Model:
         """Take the noise out of an image.
 
         Args:
-            image: numpy (H, W) or (H, W, C), or torch (H, W), (C, H, W) or (B, C, H, W); uint8, uint16, or floats in 0..1.
-                An alpha channel (the second of two, the fourth of four) stays as it is. With `axes` a stack of any shape.
+            image: numpy (H, W) or (H, W, C), or torch (H, W), (C, H, W) or (B, C, H, W); uint8, uint16, or floats in 0..1, and
+                with `levels` of the picture on any scale. An alpha channel (the second of two, the fourth of four) stays as it is.
+                With `axes` a stack of any shape.
             refine: R³ after the first estimate; None: as the recipe says.
             ensemble: average over the eight flips and quarter turns, eight times the work; None: as the recipe says.
             tile: side of the tiles in pixels; None: chosen for the picture.
@@ -122,11 +123,13 @@ class Model:
                 a batch.
         """
         check(strength, detail)
-        noisy, form = images.to_tensor(image, axes=axes, group=group)
+        noisy, form = images.to_tensor(image, axes=axes, group=group, any_scale=True)
         if report and len(noisy) != 1:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
         settings = self.settings(refine=refine, ensemble=ensemble, tile=tile, precision=precision, light=light, levels=levels)
         settings = settings.of_picture(form.layout, form.dtype)
+        if settings.levels is None:
+            images.check_scale(noisy, "The image")
         if strength == 0:
             restored, result = (
                 noisy,

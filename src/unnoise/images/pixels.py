@@ -39,7 +39,8 @@ def check_range(low: float, high: float, bad: int, name: str = "The image") -> N
     if low < LOWEST or high > HIGHEST:
         raise UsageError(
             f"{name} has values from {low:g} to {high:g}, but floats must lie in 0..1 ({LOWEST:g} to {HIGHEST:g} is let pass); "
-            "subtract the black level and divide by the white level first."
+            "subtract the black level and divide by the white level first, or for measurements let the levels be the picture's own "
+            "(--levels picture)."
         )
 
 

@@ -47,7 +47,7 @@ def blend_arrays(
             restored[top : top + step] = noisy[top : top + step]
         return
     height, width = noisy.shape[:2]
-    to_tensor = partial(images.to_tensor, layout=layout, group=group)
+    to_tensor = partial(images.to_tensor, layout=layout, group=group, any_scale=True)
     levels = _levels(noisy, restored, to_tensor) if detail > 0 else None
     halo = REACH if levels else 0
     step = max(1, halo, STRIP // width)  # a strip reads no further than into its neighbours

@@ -87,6 +87,8 @@ def _judged(
 ) -> Report:
     part = middle(frame.height, frame.width)
     together = frame.channels - frame.layout.alpha  # whatever the channels are, the report is of one picture
-    before, after = (images.to_tensor(pixels[part], layout=frame.layout, group=together)[0] for pixels in (frame, restored))
+    before, after = (
+        images.to_tensor(pixels[part], layout=frame.layout, group=together, any_scale=True)[0] for pixels in (frame, restored)
+    )
     settings = settings.of_picture(frame.layout, frame.dtype)
     return make(model.network, model.recipe.scheme, before, after, settings, part, strength=strength, detail=detail)

@@ -17,10 +17,11 @@ from unnoise.files import written_whole
 from unnoise.inference.apply import Settings, restore
 from unnoise.inference.spread import spread
 from unnoise.inference.strength import blend
+from unnoise.levels import measured
 from unnoise.noise.judging import Judgement, judge
 from unnoise.noise.structure import correlation_map
 from unnoise.schemes.base import Scheme
-from unnoise.views import Part
+from unnoise.views import Part, View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,7 +92,7 @@ def make(
 
     Args:
         network, scheme, settings: as `inference.apply.restore` takes them.
-        noisy, restored: (1, C, H, W) in 0..1; the result as `strength` and `detail` made it.
+        noisy, restored: (1, C, H, W) in 0..1, with `settings.levels` on any scale; the result as `strength` and `detail` made it.
         part: the rows and columns that these are of the picture, as `middle` gives them.
         strength, detail: as `strength.blend` takes them.
 
@@ -100,7 +101,10 @@ def make(
     """
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
-    exact = replace(settings, precision="float32")  # the judgement lives on small differences
+    scale = measured(View.of(noisy)) if settings.levels else None
+    if scale:  # as the network sees them, so that a dim measurement can be seen in the report too
+        noisy, restored = scale.seen(noisy), scale.seen(restored)
+    exact = replace(settings, precision="float32", levels=None)  # the judgement lives on small differences
 
     def again(x: Tensor) -> Tensor:
         return blend(x, restore(network, scheme, x, exact), strength, detail)
