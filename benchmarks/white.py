@@ -2,8 +2,8 @@
 
     python benchmarks/white.py default fast --out runs/white.csv
 
-Pictures of scikit-image in colour and in grey, 256 pixels a side, rounded to 8 bits after noise was added; PSNR in dB, the mean over
-the pictures.
+Pictures of scikit-image, 256 pixels a side, taken by a simulated camera without a colour filter (`noise.Camera`): in colour, coded for
+display, 8 bits; in grey, in linear light, 12 bits in 16. PSNR in dB, the mean over the pictures.
 """
 
 from __future__ import annotations
@@ -21,58 +21,61 @@ from skimage.restoration import denoise_nl_means
 import unnoise
 from crops import middle
 from rows import Row, keep, tell
+from unnoise.noise import Camera
 
 Array = NDArray[Any]
 SIDE = 256
-SIGMAS = 5, 15, 30, 50
-PICTURES = {
-    "colour": (data.astronaut, data.coffee, data.hubble_deep_field, data.retina),
-    "grey": (data.camera, data.cell, data.coins, data.moon),
-}
+ISO = 800, 3200, 12_800, 51_200
+COLOUR = data.astronaut, data.coffee, data.hubble_deep_field, data.retina
+GREY = data.camera, data.cell, data.coins, data.moon
+PLAIN: dict[str, Any] = {"demosaic": None, "color_matrix": None, "white_balance": (1, 1, 1), "lens_blur": 0}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="+", help="names or files")
-    parser.add_argument("--sigmas", nargs="+", type=float, default=SIGMAS, help="standard deviations, in steps of 8 bits")
+    parser.add_argument("--iso", nargs="+", type=float, default=ISO)
     parser.add_argument("--out", type=Path, help="CSV file")
     options = parser.parse_args()
     models = {name: unnoise.load(name) for name in options.models}
     rows: list[Row] = []
-    for kind, makers in PICTURES.items():
-        clean = [middle(maker(), SIDE) for maker in makers]
-        for sigma in options.sigmas:
-            noisy = [shaken(picture, sigma, seed) for seed, picture in enumerate(clean)]
-            row: Row = {"pictures": kind, "sigma": sigma, "noisy": score(noisy, clean)}
-            row["non-local means"] = score([non_local_means(picture, sigma) for picture in noisy], clean)
+    for kind, makers, camera, top in (
+        ("colour", COLOUR, Camera(**PLAIN), 255),
+        ("grey, linear", GREY, Camera(**PLAIN, gamma=False), 4095),
+    ):
+        scenes = [middle(maker(), SIDE) / 255 for maker in makers]
+        clean = [camera.develop(scene) for scene in scenes]
+        for iso in options.iso:
+            taken = camera.model_copy(update={"iso": iso})
+            noisy = [rounded(taken.shoot(scene, seed), top) for seed, scene in enumerate(scenes)]
+            row: Row = {"pictures": kind, "ISO": iso, "noisy": score(noisy, clean, top)}
+            classical = [non_local_means(picture / top, truth) * top for picture, truth in zip(noisy, clean, strict=True)]
+            row["non-local means"] = score(classical, clean, top)
             for name, model in models.items():
-                row[Path(name).stem] = score([model.denoise(picture) for picture in noisy], clean)
+                row[Path(name).stem] = score([model.denoise(picture) for picture in noisy], clean, top)
             rows.append({key: f"{value:.2f}" if isinstance(value, float) else value for key, value in row.items()})
             tell(rows[-1], head=len(rows) == 1)
     keep(rows, options.out)
 
 
-def shaken(picture: Array, sigma: float, seed: int) -> Array:
-    noise = np.random.default_rng(seed).normal(0, sigma, picture.shape)
-    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+def rounded(picture: Array, top: int) -> Array:
+    return np.rint(picture * top).astype(np.uint8 if top == 255 else np.uint16)
 
 
-def non_local_means(noisy: Array, sigma: float) -> Array:
+def non_local_means(noisy: Array, clean: Array) -> Array:
     """With the settings of scikit-image's own example, and the true strength of the noise."""
-    restored = denoise_nl_means(
-        noisy / 255,
-        h=0.8 * sigma / 255,
-        sigma=sigma / 255,
-        fast_mode=True,
-        patch_size=5,
-        patch_distance=6,
-        channel_axis=-1 if noisy.ndim == 3 else None,
+    sigma = float(np.std(noisy - clean))
+    channels = -1 if noisy.ndim == 3 else None
+    return denoise_nl_means(
+        noisy, h=0.8 * sigma, sigma=sigma, fast_mode=True, patch_size=5, patch_distance=6, channel_axis=channels
     )
-    return np.clip(np.rint(restored * 255), 0, 255).astype(np.uint8)
 
 
-def score(restored: list[Array], clean: list[Array]) -> float:
-    return float(np.mean([peak_signal_noise_ratio(truth, picture) for truth, picture in zip(clean, restored, strict=True)]))
+def score(restored: list[Array], clean: list[Array], top: int) -> float:
+    pairs = zip(restored, clean, strict=True)
+    return float(
+        np.mean([peak_signal_noise_ratio(truth, np.clip(picture / top, 0, 1), data_range=1) for picture, truth in pairs])
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from unnoise import denoisers, load, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
 from unnoise.model import Model
-from unnoise.schemes.distillation import Distillation, recharged
+from unnoise.schemes.distillation import QUIET, TYPICAL, Distillation, recharged
 from unnoise.schemes.teachers import TeacherChoice
 
 LIST = "abcdef"
@@ -39,6 +39,21 @@ def test_loss_is_the_sum_of_the_mean_distances(shifts: list[float], teaching: fl
     noisy = torch.rand(2, 3, 4, 5) * learning
     loss = _bound(list(teachers), student).loss(student, noisy)
     assert loss.item() == pytest.approx(learning * sum(abs(shift) for shift in shifts), rel=1e-4, abs=1e-4 * learning)
+
+
+@given(white=st.sampled_from([1.0, 255.0]), loud=st.floats(0.05, 0.5))
+def test_evenly_each_crop_counts_by_the_share_of_its_error(white: float, loud: float) -> None:
+    """A tenth less error is worth about as much in a quiet crop as in a loud one; the plain loss would all but ignore it."""
+    student = Affine(values=(0.0, white))
+    errors = torch.tensor([0.01, loud])
+    noisy = errors.reshape(2, 1, 1, 1).expand(2, 3, 4, 5) * white  # restored to nothing, it is wrong by itself
+    noisy = noisy.clone().requires_grad_()
+    plain, even = (_bound([Affine(factor=0.0, values=(0.0, white))], student, even=each) for each in (False, True))
+    (gradient,) = torch.autograd.grad(even.loss(student, noisy), noisy)
+    moves = (gradient * noisy).sum((1, 2, 3)).detach() / white  # what falling by the whole error is worth
+    torch.testing.assert_close(moves, TYPICAL * errors / (errors + QUIET) / 2, rtol=1e-3, atol=1e-6)
+    (gradient,) = torch.autograd.grad(plain.loss(student, noisy), noisy)
+    assert (gradient * noisy).sum((1, 2, 3))[0] < 0.3 * (gradient * noisy).sum((1, 2, 3))[1]
 
 
 def test_loss_against_many_holes() -> None:

@@ -25,6 +25,11 @@ from unnoise.views import Part, View, grown, within
 
 Values = tuple[float, float]
 
+TYPICAL = 0.015
+"""About the mean error of a crop, in 0..1, which keeps its weight when all count alike."""
+QUIET = 0.002
+"""Half of an 8-bit step: better than this no picture needs to become."""
+
 
 class Distillation(Scheme):
     """Any teachers → any student, which restores a picture by one call and no more.
@@ -46,6 +51,9 @@ class Distillation(Scheme):
     cache: bool = False
     """Run the teachers once ahead over whole pictures, into files beside the run, and not on each crop anew. For teachers that take
     long: they then see beyond the edges of the crops, and R³ draws once."""
+    even: bool = False
+    """Let each crop count by its error in decibels, so that quiet pictures count as much as loud ones. By the plain mean a network learns
+    most where most is left to gain, and harms pictures that have next to no noise."""
     simulated: Simulation | None = None
     """Let a share of the crops be simulated: no teacher then has to be believed, and the student meets cameras that took none of the
     training's pictures. Needs `cache`, as the teachers' results on whole pictures are what is photographed anew."""
@@ -102,7 +110,7 @@ class Distillation(Scheme):
         return self.simulated
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Σ_k mean |network(x) − teacher_k(x)|, in the student's values."""
+        """Σ_k mean |network(x) − teacher_k(x)|, in the student's values; with `even` each crop's by a weight of its own."""
         teachers = self._bound()
         if self.cache:
             noisy, *stack = noisy.chunk(1 + teachers.count, dim=1)
@@ -111,7 +119,9 @@ class Distillation(Scheme):
             targets = teachers(noisy, self._values, generator)
         if self.recharge:
             targets = recharged(targets, noisy, generator)
-        return (network(noisy) - targets).abs().mean() * teachers.count
+        errors = (network(noisy) - targets).abs().mean((0, 2, 3, 4))  # (B)
+        low, high = self._values
+        return (evenly(errors, high - low) if self.even else errors).mean() * teachers.count
 
     def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
         return network(noisy)
@@ -130,6 +140,11 @@ class Distillation(Scheme):
         if self._teachers is None:
             raise UsageError("The scheme 'distillation' has no teachers yet; call bind first, as training does.")
         return self._teachers
+
+
+def evenly(errors: Tensor, white: float = 1.0) -> Tensor:
+    """Errors (B), 0..white, times weights: their gradients are, but for a bound, those of their logarithms times `TYPICAL`."""
+    return errors * (TYPICAL / (errors.detach() / white + QUIET))
 
 
 def recharged(targets: Tensor, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
