@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.errors import UsageError
+from unnoise.images.picture import Layout
 from unnoise.images.pixels import check_array, check_range
+from unnoise.levels import is_measured, scale_of
 from unnoise.noise import advice, blocking, flat_patches
 from unnoise.noise.lags import RADIUS, SIDE
 from unnoise.noise.level_fit import fit_line
@@ -62,10 +64,16 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
         cut_off = max(cut[0][c] + cut[1][c] for c in range(channels)) > flat_patches.CLIPPED
         notes = ["The picture is black or white nearly everywhere, so that its noise cannot be told."] if cut_off else []
         return NoiseReport(**facts, **nothing, level=None if cut_off else 0.0, notes=notes)
-    return NoiseReport(**facts, **_noise(measured, windows))
+    return NoiseReport(**facts, **_noise(measured, windows, _extent(pixels, windows)))
 
 
-def _noise(measured: flat_patches.Measurement, windows: list[Array]) -> dict[str, Any]:
+def _extent(pixels: Array, windows: list[Array]) -> float:
+    """The range that the values have where that is what a network is shown, else 1."""
+    scale = scale_of(np.concatenate([window.ravel() for window in windows]))
+    return scale.high - scale.low if scale and is_measured(Layout.of((*pixels.shape, 1)[:3]), pixels.dtype) else 1.0
+
+
+def _noise(measured: flat_patches.Measurement, windows: list[Array], extent: float) -> dict[str, Any]:
     level = float(np.sqrt(measured.variances.mean()))
     power = measured.covariance[0, 0]
     rho = np.clip(measured.covariance / power, -1, 1) if power > 0 else np.zeros_like(measured.covariance)
@@ -75,12 +83,13 @@ def _noise(measured: flat_patches.Measurement, windows: list[Array]) -> dict[str
     if measured.patches < _FEW:
         notes.append(f"Only {measured.patches} patches could be measured in: take these figures as rough.")
     detail = settings = None
-    if level > advice.FAINT:
+    faint = level <= advice.FAINT * min(extent, 1)
+    if not faint:
         detail = advice.detail(windows, rho, level**2)
         settings = _with_model(advice.advise(rho, detail))
     else:
-        notes.append("The noise is fainter than the rounding to 8 bits: there is nothing to take away.")
-    if level > advice.FAINT and (rho[0, 1] + rho[1, 0]) / 2 > _SMOOTH:
+        notes.append("The noise is fainter than the rounding of the picture's range to 8 bits: there is nothing to take away.")
+    if not faint and (rho[0, 1] + rho[1, 0]) / 2 > _SMOOTH:
         notes.append("The noise looks smoothed by a camera: in textures, which cameras spare, it may be a third stronger.")
     channels = [
         ChannelNoise(
