@@ -108,8 +108,7 @@ def denoise(
         model = zoo.choose_for([job.source for job in made.jobs])
     loaded = zoo.load(model).applied(assignments(set_))
     options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision, "light": light}
-    options |= {"levels": levels}
-    options |= {"strength": strength, "detail": detail, "report": report, "axes": axes, "group": group}
+    options |= {"levels": levels, "strength": strength, "detail": detail, "report": report, "axes": axes, "group": group}
     settings = fingerprint(loaded, options | ({"adapt": adapt} if adapt else {}))
     if length:
         loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model)
