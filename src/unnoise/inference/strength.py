@@ -16,6 +16,9 @@ from unnoise.noise.smoothing import blur
 
 WINDOW = 3.0
 """Standard deviation in pixels of the Gaussian over which what was taken is compared with noise."""
+SURE = 2.0
+"""Only where more was taken than so many times the noise's power it is surely not noise alone. At 1, chance among neighbouring pixels put
+noise back: 1.5 dB of it on the validation scenes of SIDD, where 2 costs 0.01; pictures with next to no noise gain 1 to 4 dB by either."""
 REACH = 3 * round(WINDOW)
 """How far `keep_detail` looks, in pixels."""
 
@@ -56,13 +59,13 @@ def blend(noisy: Tensor, restored: Tensor, strength: float = 1.0, detail: float 
 def keep_detail(noisy: Tensor, restored: Tensor, detail: float, level: Levels) -> Tensor:
     """Put back what was taken where it is more than noise: Wiener's filter on the residual, channels together.
 
-    Where the residual's power R around a pixel exceeds the noise's power N at its brightness, structure went with it, and the
-    share 1 − N/R of the residual, times `detail`, comes back. In plain places nothing does.
+    Where the residual's power R around a pixel exceeds `SURE` times the noise's power N at its brightness, structure went with it, and the
+    share 1 − SURE·N/R of the residual, times `detail`, comes back. In plain places nothing does.
     """
     taken = noisy - restored
     power = blur(taken.square().mean(1), WINDOW)  # (B, H, W)
     expected = blur(level.at(restored).square().mean(1), WINDOW)  # (B, H, W)
-    share = detail * (1 - expected / power.clamp(min=1e-12)).clamp(0, 1)
+    share = detail * (1 - SURE * expected / power.clamp(min=1e-12)).clamp(0, 1)
     return restored + share[:, None] * taken
 
 
