@@ -86,7 +86,7 @@ def test_the_level_of_known_noise_is_found() -> None:
 def test_strips_agree_with_the_whole(monkeypatch: pytest.MonkeyPatch, strength: float, detail: float) -> None:
     monkeypatch.setattr("unnoise.inference.blend_arrays.STRIP", 11 * 192)
     noisy, _, restored = (x[0].permute(1, 2, 0).numpy() for x in _picture())
-    level = ResidualLevel.measure(*(images.to_tensor(x)[0] for x in (noisy, restored)))
+    level = ResidualLevel.in_windows(*(images.to_tensor(x)[0] for x in (noisy, restored)))
     whole = blend(*(images.to_tensor(x)[0] for x in (noisy, restored)), strength, detail, level)
     result = restored.copy()
     blend_arrays(noisy, result, strength, detail)

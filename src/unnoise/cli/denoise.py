@@ -50,7 +50,7 @@ def denoise(
     ] = 1.0,
     detail: Annotated[
         float,
-        typer.Option(help="Put back so much of what was taken where it is more than noise, as in textures."),
+        typer.Option(help="Put back so much of what was taken where it is surely more than noise, as in textures."),
     ] = 0.0,
     report: Annotated[
         bool,

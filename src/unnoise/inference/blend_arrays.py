@@ -6,21 +6,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise import images
-from unnoise.inference.strength import REACH, blend
-from unnoise.noise.residual_level import ResidualLevel
+from unnoise.inference.strength import CELL, REACH, blend
+from unnoise.noise.residual_level import ResidualLevel, places
 
 Array = NDArray[Any] | images.Frame | images.Scratch
 
 STRIP = 2**20
 """Pixels of a strip, about."""
-SIDE = 352
-"""Side of the windows in which the noise of larger pictures is measured, in pixels; at most nine of them."""
 
 
 def blend_arrays(
@@ -50,7 +47,7 @@ def blend_arrays(
     to_tensor = partial(images.to_tensor, layout=layout, group=group, any_scale=True)
     levels = _levels(noisy, restored, to_tensor) if detail > 0 else None
     halo = REACH if levels else 0
-    step = max(1, halo, STRIP // width)  # a strip reads no further than into its neighbours
+    step = -(-max(halo, STRIP // width, 1) // CELL) * CELL  # a strip reads no further than into its neighbours
     waiting: tuple[slice, NDArray[Any]] | None = None  # not written yet: the strip below still reads these rows
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))
@@ -74,13 +71,7 @@ def blend_arrays(
 
 def _levels(noisy: Array, restored: Array, to_tensor: Callable[[Any], tuple[Tensor, images.Form]]) -> list[ResidualLevel]:
     """Of each picture that the channels make, measured in windows spread over it, side by side."""
-    places = [(rows, columns) for rows in _spread(noisy.shape[0]) for columns in _spread(noisy.shape[1])]
     before, after = (
-        torch.cat([to_tensor(array[place])[0] for place in places], dim=-1) for array in (noisy, restored)
+        torch.cat([to_tensor(array[place])[0] for place in places(*noisy.shape[:2])], dim=-1) for array in (noisy, restored)
     )  # (B, C, SIDE, windows · SIDE)
     return [ResidualLevel.measure(before[n : n + 1], after[n : n + 1]) for n in range(len(before))]
-
-
-def _spread(length: int) -> list[slice]:
-    count, side = min(3, max(1, length // SIDE)), min(SIDE, length)
-    return [slice(start, start + side) for start in np.linspace(0, length - side, 2 * count + 1)[1::2].astype(int).tolist()]

@@ -8,19 +8,22 @@ from __future__ import annotations
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.noise.residual_level import ResidualLevel
 from unnoise.noise.smoothing import blur
 
+CELL = 4
+"""Side in pixels of the cells whose means are compared, of which a picture has a sixteenth as many as pixels."""
 WINDOW = 3.0
 """Standard deviation in pixels of the Gaussian over which what was taken is compared with noise."""
 SURE = 2.0
 """Only where more was taken than so many times the noise's power it is surely not noise alone. At 1, chance among neighbouring pixels put
 noise back: 1.5 dB of it on the validation scenes of SIDD, where 2 costs 0.01; pictures with next to no noise gain 1 to 4 dB by either."""
-REACH = 3 * round(WINDOW)
-"""How far `keep_detail` looks, in pixels."""
+REACH = CELL * (3 * round(WINDOW / CELL) + 1)
+"""How far `keep_detail` looks, in pixels. Parts that begin at multiples of `CELL` come out as the whole does."""
 
 
 class Levels(Protocol):
@@ -43,7 +46,7 @@ def blend(noisy: Tensor, restored: Tensor, strength: float = 1.0, detail: float 
         noisy, restored: (B, C, H, W) in 0..1.
         strength: 0 gives back `noisy`, bit for bit; 1 the restoration.
         detail: see `keep_detail`.
-        level: of the noise, by brightness; None: measured in this picture, which must then be one (B = 1).
+        level: of the noise, by brightness; None: measured in windows of this picture, which must then be one (B = 1).
 
     Raises:
         UsageError: for shares that are not within 0..1.
@@ -52,21 +55,28 @@ def blend(noisy: Tensor, restored: Tensor, strength: float = 1.0, detail: float 
     if strength == 0:
         return noisy.clone()
     if detail > 0:
-        restored = keep_detail(noisy, restored, detail, level or ResidualLevel.measure(noisy, restored))
+        restored = keep_detail(noisy, restored, detail, level or ResidualLevel.in_windows(noisy, restored))
     return restored if strength == 1 else noisy.lerp(restored, strength)
 
 
 def keep_detail(noisy: Tensor, restored: Tensor, detail: float, level: Levels) -> Tensor:
     """Put back what was taken where it is more than noise: Wiener's filter on the residual, channels together.
 
-    Where the residual's power R around a pixel exceeds `SURE` times the noise's power N at its brightness, structure went with it, and the
-    share 1 − SURE·N/R of the residual, times `detail`, comes back. In plain places nothing does.
+    Where the residual's power R around a pixel exceeds `SURE` times the noise's power N at its brightness, structure went with it,
+    and the share 1 − SURE·N/R of the residual, times `detail`, comes back. In plain places nothing does.
     """
     taken = noisy - restored
-    power = blur(taken.square().mean(1), WINDOW)  # (B, H, W)
-    expected = blur(level.at(restored).square().mean(1), WINDOW)  # (B, H, W)
+    power = blur(_cells(taken.square().mean(1, keepdim=True)), WINDOW / CELL)  # (B, 1, h, w)
+    expected = blur(level.at(_cells(restored)).square().mean(1, keepdim=True), WINDOW / CELL)  # (B, 1, h, w)
     share = detail * (1 - SURE * expected / power.clamp(min=1e-12)).clamp(0, 1)
-    return restored + share[:, None] * taken
+    height, width = noisy.shape[-2:]
+    share = F.interpolate(share, scale_factor=CELL, mode="bilinear")[..., :height, :width]  # (B, 1, H, W)
+    return torch.addcmul(restored, share, taken)
+
+
+def _cells(x: Tensor) -> Tensor:
+    """Means, (B, C, H, W) → (B, C, ⌈H / CELL⌉, ⌈W / CELL⌉)."""
+    return F.avg_pool2d(x, CELL, ceil_mode=True, count_include_pad=False)
 
 
 def blend_each(noisy: Tensor, restored: Tensor, strength: float, detail: float) -> Tensor:

@@ -8,7 +8,12 @@ import torch
 from torch import Tensor
 
 from unnoise.noise.probe import between, excess, noise_level
+from unnoise.views import Part
 
+SIDE = 96
+"""Side of the windows in which the noise of larger pictures is measured, in pixels; at most nine of them."""
+SORTED = 4096
+"""So many pixels, about, tell which brightness there is."""
 KNOTS = 64
 """Points of a curve; between them it goes in straight lines."""
 
@@ -32,9 +37,17 @@ class ResidualLevel:
         residual = noisy - restored
         level = noise_level(residual, restored)
         short = excess(residual, level, restored, torch.Generator().manual_seed(0)).sqrt()
-        order = restored.flatten(2)[0].argsort(-1)  # (C, H·W)
+        step = max(1, restored[0, 0].numel() // SORTED)
+        values, levels = (x.flatten(2)[0, :, ::step] for x in (restored, level))  # (C, N)
+        order = values.argsort(-1)
         picked = order[:, torch.linspace(0, order.shape[1] - 1, KNOTS).round().long()]  # (C, KNOTS)
-        return cls(restored.flatten(2)[0].gather(1, picked), level.flatten(2)[0].gather(1, picked) * short)
+        return cls(values.gather(1, picked), levels.gather(1, picked) * short)
+
+    @classmethod
+    def in_windows(cls, noisy: Tensor, restored: Tensor) -> ResidualLevel:
+        """The same, of large pictures in the windows of `places`."""
+        found = places(*noisy.shape[-2:])
+        return cls.measure(*(torch.cat([x[..., rows, columns] for rows, columns in found], dim=-1) for x in (noisy, restored)))
 
     def at(self, restored: Tensor) -> Tensor:
         """The level in each pixel, (B, C, H, W) → the same."""
@@ -42,3 +55,13 @@ class ResidualLevel:
         level = between(values, self.brightness, self.sigma)
         channels, (count, _, height, width) = restored.shape[1], restored.shape
         return level.reshape(channels, count, height, width).transpose(0, 1)  # (B, C, H, W)
+
+
+def places(height: int, width: int) -> list[Part]:
+    """Windows of one size that are spread evenly over a picture."""
+    return [(rows, columns) for rows in _spread(height) for columns in _spread(width)]
+
+
+def _spread(length: int) -> list[slice]:
+    count, side = min(3, -(-length // SIDE)), min(SIDE, length)
+    return [slice(start, start + side) for start in torch.linspace(0, length - side, 2 * count + 1)[1::2].int().tolist()]
