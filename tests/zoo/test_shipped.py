@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage.data import cell
+from skimage.metrics import peak_signal_noise_ratio
 
 import unnoise
 from reference import data_dir
 from unnoise import zoo
 from unnoise.data import open_set
+from unnoise.noise import Camera
 
 WEIGHTS = Path(zoo.__file__).parent / "weights"
 
@@ -42,6 +45,19 @@ def test_models_on_unseen_phone_pictures(name: str, least: float) -> None:
     result = unnoise.evaluate(unnoise.load(name), pairs, limit=12, refine=False)
     assert result.noisy.psnr < 28
     assert result.restored.psnr > least
+
+
+@pytest.mark.parametrize("name", ["default", "fast", "default-sidd"])
+@pytest.mark.parametrize(("iso", "least"), [(12_800, 12.0), (51_200, 14.0)])
+def test_models_on_white_noise_of_an_instrument(name: str, iso: float, least: float) -> None:
+    """Linear light in grey, twelve bits in sixteen, no colour filter: nothing like it was among the photographs."""
+    camera = Camera(iso=iso, demosaic=None, color_matrix=None, white_balance=(1, 1, 1), gamma=False)
+    clean = camera.develop(cell()[200:456, 100:356] / 255)
+    noisy = np.rint(camera.shoot(cell()[200:456, 100:356] / 255, 0) * 4095).astype(np.uint16)
+    before, after = (
+        peak_signal_noise_ratio(clean, pixels / 4095, data_range=1) for pixels in (noisy, unnoise.load(name).denoise(noisy))
+    )
+    assert after > before + least
 
 
 def test_denoise_keeps_its_model_between_calls() -> None:
