@@ -123,13 +123,11 @@ class Model:
                 a batch.
         """
         check(strength, detail)
-        noisy, form = images.to_tensor(image, axes=axes, group=group, any_scale=True)
+        settings = self.settings(refine=refine, ensemble=ensemble, tile=tile, precision=precision, light=light, levels=levels)
+        noisy, form = images.to_tensor(image, axes=axes, group=group, levels=settings.levels)
         if report and len(noisy) != 1:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
-        settings = self.settings(refine=refine, ensemble=ensemble, tile=tile, precision=precision, light=light, levels=levels)
         settings = settings.of_picture(form.layout, form.dtype)
-        if settings.levels is None:
-            images.check_scale(noisy, "The image")
         if strength == 0:
             restored, result = (
                 noisy,

@@ -3,7 +3,7 @@
 Importing this package imports neither torch nor pyvips: they come in when the first picture is read or converted.
 """
 
-from unnoise.images.arrays import Form, check_scale, to_tensor
+from unnoise.images.arrays import Form, to_tensor
 from unnoise.images.formats import SUFFIXES, find_pictures, is_picture, result_name
 from unnoise.images.opening import Frame, Source
 from unnoise.images.picture import Layout, Metadata, Picture
@@ -22,7 +22,6 @@ __all__ = [
     "Scratch",
     "Source",
     "Target",
-    "check_scale",
     "create",
     "find_pictures",
     "is_picture",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from unnoise.levels import Levels
+
 WHITE = {"uint8": 255, "uint16": 65535}
 
 
@@ -81,7 +83,7 @@ def to_tensor(
     layout: Layout | None = None,
     axes: str | None = None,
     group: int = 1,
-    any_scale: bool = False,
+    levels: Levels | None = None,
 ) -> tuple[Tensor, Form]:
     """Turn an image into a new float32 tensor (B, C, H, W) with black 0 and white 1, and a `Form` that turns it back.
 
@@ -95,7 +97,7 @@ def to_tensor(
         axes: of an image of any dimension, one letter for each: Y and X are rows and columns, C mere channels, S samples of a
             colour as in `layout`; any other numbers pictures: 'ZYX', 'TCYX', 'ZYXS'. Each picture is a picture of the batch.
         group: so many mere channels that follow each other stay together.
-        any_scale: floats may be on any scale, such as counts of photons; what needs 0..1 then is for the caller to `check_scale`.
+        levels: floats that these show with their own range may be on any scale, such as counts of photons.
 
     The tensor shares no memory with `image` and stays on its device.
 
@@ -138,7 +140,7 @@ def to_tensor(
             )
         colours = colours.reshape(-1, group, *colours.shape[-2:])  # (B · C / group, group, H, W)
     if colours.dtype.is_floating_point:
-        check_scale(colours, name, any_scale=any_scale)
+        _check_values(colours, name, any_scale=levels is not None and levels.of_picture(layout, dtype) is not None)
     tensor = colours.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
     if _name(dtype) in WHITE:
         tensor /= WHITE[_name(dtype)]
@@ -166,7 +168,7 @@ def _check_tensor(image: Tensor, name: str, *, any_shape: bool, any_channels: bo
         raise UsageError(f"{name} has the shape {shape}, which holds no pixels; give at least one row and one column.")
 
 
-def check_scale(colours: Tensor, name: str, *, any_scale: bool = False) -> None:
+def _check_values(colours: Tensor, name: str, *, any_scale: bool) -> None:
     """Refuse with a UsageError floats that are not finite or, but for `any_scale`, further from 0..1 than noise goes."""
     low, high = (value.item() for value in colours.aminmax())  # NaN if there is one
     bad = 0

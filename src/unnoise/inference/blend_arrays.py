@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unnoise import images
 from unnoise.inference.strength import CELL, REACH, blend
+from unnoise.levels import Levels
 from unnoise.noise.residual_level import ResidualLevel, places
 
 Array = NDArray[Any] | images.Frame | images.Scratch
@@ -44,7 +45,7 @@ def blend_arrays(
             restored[top : top + step] = noisy[top : top + step]
         return
     height, width = noisy.shape[:2]
-    to_tensor = partial(images.to_tensor, layout=layout, group=group, any_scale=True)
+    to_tensor = partial(images.to_tensor, layout=layout, group=group, levels=Levels(of="picture"))
     levels = _levels(noisy, restored, to_tensor) if detail > 0 else None
     halo = REACH if levels else 0
     step = -(-max(halo, STRIP // width, 1) // CELL) * CELL  # a strip reads no further than into its neighbours

@@ -88,7 +88,8 @@ def _judged(
     part = middle(frame.height, frame.width)
     together = frame.channels - frame.layout.alpha  # whatever the channels are, the report is of one picture
     before, after = (
-        images.to_tensor(pixels[part], layout=frame.layout, group=together, any_scale=True)[0] for pixels in (frame, restored)
+        images.to_tensor(pixels[part], layout=frame.layout, group=together, levels=settings.levels)[0]
+        for pixels in (frame, restored)
     )
     settings = settings.of_picture(frame.layout, frame.dtype)
     return make(model.network, model.recipe.scheme, before, after, settings, part, strength=strength, detail=detail)

@@ -80,19 +80,17 @@ def restore_regions(
 
     def read(rows: slice, columns: slice) -> tuple[Tensor, images.Form]:
         return images.to_tensor(
-            pixels.region(rows, columns), name=name, layout=layout, group=group, any_scale=True
+            pixels.region(rows, columns), name=name, layout=layout, group=group, levels=settings.levels
         )  # (B, C, h, w)
 
-    corner, form = read(slice(0, 1), slice(0, 1))
-    settings = settings.of_picture(form.layout, pixels.dtype)
     black, white = 0.0, 1.0
     if np.issubdtype(pixels.dtype, np.floating):
         for rows in _strips(slice(0, height), width):
             noisy, _ = read(rows, everything)
-            if settings.levels is None:
-                images.check_scale(noisy, name)
             black, white = min(black, noisy.min().item()), max(white, noisy.max().item())
     channels = network.sizes.get("channels", 3)
+    corner, form = read(slice(0, 1), slice(0, 1))
+    settings = settings.of_picture(form.layout, pixels.dtype)
 
     def view(number: int) -> View:
         def fitted(rows: slice, columns: slice) -> Tensor:

@@ -69,8 +69,10 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
 
 def _extent(pixels: Array, windows: list[Array]) -> float:
     """The range that the values have where that is what a network is shown, else 1."""
+    if not is_measured(Layout.of(pixels.shape), pixels.dtype):
+        return 1.0
     scale = scale_of(np.concatenate([window.ravel() for window in windows]))
-    return scale.high - scale.low if scale and is_measured(Layout.of((*pixels.shape, 1)[:3]), pixels.dtype) else 1.0
+    return scale.high - scale.low if scale else 1.0
 
 
 def _noise(measured: flat_patches.Measurement, windows: list[Array], extent: float) -> dict[str, Any]:

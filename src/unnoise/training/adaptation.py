@@ -230,7 +230,7 @@ class _Criterion:
         source = torch.Generator().manual_seed(seed)
         self.shaken: list[tuple[Tensor, Settings, Tensor]] = []
         for pixels in held:
-            noisy, form = images.to_tensor(_middle(pixels), any_scale=model.recipe.levels is not None)  # (1, C, h, w)
+            noisy, form = images.to_tensor(_middle(pixels), levels=model.recipe.levels)  # (1, C, h, w)
             settings = Settings(precision="float32", levels=model.recipe.levels).of_picture(form.layout, form.dtype)
             estimate = self._restored(model, settings, noisy)
             level = noise_level(noisy - estimate, estimate)

@@ -152,7 +152,7 @@ def _usable(pixels: Pixels, channels: int, name: str, levels: Levels | None) -> 
     if levels is None or levels.of_picture(layout, pixels.dtype) is None:
         return picture
     unit = as_unit(picture)
-    scale = scale_of(unit)
+    scale = scale_of(unit[..., 0])  # a measurement is grey: the others are copies
     return scale.seen(torch.from_numpy(unit)).numpy() if scale else unit
 
 
