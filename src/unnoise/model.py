@@ -25,6 +25,8 @@ from unnoise.recipes.schema import Recipe
 from unnoise.refinement import R3
 
 FORMAT = "unnoise model 1"
+APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail"
+"""Fields of a recipe that may change after training."""
 
 
 class Model:
@@ -57,16 +59,15 @@ class Model:
         """The same network applied in another way; the recipe's name tells of it.
 
         Args:
-            changes: values by dotted field of `scheme`, `refinement`, `ensemble`, `light` or `levels`, as
-                ``{"scheme.partitions": 4}``.
+            changes: values by dotted field of those in `APPLIED`, as ``{"scheme.partitions": 4}``.
 
         Raises:
             UsageError: for any other field, or a bad value.
         """
         for field in changes:
-            if field.split(".")[0] not in ("scheme", "refinement", "ensemble", "light", "levels"):
+            if field.split(".")[0] not in APPLIED:
                 raise UsageError(
-                    f"A trained model can be applied with another scheme.…, refinement.…, ensemble, light or levels, not another {field}."
+                    f"A trained model can be applied with another {', '.join(APPLIED[:-1])} or {APPLIED[-1]}, not another {field}."
                 )
         if not changes:
             return self
@@ -86,7 +87,7 @@ class Model:
         levels: str | None = None,
         progress: Callable[[int, int], None] | None = None,
         strength: float = 1.0,
-        detail: float = 0.0,
+        detail: float | None = None,
         report: bool = False,
         axes: str | None = None,
         group: int = 1,
@@ -108,7 +109,7 @@ class Model:
                 none; None: as the recipe says.
             progress: called with (tiles done, tiles in all).
             strength: 0 gives back the input, bit for bit; 1 the restoration; between them, a mixture.
-            detail: 0..1, how much to put back of what was taken where it is more than noise.
+            detail: 0..1, how much to put back of what was taken where it is more than noise; None: as the recipe says.
             report: judge the result too, which is the work of about eight restorations; of a large picture the middle is judged.
             axes: what each axis of `image` is: Y and X rows and columns, C channels that are no colours, S samples of a colour, any
                 other letter pictures one after the other: 'ZYX', 'TCYX', 'YXC'.
@@ -122,8 +123,10 @@ class Model:
             UsageError: for an image of another kind or shape, with values that are no numbers, or shares beyond 0..1; for a report on
                 a batch.
         """
-        check(strength, detail)
-        settings = self.settings(refine=refine, ensemble=ensemble, tile=tile, precision=precision, light=light, levels=levels)
+        check(strength=strength)
+        settings = self.settings(
+            refine=refine, ensemble=ensemble, tile=tile, precision=precision, light=light, levels=levels, detail=detail
+        )
         noisy, form = images.to_tensor(image, axes=axes, group=group, levels=settings.levels)
         if report and len(noisy) != 1:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
@@ -138,16 +141,13 @@ class Model:
             # Within black and white, or within the input's own range where that reached beyond.
             low, high = (value.item() for value in noisy.aminmax())
             restored = left_clipped(noisy, restored.clamp_(min(low, 0.0), max(high, 1.0)), clipped(noisy))
-            restored = blend_each(noisy, restored, strength, detail)
+            restored = blend_each(noisy, restored, strength, settings.detail)
             result = form.restore(restored)
         if not report:
             return result
         part = middle(noisy.shape[-2], noisy.shape[-1])
-        scheme = self.recipe.scheme
-        judged = make(
-            self.network, scheme, noisy[..., *part], restored[..., *part], settings, part, strength=strength, detail=detail
-        )
-        return result, judged
+        before, after = noisy[..., *part], restored[..., *part]
+        return result, make(self.network, self.recipe.scheme, before, after, settings, part, strength=strength)
 
     def settings(
         self,
@@ -158,13 +158,27 @@ class Model:
         precision: str | None = None,
         light: str | None = None,
         levels: str | None = None,
+        detail: float | None = None,
     ) -> Settings:
-        """How `denoise` applies the network when it is called with these options."""
+        """How `denoise` applies the network when it is called with these options.
+
+        Raises:
+            UsageError: for a value that an option cannot have.
+        """
+        check(detail=detail)
         refinement = self.recipe.refinement if refine is None else (self.recipe.refinement or R3()) if refine else None
         kept = self.recipe.light if light is None else recipes.load(self.recipe, {"light": light}).light
         shown = self.recipe.levels if levels is None else recipes.load(self.recipe, {"levels": levels}).levels
         together = self.recipe.ensemble if ensemble is None else ensemble
-        return Settings(refinement=refinement, ensemble=together, tile=tile, precision=precision, light=kept, levels=shown)
+        return Settings(
+            refinement=refinement,
+            ensemble=together,
+            tile=tile,
+            precision=precision,
+            light=kept,
+            levels=shown,
+            detail=self.recipe.detail if detail is None else detail,
+        )
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Write weights, recipe and card to one `.safetensors` file, whole or not at all.

@@ -74,6 +74,21 @@ def test_detail_comes_back_where_it_was_lost_and_no_noise_elsewhere() -> None:
     assert torch.allclose(half, restored.lerp(kept, 0.5), atol=1e-6)
 
 
+def test_a_recipe_says_how_much_comes_back(tmp_path: Path) -> None:
+    """Arrays and files alike; a call may say otherwise."""
+    noisy = (_picture()[0][0].movedim(0, -1) * 255).round().clamp(0, 255).byte().numpy()
+    plain = model_of(Affine(factor=0.0, shift=0.5))  # grey, whatever it is shown
+    keeping = plain.applied({"detail": 0.5})
+    expected = plain.denoise(noisy, detail=0.5)
+    assert np.abs(expected[:, 112:] - plain.denoise(noisy)[:, 112:].astype(float)).mean() > 5
+    np.testing.assert_array_equal(keeping.denoise(noisy), expected)
+    np.testing.assert_array_equal(keeping.denoise(noisy, detail=0), plain.denoise(noisy))
+    np.save(tmp_path / "a.npy", noisy)
+    for model, options in ((keeping, {}), (plain, {"detail": 0.5})):
+        denoise_file(model, tmp_path / "a.npy", tmp_path / "b.npy", overwrite=True, **options)
+        np.testing.assert_allclose(np.load(tmp_path / "b.npy").astype(float), expected, atol=1)
+
+
 def test_the_level_of_known_noise_is_found() -> None:
     draw = torch.Generator().manual_seed(0)
     clean = torch.linspace(0.1, 0.9, 256).expand(1, 3, 128, 256)

@@ -49,9 +49,12 @@ def denoise(
         float, typer.Option(help="0 leaves the picture as it is, 1 takes all that the model calls noise.")
     ] = 1.0,
     detail: Annotated[
-        float,
-        typer.Option(help="Put back so much of what was taken where it is surely more than noise, as in textures."),
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            help="0 to 1: put back so much of what was taken where it is surely more than noise, as in textures; default: as the model "
+            "says."
+        ),
+    ] = None,
     report: Annotated[
         bool,
         typer.Option(
@@ -100,7 +103,7 @@ def denoise(
     from unnoise.training.adaptation import parse_length
 
     # before the model is loaded: bad calls answer at once
-    check(strength, detail)
+    check(strength=strength, detail=detail)
     length = parse_length(adapt) if adapt else None
     _check_save_model(save_model, adapt, overwrite)
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite)

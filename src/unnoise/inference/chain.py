@@ -44,6 +44,8 @@ class Settings:
     """Last of all the light is kept, which is done to whole bands rather than in `Chain`."""
     levels: Levels | None = None
     """What a picture is shown as; the views that `Chain` gets have their scale already."""
+    detail: float = 0.0
+    """What `strength.blend` puts back, after `Chain` and the light."""
 
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile < 16:

@@ -26,7 +26,6 @@ def denoise_file(
     overwrite: bool = False,
     progress: Progress | None = None,
     strength: float = 1.0,
-    detail: float = 0.0,
     report: bool = False,
     axes: str | None = None,
     group: int = 1,
@@ -39,7 +38,7 @@ def denoise_file(
         source, target: picture files.
         overwrite: `target` may replace a file.
         progress: called after each tile.
-        strength, detail: as `Model.denoise` takes them.
+        strength: as `Model.denoise` takes it.
         report: write a `Report` beside `target`, as `target.report.png` and `.json` without the suffix of `target`; of a stack, on
             its first picture.
         axes: of arrays in files, as for `images.open`.
@@ -49,7 +48,7 @@ def denoise_file(
     Raises:
         UsageError, UnnoiseError: as `images.open`, `restore_regions` and `images.create` do, naming the file.
     """
-    check(strength, detail)
+    check(strength=strength)
     settings = model.settings(**options)
     judged = None
     with images.open(source, axes=axes) as frames, images.create(target, frames, overwrite=overwrite) as made:
@@ -67,9 +66,9 @@ def denoise_file(
                         group=group,
                     ):
                         restored[rows] = strip
-                blend_arrays(frame, restored, strength, detail, layout=frame.layout, group=group)
+                blend_arrays(frame, restored, strength, settings.detail, layout=frame.layout, group=group)
                 if report and judged is None:
-                    judged = _judged(model, frame, restored, settings, strength, detail)
+                    judged = _judged(model, frame, restored, settings, strength)
                 canvas = made.add(frame)
                 for top in range(0, frame.height, STRIP):
                     canvas[top : top + STRIP] = restored[top : top + STRIP]
@@ -82,9 +81,7 @@ def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | No
     return progress and (lambda done, tiles: progress(index * tiles + done, frames * tiles))
 
 
-def _judged(
-    model: Model, frame: images.Frame, restored: images.Scratch, settings: Settings, strength: float, detail: float
-) -> Report:
+def _judged(model: Model, frame: images.Frame, restored: images.Scratch, settings: Settings, strength: float) -> Report:
     part = middle(frame.height, frame.width)
     together = frame.channels - frame.layout.alpha  # whatever the channels are, the report is of one picture
     before, after = (
@@ -92,4 +89,4 @@ def _judged(
         for pixels in (frame, restored)
     )
     settings = settings.of_picture(frame.layout, frame.dtype)
-    return make(model.network, model.recipe.scheme, before, after, settings, part, strength=strength, detail=detail)
+    return make(model.network, model.recipe.scheme, before, after, settings, part, strength=strength)

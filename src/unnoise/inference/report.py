@@ -58,7 +58,7 @@ class Report:
         found = self.judgement
         if found.gain is None or found.uncertainty is None:
             return "There is too little noise to tell a gain."
-        close = " Structure went with the noise: try --detail." if found.loses_structure else ""
+        close = " Structure went with the noise: try a higher --detail." if found.loses_structure else ""
         return (
             f"Estimated gain {found.gain:.1f} ± {found.uncertainty:.1f} dB, noise level {found.level * 255:.1f} of 255.{close}"
         )
@@ -86,15 +86,15 @@ def make(
     part: Part,
     *,
     strength: float = 1.0,
-    detail: float = 0.0,
 ) -> Report:
     """Judge a restoration; the work of about eight restorations of the part that is judged.
 
     Args:
         network, scheme, settings: as `inference.apply.restore` takes them.
-        noisy, restored: (1, C, H, W) in 0..1, with `settings.levels` on any scale; the result as `strength` and `detail` made it.
+        noisy, restored: (1, C, H, W) in 0..1, with `settings.levels` on any scale; the result as `strength` and `settings.detail`
+            made it.
         part: the rows and columns that these are of the picture, as `middle` gives them.
-        strength, detail: as `strength.blend` takes them.
+        strength: as `strength.blend` takes it.
 
     Raises:
         UsageError: for a batch of pictures.
@@ -107,7 +107,7 @@ def make(
     exact = replace(settings, precision="float32", levels=None)  # the judgement lives on small differences
 
     def again(x: Tensor) -> Tensor:
-        return blend(x, restore(network, scheme, x, exact), strength, detail)
+        return blend(x, restore(network, scheme, x, exact), strength, settings.detail)
 
     unsure, varied = spread(network, scheme, noisy, exact)
     return Report(

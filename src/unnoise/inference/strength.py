@@ -26,20 +26,22 @@ REACH = CELL * (3 * round(WINDOW / CELL) + 1)
 """How far `keep_detail` looks, in pixels. Parts that begin at multiples of `CELL` come out as the whole does."""
 
 
-class Levels(Protocol):
+class NoiseCurve(Protocol):
     """What `keep_detail` asks of a curve of noise by brightness; `ResidualLevel` is one."""
 
     def at(self, restored: Tensor) -> Tensor: ...
 
 
-def check(strength: float, detail: float) -> None:
-    """Raise `UsageError` for shares that are none."""
-    for name, value in (("strength", strength), ("detail", detail)):
-        if not 0 <= value <= 1:
+def check(**shares: float | None) -> None:
+    """Raise `UsageError` for named shares that are none; None is left open, and no error."""
+    for name, value in shares.items():
+        if value is not None and not 0 <= value <= 1:
             raise UsageError(f"The {name} must lie between 0 and 1, got {value:g}.")
 
 
-def blend(noisy: Tensor, restored: Tensor, strength: float = 1.0, detail: float = 0.0, level: Levels | None = None) -> Tensor:
+def blend(
+    noisy: Tensor, restored: Tensor, strength: float = 1.0, detail: float = 0.0, level: NoiseCurve | None = None
+) -> Tensor:
     """A restoration at another strength.
 
     Args:
@@ -51,7 +53,7 @@ def blend(noisy: Tensor, restored: Tensor, strength: float = 1.0, detail: float 
     Raises:
         UsageError: for shares that are not within 0..1.
     """
-    check(strength, detail)
+    check(strength=strength, detail=detail)
     if strength == 0:
         return noisy.clone()
     if detail > 0:
@@ -59,7 +61,7 @@ def blend(noisy: Tensor, restored: Tensor, strength: float = 1.0, detail: float 
     return restored if strength == 1 else noisy.lerp(restored, strength)
 
 
-def keep_detail(noisy: Tensor, restored: Tensor, detail: float, level: Levels) -> Tensor:
+def keep_detail(noisy: Tensor, restored: Tensor, detail: float, level: NoiseCurve) -> Tensor:
     """Put back what was taken where it is more than noise: Wiener's filter on the residual, channels together.
 
     Where the residual's power R around a pixel exceeds `SURE` times the noise's power N at its brightness, structure went with it,

@@ -97,6 +97,9 @@ class Recipe(BaseModel):
     """Whether, and how, the result gets the light of the noisy picture; see `unnoise.light`. No paper does so."""
     levels: Levels | None = None
     """Whether measurements are shown with the range that they have, in training and after; see `unnoise.levels`. No paper does so."""
+    detail: Share = 0.0
+    """How much of what was taken comes back where it is surely more than noise, when `denoise` is not told otherwise; see
+    `inference.strength.keep_detail`. No paper does so."""
     training: Training = Training()
 
     @field_validator("scheme", mode="before")
