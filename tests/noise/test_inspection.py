@@ -218,3 +218,36 @@ def test_twelve_bits_in_sixteen_have_noise_too() -> None:
     assert dim.level == pytest.approx(full.level * 3000 / 65535, rel=0.03)
     assert dim.advice == full.advice is not None
     assert dim.notes == full.notes
+
+
+def test_counts_of_photons_are_told_in_counts() -> None:
+    """A hot pixel does not hide the others; the variance of counts is their mean."""
+    random = np.random.default_rng(0)
+    counts = random.poisson(300 + 5000 * ramp(192)).astype(np.float32)
+    counts[5, 7] = 1e6
+    report = unnoise.inspect(counts)
+    assert report.scale is not None
+    assert report.scale[1] < 6000
+    fit = report.channels[0].fit
+    assert fit is not None
+    assert fit.holds
+    told = fit.on(*report.scale)
+    assert told.a == pytest.approx(1, rel=0.1)
+    assert told.b == pytest.approx(0, abs=300)
+    assert report.level is not None
+    own = report.level * (report.scale[1] - report.scale[0])
+    assert own == pytest.approx(counts[counts < 1e5].mean() ** 0.5, rel=0.05)
+    assert f"{own:.4g} in the picture's own values" in report.level_told()
+    assert unnoise.inspect(torch.from_numpy(counts)) == report
+    assert unnoise.inspect(np.full((40, 40), 300.0)).level == 0
+
+
+def test_an_eight_bit_tensor_is_no_measurement() -> None:
+    grey = np.clip(ramp(192) * 60 + 100 + np.random.default_rng(0).normal(0, 3, (192, 192)), 0, 255).astype(np.uint8)
+    assert unnoise.inspect(torch.from_numpy(grey)).detail == pytest.approx(unnoise.inspect(grey).detail)
+    assert unnoise.inspect(torch.from_numpy(grey)).advice == unnoise.inspect(grey).advice
+
+
+def test_colours_on_another_scale_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"values from 300 to 300.*divide by the white level first\.$"):
+        unnoise.inspect(np.full((40, 40, 3), 300.0))

@@ -175,4 +175,5 @@ def _check_values(colours: Tensor, name: str, *, any_scale: bool) -> None:
     if not math.isfinite(low) or not math.isfinite(high):
         bad = int((~colours.isfinite()).sum())
     if bad or not any_scale:
-        check_range(low, high, bad, name)
+        own = "for measurements let the levels be the picture's own (--levels picture)"
+        check_range(low, high, bad, name, or_else=own)

@@ -31,16 +31,23 @@ def check_array(pixels: Pixels, name: str = "The image", *, any_channels: bool =
         raise UsageError(f"{name} has the shape {shape}, which holds no pixels; give at least one row and one column.")
 
 
-def check_range(low: float, high: float, bad: int, name: str = "The image") -> None:
-    """Refuse with a UsageError floats that are no image in 0..1: `bad` of them not finite, the others from `low` to `high`."""
+def in_range(low: float, high: float) -> bool:
+    """Whether values from `low` to `high` are an image in 0..1 with its noise."""
+    return low >= LOWEST and high <= HIGHEST
+
+
+def check_range(low: float, high: float, bad: int, name: str = "The image", *, or_else: str = "") -> None:
+    """Refuse with a UsageError floats that are no image in 0..1: `bad` of them not finite, the others from `low` to `high`.
+
+    `or_else`: what can be done but to bring them there.
+    """
     if bad:
         values = "value that is" if bad == 1 else "values that are"
         raise UsageError(f"{name} has {bad} {values} NaN or infinite; replace them first, for instance with np.nan_to_num.")
-    if low < LOWEST or high > HIGHEST:
+    if not in_range(low, high):
         raise UsageError(
             f"{name} has values from {low:g} to {high:g}, but floats must lie in 0..1 ({LOWEST:g} to {HIGHEST:g} is let pass); "
-            "subtract the black level and divide by the white level first, or for measurements let the levels be the picture's own "
-            "(--levels picture)."
+            f"subtract the black level and divide by the white level first{or_else and f', or {or_else}'}."
         )
 
 
@@ -72,7 +79,8 @@ def to_depth(pixels: Pixels, depths: Sequence[str], name: str = "The image") -> 
         return rounded.astype(np.uint8)
     finite = np.isfinite(pixels)
     bad = pixels.size - int(np.count_nonzero(finite))
-    check_range(*((math.nan, math.nan) if bad else (float(pixels.min()), float(pixels.max()))), bad, name)
+    ends = (math.nan, math.nan) if bad else (float(pixels.min()), float(pixels.max()))
+    check_range(*ends, bad, name, or_else="write them to TIFF or .npy, which hold floats as they are")
     # float16 cannot hold 65535, and float32 can: widen before scaling
     scaled = np.clip(pixels.astype(np.promote_types(pixels.dtype, np.float32)), 0, 1) * np.iinfo(wanted).max
     return np.asarray(np.rint(scaled), dtype=wanted)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from unnoise.errors import UsageError
 from unnoise.images.picture import Layout
-from unnoise.images.pixels import check_array, check_range
-from unnoise.levels import is_measured, scale_of
+from unnoise.images.pixels import check_array, check_range, in_range
+from unnoise.levels import SAMPLE, Levels, is_measured, scale_of
 from unnoise.noise import advice, blocking, flat_patches
 from unnoise.noise.lags import RADIUS, SIDE
 from unnoise.noise.level_fit import fit_line
@@ -34,21 +34,26 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
     noise and picture can be told apart; cameras that smooth flat places more than others leave more noise in textures.
 
     Args:
-        image: (H, W) or (H, W, C), or a tensor, as `unnoise.Model.denoise` takes them; one picture. Alpha takes no part.
+        image: (H, W) or (H, W, C), or a tensor, as `unnoise.Model.denoise` takes them; one picture. Alpha takes no part. Grey floats
+            may be on any scale, which the report then names.
         name: the subject of error messages, for instance the file.
 
     Raises:
         UsageError: for an image of another kind or shape, or with values that are no numbers.
     """
-    pixels = _colours(image, name)
+    pixels, measures = _colours(image, name)
     height, width, channels = pixels.shape
-    ends = (0, np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else (0, 1)
+    own = _own_scale(pixels, name, any_scale=measures) if pixels.dtype.kind == "f" else None
+    low, high = own or (0, np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1)
+    # Where values have a scale of their own, a detector's white is the highest of them.
+    ends = (pixels.min(), pixels.max()) if own and pixels.min() < pixels.max() else (low, high)
     cut = [[float(np.mean(compare(pixels[..., c], end))) for c in range(channels)] for compare, end in _cuts(ends)]
-    windows = [_unit(pixels[rows, columns]) for rows, columns in _places(height, width)]
+    windows = [((pixels[place] - np.float64(low)) / (high - low)).astype(np.float32) for place in _places(height, width)]
     score, found, offset = blocking.grid_score([window.mean(axis=2) for window in windows])
     facts: dict[str, Any] = {
         "height": height,
         "width": width,
+        "scale": own,
         "black": cut[0],
         "white": cut[1],
         "blocking": score,
@@ -64,13 +69,24 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
         cut_off = max(cut[0][c] + cut[1][c] for c in range(channels)) > flat_patches.CLIPPED
         notes = ["The picture is black or white nearly everywhere, so that its noise cannot be told."] if cut_off else []
         return NoiseReport(**facts, **nothing, level=None if cut_off else 0.0, notes=notes)
-    return NoiseReport(**facts, **_noise(measured, windows, _extent(pixels, windows)))
+    return NoiseReport(**facts, **_noise(measured, windows, _extent(windows) if measures else 1.0))
 
 
-def _extent(pixels: Array, windows: list[Array]) -> float:
-    """The range that the values have where that is what a network is shown, else 1."""
-    if not is_measured(Layout.of(pixels.shape), pixels.dtype):
-        return 1.0
+def _own_scale(pixels: Array, name: str, *, any_scale: bool) -> tuple[float, float] | None:
+    """The range of nearly all floats that lie on a scale of their own; None: they lie in 0..1. Raises UsageError as `inspect` does."""
+    bad = pixels.size - int(np.count_nonzero(np.isfinite(pixels)))
+    low, high = (math.nan, math.nan) if bad else (float(pixels.min()), float(pixels.max()))
+    if bad or not any_scale:
+        check_range(low, high, bad, name)
+    if bad or in_range(low, high):
+        return None
+    step = max(1, math.isqrt(pixels.size // SAMPLE))
+    scale = scale_of(pixels[::step, ::step])
+    return (scale.low, scale.high) if scale else (low - 0.5, low + 0.5)
+
+
+def _extent(windows: list[Array]) -> float:
+    """The range that the values of a measurement have, which is what a network is shown."""
     scale = scale_of(np.concatenate([window.ravel() for window in windows]))
     return scale.high - scale.low if scale else 1.0
 
@@ -122,34 +138,25 @@ def _with_model(settings: advice.Advice) -> advice.Advice:
     )
 
 
-def _cuts(ends: tuple[int, int]) -> list[tuple[Any, int]]:
+def _cuts(ends: tuple[float, float]) -> list[tuple[Any, float]]:
     return [(np.less_equal, ends[0]), (np.greater_equal, ends[1])]
 
 
-def _colours(image: Any, name: str) -> Array:
-    """(H, W, C) of uint8, uint16 or float, in the picture's own range, without alpha."""
+def _colours(image: Any, name: str) -> tuple[Array, bool]:
+    """(H, W, C) of uint8, uint16 or float, in the picture's own range, without alpha; and whether its values are measurements."""
     if not isinstance(image, np.ndarray):
         from unnoise.images import to_tensor
 
-        tensor, _ = to_tensor(image, name=name)
+        tensor, form = to_tensor(image, name=name, levels=Levels())
         if len(tensor) > 1:
             raise UsageError(f"{name} is a batch of {len(tensor)}; inspect one picture at a time.")
         result: Array = tensor[0].permute(1, 2, 0).cpu().numpy()
-        return result
+        return result, is_measured(form.layout, form.dtype)
     check_array(image, name)
     pixels = image if image.ndim == 3 else image[..., None]  # (H, W, C)
     if pixels.shape[2] in (2, 4):
         pixels = pixels[..., :-1]
-    if pixels.dtype.kind == "f":
-        bad = pixels.size - int(np.count_nonzero(np.isfinite(pixels)))
-        low, high = (math.nan, math.nan) if bad else (float(pixels.min()), float(pixels.max()))
-        check_range(low, high, bad, name)
-    return pixels
-
-
-def _unit(pixels: Array) -> Array:
-    scale = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
-    return pixels.astype(np.float32) / np.float32(scale)
+    return pixels, is_measured(Layout.of(image.shape), image.dtype)
 
 
 def _places(height: int, width: int) -> list[tuple[slice, slice]]:

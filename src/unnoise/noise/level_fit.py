@@ -30,6 +30,11 @@ class LineFit(BaseModel):
     holds: bool
     """Whether `error` is at most 10 %."""
 
+    def on(self, zero: float, one: float) -> LineFit:
+        """The same line for values of which `zero` and `one` are 0 and 1 here: where photons are counted, a is then 1."""
+        step = one - zero
+        return self.model_copy(update={"a": step * self.a, "b": step**2 * self.b - step * self.a * zero})
+
 
 def fit_line(curve: Curve) -> LineFit | None:
     """Weighted least squares over the points that are not cut; None where fewer than three are left.

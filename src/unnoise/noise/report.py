@@ -38,6 +38,8 @@ class NoiseReport(BaseModel):
 
     height: int
     width: int
+    scale: tuple[float, float] | None = None
+    """The values that 0 and 1 stand for here, of floats on a scale of their own; None: black and white."""
     level: float | None
     """Standard deviation over all channels, in 0..1; 0: no noise; None: cannot be told, `notes` says why."""
     channels: list[ChannelNoise]
@@ -72,16 +74,37 @@ class NoiseReport(BaseModel):
     def to_json(self) -> str:
         return self.model_dump_json(indent=2)
 
+    @property
+    def shown(self) -> tuple[float, float]:
+        """What people are shown for 0 and 1: steps of 8 bits, or the picture's own values where they have a scale of their own."""
+        return self.scale or (0.0, 255.0)
+
+    @property
+    def unit(self) -> str:
+        return "in the picture's own values" if self.scale else "of 255"
+
+    def level_told(self) -> str:
+        """The noise level in one phrase."""
+        if self.level is None:
+            return "cannot be told"
+        return f"{self._number(self.level * self._step, 2)} {self.unit}"
+
+    @property
+    def _step(self) -> float:
+        return self.shown[1] - self.shown[0]
+
+    def _number(self, value: float, digits: int) -> str:
+        return f"{value:.4g}" if self.scale else f"{value:.{digits}f}"
+
     def table(self) -> Group:
-        """For the terminal; standard deviations in steps of 8 bits."""
+        """For the terminal; brightness and standard deviations in steps of 8 bits, or in the picture's own values."""
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
         facts = Table(show_header=False, box=None)
         facts.add_row("size", f"{self.width}×{self.height}, {len(self.black)} channel{'s' * (len(self.black) > 1)}")
-        level = "cannot be told" if self.level is None else f"{self.level * 255:.2f} of 255"
-        facts.add_row("noise level", level)
+        facts.add_row("noise level", self.level_told())
         if self.autocorrelation is not None:
             facts.add_row("correlation at 1, 2, 3, 4, 6, 8 pixels", "  ".join(f"{self.lag(d):.2f}" for d in (1, 2, 3, 4, 6, 8)))
         facts.add_row("black / white", "  ".join(f"{b:.2%} / {w:.2%}" for b, w in zip(self.black, self.white, strict=True)))
@@ -100,17 +123,24 @@ class NoiseReport(BaseModel):
     def _levels(self) -> Table:
         from rich.table import Table
 
-        table = Table(title="noise by brightness, of 255", title_justify="left")
-        for heading in ("channel", "level", "brightness → level", "variance = a·x + b (0..1)"):
+        table = Table(title=f"noise by brightness, {self.unit}", title_justify="left")
+        for heading in (
+            "channel",
+            "level",
+            "brightness → level",
+            f"variance = a·x + b ({self.unit if self.scale else '0..1'})",
+        ):
             table.add_column(heading)
         for number, channel in enumerate(self.channels):
             points = zip(channel.brightness, channel.sigma, strict=True)
-            fit = channel.fit
+            fit = channel.fit.on(*self.scale) if channel.fit and self.scale else channel.fit
             holds = "" if fit is None else "holds" if fit.holds else "does not hold"
             table.add_row(
                 str(number),
-                f"{channel.level * 255:.2f}",
-                "  ".join(f"{x * 255:.0f} → {sigma * 255:.1f}" for x, sigma in points),
+                self._number(channel.level * self._step, 2),
+                "  ".join(
+                    f"{self._number(self.shown[0] + x * self._step, 0)} → {self._number(s * self._step, 1)}" for x, s in points
+                ),
                 "–" if fit is None else f"a = {fit.a:.2e}, b = {fit.b:.2e}; {holds} ({fit.error:.0%})",
             )
         return table

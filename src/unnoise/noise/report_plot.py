@@ -35,8 +35,7 @@ def draw(report: NoiseReport, *, title: str = "") -> Figure:
 
     figure = Figure(figsize=(11, 8), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
-    level = "cannot be told" if report.level is None else f"{report.level * 255:.2f} of 255"
-    figure.suptitle(f"{title}  ({report.width}×{report.height})   noise level {level}".strip())
+    figure.suptitle(f"{title}  ({report.width}×{report.height})   noise level {report.level_told()}".strip())
     axes = figure.subplots(2, 2)
     _levels(axes[0, 0], report)
     _map(axes[0, 1], report)
@@ -51,16 +50,19 @@ def _ink(report: NoiseReport, number: int) -> str:
 
 
 def _levels(axes: Axes, report: NoiseReport) -> None:
-    axes.set(title="noise by brightness", xlabel="brightness, of 255", ylabel="standard deviation, of 255")
+    zero, one = report.shown
+    axes.set(title="noise by brightness", xlabel=f"brightness, {report.unit}", ylabel=f"standard deviation, {report.unit}")
     for number, channel in enumerate(report.channels):
         ink = _ink(report, number)
-        axes.plot(np.array(channel.brightness) * 255, np.array(channel.sigma) * 255, "o-", color=ink, label=f"channel {number}")
+        brightness, sigma = zero + np.array(channel.brightness) * (one - zero), np.array(channel.sigma) * (one - zero)
+        axes.plot(brightness, sigma, "o-", color=ink, label=f"channel {number}")
         if channel.fit and channel.fit.holds:
             x = np.linspace(channel.brightness[0], channel.brightness[-1], 100)
             line = np.sqrt(np.maximum(channel.fit.a * x + channel.fit.b, 0))
-            axes.plot(x * 255, line * 255, "--", color=ink, linewidth=1, label="√(a·x + b)")
+            axes.plot(zero + x * (one - zero), line * (one - zero), "--", color=ink, linewidth=1, label="√(a·x + b)")
     if report.channels:
-        axes.set_ylim(0, 1.1 * max(max(channel.sigma) for channel in report.channels) * 255 + 0.1)
+        highest = max(max(channel.sigma) for channel in report.channels)
+        axes.set_ylim(0, (1.1 * highest + 0.0004) * (one - zero))
         axes.legend(fontsize="small")
     else:
         _nothing(axes)
