@@ -28,7 +28,8 @@ from unnoise.model import Model
 from unnoise.schemes.borders import within_reflection
 from unnoise.schemes.distillation import Distillation
 from unnoise.schemes.teachers import Teachers, convert
-from unnoise.training.loop import Options, _Run
+from unnoise.training.loop import Run
+from unnoise.training.options import Options
 from unnoise.training.pool import from_arrays
 from unnoise.training.schedule import Length
 
@@ -89,7 +90,7 @@ class Ours:
             overrides["denoiser"] = {"name": METHODS[method].denoiser}
         if recipe.name in TEACHERS:
             overrides["scheme.teachers"] = [str(_teacher(TEACHERS[recipe.name], folder))]
-        self.run = _Run(
+        self.run = Run(
             recipes.load(recipe, overrides),
             Options(folder / "run", Length(steps=1000), device=options.device, compile=options.compile),
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from unnoise.model import Model
     from unnoise.noise.inspection import inspect
     from unnoise.training.adaptation import adapt
-    from unnoise.training.loop import train
+    from unnoise.training.train import train
     from unnoise.zoo import load
 
 __all__ = [
@@ -49,7 +49,7 @@ _HOMES = {
     "evaluate": "unnoise.evaluation",
     "inspect": "unnoise.noise.inspection",
     "load": "unnoise.zoo",
-    "train": "unnoise.training.loop",
+    "train": "unnoise.training.train",
 }
 
 

@@ -18,7 +18,7 @@ from unnoise.ablations import report, runner
 from unnoise.ablations.runner import Settings, run
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.model import Model
-from unnoise.training.loop import Status
+from unnoise.training.options import Status
 
 pytestmark = pytest.mark.usefixtures("tiny")
 

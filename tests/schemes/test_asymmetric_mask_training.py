@@ -13,7 +13,7 @@ from unnoise import recipes
 from unnoise.model import Model
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.asymmetric_mask_tv import total_variation
-from unnoise.training.loop import train
+from unnoise.training.train import train
 
 Pixels = NDArray[np.float32]
 

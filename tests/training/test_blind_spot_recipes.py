@@ -17,7 +17,8 @@ from unnoise import load, recipes
 from unnoise.cli import main
 from unnoise.errors import UsageError
 from unnoise.model import Model
-from unnoise.training.loop import Status, train
+from unnoise.training.options import Status
+from unnoise.training.train import train
 
 SIDE = 32
 HOLES = [1, 3, 5]

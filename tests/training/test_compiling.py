@@ -13,7 +13,7 @@ from unnoise import denoisers, recipes
 from unnoise.errors import UnnoiseError
 from unnoise.recipes.schema import Recipe
 from unnoise.training.compiling import compiler_errors
-from unnoise.training.loop import train
+from unnoise.training.train import train
 
 RECIPE = {
     "denoiser": {"name": "tmbsn", "features": 4, "groups": 1, "blocks": 1},

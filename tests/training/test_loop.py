@@ -14,7 +14,8 @@ from unnoise import recipes
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.model import Model
 from unnoise.recipes.schema import Recipe
-from unnoise.training.loop import Status, train
+from unnoise.training.options import Status
+from unnoise.training.train import train
 
 
 def _scene(seed: int, side: int = 96) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -19,10 +19,10 @@ from unnoise.recipes.schema import Training
 from unnoise.schemes.simulation import Simulation
 from unnoise.schemes.teachers import Lessons, TeacherChoice, engage
 from unnoise.training.batches import Batches
-from unnoise.training.loop import train
 from unnoise.training.mixed_pool import MixedPool
 from unnoise.training.pool import Pool
 from unnoise.training.teacher_cache import TaughtPool, with_targets
+from unnoise.training.train import train
 
 PICTURES = [astronaut()[top : top + 96, left : left + 80] for top, left in ((0, 150), (100, 200), (250, 60))]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -16,9 +17,11 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from unnoise import recipes
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.training.checkpoint import NAME
-from unnoise.training.loop import Status, train
+from unnoise.training.options import Status
+from unnoise.training.train import train
 
 STEPS = 80
 RECIPE = {
@@ -89,8 +92,6 @@ def test_killed_at_a_random_moment(pictures: Path, tmp_path: Path) -> None:
 
 
 def _in_process(pictures: Path, out: Path, **options: object) -> dict[str, torch.Tensor]:
-    from unnoise import recipes
-
     chosen = recipes.validate(RECIPE, "tiny")
     model = train([pictures], chosen, output=out, precision="float32", device="cpu", checkpoint_seconds=0, **options)  # type: ignore[arg-type]
     return {key: value.clone() for key, value in model.network.state_dict().items()}
@@ -122,10 +123,26 @@ def test_nothing_is_overwritten_or_mixed(pictures: Path, tmp_path: Path) -> None
         _in_process(pictures, out, steps=3)
     with pytest.raises(UsageError, match="has the seed 0"):
         _in_process(pictures, out, steps=6, seed=1, resume=True)
-    with pytest.raises(UsageError, match="follows another recipe"):
+    with pytest.raises(UsageError, match=r"follows another recipe \(denoiser\.sizes\.features was 4 and is 128, "):
         train([pictures], "ap-bsn", output=out, resume=True, steps=3)
     with pytest.raises(UsageError, match="no checkpoint to resume from"):
         _in_process(pictures, tmp_path / "empty", resume=True)
+
+
+def test_what_training_does_not_look_at_may_change(pictures: Path, tmp_path: Path) -> None:
+    """Nor does a field stop a run that this version has and the one that began it had not."""
+    out = tmp_path / "out"
+    _in_process(pictures, out, steps=3)
+    state = torch.load(out / NAME, weights_only=True)
+    recipe = json.loads(state["recipe"])
+    del recipe["levels"]
+    torch.save(state | {"recipe": json.dumps(recipe)}, out / NAME)
+    again = RECIPE | {"detail": 0.5, "ensemble": True, "light": "auto"}
+    model = train([pictures], recipes.validate(again, "tiny"), output=out, resume=True, steps=5, device="cpu")
+    assert model.card.steps == 5
+    assert model.recipe.detail == 0.5
+    with pytest.raises(UsageError, match=r"levels\.of was None and is auto\)"):
+        train([pictures], recipes.validate(again | {"levels": "auto"}, "tiny"), output=out, resume=True, steps=5)
 
 
 def test_a_damaged_checkpoint_is_named(pictures: Path, tmp_path: Path) -> None:

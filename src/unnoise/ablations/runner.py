@@ -17,7 +17,8 @@ from unnoise.evaluation import Evaluation, evaluate
 from unnoise.files import make_folder, written_whole
 from unnoise.model import Model
 from unnoise.training import checkpoint
-from unnoise.training.loop import Status, train
+from unnoise.training.options import Status
+from unnoise.training.train import train
 
 SETTINGS, SCORES, MODEL = "ablation.json", "scores.json", "model.safetensors"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from unnoise.inference.files import Report
-    from unnoise.training.loop import Status
+    from unnoise.training.options import Status
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def train(
     from unnoise.cli.progress import training_bar
     from unnoise.inference.precision import choose_device
     from unnoise.recipes import auto
-    from unnoise.training.loop import train as run
+    from unnoise.training.train import train as run
 
     if recipe == auto.NAME:
         found = auto.choose(folders, quick=choose_device(device).type == "cpu")

@@ -29,7 +29,8 @@ from unnoise.inference.precision import choose_device
 from unnoise.model import Model
 from unnoise.noise.probe import noise_level, probe, shaken
 from unnoise.training import checkpoint
-from unnoise.training.loop import Status, train
+from unnoise.training.options import Status
+from unnoise.training.train import train
 
 Array = NDArray[Any]
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import platform
-import signal
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise import denoisers, images, recipes, zoo
@@ -25,17 +18,19 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import make_folder
 from unnoise.inference.precision import choose_device, choose_precision
 from unnoise.model import Model
-from unnoise.recipes import auto
 from unnoise.recipes.schema import Recipe
 from unnoise.training import checkpoint, teacher_cache
 from unnoise.training.batches import Batches, feed
 from unnoise.training.compiling import compile_network, compiler_errors
 from unnoise.training.ema import MovingAverage
+from unnoise.training.interruption import interruptible
 from unnoise.training.logs import Log
+from unnoise.training.machine import accelerator, hardware
 from unnoise.training.mixed_pool import MixedPool
-from unnoise.training.pool import Pool, from_arrays, from_files
+from unnoise.training.options import Options, Status
+from unnoise.training.pool import Pool
 from unnoise.training.preview import side_by_side
-from unnoise.training.schedule import Length, learning_rate
+from unnoise.training.schedule import learning_rate
 
 LOG_EVERY = 20
 """Steps between two rows of the log."""
@@ -43,115 +38,7 @@ PREVIEW_SIDE = 256
 """Side of the preview's crop, in pixels."""
 
 
-@dataclass(frozen=True)
-class Status:
-    """Where a run stands, for progress bars."""
-
-    step: int
-    share: float
-    """Of the run that is over, 0..1."""
-    loss: float
-    images_per_second: float
-    seconds_left: float
-
-
-@dataclass
-class Options:
-    """Everything about a run that is no part of the method. `train` takes each as a keyword."""
-
-    output: Path
-    length: Length
-    seed: int = 0
-    device: str | None = None
-    precision: str | None = None
-    workers: int | None = None
-    """Processes that draw crops ahead; None: none on the CPU, where the network takes all cores anyway, else 4."""
-    compile: bool = False
-    """Run the network by `torch.compile`: quicker steps after a minute or so of compiling; see docs/results/speed.md."""
-    checkpoint_seconds: float = 60.0
-    preview_seconds: float = 300.0
-    command: str = ""
-    """Written into the card."""
-    progress: Callable[[Status], None] | None = None
-    on_message: Callable[[str], None] = field(default=lambda message: None)
-    """Told what a user should know: skipped files, where the run goes on."""
-
-
-def train(
-    pictures: Sequence[str | Path | NDArray[Any]] | str | Path,
-    recipe: str | Path | Recipe,
-    *,
-    output: str | Path,
-    steps: int | None = None,
-    minutes: float | None = None,
-    resume: bool = False,
-    denoiser: str | None = None,
-    start: Model | None = None,
-    **options: Any,
-) -> Model:
-    """Train a model on noisy pictures alone.
-
-    Args:
-        pictures: files and folders, or arrays (H, W) and (H, W, C) of uint8, uint16 or floats in 0..1.
-        recipe: a shipped name, a YAML file, a `Recipe`, or 'auto': by the noise of the pictures, see `recipes.auto`.
-        output: folder for `model.safetensors` (always usable), `checkpoint.pt`, `log.csv`, `tensorboard/` and `previews/`.
-        steps, minutes: the run's length; both: whichever comes first; neither: as the recipe says. The schedule fits itself to it.
-        resume: go on from the checkpoint in `output`, exactly as if the run had never stopped.
-        denoiser: another network in place of the recipe's, at its default sizes.
-        start: begin with the weights of this model, which must have the recipe's network.
-        options: see `Options`.
-
-    Returns:
-        The trained model, with averaged weights where the recipe asks for them.
-
-    Raises:
-        UsageError: nothing to train on, an unknown recipe, an output folder that holds another run.
-        UnnoiseError: the loss is no number any more, a damaged checkpoint, a full disk.
-        KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint has been written.
-    """
-    if steps is not None and steps < 1:
-        raise UsageError(f"A run needs at least one step, got {steps}.")
-    if minutes is not None and not minutes > 0:
-        raise UsageError(f"A run needs more than 0 minutes, got {minutes}.")
-    overrides: dict[str, Any] = {"denoiser": {"name": denoiser}} if denoiser else {}
-    if recipe == auto.NAME:
-        found = auto.choose(pictures, quick=choose_device(options.get("device")).type == "cpu")
-        recipe, overrides = found.recipe, found.overrides | overrides
-    chosen = recipes.load(recipe, overrides)
-    length = Length(steps, minutes) if steps or minutes else Length(steps=chosen.training.steps)
-    run = _Run(chosen, Options(output=Path(output), length=length, **options))
-    saved = _saved_state(run.options.output, resume)  # before the pictures are decoded, which takes long
-    make_folder(run.options.output)
-    sources = [pictures] if isinstance(pictures, str | Path) else list(pictures)
-    channels = run.network.sizes.get("channels", 3)
-    if sources and isinstance(sources[0], np.ndarray):
-        pool = from_arrays(sources, channels, levels=chosen.levels)  # type: ignore[arg-type]
-        described = [f"{len(sources)} arrays"]
-    else:
-        files = images.find_pictures([Path(source) for source in sources], recursive=True)  # type: ignore[arg-type]
-        pool = from_files(files, channels, levels=chosen.levels)
-        described = _by_folder(files)
-    for sentence in pool.skipped:
-        run.options.on_message(f"Skipped: {sentence}")
-    return run.go(pool, described, saved, start)
-
-
-def _by_folder(files: Sequence[Path]) -> list[str]:
-    """'768 pictures of sidd_val/noisy', for the card: it should say what was used, not where it lay."""
-    counts = Counter("/".join(file.absolute().parts[-3:-1]) for file in files)
-    return [f"{count} pictures of {folder}" for folder, count in counts.items()]
-
-
-def _saved_state(output: Path, resume: bool) -> dict[str, Any] | None:
-    saved = checkpoint.load(output)
-    if saved is not None and not resume:
-        raise UsageError(f"{output} already holds a run; add --resume to go on with it, or choose another folder.")
-    if saved is None and resume:
-        raise UsageError(f"{output} holds no checkpoint to resume from; leave out --resume to begin a run.")
-    return saved
-
-
-class _Run:
+class Run:
     """One run of one process: the network, its optimiser and average, and the files they write."""
 
     def __init__(self, recipe: Recipe, options: Options) -> None:
@@ -173,7 +60,7 @@ class _Run:
         self._prepare(saved, start)
         log = Log(self.options.output, self.step) if self.accelerator.is_main_process else None
         try:
-            with _interruptible() as interrupted:
+            with interruptible() as interrupted:
                 self._loop(log, interrupted)
                 self._save()
                 if interrupted.is_set():
@@ -186,7 +73,7 @@ class _Run:
 
     def _prepare(self, saved: dict[str, Any] | None, start: Model | None) -> None:
         training, options = self.recipe.training, self.options
-        self.accelerator = _accelerator(self.device, self.precision)
+        self.accelerator = accelerator(self.device, self.precision)
         self.device = self.accelerator.device
         if saved is None:
             self._begin(start)
@@ -234,12 +121,7 @@ class _Run:
         return MixedPool(taught, self.scheme.simulation) if self.scheme.simulation else taught
 
     def _restore(self, saved: dict[str, Any], optimizer: torch.optim.Optimizer) -> None:
-        if saved["recipe"] != self.recipe.model_dump_json():
-            raise UsageError(
-                f"The run in {self.options.output} follows another recipe; give the same one, or choose another folder."
-            )
-        if saved["seed"] != self.options.seed:
-            raise UsageError(f"The run in {self.options.output} has the seed {saved['seed']}; give the same one.")
+        checkpoint.check(saved, self.recipe, self.options.seed, self.options.output)
         if saved["pool"] != self.pool.fingerprint:
             self.options.on_message("The pictures are not the ones the run began with; it goes on with those given now.")
         self.network.load_state_dict(saved["network"])
@@ -332,7 +214,7 @@ class _Run:
             seed=self.options.seed,
             steps=self.step,
             minutes=round(self.seconds / 60, 2),
-            hardware=_hardware(self.device),
+            hardware=hardware(self.device),
         )
         return Model(network.eval(), self.recipe, card)
 
@@ -366,35 +248,3 @@ class _Run:
         except UnnoiseError as error:  # a machine without pyvips can train from arrays; TensorBoard still gets the picture
             self.options.on_message(str(error))
         log.picture(self.step, pixels)
-
-
-def _accelerator(device: torch.device, precision: torch.dtype) -> Any:
-    from accelerate.accelerator import Accelerator
-    from accelerate.state import AcceleratorState
-
-    # Its state is global and would pin the first run's precision on every later one of the process.
-    AcceleratorState._reset_state(reset_partial_state=True)
-    names = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "no"}
-    return Accelerator(cpu=device.type == "cpu", mixed_precision=names[precision])
-
-
-def _hardware(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{platform.processor() or platform.machine()} CPU, {torch.get_num_threads()} threads"
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into an event, so that the step in progress ends and its checkpoint is written."""
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = {kind: signal.signal(kind, lambda *_: interrupted.set()) for kind in kinds}
-    try:
-        yield interrupted
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)

@@ -1,0 +1,98 @@
+"""`unnoise.train`: from noisy pictures and a recipe to a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unnoise import images, recipes
+from unnoise.errors import UsageError
+from unnoise.files import make_folder
+from unnoise.inference.precision import choose_device
+from unnoise.model import Model
+from unnoise.recipes import auto
+from unnoise.recipes.schema import Recipe
+from unnoise.training import checkpoint
+from unnoise.training.loop import Run
+from unnoise.training.options import Options
+from unnoise.training.pool import from_arrays, from_files
+from unnoise.training.schedule import Length
+
+
+def train(
+    pictures: Sequence[str | Path | NDArray[Any]] | str | Path,
+    recipe: str | Path | Recipe,
+    *,
+    output: str | Path,
+    steps: int | None = None,
+    minutes: float | None = None,
+    resume: bool = False,
+    denoiser: str | None = None,
+    start: Model | None = None,
+    **options: Any,
+) -> Model:
+    """Train a model on noisy pictures alone.
+
+    Args:
+        pictures: files and folders, or arrays (H, W) and (H, W, C) of uint8, uint16 or floats in 0..1.
+        recipe: a shipped name, a YAML file, a `Recipe`, or 'auto': by the noise of the pictures, see `recipes.auto`.
+        output: folder for `model.safetensors` (always usable), `checkpoint.pt`, `log.csv`, `tensorboard/` and `previews/`.
+        steps, minutes: the run's length; both: whichever comes first; neither: as the recipe says. The schedule fits itself to it.
+        resume: go on from the checkpoint in `output`, exactly as if the run had never stopped.
+        denoiser: another network in place of the recipe's, at its default sizes.
+        start: begin with the weights of this model, which must have the recipe's network.
+        options: see `Options`.
+
+    Returns:
+        The trained model, with averaged weights where the recipe asks for them.
+
+    Raises:
+        UsageError: nothing to train on, an unknown recipe, an output folder that holds another run.
+        UnnoiseError: the loss is no number any more, a damaged checkpoint, a full disk.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint has been written.
+    """
+    if steps is not None and steps < 1:
+        raise UsageError(f"A run needs at least one step, got {steps}.")
+    if minutes is not None and not minutes > 0:
+        raise UsageError(f"A run needs more than 0 minutes, got {minutes}.")
+    overrides: dict[str, Any] = {"denoiser": {"name": denoiser}} if denoiser else {}
+    if recipe == auto.NAME:
+        found = auto.choose(pictures, quick=choose_device(options.get("device")).type == "cpu")
+        recipe, overrides = found.recipe, found.overrides | overrides
+    chosen = recipes.load(recipe, overrides)
+    length = Length(steps, minutes) if steps or minutes else Length(steps=chosen.training.steps)
+    run = Run(chosen, Options(output=Path(output), length=length, **options))
+    saved = _saved_state(run.options.output, resume)  # before the pictures are decoded, which takes long
+    make_folder(run.options.output)
+    sources = [pictures] if isinstance(pictures, str | Path) else list(pictures)
+    channels = run.network.sizes.get("channels", 3)
+    if sources and isinstance(sources[0], np.ndarray):
+        pool = from_arrays(sources, channels, levels=chosen.levels)  # type: ignore[arg-type]
+        described = [f"{len(sources)} arrays"]
+    else:
+        files = images.find_pictures([Path(source) for source in sources], recursive=True)  # type: ignore[arg-type]
+        pool = from_files(files, channels, levels=chosen.levels)
+        described = _by_folder(files)
+    for sentence in pool.skipped:
+        run.options.on_message(f"Skipped: {sentence}")
+    return run.go(pool, described, saved, start)
+
+
+def _by_folder(files: Sequence[Path]) -> list[str]:
+    """'768 pictures of sidd_val/noisy', for the card: it should say what was used, not where it lay."""
+    counts = Counter("/".join(file.absolute().parts[-3:-1]) for file in files)
+    return [f"{count} pictures of {folder}" for folder, count in counts.items()]
+
+
+def _saved_state(output: Path, resume: bool) -> dict[str, Any] | None:
+    saved = checkpoint.load(output)
+    if saved is not None and not resume:
+        raise UsageError(f"{output} already holds a run; add --resume to go on with it, or choose another folder.")
+    if saved is None and resume:
+        raise UsageError(f"{output} holds no checkpoint to resume from; leave out --resume to begin a run.")
+    return saved
