@@ -88,9 +88,16 @@ def _entry(method: str, size: str, options: argparse.Namespace, book: Book) -> l
     """The forms of one method on one size, taking turns, for `options.budget` seconds on the wall at most."""
     side = SIZES[size]
     forms = ["plain", "fast"] + (["published"] if options.published else [])
-    likely = {form: _guess(method, form, side**2, book) for form in forms}
+    likely = {form: _guess(method, form, side**2, book, "seconds") for form in forms}
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    forms = [form for form in forms if likely[form] < options.patience and needed_bytes(method, form, side**2) < 0.8 * memory]
+    needed = {
+        form: max(needed_bytes(method, form, side**2), _guess(method, form, side**2, book, "peak MiB") * 2**20)
+        for form in forms
+    }
+    for form in [form for form in forms if form != "fast" and needed[form] > 0.8 * memory]:  # fast works in tiles
+        print(f"{method}, {size}: {form} would take about {needed[form] / 1e9:.0f} GB of memory, and is left out", flush=True)
+        forms.remove(form)
+    forms = [form for form in forms if likely[form] < options.patience]
     workers = {form: Worker(method, form, side, options) for form in forms}
     times: dict[str, list[float]] = {form: [] for form in forms}
     until = time.monotonic() + options.budget
@@ -121,10 +128,10 @@ def _entry(method: str, size: str, options: argparse.Namespace, book: Book) -> l
     return rows
 
 
-def _guess(method: str, form: str, pixels: int, book: Book) -> float:
-    """Seconds that a run will take, by the longest of the smaller sizes; 0 where nothing is known."""
+def _guess(method: str, form: str, pixels: int, book: Book, field: str) -> float:
+    """What a run will take of `field`, by the largest of the smaller sizes; 0 where nothing is known."""
     known = [
-        (SIZES[row["size"]] ** 2, float(row["seconds"])) for row in book.rows if (row["method"], row["form"]) == (method, form)
+        (SIZES[row["size"]] ** 2, float(row[field])) for row in book.rows if (row["method"], row["form"]) == (method, form)
     ]
     smaller = [pair for pair in known if pair[0] < pixels]
     return max(smaller)[1] * pixels / max(smaller)[0] if smaller else 0.0
