@@ -120,7 +120,8 @@ def test_files_come_out_as_arrays_do(tmp_path: Path) -> None:
     images.write(tmp_path / "in.tif", images.Picture(noisy))
     model = unnoise.load("fast")
     denoise_file(model, tmp_path / "in.tif", tmp_path / "out.tif")
-    np.testing.assert_array_equal(images.read(tmp_path / "out.tif").pixels.squeeze(), model.denoise(noisy))
+    written = images.read(tmp_path / "out.tif").pixels.squeeze().astype(int)
+    np.testing.assert_allclose(written, model.denoise(noisy), atol=1)  # of 65535: detail comes back to what was rounded already
 
 
 def test_training_sees_what_the_network_will_see() -> None:

@@ -10,7 +10,8 @@ bends the light, plain places alone can tell: fine detail that was lost is bent 
 Where the noise reaches black or white, the cut-off side of it is missing. There each y counts as no further from r than black or
 white is, and a little: of noise that is as likely above as below the mean is then still right (a Winsorized mean, after Huber,
 "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics, 1964; Foi, "Clipped noisy images", Signal
-Processing, 2009, treats what clipping does to noise).
+Processing, 2009, treats what clipping does to noise). In measurements this is done only where black or white does cut: see
+`unnoise.cut`.
 
 This is our own; no paper of the methods here does it.
 """
@@ -24,12 +25,14 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from unnoise.cut import EVERYWHERE, Cut, cut_of
 from unnoise.levels import is_measured
 
 if TYPE_CHECKING:
     import numpy as np
 
     from unnoise.images import Layout
+    from unnoise.views import View
 
 Curve = Literal["srgb", "linear"]
 
@@ -64,13 +67,17 @@ class Light(BaseModel):
         """With the curve of this kind of picture where it is *auto*."""
         return self.model_copy(update={"curve": curve_of(layout, dtype)}) if self.curve == "auto" else self
 
-    def __call__(self, noisy: Tensor, restored: Tensor) -> Tensor:
+    def __call__(self, noisy: Tensor, restored: Tensor, cut: Cut = EVERYWHERE) -> Tensor:
         """Whole pictures (B, C, H, W) in 0..1 each → `restored` with the light of `noisy`, not clipped."""
         with torch.autocast(noisy.device.type, enabled=False):  # differences of means need more than eight bits
-            offsets = smoothed(self.told(noisy, restored))
+            offsets = smoothed(self.told(noisy, restored, cut))
             return self.added(restored, spread(offsets, 0, offsets.shape[-2], restored.shape[-2:]))
 
-    def told(self, noisy: Tensor, restored: Tensor) -> Tensor:
+    def cut_of(self, view: View) -> Cut:
+        """Where the noise of a picture is cut off, as far as this curve says how its values stand for light."""
+        return cut_of(view) if self.curve == "linear" else EVERYWHERE
+
+    def told(self, noisy: Tensor, restored: Tensor, cut: Cut = EVERYWHERE) -> Tensor:
         """What each cell, from the upper left corner on, tells of the light: (B, C, H, W) each → (2, B, C, ⌈H / CELL⌉, ⌈W / CELL⌉).
 
         First the offset in linear light, times its weight; then the weight, 0..1: the share of the cell that can tell.
@@ -86,23 +93,24 @@ class Light(BaseModel):
         # From the mere mean on, which is too bright where black cuts: from below, steps would be as short as the way to black.
         found = ((seen - start) * share).sum(-1)
         left = torch.arange(len(seen), device=seen.device)
-        for _ in range(STEPS):
-            step, cut = self._step(seen, start + found[left, None], share)
+        for _ in range(STEPS if cut.black or cut.white else 0):
+            step, missing = self._step(seen, start + found[left, None], share, cut)
             found[left] += step
-            cut_off = (cut > 0).nonzero().squeeze(1)  # the others are solved: without a cut it is the mean
+            cut_off = (missing > 0).nonzero().squeeze(1)  # the others are solved: without a cut it is the mean
             left, seen, start, share = (x.index_select(0, cut_off) for x in (left, seen, start, share))
         return torch.stack([found * weight, weight]).reshape(2, *shape)
 
-    def _step(self, seen: Tensor, now: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    def _step(self, seen: Tensor, now: Tensor, share: Tensor, cut: Cut) -> tuple[Tensor, Tensor]:
         """One of Newton's, (cells, pixels) each → how far to go, and which share of the pixels is cut off, (cells) each."""
         # Without `torch.where` and sums of truth values, which take many times as long as arithmetic.
         # Beyond black and white, as floats may be, nothing is cut off.
-        room = F.threshold(self.bound * torch.minimum(now, 1 - now), 0.0, torch.inf)
+        way = torch.minimum(now, 1 - now) if cut.black and cut.white else now if cut.black else 1 - now
+        room = F.threshold(self.bound * way, 0.0, torch.inf)
         missing = seen - now
-        cut = ((missing.abs() - room).sign_().clamp_(min=0) * share).sum(-1)
+        cut_off = ((missing.abs() - room).sign_().clamp_(min=0) * share).sum(-1)
         step = (missing.clamp(-room, room) * share).sum(-1)
         # With more than half cut off, the way is felt rather than known.
-        return step / (1 - (1 + self.bound) * cut).clamp(min=0.35), cut
+        return step / (1 - (1 + self.bound) * cut_off).clamp(min=0.35), cut_off
 
     def added(self, restored: Tensor, offset: Tensor) -> Tensor:
         """Offsets in linear light added: (B, C, H, W) each → the same, coded as `restored` is."""

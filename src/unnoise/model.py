@@ -23,6 +23,7 @@ from unnoise.inference.report import make, middle
 from unnoise.inference.strength import blend_each, check
 from unnoise.recipes.schema import Recipe
 from unnoise.refinement import R3
+from unnoise.views import View
 
 FORMAT = "unnoise model 1"
 APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail"
@@ -140,7 +141,8 @@ class Model:
             restored = restore(self.network, self.recipe.scheme, noisy, settings, progress)
             # Within black and white, or within the input's own range where that reached beyond.
             low, high = (value.item() for value in noisy.aminmax())
-            restored = left_clipped(noisy, restored.clamp_(min(low, 0.0), max(high, 1.0)), clipped(noisy))
+            untouched = clipped(noisy, settings.cut_of(View.of(noisy)))
+            restored = left_clipped(noisy, restored.clamp_(min(low, 0.0), max(high, 1.0)), untouched)
             restored = blend_each(noisy, restored, strength, settings.detail)
             result = form.restore(restored)
         if not report:

@@ -87,5 +87,15 @@ def parts(size: tuple[int, int], side: int, multiple: int = 1) -> Iterator[Part]
             yield slice(top, min(top + side, size[0])), slice(left, min(left + side, size[1]))
 
 
+def spread_windows(size: tuple[int, int], side: int) -> list[Part]:
+    """Windows of one size, evenly over a picture of `size`: at most nine, none wider or higher than `side`."""
+    return [(rows, columns) for rows in _spread(size[0], side) for columns in _spread(size[1], side)]
+
+
+def _spread(length: int, side: int) -> list[slice]:
+    count, side = min(3, -(-length // side)), min(side, length)
+    return [slice(start, start + side) for start in torch.linspace(0, length - side, 2 * count + 1)[1::2].int().tolist()]
+
+
 def _mirrored(stretch: slice, length: int) -> slice:
     return slice(length - stretch.stop, length - stretch.start)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from unnoise.cut import EVERYWHERE, Cut
 from unnoise.denoisers.base import Denoiser
 from unnoise.draws import PlacedDraws
 from unnoise.errors import UsageError
@@ -50,6 +51,10 @@ class Settings:
     def __post_init__(self) -> None:
         if self.tile is not None and self.tile < 16:
             raise UsageError(f"A tile must be at least 16 pixels wide, got {self.tile}.")
+
+    def cut_of(self, view: View) -> Cut:
+        """Where the noise of a picture is cut off; without a light to keep nobody asks, and it is taken to be so at both ends."""
+        return self.light.cut_of(view) if self.light else EVERYWHERE
 
     def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Settings:
         """For a picture of this kind, where that was left open."""

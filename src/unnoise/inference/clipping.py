@@ -5,18 +5,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from unnoise.cut import EVERYWHERE, Cut
+
 REACH = 2
 """Pixels to each side that must be clipped too."""
 
 
-def clipped(noisy: Tensor) -> Tensor:
+def clipped(noisy: Tensor, cut: Cut = EVERYWHERE) -> Tensor:
     """Where a channel is exactly 0, or exactly 1, throughout the 5 × 5 pixels around; (B, C, H, W) each.
+
+    Where `cut` says that 0 is a value like any other, as where photons are counted, it is none of these.
 
     What lies beyond the picture does not count. Where noise is only often clipped, 25 pixels together seldom are, and the mean that
     a network gives there differs from black by less than a twentieth of the noise's level.
     """
     found: Tensor | None = None
-    for value in (0.0, 1.0):
+    for value, cuts in ((0.0, cut.black), (1.0, cut.white)):
+        if not cuts:
+            continue
         here = noisy == value
         if here.any():
             inside = ~_near(_near(~here, -2), -1)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from unnoise.cut import Cut
 from unnoise.light import CELL, RADIUS, Light, smoothed, spread
 from unnoise.views import View
 
@@ -29,6 +30,7 @@ def lit(light: Light, views: Sequence[View], bands: Iterable[Band]) -> Iterator[
         The same in other portions: some rows of cells wait for those below.
     """
     height, width = views[0].size
+    cuts = [light.cut_of(view) for view in views]
     cells = -(-height // CELL)
     waiting: Tensor | None = None  # restored rows, from the first that was not yielded yet
     first = 0  # row of cells that `waiting` begins with
@@ -40,7 +42,8 @@ def lit(light: Light, views: Sequence[View], bands: Iterable[Band]) -> Iterator[
         if whole > solved:
             part = slice(solved * CELL, min(whole * CELL, height))
             noisy = torch.cat([view.read(part, slice(0, width)).cpu() for view in views])  # (N, C, rows, W)
-            told = light.told(noisy, waiting[..., part.start - first * CELL : part.stop - first * CELL, :])
+            restored = waiting[..., part.start - first * CELL : part.stop - first * CELL, :]
+            told = _told(light, noisy, restored, cuts)
             known = told if known is None else torch.cat([known, told], dim=-2)
             solved = whole
         last = cells if solved == cells else solved - RADIUS - 1
@@ -53,6 +56,13 @@ def lit(light: Light, views: Sequence[View], bands: Iterable[Band]) -> Iterator[
             yield slice(first * CELL, first * CELL + count), result
             waiting = waiting[..., count:, :].clone()
             first = last
+
+
+def _told(light: Light, noisy: Tensor, restored: Tensor, cuts: Sequence[Cut]) -> Tensor:
+    """What N pictures tell, each cut off where `cuts` say so: (N, C, rows, W) each → (2, N, C, h, w)."""
+    if len(set(cuts)) == 1:
+        return light.told(noisy, restored, cuts[0])
+    return torch.cat([light.told(noisy[n : n + 1], restored[n : n + 1], cut) for n, cut in enumerate(cuts)], dim=1)
 
 
 def _cut(bands: Iterable[Band], step: int) -> Iterator[Band]:

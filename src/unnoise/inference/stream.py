@@ -98,13 +98,14 @@ def restore_regions(
 
         return View((height, width), fitted).with_scale(settings.levels)
 
+    cut = settings.cut_of(View((height, width), lambda rows, columns: read(rows, columns)[0]))
     views = [view(number) for number in range(len(fit_channels(corner, channels)))]
     for band_rows, band in restore_bands(Chain(network, scheme, settings), views, progress):
         for rows in _strips(band_rows, width):
             noisy, form = read(rows, everything)
             restored = unfit_channels(band[:, :, rows.start - band_rows.start : rows.stop - band_rows.start], noisy.shape)
             first = max(rows.start - REACH, 0)
-            kept = clipped(read(slice(first, min(rows.stop + REACH, height)), everything)[0])[:, :, rows.start - first :]
+            kept = clipped(read(slice(first, min(rows.stop + REACH, height)), everything)[0], cut)[:, :, rows.start - first :]
             restored = left_clipped(noisy, restored.clamp(black, white), kept[:, :, : noisy.shape[2]])
             yield rows, form.restore(restored)
 

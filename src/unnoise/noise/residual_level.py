@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unnoise.noise.probe import between, excess, noise_level
-from unnoise.views import Part
+from unnoise.views import spread_windows
 
 SIDE = 96
 """Side of the windows in which the noise of larger pictures is measured, in pixels; at most nine of them."""
@@ -45,8 +45,8 @@ class ResidualLevel:
 
     @classmethod
     def in_windows(cls, noisy: Tensor, restored: Tensor) -> ResidualLevel:
-        """The same, of large pictures in the windows of `places`."""
-        found = places(*noisy.shape[-2:])
+        """The same, of large pictures in windows of `SIDE`."""
+        found = spread_windows((noisy.shape[-2], noisy.shape[-1]), SIDE)
         return cls.measure(*(torch.cat([x[..., rows, columns] for rows, columns in found], dim=-1) for x in (noisy, restored)))
 
     def at(self, restored: Tensor) -> Tensor:
@@ -55,13 +55,3 @@ class ResidualLevel:
         level = between(values, self.brightness, self.sigma)
         channels, (count, _, height, width) = restored.shape[1], restored.shape
         return level.reshape(channels, count, height, width).transpose(0, 1)  # (B, C, H, W)
-
-
-def places(height: int, width: int) -> list[Part]:
-    """Windows of one size that are spread evenly over a picture."""
-    return [(rows, columns) for rows in _spread(height) for columns in _spread(width)]
-
-
-def _spread(length: int) -> list[slice]:
-    count, side = min(3, -(-length // SIDE)), min(SIDE, length)
-    return [slice(start, start + side) for start in torch.linspace(0, length - side, 2 * count + 1)[1::2].int().tolist()]

@@ -110,8 +110,12 @@ class Teacher:
     def _lit(self, noisy: Tensor, targets: Tensor) -> Tensor:
         """The targets with the light of the noisy images, (K, B, C, H, W) each → the same."""
         assert self.light
-        flat = (convert(x.flatten(0, 1), self.network.value_range, (0.0, 1.0)) for x in (noisy, targets))  # (K·B, C, H, W)
-        return convert(self.light(*flat), (0.0, 1.0), self.network.value_range).reshape(targets.shape)  # (K, B, C, H, W)
+        seen, restored = (
+            convert(x.flatten(0, 1), self.network.value_range, (0.0, 1.0)) for x in (noisy, targets)
+        )  # (K·B, C, H, W)
+        return convert(self.light(seen, restored), (0.0, 1.0), self.network.value_range).reshape(
+            targets.shape
+        )  # (K, B, C, H, W)
 
     def _targets(self, noisy: Tensor, generator: torch.Generator) -> Tensor:
         return within_reflection(lambda x: self._bare(x, generator), noisy, self.pad)

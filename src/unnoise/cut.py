@@ -1,0 +1,61 @@
+"""Where black and white cut noise off, and where zero is a count like any other.
+
+A detector whose values end at 0 shows half of the noise in the dark; what is missing must be allowed for where a mean is to be right. But
+where photons are counted, none is a true value: at a mean of one photon a third of the pixels have none, and to take them for cut off
+would lose nine tenths of a faint picture's light. Counts tell themselves: at a mean of m photons the share exp(−m) has none, and noise
+that is cut off has many more zeros than that. And values below 0 say that nothing was cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unnoise.views import View, spread_windows
+
+SIDE = 256
+"""Side in pixels of the windows that are looked at, of larger pictures nine."""
+BLOCK = 8
+"""Side in pixels of the blocks whose means are compared with their zeros."""
+SMALLEST = 0.001
+"""Quantile of the positive values that is taken for one photon."""
+MANY = 2.0
+"""So many times as many zeros as counts would have are too many."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Whether noise is missing at black, 0, and at white, 1, as values reach no further."""
+
+    black: bool = True
+    white: bool = True
+
+
+EVERYWHERE = Cut()
+"""As it is in photographs."""
+
+
+def cut_of(view: View) -> Cut:
+    """Of a measurement, told from windows of it."""
+    windows = [view.read(*part).float() for part in spread_windows(view.size, SIDE)]  # (1, C, h, w) each
+    lowest, highest = min(x.min().item() for x in windows), max(x.max().item() for x in windows)
+    return Cut(black=lowest >= 0 and _has_too_many_zeros(windows), white=highest <= 1)
+
+
+def _has_too_many_zeros(windows: list[Tensor]) -> bool:
+    """For counts; looked at in the darker half of the blocks, where the stars of a dark sky are not."""
+    means, zeros = (_block_means(x) for x in (windows, [(x <= 0).float() for x in windows]))
+    positive = torch.cat([x.flatten() for x in windows])
+    positive = positive[positive > 0]
+    if not len(positive):
+        return False
+    photon = positive.sort().values[int(SMALLEST * len(positive))]
+    dark = means <= means.median()
+    return bool(zeros[dark].mean() > MANY * torch.exp(-means[dark] / photon).mean())
+
+
+def _block_means(windows: list[Tensor]) -> Tensor:
+    return torch.cat([F.avg_pool2d(x, BLOCK, ceil_mode=True, count_include_pad=False).flatten() for x in windows])
