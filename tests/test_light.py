@@ -145,7 +145,7 @@ def test_bands_come_out_as_the_whole(height: int, width: int, step: int, seed: i
 
 def test_photographs_are_coded_for_display_and_measurements_are_not() -> None:
     assert curve_of(Layout("rgb"), np.dtype("float32")) == "srgb"
-    assert curve_of(Layout("grey"), np.dtype("uint8")) == "srgb"
+    assert curve_of(Layout("grey"), np.dtype("uint8")) == "auto"  # told by the picture, see test_coding
     assert curve_of(Layout("grey"), np.dtype("uint16")) == "linear"
     assert curve_of(Layout("channels"), torch.uint8) == "linear"
     assert Light(curve="srgb").of_picture(Layout("grey"), np.dtype("uint16")).curve == "srgb"

@@ -24,6 +24,11 @@ SMALLEST = 0.001
 """Quantile of the positive values that is taken for one photon."""
 MANY = 2.0
 """So many times as many zeros as counts would have are too many."""
+LOPSIDED = 0.62
+"""Square of the spread of positive values against their mean. Of noise that black cuts it is at most 0.57, that of half a Gaussian; few
+photons beside an amplifier's noise have more, and what the mean of these needs is not to have their larger half cut back."""
+POSITIVE = 8
+"""So many positive values tell a block's spread."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,19 @@ def _has_too_many_zeros(windows: list[Tensor]) -> bool:
         return False
     photon = positive.sort().values[int(SMALLEST * len(positive))]
     dark = means <= means.median()
-    return bool(zeros[dark].mean() > MANY * torch.exp(-means[dark] / photon).mean())
+    few = zeros[dark].mean() <= MANY * torch.exp(-means[dark] / photon).mean()
+    return not few and not _is_lopsided(windows, dark)
+
+
+def _is_lopsided(windows: list[Tensor], dark: Tensor) -> bool:
+    positive = [x.clamp(min=0) for x in windows]
+    share = _block_means([(x > 0).float() for x in windows])[dark]
+    total, squares = _block_means(positive)[dark], _block_means([x.square() for x in positive])[dark]
+    enough = share >= POSITIVE / BLOCK**2
+    if not enough.any():
+        return False
+    spread = squares * share / total.square().clamp(min=1e-30) - 1
+    return bool(spread[enough].median() > LOPSIDED)
 
 
 def _block_means(windows: list[Tensor]) -> Tensor:

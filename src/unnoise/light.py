@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from unnoise.coding import is_in_proportion
 from unnoise.cut import EVERYWHERE, Cut, cut_of
 from unnoise.levels import is_measured
 
@@ -58,14 +59,20 @@ class Light(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     curve: Literal["auto", "srgb", "linear"] = "auto"
-    """How values stand for light: by the curve of sRGB, or in proportion; *auto*: see `curve_of`."""
+    """How values stand for light: by the curve of sRGB, or in proportion; *auto*: see `curve_of` and `of_view`."""
     bound: Annotated[float, Field(gt=0)] = 1.1
     """Values count as no further away than so many times the way to black or white. Above 1, as the noise of few photons reaches
     further up than down; chosen on the validation scenes of SIDD."""
 
     def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Light:
-        """With the curve of this kind of picture where it is *auto*."""
+        """With the curve of this kind of picture where it is *auto*, and the kind tells it."""
         return self.model_copy(update={"curve": curve_of(layout, dtype)}) if self.curve == "auto" else self
+
+    def of_view(self, view: View) -> Light:
+        """With the curve of this picture where its kind did not tell it: by its noise, see `unnoise.coding`."""
+        if self.curve != "auto":
+            return self
+        return self.model_copy(update={"curve": "linear" if is_in_proportion(view) else "srgb"})
 
     def __call__(self, noisy: Tensor, restored: Tensor, cut: Cut = EVERYWHERE) -> Tensor:
         """Whole pictures (B, C, H, W) in 0..1 each → `restored` with the light of `noisy`, not clipped."""
@@ -135,9 +142,9 @@ def _power(x: Tensor, exponent: float) -> Tensor:
     return x.log2_().mul_(exponent).exp2_()
 
 
-def curve_of(layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Curve:
-    """Measurements are in proportion to light, other pictures coded for display."""
-    return "linear" if is_measured(layout, dtype) else "srgb"
+def curve_of(layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Literal["auto"] | Curve:
+    """Measurements are in proportion to light, colours coded for display; grey of 8 bits may be either."""
+    return "linear" if is_measured(layout, dtype) else "auto" if layout.colours == "grey" else "srgb"
 
 
 def smoothed(told: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ class Settings:
 
     def cut_of(self, view: View) -> Cut:
         """Where the noise of a picture is cut off; without a light to keep nobody asks, and it is taken to be so at both ends."""
-        return self.light.cut_of(view) if self.light else EVERYWHERE
+        return self.light.of_view(view).cut_of(view) if self.light else EVERYWHERE
 
     def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Settings:
         """For a picture of this kind, where that was left open."""

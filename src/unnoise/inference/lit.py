@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,7 +31,9 @@ def lit(light: Light, views: Sequence[View], bands: Iterable[Band]) -> Iterator[
         The same in other portions: some rows of cells wait for those below.
     """
     height, width = views[0].size
-    cuts = [light.cut_of(view) for view in views]
+    keepers = [Keeper.of(light, view) for view in views]
+    if len(set(keepers)) == 1:
+        keepers = keepers[:1]  # all at once
     cells = -(-height // CELL)
     waiting: Tensor | None = None  # restored rows, from the first that was not yielded yet
     first = 0  # row of cells that `waiting` begins with
@@ -43,7 +46,7 @@ def lit(light: Light, views: Sequence[View], bands: Iterable[Band]) -> Iterator[
             part = slice(solved * CELL, min(whole * CELL, height))
             noisy = torch.cat([view.read(part, slice(0, width)).cpu() for view in views])  # (N, C, rows, W)
             restored = waiting[..., part.start - first * CELL : part.stop - first * CELL, :]
-            told = _told(light, noisy, restored, cuts)
+            told = torch.cat([k.light.told(x, y, k.cut) for k, x, y in _each(keepers, noisy, restored)], dim=1)
             known = told if known is None else torch.cat([known, told], dim=-2)
             solved = whole
         last = cells if solved == cells else solved - RADIUS - 1
@@ -52,17 +55,28 @@ def lit(light: Light, views: Sequence[View], bands: Iterable[Band]) -> Iterator[
             top = max(first - 1 - RADIUS, 0)  # what is further up or down does not reach these rows
             offsets = smoothed(known[..., top : last + 1 + RADIUS, :])
             offset = spread(offsets, first - top, last - top, (height - top * CELL, width))
-            result = light.added(waiting[..., :count, :], offset)
-            yield slice(first * CELL, first * CELL + count), result
+            kept = [k.light.added(x, y) for k, x, y in _each(keepers, waiting[..., :count, :], offset)]
+            yield slice(first * CELL, first * CELL + count), torch.cat(kept)
             waiting = waiting[..., count:, :].clone()
             first = last
 
 
-def _told(light: Light, noisy: Tensor, restored: Tensor, cuts: Sequence[Cut]) -> Tensor:
-    """What N pictures tell, each cut off where `cuts` say so: (N, C, rows, W) each → (2, N, C, h, w)."""
-    if len(set(cuts)) == 1:
-        return light.told(noisy, restored, cuts[0])
-    return torch.cat([light.told(noisy[n : n + 1], restored[n : n + 1], cut) for n, cut in enumerate(cuts)], dim=1)
+class Keeper(NamedTuple):
+    """What one picture's light is kept by."""
+
+    light: Light
+    cut: Cut
+
+    @classmethod
+    def of(cls, light: Light, view: View) -> Keeper:
+        light = light.of_view(view)
+        return cls(light, light.cut_of(view))
+
+
+def _each(keepers: Sequence[Keeper], one: Tensor, other: Tensor) -> Iterator[tuple[Keeper, Tensor, Tensor]]:
+    """Each keeper and its pictures of (N, C, H, W): one picture each, or all if there is but one keeper."""
+    share = len(one) // len(keepers)
+    return zip(keepers, torch.split(one, share), torch.split(other, share), strict=True)
 
 
 def _cut(bands: Iterable[Band], step: int) -> Iterator[Band]:
