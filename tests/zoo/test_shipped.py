@@ -79,6 +79,17 @@ def test_models_on_white_noise_of_an_instrument(name: str, iso: float, least: fl
     assert after > before + least
 
 
+@pytest.mark.parametrize("name", ["default", "fast", "default-sidd"])
+@pytest.mark.parametrize(("photons", "least"), [(5, 13.0), (20, 15.0)])
+def test_models_on_counts_of_photons(name: str, photons: float, least: float) -> None:
+    clean = cell()[200:456, 100:356] / 255 * photons
+    counts = np.random.default_rng(0).poisson(clean).astype(np.float32)
+    before, after = (
+        peak_signal_noise_ratio(clean, pixels, data_range=photons) for pixels in (counts, unnoise.load(name).denoise(counts))
+    )
+    assert after > before + least
+
+
 def test_denoise_keeps_its_model_between_calls() -> None:
     picture = np.zeros((8, 8, 3), np.uint8)
     assert unnoise.denoise(picture).shape == picture.shape

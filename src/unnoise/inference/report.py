@@ -102,9 +102,9 @@ def make(
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
     scale = measured(View.of(noisy)) if settings.levels else None
-    if scale:  # as the network sees them, so that a dim measurement can be seen in the report too
-        noisy, restored = scale.seen(noisy), scale.seen(restored)
-    exact = replace(settings, precision="float32", levels=None)  # the judgement lives on small differences
+    if scale:  # so that a dim measurement can be seen in the report too
+        noisy, restored = scale.unit(noisy), scale.unit(restored)
+    exact = replace(settings, precision="float32")  # the judgement lives on small differences
 
     def again(x: Tensor) -> Tensor:
         return blend(x, restore(network, scheme, x, exact), strength, settings.detail)
