@@ -14,7 +14,9 @@ from reference import data_dir
 from unnoise import images
 from unnoise.coding import is_in_proportion
 from unnoise.inference.one_file import denoise_file
+from unnoise.levels import Levels
 from unnoise.noise import Camera
+from unnoise.training.pool import from_arrays
 from unnoise.views import View
 
 SCENES = [camera()[100:356, 100:356] / 255, moon()[:256, :256] / 255, cell()[100:356, 100:356] / 255]
@@ -65,3 +67,15 @@ def test_an_eight_bit_picture_of_counts_keeps_their_sum(tmp_path: Path) -> None:
     images.write(tmp_path / "in.png", images.Picture(noisy))
     denoise_file(model, tmp_path / "in.png", tmp_path / "out.png")
     np.testing.assert_allclose(images.read(tmp_path / "out.png").pixels.squeeze().astype(int), restored, atol=1)
+
+
+def test_training_and_restoring_show_counts_of_eight_bits_alike() -> None:
+    noisy = _counted(SCENES[2], 40)
+    photograph = (SCENES[0] * 255).astype(np.uint8)
+    pool = from_arrays([noisy, photograph], 3, levels=Levels())
+    view = View.of(images.to_tensor(noisy)[0]).with_scale(Levels())
+    assert view.scale is not None
+    expected = view.scale.seen(view.read(slice(None), slice(None)))[0, 0].numpy()
+    np.testing.assert_allclose(pool.pictures[0][..., 0], expected, atol=1e-6)
+    assert pool.pictures[1].dtype == np.uint8
+    np.testing.assert_array_equal(pool.pictures[1][..., 0], photograph)

@@ -47,11 +47,19 @@ class Levels(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     of: Literal["auto", "picture"] = "auto"
-    """*picture*: of every picture; *auto*: of measurements, see `is_measured`."""
+    """*picture*: of every picture; *auto*: of measurements, see `is_measured` and, for grey of 8 bits, `unnoise.coding`."""
 
     def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Levels | None:
-        """What a picture of this kind asks for; None: it is shown as it is."""
-        return Levels(of="picture") if self.of == "picture" or is_measured(layout, dtype) else None
+        """What a picture of this kind asks for; None: it is shown as it is. *auto* is left where the kind does not tell it."""
+        if self.of == "picture" or is_measured(layout, dtype):
+            return Levels(of="picture")
+        return self if layout.colours == "grey" else None
+
+    def of_view(self, view: View) -> Scale | None:
+        """The scale of a picture, all channels together; None: it is shown as it is."""
+        from unnoise.coding import is_in_proportion
+
+        return measured(view) if self.of == "picture" or is_in_proportion(view) else None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from unnoise.levels import Levels, Scale, measured
+from unnoise.levels import Levels, Scale
 
 Part = tuple[slice, slice]
 """Rows and columns of a picture, each from a start to a stop."""
@@ -32,7 +32,7 @@ class View:
 
     def with_scale(self, levels: Levels | None) -> View:
         """The picture with the scale that `levels` ask for."""
-        return replace(self, scale=measured(self)) if levels else self
+        return replace(self, scale=levels.of_view(self)) if levels else self
 
     def flipped(self) -> View:
         """The picture with left and right exchanged; see `flipped`."""

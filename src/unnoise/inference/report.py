@@ -17,7 +17,6 @@ from unnoise.files import written_whole
 from unnoise.inference.apply import Settings, restore
 from unnoise.inference.spread import spread
 from unnoise.inference.strength import blend
-from unnoise.levels import measured
 from unnoise.noise.judging import Judgement, judge
 from unnoise.noise.structure import correlation_map
 from unnoise.schemes.base import Scheme
@@ -101,7 +100,7 @@ def make(
     """
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
-    scale = measured(View.of(noisy)) if settings.levels else None
+    scale = settings.levels.of_view(View.of(noisy)) if settings.levels else None
     if scale:  # so that a dim measurement can be seen in the report too
         noisy, restored = scale.unit(noisy), scale.unit(restored)
     exact = replace(settings, precision="float32")  # the judgement lives on small differences

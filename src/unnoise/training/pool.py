@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Layout
-from unnoise.levels import Levels, scale_of
+from unnoise.levels import Levels
+from unnoise.views import View
 
 Pixels = NDArray[Any]
 MEMORY = 4 * 2**30
@@ -149,11 +150,14 @@ def _read(file: Path) -> list[Pixels]:
 def _usable(pixels: Pixels, channels: int, name: str, levels: Levels | None) -> Pixels:
     picture = _with_channels(pixels, channels, name)
     layout = Layout.of((*pixels.shape, 1)[:3])
-    if levels is None or levels.of_picture(layout, pixels.dtype) is None:
+    levels = levels.of_picture(layout, pixels.dtype) if levels else None
+    if levels is None:
         return picture
-    unit = as_unit(picture)
-    scale = scale_of(unit[..., 0])  # a measurement is grey: the others are copies
-    return scale.seen(torch.from_numpy(unit)).numpy() if scale else unit
+    unit = torch.from_numpy(as_unit(picture))
+    scale = levels.of_view(View.of(unit[..., 0][None, None]))  # a measurement is grey: the others are copies
+    if scale is None:
+        return unit.numpy() if levels.of == "picture" else picture
+    return scale.seen(unit).numpy()
 
 
 def _with_channels(pixels: Pixels, channels: int, name: str) -> Pixels:
