@@ -13,3 +13,7 @@ class UsageError(UnnoiseError, ValueError):
     """The call itself was wrong: an unknown name, a missing file, a value out of range. The command line exits with 2."""
 
     exit_status = 2
+
+
+class UnnoiseWarning(UserWarning):
+    """What a user should know of a result that is as good as it can be; the command line prints it as one sentence."""

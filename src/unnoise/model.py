@@ -20,6 +20,7 @@ from unnoise.inference.apply import Settings, restore
 from unnoise.inference.clipping import clipped, left_clipped
 from unnoise.inference.precision import choose_device
 from unnoise.inference.report import make, middle
+from unnoise.inference.steps import warn_of_few_steps
 from unnoise.inference.strength import blend_each, check
 from unnoise.recipes.schema import Recipe
 from unnoise.refinement import R3
@@ -132,6 +133,8 @@ class Model:
         if report and len(noisy) != 1:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
         settings = settings.of_picture(form.layout, form.dtype)
+        if settings.measures and form.white:
+            warn_of_few_steps(View.of(noisy), form.white, "The image")
         if strength == 0:
             restored, result = (
                 noisy,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from typing import TextIO
 
 import typer
 
 from unnoise.cli import benchmark, denoise, evaluate, import_, inspect, models, recipes, train
-from unnoise.errors import UnnoiseError
+from unnoise.errors import UnnoiseError, UnnoiseWarning
+
+_showwarning = warnings.showwarning
 
 app = typer.Typer(
     name="unnoise",
@@ -38,6 +42,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 def main() -> None:
     """Run the command line: exit status 0, 1 for a failure, 2 for bad use, 130 after Ctrl-C; no traceback for either."""
+    warnings.showwarning = _warn
     try:
         app()
     except UnnoiseError as error:
@@ -52,6 +57,21 @@ def main() -> None:
     except MemoryError:
         _complain("There is not enough memory for this; give a smaller --tile.")
         sys.exit(1)
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Ours as a sentence, without the line of code that it comes from."""
+    if issubclass(category, UnnoiseWarning):
+        _complain(str(message))
+    else:
+        _showwarning(message, category, filename, lineno, file, line)
 
 
 def _complain(sentence: str) -> None:

@@ -40,6 +40,11 @@ class Form:
     layout: Layout
     """What the channels are."""
 
+    @property
+    def white(self) -> int:
+        """The whole number that is 1; 0 for floats."""
+        return WHITE.get(_name(self.dtype), 0)
+
     def restore(self, tensor: Tensor) -> Any:
         """Turn (B, C, H, W) in 0..1, of any float type and device, into an array or tensor like the one that was given.
 

@@ -52,6 +52,11 @@ class Settings:
         if self.tile is not None and self.tile < 16:
             raise UsageError(f"A tile must be at least 16 pixels wide, got {self.tile}.")
 
+    @property
+    def measures(self) -> bool:
+        """Whether the picture is shown with its own range, whatever it is."""
+        return self.levels is not None and self.levels.of == "picture"
+
     def cut_of(self, view: View) -> Cut:
         """Where the noise of a picture is cut off; without a light to keep nobody asks, and it is taken to be so at both ends."""
         return self.light.of_view(view).cut_of(view) if self.light else EVERYWHERE

@@ -15,6 +15,7 @@ from unnoise.inference.apply import fit_channels, unfit_channels
 from unnoise.inference.bands import Progress, restore_bands
 from unnoise.inference.chain import Chain, Settings
 from unnoise.inference.clipping import REACH, clipped, left_clipped
+from unnoise.inference.steps import warn_of_few_steps
 from unnoise.schemes.base import Scheme
 from unnoise.views import View
 
@@ -98,7 +99,10 @@ def restore_regions(
 
         return View((height, width), fitted).with_scale(settings.levels)
 
-    cut = settings.cut_of(View((height, width), lambda rows, columns: read(rows, columns)[0]))
+    whole = View((height, width), lambda rows, columns: read(rows, columns)[0])
+    if settings.measures and form.white:
+        warn_of_few_steps(whole, form.white, name)
+    cut = settings.cut_of(whole)
     views = [view(number) for number in range(len(fit_channels(corner, channels)))]
     for band_rows, band in restore_bands(Chain(network, scheme, settings), views, progress):
         for rows in _strips(band_rows, width):
