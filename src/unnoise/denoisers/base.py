@@ -46,6 +46,11 @@ class Denoiser(nn.Module):
         result: Tensor = self(x)[..., *wanted]
         return result
 
+    @property
+    def spares_halo(self) -> bool:
+        """Whether `part` works out less than the whole."""
+        return type(self).part is not Denoiser.part
+
     def initialize(self, kind: Initialization) -> None:
         """Draw the weights anew: *default* leaves what the constructor drew, as published; *he*: see `initialize_he`."""
         if kind == "he":

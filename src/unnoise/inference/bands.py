@@ -28,6 +28,8 @@ SHARE = 0.6
 """Of the free memory, what we take at most."""
 ENOUGH = {"cpu": 320 * 2**20, "mps": 2**30, "cuda": 8 * 2**30}
 """Bytes beyond which larger tiles save little, unless the halo is so large that they do."""
+AMPLE = {"cpu": 2 * 2**30, "mps": 4 * 2**30, "cuda": 8 * 2**30}
+"""Bytes up to which tiles grow so that less of a halo is worked out, where the network cannot spare it."""
 RAMP = 32
 """Half of the width in which neighbouring tiles pass into each other if the network sees without bound, in pixels."""
 SMALLEST = 16
@@ -162,8 +164,11 @@ def _side(chain: Chain, size: tuple[int, int]) -> int:
     usable = SHARE * free_memory(chain.device)
     per_pixel = chain.bytes_per_pixel()
     if chain.is_finite:
-        # A core of four halos keeps what is computed twice within about the core's own work.
-        usable = min(usable, max(ENOUGH[chain.device.type], per_pixel * (6 * chain.halo) ** 2))
+        # A core of four halos keeps what is computed twice within about the core's own work, one of sixteen within a quarter of it.
+        wide = per_pixel * (6 * chain.halo) ** 2
+        if not chain.network.spares_halo:
+            wide = max(wide, min(AMPLE[chain.device.type], per_pixel * (18 * chain.halo) ** 2))
+        usable = min(usable, max(ENOUGH[chain.device.type], wide))
     if pixels * per_pixel <= usable and (chain.is_finite or pixels <= WHOLE):
         return longest
     side = int(math.sqrt(usable / per_pixel)) - 2 * chain.halo
