@@ -28,7 +28,7 @@ SHARE = 0.6
 """Of the free memory, what we take at most."""
 ENOUGH = {"cpu": 320 * 2**20, "mps": 2**30, "cuda": 8 * 2**30}
 """Bytes beyond which larger tiles save little, unless the halo is so large that they do."""
-AMPLE = {"cpu": 2 * 2**30, "mps": 4 * 2**30, "cuda": 8 * 2**30}
+AMPLE = {"cpu": 3 * 2**30, "mps": 4 * 2**30, "cuda": 8 * 2**30}
 """Bytes up to which tiles grow so that less of a halo is worked out, where the network cannot spare it."""
 RAMP = 32
 """Half of the width in which neighbouring tiles pass into each other if the network sees without bound, in pixels."""
