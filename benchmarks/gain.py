@@ -2,8 +2,8 @@
 
     python benchmarks/gain.py default --data sidd-val:../shared/data/sidd_val polyu:../shared/data/polyu --limit 24 --out gain.csv
 
-Both gains are of the middle of each picture, `--crop` pixels a side, in float32 and without refinement. The light is kept as the model's
-recipe says.
+Both gains are of the middle of each picture, `--crop` pixels a side, in float32 and without refinement. The light is kept, and detail comes
+back, as the model's recipe says.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from rows import keep, tell
 from unnoise import images
 from unnoise.data import open_set
 from unnoise.inference.apply import restore
+from unnoise.inference.strength import blend
 from unnoise.noise.judging import judge
 
 Rows = list[dict[str, Any]]
@@ -59,7 +60,7 @@ def check(model: unnoise.Model, noisy: Tensor, clean: Tensor) -> dict[str, Any]:
     settings = model.settings(refine=False, precision="float32").of_picture(images.Layout("rgb"), torch.uint8)
 
     def again(x: Tensor) -> Tensor:
-        return restore(model.network, model.recipe.scheme, x, settings)
+        return blend(x, restore(model.network, model.recipe.scheme, x, settings), detail=settings.detail)
 
     restored = again(noisy)
     found = judge(noisy, restored, again)
