@@ -2,8 +2,8 @@
 
     python benchmarks/gain.py default --data sidd-val:../shared/data/sidd_val polyu:../shared/data/polyu --limit 24 --out gain.csv
 
-Both gains are of the middle of each picture, `--crop` pixels a side, in float32 and without refinement. The light is kept, and detail comes
-back, as the model's recipe says.
+Both gains are of the middle of each picture, `--crop` pixels a side, in float32 and without refinement. The light is kept, and
+detail comes back, as the model's recipe says.
 """
 
 from __future__ import annotations
