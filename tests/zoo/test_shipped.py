@@ -80,7 +80,7 @@ def test_models_on_white_noise_of_an_instrument(name: str, iso: float, least: fl
 
 
 @pytest.mark.parametrize("name", ["default", "fast", "default-sidd"])
-@pytest.mark.parametrize(("photons", "least"), [(5, 16.0), (20, 17.4)])
+@pytest.mark.parametrize(("photons", "least"), [(5, 16.0), (20, 16.7)])
 def test_models_on_counts_of_photons(name: str, photons: float, least: float) -> None:
     clean = cell()[200:456, 100:356] / 255 * photons
     counts = np.random.default_rng(0).poisson(clean).astype(np.float32)
