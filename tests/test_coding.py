@@ -12,7 +12,7 @@ from skimage.data import camera, cell, moon
 import unnoise
 from reference import data_dir
 from unnoise import images
-from unnoise.coding import is_in_proportion
+from unnoise.coding import is_in_proportion, shown
 from unnoise.inference.one_file import denoise_file
 from unnoise.levels import Levels
 from unnoise.noise import Camera
@@ -73,7 +73,7 @@ def test_training_and_restoring_show_counts_of_eight_bits_alike() -> None:
     noisy = _counted(SCENES[2], 40)
     photograph = (SCENES[0] * 255).astype(np.uint8)
     pool = from_arrays([noisy, photograph], 3, levels=Levels())
-    view = View.of(images.to_tensor(noisy)[0]).with_scale(Levels())
+    view = shown(View.of(images.to_tensor(noisy)[0]), Levels())
     assert view.scale is not None
     expected = view.scale.seen(view.read(slice(None), slice(None)))[0, 0].numpy()
     np.testing.assert_allclose(pool.pictures[0][..., 0], expected, atol=1e-6)

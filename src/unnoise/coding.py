@@ -7,14 +7,15 @@ evens it out, and more; noise of one strength everywhere, as of an amplifier, li
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.views import View, spread_windows
+from unnoise.levels import Levels, measured
+from unnoise.views import View
 
-SIDE = 256
-"""Side in pixels of the windows that are looked at, of larger pictures nine."""
 BLOCK = 8
 """Side in pixels of the blocks in which noise and brightness are measured."""
 BINS = 8
@@ -33,7 +34,7 @@ nine of ten photographs of SIDD and PolyU in grey less than 0.4."""
 
 def is_in_proportion(view: View) -> bool:
     """Whether noise grows with brightness as that of light does; no where it cannot be told."""
-    brightness, noise = _blocks([view.read(*part).float() for part in spread_windows(view.size, SIDE)])
+    brightness, noise = _blocks(view.windows())
     if len(brightness) < 2 * FEW:
         return False
     order = brightness.argsort()
@@ -44,6 +45,18 @@ def is_in_proportion(view: View) -> bool:
         return False
     x = x - x.mean()
     return bool((x * y.log()).mean() / x.square().mean() > STEEP)
+
+
+def settled(levels: Levels | None, view: View) -> Levels | None:
+    """What this very picture asks for, where its kind (`Levels.of_picture`) left that open; None: it is shown as it is."""
+    if levels is None or levels.of == "picture":
+        return levels
+    return Levels(of="picture") if is_in_proportion(view) else None
+
+
+def shown(view: View, levels: Levels | None) -> View:
+    """The picture with the scale by which a network is to see it."""
+    return replace(view, scale=measured(view)) if settled(levels, view) else view
 
 
 def _blocks(windows: list[Tensor]) -> tuple[Tensor, Tensor]:

@@ -14,10 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.views import View, spread_windows
+from unnoise.views import View
 
-SIDE = 256
-"""Side in pixels of the windows that are looked at, of larger pictures nine."""
 BLOCK = 8
 """Side in pixels of the blocks whose means are compared with their zeros."""
 SMALLEST = 0.001
@@ -45,7 +43,7 @@ EVERYWHERE = Cut()
 
 def cut_of(view: View) -> Cut:
     """Of a measurement, told from windows of it."""
-    windows = [view.read(*part).float() for part in spread_windows(view.size, SIDE)]  # (1, C, h, w) each
+    windows = view.windows()
     lowest, highest = min(x.min().item() for x in windows), max(x.max().item() for x in windows)
     return Cut(black=lowest >= 0 and _has_too_many_zeros(windows), white=highest <= 1)
 

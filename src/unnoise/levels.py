@@ -55,12 +55,6 @@ class Levels(BaseModel):
             return Levels(of="picture")
         return self if layout.colours == "grey" else None
 
-    def of_view(self, view: View) -> Scale | None:
-        """The scale of a picture, all channels together; None: it is shown as it is."""
-        from unnoise.coding import is_in_proportion
-
-        return measured(view) if self.of == "picture" or is_in_proportion(view) else None
-
 
 @dataclass(frozen=True)
 class Scale:

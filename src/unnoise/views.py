@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from unnoise.levels import Levels, Scale
+from unnoise.levels import Scale
 
 Part = tuple[slice, slice]
 """Rows and columns of a picture, each from a start to a stop."""
@@ -30,9 +30,9 @@ class View:
         """A picture that is in memory, (B, C, H, W)."""
         return cls((picture.shape[-2], picture.shape[-1]), lambda rows, columns: picture[..., rows, columns])
 
-    def with_scale(self, levels: Levels | None) -> View:
-        """The picture with the scale that `levels` ask for."""
-        return replace(self, scale=levels.of_view(self)) if levels else self
+    def windows(self, side: int = 256) -> list[Tensor]:
+        """Windows of `spread_windows`, (B, C, h, w) float32 each: enough to tell a picture's noise and range by."""
+        return [self.read(*part).float() for part in spread_windows(self.size, side)]
 
     def flipped(self) -> View:
         """The picture with left and right exchanged; see `flipped`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from unnoise.coding import shown
 from unnoise.denoisers.base import Denoiser
 from unnoise.inference.bands import Progress, restore_bands
 from unnoise.inference.chain import Chain, Settings
@@ -32,7 +33,7 @@ def restore(network: Denoiser, scheme: Scheme, noisy: Tensor, settings: Settings
     """
     pictures = fit_channels(noisy, network.sizes.get("channels", 3))
     restored = torch.empty_like(pictures, dtype=torch.float32, memory_format=torch.contiguous_format)
-    views = [View.of(picture[None]).with_scale(settings.levels) for picture in pictures]
+    views = [shown(View.of(picture[None]), settings.levels) for picture in pictures]
     for rows, band in restore_bands(Chain(network, scheme, settings), views, progress):
         restored[:, :, rows] = band.to(restored.device)
     return unfit_channels(restored, noisy.shape)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from unnoise.coding import settled
 from unnoise.cut import EVERYWHERE, Cut
 from unnoise.denoisers.base import Denoiser
 from unnoise.draws import PlacedDraws
@@ -60,6 +61,10 @@ class Settings:
     def cut_of(self, view: View) -> Cut:
         """Where the noise of a picture is cut off; without a light to keep nobody asks, and it is taken to be so at both ends."""
         return self.light.of_view(view).cut_of(view) if self.light else EVERYWHERE
+
+    def of_view(self, view: View) -> Settings:
+        """For this very picture, where its kind left something open."""
+        return replace(self, light=self.light.of_view(view) if self.light else None, levels=settled(self.levels, view))
 
     def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Settings:
         """For a picture of this kind, where that was left open."""

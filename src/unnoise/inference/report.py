@@ -17,6 +17,7 @@ from unnoise.files import written_whole
 from unnoise.inference.apply import Settings, restore
 from unnoise.inference.spread import spread
 from unnoise.inference.strength import blend
+from unnoise.levels import measured
 from unnoise.noise.judging import Judgement, judge
 from unnoise.noise.structure import correlation_map
 from unnoise.schemes.base import Scheme
@@ -100,7 +101,8 @@ def make(
     """
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
-    scale = settings.levels.of_view(View.of(noisy)) if settings.levels else None
+    settings = settings.of_view(View.of(noisy))  # once: what it is shaken to would not always tell the same
+    scale = measured(View.of(noisy)) if settings.levels else None
     if scale:  # so that a dim measurement can be seen in the report too
         noisy, restored = scale.unit(noisy), scale.unit(restored)
     exact = replace(settings, precision="float32")  # the judgement lives on small differences

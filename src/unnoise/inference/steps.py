@@ -7,10 +7,8 @@ import warnings
 import torch
 
 from unnoise.errors import UnnoiseWarning
-from unnoise.views import View, spread_windows
+from unnoise.views import View
 
-SIDE = 256
-"""Side in pixels of the windows that are looked at, of larger pictures nine."""
 FEW = 12
 """Steps that a picture should span, so that rounding to one of them costs less than its noise."""
 TOP = 0.999
@@ -19,7 +17,7 @@ TOP = 0.999
 
 def warn_of_few_steps(view: View, white: int, name: str) -> None:
     """Warn where the whole numbers of a measurement, with `white` at 1, are fewer than `FEW`: the result is rounded to them too."""
-    values = torch.cat([view.read(*part).float().flatten() for part in spread_windows(view.size, SIDE)]).sort().values
+    values = torch.cat([x.flatten() for x in view.windows()]).sort().values
     steps = round((values[int(TOP * (len(values) - 1))] - values[0]).item() * white)
     if 0 < steps < FEW:
         warnings.warn(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise import images
+from unnoise.coding import shown
 from unnoise.denoisers.base import Denoiser
 from unnoise.inference.apply import fit_channels, unfit_channels
 from unnoise.inference.bands import Progress, restore_bands
@@ -97,7 +98,7 @@ def restore_regions(
         def fitted(rows: slice, columns: slice) -> Tensor:
             return fit_channels(read(rows, columns)[0], channels)[number : number + 1]
 
-        return View((height, width), fitted).with_scale(settings.levels)
+        return shown(View((height, width), fitted), settings.levels)
 
     whole = View((height, width), lambda rows, columns: read(rows, columns)[0])
     if settings.measures and form.white:

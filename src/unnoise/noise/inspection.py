@@ -43,10 +43,13 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
     """
     pixels, measures = _colours(image, name)
     height, width, channels = pixels.shape
-    own = _own_scale(pixels, name, any_scale=measures) if pixels.dtype.kind == "f" else None
-    low, high = own or (0, np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1)
-    # Where values have a scale of their own, a detector's white is the highest of them.
-    ends = (pixels.min(), pixels.max()) if own and pixels.min() < pixels.max() else (low, high)
+    own = None
+    low, high = ends = 0.0, float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1.0
+    if pixels.dtype.kind == "f":
+        lowest, highest = _extremes(pixels, name, any_scale=measures)
+        if not in_range(lowest, highest):
+            low, high = own = _own_scale(pixels, lowest, highest)
+            ends = (lowest, highest) if lowest < highest else own  # a detector's own white is the highest of its values
     cut = [[float(np.mean(compare(pixels[..., c], end))) for c in range(channels)] for compare, end in _cuts(ends)]
     windows = [((pixels[place] - np.float64(low)) / (high - low)).astype(np.float32) for place in _places(height, width)]
     score, found, offset = blocking.grid_score([window.mean(axis=2) for window in windows])
@@ -72,14 +75,17 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
     return NoiseReport(**facts, **_noise(measured, windows, _extent(windows) if measures else 1.0))
 
 
-def _own_scale(pixels: Array, name: str, *, any_scale: bool) -> tuple[float, float] | None:
-    """The range of nearly all floats that lie on a scale of their own; None: they lie in 0..1. Raises UsageError as `inspect` does."""
+def _extremes(pixels: Array, name: str, *, any_scale: bool) -> tuple[float, float]:
+    """The lowest and the highest of floats. Raises UsageError as `inspect` does."""
     bad = pixels.size - int(np.count_nonzero(np.isfinite(pixels)))
     low, high = (math.nan, math.nan) if bad else (float(pixels.min()), float(pixels.max()))
     if bad or not any_scale:
         check_range(low, high, bad, name)
-    if bad or in_range(low, high):
-        return None
+    return low, high
+
+
+def _own_scale(pixels: Array, low: float, high: float) -> tuple[float, float]:
+    """The range of nearly all of the values, which reach from `low` to `high`."""
     step = max(1, math.isqrt(pixels.size // SAMPLE))
     scale = scale_of(pixels[::step, ::step])
     return (scale.low, scale.high) if scale else (low - 0.5, low + 0.5)

@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from unnoise import images
+from unnoise.coding import settled
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Layout
-from unnoise.levels import Levels
+from unnoise.levels import Levels, measured
 from unnoise.views import View
 
 Pixels = NDArray[Any]
@@ -154,10 +155,11 @@ def _usable(pixels: Pixels, channels: int, name: str, levels: Levels | None) -> 
     if levels is None:
         return picture
     unit = torch.from_numpy(as_unit(picture))
-    scale = levels.of_view(View.of(unit[..., 0][None, None]))  # a measurement is grey: the others are copies
-    if scale is None:
-        return unit.numpy() if levels.of == "picture" else picture
-    return scale.seen(unit).numpy()
+    view = View.of(unit[..., 0][None, None])  # (1, 1, H, W): a measurement is grey, the other channels are copies
+    if settled(levels, view) is None:
+        return picture
+    scale = measured(view)
+    return (scale.seen(unit) if scale else unit).numpy()
 
 
 def _with_channels(pixels: Pixels, channels: int, name: str) -> Pixels:
