@@ -25,7 +25,7 @@ from unnoise.training.compiling import compile_network, compiler_errors
 from unnoise.training.ema import MovingAverage
 from unnoise.training.interruption import interruptible
 from unnoise.training.logs import Log
-from unnoise.training.machine import accelerator, hardware
+from unnoise.training.machine import accelerator, hardware, quickest_kernels
 from unnoise.training.mixed_pool import MixedPool
 from unnoise.training.options import Options, Status
 from unnoise.training.pool import Pool
@@ -60,7 +60,7 @@ class Run:
         self._prepare(saved, start)
         log = Log(self.options.output, self.step) if self.accelerator.is_main_process else None
         try:
-            with interruptible() as interrupted:
+            with interruptible() as interrupted, quickest_kernels():
                 self._loop(log, interrupted)
                 self._save()
                 if interrupted.is_set():
@@ -80,7 +80,11 @@ class Run:
         self.network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         optimizer_class = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
         optimizer = optimizer_class(
-            self.network.parameters(), lr=training.learning_rate, betas=training.betas, weight_decay=training.weight_decay
+            self.network.parameters(),
+            lr=training.learning_rate,
+            betas=training.betas,
+            weight_decay=training.weight_decay,
+            fused=self.device.type == "cuda" or None,
         )
         self.average = MovingAverage(self.network, training.ema)
         if saved is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from unnoise.files import written_whole
 from unnoise.noise.cameras import reduced
 from unnoise.noise.leaves import dead_leaves
 from unnoise.schemes.simulation import Simulation
@@ -11,7 +12,7 @@ from unnoise.training.pool import Pixels
 from unnoise.training.teacher_cache import TaughtPool
 
 SCENES = 400
-"""So many pictures of dead leaves are made, one when it is first asked for, and kept."""
+"""So many pictures of dead leaves are made, each when it is first asked for, and kept beside the teachers' results."""
 _SAMPLE = 64
 _BLOCK = 8
 
@@ -30,7 +31,6 @@ class MixedPool(TaughtPool):
         self.channels = self.pictures[0].shape[2]
         self._targets = int(np.load(self.files[0], mmap_mode="r").shape[2]) // self.channels
         self.palette = self._palette()
-        self._leaves: dict[tuple[int, int], Pixels] = {}
 
     def crop(self, draw: np.random.Generator, side: int) -> Pixels:
         simulation = self.simulation
@@ -52,10 +52,12 @@ class MixedPool(TaughtPool):
     def _fallen(self, draw: np.random.Generator, side: int) -> Pixels:
         """One of the pictures of dead leaves, (side, side, C)."""
         key = int(draw.integers(SCENES)), side
-        if key not in self._leaves:
+        file = self.files[0].with_name(f"leaves-{side}-{key[0]:03d}.npy")
+        if not file.is_file():  # on the disk, so that of many processes that draw crops only one has to make it
             picture = dead_leaves(side, self.palette, np.random.default_rng(key))
-            self._leaves[key] = np.rint(picture[..., : self.channels] * 255).astype(np.uint8)
-        return self._leaves[key].astype(np.float32) / np.float32(255)
+            with written_whole(file) as temporary:
+                np.save(temporary, np.rint(picture[..., : self.channels] * 255).astype(np.uint8))
+        return np.load(file).astype(np.float32) / np.float32(255)
 
     def _palette(self) -> Pixels:
         """Colours (N, 3) of the pictures: means of blocks of the first teacher's results."""
