@@ -114,3 +114,37 @@ def test_made_smaller_keeps_the_light(factor: int, height: int, width: int) -> N
 def test_errors_name_what_was_wrong(make: Any, named: str) -> None:
     with pytest.raises(UsageError, match=named):
         make()
+
+
+@given(st.integers(0, 2**32))
+def test_counts_of_photons_are_on_average_their_means(seed: int) -> None:
+    """Seen by the inverse of the network's curve, which keeps the order of values and is straight only in light."""
+    generator = np.random.default_rng(seed)
+    noisy, clean = Cameras(counts=1, photons=(200, 1000), read_noise=(0, 1)).pair(SCENE[..., 1], generator)
+    assert noisy.shape == clean.shape == SCENE.shape[:2]
+    assert noisy.dtype == clean.dtype == np.float32
+    assert -0.3 < noisy.min() < 0.2
+    assert 0.8 < noisy.max() < 1.4
+    light_of_noisy, light_of_clean = (np.sign(x - 0.05) * np.abs(x - 0.05) ** (1 / 0.7) for x in (noisy, clean))
+    assert abs(light_of_noisy.mean() / light_of_clean.mean() - 1) < 0.02
+
+
+def test_fewer_photons_are_noisier_and_none_at_all_are_borne() -> None:
+    errors = []
+    for photons in (1000, 30, 1):
+        noisy, clean = Cameras(counts=1, photons=(photons, photons)).pair(SCENE, np.random.default_rng(1))
+        assert noisy.shape == SCENE.shape
+        assert np.ptp(noisy, axis=2).max() == 0
+        errors.append(float(np.abs(noisy - clean).mean()))
+    assert errors == sorted(errors)
+    dark = np.zeros((32, 32, 3), np.float32)
+    for picture in Cameras(counts=1).pair(dark, np.random.default_rng(3)):
+        assert np.isfinite(picture).all()
+
+
+def test_without_counts_the_draws_are_what_they_were() -> None:
+    """A run that was begun by an older recipe goes on with the crops that it would have had."""
+    some, none = (Cameras(counts=counts).pair(SCENE, np.random.default_rng(5))[0] for counts in (1e-12, 0))
+    assert np.abs(some - none).max() > 0  # asking takes a draw
+    first = Cameras().draw(np.random.default_rng(5))
+    assert Cameras(counts=0).draw(np.random.default_rng(5)) == first

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from unnoise.errors import UsageError
+from unnoise.levels import Scale, scale_of
 from unnoise.noise import color
 from unnoise.noise.camera import Camera
 from unnoise.noise.settings import Settings
@@ -16,6 +18,7 @@ from unnoise.noise.settings import Settings
 Array = NDArray[Any]
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
 
 _USUAL_MATRIX: Array = np.array(Camera().color_matrix)
 
@@ -47,6 +50,12 @@ class Cameras(Settings):
     """Share of the cameras that give linear light as it is, as those of instruments do."""
     grey: Share = 0.1
     """Share of the pictures in colour that are taken in black and white."""
+    counts: Share = 0.0
+    """Share of the pictures that are counts of photons in black and white, shown as measurements are to a network (`levels.Scale`)."""
+    photons: tuple[Positive, Positive] = (0.5, 1000.0)
+    """In the brightest places of such a picture (evenly in the logarithm)."""
+    read_noise: tuple[NotNegative, NotNegative] = (0.0, 2.0)
+    """What the detector adds to half of these pictures, in photons."""
     processed: Share = 0.5
     """Share of the cameras that do something of what follows; the others show what comes from the demosaicing."""
     smooth: tuple[NotNegative, NotNegative] = (0.0, 1.2)
@@ -95,8 +104,13 @@ class Cameras(Settings):
             Noisy and clean, float32 in 0..1, of the same shape each; of a scene in colour that was taken in black and white, with
             three channels that are the same.
         """
-        camera = self.draw(generator)
         shape = scene.shape
+        if (
+            self.counts and generator.random() < self.counts
+        ):  # unasked where there are none, so that older recipes draw as they did
+            noisy, clean = self._counted(color.luma(scene) if scene.ndim == 3 else scene, generator)
+            return (noisy, clean) if noisy.shape == shape else (_three(noisy), _three(clean))
+        camera = self.draw(generator)
         if scene.ndim == 3 and generator.random() < self.grey:
             scene = color.luma(scene)
         light = color.srgb_decode(scene) * np.float32(2 ** generator.uniform(*self.stops))
@@ -106,6 +120,17 @@ class Cameras(Settings):
         noisy, clean = camera.pair(scene.astype(np.float32), generator)
         noisy = np.rint(noisy * 255).astype(np.float32) / np.float32(255)
         return (noisy, clean) if noisy.shape == shape else (_three(noisy), _three(clean))
+
+    def _counted(self, scene: Array, generator: np.random.Generator) -> tuple[Array, Array]:
+        """Counts of photons of a scene (H, W), and their means, both as a network is shown them: about 0..1."""
+        light = scene if generator.random() < 0.5 else color.srgb_decode(scene)
+        means = light * np.float32(np.exp(generator.uniform(*np.log(self.photons))) / max(float(light.max()), 1e-3))
+        counts = generator.poisson(means).astype(np.float32)
+        if generator.random() < 0.5:
+            counts += np.float32(generator.uniform(*self.read_noise)) * generator.standard_normal(scene.shape, np.float32)
+        scale = scale_of(counts) or Scale(float(counts.min()), float(counts.min()) + 1)
+        noisy, clean = (scale.seen(torch.from_numpy(picture)).numpy() for picture in (counts, means.astype(np.float32)))
+        return noisy, clean
 
 
 def _three(grey: Array) -> Array:
