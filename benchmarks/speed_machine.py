@@ -53,9 +53,10 @@ def ceilings(device: str, clock: str) -> dict[str, float]:
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
         a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
         results[f"matmul {name}"] = side**3 / _best(lambda a=a, b=b: a @ b, device, clock)
-        x = torch.randn(1, 128, 128, 128, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
+        large = 128 if device == "cpu" else 1024  # a GPU is not filled by less
+        x = torch.randn(1, 128, large, large, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
         w = torch.randn(128, 128, 3, 3, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
-        macs = 9 * 128**2 * 128**2
+        macs = 9 * 128**2 * large**2
         results[f"convolution {name}"] = macs / _best(lambda x=x, w=w: F.conv2d(x, w, padding=1), device, clock)
     source = torch.ones(2**26, device=device)  # 256 MiB
     target = torch.empty_like(source)

@@ -109,7 +109,7 @@ def adapter(folder: Path) -> Callable[[str], Any]:
 
 
 def needed_bytes(method: str, form: str, pixels: int) -> float:
-    """Memory that is certainly needed: the plain form of SS-BSN holds the softmax of one block, twice, in memory."""
-    if form != "plain" or METHODS[method].recipe != "ss-bsn":
+    """Memory that is certainly needed: but for ours, SS-BSN holds the softmax of one block, twice, in memory."""
+    if form == "fast" or METHODS[method].recipe != "ss-bsn":
         return 0.0
     return 2 * 4 * pixels**2 / 16

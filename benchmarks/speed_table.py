@@ -7,13 +7,16 @@ import csv
 import json
 import os
 import time
+from functools import cache
 from statistics import median
 from typing import Any
+
+import torch
 
 from speed_machine import ceilings, work
 from speed_methods import METHODS, adapter, needed_bytes
 from speed_plot import plot_roofline
-from speed_worker import Worker
+from speed_worker import Here, Worker
 from unnoise.errors import UsageError
 from unnoise.files import written_whole
 
@@ -89,7 +92,12 @@ def _entry(method: str, size: str, options: argparse.Namespace, book: Book) -> l
     side = SIZES[size]
     forms = ["plain", "fast"] + (["published"] if options.published else [])
     likely = {form: _guess(method, form, side**2, book, "seconds") for form in forms}
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    on_gpu = options.device.startswith("cuda")
+    memory = (
+        torch.cuda.get_device_properties(options.device).total_memory
+        if on_gpu
+        else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    )
     needed = {
         form: max(needed_bytes(method, form, side**2), _guess(method, form, side**2, book, "peak MiB") * 2**20)
         for form in forms
@@ -98,7 +106,7 @@ def _entry(method: str, size: str, options: argparse.Namespace, book: Book) -> l
         print(f"{method}, {size}: {form} would take about {needed[form] / 1e9:.0f} GB of memory, and is left out", flush=True)
         forms.remove(form)
     forms = [form for form in forms if likely[form] < options.patience]
-    workers = {form: Worker(method, form, side, options) for form in forms}
+    workers = {form: (Here if on_gpu else Worker)(method, form, side, options) for form in forms}
     times: dict[str, list[float]] = {form: [] for form in forms}
     until = time.monotonic() + options.budget
     for turn in range(options.repeats + 1):
@@ -121,7 +129,7 @@ def _entry(method: str, size: str, options: argparse.Namespace, book: Book) -> l
         roof = min(max(book.limits[f"matmul {name}"], book.limits[f"convolution {name}"]), book.limits["copy"] * macs / moved)
         ratio = middle["plain"] / value if form != "plain" and "plain" in middle else None
         rows.append(dict(zip(FIELDS, (
-            method, size, form, f"{value:.3f}", f"{ratio:.2f}" if ratio else "",
+            method, size, form, f"{value:.4g}", f"{ratio:.2f}" if ratio else "",
             METHODS[method].target or "" if form == "fast" else "", f"{macs / value / 1e9:.0f}", f"{macs / value / roof:.2f}",
             f"{peaks[form] / 2**20:.0f}", max(1, len(times[form]) - 1), f"{macs / moved:.1f}",
         ), strict=True)))  # fmt: skip
@@ -137,6 +145,7 @@ def _guess(method: str, form: str, pixels: int, book: Book, field: str) -> float
     return max(smaller)[1] * pixels / max(smaller)[0] if smaller else 0.0
 
 
+@cache
 def _counted(method: str) -> tuple[float, float]:
     """Multiplications and values moved for each pixel."""
     network, scheme, refinement = METHODS[method].build()

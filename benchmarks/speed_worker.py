@@ -1,4 +1,5 @@
-"""One form of one method on one size, timed in a process of its own, so that its peak memory is its own."""
+"""One form of one method on one size, timed: on a CPU in a process of its own, so that its peak memory is its own; on a GPU, which counts
+memory itself and whose processes take long to begin, in this one."""
 
 from __future__ import annotations
 
@@ -50,6 +51,44 @@ class Worker:
             return None
         answer = self.process.stdout.readline()
         return float(answer) if answer.strip() else None
+
+
+class Here:
+    """The same in this process, on a GPU."""
+
+    def __init__(self, method: str, form: str, side: int, options: argparse.Namespace) -> None:
+        import torch
+
+        self.device = options.device
+        self.noisy = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(self.device)
+        self.restore: Any = None
+        self.what = method, form, self.device, options.published
+        self.peak = 0.0
+
+    def measure(self, until: float) -> float | None:
+        """Seconds of one more run; None where it failed, as for want of memory. What has begun is not stopped."""
+        import torch
+
+        if time.monotonic() > until:
+            return None
+        try:
+            self.restore = self.restore or run(*self.what)
+            torch.cuda.reset_peak_memory_stats(self.device)
+            taken = seconds(lambda: self.restore(self.noisy), self.device, "wall")
+        except Exception as error:  # a user's own code may raise anything
+            print(f"{self.what[0]}, {self.what[1]}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+            torch.cuda.empty_cache()
+            return None
+        self.peak = max(self.peak, float(peak_memory(self.device)))
+        return taken
+
+    def close(self) -> float:
+        """Most bytes that the GPU held at one time."""
+        import torch
+
+        self.restore = None
+        torch.cuda.empty_cache()
+        return self.peak
 
 
 def work_for(what: list[Any]) -> None:

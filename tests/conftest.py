@@ -6,6 +6,8 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks gain nothing from more, and lose much beside other work
 
+os.environ.setdefault("TRITON_INTERPRET", "1")  # our GPU kernels run on arrays then, slowly and without a GPU
+
 import hypothesis
 import pytest
 import torch

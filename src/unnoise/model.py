@@ -18,6 +18,7 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import written_whole
 from unnoise.inference.apply import Settings, restore
 from unnoise.inference.clipping import clipped, left_clipped
+from unnoise.inference.memory import free_memory
 from unnoise.inference.precision import choose_device
 from unnoise.inference.report import make, middle
 from unnoise.inference.steps import warn_of_few_steps
@@ -29,6 +30,10 @@ from unnoise.views import View
 FORMAT = "unnoise model 1"
 APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail"
 """Fields of a recipe that may change after training."""
+
+
+AROUND = 20
+"""So many times a picture's own bytes are free on a GPU that is to hold all of it."""
 
 
 class Model:
@@ -135,6 +140,9 @@ class Model:
         settings = settings.of_picture(form.layout, form.dtype)
         if settings.measures and form.white:
             warn_of_few_steps(View.of(noisy), form.white, "The image")
+        device = next(self.network.parameters()).device
+        if device.type == "cuda" and AROUND * noisy.nbytes < free_memory(device):
+            noisy = noisy.to(device)  # so that what is done around the network is done there too
         if strength == 0:
             restored, result = (
                 noisy,

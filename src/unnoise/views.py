@@ -31,8 +31,8 @@ class View:
         return cls((picture.shape[-2], picture.shape[-1]), lambda rows, columns: picture[..., rows, columns])
 
     def windows(self, side: int = 256) -> list[Tensor]:
-        """Windows of `spread_windows`, (B, C, h, w) float32 each: enough to tell a picture's noise and range by."""
-        return [self.read(*part).float() for part in spread_windows(self.size, side)]
+        """Windows of `spread_windows`, (B, C, h, w) float32 on the CPU each: enough to tell a picture's noise and range by."""
+        return [self.read(*part).float().cpu() for part in spread_windows(self.size, side)]
 
     def flipped(self) -> View:
         """The picture with left and right exchanged; see `flipped`."""

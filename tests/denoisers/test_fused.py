@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from reference import relative_error
-from unnoise import denoisers
-from unnoise.denoisers import fused
+from unnoise import denoisers, kernels
+from unnoise.denoisers import fused, turns
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.fused import convolve, convolve_exactly
+from unnoise.denoisers.layers import last_layer
 
 ROUNDING = 5e-4
 """DeamNet's sixty layers in a row, with weights as lively as these, make 1e-4 of rounding; an error of ours would be near 1."""
@@ -67,6 +68,50 @@ def test_every_network_is_the_same_fused(name: str, size: tuple[int, int]) -> No
         with fused.weights_kept():
             for _ in range(2):
                 assert relative_error(network(x.contiguous(memory_format=torch.channels_last)), slow) < ROUNDING
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks take the way that they take on an NVIDIA GPU, with our kernels in Triton's interpreter, and in float32."""
+    pytest.importorskip("triton", reason="our GPU kernels need Triton, which is for Linux on x86-64")
+    monkeypatch.setattr(kernels, "can_run", lambda x: True)
+    monkeypatch.setattr(fused, "GPU_TYPES", (torch.float32,))
+
+
+@pytest.mark.parametrize("name", TINY)
+@pytest.mark.usefixtures("as_on_a_gpu")
+def test_every_network_is_the_same_by_our_gpu_kernels(name: str) -> None:
+    network = _lively(name)
+    x = torch.rand(1, 3, 9, 18) * network.value_range[1]
+    slow = network(x).detach()
+    with torch.no_grad(), fused.weights_kept(network):
+        assert relative_error(network(x), slow) < ROUNDING
+        assert relative_error(network(x.contiguous(memory_format=torch.channels_last)), slow) < ROUNDING
+
+
+@pytest.mark.parametrize("name", ["atbsn", "tmbsn"])
+@pytest.mark.parametrize("together", [0, 2**18])
+@pytest.mark.usefixtures("as_on_a_gpu")
+def test_many_blind_spots_are_the_same_by_our_gpu_kernels(name: str, together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TOGETHER", together)
+    network = _lively(name)
+    x = torch.rand(2, 3, 12, 15) * network.value_range[1]
+    sizes = [0, 1, 3, 5]
+    slow = network.holes(x, sizes).detach()  # type: ignore[operator]
+    with torch.no_grad():
+        assert relative_error(network.holes(x, sizes), slow) < ROUNDING  # type: ignore[operator]
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
+def test_a_last_layer_on_a_gpu_is_not_rounded() -> None:
+    """Its features and weights are; their sum, which is the image, is not."""
+    layer = nn.Conv2d(8, 3, 3, padding=1)
+    x = torch.rand(1, 8, 6, 7).bfloat16().contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        layer.weight.copy_(layer.weight.bfloat16())
+        result = last_layer(layer, x, torch.zeros(1, 3, 6, 7))
+        assert result.dtype == torch.float32
+        torch.testing.assert_close(result, layer(x.float()), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("activation", ["none", "relu", "leaky_relu", "gelu", "sigmoid"])

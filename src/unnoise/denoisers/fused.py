@@ -1,4 +1,5 @@
-"""Convolutions with what follows them in one pass over memory, where torch's CPU library (oneDNN) offers that: at inference.
+"""Convolutions with what follows them in one pass over memory, at inference: on a CPU by torch's library (oneDNN), on an NVIDIA GPU by
+cuDNN and kernels of our own (`unnoise.kernels`).
 
 Elsewhere, and wherever a gradient is wanted, they are torch's ordinary operations. Both forms are the same mathematics; what the
 caller folds into the weights is exact up to rounding. Measured in `docs/results/speed.md`.
@@ -17,6 +18,8 @@ from weakref import WeakKeyDictionary
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from unnoise import kernels
 
 Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid"]
 Weights = tuple[Tensor, Tensor | None]
@@ -91,15 +94,25 @@ def working_type(x: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
 
 
+GPU_TYPES = (torch.bfloat16,)
+"""What our GPU path is for; who asks for float32 there wants the ordinary layers."""
+
+
 def can_fuse(x: Tensor) -> bool:
-    """Whether convolutions of x run fused: on a CPU, without a gradient, in float32 or bfloat16, not while being exported."""
+    """Whether convolutions of x run fused: on a CPU in float32 or bfloat16, on an NVIDIA GPU in bfloat16; without a gradient, not while
+    being exported."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return False
+    if kernels.can_run(x):
+        return working_type(x) in GPU_TYPES
     return (
-        x.device.type == "cpu"
-        and not torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
-        and working_type(x) in (torch.float32, torch.bfloat16)
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        x.device.type == "cpu" and working_type(x) in (torch.float32, torch.bfloat16) and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     )
+
+
+def can_fuse_on_cpu(x: Tensor) -> bool:
+    """Whether `can_fuse` for a CPU, where some work is better cut into pieces that the caches hold."""
+    return can_fuse(x) and not kernels.can_run(x)
 
 
 def convolve(
@@ -239,12 +252,18 @@ def convolve_with(
 ) -> Tensor:
     """`convolve` with weights from `prepared`, for x that `can_fuse`; of `activation`, `plus`, `minus` and `times` one at most.
 
-    The sum with `minus` is rounded once, that with `plus` twice where the kernel is larger than a pixel.
+    On a CPU the sum with `minus` is rounded once, that with `plus` twice where the kernel is larger than a pixel; on a GPU each twice.
     """
     assert not isinstance(padding, str)
     dtype = weight.dtype
     x = _ready(x, dtype)
     where = list(padding), list(stride), list(dilation), groups
+    if kernels.can_run(x):
+        from unnoise.kernels.convolution import convolve_and_finish
+
+        kind = "plus" if plus is not None else "minus" if minus is not None else "times" if times is not None else "none"
+        added = next((_ready(other, dtype) for other in (plus, minus, times) if other is not None), None)
+        return convolve_and_finish(x, weight, bias, activation, slope, added, kind, *where)
     weight = _packed(x, weight, *where)
     if plus is not None and weight.shape[-1] > 1:
         # Measured: a sum within a 3×3 convolution costs more than one after it.

@@ -8,14 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.fused import Weights, can_fuse, convolve_with, prepared, weights_of, working_type
+from unnoise import kernels
+from unnoise.denoisers.fused import Weights, can_fuse, can_fuse_on_cpu, convolve_with, prepared, weights_of, working_type
 
 NormKind = Literal["BiasFree", "WithBias"]
 
 
 def halved(x: Tensor) -> Tensor:
     """The largest of each 2×2 pixels, (B, C, H, W) → (B, C, H // 2, W // 2)."""
-    if not can_fuse(x):
+    if not can_fuse_on_cpu(x):
         return F.max_pool2d(x, 2)
     # The same values; torch's pooling of maps whose channels lie last takes up to twice as long.
     rows = torch.maximum(x[..., : x.shape[-2] // 2 * 2 : 2, :], x[..., 1::2, :])
@@ -55,8 +56,12 @@ class ChannelNorm(nn.Module):
     def unscaled(self, x: Tensor) -> Tensor:
         """The normalisation but for weight and bias, for an x that `can_fuse` and a 1×1 convolution that takes these in: `into`.
 
-        Two sums along the channels and two passes take less time than torch's layer norm.
+        On a CPU two sums along the channels and two passes take less time than torch's layer norm.
         """
+        if kernels.can_run(x):
+            from unnoise.kernels.norms import normalise
+
+            return normalise(x.contiguous(memory_format=torch.channels_last), self.eps, centred=self.bias is not None)
         mean = x.mean(1, keepdim=True, dtype=torch.float32)
         square = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32).square() / x.shape[1]
         inverse = torch.rsqrt((square - mean.square()).clamp_min(0) + self.eps)  # (B, 1, H, W)
@@ -82,9 +87,9 @@ class ChannelNorm(nn.Module):
 def image_means(x: Tensor) -> Tensor:
     """The mean of each channel of each image, (B, C, H, W) → (B, C, 1, 1), for an x that `can_fuse`.
 
-    Where the pixels are rows of memory, a product with ones takes half the time of torch's sums.
+    On a CPU, where the pixels are rows of memory, a product with ones takes half the time of torch's sums.
     """
-    if x.stride(1) != 1:
+    if x.stride(1) != 1 or kernels.can_run(x):
         return x.mean((2, 3), keepdim=True)
     rows = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H·W, C)
     sums = rows.new_ones(1, 1, rows.shape[1]).expand(len(rows), -1, -1) @ rows  # (B, 1, C)
@@ -108,17 +113,44 @@ def last_layer(layer: nn.Conv2d, x: Tensor, near: Tensor | None = None) -> Tenso
 
     Eight bits of bfloat16 mantissa would quantise the image itself. Where what the image is `near` to is known, which is the noisy
     one, only the difference of the two is rounded, and the features need not be brought to float32: at inference on a CPU that takes
-    a third of the time.
+    a third of the time. On an NVIDIA GPU features and weights are rounded, but not their sums.
 
     Args:
         near: of the result's shape; for a layer that gives a correction, which is near to nothing, zeros.
     """
-    rounded = can_fuse(x) and working_type(x) == torch.bfloat16 and layer.weight.dtype == torch.float32
+    if can_fuse(x) and kernels.can_run(x) and _is_plain(layer):
+        return _in_float32(layer, x)
+    rounded = can_fuse_on_cpu(x) and working_type(x) == torch.bfloat16 and layer.weight.dtype == torch.float32
     if near is not None and rounded:
         return _difference(layer, x, near)
     with torch.autocast(x.device.type, enabled=False):
         result: Tensor = layer(x.to(layer.weight.dtype))
         return result
+
+
+def _is_plain(layer: nn.Conv2d) -> bool:
+    """Whether it is of the kind that `kernels.few_outputs` is for: 1×1 or 3×3, to a few channels, keeping the size."""
+    side = layer.kernel_size[0]
+    return (
+        layer.kernel_size in ((1, 1), (3, 3))
+        and layer.padding == (side // 2, side // 2)
+        and layer.stride == layer.dilation == (1, 1)
+        and layer.groups == 1
+        and layer.out_channels <= 16
+        and layer.padding_mode in ("zeros", "replicate")
+    )
+
+
+def _in_float32(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    from unnoise.kernels.few_outputs import arranged, convolve_to_few
+
+    def make() -> Weights:
+        weight, bias = weights_of(layer)
+        return arranged(weight), bias
+
+    taps, bias = prepared(layer, "few", working_type(x), make)
+    x = x.to(taps.dtype).contiguous(memory_format=torch.channels_last)
+    return convolve_to_few(x, taps, bias, layer.out_channels, replicate=layer.padding_mode == "replicate")
 
 
 def _difference(layer: nn.Conv2d, x: Tensor, near: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.atbsn_unet import LEVELS, Convolution, start_kaiming
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import can_fuse, convolve
+from unnoise.denoisers.fused import can_fuse_on_cpu, convolve
 from unnoise.denoisers.layers import halved, last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.reach import doubling, reach_through, window
@@ -184,7 +184,7 @@ class TMBSNStudent(Denoiser):
         """
         x = pad_to_multiple_reflect(x, self.multiple)
         size = (x.shape[-2], x.shape[-1])
-        in_strips = can_fuse(x)
+        in_strips = can_fuse_on_cpu(x)
         first = self._first(x) if in_strips else _cut(self.get_submodule("enc1")(x))
         strips = _strips(slice(0, size[0]), size[0]) if in_strips else [slice(0, size[0])]
         y = _joined([halved(first((rows, slice(0, size[1])))) for rows in strips])  # (B, width, H/2, W/2)

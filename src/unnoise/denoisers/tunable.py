@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unnoise import kernels
 from unnoise.denoisers.base import Blindness, Denoiser
 from unnoise.denoisers.fused import Activation, activate, can_fuse, convolve, convolve_with, prepared, working_type
 from unnoise.denoisers.layers import last_layer
@@ -114,6 +115,14 @@ class TunableDenoiser(Denoiser):
         bias = self.nin_A.bias
         assert bias is not None
         products = self._products(pieces, distances, top, rows)
+        if can_fuse(products[0][1]) and kernels.can_run(products[0][1]):
+            from unnoise.kernels.moved_sums import sum_moved
+
+            for distance in distances:
+                offsets = [offset(direction, distance) for direction in range(4)]
+                maps = [(x, top - down - first, -right) for (first, x), (down, right) in zip(products, offsets, strict=True)]
+                yield sum_moved(maps, bias, rows, width, self.activation, self.slope)
+            return
         start = bias[:, None, None].expand(len(pieces[0][1]), -1, rows, width)
         for distance in distances:
             total = start.clone(memory_format=torch.channels_last)  # and not the bias itself, which a single pixel would be
@@ -132,8 +141,11 @@ class TunableDenoiser(Denoiser):
             first = min(max(0, top - max(downs)), height - 1)
             last = max(min(height, top + rows - min(downs)), first + 1)
             features = torch.cat([pieces[place][1][..., first:last, :] for place in mine], dim=1)
-            # Many sums follow, so that they are of float32 at least: faster than those of bfloat16, and nothing is rounded on the way.
-            products.append((first, self._product(features, mine, len(pieces)).to(self.nin_A.weight.dtype)))
+            product = self._product(features, mine, len(pieces))
+            if not (can_fuse(features) and kernels.can_run(features)):
+                # Many sums follow, in float32 at least: faster than those of bfloat16, and nothing is rounded on the way.
+                product = product.to(self.nin_A.weight.dtype)
+            products.append((first, product))
         return products
 
     def _product(self, features: Tensor, mine: list[int], count: int) -> Tensor:

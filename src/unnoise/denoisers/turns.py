@@ -12,7 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.denoisers.fused import can_fuse
+from unnoise.denoisers.fused import can_fuse, can_fuse_on_cpu
+
+TOGETHER = 2**18
+"""Up to so many pixels the four turns run as one batch on a GPU, which a small picture does not fill."""
 
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
@@ -23,7 +26,8 @@ def in_four_turns(trunk: Callable[[Tensor], Tensor], x: Tensor) -> list[Tensor]:
     The trunk must keep the size. Turns of equal size share one batch; in an oblong picture these are two and two.
     Returns four tensors (B, C', H, W), one for each direction.
     """
-    if can_fuse(x):  # one after the other: as fast where maps are large, and a quarter of the memory
+    if can_fuse_on_cpu(x) or (can_fuse(x) and len(x) * x.shape[-2] * x.shape[-1] > TOGETHER):
+        # One after the other: as fast where maps are large, and a quarter of the memory.
         turned = [[trunk(torch.rot90(image, -turn, (2, 3))) for image in x.chunk(len(x))] for turn in range(4)]
         return [torch.rot90(parts[0] if len(parts) == 1 else torch.cat(parts), n, (2, 3)) for n, parts in enumerate(turned)]
     square = x.shape[-2] == x.shape[-1]

@@ -47,7 +47,8 @@ def restore_bands(chain: Chain, views: Sequence[View], progress: Progress | None
         progress: called after each tile.
 
     Yields:
-        Rows, each once and in order, and their values (N, C, rows, W), float32 in about 0..1, on the CPU.
+        Rows, each once and in order, and their values (N, C, rows, W), float32 in about 0..1, on the network's device if that is
+        an NVIDIA GPU, else on the CPU.
 
     Raises:
         UnnoiseError: when memory does not suffice for the smallest tile.
@@ -116,17 +117,20 @@ def _band(
         for tile in tiles:
             place = rows, _widened(tile[1], ramp, width)
             for number, view in enumerate(views):
-                restored = chain.restore(view, place)[0].cpu()  # (C, rows, columns)
+                restored = chain.restore(view, place)[0]  # (C, rows, columns)
+                if restored.device.type != "cuda":  # there the light is kept faster too; other devices may lack what that takes
+                    restored = restored.cpu()
                 if band is None:
                     band = restored.new_zeros(len(views), len(restored), rows.stop - rows.start, width)
                 if ramp:
                     for axis, length in enumerate((height, width)):
-                        restored = restored * _weights(tile[axis], ramp, length).unsqueeze(1 - axis)
+                        restored = restored * _weights(tile[axis], ramp, length).to(restored.device).unsqueeze(1 - axis)
                     band[number, :, :, place[1]] += restored
                 else:
                     band[number, :, :, place[1]] = restored
+                on_cpu = restored.device.type == "cpu"
                 del restored
-                if len(tiles) > 1:
+                if len(tiles) > 1 and on_cpu:
                     give_back()
                 count()
     except (RuntimeError, MemoryError) as error:

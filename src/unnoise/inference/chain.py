@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from unnoise.images import Layout
 
+_bytes_per_pixel: WeakKeyDictionary[Denoiser, dict[str, float]] = WeakKeyDictionary()
+"""Of networks, by how they are applied: following each tensor takes longer than a GPU takes for a picture."""
 UNBOUNDED_HALO = 64
 """How far is far enough for a network that sees without bound, in pixels."""
 
@@ -173,8 +176,12 @@ class Chain:
         return PlacedDraws((self.settings.seed * 8 + symmetry) * 3 + use, part[0].start, part[1].start)
 
     def bytes_per_pixel(self) -> float:
-        """About how much memory restoring takes for each pixel that is read, measured on a small piece of noise."""
-        side = -(-96 // self.step) * self.step
-        noise = torch.rand(1, self.network.sizes.get("channels", 3), side, side)
-        whole = slice(0, side), slice(0, side)
-        return SCRATCH * peak_bytes(lambda: self.restore(View.of(noise), whole)) / side**2
+        """About how much memory restoring takes for each pixel that is read, measured once on a small piece of noise."""
+        known = _bytes_per_pixel.setdefault(self.network, {})
+        key = repr((self.scheme, self.settings.refinement, self.settings.ensemble, self.settings.precision, self.device))
+        if key not in known:
+            side = -(-96 // self.step) * self.step
+            noise = torch.rand(1, self.network.sizes.get("channels", 3), side, side)
+            whole = slice(0, side), slice(0, side)
+            known[key] = SCRATCH * peak_bytes(lambda: self.restore(View.of(noise), whole)) / side**2
+        return known[key]

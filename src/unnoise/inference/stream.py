@@ -105,7 +105,8 @@ def restore_regions(
         warn_of_few_steps(whole, form.white, name)
     cut = settings.cut_of(whole)
     views = [view(number) for number in range(len(fit_channels(corner, channels)))]
-    for band_rows, band in restore_bands(Chain(network, scheme, settings), views, progress):
+    for band_rows, on_device in restore_bands(Chain(network, scheme, settings), views, progress):
+        band = on_device.cpu()
         for rows in _strips(band_rows, width):
             noisy, form = read(rows, everything)
             restored = unfit_channels(band[:, :, rows.start - band_rows.start : rows.stop - band_rows.start], noisy.shape)
