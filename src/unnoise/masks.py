@@ -21,8 +21,10 @@ def random_mask(batch: int, height: int, width: int, keep: float, generator: Sou
     return uniform((batch, 1, height, width), generator) < keep
 
 
-def complementary_masks(count: int, batch: int, height: int, width: int, generator: Source, *, overlap: int = 1) -> Tensor:
-    """`count` masks that hide each pixel exactly once, or `overlap` times: (k, B, 1, H, W), k ≥ 2, 1 ≤ overlap < k.
+def complementary_masks(
+    count: int, batch: int, height: int, width: int, generator: Source, *, overlap: int = 1, device: torch.device | str = "cpu"
+) -> Tensor:
+    """`count` masks on `device` that hide each pixel exactly once, or `overlap` times: (k, B, 1, H, W), k ≥ 2, 1 ≤ overlap < k.
 
     Each pixel falls into one of the k parts by itself, as in the published code, so that the parts are of about the same size; mask
     i hides part i. Eq. 5: the masks add up to k − 1 at each pixel, what they hide to one. With an overlap o mask i hides the parts
@@ -34,9 +36,9 @@ def complementary_masks(count: int, batch: int, height: int, width: int, generat
         raise ValueError(f"Of {count} masks 1 to {count - 1} can hide a pixel, not {overlap}.")
     shape = (batch, 1, height, width)
     if isinstance(generator, PlacedDraws):
-        part = (generator.uniform(shape) * count).long()
+        part = (generator.uniform(shape, device) * count).long()
     else:
-        part = torch.randint(count, shape, generator=generator, device=generator.device)
+        part = torch.randint(count, shape, generator=generator, device=generator.device).to(device)
     return (_numbers(count, part.device) - part) % count >= overlap  # (k, B, 1, H, W)
 
 

@@ -82,7 +82,8 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("as_on_a_gpu")
 def test_every_network_is_the_same_by_our_gpu_kernels(name: str) -> None:
     network = _lively(name)
-    x = torch.rand(1, 3, 9, 18) * network.value_range[1]
+    size = (8, 8) if name == "restormer" else (9, 18)  # the interpreter takes its time
+    x = torch.rand(1, 3, *size) * network.value_range[1]
     slow = network(x).detach()
     with torch.no_grad(), fused.weights_kept(network):
         assert relative_error(network(x), slow) < ROUNDING

@@ -14,7 +14,7 @@ from unnoise.views import View
 
 @pytest.mark.parametrize("heights", [(300,), (70, 150, 80), (5,) * 60])
 def test_high_bands_are_handed_on_in_low_portions(monkeypatch: pytest.MonkeyPatch, heights: tuple[int, ...]) -> None:
-    monkeypatch.setattr(lit, "PORTION", 1)
+    monkeypatch.setattr(lit, "PORTION", {"cpu": 1})
     noisy, restored = torch.rand(2, 1, 3, sum(heights), 50).pow(2)
     seen = []
 

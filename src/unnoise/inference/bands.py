@@ -62,7 +62,9 @@ def _bands(chain: Chain, views: Sequence[View], progress: Progress | None) -> It
     height, width = views[0].size
     network = chain.network
     was_training = network.training
-    network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.eval()
+    if not all(x.is_contiguous(memory_format=torch.channels_last) for x in network.parameters() if x.dim() == 4):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # even where nothing is left to do it takes milliseconds
     try:
         side = _up(chain.settings.tile or _side(chain, views[0].size), chain.step)
         ramp = 0 if chain.is_finite else min(RAMP, side // 2)

@@ -90,7 +90,7 @@ class MultiMask(Scheme):
         count, _, height, width = images.shape
         if self.checkerboard:
             return checkerboard_masks(count, height, width, images.device)
-        return complementary_masks(self.masks, count, height, width, generator, overlap=self.overlap).to(images.device)
+        return complementary_masks(self.masks, count, height, width, generator, overlap=self.overlap, device=images.device)
 
 
 def predict_hidden(network: Network, images: Tensor, masks: Tensor) -> Tensor:
