@@ -150,3 +150,16 @@ def test_arrays_that_are_no_pictures(array: np.ndarray, match: str) -> None:
 def test_colour_for_a_grey_network_is_averaged() -> None:
     picture = _random(9, 8, 3)
     assert np.allclose(from_arrays([picture], channels=1).pictures[0][..., 0], picture.mean(2), atol=1)
+
+
+def test_an_error_that_cannot_be_sent_does_not_leave_the_training_waiting() -> None:
+    """As those of pyvips where it does not fit its library: the process that draws crops could not hand it over, and all stood still."""
+    kind = type("Unsendable", (Exception,), {"__module__": "nowhere"})
+
+    class Broken(Pool):
+        def crop(self, draw: np.random.Generator, side: int) -> np.ndarray:
+            raise kind("libvips is of another version")
+
+    batches = Batches(Broken([_random(20, 20, 3)]), SMALL, seed=0)
+    with pytest.raises(RuntimeError, match="Unsendable: libvips is of another version"):
+        next(iter(feed(batches, 0, 3, workers=1)))

@@ -46,7 +46,7 @@ def libvips() -> Any:
     os.environ.setdefault("VIPS_WARNING", "0")  # its mere presence keeps start-up warnings off the terminal
     try:
         import pyvips
-    except (ImportError, OSError) as error:  # OSError: pyvips is there, the library libvips is not
+    except Exception as error:  # pyvips is there and libvips is not, or the two do not fit: these have errors of many kinds
         raise UnnoiseError(
             "PNG, JPEG, WebP, TIFF and HEIF files need pyvips with libvips, which is not installed; "
             'install it with: pip install "pyvips[binary]" (.npy files work without).'

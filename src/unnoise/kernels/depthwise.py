@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
@@ -44,10 +42,10 @@ def convolve_depthwise(
 
 @triton.jit(do_not_specialize=["pixels", "height", "width"])  # or each size would be compiled by itself
 def _depthwise(
-    x: Any, taps: Any, bias: Any, other: Any, out: Any, pixels: Any, height: Any, width: Any, slope: Any,
+    x, taps, bias, other, out, pixels, height, width, slope,
     C: tl.constexpr, BIASED: tl.constexpr, ACTIVATION: tl.constexpr, OTHER: tl.constexpr,
     PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
-) -> None:  # fmt: skip
+):  # fmt: skip
     pixel = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     column, row = pixel % width, pixel // width % height

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 import triton
@@ -47,10 +45,10 @@ def convolve_to_few(x: Tensor, taps: Tensor, bias: Tensor | None, leaving: int, 
 
 @triton.jit(do_not_specialize=["pixels", "height", "width"])  # or each size would be compiled by itself
 def _to_few(
-    x: Any, taps: Any, bias: Any, out: Any, pixels: Any, height: Any, width: Any,
+    x, taps, bias, out, pixels, height, width,
     C: tl.constexpr, LEAVING: tl.constexpr, SIDE: tl.constexpr, BIASED: tl.constexpr, REPLICATE: tl.constexpr,
     PIXELS: tl.constexpr, CHUNK: tl.constexpr, OUTPUTS: tl.constexpr,
-) -> None:  # fmt: skip
+):  # fmt: skip
     pixel = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
     output = tl.arange(0, OUTPUTS)
     within = pixel < pixels

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -36,9 +34,9 @@ def finish(
 
 @triton.jit
 def _finish(
-    y: Any, bias: Any, other: Any, size: Any, slope: Any,
+    y, bias, other, size, slope,
     CHANNELS: tl.constexpr, BIASED: tl.constexpr, ACTIVATION: tl.constexpr, OTHER: tl.constexpr, BLOCK: tl.constexpr,
-) -> None:  # fmt: skip
+):  # fmt: skip
     start = tl.program_id(0).to(tl.int64) * BLOCK
     lane = tl.arange(0, BLOCK)
     at = start + lane

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import triton
 import triton.language as tl
@@ -39,9 +38,9 @@ def sum_moved(
 
 @triton.jit
 def _seen(
-    x: Any, height: Any, top: Any, left: Any, image: Any, row: Any, column: Any, width: Any, channel: Any, inside: Any,
+    x, height, top, left, image, row, column, width, channel, inside,
     C: tl.constexpr,
-) -> Any:  # fmt: skip
+):  # fmt: skip
     there = (row + top >= 0) & (row + top < height) & (column + left >= 0) & (column + left < width)
     place = (image * height + row + top) * width + column + left
     return tl.load(x + place.to(tl.int64)[:, None] * C + channel[None, :], mask=inside & there[:, None], other=0).to(tl.float32)
@@ -52,12 +51,12 @@ def _seen(
     + ["pixels", "rows", "columns", "width"]
 )  # or each blind spot would be compiled by itself
 def _sum_moved(
-    a: Any, b: Any, c: Any, d: Any,
-    a_height: Any, a_top: Any, a_left: Any, b_height: Any, b_top: Any, b_left: Any,
-    c_height: Any, c_top: Any, c_left: Any, d_height: Any, d_top: Any, d_left: Any,
-    bias: Any, out: Any, pixels: Any, rows: Any, columns: Any, width: Any, slope: Any,
+    a, b, c, d,
+    a_height, a_top, a_left, b_height, b_top, b_left,
+    c_height, c_top, c_left, d_height, d_top, d_left,
+    bias, out, pixels, rows, columns, width, slope,
     C: tl.constexpr, ACTIVATION: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
-) -> None:  # fmt: skip
+):  # fmt: skip
     pixel = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     column, row, image = pixel % columns, pixel // columns % rows, pixel // columns // rows

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
@@ -30,9 +28,9 @@ def normalise(x: Tensor, eps: float, *, centred: bool) -> Tensor:
 
 @triton.jit(do_not_specialize=["pixels"])
 def _normalise(
-    x: Any, out: Any, pixels: Any, eps: Any,
+    x, out, pixels, eps,
     CHANNELS: tl.constexpr, CENTRED: tl.constexpr, PIXELS: tl.constexpr, WIDE: tl.constexpr,
-) -> None:  # fmt: skip
+):  # fmt: skip
     pixel = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
     channel = tl.arange(0, WIDE)
     inside = (pixel < pixels)[:, None] & (channel < CHANNELS)[None, :]

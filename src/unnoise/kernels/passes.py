@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import triton
 import triton.language as tl
 
@@ -14,7 +12,7 @@ OTHERS = {"none": 0, "plus": 1, "minus": 2, "times": 3}
 
 
 @triton.jit
-def activated(v: Any, slope: Any, ACTIVATION: tl.constexpr) -> Any:
+def activated(v, slope, ACTIVATION: tl.constexpr):
     """The activation of float32 values."""
     if ACTIVATION == 1:
         v = tl.maximum(v, 0.0)
@@ -28,7 +26,7 @@ def activated(v: Any, slope: Any, ACTIVATION: tl.constexpr) -> Any:
 
 
 @triton.jit
-def with_other(v: Any, other: Any, at: Any, inside: Any, OTHER: tl.constexpr) -> Any:
+def with_other(v, other, at, inside, OTHER: tl.constexpr):
     """v plus, minus or times what lies at the same place of another map."""
     if OTHER != 0:
         o = tl.load(other + at, mask=inside, other=0).to(tl.float32)

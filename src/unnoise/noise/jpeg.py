@@ -22,7 +22,7 @@ def compress(picture: Array, quality: int) -> Array:
     """
     try:
         import pyvips
-    except (ImportError, OSError) as error:
+    except Exception as error:  # where it does not fit its libvips it raises errors of its own kinds
         raise UnnoiseError(
             "A camera with JPEG needs pyvips, which does not load here; run: pip install 'pyvips[binary]'."
         ) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,7 +28,12 @@ class Batches(Dataset[Tensor]):
 
     def __getitem__(self, number: int) -> Tensor:
         draw = np.random.default_rng([self.seed, number, self.process])
-        crops = np.stack([self._crop(draw) for _ in range(self.count)])  # (B, crop, crop, C)
+        try:
+            crops = np.stack([self._crop(draw) for _ in range(self.count)])  # (B, crop, crop, C)
+        except Exception as error:
+            if _can_be_sent(error):
+                raise
+            raise RuntimeError(f"A batch could not be drawn: {type(error).__name__}: {error}") from error
         return torch.from_numpy(crops).permute(0, 3, 1, 2)  # (B, C, crop, crop), channels last in memory
 
     def _crop(self, draw: np.random.Generator) -> Pixels:
@@ -38,6 +45,15 @@ class Batches(Dataset[Tensor]):
         elif self.training.flips and draw.random() < 0.5:
             piece = piece[::-1]
         return as_unit(piece)
+
+
+def _can_be_sent(error: Exception) -> bool:
+    """Whether the error survives the way from a process that draws crops to that which trains, which else would wait for ever."""
+    try:
+        pickle.dumps(type(error))
+    except Exception:
+        return False
+    return True
 
 
 def feed(batches: Batches, first: int, last: int, workers: int) -> DataLoader[Tensor]:
