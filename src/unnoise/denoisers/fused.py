@@ -25,8 +25,8 @@ Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid"]
 Weights = tuple[Tensor, Tensor | None]
 """A kernel (C', C / groups, k, k) and a bias (C')."""
 
-LARGER = 4
-"""How many times as many pixels ask for a new look at the order of the weights in memory."""
+FORMS = 4
+"""Orders in memory that are kept of one kernel, the latest ones."""
 
 
 @dataclass
@@ -35,8 +35,8 @@ class _Kept:
 
     sources: list[_Source] = field(default_factory=list)
     weights: WeakKeyDictionary[nn.Module, dict[tuple[str, torch.dtype], Weights]] = field(default_factory=WeakKeyDictionary)
-    packed: dict[int, tuple[Tensor, Tensor | None, int]] = field(default_factory=dict)
-    """By the identity of a kernel in `weights`: the kernel, its packed form (None before its first use), and for how many pixels."""
+    packed: dict[int, tuple[Tensor, dict[tuple[int, ...], Tensor]]] = field(default_factory=dict)
+    """By the identity of a kernel in `weights`: the kernel, and its packed forms by the shape of what it is applied to."""
 
 
 _Source = tuple[Tensor, int, int]
@@ -85,7 +85,7 @@ def prepared(owner: nn.Module, name: str, dtype: torch.dtype, make: Callable[[],
     weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
     if kept is not None:
         kept.weights.setdefault(owner, {})[key] = weight, bias
-        kept.packed[id(weight)] = weight, None, 0
+        kept.packed[id(weight)] = weight, {}
     return weight, bias
 
 
@@ -309,15 +309,20 @@ def activate(x: Tensor, activation: Activation, slope: float = 0.0) -> Tensor:
 def _packed(x: Tensor, weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int) -> Tensor:
     """The weight in the order in which the library wants it for such an x, found once while `weights_kept` lasts.
 
-    The best order may be another for much larger pictures: for these it is found again.
+    Another shape may want another order, and where it gets a wrong one, the library may put it right at each call, in a hundred times
+    the time of the convolution (measured on a processor with AMX).
     """
     kept = _kept.get()
     if kept is None or id(weight) not in kept.packed:
         return weight
-    _, packed, pixels = kept.packed[id(weight)]
-    if packed is None or x.shape[-2] * x.shape[-1] > LARGER * pixels:
-        packed = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, list(x.shape))
-        kept.packed[id(weight)] = weight, packed, x.shape[-2] * x.shape[-1]
+    _, forms = kept.packed[id(weight)]
+    shape = tuple(x.shape)
+    packed = forms.get(shape)
+    if packed is None:
+        while len(forms) >= FORMS:
+            del forms[next(iter(forms))]
+        packed = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, list(shape))
+        forms[shape] = packed
     return packed
 
 

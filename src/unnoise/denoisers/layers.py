@@ -56,19 +56,20 @@ class ChannelNorm(nn.Module):
     def unscaled(self, x: Tensor) -> Tensor:
         """The normalisation but for weight and bias, for an x that `can_fuse` and a 1×1 convolution that takes these in: `into`.
 
-        On a CPU two sums along the channels and two passes take less time than torch's layer norm.
+        On a CPU sums along the channels are products with ones; with them it takes half the time of torch's layer norm.
         """
         if kernels.can_run(x):
             from unnoise.kernels.norms import normalise
 
             return normalise(x.contiguous(memory_format=torch.channels_last), self.eps, centred=self.bias is not None)
-        mean = x.mean(1, keepdim=True, dtype=torch.float32)
-        square = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32).square() / x.shape[1]
-        inverse = torch.rsqrt((square - mean.square()).clamp_min(0) + self.eps)  # (B, 1, H, W)
-        if self.bias is None:
-            return x * inverse.to(x.dtype)
-        # The mean is rounded, and what that leaves of it is the same for all channels: `into` takes it away.
-        return (x - mean.to(x.dtype)).mul_(inverse.to(x.dtype))
+        x = x.contiguous(memory_format=torch.channels_last)
+        mean = channel_sums(x) / x.shape[1]  # (B, 1, H, W)
+        rounded = mean.to(x.dtype)
+        away = x - rounded
+        variance = channel_sums(away * away) / x.shape[1] - (mean - rounded).square()
+        inverse = torch.rsqrt(variance.clamp_min(0) + self.eps).to(x.dtype)  # (B, 1, H, W)
+        # What rounding left of the mean is the same for all channels: `into` takes it away.
+        return x * inverse if self.bias is None else away.mul_(inverse)
 
     def into(self, weights: Weights) -> Weights:
         """The weights of a 1×1 convolution, with this layer's own taken in, blind to what is the same in all channels of a pixel."""
@@ -82,6 +83,21 @@ class ChannelNorm(nn.Module):
     def _inverse_deviation(self, centred: Tensor) -> Tensor:
         # Two passes of means are several times faster than torch.var, which walks the strided channels one by one.
         return torch.rsqrt(centred.square().mean(1, keepdim=True) + self.eps)  # (B, 1, H, W)
+
+
+def channel_sums(x: Tensor) -> Tensor:
+    """The sum along the channels of each pixel, (B, C, H, W) → (B, 1, H, W) in float32 at least, for an x that `can_fuse`, channels last.
+
+    torch's sums of so few neighbours take several times as long as a product with ones. That rounds its results to x's type; a second
+    one, of what the first left, makes them exact to twice as many bits.
+    """
+    rows = x.permute(0, 2, 3, 1).flatten(0, 2)  # (B·H·W, C)
+    ones = rows.new_ones(rows.shape[1], 1)
+    coarse = rows @ ones
+    sums = coarse.to(torch.promote_types(x.dtype, torch.float32))  # (B·H·W, 1)
+    if sums.dtype != x.dtype:
+        sums = sums + torch.addmm(-coarse, rows, ones)
+    return sums.reshape(len(x), 1, *x.shape[-2:])
 
 
 def image_means(x: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise import kernels
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.fused import Activation, Weights, can_fuse, convolve, convolve_with, in_sequence, prepared, working_type
 from unnoise.denoisers.layers import ChannelNorm, NormKind, last_layer, mix_channels
@@ -78,11 +77,11 @@ class Attention(nn.Module):
             self._part(normal, part, norm).permute(0, 2, 3, 1).flatten(1, 2)  # (B, H·W, 2C) and (B, H·W, C)
             for part in (slice(2 * channels), slice(2 * channels, None))
         )
-        if kernels.can_run(both):
-            lengths = torch.linalg.vector_norm(both, dim=1, dtype=torch.float32).clamp_min(1e-12)  # (B, 2C)
-        else:  # torch's vector_norm walks along rows: over columns it takes a CPU four times as long
-            lengths = both.float().square().sum(1).sqrt().clamp_min(1e-12)  # (B, 2C)
-        products = (both[..., :channels].mT @ both[..., channels:]).float()  # (B, C, C); of use are the blocks on the diagonal
+        # All products of queries and keys with one another: of use are the lengths on the diagonal, and blocks of queries with keys. That
+        # is four times the work, and takes a tenth of the time that these by themselves do: no piece is cut out, no square is stored.
+        products = (both.mT @ both).float()  # (B, 2C, 2C)
+        lengths = products.diagonal(dim1=1, dim2=2).sqrt().clamp_min(1e-12)  # (B, 2C)
+        products = products[:, :channels, channels:]  # (B, C, C)
         products = products / (lengths[:, :channels, None] * lengths[:, None, channels:])
         cosines = products.reshape(batch, heads, channels // heads, heads, -1).diagonal(dim1=1, dim2=3).movedim(-1, 1)
         mixed = self._projected((self.temperature * cosines).softmax(dim=-1)).to(values.dtype)  # (B, C, C)

@@ -12,7 +12,7 @@ from unnoise.denoisers.fused import weights_kept
 from unnoise.errors import UnnoiseError
 from unnoise.inference.chain import Chain
 from unnoise.inference.lit import lit
-from unnoise.inference.memory import free_memory, give_back, is_out_of_memory
+from unnoise.inference.memory import free_memory, give_back, is_out_of_memory, reused
 from unnoise.views import Part, View
 
 Progress = Callable[[int, int], None]
@@ -75,7 +75,7 @@ def _bands(chain: Chain, views: Sequence[View], progress: Progress | None) -> It
             tiles = [(slice(top, bottom), slice(left, min(left + side, width))) for left in range(0, width, side)]
             total = done + len(tiles) * len(views) * (1 + -(-(height - bottom) // side))
             count = _Counter(progress, done, total)
-            with weights_kept(network):
+            with weights_kept(network), reused():
                 band = _band(chain, views, tiles, ramp, unfinished, count)
             if band is None:
                 side = _halved(side, max(SMALLEST, 2 * ramp), chain)

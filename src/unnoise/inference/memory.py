@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
+RETAINED = 512 * 2**20
+"""Bytes."""
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of mallopt(3)
 CGROUP = Path("/sys/fs/cgroup")
 SCRATCH = 1.4
 """What libraries take for their own scratch and what the allocator cannot use again, as a factor; see docs/results/memory.md."""
@@ -59,8 +64,37 @@ def _process_limits() -> list[int]:
 
 def give_back() -> None:
     """Hand freed memory back to the system: glibc keeps it, in pieces that tiles of other sizes cannot use."""
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+    if libc := _glibc():
         libc.malloc_trim(0)
+
+
+@contextmanager
+def reused() -> Iterator[None]:
+    """While this lasts, memory that one layer frees is there for the next one.
+
+    Else glibc asks the system for every piece of more than 32 MB anew, which hands it out in pages of 4 KB as they are touched: on
+    virtual machines that takes longer than a convolution of 1×1 that fills them. Afterwards all is as it was, but that up to
+    `RETAINED` bytes stay with the process for the next picture.
+    """
+    libc = _glibc()
+    if libc is None:
+        yield
+        return
+    libc.mallopt(_MMAP_MAX, 0)
+    libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    try:
+        yield
+    finally:
+        libc.mallopt(_MMAP_MAX, 65536)
+        libc.mallopt(_TRIM_THRESHOLD, RETAINED)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "malloc_trim") and hasattr(libc, "mallopt") else None
 
 
 def is_out_of_memory(error: BaseException) -> bool:
