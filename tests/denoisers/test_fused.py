@@ -252,3 +252,19 @@ def test_the_first_layer_does_not_round_the_picture() -> None:
         exact = layer(picture)
         assert torch.allclose(convolve_exactly(layer, picture), exact, atol=1e-6)
     assert (exactly - exact).square().mean() < 0.9 * (rounded - exact).square().mean()
+
+
+def test_each_shape_has_its_own_order_of_the_weights_and_few_are_kept() -> None:
+    """One that was found for another shape is put right at each call, in a hundred times the time of the convolution."""
+    layer = nn.Conv2d(16, 32, 3, padding=1)
+    shapes = [(1, 8, 8), (2, 8, 8), (1, 16, 8), (4, 32, 16), (1, 9, 5), (8, 8, 8)]
+    with torch.no_grad(), fused.weights_kept(layer):
+        for batch, height, width in [*shapes, *reversed(shapes)]:
+            x = torch.randn(batch, 16, height, width)
+            assert relative_error(convolve(layer, x), layer(x)) < 1e-5
+        kept = fused._kept.get()
+        assert kept is not None
+        (_, forms), *others = kept.packed.values()
+        assert not others
+        assert len(forms) == fused.FORMS
+        assert list(forms)[-1] == (1, 16, 8, 8)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from unnoise.denoisers.layers import ChannelNorm, halved, last_layer, mix_channels
+from unnoise.denoisers.layers import ChannelNorm, NormKind, channel_sums, halved, last_layer, mix_channels
 
 FORMATS = pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 
@@ -67,3 +67,24 @@ def test_last_layers_round_only_the_difference(height: int, width: int, kernel: 
             assert (last_layer(layer, features, near) - exact).abs().max() < 0.05 / 2**8
             assert torch.equal(last_layer(layer, features), exact)
         assert torch.equal(last_layer(layer, features.float(), near), exact)  # in float32 nothing is rounded at all
+
+
+def test_sums_along_channels_are_exact_to_more_bits_than_their_type_has() -> None:
+    x = (torch.randn(2, 40, 5, 7) + 2).bfloat16().contiguous(memory_format=torch.channels_last)
+    expected = x.double().sum(1, keepdim=True)
+    with torch.no_grad():
+        assert (channel_sums(x).double() / expected - 1).abs().max() < 2e-5
+        assert (channel_sums(x, exactly=False).double() / expected - 1).abs().max() < 2**-7
+    torch.testing.assert_close(channel_sums(x.float()), x.float().sum(1, keepdim=True))
+
+
+@pytest.mark.parametrize("kind", ["BiasFree", "WithBias"])
+@pytest.mark.parametrize("mean", [0.0, 5.0])
+def test_a_norm_taken_into_the_next_layer_is_near_in_eight_bits(kind: NormKind, mean: float) -> None:
+    norm, layer = ChannelNorm(48, kind, 1e-5), nn.Conv2d(48, 8, 1)
+    x = (torch.randn(1, 48, 9, 11) + mean).bfloat16().contiguous(memory_format=torch.channels_last)
+    expected = layer(norm(x.float()))
+    with torch.no_grad():
+        weight, bias = norm.into((layer.weight, layer.bias))
+        result = F.conv2d(norm.unscaled(x).float(), weight, bias)
+    assert ((result - expected).norm() / expected.norm()).item() < 0.01

@@ -63,12 +63,11 @@ class ChannelNorm(nn.Module):
 
             return normalise(x.contiguous(memory_format=torch.channels_last), self.eps, centred=self.bias is not None)
         x = x.contiguous(memory_format=torch.channels_last)
-        mean = channel_sums(x) / x.shape[1]  # (B, 1, H, W)
-        rounded = mean.to(x.dtype)
-        away = x - rounded
-        variance = channel_sums(away * away) / x.shape[1] - (mean - rounded).square()
+        away = x - (channel_sums(x, exactly=False) / x.shape[1]).to(x.dtype)
+        variance = channel_sums(away * away) / x.shape[1]
         inverse = torch.rsqrt(variance.clamp_min(0) + self.eps).to(x.dtype)  # (B, 1, H, W)
-        # What rounding left of the mean is the same for all channels: `into` takes it away.
+        # What rounding left of the mean is the same for all channels: `into` takes it away, and of the variance it is no 1/10,000th
+        # unless the mean is five deviations.
         return x * inverse if self.bias is None else away.mul_(inverse)
 
     def into(self, weights: Weights) -> Weights:
@@ -85,17 +84,17 @@ class ChannelNorm(nn.Module):
         return torch.rsqrt(centred.square().mean(1, keepdim=True) + self.eps)  # (B, 1, H, W)
 
 
-def channel_sums(x: Tensor) -> Tensor:
+def channel_sums(x: Tensor, *, exactly: bool = True) -> Tensor:
     """The sum along the channels of each pixel, (B, C, H, W) → (B, 1, H, W) in float32 at least, for an x that `can_fuse`, channels last.
 
     torch's sums of so few neighbours take several times as long as a product with ones. That rounds its results to x's type; a second
-    one, of what the first left, makes them exact to twice as many bits.
+    one, of what the first left, makes them exact to twice as many bits where that is asked for.
     """
     rows = x.permute(0, 2, 3, 1).flatten(0, 2)  # (B·H·W, C)
     ones = rows.new_ones(rows.shape[1], 1)
     coarse = rows @ ones
     sums = coarse.to(torch.promote_types(x.dtype, torch.float32))  # (B·H·W, 1)
-    if sums.dtype != x.dtype:
+    if exactly and sums.dtype != x.dtype:
         sums = sums + torch.addmm(-coarse, rows, ones)
     return sums.reshape(len(x), 1, *x.shape[-2:])
 
