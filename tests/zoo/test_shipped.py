@@ -38,7 +38,7 @@ def test_there_is_a_default_and_it_is_small() -> None:
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) <= 8_000_000
 
 
-@pytest.mark.parametrize(("name", "least"), [("best", 37.9), ("default", 37.8), ("fast", 37.5), ("default-sidd", 37.9)])
+@pytest.mark.parametrize(("name", "least"), [("best", 38.3), ("default", 38.2), ("fast", 37.5)])
 def test_models_on_unseen_phone_pictures(name: str, least: float) -> None:
     """Twelve blocks of scenes 25 to 30, as each model asks to be applied; all of them: see the card."""
     pairs = open_set(f"sidd-val:{data_dir('sidd_val')}")
@@ -50,14 +50,14 @@ def test_models_on_unseen_phone_pictures(name: str, least: float) -> None:
 def test_a_model_of_phones_helps_cameras_that_it_never_saw() -> None:
     """Twelve pictures of PolyU; 0.12 dB of it by the detail that comes back, 0.37 of all hundred."""
     pairs = open_set(f"polyu:{data_dir('polyu')}")
-    result = unnoise.evaluate(unnoise.load("default-sidd"), pairs, limit=12, refine=False)
+    result = unnoise.evaluate(unnoise.load("default"), pairs, limit=12, refine=False)
     assert result.restored.psnr > 38.7
     assert result.restored.psnr > result.noisy.psnr + 1.5
 
 
-@pytest.mark.parametrize(("name", "lost"), [("default", 1.2), ("fast", 3.3), ("default-sidd", 3.5)])
+@pytest.mark.parametrize(("name", "lost"), [("default", 3.0), ("fast", 3.3)])
 def test_sharp_pictures_with_hardly_any_noise_lose_no_more_than_that(name: str, lost: float) -> None:
-    """Decibels; without the detail that comes back it was up to 1.5 more."""
+    """Decibels, of a picture that is sharp to the last pixel, as no lens makes one; of real pictures see the next test."""
     camera = Camera(iso=200, jpeg=95)
     scene = astronaut()[:256, 64:320]
     clean, noisy = camera.develop(scene), camera.shoot(scene, 0)
@@ -66,7 +66,17 @@ def test_sharp_pictures_with_hardly_any_noise_lose_no_more_than_that(name: str, 
     assert after > before - lost
 
 
-@pytest.mark.parametrize("name", ["default", "fast", "default-sidd"])
+@pytest.mark.parametrize("name", ["default", "fast"])
+def test_no_real_picture_is_made_worse(name: str) -> None:
+    """Middles of pictures of PolyU, the quietest among them, whose noisy ones have 38 to 40 dB."""
+    model = unnoise.load(name)
+    for pair in open_set(f"polyu:{data_dir('polyu')}").spread(16):
+        middle = slice(128, 384), slice(128, 384)
+        noisy, clean = pair.noisy[middle], pair.clean[middle]
+        assert peak_signal_noise_ratio(clean, model.denoise(noisy)) > peak_signal_noise_ratio(clean, noisy)
+
+
+@pytest.mark.parametrize("name", ["default", "fast"])
 @pytest.mark.parametrize(("iso", "least"), [(12_800, 12.0), (51_200, 14.0)])
 def test_models_on_white_noise_of_an_instrument(name: str, iso: float, least: float) -> None:
     """Linear light in grey, twelve bits in sixteen, no colour filter: nothing like it was among the photographs."""
@@ -79,8 +89,10 @@ def test_models_on_white_noise_of_an_instrument(name: str, iso: float, least: fl
     assert after > before + least
 
 
-@pytest.mark.parametrize("name", ["default", "fast", "default-sidd"])
-@pytest.mark.parametrize(("photons", "least"), [(5, 16.0), (20, 16.7)])
+@pytest.mark.parametrize(
+    ("name", "photons", "least"),
+    [("default", 1, 14.0), ("default", 5, 17.0), ("default", 20, 17.0), ("fast", 5, 16.0), ("fast", 20, 16.7)],
+)
 def test_models_on_counts_of_photons(name: str, photons: float, least: float) -> None:
     clean = cell()[200:456, 100:356] / 255 * photons
     counts = np.random.default_rng(0).poisson(clean).astype(np.float32)
