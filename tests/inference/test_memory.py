@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
-import torch
 
 from handmade import Affine
 from unnoise.inference import chain as chain_module
 from unnoise.inference.chain import Chain, Settings
-from unnoise.inference.memory import give_back, reused
 from unnoise.schemes.distillation import Distillation
 
-LARGE = 80 * 2**20
-"""Bytes, more than glibc ever keeps by itself."""
+ALONE = """
+import torch
 
 
-def _resident() -> int:
-    with open("/proc/self/statm") as file:  # noqa: PTH123 (no file of ours)
+LARGE = 80 * 2**20  # more than glibc ever keeps by itself
+
+
+def resident():
+    with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
+
+
+def touched():  # resident bytes after a large tensor was filled and freed
+    torch.ones(LARGE, dtype=torch.uint8)
+    return resident()
+
+
+give_back()
+before = touched()
+with reused():
+    kept = [touched() for _ in range(8)]
+assert kept[0] - before > LARGE // 2, "what was freed went back to the system"
+assert kept[-1] - kept[3] < LARGE // 4, "the same memory was not handed out again"
+give_back()
+assert resident() - before < LARGE // 4, "what was kept cannot be given back"
+"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other allocators")
 def test_freed_memory_stays_with_the_process_while_it_is_reused() -> None:
-    def touched() -> int:
-        """Resident bytes after a large tensor was filled and freed."""
-        torch.ones(LARGE, dtype=torch.uint8)
-        return _resident()
-
-    give_back()
-    before = touched()
-    with reused():
-        kept = [touched() for _ in range(8)]
-        assert kept[-1] - kept[3] < LARGE // 4  # the same pages again and again, once glibc has found places that fit
-    assert kept[0] - before > LARGE // 2
-    give_back()
-    assert _resident() - before < LARGE // 4
+    """In a process of its own, whose heap no other test has been through."""
+    done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_network_is_measured_once_for_each_way_that_it_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:

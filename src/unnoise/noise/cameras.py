@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
@@ -123,6 +122,8 @@ class Cameras(Settings):
 
     def _counted(self, scene: Array, generator: np.random.Generator) -> tuple[Array, Array]:
         """Counts of photons of a scene (H, W), and their means, both as a network is shown them: about 0..1."""
+        import torch  # late, as cameras are used without it
+
         light = scene if generator.random() < 0.5 else color.srgb_decode(scene)
         means = light * np.float32(np.exp(generator.uniform(*np.log(self.photons))) / max(float(light.max()), 1e-3))
         counts = generator.poisson(means).astype(np.float32)
