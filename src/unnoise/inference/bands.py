@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -75,7 +76,8 @@ def _bands(chain: Chain, views: Sequence[View], progress: Progress | None) -> It
             tiles = [(slice(top, bottom), slice(left, min(left + side, width))) for left in range(0, width, side)]
             total = done + len(tiles) * len(views) * (1 + -(-(height - bottom) // side))
             count = _Counter(progress, done, total)
-            with weights_kept(network), reused():
+            # Only of pictures in one piece: it may take some times the memory, which larger ones are cut into tiles to bound.
+            with weights_kept(network), reused() if side >= max(height, width) else nullcontext():
                 band = _band(chain, views, tiles, ramp, unfinished, count)
             if band is None:
                 side = _halved(side, max(SMALLEST, 2 * ramp), chain)

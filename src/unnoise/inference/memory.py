@@ -74,7 +74,8 @@ def reused() -> Iterator[None]:
 
     Else glibc asks the system for every piece of more than 32 MB anew, which hands it out in pages of 4 KB as they are touched: on
     virtual machines that takes longer than a convolution of 1×1 that fills them. Afterwards all is as it was, but that up to
-    `RETAINED` bytes stay with the process for the next picture.
+    `RETAINED` bytes stay with the process for the next picture. glibc's aligned pieces seldom fit where one was freed before neighbours
+    have been freed too: up to some times the memory is taken.
     """
     libc = _glibc()
     if libc is None:
