@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 RETAINED = 512 * 2**20
-"""Bytes."""
+"""Freed bytes that may stay with the process after `reused`, for the next picture."""
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of mallopt(3)
 CGROUP = Path("/sys/fs/cgroup")
 SCRATCH = 1.4
