@@ -78,10 +78,10 @@ def run(method: str, form: str, device: str, published: Path | None = None) -> C
     if form == "fast":
         return lambda noisy: restore(network, scheme, noisy, Settings(refinement=refinement))
     as_published(network)
-    multi_mask.TOGETHER = 1  # the masks' branches one by one
     low, high = network.value_range
 
     def plain(noisy: Tensor) -> Tensor:
+        multi_mask.TOGETHER = {"other": (noisy.shape[-2] + 1) * (noisy.shape[-1] + 1)}  # the masks' branches one by one
         generator = torch.Generator().manual_seed(0)
         noisy = noisy * (high - low) + low
         result = scheme.restore(network, noisy, generator)

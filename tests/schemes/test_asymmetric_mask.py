@@ -134,7 +134,7 @@ def test_the_result_is_a_partition_of_the_branches_outputs(
     scheme, network = AsymmetricMask(infer_stride=stride, masks=masks), _Recorder()
     stride = 1 if full else stride
     before = multi_mask.TOGETHER
-    multi_mask.TOGETHER = at_once * split_batch(noisy[:, :1], stride).numel()
+    multi_mask.TOGETHER = {"other": at_once * split_batch(noisy[:, :1], stride).numel()}
     try:
         result = (scheme.refine if full else scheme.restore)(network, noisy, _generator())
     finally:
@@ -151,6 +151,34 @@ def test_the_result_is_a_partition_of_the_branches_outputs(
     assert (used == 1).all()
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_large_components_run_one_by_one_with_the_same_result(monkeypatch: pytest.MonkeyPatch, full: bool) -> None:
+    noisy = torch.rand(2, 3, 9, 14)
+    scheme, sizes = AsymmetricMask(masks=3, overlap=2), []
+
+    def network(x: Tensor) -> Tensor:
+        sizes.append(len(x))
+        return x.cumsum(-1) + x.flip(-2)
+
+    together = (scheme.refine if full else scheme.restore)(network, noisy, _generator())
+    monkeypatch.setattr(multi_mask, "TOGETHER", {"other": 1})
+    alone = (scheme.refine if full else scheme.restore)(network, noisy, _generator())
+    images = 2 if full else 8
+    assert sizes == [3 * images] + [1] * (3 * images)
+    assert torch.equal(alone, together)
+
+
+def test_what_the_network_holds_of_large_tiles_is_no_more_than_one_component_of_one_branch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(multi_mask, "TOGETHER", {"other": 100})
+    scheme, here = AsymmetricMask(masks=2), torch.device("cpu")
+    assert scheme.held(40, here, by_parts=False, refined=False) == 40
+    assert scheme.held(80, here, by_parts=False, refined=False) == 50
+    assert scheme.held(800, here, by_parts=True, refined=False) == 100
+    assert scheme.held(800, here, by_parts=True, refined=True) == 400
+
+
 @settings(max_examples=40, deadline=None)
 @given(height=st.integers(1, 11), width=st.integers(1, 11), at_once=st.integers(1, 5), full=st.booleans(), data=st.data())
 def test_a_pixel_that_several_branches_hide_is_the_mean_of_theirs(
@@ -162,7 +190,7 @@ def test_a_pixel_that_several_branches_hide_is_the_mean_of_theirs(
     scheme, network = AsymmetricMask(masks=masks, overlap=overlap), _Recorder()
     stride = 1 if full else scheme.infer_stride
     before = multi_mask.TOGETHER
-    multi_mask.TOGETHER = at_once * split_batch(noisy[:, :1], stride).numel()
+    multi_mask.TOGETHER = {"other": at_once * split_batch(noisy[:, :1], stride).numel()}
     try:
         result = (scheme.refine if full else scheme.restore)(network, noisy, _generator())
     finally:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from unnoise.denoisers.fused import weights_kept
 from unnoise.errors import UnnoiseError
 from unnoise.inference.chain import Chain
 from unnoise.inference.lit import lit
-from unnoise.inference.memory import free_memory, give_back, is_out_of_memory, reused
+from unnoise.inference.memory import RETAINED, free_memory, give_back, is_out_of_memory, resident, reused
 from unnoise.views import Part, View
 
 Progress = Callable[[int, int], None]
@@ -23,8 +23,8 @@ SMALL = 512 * 512
 """Pictures of up to so many pixels run in one piece."""
 WHOLE = 1_500_000
 """So do, where memory allows, pictures of up to so many pixels if the network sees without bound; the result is then the best."""
-SIDE = 1024
-"""Core of a tile of larger ones, in pixels."""
+SIDE = 2048
+"""Core of a tile of larger ones, in pixels, where memory allows."""
 SHARE = 0.6
 """Of the free memory, what we take at most."""
 ENOUGH = {"cpu": 320 * 2**20, "mps": 2**30, "cuda": 8 * 2**30}
@@ -70,45 +70,50 @@ def _bands(chain: Chain, views: Sequence[View], progress: Progress | None) -> It
         side = _up(chain.settings.tile or _side(chain, views[0].size), chain.step)
         ramp = 0 if chain.is_finite else min(RAMP, side // 2)
         top, done = 0, 0
+        limit = resident() + RETAINED
         unfinished: Tensor | None = None
         while top < height:
-            bottom = min(top + side, height)
-            tiles = [(slice(top, bottom), slice(left, min(left + side, width))) for left in range(0, width, side)]
-            total = done + len(tiles) * len(views) * (1 + -(-(height - bottom) // side))
-            count = _Counter(progress, done, total)
-            # Only of pictures in one piece: it may take some times the memory, which larger ones are cut into tiles to bound.
-            with weights_kept(network), reused() if side >= max(height, width) else nullcontext():
-                band = _band(chain, views, tiles, ramp, unfinished, count)
+            # Of about one size each, so that memory fits again, and none is little else than halo.
+            down, across = (_up(_even(length, side, 2 * ramp), chain.step) for length in (height - top, width))
+            bottom = min(top + down, height)
+            tiles = [(slice(top, bottom), slice(left, min(left + across, width))) for left in range(0, width, across)]
+            total = done + len(tiles) * len(views) * (1 + -(-(height - bottom) // down))
+            after = _AfterTile(progress, done, total, limit)
+            # Entirely only for pictures in one piece: it may take some times the memory, which larger ones are cut into tiles to bound.
+            with weights_kept(network), reused(entirely=side >= max(height, width)):
+                band = _band(chain, views, tiles, ramp, unfinished, after)
             if band is None:
                 side = _halved(side, max(SMALLEST, 2 * ramp), chain)
                 continue
-            done = count.done
+            done = after.done
             first, last = max(top - ramp, 0), height if bottom == height else bottom - ramp
             unfinished = band[..., last - first :, :].clone()
             yield slice(first, last), band[..., : last - first, :]
             del band  # before the next one is made
             top = bottom
             if top < height:
-                give_back()  # what was done with the band left its own pieces
+                give_back(limit)  # what was done with the band left its own pieces
     finally:
         network.train(was_training)
 
 
-class _Counter:
-    """Counts the tiles of a band, on from those of the bands before."""
+class _AfterTile:
+    """Counts the tiles of a band, on from those of the bands before, and gives memory back where the process holds more than `limit`."""
 
-    def __init__(self, progress: Progress | None, done: int, total: int) -> None:
-        self.progress, self.done, self.total = progress, done, total
+    def __init__(self, progress: Progress | None, done: int, total: int, limit: int) -> None:
+        self.progress, self.done, self.total, self.limit = progress, done, total, limit
 
     def __call__(self) -> None:
         self.done += 1
+        if self.total > 1:
+            give_back(self.limit)
         if self.progress:
             self.progress(self.done, self.total)
 
 
 @torch.inference_mode()
 def _band(
-    chain: Chain, views: Sequence[View], tiles: Sequence[Part], ramp: int, unfinished: Tensor | None, count: _Counter
+    chain: Chain, views: Sequence[View], tiles: Sequence[Part], ramp: int, unfinished: Tensor | None, after: _AfterTile
 ) -> Tensor | None:
     """The rows of `tiles` and, where the picture goes on, `ramp` more above and below, (N, C, rows, W); None: out of memory.
 
@@ -132,11 +137,8 @@ def _band(
                     band[number, :, :, place[1]] += restored
                 else:
                     band[number, :, :, place[1]] = restored
-                on_cpu = restored.device.type == "cpu"
                 del restored
-                if len(tiles) > 1 and on_cpu:
-                    give_back()
-                count()
+                after()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -170,17 +172,25 @@ def _side(chain: Chain, size: tuple[int, int]) -> int:
     if pixels <= SMALL:
         return longest
     usable = SHARE * free_memory(chain.device)
-    per_pixel = chain.bytes_per_pixel()
+
+    def taken(core: int) -> float:
+        return chain.bytes_for((core + 2 * chain.halo) ** 2, whole=False)
+
     if chain.is_finite:
-        # A core of four halos keeps what is computed twice within about the core's own work, one of sixteen within a quarter of it.
-        wide = per_pixel * (6 * chain.halo) ** 2
+        # A core of four halos keeps what is computed twice within about the core's own work, one of 32 within an eighth of it.
+        wide = taken(4 * chain.halo)
         if not chain.network.spares_halo:
-            wide = max(wide, min(AMPLE[chain.device.type], per_pixel * (18 * chain.halo) ** 2))
+            wide = max(wide, min(AMPLE[chain.device.type], taken(32 * chain.halo)))
         usable = min(usable, max(ENOUGH[chain.device.type], wide))
-    if pixels * per_pixel <= usable and (chain.is_finite or pixels <= WHOLE):
+    if chain.bytes_for(pixels, whole=True) <= usable and (chain.is_finite or pixels <= WHOLE):
         return longest
-    side = int(math.sqrt(usable / per_pixel)) - 2 * chain.halo
-    return max(SMALLEST, side if chain.is_finite else min(side, SIDE))
+    cores = range(SMALLEST, (longest if chain.is_finite else SIDE) + 1)
+    return cores[max(0, bisect_right(cores, usable, key=taken) - 1)]
+
+
+def _even(length: int, most: int, least: int) -> int:
+    """The smallest side, but for `least`, by which tiles cover the length in as few as by those of a side of `most`."""
+    return max(least, -(-length // -(-length // most)))
 
 
 def _halved(side: int, smallest: int, chain: Chain) -> int:

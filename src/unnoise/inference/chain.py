@@ -32,6 +32,11 @@ _bytes_per_pixel: WeakKeyDictionary[Denoiser, dict[str, float]] = WeakKeyDiction
 """Of networks, by how they are applied: following each tensor takes longer than a GPU takes for a picture."""
 UNBOUNDED_HALO = 64
 """How far is far enough for a network that sees without bound, in pixels."""
+FAR = 512
+"""A network that sees farther, in pixels, is applied like one that sees without bound: tiles would be little else than halo, and need
+more memory than there is."""
+REST = 100
+"""Bytes for each pixel of a tile that the network is not at work on: of picture, masks and results."""
 
 
 @dataclass(frozen=True)
@@ -99,16 +104,21 @@ class Chain:
     @property
     def is_finite(self) -> bool:
         """Whether parts agree with the whole."""
-        return self.network.reach is not None and self.scheme.is_local
+        return self._bound is not None and self.scheme.is_local
 
     @cached_property
     def halo(self) -> int:
         """How far beyond a part it reads: the first estimate, then one pass at full resolution on top of it."""
         return self.scheme.reach(self._sees) + (self.scheme.refine_reach(self._sees) if self.settings.refinement else 0)
 
+    @cached_property
+    def _bound(self) -> int | None:
+        reach = self.network.reach
+        return None if reach is None or reach > FAR else reach
+
     @property
     def _sees(self) -> int:
-        return UNBOUNDED_HALO if self.network.reach is None else self.network.reach
+        return UNBOUNDED_HALO if self._bound is None else self._bound
 
     def restore(self, view: View, part: Part) -> Tensor:
         """Restore a part of a picture.
@@ -175,8 +185,14 @@ class Chain:
         """Of a stream for each seed, each symmetry of the ensemble, and each of three uses."""
         return PlacedDraws((self.settings.seed * 8 + symmetry) * 3 + use, part[0].start, part[1].start)
 
+    def bytes_for(self, pixels: int, *, whole: bool) -> float:
+        """About how much memory restoring takes where so many pixels are read, of the whole picture or of a part."""
+        refined = self.settings.refinement is not None
+        held = self.scheme.held(pixels, self.device, by_parts=self.is_finite and not whole, refined=refined)
+        return held * self.bytes_per_pixel() + (pixels - held) * REST
+
     def bytes_per_pixel(self) -> float:
-        """About how much memory restoring takes for each pixel that is read, measured once on a small piece of noise."""
+        """About how much memory restoring takes for each pixel of a small picture, measured once on a small piece of noise."""
         known = _bytes_per_pixel.setdefault(self.network, {})
         key = repr((self.scheme, self.settings.refinement, self.settings.ensemble, self.settings.precision, self.device))
         if key not in known:

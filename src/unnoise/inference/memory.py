@@ -18,8 +18,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 RETAINED = 512 * 2**20
-"""Freed bytes that may stay with the process after `reused`, for the next picture."""
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of mallopt(3)
+"""Freed bytes that may stay with the process: after `reused` for the next picture, and about as many from tile to tile."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # of mallopt(3)
+_LARGEST = 32 * 2**20
+"""glibc puts no larger pieces where others were freed, unless it is kept from asking the system at all."""
 CGROUP = Path("/sys/fs/cgroup")
 SCRATCH = 1.4
 """What libraries take for their own scratch and what the allocator cannot use again, as a factor; see docs/results/memory.md."""
@@ -62,26 +64,37 @@ def _process_limits() -> list[int]:
     return [] if most == resource.RLIM_INFINITY else [most - psutil.Process().memory_info().vms]
 
 
-def give_back() -> None:
-    """Hand freed memory back to the system: glibc keeps it, in pieces that tiles of other sizes cannot use."""
-    if libc := _glibc():
+def resident() -> int:
+    """Bytes of memory that the process holds."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def give_back(beyond: int = 0) -> None:
+    """Hand freed memory back to the system if the process holds more than `beyond` bytes: glibc keeps it, in pieces that tiles of other
+    sizes cannot use. To have it again costs a page fault for each 4 KB."""
+    if (libc := _glibc()) and resident() > beyond:
         libc.malloc_trim(0)
 
 
 @contextmanager
-def reused() -> Iterator[None]:
-    """While this lasts, memory that one layer frees is there for the next one.
+def reused(*, entirely: bool) -> Iterator[None]:
+    """While this lasts, memory that one layer or tile frees is there for the next one.
 
-    Else glibc asks the system for every piece of more than 32 MB anew, which hands it out in pages of 4 KB as they are touched: on
-    virtual machines that takes longer than a convolution of 1×1 that fills them. Afterwards all is as it was, but that up to
-    `RETAINED` bytes stay with the process for the next picture. glibc's aligned pieces seldom fit where one was freed before neighbours
-    have been freed too: up to some times the memory is taken.
+    Else glibc asks the system anew for what it has just given back, which hands it out in pages of 4 KB as they are touched: on
+    virtual machines that takes longer than a convolution of 1×1 that fills them. Afterwards all is as it was, but that up to `RETAINED`
+    bytes stay with the process for the next picture.
+
+    Args:
+        entirely: pieces above 32 MB too. glibc's aligned pieces seldom fit where one was freed before neighbours have been freed as well:
+            up to some times the memory is taken.
     """
     libc = _glibc()
     if libc is None:
         yield
         return
-    libc.mallopt(_MMAP_MAX, 0)
+    if entirely:
+        libc.mallopt(_MMAP_MAX, 0)
+    libc.mallopt(_MMAP_THRESHOLD, _LARGEST)
     libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
     try:
         yield

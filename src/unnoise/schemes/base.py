@@ -91,6 +91,15 @@ class Scheme(BaseModel, ABC):
         """How many pixels away `refine` can see."""
         return network_reach
 
+    def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
+        """Of a tile of so many pixels, how many the network works on at one time, where of a small picture it works on all.
+
+        Args:
+            by_parts: by `restore_part`, and of a part of the picture.
+            refined: by `refine` as well.
+        """
+        return pixels
+
     def check(self, denoiser: type[Denoiser]) -> None:
         """Raise `UsageError` where the scheme cannot work with such a network; recipes are checked by it."""
 

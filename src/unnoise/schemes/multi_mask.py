@@ -12,16 +12,19 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from unnoise.denoisers.base import Denoiser
 from unnoise.draws import PlacedDraws, Source
 from unnoise.errors import UsageError
 from unnoise.masks import checkerboard_masks, complementary_masks
 from unnoise.polyphase import merge_batch, split_batch
 from unnoise.schemes.base import Network, Scheme
+from unnoise.views import Part, View, grown, within
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
-TOGETHER = 1_500_000
-"""The branches run as one batch up to so many pixels, as many as a picture that `inference` leaves in one piece; then fewer at a time."""
+TOGETHER = {"cpu": 2**19, "other": 1_500_000}
+"""By kind of device: up to so many pixels components and branches run as one batch, then fewer at a time. A GPU wants many; on a CPU
+what is worked out together only takes memory, which larger tiles put to better use."""
 
 
 class MultiMask(Scheme):
@@ -67,19 +70,41 @@ class MultiMask(Scheme):
         """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
         return network_reach * self.infer_stride
 
+    def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
+        """What `TOGETHER` lets into one batch, of which one component is the least."""
+        least = pixels if refined else pixels / self.infer_stride**2
+        return max(least, min(pixels * self.masks, at_once(device))) / self.masks
+
     def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
         """PD⁻¹(Σ_i hidden_i ⊙ network(kept_i ⊙ PD(x)) / overlap), Eqs. 7 and 8, averaged over `partitions`.
 
         Without a generator the masks are drawn from seed 0.
         """
-        generator = given_or_fresh(generator)
+        restored = self._components(network, noisy, given_or_fresh(generator), None)
+        return merge_batch(restored, self.infer_stride, size=(noisy.shape[-2], noisy.shape[-1]))
+
+    def restore_part(self, network: Network, view: View, part: Part, sees: int, multiple: int, draws: PlacedDraws) -> Tensor:
+        """By the part's share of each component, where the network spares the rest."""
+        if not (isinstance(network, Denoiser) and network.spares_halo):
+            return super().restore_part(network, view, part, sees, multiple, draws)
+        stride = self.infer_stride
+        around = grown(part, self.reach(sees), view.size, stride * multiple)
+        core = within(part, around)
+        rows, columns = (slice(stretch.start // stride, -(-stretch.stop // stride)) for stretch in core)
+        draws = PlacedDraws(draws.seed, around[0].start, around[1].start)
+        restored = merge_batch(self._components(network, view.read(*around), draws, (rows, columns)), stride)
+        top, left = core[0].start - rows.start * stride, core[1].start - columns.start * stride
+        return restored[..., top : top + core[0].stop - core[0].start, left : left + core[1].stop - core[1].start]
+
+    def _components(self, network: Network, noisy: Tensor, generator: Source, wanted: Part | None) -> Tensor:
+        """The restored components of (B, C, H, W), or the part `wanted` of each, (B·s², C, h, w)."""
         if isinstance(generator, PlacedDraws):
             generator = generator.coarser(self.infer_stride)
         parts = split_batch(noisy, self.infer_stride)  # (B·s², C, h, w)
-        total = torch.zeros_like(parts)
-        for _ in range(self.partitions):
-            total = total + predict_hidden(network, parts, self._masks(parts, generator))
-        return merge_batch(total / self.partitions, self.infer_stride, size=(noisy.shape[-2], noisy.shape[-1]))
+        total = predict_hidden(network, parts, self._masks(parts, generator), wanted)
+        for _ in range(1, self.partitions):
+            total = total + predict_hidden(network, parts, self._masks(parts, generator), wanted)
+        return total / self.partitions
 
     def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
         """The masks and their branches at full resolution, without PD; one partition, as R³ averages over its draws anyway."""
@@ -93,27 +118,44 @@ class MultiMask(Scheme):
         return complementary_masks(self.masks, count, height, width, generator, overlap=self.overlap, device=images.device)
 
 
-def predict_hidden(network: Network, images: Tensor, masks: Tensor) -> Tensor:
+def predict_hidden(network: Network, images: Tensor, masks: Tensor, wanted: Part | None = None) -> Tensor:
     """Show the network `images` once through each mask, and take of each result the pixels that were hidden (Eq. 7).
 
     Args:
-        network: not shown a hidden pixel in any way but by a zero in its place.
+        network: not shown a hidden pixel in any way but by a zero in its place; with `wanted` a `Denoiser`.
         images: (N, C, H, W).
         masks: (k, N, 1, H, W), True where kept. A pixel that several of them hide comes out as the mean of what it was predicted to
             be; one that none hides, as zero.
+        wanted: the rows and columns that are to be predicted; None: all.
 
     Returns:
-        (N, C, H, W).
+        (N, C, H, W), or of the size of `wanted`.
     """
-    at_once = max(1, TOGETHER // (images.shape[0] * images.shape[-2] * images.shape[-1]))
-    restored = torch.zeros_like(images)
-    for first in range(0, len(masks), at_once):
-        kept = masks[first : first + at_once]  # (branches, N, 1, H, W)
+    pixels, together = images.shape[-2] * images.shape[-1], at_once(images.device)
+    few = max(1, together // pixels)
+    if few < len(images):
+        pairs = zip(torch.split(images, few), torch.split(masks, few, dim=1), strict=True)
+        return torch.cat([predict_hidden(network, some, theirs, wanted) for some, theirs in pairs])
+    branches = max(1, together // (len(images) * pixels))
+    place = (...,) if wanted is None else (..., *wanted)
+    restored = torch.zeros_like(images[place])
+    for kept in torch.split(masks, branches):  # (branches, N, 1, H, W)
         shown = torch.where(kept, images, 0)  # (branches, N, C, H, W)
-        seen = network(shown.flatten(0, 1)).reshape(shown.shape)
+        batch = shown.flatten(0, 1)
+        if wanted is None:
+            seen = network(batch)
+        else:
+            assert isinstance(network, Denoiser)
+            seen = network.part(batch, wanted)
+        seen = seen.reshape(*shown.shape[:2], *seen.shape[1:])  # (branches, N, C, H, W), or of the size of `wanted`
         # `where`, not a product: what a branch says of the pixels that it was shown must not count, not even if it is no number.
-        restored = restored + torch.where(kept, 0, seen).sum(0)  # (N, C, H, W)
-    return restored / (~masks).sum(0).clamp(min=1)
+        restored = restored + torch.where(kept[place], 0, seen).sum(0)  # (N, C, H, W)
+    return restored / (~masks[place]).sum(0).clamp(min=1)
+
+
+def at_once(device: torch.device) -> int:
+    """`TOGETHER` for a device."""
+    return TOGETHER.get(device.type, TOGETHER["other"])
 
 
 def given_or_fresh(generator: Source | None) -> Source:

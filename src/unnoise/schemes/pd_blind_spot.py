@@ -44,6 +44,10 @@ class PDBlindSpot(Scheme):
         """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
         return network_reach * self.infer_stride
 
+    def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
+        """The components' windows come one by one."""
+        return pixels / self.infer_stride**2 if by_parts and not refined else pixels
+
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Mean |PD⁻¹(network(PD_a(x))) − x|, the paper's Eq. 7 (L1 to the noisy image itself)."""
         return F.l1_loss(self._pass(network, noisy, self.train_stride), noisy)

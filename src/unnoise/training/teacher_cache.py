@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise.files import make_folder, written_whole
-from unnoise.inference.bands import SIDE, WHOLE
+from unnoise.inference.bands import WHOLE
 from unnoise.inference.chain import UNBOUNDED_HALO
 from unnoise.schemes.base import Companions
 from unnoise.training.pool import Pixels, Pool, as_unit
 from unnoise.views import grown, parts, within
 
+SIDE = 1024
+"""Core of a tile of larger pictures than `WHOLE`, in pixels."""
 BYTES = 2
 """Of a value: float16, which between black and white is never wrong by more than a sixteenth of an 8-bit step."""
 
