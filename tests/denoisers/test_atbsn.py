@@ -135,6 +135,30 @@ def test_strips_of_any_height_give_the_same(monkeypatch: pytest.MonkeyPatch) -> 
             assert relative_error(network(x), whole[2]) < 1e-5
 
 
+@settings(max_examples=10, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 80), st.integers(1, 80)),
+    corner=st.tuples(st.floats(0, 0.99), st.floats(0, 0.99)),
+    share=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    holes=st.lists(st.sampled_from([*HOLES, 63]), min_size=1, max_size=4),
+    gradient=st.booleans(),
+)
+def test_parts_are_cut_from_the_whole_for_all_blind_spots(
+    size: tuple[int, int], corner: tuple[float, float], share: tuple[float, float], holes: list[int], gradient: bool
+) -> None:
+    """Also those that are moved in from beyond the picture's edge."""
+    starts = [int(c * length) for c, length in zip(corner, size, strict=True)]
+    wanted = tuple(
+        slice(start, start + max(1, round(s * (length - start)))) for start, s, length in zip(starts, share, size, strict=True)
+    )
+    network, x = _lively(width=2), torch.rand(2, 3, *size) * 255
+    with torch.enable_grad() if gradient else torch.inference_mode():
+        whole, part = network.holes(x, holes), network.holes(x, holes, wanted=wanted)
+        single = network(x, holes[0], wanted=wanted)
+    assert relative_error(part, whole[..., *wanted]) < 1e-5
+    assert relative_error(single, whole[0][..., *wanted]) < 1e-5
+
+
 @pytest.mark.parametrize("gradient", [False, True])
 def test_a_single_pixel_leaves_the_weights_alone(gradient: bool) -> None:
     """Sums are made in place, and a map of one pixel lies in memory as the bias does."""

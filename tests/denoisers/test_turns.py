@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unnoise.denoisers.turns import add_window, in_four_turns, move, offset, window
+from unnoise.denoisers.turns import add_window, in_four_turns, move, offset, parts_in_four_turns, window
 
 SIDES = st.integers(1, 6)
 
@@ -31,6 +31,22 @@ def test_down_of_each_turn_points_where_its_direction_says(height: int, width: i
     x = _numbered(height, width)
     for direction, result in enumerate(in_four_turns(lambda turned: move(turned, 0, 1), x)):
         assert torch.equal(result, move(x, direction, 1))
+
+
+@pytest.mark.parametrize(("height", "width"), [(5, 5), (4, 7)])
+def test_parts_of_turns_are_cut_from_the_whole(height: int, width: int) -> None:
+    x = _numbered(height, width)
+    places = [
+        (slice(0, 2), slice(1, 4)),
+        (slice(3, 4), slice(0, width)),
+        (slice(1, 4), slice(2, 4)),
+        (slice(0, 1), slice(0, 1)),
+    ]
+    whole = in_four_turns(lambda turned: move(turned, 0, 1), x)
+    for result, expected, place in zip(
+        parts_in_four_turns(lambda turned, part: move(turned, 0, 1)[..., *part], x, places), whole, places, strict=True
+    ):
+        assert torch.equal(result, expected[..., *place])
 
 
 @given(height=SIDES, width=SIDES, direction=st.integers(0, 3), distance=st.integers(0, 8))

@@ -118,7 +118,7 @@ def test_less_free_memory_means_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -
 def test_who_sees_too_far_for_tiles_is_applied_like_one_who_sees_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """DeamNet sees 719 pixels: exact tiles of AMSNet's components would be 16 pixels in 2,892, of which none fits into memory."""
     monkeypatch.setattr(bands, "free_memory", lambda device: 16 * 2**30)
-    monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: 5000.0)
+    monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (5000.0, 5000.0))
     chain = Chain(denoisers.create("deamnet", features=4), AsymmetricMask(), Settings(precision="float32"))
     assert not chain.is_finite
     assert chain.halo == 2 * UNBOUNDED_HALO
@@ -128,7 +128,7 @@ def test_who_sees_too_far_for_tiles_is_applied_like_one_who_sees_everything(monk
 @pytest.mark.parametrize("scheme", [PDBlindSpot(), AsymmetricMask()], ids=["windows", "components"])
 def test_what_runs_one_by_one_makes_larger_tiles(scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bands, "free_memory", lambda device: 4 * 2**30)
-    monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: 3000.0)
+    monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (3000.0, 3000.0))
     network = DBSN(features=4, modules=9)
     sides = [bands._side(Chain(network, each, Settings()), (6000, 4000)) for each in (scheme, Distillation())]
     assert sides[0] > 1.3 * sides[1]
@@ -172,7 +172,7 @@ def test_peak_counts_what_is_alive_at_one_time() -> None:
 @pytest.mark.parametrize("name", ["dbsn", "dncnn"])
 def test_bytes_per_pixel_grow_with_the_features(name: str) -> None:
     few, many = (
-        Chain(denoisers.create(name, features=features), Distillation(), Settings(precision="float32")).bytes_per_pixel()
+        Chain(denoisers.create(name, features=features), Distillation(), Settings(precision="float32")).bytes_per_pixel()[0]
         for features in (8, 32)
     )
     assert 1.5 * few < many < 5 * few

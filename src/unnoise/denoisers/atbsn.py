@@ -8,7 +8,7 @@ neither its own row nor the (k − 1) / 2 above it. With the four turns, what no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from unnoise.denoisers.atbsn_unet import LEVELS, SLOPE, AsymmetricUNet, start_kaiming
 from unnoise.denoisers.reach import reach_through, window
 from unnoise.denoisers.tunable import Piece, TunableDenoiser
-from unnoise.denoisers.turns import in_four_turns
-from unnoise.denoisers.unet import deepest_path
+from unnoise.denoisers.turns import in_four_turns, parts_in_four_turns
 from unnoise.errors import UsageError
+from unnoise.views import Part
 
 
 class ATBSN(TunableDenoiser):
@@ -38,6 +38,7 @@ class ATBSN(TunableDenoiser):
     activation = "leaky_relu"
     slope = SLOPE
     multiple = 2**LEVELS
+    halo_cost = 0.05  # the trunk's encoder, above and at the sides
 
     def __init__(self, channels: int = 3, width: int = 48, blind_spot: int = 3) -> None:
         super().__init__(channels, pieces=4, features=2 * width, middle=2 * width, blind_spot=blind_spot)
@@ -57,10 +58,16 @@ class ATBSN(TunableDenoiser):
     def reach(self) -> int:
         """Down to the sixth encoder at a thirty-second of the resolution and up again, beyond the network's own blind spot."""
         moved = self.distance(self.blind_spot)
-        return reach_through([window(moved, -moved), *deepest_path(window(2, 0), window(1, 0, 2))], self.multiple)
+        return reach_through([window(moved, -moved), *self.unet.paths[0]], self.multiple)
 
-    def pieces(self, x: Tensor) -> list[Piece]:
-        return list(enumerate(in_four_turns(self.unet, x)))
+    def pieces(self, x: Tensor, places: Sequence[Part] | None = None) -> list[Piece]:
+        if places is None:
+            return [Piece(direction, features) for direction, features in enumerate(in_four_turns(self.unet, x))]
+        results = parts_in_four_turns(self.unet.part, x, places)
+        return [
+            Piece(direction, features, rows.start, columns.start)
+            for direction, (features, (rows, columns)) in enumerate(zip(results, places, strict=True))
+        ]
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

@@ -23,7 +23,11 @@ from unnoise.denoisers.fused import (
     working_type,
 )
 from unnoise.denoisers.layers import halved, last_layer
+from unnoise.denoisers.parts import decoded, everywhere, pooled_first, read, strips
+from unnoise.denoisers.reach import Layer, window
 from unnoise.denoisers.turns import move
+from unnoise.denoisers.unet import deepest_path
+from unnoise.views import Part, within
 
 SLOPE = 0.1  # of the leaky ReLU after every convolution
 LEVELS = 5  # poolings, so that sides must divide by 32
@@ -128,16 +132,42 @@ class AsymmetricUNet(nn.Module):
             self.add_module(f"dec{level}", Stage(entering + skip, wide, last, upward=upward))
         start_kaiming(self)
 
+    @property
+    def paths(self) -> tuple[list[Layer], list[Layer]]:
+        """The deepest paths from the output to the input, along a column of pixels and along a row."""
+        along_row = deepest_path(window(1, 1), window(0, 1, 2))
+        return deepest_path(window(2, 0), window(1, 0, 2)) if self.upward else along_row, along_row
+
     def forward(self, x: Tensor) -> Tensor:
+        rows, columns = everywhere(x)
+        return self._in_pieces(x, (rows, columns), [rows], [rows])
+
+    def part(self, x: Tensor, wanted: Part) -> Tensor:
+        """The result at the rows and columns `wanted` alone, (B, leaving, rows, columns), from the part of x that it depends on.
+
+        On a CPU the full size is worked out in strips of rows.
+        """
+        around = (
+            read(wanted[0], self.paths[0], x.shape[-2], 2**LEVELS),
+            read(wanted[1], self.paths[1], x.shape[-1], 2**LEVELS),
+        )
+        x, wanted = x[..., *around], within(wanted, around)
+        return self._in_pieces(x, wanted, strips(everywhere(x)[0], x), strips(wanted[0], x))
+
+    def _in_pieces(self, x: Tensor, wanted: Part, down: list[slice], up: list[slice]) -> Tensor:
+        """The result at `wanted`; at full size, all rows in the pieces `down` enter, and those of `wanted` in the pieces `up` leave."""
+        y = pooled_first(lambda image: self.get_submodule("enc1")(self.intro(image)), self._pool, x, down, upward=self.upward)
         skips = []
-        pooled, x = x, self.intro(x)
-        for level in range(1, LEVELS + 1):
-            skips.append(pooled)
-            x = pooled = self._pool(self.get_submodule(f"enc{level}")(x))  # (B, width, H/2^level, W/2^level)
-        x = self.get_submodule(f"enc{LEVELS + 1}")(x)
-        for level in range(LEVELS, 0, -1):
-            x = self.get_submodule(f"dec{level}").doubled(x, skips.pop())  # type: ignore[operator] # (B, 2·width or leaving, H/2^(level − 1), W/2^(level − 1))
-        return x
+        for level in range(2, LEVELS + 1):
+            skips.append(y)
+            y = self._pool(self.get_submodule(f"enc{level}")(y))  # (B, width, H/2^level, W/2^level)
+        y = self.get_submodule(f"enc{LEVELS + 1}")(y)
+
+        def stage(level: int, y: Tensor, around: Part) -> Tensor:
+            skip = x if level == 1 else skips.pop()
+            return self.get_submodule(f"dec{level}").doubled(y, skip[..., *around])  # type: ignore[operator]
+
+        return decoded(stage, y, wanted, up, (x.shape[-2], x.shape[-1]), LEVELS, upward=self.upward)
 
     def _pool(self, x: Tensor) -> Tensor:
         if self.upward and can_fuse(x):

@@ -30,6 +30,9 @@ class Denoiser(nn.Module):
     multiple: ClassVar[int] = 1
     """Tiles must begin at multiples of this, or pooling would cut them differently from the whole picture."""
 
+    halo_cost: ClassVar[float] = 1.0
+    """What `part` works out for a pixel that is read around what is wanted, as a share of what it does for one that is wanted."""
+
     sizes: dict[str, Any]
     """The keyword arguments that make the same network again."""
 
@@ -49,7 +52,7 @@ class Denoiser(nn.Module):
     @property
     def spares_halo(self) -> bool:
         """Whether `part` works out less than the whole."""
-        return type(self).part is not Denoiser.part
+        return self.halo_cost < 1
 
     def initialize(self, kind: Initialization) -> None:
         """Draw the weights anew: *default* leaves what the constructor drew, as published; *he*: see `initialize_he`."""

@@ -18,6 +18,13 @@ def doubling() -> Layer:
     return lambda first, last: (first // 2, last // 2)
 
 
+def seen_through(layers: Iterable[Layer], first: int, last: int) -> tuple[int, int]:
+    """The first and last place of the input that the outputs `first` to `last` depend on, by layers from the output to the input."""
+    for layer in layers:
+        first, last = layer(first, last)
+    return first, last
+
+
 def reach_through(layers: Iterable[Layer], period: int) -> int:
     """The greatest distance from an output pixel to an input pixel that it depends on.
 
@@ -28,8 +35,6 @@ def reach_through(layers: Iterable[Layer], period: int) -> int:
     layers = list(layers)
     farthest = 0
     for place in range(period):
-        first = last = place
-        for layer in layers:
-            first, last = layer(first, last)
+        first, last = seen_through(layers, place, place)
         farthest = max(farthest, place - first, last - place)
     return farthest

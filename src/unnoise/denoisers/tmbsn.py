@@ -11,7 +11,7 @@ direction sees is |r| + |c| < s.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -23,6 +23,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.fused import can_fuse_on_cpu, convolve
 from unnoise.denoisers.layers import halved, last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
+from unnoise.denoisers.parts import decoded, everywhere, joined, strips
 from unnoise.denoisers.reach import doubling, reach_through, window
 from unnoise.denoisers.tunable import Piece, TunableDenoiser
 from unnoise.denoisers.turns import in_four_turns
@@ -116,10 +117,13 @@ class TMBSN(TunableDenoiser):
         convolutions: int = 2 + self.sizes["groups"] * (2 * self.sizes["blocks"] + 1)
         return convolutions + self.distance(self.blind_spot)
 
-    def pieces(self, x: Tensor) -> list[Piece]:
+    def pieces(self, x: Tensor, places: Sequence[Part] | None = None) -> list[Piece]:
+        """All of the trunk's results, whatever the places: most of its work is in layers that need what lies around these."""
         # Each turn's features are moved down and moved left; "left" of a turn points where "down" of the turn before does.
         results = in_four_turns(self.unet, x)
-        return [piece for turn, features in enumerate(results) for piece in ((turn, features), ((turn - 1) % 4, features))]
+        return [
+            piece for turn, features in enumerate(results) for piece in (Piece(turn, features), Piece((turn - 1) % 4, features))
+        ]
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
@@ -150,6 +154,8 @@ class TMBSNStudent(Denoiser):
     multiple: ClassVar[int] = 2**LEVELS
     """Sides that divide by it need no padding, and tiles cut at its multiples pool the same pixels together."""
 
+    halo_cost = 0.09  # the encoder, of whose layers one alone is at full size
+
     def __init__(self, channels: int = 3, width: int = 48, finest: int | None = None) -> None:
         super().__init__()
         wide = 2 * width
@@ -175,7 +181,7 @@ class TMBSNStudent(Denoiser):
         return reach_through(path, self.multiple)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.part(x, (slice(0, x.shape[-2]), slice(0, x.shape[-1])))
+        return self.part(x, everywhere(x))
 
     def part(self, x: Tensor, wanted: Part) -> Tensor:
         """`Denoiser.part`: going up, each scale is worked out no further around than the two convolutions of the scale below ask.
@@ -183,34 +189,22 @@ class TMBSNStudent(Denoiser):
         On a CPU the full size, whose features are most of all memory, is worked out in strips of rows.
         """
         x = pad_to_multiple_reflect(x, self.multiple)
-        size = (x.shape[-2], x.shape[-1])
-        in_strips = can_fuse_on_cpu(x)
-        first = self._first(x) if in_strips else _cut(self.get_submodule("enc1")(x))
-        strips = _strips(slice(0, size[0]), size[0]) if in_strips else [slice(0, size[0])]
-        y = _joined([halved(first((rows, slice(0, size[1])))) for rows in strips])  # (B, width, H/2, W/2)
+        first = self._first(x) if can_fuse_on_cpu(x) else _cut(self.get_submodule("enc1")(x))
+        rows, columns = everywhere(x)
+        y = joined([halved(first((piece, columns))) for piece in strips(rows, x)])  # (B, width, H/2, W/2)
         skips = []
         for level in range(2, LEVELS + 2):
             y = halved(y) if level > 2 else y
             y = self.get_submodule(f"enc{level}")(y)  # (B, width, H/2^(level − 1), W/2^(level − 1))
             skips.append(y)
         skips.pop()
-        places = [(wanted, _seen(wanted, size))]  # of each scale, what it is to give and what that takes
-        for level in range(2, LEVELS + 1):
-            place = _half(places[-1][1])
-            places.append((place, _seen(place, (size[0] >> level - 1, size[1] >> level - 1))))
-        y = y[..., *_half(places[-1][1])]
-        for level in range(LEVELS, 1, -1):
-            place, around = places[level - 1]
-            y = self.get_submodule(f"dec{level}_2").doubled(y, skips.pop()[..., *around])  # type: ignore[operator]
-            y = self.get_submodule(f"dec{level}_1")(y)[..., *within(place, around)]  # (B, 2·width, of H/2^(level − 1), …)
-        results = []
-        for rows in _strips(wanted[0], size[0]) if in_strips else [wanted[0]]:
-            place = rows, wanted[1]
-            around = _seen(place, size)
-            half = y[..., *within(_half(around), _half(places[0][1]))]
-            features = self.get_submodule("dec1_2").doubled(half, first(around))  # type: ignore[operator] # (B, finest, rows, columns)
-            results.append(last_layer(self.dec1_1, features, x[..., *around])[..., *within(place, around)])
-        return _joined(results)
+
+        def stage(level: int, y: Tensor, around: Part) -> Tensor:
+            skip = first(around) if level == 1 else skips.pop()[..., *around]
+            y = self.get_submodule(f"dec{level}_2").doubled(y, skip)  # type: ignore[operator]
+            return last_layer(self.dec1_1, y, x[..., *around]) if level == 1 else self.get_submodule(f"dec{level}_1")(y)
+
+        return decoded(stage, y, wanted, strips(wanted[0], x), (rows.stop, columns.stop), LEVELS)
 
     def _first(self, x: Tensor) -> Callable[[Part], Tensor]:
         """The first convolution's features at any place, (B, width, rows, columns): made when asked for, as that is cheap."""
@@ -231,26 +225,5 @@ class TMBSNStudent(Denoiser):
         return {"channels": first.shape[1], "width": first.shape[0], "finest": last.shape[1]}
 
 
-def _seen(place: Part, size: tuple[int, int]) -> Part:
-    """What two 3×3 convolutions see of a scale of `size`, in whole pixels of the next one."""
-    return grown(place, 2, size, 2)
-
-
-def _half(place: Part) -> Part:
-    """The same place at half the resolution, for one that begins and ends at even rows and columns."""
-    rows, columns = (slice(stretch.start // 2, stretch.stop // 2) for stretch in place)
-    return rows, columns
-
-
-def _strips(rows: slice, height: int) -> list[slice]:
-    """Of an eighth of the height, and an even number of rows."""
-    step = max(16, -(-height // 16) * 2)
-    return [slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step)]
-
-
 def _cut(x: Tensor) -> Callable[[Part], Tensor]:
     return lambda place: x[..., *place]
-
-
-def _joined(strips: list[Tensor]) -> Tensor:
-    return strips[0] if len(strips) == 1 else torch.cat(strips, dim=-2)

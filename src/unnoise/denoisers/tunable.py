@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,18 +16,37 @@ from torch import Tensor, nn
 
 from unnoise import kernels
 from unnoise.denoisers.base import Blindness, Denoiser
-from unnoise.denoisers.fused import Activation, activate, can_fuse, convolve, convolve_with, prepared, working_type
+from unnoise.denoisers.fused import (
+    Activation,
+    activate,
+    can_fuse,
+    can_fuse_on_cpu,
+    convolve,
+    convolve_with,
+    prepared,
+    working_type,
+)
 from unnoise.denoisers.layers import last_layer
+from unnoise.denoisers.parts import everywhere, joined
 from unnoise.denoisers.turns import add_window, offset, put_window, window
 from unnoise.errors import UsageError
 from unnoise.polyphase import pad_to_multiple
+from unnoise.views import Part
 
 STRIP = {"cpu": 2**21, "other": 2**26}
 """Values in one map of the head at a time, by kind of device. The head works in strips of rows, as it is the widest part of
 the network: in one piece it would take some kilobytes for each pixel, and the processor's caches would be no help."""
 
-Piece = tuple[int, Tensor]
-"""The direction in which features are moved, and the features, upright, (B, F, H, W)."""
+
+class Piece(NamedTuple):
+    """Features of a part of the picture, and the direction in which they are moved."""
+
+    direction: int
+    features: Tensor
+    """Upright, (B, F, h, w)."""
+    top: int = 0
+    """The picture's row that their first one belongs to; beyond them lies nothing but what is not needed, or zeros."""
+    left: int = 0
 
 
 class TunableDenoiser(Denoiser):
@@ -62,23 +81,38 @@ class TunableDenoiser(Denoiser):
         """By how many pixels the features are moved for a blind spot of this size. Raises UsageError where there is none."""
 
     @abstractmethod
-    def pieces(self, x: Tensor) -> list[Piece]:
-        """The trunk's results for (B, channels, H, W), sides dividing by `multiple`, in the order of nin_A's input."""
+    def pieces(self, x: Tensor, places: Sequence[Part] | None = None) -> list[Piece]:
+        """The trunk's results for (B, channels, H, W), sides dividing by `multiple`, in the order of nin_A's input.
 
-    def forward(self, x: Tensor, blind_spot: int | None = None) -> Tensor:
+        Args:
+            x: the picture.
+            places: for each of the four directions, where its results are needed at least; None: everywhere.
+        """
+
+    def forward(self, x: Tensor, blind_spot: int | None = None, *, wanted: Part | None = None) -> Tensor:
         """Restore `x` without looking at the blind spot of each pixel; `blind_spot` = 0 is not blind.
 
         Args:
             x: (B, channels, H, W) in `value_range`.
             blind_spot: None: the network's own.
+            wanted: the rows and columns of the result that are returned; None: all.
 
         Raises:
             UsageError: for a size that the network cannot take.
         """
-        return self.holes(x, [self.blind_spot if blind_spot is None else blind_spot])[0]
+        return self.holes(x, [self.blind_spot if blind_spot is None else blind_spot], wanted=wanted)[0]
 
-    def holes(self, x: Tensor, blind_spots: Sequence[int]) -> Tensor:
+    def part(self, x: Tensor, wanted: Part) -> Tensor:
+        result: Tensor = self(x, wanted=wanted)
+        return result
+
+    def holes(self, x: Tensor, blind_spots: Sequence[int], *, wanted: Part | None = None) -> Tensor:
         """The results for K blind spots at once, (K, B, channels, H, W), for little more than the work of one.
+
+        Args:
+            x: (B, channels, H, W) in `value_range`.
+            blind_spots: their sizes.
+            wanted: the rows and columns of the results that are returned; None: all.
 
         Raises:
             UsageError: for a size that the network cannot take.
@@ -86,66 +120,79 @@ class TunableDenoiser(Denoiser):
         if not blind_spots:
             raise UsageError("Give at least one blind spot.")
         distances = [self.distance(size) for size in blind_spots]
-        height, width = x.shape[-2:]
-        pieces = self.pieces(pad_to_multiple(x, self.multiple))
+        padded = pad_to_multiple(x, self.multiple)
+        # On a CPU even all of it is better worked out as a part, which takes less memory.
+        wanted_apart = wanted is not None and (wanted != everywhere(x) or can_fuse_on_cpu(x))
+        places = [_origin(wanted, d, distances, everywhere(padded)) for d in range(4)] if wanted and wanted_apart else None
+        pieces = self.pieces(padded, places)
+        rows, columns = wanted or everywhere(x)
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             # For the gradient everything is kept anyway; and an exported graph has no loops.
-            return self._strip(x, pieces, distances, 0, height)
+            return self._strip(x, pieces, distances, (rows, columns))
         budget = STRIP.get(x.device.type, STRIP["other"])
-        rows = max(1, budget // (x.shape[0] * width * self.nin_A.out_channels))
-        strips = [self._strip(x, pieces, distances, top, min(rows, height - top)) for top in range(0, height, rows)]
-        return torch.cat(strips, dim=-2)
+        step = max(1, budget // (x.shape[0] * (columns.stop - columns.start) * self.nin_A.out_channels))
+        strips = [slice(top, min(top + step, rows.stop)) for top in range(rows.start, rows.stop, step)]
+        return joined([self._strip(x, pieces, distances, (strip, columns)) for strip in strips])
 
-    def _strip(self, image: Tensor, pieces: list[Piece], distances: list[int], top: int, rows: int) -> Tensor:
-        """The rows `top` to `top + rows` of all results, (K, B, channels, rows, width)."""
-        results, near = [], image[..., top : top + rows, :]
-        for x in self._mixed(pieces, distances, top, rows, image.shape[-1]):
+    def _strip(self, image: Tensor, pieces: list[Piece], distances: list[int], place: Part) -> Tensor:
+        """All results at a place, (K, B, channels, rows, columns)."""
+        results, near = [], image[..., *place]
+        for x in self._mixed(pieces, distances, place):
             x = convolve(self.nin_B, x, self.activation, slope=self.slope)
             results.append(last_layer(self.nin_C, x, near))
         return torch.stack(results)
 
-    def _mixed(self, pieces: list[Piece], distances: list[int], top: int, rows: int, width: int) -> Iterator[Tensor]:
-        """What nin_A and the activation make of the moved pieces, for one distance after the other, (B, F·pieces, rows, width)."""
+    def _mixed(self, pieces: list[Piece], distances: list[int], place: Part) -> Iterator[Tensor]:
+        """What nin_A and the activation make of the moved pieces at a place, for one distance after the other.
+
+        (B, F·pieces, rows, columns) each.
+        """
+        top, left = place[0].start, place[1].start
+        rows, columns = place[0].stop - top, place[1].stop - left
+
+        def at(piece: Piece, distance: int) -> tuple[int, int]:
+            """The row and column of the piece, counted from its own first ones, that a move brings to the first of the place."""
+            down, right = offset(piece.direction, distance)
+            return top - down - piece.top, left - right - piece.left
+
         if len(distances) == 1:
-            moves = [(x, offset(direction, distances[0])) for direction, x in pieces]
-            placed = [(x, top - down, -right) for x, (down, right) in moves]
-            yield convolve(self.nin_A, _side_by_side(placed, rows, width), self.activation, slope=self.slope)
+            placed = [(piece.features, *at(piece, distances[0])) for piece in pieces]
+            yield convolve(self.nin_A, _side_by_side(placed, rows, columns), self.activation, slope=self.slope)
             return
         # One product for each direction; then only sums are left to do.
         bias = self.nin_A.bias
         assert bias is not None
-        products = self._products(pieces, distances, top, rows)
-        if can_fuse(products[0][1]) and kernels.can_run(products[0][1]):
+        products = self._products(pieces, distances, place[0])
+        if can_fuse(products[0].features) and kernels.can_run(products[0].features):
             from unnoise.kernels.moved_sums import sum_moved
 
             for distance in distances:
-                offsets = [offset(direction, distance) for direction in range(4)]
-                maps = [(x, top - down - first, -right) for (first, x), (down, right) in zip(products, offsets, strict=True)]
-                yield sum_moved(maps, bias, rows, width, self.activation, self.slope)
+                maps = [(product.features, *at(product, distance)) for product in products]
+                yield sum_moved(maps, bias, rows, columns, self.activation, self.slope)
             return
-        start = bias[:, None, None].expand(len(pieces[0][1]), -1, rows, width)
+        start = bias[:, None, None].expand(len(pieces[0].features), -1, rows, columns)
         for distance in distances:
             total = start.clone(memory_format=torch.channels_last)  # and not the bias itself, which a single pixel would be
-            for direction, (first, product) in enumerate(products):
-                down, right = offset(direction, distance)
-                add_window(total, product, top - down - first, -right)
+            for product in products:
+                add_window(total, product.features, *at(product, distance))
             yield activate(total, self.activation, self.slope)
 
-    def _products(self, pieces: list[Piece], distances: list[int], top: int, rows: int) -> list[tuple[int, Tensor]]:
-        """For each direction, the first of the h rows that some distance brings here, and nin_A's part, (B, F·pieces, h, W)."""
+    def _products(self, pieces: list[Piece], distances: list[int], rows: slice) -> list[Piece]:
+        """For each direction, nin_A's part of the rows that some distance brings to `rows`, (B, F·pieces, h, w) each."""
         products = []
         for direction in range(4):
-            mine = [place for place, piece in enumerate(pieces) if piece[0] == direction]
-            height = pieces[mine[0]][1].shape[-2]
+            mine = [place for place, piece in enumerate(pieces) if piece.direction == direction]
+            _, first, top, left = pieces[mine[0]]
             downs = [offset(direction, distance)[0] for distance in distances]
-            first = min(max(0, top - max(downs)), height - 1)
-            last = max(min(height, top + rows - min(downs)), first + 1)
-            features = torch.cat([pieces[place][1][..., first:last, :] for place in mine], dim=1)
+            needed = _before(rows, downs, slice(top, top + first.shape[-2]))
+            features = torch.cat(
+                [pieces[place].features[..., needed.start - top : needed.stop - top, :] for place in mine], dim=1
+            )
             product = self._product(features, mine, len(pieces))
             if not (can_fuse(features) and kernels.can_run(features)):
                 # Many sums follow, in float32 at least: faster than those of bfloat16, and nothing is rounded on the way.
                 product = product.to(self.nin_A.weight.dtype)
-            products.append((first, product))
+            products.append(Piece(direction, product, needed.start, left))
         return products
 
     def _product(self, features: Tensor, mine: list[int], count: int) -> Tensor:
@@ -159,6 +206,18 @@ class TunableDenoiser(Denoiser):
         return convolve_with(
             features, *prepared(self.nin_A, f"pieces {mine}", working_type(features), lambda: (kernel(), None))
         )
+
+
+def _origin(place: Part, direction: int, distances: list[int], bounds: Part) -> Part:
+    """Where within `bounds` lies what moves by these distances bring to a place; of one that gets zeros alone, a pixel of no matter."""
+    downs, rights = zip(*(offset(direction, distance) for distance in distances), strict=True)
+    return _before(place[0], downs, bounds[0]), _before(place[1], rights, bounds[1])
+
+
+def _before(stretch: slice, moves: Sequence[int], bounds: slice) -> slice:
+    """Which rows, or columns, within `bounds` the moves bring to a stretch of them; one at least."""
+    first = min(max(bounds.start, stretch.start - max(moves)), bounds.stop - 1)
+    return slice(first, max(min(bounds.stop, stretch.stop - min(moves)), first + 1))
 
 
 def _side_by_side(pieces: list[tuple[Tensor, int, int]], rows: int, width: int) -> Tensor:

@@ -6,13 +6,14 @@ each pixel. Direction d = 0, 1, 2, 3 is where "down" of the d-th turn points in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from unnoise.denoisers.fused import can_fuse, can_fuse_on_cpu
+from unnoise.views import Part, turned
 
 TOGETHER = 2**18
 """Up to so many pixels the four turns run as one batch on a GPU, which a small picture does not fill."""
@@ -28,14 +29,34 @@ def in_four_turns(trunk: Callable[[Tensor], Tensor], x: Tensor) -> list[Tensor]:
     """
     if can_fuse_on_cpu(x) or (can_fuse(x) and len(x) * x.shape[-2] * x.shape[-1] > TOGETHER):
         # One after the other: as fast where maps are large, and a quarter of the memory.
-        turned = [[trunk(torch.rot90(image, -turn, (2, 3))) for image in x.chunk(len(x))] for turn in range(4)]
-        return [torch.rot90(parts[0] if len(parts) == 1 else torch.cat(parts), n, (2, 3)) for n, parts in enumerate(turned)]
+        separate = [[trunk(torch.rot90(image, -turn, (2, 3))) for image in x.chunk(len(x))] for turn in range(4)]
+        return [torch.rot90(parts[0] if len(parts) == 1 else torch.cat(parts), n, (2, 3)) for n, parts in enumerate(separate)]
     square = x.shape[-2] == x.shape[-1]
     results: dict[int, Tensor] = {}
     for turns in [(0, 1, 2, 3)] if square else [(0, 2), (1, 3)]:
         batch = torch.cat([torch.rot90(x, -turn, (2, 3)) for turn in turns])  # (B·turns, C, H, W) or (B·turns, C, W, H)
         results.update(zip(turns, trunk(batch).chunk(len(turns)), strict=True))
     return [torch.rot90(results[turn], turn, (2, 3)) for turn in range(4)]
+
+
+def parts_in_four_turns(part: Callable[[Tensor, Part], Tensor], x: Tensor, places: Sequence[Part]) -> list[Tensor]:
+    """`in_four_turns` where a part of each direction's result will do.
+
+    Args:
+        part: as `Denoiser.part` does, from turned images and the place wanted of them to the trunk's result there.
+        x: (B, C, H, W).
+        places: four, one for each direction, in x as it stands.
+
+    Returns:
+        (B, C', rows, columns), one for each direction, upright.
+    """
+    results = []
+    for turn, place in enumerate(places):
+        size = x.shape[-2], x.shape[-1]
+        for _ in range(-turn % 4):
+            place, size = turned(place, size), size[::-1]
+        results.append(torch.rot90(part(torch.rot90(x, -turn, (2, 3)), place), turn, (2, 3)))
+    return results
 
 
 def offset(direction: int, distance: int) -> tuple[int, int]:

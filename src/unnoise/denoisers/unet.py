@@ -16,8 +16,11 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.fused import convolve
 from unnoise.denoisers.layers import halved, last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
+from unnoise.denoisers.parts import decoded, everywhere, pooled_first, strips
 from unnoise.denoisers.reach import Layer, doubling, reach_through, window
+from unnoise.views import Part
 
+LEVELS = 5  # poolings, so that sides must divide by 32
 OUTPUT_FEATURES = 96  # of the full-resolution and 1×1 layers, whatever the width
 SLOPE = 0.2  # of the leaky ReLU
 
@@ -46,6 +49,8 @@ class UNet(Denoiser):
     multiple: ClassVar[int] = 32
     """Sides that divide by it need no padding, and tiles cut at its multiples pool the same pixels together."""
 
+    halo_cost = 0.2  # all of the encoder
+
     branches: ClassVar[int] = 1
     """How many trunk outputs lie side by side before the 1×1 convolutions."""
 
@@ -54,10 +59,10 @@ class UNet(Denoiser):
         self.sizes = {"channels": channels, "features": features}
         wide, out = 2 * features, OUTPUT_FEATURES
         self.enc_conv0 = _convolution(channels, features)
-        for level in range(1, 7):
+        for level in range(1, LEVELS + 2):
             self.add_module(f"enc_conv{level}", _convolution(features, features))
-        for level in range(5, 0, -1):
-            entering = features if level == 5 else wide
+        for level in range(LEVELS, 0, -1):
+            entering = features if level == LEVELS else wide
             self.add_module(f"up{level}", Doubling(entering))
             skip, leaving = (features, wide) if level > 1 else (channels, out)
             self.add_module(f"dec_conv{level}a", _convolution(entering + skip, leaving))
@@ -92,26 +97,35 @@ class UNet(Denoiser):
         return reach_through(deepest_path(window(1, 1), window(0, 1, 2)), self.multiple)
 
     def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[-2:]
-        return self.on_grid(pad_to_multiple_reflect(x, self.multiple))[..., :height, :width]
+        return self.part(x, everywhere(x))
 
-    def on_grid(self, x: Tensor) -> Tensor:
-        """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 32."""
-        return self._finish(self._trunk(x), x)
+    def part(self, x: Tensor, wanted: Part) -> Tensor:
+        """`Denoiser.part`; on a CPU the full size, whose features are most of all memory, is worked out in strips of rows."""
+        x = pad_to_multiple_reflect(x, self.multiple)
+        rows, columns = everywhere(x)
+        y, skips = self._encoded(x, strips(rows, x))
 
-    def _trunk(self, x: Tensor) -> Tensor:
-        """(B, channels, H, W) → (B, 96, H, W)."""
-        skips = [x]  # then the pooled features of levels 1 to 4
-        x = self._pool(self._convolve("enc_conv1", self._convolve("enc_conv0", x)))  # (B, F, H/2, W/2)
-        for level in range(2, 6):
-            skips.append(x)
-            x = self._pool(self._convolve(f"enc_conv{level}", x))  # (B, F, H/2^level, W/2^level)
-        x = self._convolve("enc_conv6", x)
-        for level in range(5, 0, -1):
-            x = self.get_submodule(f"up{level}")(x, skips.pop())
-            x = self._convolve(f"dec_conv{level}a", x)
-            x = self._convolve(f"dec_conv{level}b", x)  # (B, 2F or 96, H/2^(level − 1), W/2^(level − 1))
-        return x
+        def stage(level: int, y: Tensor, around: Part) -> Tensor:
+            if level > 1:
+                return self._up(level, y, skips.pop()[..., *around])
+            image = x[..., *around]
+            return self._finish(self._up(1, y, image), image)
+
+        return decoded(stage, y, wanted, strips(wanted[0], x), (rows.stop, columns.stop), LEVELS)
+
+    def _encoded(self, x: Tensor, pieces: list[slice]) -> tuple[Tensor, list[Tensor]]:
+        """The deepest features, (B, F, H/32, W/32), and the pooled ones of levels 1 to 4; at full size in pieces of all rows."""
+        y = pooled_first(lambda x: self._convolve("enc_conv1", self._convolve("enc_conv0", x)), self._pool, x, pieces)
+        skips = []
+        for level in range(2, LEVELS + 1):
+            skips.append(y)
+            y = self._pool(self._convolve(f"enc_conv{level}", y))  # (B, F, H/2^level, W/2^level)
+        return self._convolve(f"enc_conv{LEVELS + 1}", y), skips
+
+    def _up(self, level: int, x: Tensor, skip: Tensor) -> Tensor:
+        """(B, F', H/2^level, W/2^level) and the skip → (B, 2F or 96, H/2^(level − 1), W/2^(level − 1))."""
+        x = self.get_submodule(f"up{level}")(x, skip)
+        return self._convolve(f"dec_conv{level}b", self._convolve(f"dec_conv{level}a", x))
 
     def _finish(self, x: Tensor, image: Tensor) -> Tensor:
         """(B, 96·branches, H, W) → (B, channels, H, W)."""
@@ -153,4 +167,4 @@ def deepest_path(convolution: Layer, pooling: Layer) -> list[Layer]:
     """The deepest path from the output to the input, with the given 3×3 convolution and pooling."""
     up = [convolution, convolution, doubling()]
     down = [pooling, convolution]
-    return up * 5 + [convolution] + down * 5 + [convolution]
+    return up * LEVELS + [convolution] + down * LEVELS + [convolution]

@@ -15,13 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.base import Blindness
+from unnoise.denoisers.base import Blindness, Denoiser
 from unnoise.denoisers.fused import can_fuse, convolve_with, prepared, weights_of, working_type
 from unnoise.denoisers.layers import halved
+from unnoise.denoisers.parts import everywhere
 from unnoise.denoisers.reach import reach_through, window
 from unnoise.denoisers.turns import in_four_turns, move
-from unnoise.denoisers.unet import SLOPE, UNet, deepest_path
+from unnoise.denoisers.unet import LEVELS, SLOPE, UNet, deepest_path
 from unnoise.polyphase import pad_to_multiple
+from unnoise.views import Part
 
 
 class BlindSpotUNet(UNet):
@@ -37,6 +39,7 @@ class BlindSpotUNet(UNet):
 
     blindness: ClassVar[Blindness] = "strict"
     branches: ClassVar[int] = 4
+    halo_cost = 1.0
 
     def __init__(self, channels: int = 3, features: int = 48) -> None:
         super().__init__(channels, features)
@@ -50,13 +53,20 @@ class BlindSpotUNet(UNet):
         height, width = x.shape[-2:]
         return self.on_grid(pad_to_multiple(x, self.multiple))[..., :height, :width]
 
+    def part(self, x: Tensor, wanted: Part) -> Tensor:
+        return Denoiser.part(self, x, wanted)
+
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 32."""
         return self._finish(torch.cat(in_four_turns(self._above, x), dim=1), x)  # (B, 4·96, H, W) → (B, channels, H, W)
 
     def _above(self, x: Tensor) -> Tensor:
         """Features of the rows above each pixel, (B, channels, H, W) → (B, 96, H, W)."""
-        return move(self._trunk(x), direction=0, distance=1)
+        y, skips = self._encoded(x, [everywhere(x)[0]])
+        skips.insert(0, x)
+        for level in range(LEVELS, 0, -1):
+            y = self._up(level, y, skips.pop())
+        return move(y, direction=0, distance=1)
 
     def _convolve(self, name: str, x: Tensor) -> Tensor:
         layer = self.get_submodule(name)

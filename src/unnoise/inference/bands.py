@@ -31,6 +31,8 @@ ENOUGH = {"cpu": 320 * 2**20, "mps": 2**30, "cuda": 8 * 2**30}
 """Bytes beyond which larger tiles save little, unless the halo is so large that they do."""
 AMPLE = {"cpu": 3 * 2**30, "mps": 4 * 2**30, "cuda": 8 * 2**30}
 """Bytes up to which tiles grow so that less of a halo is worked out, where the network cannot spare it."""
+TWICE = 0.125
+"""Share of a tile's work that may be done a second time for its neighbours, where that takes no more than `AMPLE`."""
 RAMP = 32
 """Half of the width in which neighbouring tiles pass into each other if the network sees without bound, in pixels."""
 SMALLEST = 16
@@ -174,18 +176,23 @@ def _side(chain: Chain, size: tuple[int, int]) -> int:
     usable = SHARE * free_memory(chain.device)
 
     def taken(core: int) -> float:
-        return chain.bytes_for((core + 2 * chain.halo) ** 2, whole=False)
+        return chain.bytes_for(core**2, (core + 2 * chain.halo) ** 2, whole=False)
 
     if chain.is_finite:
-        # A core of four halos keeps what is computed twice within about the core's own work, one of 32 within an eighth of it.
-        wide = taken(4 * chain.halo)
-        if not chain.network.spares_halo:
-            wide = max(wide, min(AMPLE[chain.device.type], taken(32 * chain.halo)))
+        # A core of four halos keeps what is computed twice within about the core's own work.
+        wide = max(
+            taken(4 * chain.halo), min(AMPLE[chain.device.type], taken(round(_halos(chain.network.halo_cost) * chain.halo)))
+        )
         usable = min(usable, max(ENOUGH[chain.device.type], wide))
-    if chain.bytes_for(pixels, whole=True) <= usable and (chain.is_finite or pixels <= WHOLE):
+    if chain.bytes_for(pixels, pixels, whole=True) <= usable and (chain.is_finite or pixels <= WHOLE):
         return longest
     cores = range(SMALLEST, (longest if chain.is_finite else SIDE) + 1)
     return cores[max(0, bisect_right(cores, usable, key=taken) - 1)]
+
+
+def _halos(cost: float) -> float:
+    """The halos in a core that keep what is computed twice within `TWICE`, where their pixels cost so much of what the core's do."""
+    return 2 / (math.sqrt(1 + TWICE / cost) - 1)
 
 
 def _even(length: int, most: int, least: int) -> int:

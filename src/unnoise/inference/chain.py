@@ -13,6 +13,7 @@ from torch import Tensor
 from unnoise.coding import settled
 from unnoise.cut import EVERYWHERE, Cut
 from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.parts import as_if_large
 from unnoise.draws import PlacedDraws
 from unnoise.errors import UsageError
 from unnoise.inference.memory import SCRATCH, peak_bytes
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from unnoise.images import Layout
 
-_bytes_per_pixel: WeakKeyDictionary[Denoiser, dict[str, float]] = WeakKeyDictionary()
+_bytes_per_pixel: WeakKeyDictionary[Denoiser, dict[str, tuple[float, float]]] = WeakKeyDictionary()
 """Of networks, by how they are applied: following each tensor takes longer than a GPU takes for a picture."""
 UNBOUNDED_HALO = 64
 """How far is far enough for a network that sees without bound, in pixels."""
@@ -185,19 +186,38 @@ class Chain:
         """Of a stream for each seed, each symmetry of the ensemble, and each of three uses."""
         return PlacedDraws((self.settings.seed * 8 + symmetry) * 3 + use, part[0].start, part[1].start)
 
-    def bytes_for(self, pixels: int, *, whole: bool) -> float:
-        """About how much memory restoring takes where so many pixels are read, of the whole picture or of a part."""
-        refined = self.settings.refinement is not None
-        held = self.scheme.held(pixels, self.device, by_parts=self.is_finite and not whole, refined=refined)
-        return held * self.bytes_per_pixel() + (pixels - held) * REST
+    def bytes_for(self, wanted: int, read: int, *, whole: bool) -> float:
+        """About how much memory restoring takes.
 
-    def bytes_per_pixel(self) -> float:
-        """About how much memory restoring takes for each pixel of a small picture, measured once on a small piece of noise."""
+        Args:
+            wanted: so many pixels,
+            read: for which so many are read,
+            whole: of the whole picture, or of a part.
+        """
+        of_wanted, of_halo = self.bytes_per_pixel()
+        refined = self.settings.refinement is not None
+        held = self.scheme.held(read, self.device, by_parts=self.is_finite and not whole, refined=refined)
+        share = wanted / read
+        return held * (share * of_wanted + (1 - share) * of_halo) + (read - held) * REST
+
+    def bytes_per_pixel(self) -> tuple[float, float]:
+        """About how much memory restoring takes for each pixel of a small picture, and for one around what is wanted.
+
+        Measured once on a small piece of noise.
+        """
         known = _bytes_per_pixel.setdefault(self.network, {})
         key = repr((self.scheme, self.settings.refinement, self.settings.ensemble, self.settings.precision, self.device))
         if key not in known:
             side = -(-96 // self.step) * self.step
             noise = torch.rand(1, self.network.sizes.get("channels", 3), side, side)
-            whole = slice(0, side), slice(0, side)
-            known[key] = SCRATCH * peak_bytes(lambda: self.restore(View.of(noise), whole)) / side**2
+            some = slice(side // 2 // self.step * self.step, side // 2 // self.step * self.step + self.step)
+            taken = [self._bytes(noise, slice(0, side))] * 2
+            if self.is_finite and self.network.spares_halo:
+                taken[1] = self._bytes(noise, some)
+            known[key] = taken[0], taken[1]
         return known[key]
+
+    def _bytes(self, noise: Tensor, stretch: slice) -> float:
+        """For each pixel of the noise, where these of its rows and columns are wanted."""
+        with as_if_large():
+            return SCRATCH * peak_bytes(lambda: self.restore(View.of(noise), (stretch, stretch))) / noise[0, 0].numel()

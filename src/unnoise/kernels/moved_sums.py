@@ -20,17 +20,17 @@ def sum_moved(
     """activation(bias + Σ of windows of four maps), (B, C, h, W) each → (B, C, rows, columns).
 
     Args:
-        maps: four, channels last, of one width, each with the row and the column at which its window begins; outside are zeros.
+        maps: four, channels last, each with the row and the column at which its window begins; outside are zeros.
         bias: (C).
     """
     first = maps[0][0]
-    batch, channels, _, width = first.shape
+    batch, channels = first.shape[:2]
     out = first.new_empty(batch, rows, columns, channels)
     pixels = batch * rows * columns
     grid = (triton.cdiv(pixels, PIXELS), triton.cdiv(channels, CHANNELS))
-    places = [number for x, top, left in maps for number in (x.shape[-2], top, left)]
+    places = [number for x, top, left in maps for number in (x.shape[-2], x.shape[-1], top, left)]
     _sum_moved[grid](
-        *(x for x, _, _ in maps), *places, bias, out, pixels, rows, columns, width, slope,
+        *(x for x, _, _ in maps), *places, bias, out, pixels, rows, columns, slope,
         channels, ACTIVATIONS[activation], PIXELS, CHANNELS,
     )  # fmt: skip
     return out.permute(0, 3, 1, 2)
@@ -38,7 +38,7 @@ def sum_moved(
 
 @triton.jit
 def _seen(
-    x, height, top, left, image, row, column, width, channel, inside,
+    x, height, width, top, left, image, row, column, channel, inside,
     C: tl.constexpr,
 ):  # fmt: skip
     there = (row + top >= 0) & (row + top < height) & (column + left >= 0) & (column + left < width)
@@ -47,14 +47,14 @@ def _seen(
 
 
 @triton.jit(
-    do_not_specialize=[f"{name}_{what}" for name in "abcd" for what in ("height", "top", "left")]
-    + ["pixels", "rows", "columns", "width"]
+    do_not_specialize=[f"{name}_{what}" for name in "abcd" for what in ("height", "width", "top", "left")]
+    + ["pixels", "rows", "columns"]
 )  # or each blind spot would be compiled by itself
 def _sum_moved(
     a, b, c, d,
-    a_height, a_top, a_left, b_height, b_top, b_left,
-    c_height, c_top, c_left, d_height, d_top, d_left,
-    bias, out, pixels, rows, columns, width, slope,
+    a_height, a_width, a_top, a_left, b_height, b_width, b_top, b_left,
+    c_height, c_width, c_top, c_left, d_height, d_width, d_top, d_left,
+    bias, out, pixels, rows, columns, slope,
     C: tl.constexpr, ACTIVATION: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     pixel = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
@@ -62,10 +62,10 @@ def _sum_moved(
     column, row, image = pixel % columns, pixel // columns % rows, pixel // columns // rows
     inside = (pixel < pixels)[:, None] & (channel < C)[None, :]
     v = tl.load(bias + channel, mask=channel < C, other=0).to(tl.float32)[None, :]
-    v = v + _seen(a, a_height, a_top, a_left, image, row, column, width, channel, inside, C)
-    v = v + _seen(b, b_height, b_top, b_left, image, row, column, width, channel, inside, C)
-    v = v + _seen(c, c_height, c_top, c_left, image, row, column, width, channel, inside, C)
-    v = v + _seen(d, d_height, d_top, d_left, image, row, column, width, channel, inside, C)
+    v = v + _seen(a, a_height, a_width, a_top, a_left, image, row, column, channel, inside, C)
+    v = v + _seen(b, b_height, b_width, b_top, b_left, image, row, column, channel, inside, C)
+    v = v + _seen(c, c_height, c_width, c_top, c_left, image, row, column, channel, inside, C)
+    v = v + _seen(d, d_height, d_width, d_top, d_left, image, row, column, channel, inside, C)
     v = activated(v, slope, ACTIVATION)
     at = pixel.to(tl.int64)[:, None] * C + channel[None, :]
     tl.store(out + at, v.to(out.dtype.element_ty), mask=inside)

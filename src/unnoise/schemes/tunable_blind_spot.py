@@ -19,10 +19,11 @@ from torch import Tensor
 from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tunable import TunableDenoiser
-from unnoise.draws import Source
+from unnoise.draws import PlacedDraws, Source
 from unnoise.errors import UsageError
 from unnoise.schemes.base import Network, Scheme
 from unnoise.schemes.borders import within_reflection
+from unnoise.views import Part, View, grown, within
 
 Hole = Annotated[int, Field(ge=0, le=63)]
 BlindHole = Annotated[int, Field(ge=1, le=63)]
@@ -96,3 +97,11 @@ class TunableBlindSpot(LargeHole):
 
     def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
         return self._pass(network, noisy, self.infer_hole)
+
+    def restore_part(self, network: Network, view: View, part: Part, sees: int, multiple: int, draws: PlacedDraws) -> Tensor:
+        """By the part of the network's result alone, where the network can give it and the picture gets no border."""
+        if self.pad or not isinstance(network, TunableDenoiser):
+            return super().restore_part(network, view, part, sees, multiple, draws)
+        around = grown(part, self.reach(sees), view.size, multiple)
+        result: Tensor = network(view.read(*around), blind_spot=self.infer_hole, wanted=within(part, around))
+        return result

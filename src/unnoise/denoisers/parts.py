@@ -1,0 +1,146 @@
+"""How a U-Net works out a part of its result: where that is wanted of each scale going up, and in which strips of rows at full size.
+
+Nearly all of the work and the memory of a U-Net is in its decoder at full size. Of a window that is larger than what is wanted of
+it, only the encoder must see everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor
+
+from unnoise.denoisers.fused import can_fuse_on_cpu
+from unnoise.denoisers.reach import Layer, seen_through
+from unnoise.views import Part, grown, within
+
+SMALL = 2**18
+"""Pixels of a batch whose features at full size take no memory to speak of: their strips' edges would be worked out twice for nothing."""
+LOW = 32
+"""Rows of a strip at least: two more on each side are worked out for it."""
+_always: ContextVar[bool] = ContextVar("_always", default=False)
+
+
+@contextmanager
+def as_if_large() -> Iterator[None]:
+    """While this lasts, small pictures too are worked out in strips, so that they take as much memory for each pixel as large ones."""
+    token = _always.set(True)
+    try:
+        yield
+    finally:
+        _always.reset(token)
+
+
+def everywhere(x: Tensor) -> Part:
+    """All rows and columns of (B, C, H, W)."""
+    return slice(0, x.shape[-2]), slice(0, x.shape[-1])
+
+
+def strips(rows: slice, x: Tensor) -> list[slice]:
+    """`rows` of the result for (B, C, H, W) in pieces, each an even number of them: of an eighth of H on a CPU, elsewhere all at once.
+
+    So are they where x is `SMALL`, and where a gradient is wanted, for which everything is kept anyway.
+    """
+    small = 0 if _always.get() else SMALL
+    if not can_fuse_on_cpu(x) or len(x) * x.shape[-2] * x.shape[-1] <= small:
+        return [rows]
+    step = max(LOW, -(-x.shape[-2] // 16) * 2)
+    return [slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step)]
+
+
+def joined(results: list[Tensor]) -> Tensor:
+    """Strips, (…, rows, W) each, below each other."""
+    return results[0] if len(results) == 1 else torch.cat(results, dim=-2)
+
+
+def half(place: Part) -> Part:
+    """The same place at half the resolution, for one that begins and ends at even rows and columns."""
+    rows, columns = (slice(stretch.start // 2, stretch.stop // 2) for stretch in place)
+    return rows, columns
+
+
+def seen(place: Part, size: tuple[int, int], *, upward: bool = False) -> Part:
+    """What two 3×3 convolutions see of a scale of `size`, in whole pixels of the next one.
+
+    Args:
+        upward: row i of a convolution sees the rows i − 2 to i, in place of i − 1 to i + 1.
+    """
+    rows, columns = place
+    return grown((slice(rows.start - 2, rows.stop - 2) if upward else rows, columns), 2, size, 2)
+
+
+def read(stretch: slice, path: Sequence[Layer], length: int, multiple: int) -> slice:
+    """Which of `length` rows or columns of a picture the result at `stretch` depends on, beginning and ending at multiples.
+
+    Args:
+        path: the deepest from the output to the input. Others may see the place itself as well, which the multiples hold.
+        multiple: pixels that are pooled into one of the coarsest scale.
+    """
+    first, last = seen_through(path, stretch.start, stretch.stop - 1)
+    return slice(max(first, 0) // multiple * multiple, min((last // multiple + 1) * multiple, length))
+
+
+def pooled_first(
+    convolved: Callable[[Tensor], Tensor],
+    pool: Callable[[Tensor], Tensor],
+    x: Tensor,
+    pieces: list[slice],
+    *,
+    upward: bool = False,
+) -> Tensor:
+    """pool(convolved(x)), (B, C, H, W) → (B, F, H/2, W/2), for two 3×3 convolutions, in `pieces` of all rows.
+
+    Args:
+        upward: as for `seen`, and the pooling looks one row up as well.
+    """
+    rows, columns = everywhere(x)
+    results = []
+    for piece in pieces:
+        place = slice(max(piece.start - 2, 0) if upward else piece.start, piece.stop), columns
+        around = seen(place, (rows.stop, columns.stop), upward=upward)
+        features = convolved(x[..., *around])[..., *within(place, around)]
+        results.append(pool(features)[..., (piece.start - place[0].start) // 2 :, :])
+    return joined(results)
+
+
+def decoded(
+    stage: Callable[[int, Tensor, Part], Tensor],
+    x: Tensor,
+    wanted: Part,
+    pieces: list[slice],
+    size: tuple[int, int],
+    levels: int,
+    *,
+    upward: bool = False,
+) -> Tensor:
+    """A U-Net's way up, from its deepest features (B, F, H/2^levels, W/2^levels) to the part `wanted` of its result.
+
+    Each scale is worked out no further around than the convolutions of the next one ask.
+
+    Args:
+        stage: doubles the sides of features, joins them with a skip and applies two 3×3 convolutions: from the level, 1 at full size,
+            what covers a place at half the resolution, and the place → (B, F', rows, columns). Called for each level once, but for
+            level 1 with each of the pieces.
+        x: the deepest features.
+        pieces: the rows of `wanted`, cut into strips that are worked out one after the other.
+        size: H and W.
+        upward: as for `seen`.
+    """
+    places = [(wanted, seen(wanted, size, upward=upward))]  # of each scale, what it is to give and what that takes
+    for level in range(1, levels):
+        place = half(places[-1][1])
+        places.append((place, seen(place, (size[0] >> level, size[1] >> level), upward=upward)))
+    x = x[..., *half(places[-1][1])]
+    for level in range(levels, 1, -1):
+        place, around = places[level - 1]
+        x = stage(level, x, around)[..., *within(place, around)]  # (B, F', of H/2^(level − 1), of W/2^(level − 1))
+    results = []
+    for rows in pieces:
+        place = rows, wanted[1]
+        around = seen(place, size, upward=upward)
+        covering = x[..., *within(half(around), half(places[0][1]))]
+        results.append(stage(1, covering, around)[..., *within(place, around)])
+    return joined(results)
