@@ -11,7 +11,6 @@ from reference import golden, relative_error, wide_open
 from unnoise import denoisers
 from unnoise.denoisers.tmbsn import TMBSN, TMBSNStudent
 from unnoise.errors import UsageError
-from unnoise.inference.memory import peak_bytes
 
 SIZES = [0, 1, 2, 3, 4, 5, 6]
 
@@ -144,43 +143,6 @@ def test_student_joins_before_pooling() -> None:
             y = layer(f"dec{level}_2", y)
             y = layer(f"dec{level}_1", y) if level > 1 else network.dec1_1(y)
         assert relative_error(network(x), y) < 1e-5
-
-
-@settings(max_examples=12, deadline=None)
-@given(
-    size=st.tuples(st.integers(1, 200), st.integers(1, 120)),
-    corner=st.tuples(st.floats(0, 0.99), st.floats(0, 0.99)),
-    share=st.tuples(st.floats(0, 1), st.floats(0, 1)),
-    gradient=st.booleans(),
-)
-def test_a_part_of_the_students_result_is_cut_from_the_whole(
-    size: tuple[int, int], corner: tuple[float, float], share: tuple[float, float], gradient: bool
-) -> None:
-    """Whether or not it is worked out in strips."""
-    torch.manual_seed(0)
-    network = TMBSNStudent(width=4).eval()
-    x = torch.rand(2, 3, *size)
-    starts = [int(c * length) for c, length in zip(corner, size, strict=True)]
-    rows, columns = (
-        slice(start, start + max(1, round(s * (length - start)))) for start, s, length in zip(starts, share, size, strict=True)
-    )
-    with torch.set_grad_enabled(gradient):
-        whole, part = network(x), network.part(x, (rows, columns))
-    with torch.enable_grad():
-        plain = network(x)
-    assert relative_error(part, whole[..., rows, columns]) < 1e-5
-    assert relative_error(whole, plain) < 1e-5
-
-
-def test_a_part_of_the_students_result_takes_a_part_of_the_memory() -> None:
-    network = TMBSNStudent(width=8).eval()
-    x = torch.rand(1, 3, 512, 512)
-    with torch.no_grad():
-        whole = peak_bytes(lambda: network(x))
-        part = peak_bytes(lambda: network.part(x, (slice(160, 352), slice(160, 352))))
-    one_map = 2 * 8 * 512 * 512 * 4  # of the last scale's features
-    assert whole < 1.2 * one_map
-    assert part < 0.6 * whole
 
 
 def test_last_layers_keep_their_precision_under_autocast() -> None:
