@@ -50,7 +50,6 @@ class Method:
 
 
 METHODS = {
-    "default": Method("ap-bsn-quick", refine=True),
     "ap-bsn": Method("ap-bsn", target=2.7),
     "ap-bsn, R3": Method("ap-bsn", refine=True, target=2.7),
     "ss-bsn": Method("ss-bsn", target=12),
@@ -59,12 +58,14 @@ METHODS = {
     "student b": Method("at-bsn-d", "atbsn-student-b", target=3),
     "student c": Method("at-bsn-d", "atbsn-student-c", target=3),
     "tm-bsn": Method("tm-bsn", target=2.5),
-    "tm-bsn student": Method("tm-bsn-d", target=3),
+    "tm-bsn student": Method("tm-bsn-d", target=3),  # the network of the model `default`
+    "fast": Method("tm-bsn-d", sizes={"width": 16, "finest": 16}),  # that of the model `fast`
     "amsnet unet": Method("amsnet-b", "unet", target=2.5),
     "amsnet dncnn": Method("amsnet-b", "dncnn", target=2.5),
     "amsnet deamnet": Method("amsnet-b", "deamnet", target=3),
     "amsnet restormer": Method("amsnet-b", target=5),
     "amsnet nafnet": Method("amsnet-b", "nafnet-baseline", target=5),
+    "ap-bsn quick, R3": Method("ap-bsn-quick", refine=True),
 }
 
 

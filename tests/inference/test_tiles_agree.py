@@ -36,6 +36,7 @@ FINITE: list[tuple[str, dict[str, Any], Scheme]] = [
     ("tmbsn-student", {"width": 4}, Distillation()),
     ("unet", {"features": 4}, Distillation()),
     ("unet-blindspot", {"features": 2}, Distillation()),
+    ("unet", {"features": 2}, AsymmetricMask(partitions=2)),
     ("dncnn", {"features": 4, "layers": 4}, AsymmetricMask()),
     ("dncnn", {"features": 4, "layers": 3}, AsymmetricMask(masks=3, partitions=2)),
 ]
