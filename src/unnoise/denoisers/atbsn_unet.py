@@ -145,14 +145,15 @@ class AsymmetricUNet(nn.Module):
     def part(self, x: Tensor, wanted: Part) -> Tensor:
         """The result at the rows and columns `wanted` alone, (B, leaving, rows, columns), from the part of x that it depends on.
 
-        On a CPU the full size is worked out in strips of rows.
+        On a CPU the full size is worked out in strips of rows, but for a result that is as large as what it is made of.
         """
         around = (
             read(wanted[0], self.paths[0], x.shape[-2], 2**LEVELS),
             read(wanted[1], self.paths[1], x.shape[-1], 2**LEVELS),
         )
         x, wanted = x[..., *around], within(wanted, around)
-        return self._in_pieces(x, wanted, strips(everywhere(x)[0], x), strips(wanted[0], x))
+        up = [wanted[0]] if self.upward else strips(wanted[0], x)
+        return self._in_pieces(x, wanted, strips(everywhere(x)[0], x), up)
 
     def _in_pieces(self, x: Tensor, wanted: Part, down: list[slice], up: list[slice]) -> Tensor:
         """The result at `wanted`; at full size, all rows in the pieces `down` enter, and those of `wanted` in the pieces `up` leave."""

@@ -34,6 +34,11 @@ def as_if_large() -> Iterator[None]:
         _always.reset(token)
 
 
+def is_as_if_large() -> bool:
+    """Whether `as_if_large` lasts."""
+    return _always.get()
+
+
 def everywhere(x: Tensor) -> Part:
     """All rows and columns of (B, C, H, W)."""
     return slice(0, x.shape[-2]), slice(0, x.shape[-1])
@@ -44,7 +49,7 @@ def strips(rows: slice, x: Tensor) -> list[slice]:
 
     So are they where x is `SMALL`, and where a gradient is wanted, for which everything is kept anyway.
     """
-    small = 0 if _always.get() else SMALL
+    small = 0 if is_as_if_large() else SMALL
     if not can_fuse_on_cpu(x) or len(x) * x.shape[-2] * x.shape[-1] <= small:
         return [rows]
     step = max(LOW, -(-x.shape[-2] // 16) * 2)

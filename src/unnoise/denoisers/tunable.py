@@ -27,7 +27,7 @@ from unnoise.denoisers.fused import (
     working_type,
 )
 from unnoise.denoisers.layers import last_layer
-from unnoise.denoisers.parts import everywhere, joined
+from unnoise.denoisers.parts import everywhere, is_as_if_large, joined
 from unnoise.denoisers.turns import add_window, offset, put_window, window
 from unnoise.errors import UsageError
 from unnoise.polyphase import pad_to_multiple
@@ -129,7 +129,7 @@ class TunableDenoiser(Denoiser):
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             # For the gradient everything is kept anyway; and an exported graph has no loops.
             return self._strip(x, pieces, distances, (rows, columns))
-        budget = STRIP.get(x.device.type, STRIP["other"])
+        budget = STRIP.get(x.device.type, STRIP["other"]) // (16 if is_as_if_large() else 1)
         step = max(1, budget // (x.shape[0] * (columns.stop - columns.start) * self.nin_A.out_channels))
         strips = [slice(top, min(top + step, rows.stop)) for top in range(rows.start, rows.stop, step)]
         return joined([self._strip(x, pieces, distances, (strip, columns)) for strip in strips])

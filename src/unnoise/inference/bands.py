@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -32,7 +31,7 @@ ENOUGH = {"cpu": 320 * 2**20, "mps": 2**30, "cuda": 8 * 2**30}
 """Bytes beyond which larger tiles save little, unless the halo is so large that they do."""
 AMPLE = {"cpu": 3 * 2**30, "mps": 4 * 2**30, "cuda": 8 * 2**30}
 """Bytes up to which tiles grow so that less of a halo is worked out, where the network cannot spare it."""
-TIMES = 4
+TIMES = 3
 """Large pieces of memory are used again where so many times a tile's are free: glibc seldom fits one where another was."""
 TWICE = 0.125
 """Share of a tile's work that may be done a second time for its neighbours, where that takes no more than `AMPLE`."""
@@ -75,7 +74,7 @@ def _bands(chain: Chain, views: Sequence[View], progress: Progress | None) -> It
         side = _up(chain.settings.tile or _side(chain, views[0].size), chain.step)
         ramp = 0 if chain.is_finite else min(RAMP, side // 2)
         top, done = 0, 0
-        retained, roomy = _kept_by_tiles(chain, side, max(height, width))
+        retained, roomy = _kept_by_tiles(chain, (_even(height, side, 1), _even(width, side, 1)), (height, width))
         limit = resident() + retained
         unfinished: Tensor | None = None
         while top < height:
@@ -177,7 +176,10 @@ def _side(chain: Chain, size: tuple[int, int]) -> int:
     if pixels <= SMALL:
         return longest
     usable = SHARE * free_memory(chain.device)
-    taken = partial(_taken, chain)
+
+    def taken(core: int) -> float:
+        return chain.bytes_for(core**2, (core + 2 * chain.halo) ** 2, whole=False)
+
     if chain.is_finite:
         # A core of four halos keeps what is computed twice within about the core's own work.
         wide = max(
@@ -190,19 +192,15 @@ def _side(chain: Chain, size: tuple[int, int]) -> int:
     return cores[max(0, bisect_right(cores, usable, key=taken) - 1)]
 
 
-def _taken(chain: Chain, core: int) -> float:
-    """About the bytes that a tile with a core of this side takes."""
-    return chain.bytes_for(core**2, (core + 2 * chain.halo) ** 2, whole=False)
+def _kept_by_tiles(chain: Chain, core: tuple[int, int], size: tuple[int, int]) -> tuple[int, bool]:
+    """Freed bytes that may stay from tile to tile, and whether large pieces may, which take some times the memory of a tile.
 
-
-def _kept_by_tiles(chain: Chain, side: int, longest: int) -> tuple[int, bool]:
-    """Freed bytes that may stay from tile to tile, and whether large pieces may, which take some times the memory of the tiles.
-
-    As many as one tile takes, where the next one then still finds its own. Pictures in one piece have no next tile, and are small.
+    As many bytes as one tile takes, where the next one then still finds its own. Pictures in one piece have no next tile, and are small.
     """
-    if side >= longest:
+    if core == size:
         return RETAINED, True
-    taken, usable = _taken(chain, side), SHARE * free_memory(chain.device)
+    read = math.prod(min(inner + 2 * chain.halo, length) for inner, length in zip(core, size, strict=True))
+    taken, usable = chain.bytes_for(math.prod(core), read, whole=False), SHARE * free_memory(chain.device)
     return max(RETAINED, int(min(taken, usable / 2))), TIMES * taken < usable
 
 
