@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import pyvips
 import tifffile
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from unnoise import images
@@ -49,6 +49,8 @@ def test_any_picture_comes_back_from_every_file_that_holds_it(
     size = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 40)))
     finite = {"elements": {"allow_nan": False, "min_value": 0, "max_value": 1}} if dtype.startswith("f") else {}
     pixels = data.draw(arrays.arrays(dtype, (*size, channels) if channels > 1 else size, **finite))
+    # WebP's library leaves out an alpha channel that hides nothing.
+    assume(not (suffix == ".webp" and channels == 4 and (pixels[..., 3] == 255).all()))
     stated = Layout("channels") if channels > 4 else None
     if suffix == ".tif":
         stated = data.draw(
