@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.atbsn_unet import LEVELS, Convolution, start_kaiming
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import can_fuse_on_cpu, convolve
+from unnoise.denoisers.fused import convolve
 from unnoise.denoisers.layers import halved, last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.parts import decoded, everywhere, joined, strips
@@ -189,9 +189,10 @@ class TMBSNStudent(Denoiser):
         On a CPU the full size, whose features are most of all memory, is worked out in strips of rows.
         """
         x = pad_to_multiple_reflect(x, self.multiple)
-        first = self._first(x) if can_fuse_on_cpu(x) else _cut(self.get_submodule("enc1")(x))
         rows, columns = everywhere(x)
-        y = joined([halved(first((piece, columns))) for piece in strips(rows, x)])  # (B, width, H/2, W/2)
+        pieces = strips(rows, x)
+        first = self._first(x) if len(pieces) > 1 else _cut(self.get_submodule("enc1")(x))
+        y = joined([halved(first((piece, columns))) for piece in pieces])  # (B, width, H/2, W/2)
         skips = []
         for level in range(2, LEVELS + 2):
             y = halved(y) if level > 2 else y

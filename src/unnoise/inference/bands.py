@@ -30,7 +30,7 @@ SHARE = 0.6
 ENOUGH = {"cpu": 320 * 2**20, "mps": 2**30, "cuda": 8 * 2**30}
 """Bytes beyond which larger tiles save little, unless the halo is so large that they do."""
 AMPLE = {"cpu": 3 * 2**30, "mps": 4 * 2**30, "cuda": 8 * 2**30}
-"""Bytes up to which tiles grow so that less of a halo is worked out, where the network cannot spare it."""
+"""Bytes up to which tiles grow so that less of a halo is worked out twice."""
 TIMES = 3
 """Large pieces of memory are used again where so many times a tile's are free: glibc seldom fits one where another was."""
 TWICE = 0.125

@@ -6,6 +6,7 @@ Any network can be used, blind or not: what it must not copy is taken from its i
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Annotated, ClassVar, Literal, Self
 
 import torch
@@ -101,10 +102,8 @@ class MultiMask(Scheme):
         if isinstance(generator, PlacedDraws):
             generator = generator.coarser(self.infer_stride)
         parts = split_batch(noisy, self.infer_stride)  # (B·s², C, h, w)
-        total = predict_hidden(network, parts, self._masks(parts, generator), wanted)
-        for _ in range(1, self.partitions):
-            total = total + predict_hidden(network, parts, self._masks(parts, generator), wanted)
-        return total / self.partitions
+        estimates = (predict_hidden(network, parts, self._masks(parts, generator), wanted) for _ in range(self.partitions))
+        return reduce(torch.add, estimates) / self.partitions
 
     def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
         """The masks and their branches at full resolution, without PD; one partition, as R³ averages over its draws anyway."""
