@@ -10,6 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from unnoise.inference.precision import has_fast_int8
+
 DATA = Path(os.environ.get("UNNOISE_DATA", Path(__file__).parents[1].parent / "shared" / "data")).resolve()
 
 
@@ -18,6 +20,9 @@ def _absent(reason: str) -> NoReturn:
     if "UNNOISE_DATA" in os.environ:
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+needs_int8 = pytest.mark.skipif(not has_fast_int8(torch.device("cpu")), reason="this CPU does not multiply bytes (VNNI or AMX)")
 
 
 def data_dir(name: str) -> Path:

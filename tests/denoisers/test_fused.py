@@ -30,6 +30,7 @@ TINY: dict[str, dict[str, Any]] = {
     "atbsn": {"width": 5},
     "tmbsn": {"features": 5, "groups": 1, "blocks": 1},
     "tmbsn-student": {"width": 5},
+    "tmbsn-student-rounded": {"width": 5},
     "atbsn-student-a": {"width": 5},
     "atbsn-student-b": {"width": 5},
     "atbsn-student-c": {"width": 5},

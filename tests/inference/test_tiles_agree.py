@@ -34,6 +34,7 @@ FINITE: list[tuple[str, dict[str, Any], Scheme]] = [
     ("atbsn-student-b", {"width": 4}, Distillation()),
     ("atbsn-student-c", {"width": 4}, Distillation()),
     ("tmbsn-student", {"width": 4}, Distillation()),
+    ("tmbsn-student-rounded", {"width": 4}, Distillation()),
     ("unet", {"features": 4}, Distillation()),
     ("unet-blindspot", {"features": 2}, Distillation()),
     ("unet", {"features": 2}, AsymmetricMask(partitions=2)),

@@ -81,7 +81,7 @@ def denoise(
     ] = [],  # noqa: B006
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best one present.")] = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32, bfloat16, float16; default: what the hardware does best.")
+        str | None, typer.Option(help="float32, bfloat16, float16, int8; default: what the hardware does best.")
     ] = None,
     recursive: Annotated[
         bool, typer.Option("-r", "--recursive", help="Take the folders in folders too; the results lie as the pictures do.")

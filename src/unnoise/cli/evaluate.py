@@ -27,7 +27,7 @@ def evaluate(
     ] = [],  # noqa: B006
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best one present.")] = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32, bfloat16, float16; default: what the hardware does best.")
+        str | None, typer.Option(help="float32, bfloat16, float16, int8; default: what the hardware does best.")
     ] = None,
 ) -> None:
     """Score a model on pictures whose truth is known, beside the noisy input."""

@@ -23,6 +23,7 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "atbsn-student-c": "atbsn_students:StudentC",
         "tmbsn": "tmbsn:TMBSN",
         "tmbsn-student": "tmbsn:TMBSNStudent",
+        "tmbsn-student-rounded": "rounded_student:RoundedStudent",
         "restormer": "restormer:Restormer",
         "deamnet": "deamnet:DeamNet",
         "nafnet": "nafnet:NAFNet",

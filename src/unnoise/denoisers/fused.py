@@ -7,12 +7,12 @@ caller folds into the weights is exact up to rounding. Measured in `docs/results
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Literal
+from typing import Any, Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from unnoise import kernels
 
-Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid"]
+T = TypeVar("T")
+Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid", "hardtanh"]
 Weights = tuple[Tensor, Tensor | None]
 """A kernel (C', C / groups, k, k) and a bias (C')."""
 
@@ -34,7 +35,7 @@ class _Kept:
     """Weights as they were prepared, and the tensors of the network that they were made from."""
 
     sources: list[_Source] = field(default_factory=list)
-    weights: WeakKeyDictionary[nn.Module, dict[tuple[str, torch.dtype], Weights]] = field(default_factory=WeakKeyDictionary)
+    weights: WeakKeyDictionary[nn.Module, dict[Hashable, Any]] = field(default_factory=WeakKeyDictionary)
     packed: dict[int, tuple[Tensor, dict[tuple[int, ...], Tensor]]] = field(default_factory=dict)
     """By the identity of a kernel in `weights`: the kernel, and its packed forms by the shape of what it is applied to."""
 
@@ -78,15 +79,27 @@ def _are_the_same(some: list[_Source], others: list[_Source]) -> bool:
 
 def prepared(owner: nn.Module, name: str, dtype: torch.dtype, make: Callable[[], Weights]) -> Weights:
     """The weights that `make` makes for `owner` under `name`, in `dtype` and channels last; the bias in float32 at least."""
-    kept, key = _kept.get(), (name, dtype)
-    if kept is not None and key in kept.weights.get(owner, ()):
-        return kept.weights[owner][key]
-    weight, bias = make()
-    weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
-    if kept is not None:
-        kept.weights.setdefault(owner, {})[key] = weight, bias
-        kept.packed[id(weight)] = weight, {}
-    return weight, bias
+
+    def ready() -> Weights:
+        weight, bias = make()
+        weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
+        if (lasting := _kept.get()) is not None:
+            lasting.packed[id(weight)] = weight, {}
+        return weight, bias
+
+    return kept(owner, (name, dtype), ready)
+
+
+def kept(owner: nn.Module, key: Hashable, make: Callable[[], T]) -> T:
+    """What `make` makes of the weights of `owner`: once for each `key` while `weights_kept` lasts, else anew."""
+    lasting = _kept.get()
+    if lasting is None:
+        return make()
+    made: dict[Hashable, Any] = lasting.weights.setdefault(owner, {})
+    if key not in made:
+        made[key] = make()
+    result: T = made[key]
+    return result
 
 
 def working_type(x: Tensor) -> torch.dtype:
@@ -186,7 +199,7 @@ def convolve_doubled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, *,
     """
     cut, replicated = x.shape[1], layer.padding_mode == "replicate"
     if not can_fuse(x):
-        return _convolve_doubled_in_training(layer, x, skip, upward=upward)
+        return double_and_convolve(x, layer.weight, layer.bias, skip, upward=upward, replicated=replicated)
     dtype = working_type(x)
     x = _ready(x, dtype)
     kernel, bias = prepared(layer, "doubled", dtype, lambda: (_doubled(layer.weight[:, :cut]), layer.bias))
@@ -202,17 +215,25 @@ def convolve_doubled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, *,
     return y[..., :-2, :] if upward else y
 
 
-def _convolve_doubled_in_training(layer: nn.Conv2d, x: Tensor, skip: Tensor | None, *, upward: bool) -> Tensor:
-    """The same of torch's own operations, with zeros and copies where the maps are small."""
-    cut, replicated, kind = x.shape[1], layer.padding_mode == "replicate", x.device.type
-    with torch.autocast(kind, enabled=False):  # sums of weights are not to be rounded
-        kernel = _doubled(layer.weight[:, :cut]).contiguous(memory_format=torch.channels_last)
+def double_and_convolve(
+    x: Tensor, weight: Tensor, bias: Tensor | None, skip: Tensor | None, *, upward: bool = False, replicated: bool = False
+) -> Tensor:
+    """`convolve_doubled` of torch's own operations, for gradients too, with zeros and copies where the maps are small.
+
+    Args:
+        x, skip, upward: as there.
+        weight, bias: of the layer.
+        replicated: the layer replicates borders in place of zeros.
+    """
+    cut = x.shape[1]
+    with torch.autocast(x.device.type, enabled=False):  # sums of weights are not to be rounded
+        kernel = _doubled(weight[:, :cut]).contiguous(memory_format=torch.channels_last)
     if replicated:
         x = F.pad(x, (1, 1, 1, 1), mode="replicate")
     elif upward:
         x = F.pad(x, (0, 0, 1, 0))
     crop = (3, 3) if replicated else (2 if upward else 1, 1)
-    y = F.conv_transpose2d(x, kernel, layer.bias, stride=2, padding=crop)
+    y = F.conv_transpose2d(x, kernel, bias, stride=2, padding=crop)
     if skip is None:
         return y
     skip = skip.to(y.dtype)
@@ -220,7 +241,7 @@ def _convolve_doubled_in_training(layer: nn.Conv2d, x: Tensor, skip: Tensor | No
         skip = F.pad(skip, (1, 1, 1, 1), mode="replicate")
     elif upward:
         skip = F.pad(skip, (0, 0, 2, 0))
-    return y + F.conv2d(skip, layer.weight[:, cut:], None, padding=(0, 0) if replicated else (0, 1) if upward else (1, 1))
+    return y + F.conv2d(skip, weight[:, cut:], None, padding=(0, 0) if replicated else (0, 1) if upward else (1, 1))
 
 
 def _doubled(weight: Tensor) -> Tensor:
@@ -242,6 +263,7 @@ def convolve_with(
     activation: Activation = "none",
     *,
     slope: float = 0.0,
+    most: float = 1.0,
     plus: Tensor | None = None,
     minus: Tensor | None = None,
     times: Tensor | None = None,
@@ -251,6 +273,8 @@ def convolve_with(
     groups: int = 1,
 ) -> Tensor:
     """`convolve` with weights from `prepared`, for x that `can_fuse`; of `activation`, `plus`, `minus` and `times` one at most.
+
+    *hardtanh*, on a CPU alone, lies between 0 and `most`.
 
     On a CPU the sum with `minus` is rounded once, that with `plus` twice where the kernel is larger than a pixel; on a GPU each twice.
     """
@@ -269,7 +293,8 @@ def convolve_with(
         # Measured: a sum within a 3×3 convolution costs more than one after it.
         return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, "none", [], "").add_(_ready(plus, dtype))
     if plus is None and minus is None and times is None:
-        scalars, algorithm = ([slope] if activation == "leaky_relu" else []), ("none" if activation == "gelu" else "")
+        scalars = [slope] if activation == "leaky_relu" else [0.0, most] if activation == "hardtanh" else []
+        algorithm = "none" if activation == "gelu" else ""
         return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, activation, scalars, algorithm)
     other, what = (plus, "add") if plus is not None else (minus, "sub") if minus is not None else (times, "mul")
     assert other is not None
@@ -312,18 +337,26 @@ def _packed(x: Tensor, weight: Tensor, padding: list[int], stride: list[int], di
     Another shape may want another order, and where it gets a wrong one, the library may put it right at each call, in a hundred times
     the time of the convolution (measured on a processor with AMX).
     """
-    kept = _kept.get()
-    if kept is None or id(weight) not in kept.packed:
+    lasting = _kept.get()
+    if lasting is None or id(weight) not in lasting.packed:
         return weight
-    _, forms = kept.packed[id(weight)]
+    _, forms = lasting.packed[id(weight)]
+    shape = list(x.shape)
+    return for_shape(
+        forms,
+        x,
+        lambda: torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, shape),
+    )
+
+
+def for_shape(forms: dict[tuple[int, ...], Tensor], x: Tensor, make: Callable[[], Tensor]) -> Tensor:
+    """The form of a kernel that `make` makes for such an x, of which `forms` keeps the latest `FORMS`."""
     shape = tuple(x.shape)
-    packed = forms.get(shape)
-    if packed is None:
+    if shape not in forms:
         while len(forms) >= FORMS:
             del forms[next(iter(forms))]
-        packed = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, list(shape))
-        forms[shape] = packed
-    return packed
+        forms[shape] = make()
+    return forms[shape]
 
 
 def _ready(x: Tensor, dtype: torch.dtype) -> Tensor:

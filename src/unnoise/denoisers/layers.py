@@ -16,7 +16,7 @@ NormKind = Literal["BiasFree", "WithBias"]
 
 def halved(x: Tensor) -> Tensor:
     """The largest of each 2×2 pixels, (B, C, H, W) → (B, C, H // 2, W // 2)."""
-    if not can_fuse_on_cpu(x):
+    if not can_fuse_on_cpu(x) and x.dtype != torch.uint8:
         return F.max_pool2d(x, 2)
     # The same values; torch's pooling of maps whose channels lie last takes up to twice as long.
     rows = torch.maximum(x[..., : x.shape[-2] // 2 * 2 : 2, :], x[..., 1::2, :])

@@ -162,16 +162,25 @@ class TMBSNStudent(Denoiser):
         finest = finest or wide
         self.sizes = {"channels": channels, "width": width, "finest": finest}
         for level in range(1, LEVELS + 2):
-            convolution = Convolution(channels if level == 1 else width, width)
-            convolution.is_first = level == 1
-            self.add_module(f"enc{level}", convolution)
+            self.add_module(f"enc{level}", self.convolution(channels if level == 1 else width, width, first=level == 1))
         for level in range(LEVELS, 0, -1):
             leaving = wide if level > 1 else finest
-            self.add_module(f"dec{level}_2", Convolution((width if level == LEVELS else wide) + width, leaving))
+            self.add_module(f"dec{level}_2", self.convolution((width if level == LEVELS else wide) + width, leaving))
             if level > 1:
-                self.add_module(f"dec{level}_1", Convolution(wide, wide))
+                self.add_module(f"dec{level}_1", self.convolution(wide, wide))
         self.dec1_1 = nn.Conv2d(finest, channels, 3, padding=1)
         start_kaiming(self)
+
+    def convolution(self, entering: int, leaving: int, *, first: bool = False) -> nn.Module:
+        """A hidden layer with its activation, which has `Convolution.doubled` as well.
+
+        Args:
+            entering, leaving: numbers of features.
+            first: it sees the image itself.
+        """
+        layer = Convolution(entering, leaving)
+        layer.is_first = first
+        return layer
 
     @property
     def reach(self) -> int:
@@ -191,7 +200,7 @@ class TMBSNStudent(Denoiser):
         x = pad_to_multiple_reflect(x, self.multiple)
         rows, columns = everywhere(x)
         pieces = strips(rows, x)
-        first = self._first(x) if len(pieces) > 1 else _cut(self.get_submodule("enc1")(x))
+        first = self.first(x, pieces)
         y = joined([halved(first((piece, columns))) for piece in pieces])  # (B, width, H/2, W/2)
         skips = []
         for level in range(2, LEVELS + 2):
@@ -203,12 +212,21 @@ class TMBSNStudent(Denoiser):
         def stage(level: int, y: Tensor, around: Part) -> Tensor:
             skip = first(around) if level == 1 else skips.pop()[..., *around]
             y = self.get_submodule(f"dec{level}_2").doubled(y, skip)  # type: ignore[operator]
-            return last_layer(self.dec1_1, y, x[..., *around]) if level == 1 else self.get_submodule(f"dec{level}_1")(y)
+            return self.last(y, x[..., *around]) if level == 1 else self.get_submodule(f"dec{level}_1")(y)
 
         return decoded(stage, y, wanted, strips(wanted[0], x), (rows.stop, columns.stop), LEVELS)
 
-    def _first(self, x: Tensor) -> Callable[[Part], Tensor]:
-        """The first convolution's features at any place, (B, width, rows, columns): made when asked for, as that is cheap."""
+    def last(self, features: Tensor, near: Tensor) -> Tensor:
+        """The result, (B, finest, rows, columns) → (B, channels, rows, columns), of a place where the image is `near`."""
+        return last_layer(self.dec1_1, features, near)
+
+    def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Part], Tensor]:
+        """The first convolution's features of any place, (B, width, rows, columns).
+
+        Where the rows are worked out in `pieces` they are made when asked for: twice, but never all at once, and that is cheap.
+        """
+        if len(pieces) == 1:
+            return cut(self.get_submodule("enc1")(x))
 
         def at(place: Part) -> Tensor:
             around = grown(place, 1, (x.shape[-2], x.shape[-1]))
@@ -221,10 +239,11 @@ class TMBSNStudent(Denoiser):
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
         """Sizes from `enc1.conv.weight` (width, C, 3, 3), and `dec1_1.weight` (C, finest, 3, 3)."""
         first, last = weights.get("enc1.conv.weight"), weights.get("dec1_1.weight")
-        if first is None or last is None:
+        if first is None or last is None or "enc1.top" in weights:  # of which a layer of bytes has one
             return None
         return {"channels": first.shape[1], "width": first.shape[0], "finest": last.shape[1]}
 
 
-def _cut(x: Tensor) -> Callable[[Part], Tensor]:
+def cut(x: Tensor) -> Callable[[Part], Tensor]:
+    """Gives any place of x."""
     return lambda place: x[..., *place]

@@ -17,7 +17,7 @@ from unnoise.denoisers.parts import as_if_large
 from unnoise.draws import PlacedDraws
 from unnoise.errors import UsageError
 from unnoise.inference.memory import SCRATCH, peak_bytes
-from unnoise.inference.precision import choose_precision
+from unnoise.inference.precision import choose_precision, running_in
 from unnoise.levels import Levels
 from unnoise.light import Light
 from unnoise.refinement import R3
@@ -139,8 +139,8 @@ class Chain:
             piece = view.scale.seen(piece) if view.scale else piece
             return (piece if is_unit else piece * (high - low) + low).contiguous(memory_format=torch.channels_last)
 
-        precision = choose_precision(self.settings.precision, self.device)
-        with torch.inference_mode(), torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
+        precision = choose_precision(self.settings.precision, self.device, self.network)
+        with torch.inference_mode(), running_in(precision, self.device):
             own = View(view.size, read)
             restored = self._ensemble(own, part) if self.settings.ensemble else self._restore(own, part, 0)
             restored = restored if is_unit else (restored - low) / (high - low)

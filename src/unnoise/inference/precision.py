@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import torch
 
+from unnoise.denoisers.bytewise import bytewise
 from unnoise.errors import UsageError
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+if TYPE_CHECKING:
+    from unnoise.denoisers.base import Denoiser
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.int8}
 
 
 def choose_device(name: str | None = None) -> torch.device:
@@ -25,19 +33,46 @@ def choose_device(name: str | None = None) -> torch.device:
     return device
 
 
-def choose_precision(name: str | None, device: torch.device) -> torch.dtype:
+def choose_precision(name: str | None, device: torch.device, network: Denoiser | None = None) -> torch.dtype:
     """The precision of that name, or the fastest one that the hardware runs without harm to the picture.
 
-    *auto* is bfloat16 where the hardware multiplies it natively (CUDA from Ampere on, CPUs with AVX-512 BF16 or AMX), else float32.
+    *auto* is int8 for a network that learnt to run so, on a CPU that multiplies bytes (VNNI, AMX); else bfloat16 where the hardware
+    multiplies it natively (CUDA from Ampere on, CPUs with AVX-512 BF16 or AMX), else float32.
+
+    Args:
+        name: or None for *auto*.
+        device: that the network is on.
+        network: that is to be applied; None: it is to be trained.
 
     Raises:
-        UsageError: for an unknown name.
+        UsageError: for an unknown name, and for int8 where network or device cannot do it.
     """
+    counts = network is not None and network.counts_in_bytes
     if name is None or name == "auto":
+        if counts and has_fast_int8(device):
+            return torch.int8
         return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
     if name not in PRECISIONS:
         raise UsageError(f"There is no precision '{name}'; choose one of auto, {', '.join(PRECISIONS)}.")
+    if name == "int8" and not counts:
+        what = "Training" if network is None else f"A {type(network).__name__}"
+        raise UsageError(f"{what} does not run in int8; choose another precision, or auto.")
+    if name == "int8" and not has_fast_int8(device):
+        raise UsageError(
+            "int8 wants a CPU that multiplies bytes (VNNI or AMX), which is not here; choose another precision, or auto."
+        )
     return PRECISIONS[name]
+
+
+@contextmanager
+def running_in(precision: torch.dtype, device: torch.device) -> Iterator[None]:
+    """While this lasts, networks on the device run in a precision that `choose_precision` gave."""
+    if precision == torch.int8:
+        with bytewise():
+            yield
+    else:
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            yield
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
@@ -47,3 +82,8 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cpu":
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False
+
+
+def has_fast_int8(device: torch.device) -> bool:
+    """Whether it is a CPU that multiplies bytes and adds the products in 32 bits: without that, sums saturate or take longer."""
+    return device.type == "cpu" and bool(torch.cpu._is_vnni_supported()) and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]

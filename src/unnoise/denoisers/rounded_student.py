@@ -1,0 +1,63 @@
+"""TM-BSN (D)'s student with hidden maps of bytes, for CPUs whose int8 is several times as fast as anything else they have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unnoise.denoisers.atbsn_unet import LEVELS
+from unnoise.denoisers.bytewise import convolve_last, is_bytewise
+from unnoise.denoisers.parts import everywhere, joined
+from unnoise.denoisers.rounded import RoundedConvolution
+from unnoise.denoisers.tmbsn import TMBSNStudent, cut
+from unnoise.views import Part
+
+
+class RoundedStudent(TMBSNStudent):
+    """`TMBSNStudent` with ReLUs in place of leaky ones and hidden maps and weights that are bytes, (B, channels, H, W) → the same shape.
+
+    It learns with them rounded. The first layer's weights, which meet the image itself, and the last one's are not.
+
+    Args:
+        channels, width, finest: as there.
+    """
+
+    counts_in_bytes = True
+
+    def __init__(self, channels: int = 3, width: int = 48, finest: int | None = None) -> None:
+        super().__init__(channels, width, finest)
+        for level in range(2, LEVELS + 2):
+            self._layer(f"enc{level}").sees(self._layer(f"enc{level - 1}"))
+        deeper = self._layer(f"enc{LEVELS + 1}")
+        for level in range(LEVELS, 0, -1):
+            deeper = self._layer(f"dec{level}_2").sees(deeper, self._layer(f"enc{level}"))
+            if level > 1:
+                deeper = self._layer(f"dec{level}_1").sees(deeper)
+
+    def convolution(self, entering: int, leaving: int, *, first: bool = False) -> RoundedConvolution:
+        return RoundedConvolution(entering, leaving)
+
+    def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Part], Tensor]:
+        at = super().first(x, pieces)
+        if len(pieces) == 1 or not is_bytewise(x):
+            return at
+        return cut(joined([at((piece, everywhere(x)[1])) for piece in pieces]))  # bytes are small enough to be kept
+
+    def last(self, features: Tensor, near: Tensor) -> Tensor:
+        if features.dtype == torch.uint8:
+            return convolve_last(self.dec1_1, features, self._layer("dec1_2").steps())
+        return super().last(features, near)
+
+    @classmethod
+    def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
+        """As for the student, from weights that have steps as well."""
+        others = {key: value for key, value in weights.items() if not key.endswith(".top")}
+        return super().infer_sizes(others) if len(others) < len(weights) else None
+
+    def _layer(self, name: str) -> RoundedConvolution:
+        layer = self.get_submodule(name)
+        assert isinstance(layer, RoundedConvolution)
+        return layer

@@ -1,0 +1,126 @@
+"""Layers that learn to be bytes."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor
+
+from reference import needs_int8
+from unnoise.denoisers.bytewise import STEPS, WHOLE, bytewise
+from unnoise.denoisers.rounded import RoundedConvolution
+
+
+def _pair() -> tuple[RoundedConvolution, RoundedConvolution]:
+    torch.manual_seed(0)
+    first = RoundedConvolution(3, 8)
+    return first, RoundedConvolution(8, 6).sees(first)
+
+
+def _picture() -> Tensor:
+    return torch.rand(2, 3, 12, 16, generator=torch.Generator().manual_seed(1)).contiguous(memory_format=torch.channels_last)
+
+
+def test_results_are_whole_steps_and_the_first_batch_shows_how_large() -> None:
+    first, second = _pair()
+    y = second(first(_picture()))
+    assert torch.allclose(y.amax((0, 2, 3)), second.top.detach(), rtol=1e-5)
+    steps = y / (second.top / STEPS)[:, None, None]
+    assert (steps - steps.round()).abs().max() < 1e-3
+    before = second.top.detach().clone()
+    second(first(3 * _picture()))
+    assert torch.equal(second.top, before)
+    assert second(first(3 * _picture())).amax() <= before.amax() * 1.0001  # saturated
+
+
+def test_weights_are_whole_numbers_of_what_enters() -> None:
+    first, second = _pair()
+    second(first(_picture()))
+    whole, step = second.whole_weight()
+    assert torch.equal(whole, whole.round())
+    assert whole.abs().max() == WHOLE
+    error = (second.rounded_weight() - second.conv.weight) * first.steps()[:, None, None]
+    assert (error.abs() <= 0.5001 * step).all()
+    assert torch.equal(first.rounded_weight(), first.conv.weight)  # meets the image itself
+
+
+def test_gradients_pass_as_if_nothing_were_rounded() -> None:
+    first, second = _pair()
+    x = _picture()
+    second(first(x)).sum().backward()
+    assert first.conv.weight.grad is not None
+    got = first.conv.weight.grad.clone()
+    plain = [copy.deepcopy(layer.conv) for layer in (first, second)]
+    for layer in plain:
+        layer.zero_grad()
+    torch.relu(plain[1](torch.relu(plain[0](x)))).sum().backward()
+    wanted = plain[0].weight.grad
+    assert wanted is not None
+    assert torch.nn.functional.cosine_similarity(got.flatten(), wanted.flatten(), 0) > 0.99
+
+
+@pytest.mark.parametrize("begin", [0.2, 8.0])
+def test_the_range_is_learnt(begin: float) -> None:
+    """From far too small, where everything saturates, and from far too large, where a few steps are left."""
+    layer, x = RoundedConvolution(1, 1), torch.rand(4, 1, 24, 24)
+    with torch.no_grad():
+        layer.conv.weight.zero_()[0, 0, 1, 1] = 1  # the image itself
+        layer.conv.bias.zero_()  # type: ignore[union-attr]
+        layer.top.fill_(begin)
+    optimizer = torch.optim.Adam([layer.top], lr=0.05)
+    losses = []
+    for _ in range(600):
+        loss = (layer(x) - x).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0] / 10
+    assert 0.8 < float(layer.top.detach()) < 1.5
+
+
+def test_weights_that_were_never_counted_can_be_loaded() -> None:
+    first, _ = _pair()
+    first(_picture())
+    fresh = RoundedConvolution(3, 8)
+    fresh.load_state_dict({key: value for key, value in first.state_dict().items() if key != "top"})
+    assert torch.equal(fresh.conv.weight, first.conv.weight)
+    assert not fresh.top.any()
+    fresh.load_state_dict(first.state_dict())
+    assert torch.equal(fresh.top, first.top)
+
+
+@needs_int8
+def test_in_bytes_it_gives_what_it_gave_in_training() -> None:
+    first, second = _pair()
+    with torch.no_grad():
+        x = _picture()
+        learnt = second(first(x))
+        with bytewise():
+            counted = second(first(x))
+    assert counted.dtype == torch.uint8
+    away = (counted - learnt / second.steps()[:, None, None]).abs()
+    assert away.max() < 1.01
+    assert (away > 0.01).float().mean() < 0.02
+
+
+@needs_int8
+def test_doubling_beside_a_skip_is_the_same_in_all_forms() -> None:
+    deep, skip = _pair()
+    layer = RoundedConvolution(8 + 6, 5).sees(deep, skip)
+    x = _picture()
+    with torch.no_grad():
+        inner = deep(x)
+        beside = skip(deep(x.repeat_interleave(2, 2).repeat_interleave(2, 3)))
+        learnt = layer.doubled(inner, beside)
+        layer.eval()
+        exact = layer.doubled(inner, beside)
+        with bytewise():
+            whole = [(y / of.steps()[:, None, None]).round().to(torch.uint8) for y, of in ((inner, deep), (beside, skip))]
+            counted = layer.doubled(*whole)
+    away = (counted - learnt / layer.steps()[:, None, None]).abs()
+    assert away.max() < 1.01
+    assert (away > 0.01).float().mean() < 0.02
+    assert 0 < (learnt - exact).abs().max() < 0.05 * exact.amax()
