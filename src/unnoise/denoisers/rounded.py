@@ -24,8 +24,8 @@ from unnoise.denoisers.fused import (
     double_and_convolve,
 )
 
-LEAST = 1e-6
-"""`top` at least: channels that a network does not use would be divided by nothing."""
+LEAST = 1e-3
+"""What the last step stands for to begin with, at least: the first batch may leave a channel without use."""
 
 
 SAMPLED = 3
@@ -33,26 +33,24 @@ SAMPLED = 3
 
 
 class _Rectified(torch.autograd.Function):
-    """ReLU, saturated at `top` and rounded to its `STEPS`, (B, C, H, W) and (C) → (B, C, H, W) float32."""
+    """ReLU, saturated at e^top and rounded to its `STEPS`, (B, C, H, W) and (C) → (B, C, H, W) float32."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, top: Tensor) -> Tensor:
-        x = x.float()
-        step = (top / STEPS)[:, None, None]
-        y = (x * (1 / step)).round_().clamp_(0, STEPS).mul_(step)
-        ctx.save_for_backward(x[..., ::SAMPLED, ::SAMPLED].clone(), y, top)
-        return y
+        step = (top.exp() / STEPS)[:, None, None]
+        steps = x * (1 / step)
+        ctx.save_for_backward(steps, step)
+        return steps.round().clamp_(0, STEPS).mul_(step)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        """To x as a ReLU's; to `top` what saturation and rounding did to the result, in terms of what `top` is."""
-        x, y, top = ctx.saved_tensors
+        """To x as if nothing were rounded; to `top` by what saturation and rounding made of the result."""
+        steps, step = ctx.saved_tensors
         (gradient,) = gradients
-        some_y, some_gradients = (whole[..., ::SAMPLED, ::SAMPLED] for whole in (y, gradient))
-        limit = top[:, None, None]
-        share = torch.where(x >= limit, 1.0, (some_y - x) / limit * (some_y > 0))
-        of_top = (some_gradients * share).sum((0, 2, 3)) * (y[0, 0].numel() / some_y[0, 0].numel())
-        return torch.ops.aten.threshold_backward(gradient, y, 0), of_top
+        some, some_gradients = (whole[..., ::SAMPLED, ::SAMPLED] for whole in (steps, gradient))
+        share = torch.where(some >= STEPS, STEPS, (some.round() - some) * (some > 0)) * step
+        of_top = (some_gradients * share).sum((0, 2, 3)) * (steps[0, 0].numel() / some[0, 0].numel())
+        return torch.ops.aten.hardtanh_backward(gradient, steps, 0, STEPS), of_top
 
 
 class RoundedConvolution(nn.Module):
@@ -65,7 +63,8 @@ class RoundedConvolution(nn.Module):
         entering, leaving: C and C'.
 
     Attributes:
-        top: (C'), what the last step of each channel stands for; 0 where that is not known yet: the first batch shows.
+        top: (C'), the logarithm of what the last step of each channel stands for; all 0 where that is not known yet: the first batch
+            shows. Of what maps hold some is a hundred times larger than others, and all are to learn as fast.
         sources: whose results, joined, enter it; none: it sees the image, and its weights are not rounded.
     """
 
@@ -122,7 +121,7 @@ class RoundedConvolution(nn.Module):
 
     def steps(self) -> Tensor:
         """(C'), what one step of each channel of the result stands for."""
-        return self.top.detach().abs().clamp_min(LEAST) / STEPS
+        return self.top.detach().exp() / STEPS
 
     def _in_bytes(self, x: Tensor) -> Tensor:
         if not self.sources:
@@ -132,13 +131,13 @@ class RoundedConvolution(nn.Module):
     def _counted(self, y: Tensor) -> Tensor:
         if not self._is_known:
             self._is_known = bool(self.top.any()) or self._show(y.detach())
-        result: Tensor = _Rectified.apply(y, self.top.abs().clamp_min(LEAST))  # type: ignore[no-untyped-call]
+        result: Tensor = _Rectified.apply(y.float(), self.top)  # type: ignore[no-untyped-call]
         return result
 
     @torch.no_grad()
     def _show(self, y: Tensor) -> bool:
         """Let the results of the first batch say what `top` is, the largest of those of all processes, which must stay alike."""
-        self.top.copy_(y.amax((0, 2, 3)).float().clamp_min(LEAST))
+        self.top.copy_(y.amax((0, 2, 3)).float().clamp_min(LEAST).log())
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.all_reduce(self.top, torch.distributed.ReduceOp.MAX)
         return True
