@@ -7,10 +7,11 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from reference import needs_int8
-from unnoise.denoisers.bytewise import STEPS, WHOLE, bytewise
+from unnoise.denoisers.bytewise import DOWN, UP, WHOLE, ZERO, bytewise
 from unnoise.denoisers.rounded import RoundedConvolution
 
 
@@ -24,16 +25,26 @@ def _picture() -> Tensor:
     return torch.rand(2, 3, 12, 16, generator=torch.Generator().manual_seed(1)).contiguous(memory_format=torch.channels_last)
 
 
+def _steps(layer: RoundedConvolution) -> Tensor:
+    steps = layer.steps()
+    assert steps is not None
+    return steps[:, None, None]
+
+
 def test_results_are_whole_steps_and_the_first_batch_shows_how_large() -> None:
     first, second = _pair()
-    y = second(first(_picture()))
-    assert torch.allclose(y.amax((0, 2, 3)), second.top.detach().exp(), rtol=1e-5)
-    steps = y / second.steps()[:, None, None]
-    assert (steps - steps.round()).abs().max() < 1e-3
-    before = second.top.detach().clone()
-    second(first(3 * _picture()))
-    assert torch.equal(second.top, before)
-    assert second(first(3 * _picture())).amax() <= before.exp().amax() * 1.0001  # saturated
+    inner = first(_picture())
+    exact = F.leaky_relu(F.conv2d(inner, second.rounded_weight(), second.conv.bias, padding=1), 0.1)
+    y = second(inner)
+    assert ((y - exact).abs() <= 0.501 * _steps(second)).all()  # nothing saturates yet
+    whole = y / _steps(second)
+    assert (whole - whole.round()).abs().max() < 1e-3
+    used = torch.maximum(whole.amax((0, 2, 3)) / UP, -whole.amin((0, 2, 3)) / DOWN)
+    assert torch.allclose(used, torch.ones(6), atol=1e-2)  # all of the steps, above or below zero
+    before = _steps(second).clone()
+    louder = second(first(3 * _picture())) / before
+    assert torch.equal(_steps(second), before)
+    assert -DOWN - 1e-3 <= louder.amin() < louder.amax() <= UP + 1e-3
 
 
 def test_weights_are_whole_numbers_of_what_enters() -> None:
@@ -42,7 +53,7 @@ def test_weights_are_whole_numbers_of_what_enters() -> None:
     whole, step = second.whole_weight()
     assert torch.equal(whole, whole.round())
     assert whole.abs().max() == WHOLE
-    error = (second.rounded_weight() - second.conv.weight) * first.steps()[:, None, None]
+    error = (second.rounded_weight() - second.conv.weight) * _steps(first)
     assert (error.abs() <= 0.5001 * step).all()
     assert torch.equal(first.rounded_weight(), first.conv.weight)  # meets the image itself
 
@@ -56,7 +67,7 @@ def test_gradients_pass_as_if_nothing_were_rounded() -> None:
     plain = [copy.deepcopy(layer.conv) for layer in (first, second)]
     for layer in plain:
         layer.zero_grad()
-    torch.relu(plain[1](torch.relu(plain[0](x)))).sum().backward()
+    F.leaky_relu(plain[1](F.leaky_relu(plain[0](x), 0.1)), 0.1).sum().backward()
     wanted = plain[0].weight.grad
     assert wanted is not None
     assert torch.nn.functional.cosine_similarity(got.flatten(), wanted.flatten(), 0) > 0.99
@@ -66,11 +77,13 @@ def test_gradients_pass_as_if_nothing_were_rounded() -> None:
 def test_the_range_is_learnt(begin: float) -> None:
     """From far too small, where everything saturates, and from far too large, where a few steps are left."""
     layer, x = RoundedConvolution(1, 1), torch.rand(4, 1, 24, 24)
+    top = layer.top
+    assert top is not None
     with torch.no_grad():
         layer.conv.weight.zero_()[0, 0, 1, 1] = 1  # the image itself
         layer.conv.bias.zero_()  # type: ignore[union-attr]
-        layer.top.fill_(math.log(begin))
-    optimizer = torch.optim.Adam([layer.top], lr=0.02)
+        top.fill_(math.log(begin))
+    optimizer = torch.optim.Adam([top], lr=0.02)
     losses = []
     for _ in range(600):
         loss = (layer(x) - x).square().mean()
@@ -79,7 +92,7 @@ def test_the_range_is_learnt(begin: float) -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0] / 10
-    assert 0.8 < STEPS * float(layer.steps()) < 5
+    assert 0.8 < UP * float(_steps(layer)) < 5
 
 
 def test_weights_that_were_never_counted_can_be_loaded() -> None:
@@ -88,9 +101,9 @@ def test_weights_that_were_never_counted_can_be_loaded() -> None:
     fresh = RoundedConvolution(3, 8)
     fresh.load_state_dict({key: value for key, value in first.state_dict().items() if key != "top"})
     assert torch.equal(fresh.conv.weight, first.conv.weight)
-    assert not fresh.top.any()
+    assert torch.equal(_steps(fresh), torch.full((8, 1, 1), 1 / UP))  # e⁰ not known yet
     fresh.load_state_dict(first.state_dict())
-    assert torch.equal(fresh.top, first.top)
+    assert torch.equal(_steps(fresh), _steps(first))
 
 
 @needs_int8
@@ -102,7 +115,7 @@ def test_in_bytes_it_gives_what_it_gave_in_training() -> None:
         with bytewise():
             counted = second(first(x))
     assert counted.dtype == torch.uint8
-    away = (counted - learnt / second.steps()[:, None, None]).abs()
+    away = (counted.float() - ZERO - learnt / _steps(second)).abs()
     assert away.max() < 1.01
     assert (away > 0.01).float().mean() < 0.02
 
@@ -119,9 +132,23 @@ def test_doubling_beside_a_skip_is_the_same_in_all_forms() -> None:
         layer.eval()
         exact = layer.doubled(inner, beside)
         with bytewise():
-            whole = [(y / of.steps()[:, None, None]).round().to(torch.uint8) for y, of in ((inner, deep), (beside, skip))]
+            whole = [(y / _steps(of)).round().add(ZERO).to(torch.uint8) for y, of in ((inner, deep), (beside, skip))]
             counted = layer.doubled(*whole)
-    away = (counted - learnt / layer.steps()[:, None, None]).abs()
+    away = (counted.float() - ZERO - learnt / _steps(layer)).abs()
     assert away.max() < 1.01
     assert (away > 0.01).float().mean() < 0.02
     assert 0 < (learnt - exact).abs().max() < 0.05 * exact.amax()
+
+
+@needs_int8
+def test_a_last_layer_is_not_counted() -> None:
+    first, _ = _pair()
+    layer = RoundedConvolution(8, 6, rounded=False).sees(first)
+    x = _picture()
+    assert "top" not in layer.state_dict()
+    with torch.no_grad():
+        learnt = layer(first(x))
+        with bytewise():
+            counted = layer(first(x))
+    assert counted.dtype == torch.float32
+    assert (counted - learnt).abs().mean() < 1e-4 * learnt.std()

@@ -23,7 +23,7 @@ def _has(patch: pytest.MonkeyPatch, *, bfloat16: bool, amx: bool, bytes_: bool) 
 @pytest.mark.parametrize(
     ("hardware", "usual", "in_bytes"),
     [
-        ({"bfloat16": True, "amx": True, "bytes_": True}, torch.bfloat16, torch.int8),
+        ({"bfloat16": True, "amx": True, "bytes_": True}, torch.bfloat16, torch.bfloat16),
         ({"bfloat16": False, "amx": False, "bytes_": True}, torch.float32, torch.int8),
         ({"bfloat16": True, "amx": False, "bytes_": False}, torch.bfloat16, torch.bfloat16),
         ({"bfloat16": False, "amx": False, "bytes_": False}, torch.float32, torch.float32),

@@ -1,26 +1,36 @@
 """Networks whose maps are bytes, run as whole numbers: int8 convolutions of torch's library (oneDNN), at inference on a CPU.
 
-A map is uint8, channels last, and counts steps of its own layer; a weight is a whole number of its output channel's step. What one step
-of a map stands for is taken into the weights of the layers that see it, so that no map is ever multiplied out again.
+A map is uint8, channels last, and counts steps of its own layer up and down from `ZERO`; a weight is a whole number of its output
+channel's step. What one step of a map stands for is taken into the weights of the layers that see it, so that no map is ever multiplied
+out again. The library cannot put a leaky ReLU into a convolution of bytes, and rounded before it, most of the 256 steps would go to what
+is below zero: so a convolution gives float32, a few rows at a time that the caches hold, and what is below zero is made a tenth before it
+is counted.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.fused import convolve_with, for_shape, kept, prepared, weights_of
 
-STEPS = 255
-"""Of a map: 0 is nothing, and all 255 are the most that it can hold."""
+ZERO = 64
+"""Of 0..255, what stands for 0 in a map."""
+UP, DOWN = 255 - ZERO, ZERO
+"""So many steps a map can hold above and below it: a leaky ReLU leaves little below."""
 WHOLE = 127
 """A weight is one of the whole numbers from −127 to 127."""
-FINER = 254
-"""So many of the steps of what a last layer's weights leave over are one of their own: half a step is all 127."""
+CACHED = 2**20
+"""Values in float32 that are worked out at a time before they are counted."""
+warnings.filterwarnings(
+    "ignore", "torch.quantize_per_tensor"
+)  # where it has gone, `inference.precision` chooses another precision
 _active: ContextVar[bool] = ContextVar("_active", default=False)
 
 Forms = dict[tuple[int, ...], Tensor]
@@ -43,11 +53,12 @@ def is_bytewise(x: Tensor) -> bool:
     return _active.get() and x.device.type == "cpu" and not torch.is_grad_enabled()
 
 
-def counted(layer: nn.Conv2d, x: Tensor, steps: Tensor) -> Tensor:
-    """ReLU of a 3×3 convolution of the image x, in float32, then counted: (B, C, H, W) → (B, C', H, W) uint8.
+def counted(layer: nn.Conv2d, slope: float, x: Tensor, steps: Tensor) -> Tensor:
+    """Leaky ReLU of a 3×3 convolution of the image x, in float32, then counted: (B, C, H, W) → (B, C', H, W) uint8.
 
     Args:
         layer: with padding 1.
+        slope: of the leaky ReLU.
         x: float32.
         steps: (C'), what one step of each channel of the result stands for.
     """
@@ -55,53 +66,62 @@ def counted(layer: nn.Conv2d, x: Tensor, steps: Tensor) -> Tensor:
     def make() -> tuple[Tensor, Tensor]:
         weight, bias = weights_of(layer)
         assert bias is not None
-        return weight / steps[:, None, None, None], bias / steps + 0.5  # so that cutting off is rounding
+        return weight / steps[:, None, None, None], bias / steps
 
     weight, bias = prepared(layer, "counted", torch.float32, make)
-    return convolve_with(x, weight, bias, "hardtanh", most=STEPS + 0.5, padding=(1, 1)).to(torch.uint8)
+
+    def rows(piece: Tensor) -> Tensor:
+        return count(convolve_with(piece, weight, bias, "leaky_relu", slope=slope, padding=(1, 1)))
+
+    return in_pieces(rows, x, len(steps))
 
 
-def convolve_counted(layer: nn.Conv2d, whole: Callable[[], tuple[Tensor, Tensor]], x: Tensor, steps: Tensor) -> Tensor:
-    """ReLU of a 3×3 convolution of a map of bytes, (B, C, H, W) uint8 → (B, C', H, W) uint8.
+def convolve_counted(
+    layer: nn.Conv2d, slope: float, whole: Callable[[], tuple[Tensor, Tensor]], x: Tensor, steps: Tensor | None
+) -> Tensor:
+    """Leaky ReLU of a 3×3 convolution of a map of bytes, (B, C, H, W) uint8 → (B, C', H, W) uint8 or float32.
 
     Args:
         layer: with padding 1; its bias is the one that counts.
+        slope: of the leaky ReLU.
         whole: gives its weights as whole numbers (C', C, 3, 3), and what one stands for where one step of the map enters (C', 1, 1, 1).
         x: the map.
-        steps: (C'), what one step of each channel of the result stands for.
+        steps: (C'), what one step of each channel of the result stands for; None: the result is not counted.
     """
 
     def make() -> Counted:
         assert layer.bias is not None
-        weight, step = whole()
-        return weight.to(torch.int8), step.flatten() / steps, layer.bias / steps, {}
+        (weight, step), one = whole(), torch.ones_like(layer.bias) if steps is None else steps
+        return weight.to(torch.int8), step.flatten() / one, layer.bias / one, {}
 
-    return _run(x, kept(layer, "bytes", make), torch.uint8, "relu")
+    weights = kept(layer, "bytes", make)
+
+    def rows(piece: Tensor) -> Tensor:
+        y = F.leaky_relu(_run(piece, weights), slope, inplace=True)
+        return y if steps is None else count(y)
+
+    return rows(x) if steps is None else in_pieces(rows, x, layer.out_channels)
 
 
-def convolve_last(layer: nn.Conv2d, x: Tensor, entering: Tensor) -> Tensor:
-    """A network's last convolution, (B, C, H, W) uint8 → (B, C', H, W) float32, whose weights are exact to 15 bits.
+def count(y: Tensor) -> Tensor:
+    """Steps (B, C, H, W) float32 → uint8, rounded, 0 at `ZERO`."""
+    whole = torch.quantize_per_tensor(y, 1.0, ZERO, torch.quint8)
+    # The same memory: to ask for the numbers takes three times as long as to make them.
+    return torch.empty(0, dtype=torch.uint8).set_(whole.untyped_storage(), 0, whole.shape, whole.stride())
 
-    Each is two whole numbers, what eight bits leave over being counted in `FINER` steps by a second set of output channels.
 
-    Args:
-        layer: 3×3 with padding 1.
-        x: a map of bytes.
-        entering: (C), what one step of each of its channels stands for.
-    """
-
-    def make() -> Counted:
-        weight = layer.weight * entering[:, None, None]
-        step = whole_steps(weight)
-        coarse = (weight / step).round()
-        fine = ((weight / step - coarse) * FINER).round()
-        both = torch.cat([coarse, fine]).to(torch.int8)  # (2·C', C, 3, 3)
-        bias = torch.zeros_like(step.flatten()) if layer.bias is None else layer.bias
-        return both, torch.cat([step, step / FINER]).flatten(), torch.cat([bias, torch.zeros_like(bias)]), {}
-
-    y = _run(x, kept(layer, "bytes", make), torch.float32, "none")
-    coarse, fine = y.chunk(2, dim=1)
-    return coarse + fine
+def in_pieces(rows: Callable[[Tensor], Tensor], x: Tensor, leaving: int) -> Tensor:
+    """rows(x) of a 3×3 convolution with padding 1, (B, C, H, W) → (B, leaving, H, W) uint8, some rows at a time."""
+    batch, _, height, width = x.shape
+    step = max(8, CACHED // (batch * leaving * width))
+    if step >= height:
+        return rows(x)
+    result = torch.empty((batch, leaving, height, width), dtype=torch.uint8, memory_format=torch.channels_last)
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        first, last = max(top - 1, 0), min(bottom + 1, height)
+        result[..., top:bottom, :] = rows(x[..., first:last, :])[..., top - first : bottom - first, :]
+    return result
 
 
 def doubled_beside(x: Tensor, skip: Tensor) -> Tensor:
@@ -119,14 +139,17 @@ def whole_steps(weight: Tensor) -> Tensor:
     return weight.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / WHOLE
 
 
-def _run(x: Tensor, layer: Counted, kind: torch.dtype, activation: str) -> Tensor:
+def _run(x: Tensor, layer: Counted) -> Tensor:
+    """The convolution of a map of bytes, (B, C, H, W) uint8 → (B, C', H, W) float32."""
     weight, steps, bias, forms = layer
     where = [1, 1], [1, 1], [1, 1], 1  # stride, padding, dilation, groups
     shape = list(x.shape)
-    ordered = for_shape(forms, x, lambda: torch.ops.onednn.qconv_prepack(weight, torch.ones_like(steps), 1.0, 0, *where, shape))
+    ordered = for_shape(
+        forms, x, lambda: torch.ops.onednn.qconv_prepack(weight, torch.ones_like(steps), 1.0, ZERO, *where, shape)
+    )
     x = x.contiguous(memory_format=torch.channels_last)
     zeros = torch.zeros(len(steps), dtype=torch.int32)
     result: Tensor = torch.ops.onednn.qconv2d_pointwise(
-        x, 1.0, 0, ordered, steps, zeros, bias, *where, 1.0, 0, kind, activation, [], ""
+        x, 1.0, ZERO, ordered, steps, zeros, bias, *where, 1.0, 0, torch.float32, "none", [], ""
     )
     return result

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from unnoise import kernels
 
 T = TypeVar("T")
-Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid", "hardtanh"]
+Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid"]
 Weights = tuple[Tensor, Tensor | None]
 """A kernel (C', C / groups, k, k) and a bias (C')."""
 
@@ -263,7 +263,6 @@ def convolve_with(
     activation: Activation = "none",
     *,
     slope: float = 0.0,
-    most: float = 1.0,
     plus: Tensor | None = None,
     minus: Tensor | None = None,
     times: Tensor | None = None,
@@ -273,8 +272,6 @@ def convolve_with(
     groups: int = 1,
 ) -> Tensor:
     """`convolve` with weights from `prepared`, for x that `can_fuse`; of `activation`, `plus`, `minus` and `times` one at most.
-
-    *hardtanh*, on a CPU alone, lies between 0 and `most`.
 
     On a CPU the sum with `minus` is rounded once, that with `plus` twice where the kernel is larger than a pixel; on a GPU each twice.
     """
@@ -293,8 +290,7 @@ def convolve_with(
         # Measured: a sum within a 3×3 convolution costs more than one after it.
         return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, "none", [], "").add_(_ready(plus, dtype))
     if plus is None and minus is None and times is None:
-        scalars = [slope] if activation == "leaky_relu" else [0.0, most] if activation == "hardtanh" else []
-        algorithm = "none" if activation == "gelu" else ""
+        scalars, algorithm = ([slope] if activation == "leaky_relu" else []), ("none" if activation == "gelu" else "")
         return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, activation, scalars, algorithm)
     other, what = (plus, "add") if plus is not None else (minus, "sub") if minus is not None else (times, "mul")
     assert other is not None

@@ -14,33 +14,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.bytewise import STEPS, convolve_counted, counted, doubled_beside, is_bytewise, whole_steps
-from unnoise.denoisers.fused import (
-    can_double,
-    can_fuse,
-    convolve,
-    convolve_doubled,
-    convolve_exactly,
-    double_and_convolve,
-)
+from unnoise.denoisers.atbsn_unet import SLOPE, Convolution
+from unnoise.denoisers.bytewise import DOWN, UP, convolve_counted, counted, doubled_beside, is_bytewise, whole_steps
+from unnoise.denoisers.fused import can_double, double_and_convolve
 
 LEAST = 1e-3
 """What the last step stands for to begin with, at least: the first batch may leave a channel without use."""
-
-
 SAMPLED = 3
 """Every so many rows and columns of a map tell how `top` is to move: all of them would take longer than the convolution."""
 
 
-class _Rectified(torch.autograd.Function):
-    """ReLU, saturated at e^top and rounded to its `STEPS`, (B, C, H, W) and (C) → (B, C, H, W) float32."""
+class _Counted(torch.autograd.Function):
+    """Leaky ReLU, saturated at e^top and rounded to its steps, (B, C, H, W) and (C) → (B, C, H, W) float32."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, top: Tensor) -> Tensor:
-        step = (top.exp() / STEPS)[:, None, None]
-        steps = x * (1 / step)
+        step = (top.exp() / UP)[:, None, None]
+        steps = F.leaky_relu_(x * (1 / step), SLOPE)
         ctx.save_for_backward(steps, step)
-        return steps.round().clamp_(0, STEPS).mul_(step)
+        return steps.round().clamp_(-DOWN, UP).mul_(step)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,51 +40,55 @@ class _Rectified(torch.autograd.Function):
         steps, step = ctx.saved_tensors
         (gradient,) = gradients
         some, some_gradients = (whole[..., ::SAMPLED, ::SAMPLED] for whole in (steps, gradient))
-        share = torch.where(some >= STEPS, STEPS, (some.round() - some) * (some > 0)) * step
+        rounded = some.round().clamp_(-DOWN, UP)
+        share = torch.where(some.abs() > rounded.abs() + 0.5, rounded, rounded - some) * step
         of_top = (some_gradients * share).sum((0, 2, 3)) * (steps[0, 0].numel() / some[0, 0].numel())
-        return torch.ops.aten.hardtanh_backward(gradient, steps, 0, STEPS), of_top
+        held = torch.ops.aten.hardtanh_backward(gradient, steps, -DOWN, UP)
+        return torch.ops.aten.leaky_relu_backward(held, steps, SLOPE, False), of_top
 
 
-class RoundedConvolution(nn.Module):
-    """3×3 convolution and ReLU, whose weights and result are bytes, (B, C, H, W) → (B, C', H, W).
+class RoundedConvolution(Convolution):
+    """3×3 convolution and leaky ReLU, whose weights and result are bytes, (B, C, H, W) → (B, C', H, W).
 
-    In training both are rounded, and the gradient passes as if they were not. Else neither is, nor does the result saturate, but where
-    `bytewise` runs the network.
+    In training both are rounded, and the gradient passes as if they were not. Else neither is, but where `bytewise` runs the network.
 
     Args:
         entering, leaving: C and C'.
 
     Attributes:
         top: (C'), the logarithm of what the last step of each channel stands for; all 0 where that is not known yet: the first batch
-            shows. Of what maps hold some is a hundred times larger than others, and all are to learn as fast.
+            shows. Of what maps hold some is a hundred times larger than others, and all are to learn as fast. None: the result is not
+            rounded, as a last hidden layer's had better not be.
         sources: whose results, joined, enter it; none: it sees the image, and its weights are not rounded.
     """
 
-    def __init__(self, entering: int, leaving: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(entering, leaving, 3, padding=1)
-        self.top = nn.Parameter(torch.zeros(leaving))
+    top: nn.Parameter | None
+
+    def __init__(self, entering: int, leaving: int, *, rounded: bool = True) -> None:
+        super().__init__(entering, leaving)
+        self.register_parameter("top", nn.Parameter(torch.zeros(leaving)) if rounded else None)
         self.sources: tuple[RoundedConvolution, ...] = ()
         self._is_known = False
 
-    def forward(self, x: Tensor) -> Tensor:
+    def sees(self, *sources: RoundedConvolution) -> RoundedConvolution:
+        """Declare the `sources`, and give back the layer."""
+        self.sources = sources
+        return self
+
+    def forward(self, x: Tensor, near: Tensor | None = None) -> Tensor:
         if is_bytewise(x):
             return self._in_bytes(x)
         if not self.training:
-            return (
-                convolve_exactly(self.conv, x).relu_() if not self.sources and can_fuse(x) else convolve(self.conv, x, "relu")
-            )
+            return super().forward(x, near)
         return self._counted(F.conv2d(x, self.rounded_weight(), self.conv.bias, padding=1))
 
     def doubled(self, x: Tensor, skip: Tensor) -> Tensor:
         """The same for x with its sides doubled and the skip beside it, (B, C, H/2, W/2) and (B, S, H, W) → (B, C', H, W)."""
         if x.dtype == torch.uint8:
             return self._in_bytes(doubled_beside(x, skip))
-        if not can_double(x):
-            return self(torch.cat([F.interpolate(x, scale_factor=2.0), skip], dim=1))
-        if not self.training:
-            return convolve_doubled(self.conv, x, skip).relu_()
-        return self._counted(double_and_convolve(x, self.rounded_weight(), self.conv.bias, skip))
+        if self.training and can_double(x):
+            return self._counted(double_and_convolve(x, self.rounded_weight(), self.conv.bias, skip))
+        return super().doubled(x, skip)
 
     def rounded_weight(self) -> Tensor:
         """(C', C, 3, 3), each a whole number of its row's steps when multiplied by the step of the channel that it applies to."""
@@ -110,40 +106,42 @@ class RoundedConvolution(nn.Module):
         step = whole_steps(weight)
         return (weight / step).round(), step
 
-    def sees(self, *sources: RoundedConvolution) -> RoundedConvolution:
-        """Declare the `sources`, and give back the layer."""
-        self.sources = sources
-        return self
+    def steps(self) -> Tensor | None:
+        """(C'), what one step of each channel of the result stands for; None where it is not rounded."""
+        return None if self.top is None else self.top.detach().exp() / UP
 
     def _entering(self) -> Tensor:
         """(C, 1, 1), what one step of each channel that enters stands for."""
-        return torch.cat([source.steps() for source in self.sources])[:, None, None]
-
-    def steps(self) -> Tensor:
-        """(C'), what one step of each channel of the result stands for."""
-        return self.top.detach().exp() / STEPS
+        steps = [source.steps() for source in self.sources]
+        return torch.cat([each for each in steps if each is not None])[:, None, None]
 
     def _in_bytes(self, x: Tensor) -> Tensor:
-        if not self.sources:
-            return counted(self.conv, x, self.steps())
-        return convolve_counted(self.conv, self.whole_weight, x, self.steps())
+        steps = self.steps()
+        if self.sources:
+            return convolve_counted(self.conv, SLOPE, self.whole_weight, x, steps)
+        assert steps is not None
+        return counted(self.conv, SLOPE, x, steps)
 
     def _counted(self, y: Tensor) -> Tensor:
+        if self.top is None:
+            return F.leaky_relu(y, SLOPE)
         if not self._is_known:
             self._is_known = bool(self.top.any()) or self._show(y.detach())
-        result: Tensor = _Rectified.apply(y.float(), self.top)  # type: ignore[no-untyped-call]
+        result: Tensor = _Counted.apply(y.float(), self.top)  # type: ignore[no-untyped-call]
         return result
 
     @torch.no_grad()
     def _show(self, y: Tensor) -> bool:
         """Let the results of the first batch say what `top` is, the largest of those of all processes, which must stay alike."""
-        self.top.copy_(y.amax((0, 2, 3)).float().clamp_min(LEAST).log())
+        assert self.top is not None
+        high, low = y.amax((0, 2, 3)).float(), y.amin((0, 2, 3)).float()
+        self.top.copy_(torch.maximum(high, -SLOPE * low * UP / DOWN).clamp_min(LEAST).log())
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.all_reduce(self.top, torch.distributed.ReduceOp.MAX)
         return True
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         """Weights that were never counted fit as well: the next batch shows what their steps are."""
-        known = {f"{prefix}top": torch.zeros_like(self.top)} | dict(state_dict)
-        super()._load_from_state_dict(known, prefix, *args, **kwargs)
+        unknown = {} if self.top is None else {f"{prefix}top": torch.zeros_like(self.top)}
+        super()._load_from_state_dict(unknown | dict(state_dict), prefix, *args, **kwargs)
         self._is_known = False

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from unnoise.denoisers.atbsn_unet import LEVELS
-from unnoise.denoisers.bytewise import convolve_last, is_bytewise
+from unnoise.denoisers.bytewise import is_bytewise
 from unnoise.denoisers.parts import everywhere, joined
 from unnoise.denoisers.rounded import RoundedConvolution
 from unnoise.denoisers.tmbsn import TMBSNStudent, cut
@@ -17,9 +16,10 @@ from unnoise.views import Part
 
 
 class RoundedStudent(TMBSNStudent):
-    """`TMBSNStudent` with ReLUs in place of leaky ones and hidden maps and weights that are bytes, (B, channels, H, W) → the same shape.
+    """`TMBSNStudent` whose hidden maps and weights are bytes, (B, channels, H, W) → the same shape.
 
-    It learns with them rounded. The first layer's weights, which meet the image itself, and the last one's are not.
+    It learns with them rounded, and is the student itself wherever it does not run in int8. What meets the image is not rounded: the
+    weights of the first layer and of the last, and the map that the last one sees.
 
     Args:
         channels, width, finest: as there.
@@ -37,19 +37,16 @@ class RoundedStudent(TMBSNStudent):
             if level > 1:
                 deeper = self._layer(f"dec{level}_1").sees(deeper)
 
-    def convolution(self, entering: int, leaving: int, *, first: bool = False) -> RoundedConvolution:
-        return RoundedConvolution(entering, leaving)
+    def convolution(self, entering: int, leaving: int, *, first: bool = False, last: bool = False) -> RoundedConvolution:
+        layer = RoundedConvolution(entering, leaving, rounded=not last)
+        layer.is_first = first
+        return layer
 
     def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Part], Tensor]:
         at = super().first(x, pieces)
         if len(pieces) == 1 or not is_bytewise(x):
             return at
         return cut(joined([at((piece, everywhere(x)[1])) for piece in pieces]))  # bytes are small enough to be kept
-
-    def last(self, features: Tensor, near: Tensor) -> Tensor:
-        if features.dtype == torch.uint8:
-            return convolve_last(self.dec1_1, features, self._layer("dec1_2").steps())
-        return super().last(features, near)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

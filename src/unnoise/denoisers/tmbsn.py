@@ -165,18 +165,20 @@ class TMBSNStudent(Denoiser):
             self.add_module(f"enc{level}", self.convolution(channels if level == 1 else width, width, first=level == 1))
         for level in range(LEVELS, 0, -1):
             leaving = wide if level > 1 else finest
-            self.add_module(f"dec{level}_2", self.convolution((width if level == LEVELS else wide) + width, leaving))
+            entering = (width if level == LEVELS else wide) + width
+            self.add_module(f"dec{level}_2", self.convolution(entering, leaving, last=level == 1))
             if level > 1:
                 self.add_module(f"dec{level}_1", self.convolution(wide, wide))
         self.dec1_1 = nn.Conv2d(finest, channels, 3, padding=1)
         start_kaiming(self)
 
-    def convolution(self, entering: int, leaving: int, *, first: bool = False) -> nn.Module:
-        """A hidden layer with its activation, which has `Convolution.doubled` as well.
+    def convolution(self, entering: int, leaving: int, *, first: bool = False, last: bool = False) -> Convolution:
+        """A hidden layer.
 
         Args:
             entering, leaving: numbers of features.
             first: it sees the image itself.
+            last: the network's last layer sees it.
         """
         layer = Convolution(entering, leaving)
         layer.is_first = first
@@ -212,13 +214,9 @@ class TMBSNStudent(Denoiser):
         def stage(level: int, y: Tensor, around: Part) -> Tensor:
             skip = first(around) if level == 1 else skips.pop()[..., *around]
             y = self.get_submodule(f"dec{level}_2").doubled(y, skip)  # type: ignore[operator]
-            return self.last(y, x[..., *around]) if level == 1 else self.get_submodule(f"dec{level}_1")(y)
+            return last_layer(self.dec1_1, y, x[..., *around]) if level == 1 else self.get_submodule(f"dec{level}_1")(y)
 
         return decoded(stage, y, wanted, strips(wanted[0], x), (rows.stop, columns.stop), LEVELS)
-
-    def last(self, features: Tensor, near: Tensor) -> Tensor:
-        """The result, (B, finest, rows, columns) → (B, channels, rows, columns), of a place where the image is `near`."""
-        return last_layer(self.dec1_1, features, near)
 
     def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Part], Tensor]:
         """The first convolution's features of any place, (B, width, rows, columns).

@@ -36,8 +36,8 @@ def choose_device(name: str | None = None) -> torch.device:
 def choose_precision(name: str | None, device: torch.device, network: Denoiser | None = None) -> torch.dtype:
     """The precision of that name, or the fastest one that the hardware runs without harm to the picture.
 
-    *auto* is int8 for a network that learnt to run so, on a CPU that multiplies bytes (VNNI, AMX); else bfloat16 where the hardware
-    multiplies it natively (CUDA from Ampere on, CPUs with AVX-512 BF16 or AMX), else float32.
+    *auto* is bfloat16 where the hardware multiplies it natively (CUDA from Ampere on, CPUs with AVX-512 BF16 or AMX), else int8 for a
+    network that learnt to run so, on a CPU that multiplies bytes (VNNI), else float32.
 
     Args:
         name: or None for *auto*.
@@ -49,9 +49,9 @@ def choose_precision(name: str | None, device: torch.device, network: Denoiser |
     """
     counts = network is not None and network.counts_in_bytes
     if name is None or name == "auto":
-        if counts and has_fast_int8(device):
-            return torch.int8
-        return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
+        if has_fast_bfloat16(device):
+            return torch.bfloat16
+        return torch.int8 if counts and has_fast_int8(device) else torch.float32
     if name not in PRECISIONS:
         raise UsageError(f"There is no precision '{name}'; choose one of auto, {', '.join(PRECISIONS)}.")
     if name == "int8" and not counts:
@@ -85,5 +85,14 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def has_fast_int8(device: torch.device) -> bool:
-    """Whether it is a CPU that multiplies bytes and adds the products in 32 bits: without that, sums saturate or take longer."""
-    return device.type == "cpu" and bool(torch.cpu._is_vnni_supported()) and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    """Whether it is a CPU that multiplies bytes and adds the products in 32 bits, and this torch can do it.
+
+    Without such instructions sums of products saturate or take longer than in float32.
+    """
+    return (
+        device.type == "cpu"
+        and bool(torch.cpu._is_vnni_supported())
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and hasattr(torch.ops.onednn, "qconv2d_pointwise")
+        and hasattr(torch, "quantize_per_tensor")  # which a coming version is to lose
+    )
