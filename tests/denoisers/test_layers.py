@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from unnoise.denoisers.layers import ChannelNorm, NormKind, channel_sums, halved, last_layer, mix_channels
+from unnoise.denoisers.layers import MANY, ChannelNorm, NormKind, channel_sums, halved, last_layer, mix_channels
 
 FORMATS = pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 
@@ -65,8 +65,29 @@ def test_last_layers_round_only_the_difference(height: int, width: int, kernel: 
         near = exact + 0.01 * torch.randn_like(exact)
         with torch.autocast("cpu", torch.bfloat16):
             assert (last_layer(layer, features, near) - exact).abs().max() < 0.05 / 2**8
-            assert torch.equal(last_layer(layer, features), exact)
-        assert torch.equal(last_layer(layer, features.float(), near), exact)  # in float32 nothing is rounded at all
+            torch.testing.assert_close(last_layer(layer, features), exact)
+        torch.testing.assert_close(last_layer(layer, features.float(), near), exact)  # in float32 nothing is rounded at all
+
+
+@given(
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    batch=st.integers(1, 3),
+    channels=st.sampled_from([MANY, 40]),
+    mode=st.sampled_from(["zeros", "replicate"]),
+    biased=st.booleans(),
+    memory_format=st.sampled_from([torch.contiguous_format, torch.channels_last]),
+)
+def test_a_last_layer_by_its_taps_is_the_convolution(
+    size: tuple[int, int], batch: int, channels: int, mode: Any, biased: bool, memory_format: torch.memory_format
+) -> None:
+    """Where no gradient is wanted; where one is, it is the convolution itself."""
+    torch.manual_seed(0)
+    layer = nn.Conv2d(channels, 3, 3, padding=1, padding_mode=mode, bias=biased)
+    x = torch.randn(batch, channels, *size).contiguous(memory_format=memory_format)
+    exact = layer(x)
+    assert torch.equal(last_layer(layer, x), exact)
+    with torch.inference_mode():
+        assert (last_layer(layer, x) - exact).abs().max() <= 1e-5 * exact.abs().max()
 
 
 def test_sums_along_channels_are_exact_to_more_bits_than_their_type_has() -> None:

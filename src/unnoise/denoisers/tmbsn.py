@@ -201,7 +201,7 @@ class TMBSNStudent(Denoiser):
         """
         x = pad_to_multiple_reflect(x, self.multiple)
         rows, columns = everywhere(x)
-        pieces = strips(rows, x)
+        pieces = self.strips(rows, x)
         first = self.first(x, pieces)
         y = joined([halved(first((piece, columns))) for piece in pieces])  # (B, width, H/2, W/2)
         skips = []
@@ -216,7 +216,11 @@ class TMBSNStudent(Denoiser):
             y = self.get_submodule(f"dec{level}_2").doubled(y, skip)  # type: ignore[operator]
             return last_layer(self.dec1_1, y, x[..., *around]) if level == 1 else self.get_submodule(f"dec{level}_1")(y)
 
-        return decoded(stage, y, wanted, strips(wanted[0], x), (rows.stop, columns.stop), LEVELS)
+        return decoded(stage, y, wanted, self.strips(wanted[0], x), (rows.stop, columns.stop), LEVELS)
+
+    def strips(self, rows: slice, x: Tensor) -> list[slice]:
+        """`rows` of the full size in the pieces that are worked out one after the other."""
+        return strips(rows, x)
 
     def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Part], Tensor]:
         """The first convolution's features of any place, (B, width, rows, columns).
