@@ -66,11 +66,8 @@ def main() -> None:
         return
     import torch
 
-    from unnoise.inference.precision import has_fast_bfloat16
-
     if options.threads:
         torch.set_num_threads(options.threads)
-    options.half = has_fast_bfloat16(torch.device(options.device))
     try:
         MODES[options.mode](options)
     except UsageError as error:

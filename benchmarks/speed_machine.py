@@ -16,6 +16,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from unnoise.denoisers.bytewise import convolve_counted
+from unnoise.denoisers.fused import weights_kept
+from unnoise.inference.precision import has_fast_int8
+
 SIDE = 256
 """Of the picture on which work is counted, in pixels."""
 
@@ -58,10 +62,23 @@ def ceilings(device: str, clock: str) -> dict[str, float]:
         w = torch.randn(128, 128, 3, 3, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
         macs = 9 * 128**2 * large**2
         results[f"convolution {name}"] = macs / _best(lambda x=x, w=w: F.conv2d(x, w, padding=1), device, clock)
+    if has_fast_int8(torch.device(device)):
+        results["convolution int8"] = _counted_convolution(clock)
     source = torch.ones(2**26, device=device)  # 256 MiB
     target = torch.empty_like(source)
     results["copy"] = 2 * source.nbytes / _best(lambda: target.copy_(source), device, clock)
     return results
+
+
+def _counted_convolution(clock: str) -> float:
+    """The same convolution of bytes to bytes."""
+    x = torch.randint(0, 256, (1, 128, 128, 128), dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
+    layer = torch.nn.Conv2d(128, 128, 3, padding=1)
+    whole, steps = torch.randint(-127, 128, layer.weight.shape).float(), torch.ones(128, 1, 1, 1)
+    with weights_kept():
+        return (
+            9 * 128**4 / _best(lambda: convolve_counted(layer, 0.1, lambda: (whole, steps), x, steps.flatten()), "cpu", clock)
+        )
 
 
 def _best(work: Callable[[], Any], device: str, clock: str) -> float:

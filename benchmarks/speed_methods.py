@@ -17,6 +17,7 @@ from unnoise import denoisers, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
 from unnoise.inference.apply import Settings, restore
+from unnoise.inference.precision import choose_precision
 from unnoise.refinement import R3
 from unnoise.schemes import multi_mask
 from unnoise.schemes.base import Scheme
@@ -59,6 +60,7 @@ METHODS = {
     "student c": Method("at-bsn-d", "atbsn-student-c", target=3),
     "tm-bsn": Method("tm-bsn", target=2.5),
     "tm-bsn student": Method("tm-bsn-d", target=3),  # the network of the model `default`
+    "tm-bsn student, bytes": Method("tm-bsn-d", "tmbsn-student-rounded", target=3),
     "fast": Method("tm-bsn-d", sizes={"width": 16, "finest": 16}),  # that of the model `fast`
     "amsnet unet": Method("amsnet-b", "unet", target=2.5),
     "amsnet dncnn": Method("amsnet-b", "dncnn", target=2.5),
@@ -93,6 +95,11 @@ def run(method: str, form: str, device: str, published: Path | None = None) -> C
         return (result - low) / (high - low)
 
     return plain
+
+
+def precision(method: str, device: str) -> torch.dtype:
+    """What the fast form of a method works in."""
+    return choose_precision(None, torch.device(device), METHODS[method].build()[0])
 
 
 def adapter(folder: Path) -> Callable[[str], Any]:

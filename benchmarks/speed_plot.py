@@ -16,8 +16,10 @@ def plot_roofline(rows: list[dict[str, Any]], limits: dict[str, float], path: Pa
     figure = Figure(figsize=(9, 6), layout="constrained")
     panel = figure.subplots()
     reach = np.geomspace(1, 3000, 200)
-    for name, style in (("float32", "--"), ("bfloat16", "-")):
-        roof = max(limits[f"matmul {name}"], limits[f"convolution {name}"])
+    for name, style in (("float32", "--"), ("bfloat16", "-"), ("int8", ":")):
+        roof = max((limit for of, limit in limits.items() if of.endswith(name)), default=None)
+        if roof is None:
+            continue
         panel.plot(reach, np.minimum(roof, limits["copy"] * reach) / 1e9, style, color="black", lw=1, label=f"roof in {name}")
     for form, colour in COLOURS.items():
         mine = [row for row in rows if row["form"] == form]

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from speed_machine import ceilings, work
-from speed_methods import METHODS, adapter, needed_bytes
+from speed_methods import METHODS, adapter, needed_bytes, precision
 from speed_plot import plot_roofline
 from speed_worker import Here, Worker
 from unnoise.errors import UsageError
@@ -124,9 +124,10 @@ def _entry(method: str, size: str, options: argparse.Namespace, book: Book) -> l
     macs, values = (each * side**2 for each in _counted(method))
     rows = []
     for form, value in middle.items():
-        name = "bfloat16" if form == "fast" and options.half else "float32"
-        moved = values * (2 if name == "bfloat16" else 4)
-        roof = min(max(book.limits[f"matmul {name}"], book.limits[f"convolution {name}"]), book.limits["copy"] * macs / moved)
+        kind = precision(method, options.device) if form == "fast" else torch.float32
+        name, moved = str(kind).removeprefix("torch."), values * kind.itemsize
+        most = max(limit for of, limit in book.limits.items() if of.endswith(name))
+        roof = min(most, book.limits["copy"] * macs / moved)
         ratio = middle["plain"] / value if form != "plain" and "plain" in middle else None
         rows.append(dict(zip(FIELDS, (
             method, size, form, f"{value:.4g}", f"{ratio:.2f}" if ratio else "",
