@@ -18,10 +18,8 @@ from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UnnoiseError
 from unnoise.inference import bands
 from unnoise.inference.apply import Settings, restore
-from unnoise.inference.chain import UNBOUNDED_HALO, Chain
+from unnoise.inference.chain import Chain
 from unnoise.inference.memory import free_memory, is_out_of_memory, peak_bytes
-from unnoise.schemes.asymmetric_mask import AsymmetricMask
-from unnoise.schemes.base import Scheme
 from unnoise.schemes.distillation import Distillation
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
 from unnoise.views import View
@@ -101,47 +99,6 @@ def test_what_libraries_raise_is_known(ask: Any) -> None:
         ask()
     assert is_out_of_memory(error.value)
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
-
-
-def test_less_free_memory_means_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    sides = []
-    for free in (2**40, 2**30, 2**27, 2**24, 0):
-        monkeypatch.setattr(bands, "free_memory", lambda device, free=free: free)
-        sides.append(
-            bands._side(Chain(DBSN(features=32, modules=2), PDBlindSpot(), Settings(precision="float32")), (6000, 4000))
-        )
-    assert sides == sorted(sides, reverse=True)
-    assert sides[0] > 4 * sides[-1]
-    assert sides[-1] == bands.SMALLEST
-
-
-def test_who_sees_too_far_for_tiles_is_applied_like_one_who_sees_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DeamNet sees 719 pixels: exact tiles of AMSNet's components would be 16 pixels in 2,892, of which none fits into memory."""
-    monkeypatch.setattr(bands, "free_memory", lambda device: 16 * 2**30)
-    monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (5000.0, 5000.0))
-    chain = Chain(denoisers.create("deamnet", features=4), AsymmetricMask(), Settings(precision="float32"))
-    assert not chain.is_finite
-    assert chain.halo == 2 * UNBOUNDED_HALO
-    assert bands._side(chain, (6000, 4000)) > 4 * chain.halo
-
-
-@pytest.mark.parametrize("scheme", [PDBlindSpot(), AsymmetricMask()], ids=["windows", "components"])
-def test_what_runs_one_by_one_makes_larger_tiles(scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bands, "free_memory", lambda device: 4 * 2**30)
-    monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (3000.0, 3000.0))
-    network = DBSN(features=4, modules=9)
-    sides = [bands._side(Chain(network, each, Settings()), (6000, 4000)) for each in (scheme, Distillation())]
-    assert sides[0] > 1.3 * sides[1]
-
-
-@settings(max_examples=100)
-@given(length=st.integers(1, 5000), most=st.integers(16, 600), least=st.integers(1, 16))
-def test_tiles_are_as_few_as_can_be_and_of_about_one_size(length: int, most: int, least: int) -> None:
-    side = bands._even(length, most, least)
-    count = -(-length // side)
-    assert least <= side <= max(most, least)
-    assert count == -(-length // most) or side == least
-    assert count * side - length < count or side == least
 
 
 def test_memory_of_this_machine_and_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

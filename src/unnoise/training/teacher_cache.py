@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise.files import make_folder, written_whole
-from unnoise.inference.bands import WHOLE
 from unnoise.inference.chain import UNBOUNDED_HALO
+from unnoise.inference.tiling import WHOLE
 from unnoise.schemes.base import Companions
 from unnoise.training.pool import Pixels, Pool, as_unit
 from unnoise.views import grown, parts, within

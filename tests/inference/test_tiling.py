@@ -1,0 +1,108 @@
+"""Tiles are as large as memory and halo allow, and cover a picture once."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handmade import Affine
+from unnoise import denoisers
+from unnoise.denoisers.dbsn import DBSN
+from unnoise.errors import UnnoiseError
+from unnoise.inference import tiling
+from unnoise.inference.chain import UNBOUNDED_HALO, Chain, Settings
+from unnoise.inference.tiling import Tiling, even, side_for
+from unnoise.schemes.asymmetric_mask import AsymmetricMask
+from unnoise.schemes.base import Scheme
+from unnoise.schemes.distillation import Distillation
+from unnoise.schemes.pd_blind_spot import PDBlindSpot
+
+
+def test_less_free_memory_means_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = []
+    for free in (2**40, 2**30, 2**27, 2**24, 0):
+        monkeypatch.setattr(tiling, "free_memory", lambda device, free=free: free)
+        sides.append(side_for(Chain(DBSN(features=32, modules=2), PDBlindSpot(), Settings(precision="float32")), (6000, 4000)))
+    assert sides == sorted(sides, reverse=True)
+    assert sides[0] > 4 * sides[-1]
+    assert sides[-1] == tiling.SMALLEST
+
+
+def test_who_sees_too_far_for_tiles_is_applied_like_one_who_sees_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DeamNet sees 719 pixels: exact tiles of AMSNet's components would be 16 pixels in 2,892, of which none fits into memory."""
+    monkeypatch.setattr(tiling, "free_memory", lambda device: 16 * 2**30)
+    monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (5000.0, 5000.0))
+    chain = Chain(denoisers.create("deamnet", features=4), AsymmetricMask(), Settings(precision="float32"))
+    assert not chain.is_finite
+    assert chain.halo == 2 * UNBOUNDED_HALO
+    assert side_for(chain, (6000, 4000)) > 4 * chain.halo
+
+
+@pytest.mark.parametrize("scheme", [PDBlindSpot(), AsymmetricMask()], ids=["windows", "components"])
+def test_what_runs_one_by_one_makes_larger_tiles(scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiling, "free_memory", lambda device: 4 * 2**30)
+    monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (3000.0, 3000.0))
+    network = DBSN(features=4, modules=9)
+    sides = [side_for(Chain(network, each, Settings()), (6000, 4000)) for each in (scheme, Distillation())]
+    assert sides[0] > 1.3 * sides[1]
+
+
+@settings(max_examples=100)
+@given(length=st.integers(1, 5000), most=st.integers(16, 600), least=st.integers(1, 16))
+def test_tiles_are_as_few_as_can_be_and_of_about_one_size(length: int, most: int, least: int) -> None:
+    side = even(length, most, least)
+    count = -(-length // side)
+    assert least <= side <= max(most, least)
+    assert count == -(-length // most) or side == least
+    assert count * side - length < count or side == least
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    tile=st.integers(16, 200),
+    stride=st.sampled_from([1, 5]),
+    halve=st.booleans(),
+)
+def test_tiles_cover_the_picture_once(size: tuple[int, int], tile: int, stride: int, halve: bool) -> None:
+    """In bands from top to bottom, as many as were told, halved or not on the way."""
+    tiles = Tiling(Chain(Affine(), PDBlindSpot(infer_stride=stride), Settings(tile=tile)), size)
+    covered = torch.zeros(size, dtype=torch.int32)
+    top = 0
+    while top < size[0]:
+        band = tiles.band(top)
+        assert tiles.left(top) % len(band) == 0
+        assert (tiles.left(top) == len(band)) == (band[0][0].stop == size[0])
+        assert band[0][0].start == top
+        for rows, columns in band:
+            assert rows.start % stride == columns.start % stride == 0
+            covered[rows, columns] += 1
+        top = band[0][0].stop
+        if halve and tiles.side >= 2 * tiling.SMALLEST + stride:
+            tiles.halve()
+            halve = False
+    assert (covered == 1).all()
+
+
+def test_halving_ends_with_a_sentence() -> None:
+    tiles = Tiling(Chain(Affine(), Distillation(), Settings(tile=64)), (100, 100))
+    tiles.halve()
+    tiles.halve()
+    assert tiles.side == tiling.SMALLEST
+    with pytest.raises(UnnoiseError, match="tiles of 16 pixels"):
+        tiles.halve()
+
+
+def test_a_picture_in_one_piece_keeps_all_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And tiles of a large one as much as one of them takes, if there is that much."""
+    chain = Chain(Affine(), Distillation(), Settings())
+    monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (1000.0, 1000.0))
+    monkeypatch.setattr(tiling, "free_memory", lambda device: 100 * 2**30)
+    assert Tiling(chain, (100, 100)).is_roomy
+    large = Tiling(chain, (5000, 5000))
+    assert large.is_roomy
+    assert large.retained >= 1000 * min(large.side, 5000) ** 2 * 0.5
+    monkeypatch.setattr(tiling, "free_memory", lambda device: 2**29)
+    assert not Tiling(chain, (5000, 5000)).is_roomy
