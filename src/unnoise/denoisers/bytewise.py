@@ -26,6 +26,8 @@ UP, DOWN = 255 - ZERO, ZERO
 """So many steps a map can hold above and below it: a leaky ReLU leaves little below."""
 WHOLE = 127
 """A weight is one of the whole numbers from −127 to 127."""
+FORMS = 16
+"""Orders in memory that are kept of one kernel, the latest ones: pieces of a map are of several heights."""
 CACHED = 2**20
 """Values in float32 that are worked out at a time before they are counted."""
 warnings.filterwarnings(
@@ -143,10 +145,12 @@ def _run(x: Tensor, layer: Counted) -> Tensor:
     """The convolution of a map of bytes, (B, C, H, W) uint8 → (B, C', H, W) float32."""
     weight, steps, bias, forms = layer
     where = [1, 1], [1, 1], [1, 1], 1  # stride, padding, dilation, groups
-    shape = list(x.shape)
-    ordered = for_shape(
-        forms, x, lambda: torch.ops.onednn.qconv_prepack(weight, torch.ones_like(steps), 1.0, ZERO, *where, shape)
-    )
+
+    def order() -> Tensor:
+        ordered: Tensor = torch.ops.onednn.qconv_prepack(weight, torch.ones_like(steps), 1.0, ZERO, *where, list(x.shape))
+        return ordered
+
+    ordered = for_shape(forms, x, order, FORMS)
     x = x.contiguous(memory_format=torch.channels_last)
     zeros = torch.zeros(len(steps), dtype=torch.int32)
     result: Tensor = torch.ops.onednn.qconv2d_pointwise(

@@ -345,11 +345,11 @@ def _packed(x: Tensor, weight: Tensor, padding: list[int], stride: list[int], di
     )
 
 
-def for_shape(forms: dict[tuple[int, ...], Tensor], x: Tensor, make: Callable[[], Tensor]) -> Tensor:
-    """The form of a kernel that `make` makes for such an x, of which `forms` keeps the latest `FORMS`."""
+def for_shape(forms: dict[tuple[int, ...], Tensor], x: Tensor, make: Callable[[], Tensor], most: int = FORMS) -> Tensor:
+    """The form of a kernel that `make` makes for such an x, of which `forms` keeps the latest, `most` at most."""
     shape = tuple(x.shape)
     if shape not in forms:
-        while len(forms) >= FORMS:
+        while len(forms) >= most:
             del forms[next(iter(forms))]
         forms[shape] = make()
     return forms[shape]
