@@ -6,8 +6,8 @@ Any network can be used, blind or not: what it must not copy is taken from its i
 
 from __future__ import annotations
 
-from functools import reduce
-from typing import Annotated, ClassVar, Literal, Self
+from functools import partial, reduce
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -26,6 +26,10 @@ Stride = Annotated[int, Field(ge=1, le=16)]
 TOGETHER = {"cpu": 2**19, "other": 1_500_000}
 """By kind of device: up to so many pixels components and branches run as one batch, then fewer at a time. A GPU wants many; on a CPU
 what is worked out together only takes memory, which larger tiles put to better use."""
+
+Place = tuple[Any, ...]
+"""Indices of a tensor's last axes."""
+EVERYWHERE: Place = (...,)
 
 
 class MultiMask(Scheme):
@@ -130,23 +134,23 @@ def predict_hidden(network: Network, images: Tensor, masks: Tensor, wanted: Part
     Returns:
         (N, C, H, W), or of the size of `wanted`.
     """
-    pixels, together = images.shape[-2] * images.shape[-1], at_once(images.device)
-    few = max(1, together // pixels)
-    if few < len(images):
-        pairs = zip(torch.split(images, few), torch.split(masks, few, dim=1), strict=True)
-        return torch.cat([predict_hidden(network, some, theirs, wanted) for some, theirs in pairs])
-    branches = max(1, together // (len(images) * pixels))
-    place = (...,) if wanted is None else (..., *wanted)
+    see, place = network, EVERYWHERE
+    if wanted is not None:
+        assert isinstance(network, Denoiser)
+        see, place = partial(network.part, wanted=wanted), (..., *wanted)
+    few = max(1, at_once(images.device) // (images.shape[-2] * images.shape[-1]))
+    groups = zip(torch.split(images, few), torch.split(masks, few, dim=1), strict=True)
+    return torch.cat([_through_masks(see, some, theirs, place) for some, theirs in groups])
+
+
+def _through_masks(see: Network, images: Tensor, masks: Tensor, place: Place) -> Tensor:
+    """`predict_hidden` for images that run together, at the `place` that `see` gives of them; as many masks at a time as fit."""
+    branches = max(1, at_once(images.device) // images[:, 0].numel())
     restored = torch.zeros_like(images[place])
     for kept in torch.split(masks, branches):  # (branches, N, 1, H, W)
         shown = torch.where(kept, images, 0)  # (branches, N, C, H, W)
-        batch = shown.flatten(0, 1)
-        if wanted is None:
-            seen = network(batch)
-        else:
-            assert isinstance(network, Denoiser)
-            seen = network.part(batch, wanted)
-        seen = seen.reshape(*shown.shape[:2], *seen.shape[1:])  # (branches, N, C, H, W), or of the size of `wanted`
+        seen = see(shown.flatten(0, 1))
+        seen = seen.reshape(*shown.shape[:2], *seen.shape[1:])  # (branches, N, C, H, W), or of the size of the place
         # `where`, not a product: what a branch says of the pixels that it was shown must not count, not even if it is no number.
         restored = restored + torch.where(kept[place], 0, seen).sum(0)  # (N, C, H, W)
     return restored / (~masks[place]).sum(0).clamp(min=1)
