@@ -16,9 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from unnoise import denoisers
 from unnoise.denoisers import parts
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.parts import everywhere, half, read, seen, strips
+from unnoise.denoisers.parts import deepest_path, everywhere, half, read, seen, strips
 from unnoise.denoisers.reach import window
-from unnoise.denoisers.unet import deepest_path
 from unnoise.inference.memory import peak_bytes
 from unnoise.views import Part
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from unnoise.denoisers.atbsn_unet import LEVELS, SLOPE, AsymmetricUNet, start_kaiming
+from unnoise.denoisers.atbsn_unet import SLOPE, AsymmetricUNet, start_kaiming
+from unnoise.denoisers.parts import LEVELS
 from unnoise.denoisers.reach import reach_through, window
 from unnoise.denoisers.tunable import Piece, TunableDenoiser
 from unnoise.denoisers.turns import in_four_turns, parts_in_four_turns

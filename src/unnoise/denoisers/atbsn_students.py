@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.denoisers.atbsn_unet import LEVELS, AsymmetricUNet, Convolution, Row, Stage, mark_last
+from unnoise.denoisers.atbsn_unet import AsymmetricUNet, Convolution, Row, Stage, mark_last
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.layers import halved
 from unnoise.denoisers.padding import pad_to_multiple_reflect
-from unnoise.denoisers.parts import everywhere
+from unnoise.denoisers.parts import LEVELS, everywhere
 from unnoise.denoisers.reach import doubling, reach_through, window
 from unnoise.views import Part
 

@@ -23,14 +23,12 @@ from unnoise.denoisers.fused import (
     working_type,
 )
 from unnoise.denoisers.layers import halved, last_layer
-from unnoise.denoisers.parts import decoded, everywhere, pooled_first, read, strips
+from unnoise.denoisers.parts import LEVELS, decoded, deepest_path, encoded, everywhere, pooled_first, read, strips
 from unnoise.denoisers.reach import Layer, window
 from unnoise.denoisers.turns import move
-from unnoise.denoisers.unet import deepest_path
 from unnoise.views import Part, within
 
 SLOPE = 0.1  # of the leaky ReLU after every convolution
-LEVELS = 5  # poolings, so that sides must divide by 32
 DOWN = 0
 
 
@@ -158,17 +156,13 @@ class AsymmetricUNet(nn.Module):
     def _in_pieces(self, x: Tensor, wanted: Part, down: list[slice], up: list[slice]) -> Tensor:
         """The result at `wanted`; at full size, all rows in the pieces `down` enter, and those of `wanted` in the pieces `up` leave."""
         y = pooled_first(lambda image: self.get_submodule("enc1")(self.intro(image)), self._pool, x, down, upward=self.upward)
-        skips = []
-        for level in range(2, LEVELS + 1):
-            skips.append(y)
-            y = self._pool(self.get_submodule(f"enc{level}")(y))  # (B, width, H/2^level, W/2^level)
-        y = self.get_submodule(f"enc{LEVELS + 1}")(y)
+        y, skips = encoded(lambda level, features: self.get_submodule(f"enc{level}")(features), self._pool, y)
 
         def stage(level: int, y: Tensor, around: Part) -> Tensor:
             skip = x if level == 1 else skips.pop()
             return self.get_submodule(f"dec{level}").doubled(y, skip[..., *around])  # type: ignore[operator]
 
-        return decoded(stage, y, wanted, up, (x.shape[-2], x.shape[-1]), LEVELS, upward=self.upward)
+        return decoded(stage, y, wanted, up, (x.shape[-2], x.shape[-1]), upward=self.upward)
 
     def _pool(self, x: Tensor) -> Tensor:
         if self.upward and can_fuse(x):

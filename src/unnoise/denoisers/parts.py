@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from unnoise.denoisers.fused import can_fuse_on_cpu
-from unnoise.denoisers.reach import Layer, seen_through
+from unnoise.denoisers.reach import Layer, doubling, seen_through
 from unnoise.views import Part, grown, within
 
+LEVELS = 5
+"""Poolings of the U-Nets here, so that sides must divide by 32."""
 SMALL = 2**18
 """Pixels of a batch whose features at full size take no memory to speak of: their strips' edges would be worked out twice for nothing."""
 LOW = 32
@@ -111,13 +113,34 @@ def pooled_first(
     return joined(results)
 
 
+def encoded(
+    convolved: Callable[[int, Tensor], Tensor], pool: Callable[[Tensor], Tensor], x: Tensor, levels: int = LEVELS
+) -> tuple[Tensor, list[Tensor]]:
+    """A U-Net's way down, from the pooled features of its full size (B, F, H/2, W/2).
+
+    Args:
+        convolved: applies the convolutions of a level, 1 being the full size.
+        pool: halves sides.
+        x: those features.
+        levels: poolings in all.
+
+    Returns:
+        The deepest features, (B, F, H/2^levels, W/2^levels), and the pooled ones of the levels above them, finest first.
+    """
+    skips = []
+    for level in range(2, levels + 1):
+        skips.append(x)
+        x = pool(convolved(level, x))  # (B, F, H/2^level, W/2^level)
+    return convolved(levels + 1, x), skips
+
+
 def decoded(
     stage: Callable[[int, Tensor, Part], Tensor],
     x: Tensor,
     wanted: Part,
     pieces: list[slice],
     size: tuple[int, int],
-    levels: int,
+    levels: int = LEVELS,
     *,
     upward: bool = False,
 ) -> Tensor:
@@ -149,3 +172,10 @@ def decoded(
         covering = x[..., *within(half(around), half(places[0][1]))]
         results.append(stage(1, covering, around)[..., *within(place, around)])
     return joined(results)
+
+
+def deepest_path(convolution: Layer, pooling: Layer) -> list[Layer]:
+    """A U-Net's deepest path from the output to the input, with the given 3×3 convolution and pooling: two at each scale but the last."""
+    up = [convolution, convolution, doubling()]
+    down = [pooling, convolution]
+    return up * LEVELS + [convolution] + down * LEVELS + [convolution]

@@ -7,9 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from unnoise.denoisers.atbsn_unet import LEVELS
 from unnoise.denoisers.bytewise import is_bytewise
-from unnoise.denoisers.parts import LOW
+from unnoise.denoisers.parts import LEVELS, LOW
 from unnoise.denoisers.rounded import RoundedConvolution
 from unnoise.denoisers.tmbsn import TMBSNStudent, cut
 from unnoise.views import Part

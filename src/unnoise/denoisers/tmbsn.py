@@ -18,12 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.atbsn_unet import LEVELS, Convolution, start_kaiming
+from unnoise.denoisers.atbsn_unet import Convolution, start_kaiming
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.fused import convolve
 from unnoise.denoisers.layers import halved, last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
-from unnoise.denoisers.parts import decoded, everywhere, joined, strips
+from unnoise.denoisers.parts import LEVELS, decoded, everywhere, joined, strips
 from unnoise.denoisers.reach import doubling, reach_through, window
 from unnoise.denoisers.tunable import Piece, TunableDenoiser
 from unnoise.denoisers.turns import in_four_turns
@@ -216,7 +216,7 @@ class TMBSNStudent(Denoiser):
             y = self.get_submodule(f"dec{level}_2").doubled(y, skip)  # type: ignore[operator]
             return last_layer(self.dec1_1, y, x[..., *around]) if level == 1 else self.get_submodule(f"dec{level}_1")(y)
 
-        return decoded(stage, y, wanted, self.strips(wanted[0], x), (rows.stop, columns.stop), LEVELS)
+        return decoded(stage, y, wanted, self.strips(wanted[0], x), (rows.stop, columns.stop))
 
     def strips(self, rows: slice, x: Tensor) -> list[slice]:
         """`rows` of the full size in the pieces that are worked out one after the other."""

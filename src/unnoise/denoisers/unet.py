@@ -16,11 +16,10 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.fused import convolve
 from unnoise.denoisers.layers import halved, last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
-from unnoise.denoisers.parts import decoded, everywhere, pooled_first, strips
-from unnoise.denoisers.reach import Layer, doubling, reach_through, window
+from unnoise.denoisers.parts import LEVELS, decoded, deepest_path, encoded, everywhere, pooled_first, strips
+from unnoise.denoisers.reach import reach_through, window
 from unnoise.views import Part
 
-LEVELS = 5  # poolings, so that sides must divide by 32
 OUTPUT_FEATURES = 96  # of the full-resolution and 1×1 layers, whatever the width
 SLOPE = 0.2  # of the leaky ReLU
 
@@ -111,16 +110,12 @@ class UNet(Denoiser):
             image = x[..., *around]
             return self._finish(self._up(1, y, image), image)
 
-        return decoded(stage, y, wanted, strips(wanted[0], x), (rows.stop, columns.stop), LEVELS)
+        return decoded(stage, y, wanted, strips(wanted[0], x), (rows.stop, columns.stop))
 
     def _encoded(self, x: Tensor, pieces: list[slice]) -> tuple[Tensor, list[Tensor]]:
         """The deepest features, (B, F, H/32, W/32), and the pooled ones of levels 1 to 4; at full size in pieces of all rows."""
         y = pooled_first(lambda x: self._convolve("enc_conv1", self._convolve("enc_conv0", x)), self._pool, x, pieces)
-        skips = []
-        for level in range(2, LEVELS + 1):
-            skips.append(y)
-            y = self._pool(self._convolve(f"enc_conv{level}", y))  # (B, F, H/2^level, W/2^level)
-        return self._convolve(f"enc_conv{LEVELS + 1}", y), skips
+        return encoded(lambda level, x: self._convolve(f"enc_conv{level}", x), self._pool, y)
 
     def _up(self, level: int, x: Tensor, skip: Tensor) -> Tensor:
         """(B, F', H/2^level, W/2^level) and the skip → (B, 2F or 96, H/2^(level − 1), W/2^(level − 1))."""
@@ -161,10 +156,3 @@ def _start_small(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
         layer.weight *= 0.1
         if layer.bias is not None:
             layer.bias.zero_()
-
-
-def deepest_path(convolution: Layer, pooling: Layer) -> list[Layer]:
-    """The deepest path from the output to the input, with the given 3×3 convolution and pooling."""
-    up = [convolution, convolution, doubling()]
-    down = [pooling, convolution]
-    return up * LEVELS + [convolution] + down * LEVELS + [convolution]

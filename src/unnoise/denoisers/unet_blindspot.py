@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from unnoise.denoisers.base import Blindness, Denoiser
 from unnoise.denoisers.fused import can_fuse, convolve_with, prepared, weights_of, working_type
 from unnoise.denoisers.layers import halved
-from unnoise.denoisers.parts import everywhere
+from unnoise.denoisers.parts import LEVELS, deepest_path, everywhere
 from unnoise.denoisers.reach import reach_through, window
 from unnoise.denoisers.turns import in_four_turns, move
-from unnoise.denoisers.unet import LEVELS, SLOPE, UNet, deepest_path
+from unnoise.denoisers.unet import SLOPE, UNet
 from unnoise.polyphase import pad_to_multiple
 from unnoise.views import Part
 
