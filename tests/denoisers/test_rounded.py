@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -152,3 +153,22 @@ def test_a_last_layer_is_not_counted() -> None:
             counted = layer(first(x))
     assert counted.dtype == torch.float32
     assert (counted - learnt).abs().mean() < 1e-4 * learnt.std()
+
+
+def _range_of_a_process(rank: int, folder: str) -> None:
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    first, _ = _pair()
+    with torch.no_grad():
+        first((1 + rank) * _picture())
+    torch.save(_steps(first), f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch cannot train in several processes")
+def test_processes_that_train_together_agree_on_the_range(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(_range_of_a_process, (str(tmp_path),), nprocs=2)  # type: ignore[no-untyped-call]
+    one, other = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    assert torch.equal(one, other)
+    louder, _ = _pair()
+    louder(2 * _picture())
+    assert torch.equal(one, _steps(louder))

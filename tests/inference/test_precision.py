@@ -42,9 +42,9 @@ def test_auto_is_what_the_hardware_does_best(
 
 def test_int8_is_refused_where_it_cannot_be_done(monkeypatch: pytest.MonkeyPatch) -> None:
     rounded = denoisers.create("tmbsn-student-rounded", width=2)
-    with pytest.raises(UsageError, match="A DnCNN does not run in int8"):
+    with pytest.raises(UsageError, match="A DnCNN cannot run in int8"):
         choose_precision("int8", CPU, denoisers.create("dncnn", features=2, layers=3))
-    with pytest.raises(UsageError, match="Training does not run in int8"):
+    with pytest.raises(UsageError, match="Training cannot run in int8"):
         choose_precision("int8", CPU)
     _has(monkeypatch, bfloat16=True, amx=False, bytes_=False)
     with pytest.raises(UsageError, match="CPU that multiplies bytes"):

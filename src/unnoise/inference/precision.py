@@ -56,7 +56,7 @@ def choose_precision(name: str | None, device: torch.device, network: Denoiser |
         raise UsageError(f"There is no precision '{name}'; choose one of auto, {', '.join(PRECISIONS)}.")
     if name == "int8" and not counts:
         what = "Training" if network is None else f"A {type(network).__name__}"
-        raise UsageError(f"{what} does not run in int8; choose another precision, or auto.")
+        raise UsageError(f"{what} cannot run in int8, for which a network has to learn; choose another precision, or auto.")
     if name == "int8" and not has_fast_int8(device):
         raise UsageError(
             "int8 wants a CPU that multiplies bytes (VNNI or AMX), which is not here; choose another precision, or auto."
