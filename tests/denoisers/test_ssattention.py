@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from reference import relative_error
 from unnoise.denoisers import ssattention
-from unnoise.denoisers.ssattention import SSBlock, exact_attention, linear_attention, normalise
+from unnoise.denoisers.ssattention import Attention, SSBlock, exact_attention, linear_attention, normalise
+from unnoise.inference.memory import peak_bytes
 
 
 def _published(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -79,6 +80,39 @@ def test_attention_joins_a_grid_and_its_padding(attention: str, size: tuple[int,
     result = block.attend(z)
     assert result.shape == z.shape
     assert relative_error(result, expected[..., : size[0], : size[1]]) < (1e-9 if attention == "exact" else 1e-3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    batch=st.integers(1, 2),
+    dilation=st.integers(1, 3),
+    attention=st.sampled_from(["exact", "linear"]),
+)
+def test_component_by_component_is_all_at_once(size: tuple[int, int], batch: int, dilation: int, attention: Attention) -> None:
+    """With the tokens of zeros that fill up the sides, and images that are smaller than the grid."""
+    block = SSBlock(16, dilation=dilation, gamma=2, attention=attention)
+    z = torch.rand(batch, 16, *size).contiguous(memory_format=torch.channels_last)
+    with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
+        together = block.attend(z)
+        patch.setattr(ssattention, "TOGETHER", 0)
+        in_turn = block.attend(z)
+    assert in_turn.shape == z.shape
+    assert relative_error(in_turn, together) < 1e-5
+
+
+def test_components_in_turn_take_less_memory() -> None:
+    block = SSBlock(32, dilation=2, gamma=2, attention="linear")
+    z = torch.rand(1, 32, 128, 128).contiguous(memory_format=torch.channels_last)
+
+    def run() -> None:
+        with torch.no_grad():
+            block.attend(z)
+
+    together = peak_bytes(run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssattention, "TOGETHER", 0)
+        assert peak_bytes(run) < together / 2
 
 
 def test_auto_is_linear_for_many_tokens_of_many_features(monkeypatch: pytest.MonkeyPatch) -> None:

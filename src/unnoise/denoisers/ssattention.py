@@ -9,13 +9,15 @@ its place the sums can be taken in another order, and the work grows with the nu
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.fused import can_fuse, convolve, convolve_with, prepared, working_type
+from unnoise.denoisers.fused import can_fuse, can_fuse_on_cpu, convolve, convolve_with, prepared, working_type
+from unnoise.denoisers.parts import is_as_if_large
 from unnoise.polyphase import merge_batch, split_batch
 
 Attention = Literal["auto", "exact", "linear"]
@@ -29,6 +31,10 @@ strongly clustered features at C = 128, 8e-4 at C = 64, but 1e-2 at C = 8. In a 
 form, on photographs) it was 4e-4, and the restored pictures changed by at most 0.002 of 255 on average, their PSNR by less than 0.001 dB
 (`docs/results/blind-spot-methods.md`).
 """
+
+
+TOGETHER = 2**18
+"""Pixels of a batch whose components all attend at once."""
 
 
 def normalise(z: Tensor, eps: float = 1e-5) -> Tensor:
@@ -61,6 +67,11 @@ def linear_attention(queries: Tensor, values: Tensor) -> Tensor:
 def _tokens(parts: Tensor) -> Tensor:
     """(B, C, h, w) → (B, C, h·w), in whose memory the C values of a token lie side by side."""
     return parts.permute(0, 2, 3, 1).flatten(1, 2).mT
+
+
+def _mean(z: Tensor) -> Tensor:
+    """Of all values of an image; in bfloat16 the sums are float32's, and the rounding of their results averages out."""
+    return z.mean((2, 3)).float().mean()
 
 
 class DilatedBlock(nn.Module):
@@ -99,18 +110,16 @@ class SSBlock(DilatedBlock):
     def queries(self, z: Tensor) -> Tensor:
         """The unit vectors that pixels are compared by, (B, F, H, W)."""
         if can_fuse(z):
-            return torch.cat([self._queries_of(image) for image in z.chunk(len(z))])
+            return torch.cat([self._queries_of(image, _mean(image)) for image in z.chunk(len(z))])
         q: Tensor = F.conv2d(normalise(z), self.wqk.mT[..., None, None])
         q = q.to(torch.promote_types(q.dtype, torch.float32))
         length: Tensor = torch.linalg.vector_norm(q, dim=1, keepdim=True)
         return q / (length + 1e-8)
 
-    def _queries_of(self, z: Tensor) -> Tensor:
-        """`queries` of one image. Unit vectors do not know the deviation that `normalise` divides by, and the mean is a bias."""
+    def _queries_of(self, z: Tensor, mean: Tensor) -> Tensor:
+        """`queries` of one image, or of a part of it. Unit vectors do not know the deviation that `normalise` divides by, and the mean of
+        the image is a bias."""
         weight, _ = prepared(self, "wqk", working_type(z), lambda: (self.wqk.mT[..., None, None], None))
-        mean = (
-            z.mean((2, 3)).float().mean()
-        )  # in bfloat16 the sums are float32's, and the rounding of their results averages out
         q = convolve_with(z, weight, -mean * self.wqk.sum(0))
         length: Tensor = torch.linalg.vector_norm(q, dim=1, keepdim=True)
         return q.div_(length + 1e-8)
@@ -118,13 +127,33 @@ class SSBlock(DilatedBlock):
     def attend(self, z: Tensor) -> Tensor:
         """SS-Attention alone, (B, F, H, W) → (B, F, H, W).
 
-        Where γ·d does not divide the sides, the tokens of zeros that fill them up take part, as in the published code.
+        Where γ·d does not divide the sides, the tokens of zeros that fill them up take part, as in the published code. On a CPU large
+        images are taken component by component: their tokens all at once are five more maps of memory, most of them page faults.
         """
+        if can_fuse_on_cpu(z) and (is_as_if_large() or z[:, 0].numel() > TOGETHER):
+            result = torch.empty_like(z)
+            for number, image in enumerate(z):
+                self._attend_in_turn(image[None], result[number : number + 1])
+            return result
         parts = split_batch(z, self.grid)  # (B·f², F, ⌈H/f⌉, ⌈W/f⌉)
-        queries, values = _tokens(split_batch(self.queries(z).to(z.dtype), self.grid)), _tokens(parts)  # (B·f², F, N)
-        mixed = linear_attention(queries, values) if self._is_linear(queries) else exact_attention(queries, values)
-        mixed = mixed.mT.reshape(*parts.shape[:1], *parts.shape[2:], -1).permute(0, 3, 1, 2)  # (B·f², F, ⌈H/f⌉, ⌈W/f⌉)
+        mixed = self._mixed(split_batch(self.queries(z).to(z.dtype), self.grid), parts)
         return merge_batch(mixed, self.grid, (z.shape[-2], z.shape[-1]))
+
+    def _attend_in_turn(self, z: Tensor, result: Tensor) -> None:
+        """The same for one image, into `result`."""
+        step, mean = self.grid, _mean(z)
+        for row, column in product(range(min(step, z.shape[-2])), range(min(step, z.shape[-1]))):
+            part = z[..., row::step, column::step].contiguous(memory_format=torch.channels_last)  # (1, F, h, w)
+            height, width = part.shape[-2:]
+            missing = 0, -(-z.shape[-1] // step) - width, 0, -(-z.shape[-2] // step) - height
+            queries = F.pad(self._queries_of(part, mean).to(z.dtype), missing)
+            result[..., row::step, column::step] = self._mixed(queries, F.pad(part, missing))[..., :height, :width]
+
+    def _mixed(self, queries: Tensor, values: Tensor) -> Tensor:
+        """What each pixel of components (N, F, h, w) makes of the values of its own, by its likeness to them."""
+        tokens = _tokens(queries), _tokens(values)  # (N, F, h·w) each
+        mixed = linear_attention(*tokens) if self._is_linear(tokens[0]) else exact_attention(*tokens)
+        return mixed.mT.reshape(*values.shape[:1], *values.shape[2:], -1).permute(0, 3, 1, 2)  # (N, F, h, w)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.feed(z + self.attend(z), plus=z)
