@@ -85,7 +85,9 @@ class DilatedBlock(nn.Module):
 
     def feed(self, x: Tensor, plus: Tensor) -> Tensor:
         """The convolutions of x, added to `plus`."""
-        return convolve(self.conv3, convolve(self.conv2, convolve(self.conv1, x, "relu"), "relu"), plus=plus)
+        x = convolve(self.conv1, x, "relu")
+        x = convolve(self.conv2, x, "relu")
+        return convolve(self.conv3, x, plus=plus)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.feed(z, plus=z)
@@ -156,7 +158,8 @@ class SSBlock(DilatedBlock):
         return mixed.mT.reshape(*values.shape[:1], *values.shape[2:], -1).permute(0, 3, 1, 2)  # (N, F, h, w)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.feed(z + self.attend(z), plus=z)
+        # Without a name, so that it is gone when the first convolution is done.
+        return self.feed(self.attend(z).add_(z) if can_fuse(z) else z + self.attend(z), plus=z)
 
     def _is_linear(self, queries: Tensor) -> bool:
         if self.attention != "auto":
