@@ -16,12 +16,15 @@ import torch
 from torch import Tensor
 
 import unnoise
+from unnoise import denoisers, recipes
 from unnoise.denoisers.bytewise import DOWN, UP
 from unnoise.denoisers.rounded import RoundedConvolution
 from unnoise.denoisers.rounded_student import RoundedStudent
 from unnoise.noise import Camera
 
 ISO = (100, 1600, 12_800, 51_200)
+HELD = 0.8
+"""Of the largest value of a channel is what the last step stands for: finer steps are worth more than the rare values that saturate."""
 LEAST = 1e-4
 """What the last step stands for at least, where a channel is not used."""
 
@@ -64,8 +67,9 @@ def count(options: argparse.Namespace) -> None:
             network(photograph)
     with torch.no_grad():
         for layer, top in layers.items():
-            top.copy_(held[layer].log())
-    unnoise.Model(network, student.recipe, student.card).save(options.out)
+            top.copy_((HELD * held[layer]).log())
+    fields = student.recipe.model_dump(mode="json") | {"denoiser": {"name": denoisers.name_of(network), "sizes": network.sizes}}
+    unnoise.Model(network, recipes.validate(fields, student.recipe.name), student.card).save(options.out, half=True)
 
 
 def quality(options: argparse.Namespace) -> None:

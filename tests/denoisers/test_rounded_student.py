@@ -63,6 +63,8 @@ def test_it_is_the_student_but_where_it_learns() -> None:
     assert torch.equal(network.eval()(x), student.eval()(x))
     with torch.no_grad():
         assert torch.equal(_shown(network)(x), student(x))
+        student.load_state_dict(network.state_dict())  # and the other way round
+        assert torch.equal(network(x), student(x))
         assert not torch.equal(network.train()(x), student(x))
 
 

@@ -5,7 +5,9 @@ Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Den
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -81,6 +83,11 @@ class Convolution(nn.Module):
             x = F.pad(x, (0, skip.shape[-1] - x.shape[-1], 0, skip.shape[-2] - x.shape[-2]))
         result: Tensor = self(torch.cat([x, skip], dim=1))
         return result
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+        """What the steps of a counted map stand for (`rounded.RoundedConvolution`) is of no use to a layer without them, and no error."""
+        used = {key: value for key, value in state_dict.items() if key != f"{prefix}top" or "top" in self._parameters}
+        super()._load_from_state_dict(used, prefix, *args, **kwargs)
 
 
 class Row(nn.Sequential):
