@@ -1,4 +1,4 @@
-"""Convolutions whose results are counted in bytes, for networks that run in int8: learnt so, not rounded afterwards.
+"""Convolutions whose results are counted in bytes, for networks that run in int8, and that can learn with their maps rounded.
 
 Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018: training rounds
 as inference will, and hands gradients through. Esser et al., "Learned Step Size Quantization", ICLR 2020: what the last of the steps

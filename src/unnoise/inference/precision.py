@@ -37,7 +37,7 @@ def choose_precision(name: str | None, device: torch.device, network: Denoiser |
     """The precision of that name, or the fastest one that the hardware runs without harm to the picture.
 
     *auto* is bfloat16 where the hardware multiplies it natively (CUDA from Ampere on, CPUs with AVX-512 BF16 or AMX), else int8 for a
-    network that learnt to run so, on a CPU that multiplies bytes (VNNI), else float32.
+    network whose maps are bytes, on a CPU that multiplies them (VNNI), else float32.
 
     Args:
         name: or None for *auto*.
@@ -56,7 +56,9 @@ def choose_precision(name: str | None, device: torch.device, network: Denoiser |
         raise UsageError(f"There is no precision '{name}'; choose one of auto, {', '.join(PRECISIONS)}.")
     if name == "int8" and not counts:
         what = "Training" if network is None else f"A {type(network).__name__}"
-        raise UsageError(f"{what} cannot run in int8, for which a network has to learn; choose another precision, or auto.")
+        raise UsageError(
+            f"{what} cannot run in int8, but only networks whose maps are bytes; choose another precision, or auto."
+        )
     if name == "int8" and not has_fast_int8(device):
         raise UsageError(
             "int8 wants a CPU that multiplies bytes (VNNI or AMX), which is not here; choose another precision, or auto."
