@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from unnoise import recipes
+from unnoise import denoisers, recipes
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.model import Model
 from unnoise.recipes.schema import Recipe
@@ -110,3 +110,9 @@ def test_start_from_a_model(tmp_path: Path) -> None:
 def test_bad_lengths(tmp_path: Path, options: dict[str, float], match: str) -> None:
     with pytest.raises(UsageError, match=match):
         train([_scene(0)[1]], _recipe(), output=tmp_path, **options)  # type: ignore[arg-type]
+
+
+def test_a_model_with_another_network_is_no_beginning(tmp_path: Path) -> None:
+    other = Model(denoisers.create("dncnn", features=2, layers=3), _recipe())
+    with pytest.raises(UsageError, match=r"another network \(dncnn, .*set denoiser.name"):
+        train([_scene(0)[1]], _recipe(), output=tmp_path / "run", steps=1, device="cpu", start=other)

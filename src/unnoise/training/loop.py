@@ -103,7 +103,13 @@ class Run:
 
     def _begin(self, start: Model | None) -> None:
         if start is not None:
-            self.network.load_state_dict(start.network.state_dict())
+            try:
+                self.network.load_state_dict(start.network.state_dict())
+            except RuntimeError as error:
+                raise UsageError(
+                    f"The model to begin with has another network ({denoisers.name_of(start.network)}, {start.network.sizes}) than the "
+                    f"recipe ({self.recipe.denoiser.name}, {self.network.sizes}); choose another, or set denoiser.name and its sizes."
+                ) from error
         elif sentence := self.scheme.initialize(self.network):
             self.options.on_message(sentence)
 
