@@ -54,7 +54,11 @@ def strips(rows: slice, x: Tensor) -> list[slice]:
     small = 0 if is_as_if_large() else SMALL
     if not can_fuse_on_cpu(x) or len(x) * x.shape[-2] * x.shape[-1] <= small:
         return [rows]
-    step = max(LOW, -(-x.shape[-2] // 16) * 2)
+    return in_steps(rows, max(LOW, -(-x.shape[-2] // 16) * 2))
+
+
+def in_steps(rows: slice, step: int) -> list[slice]:
+    """`rows` in pieces of `step`, the last one as it comes."""
     return [slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step)]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from unnoise.denoisers.bytewise import is_bytewise
-from unnoise.denoisers.parts import LEVELS, LOW
+from unnoise.denoisers.parts import LEVELS, LOW, in_steps
 from unnoise.denoisers.rounded import RoundedConvolution
 from unnoise.denoisers.tmbsn import TMBSNStudent, cut
 from unnoise.views import Part
@@ -49,8 +49,7 @@ class RoundedStudent(TMBSNStudent):
         if len(larger) == 1 or not is_bytewise(x):
             return larger
         held = STRIP // (len(x) * self.sizes["finest"] * x.shape[-1]) // 2 * 2
-        step = min(max(LOW, held), larger[0].stop - larger[0].start)
-        return [slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step)]
+        return in_steps(rows, min(max(LOW, held), larger[0].stop - larger[0].start))
 
     def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Part], Tensor]:
         return cut(self._layer("enc1")(x)) if is_bytewise(x) else super().first(x, pieces)  # bytes are small enough to be kept
