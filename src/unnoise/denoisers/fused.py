@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise import kernels
+from unnoise.denoisers import pointwise
 
 T = TypeVar("T")
 Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid"]
@@ -141,7 +142,7 @@ def convolve(
         plus: of the result's shape.
     """
     if not can_fuse(x):
-        y = layer(x)
+        y = pointwise.apply(layer, x)
         return activate(y, activation, slope) if plus is None else plus + y
     padding = layer.padding
     if layer.padding_mode != "zeros":
@@ -323,7 +324,7 @@ def activate(x: Tensor, activation: Activation, slope: float = 0.0) -> Tensor:
     if activation == "leaky_relu":
         return F.leaky_relu(x, slope, inplace=True)
     if activation == "gelu":
-        return F.gelu(x)
+        return pointwise.gelu(x)
     return x.sigmoid() if activation == "sigmoid" else x
 
 

@@ -12,14 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.fused import (
     Activation,
     Weights,
-    activate,
     can_fuse,
     convolve,
     convolve_with,
@@ -28,6 +26,7 @@ from unnoise.denoisers.fused import (
     working_type,
 )
 from unnoise.denoisers.layers import ChannelNorm, image_means, last_layer
+from unnoise.denoisers.pointwise import apply, convolve_pixels
 from unnoise.polyphase import pad_to_multiple
 
 
@@ -102,14 +101,14 @@ class NAFBlock(Block):
 
     def _local(self, x: Tensor) -> Tensor:
         if not can_fuse(x):
-            return _gate(self.conv2(self.conv1(self.norm1(x))))
+            return _gate(self.conv2(apply(self.conv1, self.norm1(x))))
         y = self.norm1.unscaled(x)
         one, other = (_half(self.conv2, _half(self.conv1, y, part, self.norm1), part) for part in (0, 1))
         return one.mul_(other)
 
     def _hidden(self, x: Tensor) -> Tensor:
         if not can_fuse(x):
-            return _gate(self.conv4(self.norm2(x)))
+            return _gate(apply(self.conv4, self.norm2(x)))
         y = self.norm2.unscaled(x)
         return _half(self.conv4, y, 1, self.norm2, times=_half(self.conv4, y, 0, self.norm2))
 
@@ -257,7 +256,7 @@ def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor, plus: Tensor) -> Tensor:
 
     if can_fuse(x):
         return convolve_with(x, *prepared(layer, "scaled", working_type(x), make), plus=plus)
-    return plus + F.conv2d(x, *make())
+    return plus + convolve_pixels(x, *make())
 
 
 def _pooled(attention: nn.Sequential, x: Tensor) -> Tensor:
@@ -275,7 +274,7 @@ def _gate(x: Tensor) -> Tensor:
 def _after_norm(norm: ChannelNorm, layer: nn.Conv2d, x: Tensor, activation: Activation = "none") -> Tensor:
     """activation(layer(norm(x))) for a 1×1 convolution."""
     if not can_fuse(x):
-        return activate(layer(norm(x)), activation)
+        return convolve(layer, norm(x), activation)
     weights = prepared(layer, "after norm", working_type(x), lambda: norm.into(weights_of(layer)))
     return convolve_with(norm.unscaled(x), *weights, activation)
 

@@ -19,6 +19,10 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.fused import Activation, Weights, can_fuse, convolve, convolve_with, in_sequence, prepared, working_type
 from unnoise.denoisers.layers import ChannelNorm, NormKind, last_layer, mix_channels
 from unnoise.denoisers.padding import pad_to_multiple_reflect
+from unnoise.denoisers.pointwise import are_rows, convolve_depthwise, convolve_pixels, gelu
+
+Half = Literal[0, 1]
+HALVES: tuple[Half, Half] = 0, 1
 
 # The published code's names, in the order from the image down and up again, each with the level whose heads and blocks it has.
 _STAGES = {
@@ -48,7 +52,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, norm: ChannelNorm) -> Tensor:
         """x + attention(norm(x))."""
-        if can_fuse(x):
+        if can_fuse(x) or (are_rows(x) and working_type(x) != torch.float16):  # in which sums of squares could overflow
             return self._by_rows(x, norm)
         plus, x = x, norm(x)
         channels, heads = x.shape[1], len(self.temperature)
@@ -71,12 +75,20 @@ class Attention(nn.Module):
     def _by_rows(self, x: Tensor, norm: ChannelNorm) -> Tensor:
         """The same with the pixels as rows of memory, and without queries, keys and values being cut out of one another."""
         batch, channels, height, width = x.shape
+        cosines, values = self._at_inference(x, norm) if can_fuse(x) else self._in_training(norm(x))
+        mixed = self._projected((self.temperature * cosines).softmax(dim=-1)).to(values.dtype)  # (B, C, C)
+        rows = _as_rows(x.to(values.dtype))
+        if self.project_out.bias is not None:
+            rows = rows + self.project_out.bias.to(rows.dtype)
+        return torch.baddbmm(rows, values, mixed.mT).reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+
+    def _at_inference(self, x: Tensor, norm: ChannelNorm) -> tuple[Tensor, Tensor]:
+        """Cosines (B, heads, C/heads, C/heads) and values (B, H·W, C)."""
+        batch, channels = x.shape[:2]
         heads = len(self.temperature)
         normal = norm.unscaled(x)
-        both, values = (
-            self._part(normal, part, norm).permute(0, 2, 3, 1).flatten(1, 2)  # (B, H·W, 2C) and (B, H·W, C)
-            for part in (slice(2 * channels), slice(2 * channels, None))
-        )
+        parts = slice(2 * channels), slice(2 * channels, None)
+        both, values = (_as_rows(self._part(normal, part, norm)) for part in parts)  # (B, H·W, 2C) and (B, H·W, C)
         # All products of queries and keys with one another: of use are the lengths on the diagonal, and blocks of queries with keys. That
         # is four times the work, and takes a tenth of the time that these by themselves do: no piece is cut out, no square is stored.
         products = (both.mT @ both).float()  # (B, 2C, 2C)
@@ -84,11 +96,21 @@ class Attention(nn.Module):
         products = products[:, :channels, channels:]  # (B, C, C)
         products = products / (lengths[:, :channels, None] * lengths[:, None, channels:])
         cosines = products.reshape(batch, heads, channels // heads, heads, -1).diagonal(dim1=1, dim2=3).movedim(-1, 1)
-        mixed = self._projected((self.temperature * cosines).softmax(dim=-1)).to(values.dtype)  # (B, C, C)
-        rows = x.to(values.dtype).permute(0, 2, 3, 1).flatten(1, 2)  # (B, H·W, C)
-        if self.project_out.bias is not None:
-            rows = rows + self.project_out.bias.to(rows.dtype)
-        return torch.baddbmm(rows, values, mixed.mT).reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+        return cosines, values
+
+    def _in_training(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The same of a normalised x: gradients of what is never cut out need not be put together, nor those of products without use."""
+        channels, heads = x.shape[1], len(self.temperature)
+        queries, keys, values = (  # each (B, H·W, C)
+            _as_rows(convolve_depthwise(convolve_pixels(x, *_rows(self.qkv, part)), *_rows(self.qkv_dwconv, part)))
+            for part in (slice(start, start + channels) for start in range(0, 3 * channels, channels))
+        )
+        wide = torch.promote_types(queries.dtype, torch.float32)
+        lengths = (torch.linalg.vector_norm(rows, dim=1, dtype=wide).clamp(min=1e-12) for rows in (queries, keys))
+        one, other = (length.unflatten(1, (heads, -1)) for length in lengths)  # each (B, heads, C/heads)
+        of_heads = (rows.unflatten(2, (heads, -1)).unbind(2) for rows in (queries, keys))  # of each head (B, H·W, C/heads)
+        products = torch.stack([some.mT @ others for some, others in zip(*of_heads, strict=True)], dim=1)
+        return products.to(wide) / (one[..., None] * other[..., None, :]), values
 
     def _part(self, x: Tensor, part: slice, norm: ChannelNorm) -> Tensor:
         """Some of the channels of qkv_dwconv(qkv(norm(…))), for x that the norm left unscaled."""
@@ -96,6 +118,11 @@ class Attention(nn.Module):
         x = convolve_with(x, *prepared(self.qkv, name, dtype, lambda: norm.into(_rows(self.qkv, part))))
         weight, bias = prepared(self.qkv_dwconv, name, dtype, lambda: _rows(self.qkv_dwconv, part))
         return convolve_with(x, weight, bias, padding=(1, 1), groups=len(weight))
+
+
+def _as_rows(x: Tensor) -> Tensor:
+    """(B, C, H, W) → (B, H·W, C)."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _rows(layer: nn.Conv2d, part: slice) -> Weights:
@@ -132,28 +159,39 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor, norm: ChannelNorm) -> Tensor:
         """x + feed-forward(norm(x))."""
-        if not can_fuse(x):
-            gate, values = self.dwconv(self.project_in(norm(x))).chunk(2, dim=1)
-            return x + self.project_out(F.gelu(gate) * values)
-        normal = norm.unscaled(x)
-        values = self._part(normal, 1, norm, times=self._part(normal, 0, norm))
-        weight, bias = prepared(
-            self.project_out, "", working_type(x), lambda: (_filled(self.project_out.weight, 1), self.project_out.bias)
-        )
-        return convolve_with(values, weight, bias, plus=x)
+        if can_fuse(x):
+            normal = norm.unscaled(x)
+            values = self._part(normal, 1, norm, times=self._part(normal, 0, norm))
+            weight, bias = prepared(self.project_out, "", working_type(x), self._leaving)
+            return convolve_with(values, weight, bias, plus=x)
+        normal = norm(x)
+        if are_rows(x):
+            gate, values = (self._trained_part(normal, half) for half in HALVES)
+            return x + convolve_pixels(gelu(gate) * values, *self._leaving())
+        gate, values = self.dwconv(self.project_in(normal)).chunk(2, dim=1)
+        return x + self.project_out(F.gelu(gate) * values)
 
-    def _part(self, x: Tensor, half: Literal[0, 1], norm: ChannelNorm, times: Tensor | None = None) -> Tensor:
-        """gelu of the first half of dwconv(project_in(norm(…))), or the second half times a factor; zero channels fill up the vectors."""
-
-        def make(layer: nn.Conv2d) -> Weights:
-            bias = None if layer.bias is None else _filled(layer.bias.chunk(2)[half], 0)
-            return _filled(layer.weight.chunk(2)[half], 0), bias
-
+    def _part(self, x: Tensor, half: Half, norm: ChannelNorm, times: Tensor | None = None) -> Tensor:
+        """gelu of the first half of dwconv(project_in(norm(…))), or the second half times a factor."""
         name, dtype = f"half {half}", working_type(x)
-        x = convolve_with(x, *prepared(self.project_in, name, dtype, lambda: norm.into(make(self.project_in))))
-        weight, bias = prepared(self.dwconv, name, dtype, lambda: make(self.dwconv))
+        x = convolve_with(x, *prepared(self.project_in, name, dtype, lambda: norm.into(_half(self.project_in, half))))
+        weight, bias = prepared(self.dwconv, name, dtype, lambda: _half(self.dwconv, half))
         activation: Activation = "none" if half else "gelu"
         return convolve_with(x, weight, bias, activation, times=times, padding=(1, 1), groups=len(weight))
+
+    def _trained_part(self, x: Tensor, half: Half) -> Tensor:
+        """One half of dwconv(project_in(x)); halves that are never joined need not be cut apart, nor their gradients joined."""
+        return convolve_depthwise(convolve_pixels(x, *_half(self.project_in, half)), *_half(self.dwconv, half))
+
+    def _leaving(self) -> Weights:
+        """The weights of the last layer, for as many channels as `_half` leaves."""
+        return _filled(self.project_out.weight, 1), self.project_out.bias
+
+
+def _half(layer: nn.Conv2d, half: Half) -> Weights:
+    """The weights of one half of a layer's outputs; zero channels fill up the vectors."""
+    bias = None if layer.bias is None else _filled(layer.bias.chunk(2)[half], 0)
+    return _filled(layer.weight.chunk(2)[half], 0), bias
 
 
 def _filled(values: Tensor, dim: int, multiple: int = 32) -> Tensor:

@@ -84,7 +84,7 @@ class Run:
             lr=training.learning_rate,
             betas=training.betas,
             weight_decay=training.weight_decay,
-            fused=self.device.type == "cuda" or None,
+            fused=self.device.type in ("cuda", "cpu") or None,
         )
         self.average = MovingAverage(self.network, training.ema)
         if saved is not None:
