@@ -11,7 +11,7 @@ from torch import nn
 
 from unnoise import denoisers
 from unnoise.denoisers.layers import ChannelNorm
-from unnoise.denoisers.restormer import Attention, Restormer
+from unnoise.denoisers.restormer import Attention, Restormer, TransformerBlock
 
 FORMATS = pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 
@@ -40,6 +40,33 @@ def test_attention(memory_format: torch.memory_format, heads: int, bias: bool) -
     x[1, :, :3] = 0
     norm = ChannelNorm(12, "BiasFree", eps=1e-5).double()
     torch.testing.assert_close(layer(x, norm), x + _attention_as_in_the_paper(layer, norm(x)))
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_block_in_either_memory_format_learns_the_same(heads: int, bias: bool) -> None:
+    """Channels last nothing is cut out, zero channels fill up the vectors, and the norm has a gradient of its own."""
+    block = TransformerBlock(12, heads, 33, bias, "BiasFree").double()
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter)
+    x = torch.randn(2, 12, 6, 5, dtype=torch.float64)
+    x[1, :, :3] = 0
+    results = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        own = x.contiguous(memory_format=memory_format).requires_grad_()
+        y = block(own)
+        results.append((y, *torch.autograd.grad((y * y.detach().sin()).sum(), [own, *block.parameters()])))
+    torch.testing.assert_close(*results)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_attention_of_nothing_learns_nothing_that_is_not_finite(memory_format: torch.memory_format) -> None:
+    layer = Attention(4, 2, bias=False)
+    nothing = torch.zeros(1, 4, 8, 8).contiguous(memory_format=memory_format).requires_grad_()
+    layer(nothing, nn.Identity()).sum().backward()
+    assert nothing.grad is not None
+    assert nothing.grad.isfinite().all()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in layer.parameters())
 
 
 def test_attention_of_nothing_is_finite() -> None:
