@@ -22,6 +22,7 @@ from unnoise.inference.memory import peak_bytes
 from unnoise.views import Part
 
 SPARING: dict[str, dict[str, Any]] = {
+    "tmbsn": {"features": 2, "groups": 3, "blocks": 1},
     "atbsn": {"width": 2},
     "atbsn-student-c": {"width": 2},
     "tmbsn-student": {"width": 2},
@@ -29,7 +30,6 @@ SPARING: dict[str, dict[str, Any]] = {
     "unet": {"features": 2},
 }
 OTHERS: dict[str, dict[str, Any]] = {
-    "tmbsn": {"features": 2, "groups": 1, "blocks": 1},
     "unet-blindspot": {"features": 2},
     "dncnn": {"features": 2, "layers": 3},
 }

@@ -108,7 +108,9 @@ class Attention(nn.Module):
         wide = torch.promote_types(queries.dtype, torch.float32)
         lengths = (torch.linalg.vector_norm(rows, dim=1, dtype=wide).clamp(min=1e-12) for rows in (queries, keys))
         one, other = (length.reshape(len(x), heads, -1) for length in lengths)  # each (B, heads, C/heads)
-        of_heads = (rows.unflatten(2, (heads, -1)).unbind(2) for rows in (queries, keys))  # of each head (B, H·W, C/heads)
+        of_heads = (
+            rows.reshape(*rows.shape[:2], heads, -1).unbind(2) for rows in (queries, keys)
+        )  # of each head (B, H·W, C/heads)
         products = torch.stack([some.mT @ others for some, others in zip(*of_heads, strict=True)], dim=1)
         return products.to(wide) / (one[..., None] * other[..., None, :]), values
 

@@ -26,7 +26,7 @@ from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.parts import LEVELS, decoded, everywhere, joined, strips
 from unnoise.denoisers.reach import doubling, reach_through, window
 from unnoise.denoisers.tunable import Piece, TunableDenoiser
-from unnoise.denoisers.turns import in_four_turns
+from unnoise.denoisers.turns import in_four_turns, parts_in_four_turns
 from unnoise.errors import UsageError
 from unnoise.views import Part, grown, within
 
@@ -63,6 +63,8 @@ class Group(nn.Module):
         super().__init__()
         self.res_blocks = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))
         self.conv_out = TriangularConv2d(features, features)
+        self.convolutions = 2 * blocks + 1
+        """One after the other."""
 
     def forward(self, x: Tensor) -> Tensor:
         return convolve(self.conv_out, self.res_blocks(x), plus=x)
@@ -78,8 +80,25 @@ class TriangularTrunk(nn.Module):
         self.conv2 = TriangularConv2d(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = convolve(self.conv1, x)
-        return convolve(self.conv2, self.RIR_blocks(x), plus=x)
+        return self.part(x, everywhere(x))
+
+    def part(self, x: Tensor, wanted: Part) -> Tensor:
+        """`Denoiser.part`: no group works further around what is wanted than the convolutions after it see."""
+        size = x.shape[-2], x.shape[-1]
+        to_come = 1 + sum(group.convolutions for group in self.groups)
+        seen, start = grown(wanted, to_come + 1, size), grown(wanted, to_come, size)
+        first = y = convolve(self.conv1, x[..., *seen])[..., *within(start, seen)]
+        around = start
+        for group in self.groups:
+            to_come -= group.convolutions
+            inner = grown(wanted, to_come, size)
+            y = group(y)[..., *within(inner, around)]
+            around = inner
+        return convolve(self.conv2, y, plus=first[..., *within(around, start)])[..., *within(wanted, around)]
+
+    @property
+    def groups(self) -> list[Group]:
+        return [group for group in self.RIR_blocks if isinstance(group, Group)]
 
 
 class TMBSN(TunableDenoiser):
@@ -98,6 +117,7 @@ class TMBSN(TunableDenoiser):
 
     value_range = (0.0, 1.0)
     activation = "relu"
+    halo_cost = 0.5  # the first layers see all of it, the last ones nothing
 
     def __init__(self, channels: int = 3, features: int = 48, groups: int = 5, blocks: int = 5, blind_spot: int = 4) -> None:
         super().__init__(channels, pieces=8, features=features, middle=2 * features, blind_spot=blind_spot)
@@ -118,11 +138,19 @@ class TMBSN(TunableDenoiser):
         return convolutions + self.distance(self.blind_spot)
 
     def pieces(self, x: Tensor, places: Sequence[Part] | None = None) -> list[Piece]:
-        """All of the trunk's results, whatever the places: most of its work is in layers that need what lies around these."""
         # Each turn's features are moved down and moved left; "left" of a turn points where "down" of the turn before does.
-        results = in_four_turns(self.unet, x)
+        if places is None:
+            return [
+                Piece(direction, features)
+                for turn, features in enumerate(in_four_turns(self.unet, x))
+                for direction in (turn, (turn - 1) % 4)
+            ]
+        place = _around(places)
+        results = parts_in_four_turns(self.unet.part, x, [place] * 4)
         return [
-            piece for turn, features in enumerate(results) for piece in (Piece(turn, features), Piece((turn - 1) % 4, features))
+            Piece(direction, features, place[0].start, place[1].start)
+            for turn, features in enumerate(results)
+            for direction in (turn, (turn - 1) % 4)
         ]
 
     @classmethod
@@ -135,6 +163,15 @@ class TMBSN(TunableDenoiser):
             return None
         groups, blocks = (1 + max(int(match[place]) for match in found) for place in (1, 2))
         return {"channels": first.shape[1], "features": first.shape[0], "groups": groups, "blocks": blocks}
+
+
+def _around(places: Sequence[Part]) -> Part:
+    """The least part that holds them all: they lie a blind spot from one another, and a direction's pieces must all begin at one pixel."""
+    rows, columns = (
+        slice(min(stretch.start for stretch in axis), max(stretch.stop for stretch in axis))
+        for axis in zip(*places, strict=True)
+    )
+    return rows, columns
 
 
 class TMBSNStudent(Denoiser):
