@@ -166,7 +166,7 @@ class TMBSN(TunableDenoiser):
 
 
 def _around(places: Sequence[Part]) -> Part:
-    """The least part that holds them all: they lie a blind spot from one another, and a direction's pieces must all begin at one pixel."""
+    """The least part that holds all: they lie a blind spot from one another, and a direction's pieces must all begin at one pixel."""
     rows, columns = (
         slice(min(stretch.start for stretch in axis), max(stretch.stop for stretch in axis))
         for axis in zip(*places, strict=True)
