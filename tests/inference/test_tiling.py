@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from handmade import Affine
@@ -13,7 +16,7 @@ from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UnnoiseError
 from unnoise.inference import tiling
 from unnoise.inference.chain import UNBOUNDED_HALO, Chain, Settings
-from unnoise.inference.tiling import Tiling, even, side_for
+from unnoise.inference.tiling import Tiling, even, sides_for
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.distillation import Distillation
@@ -21,10 +24,13 @@ from unnoise.schemes.pd_blind_spot import PDBlindSpot
 
 
 def test_less_free_memory_means_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Chain(DBSN(features=32, modules=2), PDBlindSpot(), Settings(precision="float32"))
     sides = []
     for free in (2**40, 2**30, 2**27, 2**24, 0):
         monkeypatch.setattr(tiling, "free_memory", lambda device, free=free: free)
-        sides.append(side_for(Chain(DBSN(features=32, modules=2), PDBlindSpot(), Settings(precision="float32")), (6000, 4000)))
+        height, width = sides_for(chain, (6000, 4000))
+        assert height == width
+        sides.append(height)
     assert sides == sorted(sides, reverse=True)
     assert sides[0] > 4 * sides[-1]
     assert sides[-1] == tiling.SMALLEST
@@ -37,7 +43,49 @@ def test_who_sees_too_far_for_tiles_is_applied_like_one_who_sees_everything(monk
     chain = Chain(denoisers.create("deamnet", features=4), AsymmetricMask(), Settings(precision="float32"))
     assert not chain.is_finite
     assert chain.halo == 2 * UNBOUNDED_HALO
-    assert side_for(chain, (6000, 4000)) > 4 * chain.halo
+    assert min(sides_for(chain, (6000, 4000))) > 4 * chain.halo
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    size=st.tuples(st.integers(600, 9000), st.integers(600, 9000)),
+    needed=st.floats(100, 20_000),
+    free=st.integers(2**28, 2**35),
+)
+def test_who_sees_without_bound_reads_as_little_as_fits(size: tuple[int, int], needed: float, free: int) -> None:
+    """Of all ways to cut the picture, tried one by one."""
+    chain = Chain(denoisers.create("nafnet", width=2, encoder_blocks=[1], decoder_blocks=[1]), Distillation(), Settings())
+    around = 2 * (chain.halo + tiling.RAMP)
+    usable = tiling.SHARE * free
+
+    def cut(count: tuple[int, int]) -> tuple[int, int]:
+        return -(-size[0] // count[0]), -(-size[1] // count[1])
+
+    def read(*count: int) -> int:
+        return math.prod(length + (own - 1) * around for length, own in zip(size, count, strict=True))
+
+    def fits(core: tuple[int, int]) -> bool:
+        shown = math.prod(min(own + around, length) for own, length in zip(core, size, strict=True)) * needed
+        return shown <= (usable if math.prod(core) <= tiling.LARGE else min(usable, tiling.AMPLE["cpu"]))
+
+    assume(fits((128, 128)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiling, "free_memory", lambda device: free)
+        patch.setattr(Chain, "bytes_per_pixel", lambda chain: (needed, needed))
+        chosen = sides_for(chain, size)
+    assert fits(chosen)
+    others = [count for count in itertools.product(range(1, 80), repeat=2) if fits(cut(count))]
+    assert read(*(-(-length // own) for length, own in zip(size, chosen, strict=True))) <= min(read(*count) for count in others)
+
+
+@pytest.mark.parametrize("size", [(1, 400_000), (400_000, 1), (15, 40_000)])
+def test_stripes_are_cut_too(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Chain(denoisers.create("nafnet", width=2, encoder_blocks=[1], decoder_blocks=[1]), Distillation(), Settings())
+    monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (1000.0, 1000.0))
+    for free in (2**40, 2**24):
+        monkeypatch.setattr(tiling, "free_memory", lambda device, free=free: free)
+        height, width = sides_for(chain, size)
+        assert (height, width) == size if free == 2**40 else height * width < math.prod(size)
 
 
 @pytest.mark.parametrize("scheme", [PDBlindSpot(), AsymmetricMask()], ids=["windows", "components"])
@@ -45,7 +93,7 @@ def test_what_runs_one_by_one_makes_larger_tiles(scheme: Scheme, monkeypatch: py
     monkeypatch.setattr(tiling, "free_memory", lambda device: 4 * 2**30)
     monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (3000.0, 3000.0))
     network = DBSN(features=4, modules=9)
-    sides = [side_for(Chain(network, each, Settings()), (6000, 4000)) for each in (scheme, Distillation())]
+    sides = [sides_for(Chain(network, each, Settings()), (6000, 4000))[0] for each in (scheme, Distillation())]
     assert sides[0] > 1.3 * sides[1]
 
 
@@ -80,7 +128,7 @@ def test_tiles_cover_the_picture_once(size: tuple[int, int], tile: int, stride: 
             assert rows.start % stride == columns.start % stride == 0
             covered[rows, columns] += 1
         top = band[0][0].stop
-        if halve and tiles.side >= 2 * tiling.SMALLEST + stride:
+        if halve and min(tiles.most) >= 2 * tiling.SMALLEST + stride:
             tiles.halve()
             halve = False
     assert (covered == 1).all()
@@ -90,7 +138,7 @@ def test_halving_ends_with_a_sentence() -> None:
     tiles = Tiling(Chain(Affine(), Distillation(), Settings(tile=64)), (100, 100))
     tiles.halve()
     tiles.halve()
-    assert tiles.side == tiling.SMALLEST
+    assert tiles.most == (tiling.SMALLEST, tiling.SMALLEST)
     with pytest.raises(UnnoiseError, match="tiles of 16 pixels"):
         tiles.halve()
 
@@ -103,6 +151,6 @@ def test_a_picture_in_one_piece_keeps_all_memory(monkeypatch: pytest.MonkeyPatch
     assert Tiling(chain, (100, 100)).is_roomy
     large = Tiling(chain, (5000, 5000))
     assert large.is_roomy
-    assert large.retained >= 1000 * min(large.side, 5000) ** 2 * 0.5
+    assert large.retained >= 1000 * min(large.most[0], 5000) ** 2 * 0.5
     monkeypatch.setattr(tiling, "free_memory", lambda device: 2**29)
     assert not Tiling(chain, (5000, 5000)).is_roomy

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from unnoise.files import make_folder, written_whole
 from unnoise.inference.chain import UNBOUNDED_HALO
-from unnoise.inference.tiling import WHOLE
 from unnoise.schemes.base import Companions
 from unnoise.training.pool import Pixels, Pool, as_unit
 from unnoise.views import grown, parts, within
 
+WHOLE = 1_500_000
+"""Pictures of up to so many pixels are shown to the teachers in one piece."""
 SIDE = 1024
 """Core of a tile of larger pictures than `WHOLE`, in pixels."""
 BYTES = 2
