@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
-from unnoise.denoisers.fused import convolve, in_sequence
+from unnoise.denoisers.fused import can_fuse, convolve, in_sequence
 from unnoise.denoisers.layers import last_layer
 
 
@@ -118,9 +118,16 @@ class DBSN(Denoiser):
         return max(stride - 1 + self.sizes["modules"] * self._dilation(stride) for stride in self.sizes["strides"])
 
     def forward(self, x: Tensor) -> Tensor:
+        return last_layer(self.tail[-1], in_sequence(self.tail[:-1], self._joined(x)), x)  # type: ignore[arg-type]
+
+    def _joined(self, x: Tensor) -> Tensor:
+        """What the branches see in x, (B, F·branches, H, W)."""
+        branches = [self.get_submodule(name) for name in self.branches]
+        if can_fuse(x):
+            # The head anew for each branch, which costs next to nothing: kept, it would be one of five maps at the peak of memory.
+            return torch.cat([in_sequence([*self.head, *branch.body], x) for branch in branches], dim=1)  # type: ignore[misc]
         features = in_sequence(self.head, x)
-        features = torch.cat([self.get_submodule(name)(features) for name in self.branches], dim=1)  # (B, F·branches, H, W)
-        return last_layer(self.tail[-1], in_sequence(self.tail[:-1], features), x)  # type: ignore[arg-type]
+        return torch.cat([branch(features) for branch in branches], dim=1)
 
     @torch.no_grad()
     def initialize_he(self) -> None:

@@ -301,7 +301,7 @@ def convolve_with(
     )
 
 
-def in_sequence(layers: nn.Sequential, x: Tensor) -> Tensor:
+def in_sequence(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
     """layers(x), each convolution that a ReLU follows together with it."""
     modules = list(layers)
     place = 0
