@@ -158,6 +158,10 @@ def test_bad_pictures(
         (["import", "MISSING", "-o", "OUT"], 2),
         (["import", "TEXT", "-o", "OUT"], 1),
         (["import", "CUT", "-o", "MODEL"], 2),
+        (["quantize", "MODEL", "-o", "OUT"], 2),
+        (["quantize", "default", "-o", "MODEL"], 2),
+        (["quantize", "default", "MISSING", "-o", "OUT"], 2),
+        (["quantize", "default", "TEXT", "-o", "OUT"], 2),
     ],
 )
 def test_bad_calls(
@@ -230,6 +234,25 @@ def test_import(unnoise: Callable[..., Answer], tmp_path: Path) -> None:
     assert answer.status == 0
     assert "ap-bsn: dbsn" in answer.out
     assert unnoise("denoise", _picture(tmp_path / "a.png"), "--model", tmp_path / "ours.safetensors").status == 0
+
+
+def test_quantize(unnoise: Callable[..., Answer], tmp_path: Path) -> None:
+    sizes = {"name": "tmbsn-student", "width": 4}
+    fields = {"name": "tiny", "denoiser": sizes, "scheme": {"name": "distillation", "teachers": []}}
+    fresh(recipes.validate(fields, "tiny")).save(tmp_path / "student.safetensors")
+    _picture(tmp_path / "noisy" / "a.png")
+    out = tmp_path / "bytes.safetensors"
+    answer = unnoise("quantize", tmp_path / "student.safetensors", tmp_path / "noisy", "-o", out)
+    assert answer.status == 0
+    assert "tmbsn-student-rounded" in answer.out
+    assert ("int8 changes the result by" in answer.out) != ("does not multiply bytes" in answer.out)
+    assert zoo.load(str(out)).network.counts_in_bytes
+    assert unnoise("denoise", tmp_path / "noisy" / "a.png", "--model", out).status == 0
+    before = out.read_bytes()
+    _is_one_sentence(unnoise("quantize", tmp_path / "student.safetensors", "-o", out), 2)
+    assert out.read_bytes() == before
+    assert unnoise("quantize", tmp_path / "student.safetensors", "-o", out, "--overwrite").status == 0
+    assert out.read_bytes() != before
 
 
 def test_lists(unnoise: Callable[..., Answer]) -> None:

@@ -9,7 +9,7 @@ from typing import TextIO
 
 import typer
 
-from unnoise.cli import benchmark, denoise, evaluate, import_, inspect, models, recipes, train
+from unnoise.cli import benchmark, denoise, evaluate, import_, inspect, models, quantize, recipes, train
 from unnoise.errors import UnnoiseError, UnnoiseWarning
 
 _showwarning = warnings.showwarning
@@ -26,6 +26,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("import")(import_.import_)
 app.command("inspect")(inspect.inspect)
+app.command("quantize")(quantize.quantize)
 app.add_typer(benchmark.app, name="benchmark")
 app.command("models")(models.models)
 app.command("recipes")(recipes.recipes)

@@ -60,9 +60,11 @@ class RoundedConvolution(Convolution):
             shows. Of what maps hold some is a hundred times larger than others, and all are to learn as fast. None: the result is not
             rounded, as a last hidden layer's had better not be.
         sources: whose results, joined, enter it; none: it sees the image, and its weights are not rounded.
+        largest: (C'), while it is no None: what the last step of each channel must stand for to hold all that it gave meanwhile.
     """
 
     top: nn.Parameter | None
+    largest: Tensor | None = None
 
     def __init__(self, entering: int, leaving: int, *, rounded: bool = True) -> None:
         super().__init__(entering, leaving)
@@ -79,7 +81,7 @@ class RoundedConvolution(Convolution):
         if is_bytewise(x):
             return self._in_bytes(x)
         if not self.training:
-            return super().forward(x, near)
+            return self._watched(super().forward(x, near))
         return self._counted(F.conv2d(x, self.rounded_weight(), self.conv.bias, padding=1))
 
     def doubled(self, x: Tensor, skip: Tensor) -> Tensor:
@@ -88,7 +90,7 @@ class RoundedConvolution(Convolution):
             return self._in_bytes(doubled_beside(x, skip))
         if self.training and can_double(x):
             return self._counted(double_and_convolve(x, self.rounded_weight(), self.conv.bias, skip))
-        return super().doubled(x, skip)
+        return self._watched(super().doubled(x, skip))
 
     def rounded_weight(self) -> Tensor:
         """(C', C, 3, 3), each a whole number of its row's steps when multiplied by the step of the channel that it applies to."""
@@ -134,14 +136,23 @@ class RoundedConvolution(Convolution):
     def _show(self, y: Tensor) -> bool:
         """Let the results of the first batch say what `top` is, the largest of those of all processes, which must stay alike."""
         assert self.top is not None
-        high, low = y.amax((0, 2, 3)).float(), y.amin((0, 2, 3)).float()
-        self.top.copy_(torch.maximum(high, -SLOPE * low * UP / DOWN).clamp_min(LEAST).log())
+        self.top.copy_(_needed(F.leaky_relu(y.float(), SLOPE)).clamp_min(LEAST).log())
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.all_reduce(self.top, torch.distributed.ReduceOp.MAX)
         return True
+
+    def _watched(self, y: Tensor) -> Tensor:
+        if self.largest is not None:
+            self.largest = torch.maximum(self.largest, _needed(y))
+        return y
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         """Weights that were never counted fit as well: the next batch shows what their steps are."""
         unknown = {} if self.top is None else {f"{prefix}top": torch.zeros_like(self.top)}
         super()._load_from_state_dict(unknown | dict(state_dict), prefix, *args, **kwargs)
         self._is_known = False
+
+
+def _needed(y: Tensor) -> Tensor:
+    """What the last step must stand for to hold all of (B, C, H, W), (C): there are more steps above zero than below."""
+    return torch.maximum(y.amax((0, 2, 3)), -y.amin((0, 2, 3)) * UP / DOWN)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from unnoise.denoisers.bytewise import is_bytewise
@@ -15,6 +16,11 @@ from unnoise.views import Part
 
 STRIP = 3 * 2**20
 """Values of the last map, in float32, of a strip that the caches hold: the convolution then takes half of the time."""
+HELD = 0.8
+"""Of the largest value of a channel is what the last step stands for: finer steps are worth more than the rare values that saturate
+(measured: docs/results/speed.md)."""
+UNUSED = 1e-4
+"""What the last step stands for at least, where a channel is not used."""
 
 
 class RoundedStudent(TMBSNStudent):
@@ -38,6 +44,31 @@ class RoundedStudent(TMBSNStudent):
             deeper = self._layer(f"dec{level}_2").sees(deeper, self._layer(f"enc{level}"))
             if level > 1:
                 deeper = self._layer(f"dec{level}_1").sees(deeper)
+
+    @torch.inference_mode()
+    def calibrate(self, pictures: Iterable[Tensor], held: float = HELD) -> None:
+        """Choose the steps by what the maps hold for some pictures, not rounded; no weight changes.
+
+        Args:
+            pictures: (B, channels, H, W) each, in `value_range`.
+            held: of the largest value of a channel is what its last step stands for.
+        """
+        layers = [layer for layer in self.modules() if isinstance(layer, RoundedConvolution) and layer.top is not None]
+        for layer in layers:
+            layer.largest = layer.conv.weight.new_full((layer.conv.out_channels,), UNUSED)
+        was_training = self.training
+        self.eval()
+        try:
+            for picture in pictures:
+                self(picture)
+            for layer in layers:
+                assert layer.top is not None
+                assert layer.largest is not None
+                layer.top.copy_((held * layer.largest).log())
+        finally:
+            self.train(was_training)
+            for layer in layers:
+                layer.largest = None
 
     def convolution(self, entering: int, leaving: int, *, first: bool = False, last: bool = False) -> RoundedConvolution:
         layer = RoundedConvolution(entering, leaving, rounded=not last)
