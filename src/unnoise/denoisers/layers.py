@@ -11,10 +11,14 @@ from torch.autograd.function import once_differentiable
 
 from unnoise import kernels
 from unnoise.denoisers.fused import Weights, can_fuse, can_fuse_on_cpu, convolve_with, prepared, weights_of, working_type
+from unnoise.denoisers.parts import in_steps
 from unnoise.denoisers.pointwise import are_rows
 
-MANY = 16
-"""Channels from which a last layer's products are worth a product of matrices; of fewer, the sums would take longer."""
+FEW, MANY = 4, 8
+"""At most so many channels leave a last layer whose products are worth a product of matrices, and for each of them so many must enter
+it, or the sums would take longer (measured)."""
+PIECE, LOW = 2**21, 16
+"""Values of the nine taps of so many rows, at least `LOW`: what the caches hold, and what memory is used again for."""
 NormKind = Literal["BiasFree", "WithBias"]
 
 
@@ -175,10 +179,15 @@ def last_layer(layer: nn.Conv2d, x: Tensor, near: Tensor | None = None) -> Tenso
         return _difference(layer, x, near)
     with torch.autocast(x.device.type, enabled=False):
         x = x.to(layer.weight.dtype)
-        if can_fuse_on_cpu(x) and layer.kernel_size == (3, 3) and layer.in_channels >= MANY and _is_plain(layer):
+        if can_fuse_on_cpu(x) and _is_plain(layer) and _goes_by_taps(layer):
             return _by_taps(layer, x)
         result: Tensor = layer(x)
         return result
+
+
+def _goes_by_taps(layer: nn.Conv2d) -> bool:
+    leaving = layer.out_channels
+    return layer.kernel_size == (3, 3) and leaving <= FEW and layer.in_channels >= MANY * leaving
 
 
 def _by_taps(layer: nn.Conv2d, x: Tensor) -> Tensor:
@@ -194,11 +203,14 @@ def _by_taps(layer: nn.Conv2d, x: Tensor) -> Tensor:
         return weight.permute(2, 3, 0, 1).reshape(-1, layer.in_channels, 1, 1), bias  # (9·C', C, 1, 1)
 
     weight, bias = prepared(layer, "taps", x.dtype, make)
-    results = []
-    for image in x.contiguous(memory_format=torch.channels_last):
-        taps = weight.flatten(1) @ image.permute(1, 2, 0).flatten(0, 1).mT  # (9·C', H·W)
-        results.append(_gathered(taps.reshape(3, 3, -1, *image.shape[1:])))
-    result = torch.stack(results)
+    height, width = x.shape[-2:]
+    result = x.new_empty(len(x), layer.out_channels, height, width)
+    for strip in in_steps(slice(0, height), max(LOW, PIECE // (len(weight) * width))):
+        rows = slice(max(strip.start - 1, 0), min(strip.stop + 1, height))
+        for image, own in zip(x.contiguous(memory_format=torch.channels_last), result, strict=True):
+            pixels = image[:, rows].permute(1, 2, 0).flatten(0, 1)  # (rows·W, C)
+            taps = (weight.flatten(1) @ pixels.mT).reshape(3, 3, -1, rows.stop - rows.start, width)
+            own[:, strip] = _gathered(taps)[:, strip.start - rows.start : strip.stop - rows.start]
     result = result if layer.padding_mode == "zeros" else result[..., 1:-1, 1:-1]
     return result if bias is None else result.add_(bias[:, None, None])
 
