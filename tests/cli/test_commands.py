@@ -246,7 +246,9 @@ def test_quantize(unnoise: Callable[..., Answer], tmp_path: Path) -> None:
     assert answer.status == 0
     assert "tmbsn-student-rounded" in answer.out
     assert ("int8 changes the result by" in answer.out) != ("does not multiply bytes" in answer.out)
-    assert zoo.load(str(out)).network.counts_in_bytes
+    made = zoo.load(str(out))
+    assert made.network.counts_in_bytes
+    assert made.card.command.startswith("unnoise quantize")
     assert unnoise("denoise", tmp_path / "noisy" / "a.png", "--model", out).status == 0
     before = out.read_bytes()
     _is_one_sentence(unnoise("quantize", tmp_path / "student.safetensors", "-o", out), 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +40,8 @@ def quantize(
         for sentence in pool.skipped:
             typer.echo(sentence, err=True)
     result = quantized(loaded, pool)
+    command = "; then ".join(filter(None, [result.card.command, shlex.join(["unnoise", *sys.argv[1:]])]))
+    result.card = result.card.model_copy(update={"command": command})
     result.save(out, half=all(weight.equal(weight.half().float()) for weight in loaded.network.parameters()))
     typer.echo(f"{out}: {result}")
     if not has_fast_int8(torch.device("cpu")):
