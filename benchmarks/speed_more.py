@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -70,20 +72,37 @@ def _tunable(method: str, device: str) -> TunableDenoiser:
 
 
 def growth(options: argparse.Namespace) -> None:
-    """Seconds from 0.25 to 24 megapixels, and the exponent of pixels that fits them best."""
+    """Seconds from 0.25 to 24 megapixels, and the exponent of pixels that fits them best.
+
+    On a shared machine a core may be a fifth faster in one minute than in the next. So the smallest picture is timed again before and after
+    each other, and counts for as much as the machine had slowed down meanwhile.
+    """
     for method in options.methods:
         restore = run(method, "fast", options.device)
-        points: list[tuple[int, float]] = []
-        for name, (height, width) in MEGAPIXELS.items():
-            pixels = height * width
-            if points and points[-1][1] * pixels / points[-1][0] > 60 * options.patience:
+
+        def clock(size: tuple[int, int], restore: Callable[[torch.Tensor], torch.Tensor] = restore) -> float:
+            noisy = torch.rand(1, 3, *size).to(options.device)
+            return seconds(lambda: restore(noisy), options.device, options.clock)
+
+        (_, smallest), *others = MEGAPIXELS.items()
+        clock(smallest)  # warm up
+        around = [clock(smallest)]
+        points = [(math.prod(smallest), around[0])]
+        print(
+            f"{method}  0.25 megapixels  {around[0]:.2f} s  {around[0] / math.prod(smallest) * 1e6:.3f} µs a pixel", flush=True
+        )
+        for name, size in others:
+            pixels = math.prod(size)
+            if points[-1][1] * pixels / points[-1][0] > 60 * options.patience:
                 break
-            noisy = torch.rand(1, 3, height, width).to(options.device)
-            if not points:
-                restore(noisy)  # warm up
-            points.append((pixels, seconds(lambda restore=restore, noisy=noisy: restore(noisy), options.device, options.clock)))
+            took = clock(size)
+            around.append(clock(smallest))
+            slower = (around[-2] + around[-1]) / (2 * around[0])
+            points.append((pixels, took / slower))
             print(
-                f"{method}  {name} megapixels  {points[-1][1]:.2f} s  {points[-1][1] / pixels * 1e6:.3f} µs a pixel", flush=True
+                f"{method}  {name} megapixels  {took:.2f} s  {took / pixels * 1e6:.3f} µs a pixel; "
+                f"{took / pixels / slower * 1e6:.3f} but for the machine, {slower:.2f} times as slow",
+                flush=True,
             )
         if len(points) > 1:
             exponent = np.polyfit(*np.log(np.array(points)).T, 1)[0]
