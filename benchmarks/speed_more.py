@@ -74,7 +74,7 @@ def _tunable(method: str, device: str) -> TunableDenoiser:
 def growth(options: argparse.Namespace) -> None:
     """Seconds from 0.25 to 24 megapixels, and the exponent of pixels that fits them best.
 
-    On a shared machine a core may be a fifth faster in one minute than in the next. So the smallest picture is timed again before and after
+    On a shared machine a core may be a fifth faster in one minute than in the next. So the smallest picture is timed before and after
     each other, and counts for as much as the machine had slowed down meanwhile.
     """
     for method in options.methods:
