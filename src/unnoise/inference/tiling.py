@@ -23,6 +23,9 @@ ENOUGH = {"cpu": 320 * 2**20, "mps": 2**30, "cuda": 8 * 2**30}
 """Bytes beyond which larger tiles save little, unless the halo is so large that they do."""
 AMPLE = {"cpu": 3 * 2**30, "mps": 4 * 2**30, "cuda": 8 * 2**30}
 """Bytes up to which tiles grow so that less is worked out twice."""
+MOST = {"cpu": 7 * 2**30, "mps": 8 * 2**30, "cuda": 32 * 2**30}
+"""Bytes of a tile for a network that sees without bound: one of 8.5 GB took more for each pixel than halves of it with their halos
+(SS-BSN, measured), as fresh memory comes the slower the more there is of it."""
 TIMES = 3
 """Large pieces of memory are used again where so many times a tile's are free: glibc seldom fits one where another was."""
 TWICE = 0.125
@@ -137,7 +140,7 @@ def _least_read(chain: Chain, size: tuple[int, int], usable: float) -> tuple[int
         inner = core(rows, columns)
         pixels, shown = math.prod(inner), math.prod(min(i + around, length) for i, length in zip(inner, size, strict=True))
         taken = chain.bytes_for(pixels, shown, whole=rows == columns == 1)
-        return taken <= (usable if pixels <= LARGE else min(usable, AMPLE[chain.device.type]))
+        return taken <= min(usable, (MOST if pixels <= LARGE else AMPLE)[chain.device.type])
 
     def read(rows: int, columns: int) -> int:
         return (size[0] + (rows - 1) * around) * (size[1] + (columns - 1) * around)
