@@ -84,12 +84,13 @@ def growth(options: argparse.Namespace) -> None:
             noisy = torch.rand(1, 3, *size).to(options.device)
             return seconds(lambda: restore(noisy), options.device, options.clock)
 
-        (_, smallest), *others = MEGAPIXELS.items()
+        (least, smallest), *others = MEGAPIXELS.items()
         clock(smallest)  # warm up
         around = [clock(smallest)]
         points = [(math.prod(smallest), around[0])]
         print(
-            f"{method}  0.25 megapixels  {around[0]:.2f} s  {around[0] / math.prod(smallest) * 1e6:.3f} µs a pixel", flush=True
+            f"{method}  {least} megapixels  {around[0]:.2f} s  {around[0] / math.prod(smallest) * 1e6:.3f} µs a pixel",
+            flush=True,
         )
         for name, size in others:
             pixels = math.prod(size)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unnoise.errors import UsageError
+from unnoise.cli.targets import check_free
 
 
 def import_(
@@ -16,8 +16,7 @@ def import_(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
 ) -> None:
     """Read a published checkpoint, with network and sizes inferred from its weights, and save it as a model."""
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out} is there already; add --overwrite to replace it.")
+    check_free(out, overwrite)
     from unnoise import zoo
 
     model = zoo.import_checkpoint(file)

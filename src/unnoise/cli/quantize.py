@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from unnoise.errors import UsageError
+from unnoise.cli.targets import check_free
 
 
 def quantize(
@@ -24,8 +24,7 @@ def quantize(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
 ) -> None:
     """Give a student that you trained the form for int8, which is twice as fast on most CPUs without bfloat16. No weight changes."""
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out} is there already; add --overwrite to replace it.")
+    check_free(out, overwrite)
     import torch
 
     from unnoise import images, zoo
