@@ -19,8 +19,9 @@ import json
 import sys
 from pathlib import Path
 
+from speed_growth import growth
 from speed_methods import METHODS
-from speed_more import growth, holes, start
+from speed_more import holes, start
 from speed_profile import profile
 from speed_table import SIZES, table
 from speed_training import train
@@ -55,6 +56,9 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=160, help="largest side of the crops in `train`; 0: as the recipe says")
     parser.add_argument(
         "--compile", action="store_true", help="`train`: our steps by torch.compile, and the seconds that compiling takes"
+    )
+    parser.add_argument(
+        "--sampled", action="store_true", help="`growth`: of each picture's tiles one of each kind, times their number"
     )
     parser.add_argument("--published", type=Path, help="a checkout of published code with an adapter unnoise_speed.py in it")
     parser.add_argument("--out", type=Path, default=Path("runs/speed"), help="folder of speed.csv, speed.json and speed.png")

@@ -1,14 +1,12 @@
-"""The other figures of `speed.py`: many blind spots at once, growth with the number of pixels, and a start from cold."""
+"""The other figures of `speed.py`: many blind spots at once, and a start from cold."""
 
 from __future__ import annotations
 
 import argparse
-import math
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -16,14 +14,13 @@ import numpy as np
 import torch
 
 from speed_machine import seconds
-from speed_methods import METHODS, run
+from speed_methods import METHODS
 from unnoise import images
 from unnoise.denoisers.fused import weights_kept
 from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.inference.precision import choose_precision
 
 HOLES = {"at-bsn": [0, 1, 3, 5, 7, 9, 11], "tm-bsn": [0, 1, 2, 3, 4, 5, 6]}
-MEGAPIXELS = {"0.25": (512, 512), "1": (1024, 1024), "4": (2048, 2048), "12": (3456, 3456), "24": (4000, 6000)}
 
 
 def holes(options: argparse.Namespace) -> None:
@@ -69,45 +66,6 @@ def _tunable(method: str, device: str) -> TunableDenoiser:
     network = METHODS[method].build()[0].to(device)
     assert isinstance(network, TunableDenoiser)
     return network
-
-
-def growth(options: argparse.Namespace) -> None:
-    """Seconds from 0.25 to 24 megapixels, and the exponent of pixels that fits them best.
-
-    On a shared machine a core may be a fifth faster in one minute than in the next. So the smallest picture is timed before and after
-    each other, and counts for as much as the machine had slowed down meanwhile.
-    """
-    for method in options.methods:
-        restore = run(method, "fast", options.device)
-
-        def clock(size: tuple[int, int], restore: Callable[[torch.Tensor], torch.Tensor] = restore) -> float:
-            noisy = torch.rand(1, 3, *size).to(options.device)
-            return seconds(lambda: restore(noisy), options.device, options.clock)
-
-        (least, smallest), *others = MEGAPIXELS.items()
-        clock(smallest)  # warm up
-        around = [clock(smallest)]
-        points = [(math.prod(smallest), around[0])]
-        print(
-            f"{method}  {least} megapixels  {around[0]:.2f} s  {around[0] / math.prod(smallest) * 1e6:.3f} µs a pixel",
-            flush=True,
-        )
-        for name, size in others:
-            pixels = math.prod(size)
-            if points[-1][1] * pixels / points[-1][0] > 60 * options.patience:
-                break
-            took = clock(size)
-            around.append(clock(smallest))
-            slower = (around[-2] + around[-1]) / (2 * around[0])
-            points.append((pixels, took / slower))
-            print(
-                f"{method}  {name} megapixels  {took:.2f} s  {took / pixels * 1e6:.3f} µs a pixel; "
-                f"{took / pixels / slower * 1e6:.3f} but for the machine, {slower:.2f} times as slow",
-                flush=True,
-            )
-        if len(points) > 1:
-            exponent = np.polyfit(*np.log(np.array(points)).T, 1)[0]
-            print(f"{method}  exponent {exponent:.3f}", flush=True)
 
 
 def start(options: argparse.Namespace) -> None:

@@ -41,7 +41,7 @@ class R3(BaseModel):
         """Refine `estimate` of `noisy`, both (B, C, H, W) in any one range; the same shape comes back.
 
         Args:
-            refine: one pass of the scheme at full resolution (`Scheme.refine`).
+            refine: one pass of the scheme at full resolution (`Scheme.refine`), or a part of its result, which then comes back.
             noisy: the input of the first estimate.
             estimate: the first estimate.
             replacement: draw for each *value* (AP-BSN, SS-BSN) or for all channels of a *pixel* together (AMSNet).
@@ -50,13 +50,16 @@ class R3(BaseModel):
         """
         batch, channels, height, width = noisy.shape
         shape = (batch, channels if replacement == "value" else 1, height, width)
-        total = torch.zeros_like(noisy)
+        total: Tensor | None = None
         for start in range(0, self.draws, at_once):
             count = min(at_once, self.draws - start)
             # Each draw has its own random numbers in a fixed order, so that `at_once` does not change the result.
             put_back = torch.cat([uniform(shape, generator, noisy.device) for _ in range(count)]) < self.probability
             mixed = torch.where(put_back, noisy.repeat(count, 1, 1, 1), estimate.repeat(count, 1, 1, 1))
-            total += refine(mixed).reshape(count, batch, channels, height, width).sum(0)  # (B, C, H, W)
+            refined = refine(mixed)
+            sums = refined.reshape(count, batch, *refined.shape[1:]).sum(0)  # (B, C, H, W), or of a part
+            total = sums if total is None else total + sums
+        assert total is not None
         return total / self.draws
 
 

@@ -28,6 +28,9 @@ SPARING: dict[str, dict[str, Any]] = {
     "tmbsn-student": {"width": 2},
     "tmbsn-student-rounded": {"width": 2},
     "unet": {"features": 2},
+    "dbsn": {"features": 4, "modules": 3},
+    "dbsn-dense": {"features": 4, "modules": 3},
+    "ssbsn": {"features": 4, "modules": 3, "attention_modules": 0},
 }
 OTHERS: dict[str, dict[str, Any]] = {
     "unet-blindspot": {"features": 2},
@@ -161,9 +164,9 @@ def test_what_a_pixel_of_the_halo_costs(name: str) -> None:
         return counter.get_total_flops()
 
     with FakeTensorMode():  # shapes alone
-        network = denoisers.create(name).eval()
+        network = denoisers.create(name, **({"attention_modules": 0} if name == "ssbsn" else {})).eval()
         assert network.reach is not None
-        core, side = 1024, 1024 + 2 * -(-network.reach // 32) * 32
+        core, side = 1024, 1024 + 2 * -(-network.reach // network.multiple) * network.multiple
         alone, around = work(network, core, core), work(network, side, core)
     cost = (around - alone) / alone * core**2 / (side**2 - core**2)
     assert cost == pytest.approx(network.halo_cost, rel=0.25)

@@ -38,7 +38,9 @@ def _by_windows(
     with torch.no_grad():
         whole = network(split_mosaic(picture, stride, border))
         expected = merge_mosaic(whole, stride, border, size=(picture.shape[-2], picture.shape[-1]))
-        return restore_window(network, View.of(picture), part, stride, border, sees, multiple), expected[..., *part]
+        return restore_window(
+            lambda x, place: network(x)[..., *place], View.of(picture), part, stride, border, sees, multiple
+        ), expected[..., *part]
 
 
 @settings(max_examples=80, deadline=None)
@@ -59,7 +61,7 @@ def test_little_is_read() -> None:
     stride, border, reach, read = 2, 2, 5, []
     picture = torch.rand(1, 2, 1000, 1000)
     view = View((1000, 1000), lambda rows, columns: read.append((rows, columns)) or picture[..., rows, columns])  # type: ignore[func-returns-value]
-    restore_window(lambda x: x, view, (slice(0, 20), slice(500, 520)), stride, border, reach, 1)
+    restore_window(lambda x, place: x[..., *place], view, (slice(0, 20), slice(500, 520)), stride, border, reach, 1)
     rows = sum(stop - start for start, stop in {(part[0].start, part[0].stop) for part in read})
     columns = sum(stop - start for start, stop in {(part[1].start, part[1].stop) for part in read})
     assert columns <= 20 + 2 * stride * reach

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
+import torch
 from torch import Tensor, nn
 
 from unnoise.errors import UsageError
@@ -51,6 +52,14 @@ class Denoiser(nn.Module):
         """
         result: Tensor = self(x)[..., *wanted]
         return result
+
+    def parts(self, x: Tensor, rows: Sequence[slice], columns: Sequence[slice]) -> Tensor:
+        """The result at each of these rows and each of these columns, side by side in their order, (B, C, H, W) → (B, C, h, w).
+
+        As `part`, for several places of one picture, such as the components' shares of a mosaic.
+        """
+        result: Tensor = self(x)
+        return torch.cat([torch.cat([result[..., r, c] for c in columns], -1) for r in rows], -2)
 
     @property
     def spares_halo(self) -> bool:

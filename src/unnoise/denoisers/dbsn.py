@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any, ClassVar
 
 import torch
@@ -20,6 +21,9 @@ from torch import Tensor, nn
 from unnoise.denoisers.base import Blindness, Denoiser
 from unnoise.denoisers.fused import can_fuse, convolve, in_sequence
 from unnoise.denoisers.layers import last_layer
+from unnoise.denoisers.narrowing import Narrowing, Stretches, put_together
+from unnoise.denoisers.parts import everywhere
+from unnoise.views import Part
 
 
 class CentreMaskedConv2d(nn.Conv2d):
@@ -37,11 +41,24 @@ class CentreMaskedConv2d(nn.Conv2d):
         return F.conv2d(input, self.weight * self.mask, self.bias, padding=self.padding)
 
 
-class ResidualModule(nn.Module):
+class Block(nn.Module):
+    """One of the layers that a branch repeats, (B, F, H, W) → (B, F, H, W).
+
+    Attributes:
+        sees: how many pixels away its convolutions look, in rows or columns.
+        grid: if it looks farther, then only at pixels that lie multiples of this apart.
+    """
+
+    def __init__(self, sees: int, grid: int = 1) -> None:
+        super().__init__()
+        self.sees, self.grid = sees, grid
+
+
+class ResidualModule(Block):
     """x + conv1×1(ReLU(conv3×3 with dilation d (x))), (B, C, H, W) → (B, C, H, W)."""
 
     def __init__(self, features: int, dilation: int) -> None:
-        super().__init__()
+        super().__init__(sees=dilation)
         self.body = nn.Sequential(
             nn.Conv2d(features, features, 3, padding=dilation, dilation=dilation),
             nn.ReLU(inplace=True),
@@ -72,6 +89,17 @@ class Branch(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return in_sequence(self.body, x)
 
+    def narrowed(self, x: Tensor, narrowing: Narrowing, before: Sequence[nn.Module] = ()) -> Tensor:
+        """The branch of `before`(x), (B, F, H, W), at what is wanted alone; no block works further around it than those after it see."""
+        start = list(takewhile(lambda layer: not isinstance(layer, Block), self.body))
+        blocks = [layer for layer in self.body if isinstance(layer, Block)]
+        x = in_sequence([*before, *start], x)
+        to_come = sum(block.sees for block in blocks)
+        for block in blocks:
+            x = block(narrowing.to(x, to_come, block.grid))
+            to_come -= block.sees
+        return in_sequence(list(self.body)[len(start) + len(blocks) :], narrowing.to(x, 0))
+
 
 class DBSN(Denoiser):
     """D-BSN, (B, channels, H, W) → the same shape, values in [0, 255], strictly blind to each pixel itself.
@@ -85,6 +113,7 @@ class DBSN(Denoiser):
 
     value_range = (0.0, 255.0)
     blindness: ClassVar[Blindness] = "strict"
+    halo_cost = 0.58  # of the masked convolutions all, of the last blocks nothing
 
     def __init__(self, channels: int = 3, features: int = 128, modules: int = 9, strides: Sequence[int] = (2, 3)) -> None:
         super().__init__()
@@ -118,16 +147,29 @@ class DBSN(Denoiser):
         return max(stride - 1 + self.sizes["modules"] * self._dilation(stride) for stride in self.sizes["strides"])
 
     def forward(self, x: Tensor) -> Tensor:
-        return last_layer(self.tail[-1], in_sequence(self.tail[:-1], self._joined(x)), x)  # type: ignore[arg-type]
+        return self.part(x, everywhere(x))
 
-    def _joined(self, x: Tensor) -> Tensor:
-        """What the branches see in x, (B, F·branches, H, W)."""
-        branches = [self.get_submodule(name) for name in self.branches]
-        if can_fuse(x):
-            # The head anew for each branch, which costs next to nothing: kept, it would be one of five maps at the peak of memory.
-            return torch.cat([in_sequence([*self.head, *branch.body], x) for branch in branches], dim=1)  # type: ignore[misc]
-        features = in_sequence(self.head, x)
-        return torch.cat([branch(features) for branch in branches], dim=1)
+    def part(self, x: Tensor, wanted: Part) -> Tensor:
+        return self.parts(x, [wanted[0]], [wanted[1]])
+
+    def parts(self, x: Tensor, rows: Stretches, columns: Stretches) -> Tensor:
+        """`Denoiser.parts`: no block works further around what is wanted than those after it see."""
+        joined = self._joined(x, rows, columns)
+        return last_layer(self.tail[-1], in_sequence(self.tail[:-1], joined), put_together(x, rows, columns))  # type: ignore[arg-type]
+
+    def _joined(self, x: Tensor, rows: Stretches, columns: Stretches) -> Tensor:
+        """What the branches see there, (B, F·branches, rows, columns)."""
+        # The head anew for each branch, which costs next to nothing: kept, it would be one of five maps at the peak of memory.
+        again = can_fuse(x)
+        features, before = (x, self.head) if again else (in_sequence(self.head, x), [])
+        return torch.cat(
+            [
+                branch.narrowed(features, Narrowing((x.shape[-2], x.shape[-1]), rows, columns), before)  # type: ignore[arg-type]
+                for name in self.branches
+                if isinstance(branch := self.get_submodule(name), Branch)
+            ],
+            dim=1,
+        )
 
     @torch.no_grad()
     def initialize_he(self) -> None:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unnoise.denoisers.dbsn import Block
 from unnoise.denoisers.fused import can_fuse, can_fuse_on_cpu, convolve, convolve_with, prepared, working_type
 from unnoise.denoisers.parts import is_as_if_large
 from unnoise.polyphase import merge_batch, split_batch
@@ -74,11 +75,11 @@ def _mean(z: Tensor) -> Tensor:
     return z.mean((2, 3)).float().mean()
 
 
-class DilatedBlock(nn.Module):
+class DilatedBlock(Block):
     """D-ConvBlock, (B, F, H, W) → (B, F, H, W): 3×3 convolutions that step by `dilation` and a 1×1 one, added to z."""
 
-    def __init__(self, features: int, dilation: int) -> None:
-        super().__init__()
+    def __init__(self, features: int, dilation: int, grid: int = 1) -> None:
+        super().__init__(sees=2 * dilation, grid=grid)
         self.conv1 = nn.Conv2d(features, features, 3, padding=dilation, dilation=dilation)
         self.conv2 = nn.Conv2d(features, features, 3, padding=dilation, dilation=dilation)
         self.conv3 = nn.Conv2d(features, features, 1)
@@ -104,8 +105,7 @@ class SSBlock(DilatedBlock):
     """
 
     def __init__(self, features: int, dilation: int, gamma: int, attention: Attention) -> None:
-        super().__init__(features, dilation)
-        self.grid = gamma * dilation
+        super().__init__(features, dilation, grid=gamma * dilation)
         self.attention = attention
         self.wqk = nn.Parameter(nn.init.xavier_uniform_(torch.empty(features, features), gain=1.414))
 

@@ -166,21 +166,21 @@ class Chain:
         estimate = self._estimate(view, around, symmetry)
         masks = self._draws(around, symmetry, 1)
         refined = self.settings.refinement(
-            lambda mixed: self.scheme.refine(self.network, mixed, masks),
+            lambda mixed: self.scheme.refine_within(self.network, mixed, within(part, around), masks),
             view.read(*around),
             estimate,
             self.scheme.replacement,
             self._draws(around, symmetry, 2),
         )
-        return refined[..., *within(part, around)].float()
+        return refined.float()
 
     def _estimate(self, view: View, part: Part, symmetry: int) -> Tensor:
         draws = self._draws(part, symmetry, 0)
         if self.is_finite:
             return self.scheme.restore_part(self.network, view, part, self._sees, self.network.multiple, draws).float()
         around = grown(part, self.scheme.reach(self._sees), view.size, self.step)
-        restored = self.scheme.restore(self.network, view.read(*around), self._draws(around, symmetry, 0))
-        return restored[..., *within(part, around)].float()
+        draws = self._draws(around, symmetry, 0)
+        return self.scheme.restore_within(self.network, view.read(*around), within(part, around), draws).float()
 
     def _draws(self, part: Part, symmetry: int, use: int) -> PlacedDraws:
         """Of a stream for each seed, each symmetry of the ensemble, and each of three uses."""

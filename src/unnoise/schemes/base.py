@@ -149,8 +149,21 @@ class Scheme(BaseModel, ABC):
         """
         around = grown(part, self.reach(sees), view.size, self.phase * multiple)
         draws = PlacedDraws(draws.seed, around[0].start, around[1].start)
-        return self.restore(network, view.read(*around), draws)[..., *within(part, around)]
+        return self.restore_within(network, view.read(*around), within(part, around), draws)
+
+    def restore_within(self, network: Network, noisy: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+        """`restore`, cropped to the rows and columns `wanted`; schemes that can spare the network the rest do."""
+        return self.restore(network, noisy, generator)[..., *wanted]
 
     @abstractmethod
     def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
         """One pass at full resolution, without down-sampling, of the kind that R³ repeats."""
+
+    def refine_within(self, network: Network, mixed: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+        """`refine`, cropped to the rows and columns `wanted`; schemes that can spare the network the rest do."""
+        return self.refine(network, mixed, generator)[..., *wanted]
+
+
+def part_of(network: Network, x: Tensor, wanted: Part) -> Tensor:
+    """network(x) at the rows and columns `wanted`, which a `Denoiser` may work out with less."""
+    return network.part(x, wanted) if isinstance(network, Denoiser) else network(x)[..., *wanted]

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor
 
+from unnoise.views import Part
+
 
 def within_reflection(run: Callable[[Tensor], Tensor], x: Tensor, border: int) -> Tensor:
     """Reflect-pad (B, C, H, W) by `border` pixels, as far as the image allows, call `run`, and crop its (…, H', W') to (…, H, W).
@@ -14,8 +16,15 @@ def within_reflection(run: Callable[[Tensor], Tensor], x: Tensor, border: int) -
     Near the edge of the picture a blind network is no longer blind: the reflection shows a pixel to itself.
     """
     height, width = x.shape[-2:]
-    rows, columns = min(border, height - 1), min(border, width - 1)
-    if not rows and not columns:
-        return run(x)
-    padded = F.pad(x, (columns, columns, rows, rows), mode="reflect")
-    return run(padded)[..., rows : rows + height, columns : columns + width]
+    return part_within_reflection(lambda x, wanted: run(x)[..., *wanted], x, border, (slice(0, height), slice(0, width)))
+
+
+def part_within_reflection(run: Callable[[Tensor, Part], Tensor], x: Tensor, border: int, wanted: Part) -> Tensor:
+    """`within_reflection`, cropped to the rows and columns `wanted` of x; `run` gets the place that is wanted of the padded image."""
+    height, width = x.shape[-2:]
+    by = min(border, height - 1), min(border, width - 1)
+    if not any(by):
+        return run(x, wanted)
+    padded = F.pad(x, (by[1], by[1], by[0], by[0]), mode="reflect")
+    rows, columns = (slice(place.start + more, place.stop + more) for place, more in zip(wanted, by, strict=True))
+    return run(padded, (rows, columns))

@@ -16,12 +16,12 @@ from pydantic import PrivateAttr, field_validator, model_validator
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.draws import PlacedDraws, Source
+from unnoise.draws import Source
 from unnoise.errors import UsageError
-from unnoise.schemes.base import Load, Network, Scheme
+from unnoise.schemes.base import Load, Network, Scheme, part_of
 from unnoise.schemes.simulation import Simulation
 from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
-from unnoise.views import Part, View, grown, within
+from unnoise.views import Part
 
 Values = tuple[float, float]
 
@@ -126,15 +126,15 @@ class Distillation(Scheme):
     def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
         return network(noisy)
 
-    def restore_part(self, network: Network, view: View, part: Part, sees: int, multiple: int, draws: PlacedDraws) -> Tensor:
-        if not isinstance(network, Denoiser):
-            return super().restore_part(network, view, part, sees, multiple, draws)
-        around = grown(part, sees, view.size, multiple)
-        return network.part(view.read(*around), within(part, around))
+    def restore_within(self, network: Network, noisy: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+        return part_of(network, noisy, wanted)
 
     def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
         """The same call. The papers use no R³ on students, which are not blind and have little to gain from it."""
         return network(mixed)
+
+    def refine_within(self, network: Network, mixed: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+        return part_of(network, mixed, wanted)
 
     def _bound(self) -> Teachers:
         if self._teachers is None:

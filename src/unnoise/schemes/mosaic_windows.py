@@ -31,12 +31,12 @@ class Window:
 
 
 def restore_window(
-    network: Callable[[Tensor], Tensor], view: View, part: Part, stride: int, border: int, reach: int, multiple: int
+    network: Callable[[Tensor, Part], Tensor], view: View, part: Part, stride: int, border: int, reach: int, multiple: int
 ) -> Tensor:
     """`merge_mosaic(network(split_mosaic(picture, stride, border)))[part]`, for a network that sees no farther than `reach`.
 
     Args:
-        network: (B, C, h, w) → the same shape.
+        network: gives its result for (B, C, h, w) at a place of it, (B, C, rows, columns).
         view: of the picture, (B, C, H, W).
         part: begins at multiples of `stride`, and ends there or at the picture's edge.
         multiple: the windows begin and end at multiples of it, or at the mosaic's edge, because the network pools.
@@ -54,8 +54,8 @@ def restore_window(
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
             window = block.index_select(-2, row.places).index_select(-1, column.places)
-            restored = network(window.contiguous(memory_format=torch.channels_last))
-            merged[..., i::stride, j::stride] = restored[..., row.core, column.core]
+            shown = window.contiguous(memory_format=torch.channels_last)
+            merged[..., i::stride, j::stride] = network(shown, (row.core, column.core))
     return merged[..., :height, :width]
 
 
@@ -64,17 +64,22 @@ def _windows(length: int, first: int, last: int, stride: int, border: int, reach
     inner = -(-length // stride)
     outer = inner + 2 * border
     windows = []
-    for component in range(stride):
-        begin = component * outer + border + first
-        end = begin + last - first
-        start = max(0, begin - reach) // multiple * multiple
-        stop = min(stride * outer, -(-(end + reach) // multiple) * multiple)
+    for share in shares(length, first, last, stride, border):
+        start = max(0, share.start - reach) // multiple * multiple
+        stop = min(stride * outer, -(-(share.stop + reach) // multiple) * multiple)
         places = torch.arange(start, stop)
         neighbour, offset = places // outer, places % outer - border
         pixels = offset * stride + neighbour
         pixels[(offset < 0) | (offset >= inner) | (pixels >= length)] = -1
-        windows.append(Window(pixels, slice(begin - start, end - start)))
+        windows.append(Window(pixels, slice(share.start - start, share.stop - start)))
     return windows
+
+
+def shares(length: int, first: int, last: int, stride: int, border: int) -> list[slice]:
+    """Where in a mosaic the places `first` to `last` of each component lie, along an axis of `length` pixels."""
+    outer = -(-length // stride) + 2 * border
+    starts = [component * outer + border for component in range(stride)]
+    return [slice(start + first, start + last) for start in starts]
 
 
 def _read(view: View, rows: list[Window], columns: list[Window]) -> tuple[Tensor, list[Window], list[Window]]:

@@ -13,13 +13,12 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from unnoise.denoisers.base import Denoiser
 from unnoise.draws import PlacedDraws, Source
 from unnoise.errors import UsageError
 from unnoise.masks import checkerboard_masks, complementary_masks
 from unnoise.polyphase import merge_batch, split_batch
-from unnoise.schemes.base import Network, Scheme
-from unnoise.views import Part, View, grown, within
+from unnoise.schemes.base import Network, Scheme, part_of
+from unnoise.views import Part, grown, within
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
@@ -88,18 +87,13 @@ class MultiMask(Scheme):
         restored = self._components(network, noisy, given_or_fresh(generator), None)
         return merge_batch(restored, self.infer_stride, size=(noisy.shape[-2], noisy.shape[-1]))
 
-    def restore_part(self, network: Network, view: View, part: Part, sees: int, multiple: int, draws: PlacedDraws) -> Tensor:
-        """By the part's share of each component, where the network spares the rest."""
-        if not (isinstance(network, Denoiser) and network.spares_halo):
-            return super().restore_part(network, view, part, sees, multiple, draws)
+    def restore_within(self, network: Network, noisy: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+        """By the part's share of each component."""
         stride = self.infer_stride
-        around = grown(part, self.reach(sees), view.size, stride * multiple)
-        core = within(part, around)
-        rows, columns = (slice(stretch.start // stride, -(-stretch.stop // stride)) for stretch in core)
-        draws = PlacedDraws(draws.seed, around[0].start, around[1].start)
-        restored = merge_batch(self._components(network, view.read(*around), draws, (rows, columns)), stride)
-        top, left = core[0].start - rows.start * stride, core[1].start - columns.start * stride
-        return restored[..., top : top + core[0].stop - core[0].start, left : left + core[1].stop - core[1].start]
+        around = grown(wanted, 0, (noisy.shape[-2], noisy.shape[-1]), stride)
+        rows, columns = (slice(stretch.start // stride, -(-stretch.stop // stride)) for stretch in around)
+        components = self._components(network, noisy, given_or_fresh(generator), (rows, columns))
+        return merge_batch(components, stride)[..., *within(wanted, around)]
 
     def _components(self, network: Network, noisy: Tensor, generator: Source, wanted: Part | None) -> Tensor:
         """The restored components of (B, C, H, W), or the part `wanted` of each, (B·s², C, h, w)."""
@@ -113,6 +107,9 @@ class MultiMask(Scheme):
         """The masks and their branches at full resolution, without PD; one partition, as R³ averages over its draws anyway."""
         return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)))
 
+    def refine_within(self, network: Network, mixed: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+        return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)), wanted)
+
     def _masks(self, images: Tensor, generator: Source) -> Tensor:
         """For (N, C, h, w): (k, N, 1, h, w), True where kept."""
         count, _, height, width = images.shape
@@ -125,7 +122,7 @@ def predict_hidden(network: Network, images: Tensor, masks: Tensor, wanted: Part
     """Show the network `images` once through each mask, and take of each result the pixels that were hidden (Eq. 7).
 
     Args:
-        network: not shown a hidden pixel in any way but by a zero in its place; with `wanted` a `Denoiser`.
+        network: not shown a hidden pixel in any way but by a zero in its place.
         images: (N, C, H, W).
         masks: (k, N, 1, H, W), True where kept. A pixel that several of them hide comes out as the mean of what it was predicted to
             be; one that none hides, as zero.
@@ -136,8 +133,7 @@ def predict_hidden(network: Network, images: Tensor, masks: Tensor, wanted: Part
     """
     see, place = network, EVERYWHERE
     if wanted is not None:
-        assert isinstance(network, Denoiser)
-        see, place = partial(network.part, wanted=wanted), (..., *wanted)
+        see, place = partial(part_of, network, wanted=wanted), (..., *wanted)
     few = max(1, at_once(images.device) // (images.shape[-2] * images.shape[-1]))
     groups = zip(torch.split(images, few), torch.split(masks, few, dim=1), strict=True)
     return torch.cat([_through_masks(see, some, theirs, place) for some, theirs in groups])

@@ -8,6 +8,7 @@ stride 5 loses to aliasing.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
@@ -15,11 +16,12 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from unnoise.denoisers.base import Denoiser
 from unnoise.draws import PlacedDraws, Source
 from unnoise.polyphase import merge_mosaic, split_mosaic
-from unnoise.schemes.base import Network, Scheme
-from unnoise.schemes.borders import within_reflection
-from unnoise.schemes.mosaic_windows import restore_window
+from unnoise.schemes.base import Network, Scheme, part_of
+from unnoise.schemes.borders import part_within_reflection, within_reflection
+from unnoise.schemes.mosaic_windows import restore_window, shares
 from unnoise.views import Part, View, grown, within
 
 Stride = Annotated[int, Field(ge=1, le=16)]
@@ -61,12 +63,31 @@ class PDBlindSpot(Scheme):
         if self.infer_stride == 1 or grown(part, self.reach(sees), view.size) == (slice(0, height), slice(0, width)):
             return super().restore_part(network, view, part, sees, multiple, draws)
         around = grown(part, 0, view.size, self.infer_stride)
-        restored = restore_window(network, view, around, self.infer_stride, self.border, sees, multiple)
+        see = partial(part_of, network)
+        restored = restore_window(see, view, around, self.infer_stride, self.border, sees, multiple)
         return restored[..., *within(part, around)]
+
+    def restore_within(self, network: Network, noisy: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+        """By the part's share of each component of the mosaic."""
+        size, stride = (noisy.shape[-2], noisy.shape[-1]), self.infer_stride
+        if stride == 1:
+            return part_of(network, noisy, wanted)
+        if not isinstance(network, Denoiser):
+            return super().restore_within(network, noisy, wanted, generator)
+        around = grown(wanted, 0, size, stride)
+        rows, columns = (
+            shares(length, stretch.start // stride, -(-stretch.stop // stride), stride, self.border)
+            for length, stretch in zip(size, around, strict=True)
+        )
+        restored = network.parts(split_mosaic(noisy, stride, self.border), rows, columns)
+        return merge_mosaic(restored, stride)[..., *within(wanted, around)]
 
     def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
         """Reflect-pad by `border` as far as the image allows, run the network, crop."""
         return within_reflection(network, mixed, self.border)
+
+    def refine_within(self, network: Network, mixed: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+        return part_within_reflection(partial(part_of, network), mixed, self.border, wanted)
 
     def _pass(self, network: Network, noisy: Tensor, stride: int) -> Tensor:
         mosaic = split_mosaic(noisy, stride, self.border if stride > 1 else 0)

@@ -19,11 +19,11 @@ from torch import Tensor
 from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tunable import TunableDenoiser
-from unnoise.draws import PlacedDraws, Source
+from unnoise.draws import Source
 from unnoise.errors import UsageError
 from unnoise.schemes.base import Network, Scheme
-from unnoise.schemes.borders import within_reflection
-from unnoise.views import Part, View, grown, within
+from unnoise.schemes.borders import part_within_reflection, within_reflection
+from unnoise.views import Part
 
 Hole = Annotated[int, Field(ge=0, le=63)]
 BlindHole = Annotated[int, Field(ge=1, le=63)]
@@ -79,9 +79,23 @@ class LargeHole(Scheme):
     def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
         return self._pass(network, mixed, self.refine_hole)
 
+    def refine_within(self, network: Network, mixed: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+        return self._part(network, mixed, self.refine_hole, wanted)
+
     def _pass(self, network: Network, noisy: Tensor, hole: int) -> Tensor:
         tunable = cast(TunableNetwork, network)
         return within_reflection(lambda x: tunable(x, blind_spot=hole), noisy, self.pad)
+
+    def _part(self, network: Network, noisy: Tensor, hole: int, wanted: Part) -> Tensor:
+        """`_pass` at the rows and columns `wanted`, which networks of our own work out with less."""
+
+        def run(x: Tensor, place: Part) -> Tensor:
+            if isinstance(network, TunableDenoiser):
+                result: Tensor = network(x, blind_spot=hole, wanted=place)
+                return result
+            return cast(TunableNetwork, network)(x, blind_spot=hole)[..., *place]
+
+        return part_within_reflection(run, noisy, self.pad, wanted)
 
 
 class TunableBlindSpot(LargeHole):
@@ -98,10 +112,5 @@ class TunableBlindSpot(LargeHole):
     def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
         return self._pass(network, noisy, self.infer_hole)
 
-    def restore_part(self, network: Network, view: View, part: Part, sees: int, multiple: int, draws: PlacedDraws) -> Tensor:
-        """By the part of the network's result alone, where the network can give it and the picture gets no border."""
-        if self.pad or not isinstance(network, TunableDenoiser):
-            return super().restore_part(network, view, part, sees, multiple, draws)
-        around = grown(part, self.reach(sees), view.size, multiple)
-        result: Tensor = network(view.read(*around), blind_spot=self.infer_hole, wanted=within(part, around))
-        return result
+    def restore_within(self, network: Network, noisy: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+        return self._part(network, noisy, self.infer_hole, wanted)
