@@ -13,7 +13,7 @@ from torch import Tensor
 
 from speed_machine import seconds
 from speed_methods import METHODS
-from unnoise.denoisers.fused import weights_kept
+from unnoise.denoisers.prepared import weights_kept
 from unnoise.inference.apply import restore
 from unnoise.inference.chain import Chain, Settings
 from unnoise.inference.memory import give_back, resident, reused

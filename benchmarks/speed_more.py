@@ -16,7 +16,7 @@ import torch
 from speed_machine import seconds
 from speed_methods import METHODS
 from unnoise import images
-from unnoise.denoisers.fused import weights_kept
+from unnoise.denoisers.prepared import weights_kept
 from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.inference.precision import choose_precision
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from reference import needs_int8
 from unnoise.denoisers import bytewise as bytewise_module
-from unnoise.denoisers import fused
+from unnoise.denoisers import prepared
 from unnoise.denoisers.bytewise import (
     DOWN,
     UP,
@@ -27,7 +27,7 @@ from unnoise.denoisers.bytewise import (
     is_bytewise,
     whole_steps,
 )
-from unnoise.denoisers.fused import weights_kept
+from unnoise.denoisers.prepared import weights_kept
 
 pytestmark = needs_int8
 
@@ -140,6 +140,6 @@ def test_the_library_s_orders_of_many_shapes_are_not_all_kept() -> None:
     with weights_kept(network):
         for side in range(1, 20):
             convolve_counted(layer, SLOPE, weights, _bytes(1, 3, side, side), torch.ones(4))
-        (*_, forms) = fused.kept(layer, "bytes", lambda: None)  # type: ignore[misc]
+        (*_, forms) = prepared.kept(layer, "bytes", lambda: None)  # type: ignore[misc]
     assert len(asked) == 1
     assert len(forms) == bytewise_module.FORMS

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-import gc
-import weakref
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 from reference import relative_error
 from unnoise import denoisers, kernels
@@ -20,6 +15,7 @@ from unnoise.denoisers import fused, turns
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.fused import convolve, convolve_exactly
 from unnoise.denoisers.layers import last_layer
+from unnoise.denoisers.prepared import weights_kept
 
 ROUNDING = 5e-4
 """DeamNet's sixty layers in a row, with weights as lively as these, make 1e-4 of rounding; an error of ours would be near 1."""
@@ -66,7 +62,7 @@ def test_every_network_is_the_same_fused(name: str, size: tuple[int, int]) -> No
     assert slow.std() > 0
     with torch.no_grad():
         assert relative_error(network(x), slow) < ROUNDING
-        with fused.weights_kept():
+        with weights_kept():
             for _ in range(2):
                 assert relative_error(network(x.contiguous(memory_format=torch.channels_last)), slow) < ROUNDING
 
@@ -86,7 +82,7 @@ def test_every_network_is_the_same_by_our_gpu_kernels(name: str) -> None:
     size = (8, 8) if name == "restormer" else (9, 18)  # the interpreter takes its time
     x = torch.rand(1, 3, *size) * network.value_range[1]
     slow = network(x).detach()
-    with torch.no_grad(), fused.weights_kept(network):
+    with torch.no_grad(), weights_kept(network):
         assert relative_error(network(x), slow) < ROUNDING
         assert relative_error(network(x.contiguous(memory_format=torch.channels_last)), slow) < ROUNDING
 
@@ -143,94 +139,26 @@ def test_convolution_with_sum(kernel: int) -> None:
     assert torch.equal(plus, before)
 
 
-@given(size=st.tuples(st.integers(1, 6), st.integers(1, 6)), form=st.sampled_from(["zeros", "replicate", "upward"]))
-def test_doubling_is_taken_into_the_kernel(size: tuple[int, int], form: str) -> None:
-    layer = nn.Conv2d(5, 4, 3, padding=1, padding_mode="replicate" if form == "replicate" else "zeros")
-    x, skip = (torch.randn(2, 3, *size, requires_grad=True), torch.randn(2, 2, 2 * size[0], 2 * size[1], requires_grad=True))
-    joined = torch.cat([F.interpolate(x, scale_factor=2.0), skip], dim=1)
-    upward = form == "upward"
-    expected = F.conv2d(F.pad(joined, (1, 1, 2, 0)), layer.weight, layer.bias) if upward else layer(joined)
-    with torch.no_grad():
-        torch.testing.assert_close(
-            fused.convolve_doubled(layer, x, skip, upward=upward), expected.detach(), atol=1e-5, rtol=1e-4
-        )
-    mine, slope = fused.convolve_doubled(layer, x, skip, upward=upward), torch.randn_like(expected)
-    torch.testing.assert_close(mine, expected, atol=1e-5, rtol=1e-4)
-    entering = [layer.weight, layer.bias, x, skip]
-    for gradient, right in zip(*(torch.autograd.grad((y * slope).sum(), entering) for y in (mine, expected)), strict=True):
-        torch.testing.assert_close(gradient, right, atol=1e-4, rtol=1e-4)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_what_is_our_own_takes_the_sum(kernel: int, dtype: torch.dtype) -> None:
+    layer = nn.Conv2d(8, 6, kernel, padding=kernel // 2)
+    x, plus = torch.randn(2, 8, 7, 6), torch.randn(2, 6, 7, 6).to(dtype).contiguous(memory_format=torch.channels_last)
+    with torch.no_grad(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        before = plus.clone()
+        expected = fused.convolve(layer, x, plus=plus)
+        assert torch.equal(plus, before)
+        result = fused.convolve(layer, x, plus=plus, own=True)
+        assert result.data_ptr() == plus.data_ptr()
+        assert relative_error(result.float(), expected.float()) < (1e-5 if dtype == torch.float32 else 1e-2)
+        cut = torch.randn(2, 6, 9, 9)[..., 1:8, 1:7]  # no rows of memory
+        assert relative_error(fused.convolve(layer, x, plus=cut, own=True).float(), layer(x).float() + cut) < 1e-2
 
 
 def test_joined_inputs_need_no_joining() -> None:
     layer, one, other = nn.Conv2d(5, 4, 1), torch.randn(2, 3, 7, 6), torch.randn(2, 2, 7, 6)
     with torch.no_grad():
         torch.testing.assert_close(fused.convolve_joined(layer, one, other), layer(torch.cat([one, other], dim=1)))
-
-
-def test_weights_are_kept_for_a_while_alone() -> None:
-    layer, x = nn.Conv2d(2, 2, 1), torch.randn(1, 2, 3, 3)
-
-    def result() -> Tensor:
-        with torch.no_grad():
-            return fused.convolve(layer, x)
-
-    with fused.weights_kept():
-        first = result()
-    with torch.no_grad():
-        layer.weight.zero_()
-    assert not torch.equal(result(), first)
-    with fused.weights_kept():
-        assert not torch.equal(result(), first)
-
-
-def test_a_network_keeps_its_weights_until_they_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)).eval()
-    made = []
-    true = fused.weights_of
-    monkeypatch.setattr(fused, "weights_of", lambda layer: made.append(layer) or true(layer))
-    x = torch.randn(1, 2, 3, 3)
-
-    def result() -> Tensor:
-        network.to(memory_format=torch.channels_last)  # as `inference` does for each picture
-        with torch.inference_mode(), fused.weights_kept(network):
-            return fused.convolve(network[0], x)
-
-    first = result()
-    assert torch.equal(result(), first)
-    assert len(made) == 1
-    copied = copy.deepcopy(network)
-    changes = [
-        lambda: network.load_state_dict({key: 2 * value for key, value in network.state_dict().items()}),
-        lambda: network[0].weight.detach().zero_(),
-        lambda: setattr(network[0], "weight", nn.Parameter(torch.ones(2, 2, 1, 1))),
-        lambda: network[1].running_var.add_(1),
-    ]
-    for count, change in enumerate(changes, start=2):
-        with torch.no_grad():
-            change()
-        expected = network[0](x).detach()
-        torch.testing.assert_close(result(), expected)
-        assert len(made) == count
-    with torch.inference_mode(), fused.weights_kept(copied):
-        assert torch.equal(fused.convolve(copied[0], x), first)
-
-
-def test_a_network_that_is_gone_leaves_no_weights_behind() -> None:
-    network = nn.Conv2d(2, 2, 1)
-    with torch.inference_mode(), fused.weights_kept(network):
-        fused.convolve(network, torch.randn(1, 2, 3, 3))
-    weight = weakref.ref(network.weight)
-    del network
-    gc.collect()
-    assert weight() is None
-
-
-def test_packed_weights_serve_pictures_of_any_size() -> None:
-    layer = nn.Conv2d(32, 32, 3, padding=1)
-    with torch.inference_mode(), fused.weights_kept(layer):
-        for side in (4, 64, 5, 33):
-            x = torch.randn(1, 32, side, side)
-            torch.testing.assert_close(fused.convolve(layer, x), layer(x), atol=1e-5, rtol=1e-4)
 
 
 def test_gradients_go_through_the_layers_themselves() -> None:
@@ -253,19 +181,3 @@ def test_the_first_layer_does_not_round_the_picture() -> None:
         exact = layer(picture)
         assert torch.allclose(convolve_exactly(layer, picture), exact, atol=1e-6)
     assert (exactly - exact).square().mean() < 0.9 * (rounded - exact).square().mean()
-
-
-def test_each_shape_has_its_own_order_of_the_weights_and_few_are_kept() -> None:
-    """One that was found for another shape is put right at each call, in a hundred times the time of the convolution."""
-    layer = nn.Conv2d(16, 32, 3, padding=1)
-    shapes = [(1, 8, 8), (2, 8, 8), (1, 16, 8), (4, 32, 16), (1, 9, 5), (8, 8, 8)]
-    with torch.no_grad(), fused.weights_kept(layer):
-        for batch, height, width in [*shapes, *reversed(shapes)]:
-            x = torch.randn(batch, 16, height, width)
-            assert relative_error(convolve(layer, x), layer(x)) < 1e-5
-        kept = fused._kept.get()
-        assert kept is not None
-        (_, forms), *others = kept.packed.values()
-        assert not others
-        assert len(forms) == fused.FORMS
-        assert list(forms)[-1] == (1, 16, 8, 8)

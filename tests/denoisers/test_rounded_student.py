@@ -12,7 +12,7 @@ from reference import needs_int8
 from unnoise import denoisers
 from unnoise.denoisers import parts
 from unnoise.denoisers.bytewise import bytewise
-from unnoise.denoisers.fused import weights_kept
+from unnoise.denoisers.prepared import weights_kept
 from unnoise.denoisers.rounded import RoundedConvolution
 from unnoise.denoisers.rounded_student import RoundedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent

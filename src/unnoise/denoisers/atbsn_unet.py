@@ -13,19 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.fused import (
-    can_double,
-    can_fuse,
-    convolve,
-    convolve_doubled,
-    convolve_exactly,
-    convolve_with,
-    prepared,
-    weights_of,
-    working_type,
-)
+from unnoise.denoisers.doubling import can_double, convolve_doubled
+from unnoise.denoisers.fused import can_fuse, convolve, convolve_exactly, convolve_with, weights_of, working_type
 from unnoise.denoisers.layers import halved, last_layer
 from unnoise.denoisers.parts import LEVELS, decoded, deepest_path, encoded, everywhere, pooled_first, read, strips
+from unnoise.denoisers.prepared import prepared
 from unnoise.denoisers.reach import Layer, window
 from unnoise.denoisers.turns import move
 from unnoise.views import Part, within

@@ -42,7 +42,8 @@ class CentreMaskedConv2d(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """One of the layers that a branch repeats, (B, F, H, W) → (B, F, H, W).
+    """One of the layers that a branch repeats, (B, F, H, W) → (B, F, H, W). It is added to its input: in the input's own memory, where
+    a call says `own=True`.
 
     Attributes:
         sees: how many pixels away its convolutions look, in rows or columns.
@@ -65,8 +66,11 @@ class ResidualModule(Block):
             nn.Conv2d(features, features, 1),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return convolve(self.body[2], convolve(self.body[0], x, "relu"), plus=x)  # type: ignore[arg-type]
+    def forward(self, x: Tensor, *, own: bool = False) -> Tensor:
+        first, _, second = self.body
+        assert isinstance(first, nn.Conv2d)
+        assert isinstance(second, nn.Conv2d)
+        return convolve(second, convolve(first, x, "relu"), plus=x, own=own)
 
 
 class Branch(nn.Module):
@@ -96,7 +100,7 @@ class Branch(nn.Module):
         x = in_sequence([*before, *start], x)
         to_come = sum(block.sees for block in blocks)
         for block in blocks:
-            x = block(narrowing.to(x, to_come, block.grid))
+            x = block(narrowing.to(x, to_come, block.grid), own=True)
             to_come -= block.sees
         return in_sequence(list(self.body)[len(start) + len(blocks) :], narrowing.to(x, 0))
 

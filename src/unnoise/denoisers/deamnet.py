@@ -14,21 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import (
-    Activation,
-    Weights,
-    can_double,
-    can_fuse,
-    convolve,
-    convolve_doubled,
-    convolve_joined,
-    convolve_with,
-    in_sequence,
-    prepared,
-    working_type,
-)
+from unnoise.denoisers.doubling import can_double, convolve_doubled
+from unnoise.denoisers.fused import Activation, can_fuse, convolve, convolve_joined, convolve_with, in_sequence, working_type
 from unnoise.denoisers.layers import last_layer
 from unnoise.denoisers.padding import pad_to_multiple_reflect
+from unnoise.denoisers.prepared import Weights, prepared
 from unnoise.denoisers.reach import doubling, reach_through, window
 
 _LEVELS = 4
@@ -146,7 +136,7 @@ def _joined(cat: nn.Conv2d, first: nn.Conv2d, skip: Tensor, below: Tensor) -> Te
     dtype = working_type(skip)
     of_skip = convolve_with(skip, *prepared(cat, "of skip", dtype, make), padding=first.padding)
     weight, _ = prepared(cat, "other", dtype, lambda: (cat.weight[:, features:], None))
-    return convolve_with(below, weight, None, plus=of_skip)
+    return convolve_with(below, weight, None, plus=of_skip, own=True)
 
 
 class SkipAttention(nn.Module):

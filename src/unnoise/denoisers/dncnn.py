@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import Weights, can_fuse, convolve, convolve_with, prepared, working_type
+from unnoise.denoisers.fused import can_fuse, convolve, convolve_with, working_type
 from unnoise.denoisers.layers import last_layer
+from unnoise.denoisers.prepared import Weights, prepared
 
 
 class DnCNN(Denoiser):

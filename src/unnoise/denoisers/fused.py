@@ -7,13 +7,8 @@ caller folds into the weights is exact up to rounding. Measured in `docs/results
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from itertools import chain
-from typing import Any, Literal, TypeVar
-from weakref import WeakKeyDictionary
+from collections.abc import Iterable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -21,86 +16,10 @@ from torch import Tensor, nn
 
 from unnoise import kernels
 from unnoise.denoisers import pointwise
+from unnoise.denoisers.pointwise import are_rows
+from unnoise.denoisers.prepared import Weights, packed, prepared
 
-T = TypeVar("T")
 Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid"]
-Weights = tuple[Tensor, Tensor | None]
-"""A kernel (C', C / groups, k, k) and a bias (C')."""
-
-FORMS = 4
-"""Orders in memory that are kept of one kernel, the latest ones."""
-
-
-@dataclass
-class _Kept:
-    """Weights as they were prepared, and the tensors of the network that they were made from."""
-
-    sources: list[_Source] = field(default_factory=list)
-    weights: WeakKeyDictionary[nn.Module, dict[Hashable, Any]] = field(default_factory=WeakKeyDictionary)
-    packed: dict[int, tuple[Tensor, dict[tuple[int, ...], Tensor]]] = field(default_factory=dict)
-    """By the identity of a kernel in `weights`: the kernel, and its packed forms by the shape of what it is applied to."""
-
-
-_Source = tuple[Tensor, int, int]
-"""A parameter or buffer, how often it has been changed in place, and where its values lie."""
-
-_kept: ContextVar[_Kept | None] = ContextVar("_kept", default=None)
-_of_networks: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
-
-
-@contextmanager
-def weights_kept(network: nn.Module | None = None) -> Iterator[None]:
-    """Prepare each layer's weights once while this lasts; none may change meanwhile.
-
-    Args:
-        network: what is prepared for its layers is kept on until it is gone or its weights change, so that a second picture finds
-            it there. Changes that go past torch's count of them, as through `tensor.data`, are not seen.
-    """
-    token = _kept.set(_Kept() if network is None else _kept_of(network))
-    try:
-        yield
-    finally:
-        _kept.reset(token)
-
-
-def _kept_of(network: nn.Module) -> _Kept:
-    tensors = list(chain(network.parameters(), network.buffers()))
-    if any(tensor.is_inference() for tensor in tensors):
-        return _Kept()  # torch does not count their changes
-    sources = [(tensor, tensor._version, tensor.data_ptr()) for tensor in tensors]
-    known = _of_networks.get(network)
-    if known is None or not _are_the_same(known.sources, sources):
-        known = _of_networks[network] = _Kept(sources)
-    return known
-
-
-def _are_the_same(some: list[_Source], others: list[_Source]) -> bool:
-    return len(some) == len(others) and all(a[0] is b[0] and a[1:] == b[1:] for a, b in zip(some, others, strict=True))
-
-
-def prepared(owner: nn.Module, name: str, dtype: torch.dtype, make: Callable[[], Weights]) -> Weights:
-    """The weights that `make` makes for `owner` under `name`, in `dtype` and channels last; the bias in float32 at least."""
-
-    def ready() -> Weights:
-        weight, bias = make()
-        weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
-        if (lasting := _kept.get()) is not None:
-            lasting.packed[id(weight)] = weight, {}
-        return weight, bias
-
-    return kept(owner, (name, dtype), ready)
-
-
-def kept(owner: nn.Module, key: Hashable, make: Callable[[], T]) -> T:
-    """What `make` makes of the weights of `owner`: once for each `key` while `weights_kept` lasts, else anew."""
-    lasting = _kept.get()
-    if lasting is None:
-        return make()
-    made: dict[Hashable, Any] = lasting.weights.setdefault(owner, {})
-    if key not in made:
-        made[key] = make()
-    result: T = made[key]
-    return result
 
 
 def working_type(x: Tensor) -> torch.dtype:
@@ -130,7 +49,13 @@ def can_fuse_on_cpu(x: Tensor) -> bool:
 
 
 def convolve(
-    layer: nn.Conv2d, x: Tensor, activation: Activation = "none", *, slope: float = 0.0, plus: Tensor | None = None
+    layer: nn.Conv2d,
+    x: Tensor,
+    activation: Activation = "none",
+    *,
+    slope: float = 0.0,
+    plus: Tensor | None = None,
+    own: bool = False,
 ) -> Tensor:
     """activation(layer(x)) or layer(x) + plus, (B, C, H, W) → (B, C', H', W'), in one pass where `can_fuse`.
 
@@ -140,6 +65,7 @@ def convolve(
         activation: not together with `plus`.
         slope: of the leaky ReLU.
         plus: of the result's shape.
+        own: nobody else wants `plus` any more: the result may take its memory.
     """
     if not can_fuse(x):
         y = pointwise.apply(layer, x)
@@ -149,7 +75,7 @@ def convolve(
         x, padding = F.pad(x, layer._reversed_padding_repeated_twice, mode=layer.padding_mode), (0, 0)
     weight, bias = prepared(layer, "", working_type(x), lambda: weights_of(layer))
     return convolve_with(
-        x, weight, bias, activation, slope=slope, plus=plus,
+        x, weight, bias, activation, slope=slope, plus=plus, own=own,
         padding=padding, stride=layer.stride, dilation=layer.dilation, groups=layer.groups,
     )  # fmt: skip
 
@@ -179,76 +105,7 @@ def convolve_joined(layer: nn.Conv2d, one: Tensor, other: Tensor) -> Tensor:
     weight, bias = prepared(layer, "one", dtype, lambda: (layer.weight[:, :cut], layer.bias))
     first = convolve_with(one, weight, bias)
     weight, _ = prepared(layer, "other", dtype, lambda: (layer.weight[:, cut:], None))
-    return convolve_with(other, weight, None, plus=first)
-
-
-def can_double(x: Tensor) -> bool:
-    """Whether `convolve_doubled` is worth its while for x: on a CPU, in training too, not while being exported."""
-    return x.device.type == "cpu" and not torch.compiler.is_compiling() and working_type(x) in (torch.float32, torch.bfloat16)
-
-
-def convolve_doubled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, *, upward: bool = False) -> Tensor:
-    """A 3×3 convolution of x with its sides doubled (nearest neighbour), a skip beside it: (B, C, h, w) → (B, C', 2h, 2w).
-
-    Doubling and kernel together are one transposed convolution with a 4×4 kernel and 16 / 36 of the products, exactly.
-
-    Args:
-        layer: with padding 1, of zeros or replicated.
-        x: what is doubled, for which `can_double`.
-        skip: (B, S, 2h, 2w), which enters the layer after x.
-        upward: the layer's zeros are two rows above the picture and none below, in place of one and one.
-    """
-    cut, replicated = x.shape[1], layer.padding_mode == "replicate"
-    if not can_fuse(x):
-        return double_and_convolve(x, layer.weight, layer.bias, skip, upward=upward, replicated=replicated)
-    dtype = working_type(x)
-    x = _ready(x, dtype)
-    kernel, bias = prepared(layer, "doubled", dtype, lambda: (_doubled(layer.weight[:, :cut]), layer.bias))
-    if replicated:
-        x = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    crop = (3, 3) if replicated else (0 if upward else 1, 1)
-    y = F.conv_transpose2d(x, kernel, None if bias is None else bias.to(dtype), stride=2, padding=crop)
-    if skip is not None:
-        weight, _ = prepared(layer, "skip", dtype, lambda: (layer.weight[:, cut:], None))
-        if replicated:
-            skip = F.pad(skip, (1, 1, 1, 1), mode="replicate")
-        y = convolve_with(skip, weight, None, plus=y, padding=(0, 0) if replicated else (2, 1) if upward else (1, 1))
-    return y[..., :-2, :] if upward else y
-
-
-def double_and_convolve(
-    x: Tensor, weight: Tensor, bias: Tensor | None, skip: Tensor | None, *, upward: bool = False, replicated: bool = False
-) -> Tensor:
-    """`convolve_doubled` of torch's own operations, for gradients too, with zeros and copies where the maps are small.
-
-    Args:
-        x, skip, upward: as there.
-        weight, bias: of the layer.
-        replicated: the layer replicates borders in place of zeros.
-    """
-    cut = x.shape[1]
-    with torch.autocast(x.device.type, enabled=False):  # sums of weights are not to be rounded
-        kernel = _doubled(weight[:, :cut]).contiguous(memory_format=torch.channels_last)
-    if replicated:
-        x = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    elif upward:
-        x = F.pad(x, (0, 0, 1, 0))
-    crop = (3, 3) if replicated else (2 if upward else 1, 1)
-    y = F.conv_transpose2d(x, kernel, bias, stride=2, padding=crop)
-    if skip is None:
-        return y
-    skip = skip.to(y.dtype)
-    if replicated:
-        skip = F.pad(skip, (1, 1, 1, 1), mode="replicate")
-    elif upward:
-        skip = F.pad(skip, (0, 0, 2, 0))
-    return y + F.conv2d(skip, weight[:, cut:], None, padding=(0, 0) if replicated else (0, 1) if upward else (1, 1))
-
-
-def _doubled(weight: Tensor) -> Tensor:
-    """The 4×4 kernel of the transposed convolution, (C', C, 3, 3) → (C, C', 4, 4): the 3×3 one spread over each 2×2 of equal pixels."""
-    spread = weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
-    return torch.einsum("ak,bl,oikl->ioab", spread, spread, weight)
+    return convolve_with(other, weight, None, plus=first, own=True)
 
 
 def weights_of(layer: nn.Conv2d) -> Weights:
@@ -265,6 +122,7 @@ def convolve_with(
     *,
     slope: float = 0.0,
     plus: Tensor | None = None,
+    own: bool = False,
     minus: Tensor | None = None,
     times: Tensor | None = None,
     padding: Iterable[int] | str = (0, 0),
@@ -274,22 +132,26 @@ def convolve_with(
 ) -> Tensor:
     """`convolve` with weights from `prepared`, for x that `can_fuse`; of `activation`, `plus`, `minus` and `times` one at most.
 
-    On a CPU the sum with `minus` is rounded once, that with `plus` twice where the kernel is larger than a pixel; on a GPU each twice.
+    With `own` the result takes the memory of `plus`, on a CPU. There a sum is rounded once, but that with a `plus` that is not our own
+    twice where the kernel is larger than a pixel; on a GPU each twice.
     """
     assert not isinstance(padding, str)
     dtype = weight.dtype
-    x = _ready(x, dtype)
+    x = ready(x, dtype)
     where = list(padding), list(stride), list(dilation), groups
     if kernels.can_run(x):
         from unnoise.kernels.convolution import convolve_and_finish
 
         kind = "plus" if plus is not None else "minus" if minus is not None else "times" if times is not None else "none"
-        added = next((_ready(other, dtype) for other in (plus, minus, times) if other is not None), None)
+        added = next((ready(other, dtype) for other in (plus, minus, times) if other is not None), None)
         return convolve_and_finish(x, weight, bias, activation, slope, added, kind, *where)
-    weight = _packed(x, weight, *where)
+    weight = packed(x, weight, *where)
+    if plus is not None and own and plus.dtype == dtype and are_rows(plus):
+        bias = None if bias is None else bias.to(dtype)
+        return torch.ops.mkldnn._convolution_pointwise_.binary(plus, x, weight, bias, *where, "add", None, None, [], None)
     if plus is not None and weight.shape[-1] > 1:
         # Measured: a sum within a 3×3 convolution costs more than one after it.
-        return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, "none", [], "").add_(_ready(plus, dtype))
+        return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, "none", [], "").add_(ready(plus, dtype))
     if plus is None and minus is None and times is None:
         scalars, algorithm = ([slope] if activation == "leaky_relu" else []), ("none" if activation == "gelu" else "")
         return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, activation, scalars, algorithm)
@@ -297,7 +159,7 @@ def convolve_with(
     assert other is not None
     bias = None if bias is None else bias.to(dtype)  # here torch asks for one type
     return torch.ops.mkldnn._convolution_pointwise.binary(
-        x, _ready(other, dtype), weight, bias, *where, what, None, None, [], None
+        x, ready(other, dtype), weight, bias, *where, what, None, None, [], None
     )
 
 
@@ -328,33 +190,5 @@ def activate(x: Tensor, activation: Activation, slope: float = 0.0) -> Tensor:
     return x.sigmoid() if activation == "sigmoid" else x
 
 
-def _packed(x: Tensor, weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int) -> Tensor:
-    """The weight in the order in which the library wants it for such an x, found once while `weights_kept` lasts.
-
-    Another shape may want another order, and where it gets a wrong one, the library may put it right at each call, in a hundred times
-    the time of the convolution (measured on a processor with AMX).
-    """
-    lasting = _kept.get()
-    if lasting is None or id(weight) not in lasting.packed:
-        return weight
-    _, forms = lasting.packed[id(weight)]
-    shape = list(x.shape)
-    return for_shape(
-        forms,
-        x,
-        lambda: torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, shape),
-    )
-
-
-def for_shape(forms: dict[tuple[int, ...], Tensor], x: Tensor, make: Callable[[], Tensor], most: int = FORMS) -> Tensor:
-    """The form of a kernel that `make` makes for such an x, of which `forms` keeps the latest, `most` at most."""
-    shape = tuple(x.shape)
-    if shape not in forms:
-        while len(forms) >= most:
-            del forms[next(iter(forms))]
-        forms[shape] = make()
-    return forms[shape]
-
-
-def _ready(x: Tensor, dtype: torch.dtype) -> Tensor:
+def ready(x: Tensor, dtype: torch.dtype) -> Tensor:
     return x.to(dtype).contiguous(memory_format=torch.channels_last)

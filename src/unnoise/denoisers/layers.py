@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from unnoise import kernels
-from unnoise.denoisers.fused import Weights, can_fuse, can_fuse_on_cpu, convolve_with, prepared, weights_of, working_type
+from unnoise.denoisers.fused import can_fuse, can_fuse_on_cpu, convolve_with, weights_of, working_type
 from unnoise.denoisers.parts import in_steps
 from unnoise.denoisers.pointwise import are_rows
+from unnoise.denoisers.prepared import Weights, prepared
 
 FEW, MANY = 4, 8
 """At most so many channels leave a last layer whose products are worth a product of matrices, and for each of them so many must enter

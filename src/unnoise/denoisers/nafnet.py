@@ -15,18 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import (
-    Activation,
-    Weights,
-    can_fuse,
-    convolve,
-    convolve_with,
-    prepared,
-    weights_of,
-    working_type,
-)
+from unnoise.denoisers.fused import Activation, can_fuse, convolve, convolve_with, weights_of, working_type
 from unnoise.denoisers.layers import ChannelNorm, image_means, last_layer
 from unnoise.denoisers.pointwise import apply, convolve_pixels
+from unnoise.denoisers.prepared import Weights, prepared
 from unnoise.polyphase import pad_to_multiple
 
 
@@ -52,7 +44,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self._local(x)
         x = _scaled(self.conv3, y * self._attend(y).to(y.dtype), self.beta, plus=x)
-        return _scaled(self.conv5, self._hidden(x), self.gamma, plus=x)
+        return _scaled(self.conv5, self._hidden(x), self.gamma, plus=x, own=True)
 
     def _local(self, x: Tensor) -> Tensor:
         """norm1, conv1, conv2 and the activation."""
@@ -247,15 +239,16 @@ class NAFNetBaseline(NAFNet):
         super().__init__(channels, width, encoder_blocks, middle_blocks, decoder_blocks, depthwise_expansion, hidden_expansion)
 
 
-def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor, plus: Tensor) -> Tensor:
-    """layer(x) · scale + plus, with the scale (1, C, 1, 1) taken into the weights, which are smaller than the image."""
+def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor, plus: Tensor, *, own: bool = False) -> Tensor:
+    """layer(x) · scale + plus, with the scale (1, C, 1, 1) taken into the weights, which are smaller than the image; in the memory of
+    plus, where nobody else wants that any more."""
 
     def make() -> Weights:
         bias = None if layer.bias is None else layer.bias * scale.flatten()
         return layer.weight * scale.view(-1, 1, 1, 1), bias
 
     if can_fuse(x):
-        return convolve_with(x, *prepared(layer, "scaled", working_type(x), make), plus=plus)
+        return convolve_with(x, *prepared(layer, "scaled", working_type(x), make), plus=plus, own=own)
     return plus + convolve_pixels(x, *make())
 
 

@@ -16,10 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import Activation, Weights, can_fuse, convolve, convolve_with, in_sequence, prepared, working_type
+from unnoise.denoisers.fused import Activation, can_fuse, convolve, convolve_with, in_sequence, working_type
 from unnoise.denoisers.layers import ChannelNorm, NormKind, last_layer, mix_channels
 from unnoise.denoisers.padding import pad_to_multiple_reflect
 from unnoise.denoisers.pointwise import are_rows, convolve_depthwise, convolve_pixels, gelu
+from unnoise.denoisers.prepared import Weights, prepared
 
 Half = Literal[0, 1]
 HALVES: tuple[Half, Half] = 0, 1
@@ -160,12 +161,12 @@ class FeedForward(nn.Module):
         self.project_out = nn.Conv2d(hidden, channels, 1, bias=bias)
 
     def forward(self, x: Tensor, norm: ChannelNorm) -> Tensor:
-        """x + feed-forward(norm(x))."""
+        """x + feed-forward(norm(x)), in the memory of x where that can be."""
         if can_fuse(x):
             normal = norm.unscaled(x)
             values = self._part(normal, 1, norm, times=self._part(normal, 0, norm))
             weight, bias = prepared(self.project_out, "", working_type(x), self._leaving)
-            return convolve_with(values, weight, bias, plus=x)
+            return convolve_with(values, weight, bias, plus=x, own=True)
         normal = norm(x)
         if are_rows(x):
             gate, values = (self._trained_part(normal, half) for half in HALVES)

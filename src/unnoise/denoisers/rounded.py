@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.atbsn_unet import SLOPE, Convolution
 from unnoise.denoisers.bytewise import DOWN, UP, convolve_counted, counted, doubled_beside, is_bytewise, whole_steps
-from unnoise.denoisers.fused import can_double, double_and_convolve
+from unnoise.denoisers.doubling import can_double, double_and_convolve
 
 LEAST = 1e-3
 """What the last step stands for to begin with, at least: the first batch may leave a channel without use."""

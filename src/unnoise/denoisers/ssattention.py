@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.dbsn import Block
-from unnoise.denoisers.fused import can_fuse, can_fuse_on_cpu, convolve, convolve_with, prepared, working_type
+from unnoise.denoisers.fused import can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
 from unnoise.denoisers.parts import is_as_if_large
+from unnoise.denoisers.prepared import prepared
 from unnoise.polyphase import merge_batch, split_batch
 
 Attention = Literal["auto", "exact", "linear"]
@@ -84,14 +85,14 @@ class DilatedBlock(Block):
         self.conv2 = nn.Conv2d(features, features, 3, padding=dilation, dilation=dilation)
         self.conv3 = nn.Conv2d(features, features, 1)
 
-    def feed(self, x: Tensor, plus: Tensor) -> Tensor:
+    def feed(self, x: Tensor, plus: Tensor, *, own: bool) -> Tensor:
         """The convolutions of x, added to `plus`."""
         x = convolve(self.conv1, x, "relu")
         x = convolve(self.conv2, x, "relu")
-        return convolve(self.conv3, x, plus=plus)
+        return convolve(self.conv3, x, plus=plus, own=own)
 
-    def forward(self, z: Tensor) -> Tensor:
-        return self.feed(z, plus=z)
+    def forward(self, z: Tensor, *, own: bool = False) -> Tensor:
+        return self.feed(z, plus=z, own=own)
 
 
 class SSBlock(DilatedBlock):
@@ -157,9 +158,9 @@ class SSBlock(DilatedBlock):
         mixed = linear_attention(*tokens) if self._is_linear(tokens[0]) else exact_attention(*tokens)
         return mixed.mT.reshape(*values.shape[:1], *values.shape[2:], -1).permute(0, 3, 1, 2)  # (N, F, h, w)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, *, own: bool = False) -> Tensor:
         # Without a name, so that it is gone when the first convolution is done.
-        return self.feed(self.attend(z).add_(z) if can_fuse(z) else z + self.attend(z), plus=z)
+        return self.feed(self.attend(z).add_(z) if can_fuse(z) else z + self.attend(z), plus=z, own=own)
 
     def _is_linear(self, queries: Tensor) -> bool:
         if self.attention != "auto":

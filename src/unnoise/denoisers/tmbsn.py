@@ -52,8 +52,9 @@ class ResidualBlock(nn.Module):
         self.conv1 = TriangularConv2d(features, features)
         self.conv2 = TriangularConv2d(features, features)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return convolve(self.conv2, convolve(self.conv1, x, "relu"), plus=x)
+    def forward(self, x: Tensor, *, own: bool = False) -> Tensor:
+        """In the memory of x, where that is the caller's `own`."""
+        return convolve(self.conv2, convolve(self.conv1, x, "relu"), plus=x, own=own)
 
 
 class Group(nn.Module):
@@ -66,8 +67,12 @@ class Group(nn.Module):
         self.convolutions = 2 * blocks + 1
         """One after the other."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return convolve(self.conv_out, self.res_blocks(x), plus=x)
+    def forward(self, x: Tensor, *, own: bool = False) -> Tensor:
+        """In the memory of x, where that is the caller's `own`."""
+        y = x
+        for block in self.res_blocks:
+            y = block(y, own=y is not x)
+        return convolve(self.conv_out, y, plus=x, own=own)
 
 
 class TriangularTrunk(nn.Module):
@@ -92,7 +97,7 @@ class TriangularTrunk(nn.Module):
         for group in self.groups:
             to_come -= group.convolutions
             inner = grown(wanted, to_come, size)
-            y = group(y)[..., *within(inner, around)]
+            y = group(y, own=y is not first)[..., *within(inner, around)]
             around = inner
         return convolve(self.conv2, y, plus=first[..., *within(around, start)])[..., *within(wanted, around)]
 

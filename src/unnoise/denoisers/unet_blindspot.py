@@ -16,9 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
-from unnoise.denoisers.fused import can_fuse, convolve_with, prepared, weights_of, working_type
+from unnoise.denoisers.fused import can_fuse, convolve_with, weights_of, working_type
 from unnoise.denoisers.layers import halved
 from unnoise.denoisers.parts import LEVELS, deepest_path, everywhere
+from unnoise.denoisers.prepared import prepared
 from unnoise.denoisers.reach import reach_through, window
 from unnoise.denoisers.turns import in_four_turns, move
 from unnoise.denoisers.unet import SLOPE, UNet

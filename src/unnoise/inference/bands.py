@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import weights_kept
+from unnoise.denoisers.prepared import weights_kept
 from unnoise.inference.chain import Chain
 from unnoise.inference.lit import lit
 from unnoise.inference.memory import give_back, is_out_of_memory, resident, reused

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import weights_kept
+from unnoise.denoisers.prepared import weights_kept
 from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.errors import UsageError
 from unnoise.light import REACH, Light

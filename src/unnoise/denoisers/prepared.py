@@ -1,0 +1,121 @@
+"""Weights brought once into the form that a device wants them in, and kept with their network until they change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+T = TypeVar("T")
+Weights = tuple[Tensor, Tensor | None]
+"""A kernel (C', C / groups, k, k) and a bias (C')."""
+
+FORMS = 4
+"""Orders in memory that are kept of one kernel, the latest ones."""
+
+
+@dataclass
+class _Kept:
+    """Weights as they were prepared, and the tensors of the network that they were made from."""
+
+    sources: list[_Source] = field(default_factory=list)
+    weights: WeakKeyDictionary[nn.Module, dict[Hashable, Any]] = field(default_factory=WeakKeyDictionary)
+    packed: dict[int, tuple[Tensor, dict[tuple[int, ...], Tensor]]] = field(default_factory=dict)
+    """By the identity of a kernel in `weights`: the kernel, and its packed forms by the shape of what it is applied to."""
+
+
+_Source = tuple[Tensor, int, int]
+"""A parameter or buffer, how often it has been changed in place, and where its values lie."""
+
+_kept: ContextVar[_Kept | None] = ContextVar("_kept", default=None)
+_of_networks: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
+
+
+@contextmanager
+def weights_kept(network: nn.Module | None = None) -> Iterator[None]:
+    """Prepare each layer's weights once while this lasts; none may change meanwhile.
+
+    Args:
+        network: what is prepared for its layers is kept on until it is gone or its weights change, so that a second picture finds
+            it there. Changes that go past torch's count of them, as through `tensor.data`, are not seen.
+    """
+    token = _kept.set(_Kept() if network is None else _kept_of(network))
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def _kept_of(network: nn.Module) -> _Kept:
+    tensors = list(chain(network.parameters(), network.buffers()))
+    if any(tensor.is_inference() for tensor in tensors):
+        return _Kept()  # torch does not count their changes
+    sources = [(tensor, tensor._version, tensor.data_ptr()) for tensor in tensors]
+    known = _of_networks.get(network)
+    if known is None or not _are_the_same(known.sources, sources):
+        known = _of_networks[network] = _Kept(sources)
+    return known
+
+
+def _are_the_same(some: list[_Source], others: list[_Source]) -> bool:
+    return len(some) == len(others) and all(a[0] is b[0] and a[1:] == b[1:] for a, b in zip(some, others, strict=True))
+
+
+def prepared(owner: nn.Module, name: str, dtype: torch.dtype, make: Callable[[], Weights]) -> Weights:
+    """The weights that `make` makes for `owner` under `name`, in `dtype` and channels last; the bias in float32 at least."""
+
+    def ready() -> Weights:
+        weight, bias = make()
+        weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
+        if (lasting := _kept.get()) is not None:
+            lasting.packed[id(weight)] = weight, {}
+        return weight, bias
+
+    return kept(owner, (name, dtype), ready)
+
+
+def kept(owner: nn.Module, key: Hashable, make: Callable[[], T]) -> T:
+    """What `make` makes of the weights of `owner`: once for each `key` while `weights_kept` lasts, else anew."""
+    lasting = _kept.get()
+    if lasting is None:
+        return make()
+    made: dict[Hashable, Any] = lasting.weights.setdefault(owner, {})
+    if key not in made:
+        made[key] = make()
+    result: T = made[key]
+    return result
+
+
+def packed(x: Tensor, weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int) -> Tensor:
+    """The weight in the order in which the library wants it for such an x, found once while `weights_kept` lasts.
+
+    Another shape may want another order, and where it gets a wrong one, the library may put it right at each call, in a hundred times
+    the time of the convolution (measured on a processor with AMX).
+    """
+    lasting = _kept.get()
+    if lasting is None or id(weight) not in lasting.packed:
+        return weight
+    _, forms = lasting.packed[id(weight)]
+    shape = list(x.shape)
+    return for_shape(
+        forms,
+        x,
+        lambda: torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, shape),
+    )
+
+
+def for_shape(forms: dict[tuple[int, ...], Tensor], x: Tensor, make: Callable[[], Tensor], most: int = FORMS) -> Tensor:
+    """The form of a kernel that `make` makes for such an x, of which `forms` keeps the latest, `most` at most."""
+    shape = tuple(x.shape)
+    if shape not in forms:
+        while len(forms) >= most:
+            del forms[next(iter(forms))]
+        forms[shape] = make()
+    return forms[shape]
