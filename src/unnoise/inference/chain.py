@@ -220,4 +220,7 @@ class Chain:
     def _bytes(self, noise: Tensor, stretch: slice) -> float:
         """For each pixel of the noise, where these of its rows and columns are wanted."""
         with as_if_large():
-            return SCRATCH * peak_bytes(lambda: self.restore(View.of(noise), (stretch, stretch))) / noise[0, 0].numel()
+            taken = peak_bytes(lambda: self.restore(View.of(noise), (stretch, stretch)))
+        return (
+            SCRATCH * taken / self.scheme.shown(noise.shape[-2], noise.shape[-1])
+        )  # of a large tile borders are next to nothing

@@ -100,6 +100,10 @@ class Scheme(BaseModel, ABC):
         """
         return pixels
 
+    def shown(self, height: int, width: int) -> int:
+        """How many pixels a network sees of a picture of this size, with the borders that the scheme puts around."""
+        return height * width
+
     def check(self, denoiser: type[Denoiser]) -> None:
         """Raise `UsageError` where the scheme cannot work with such a network; recipes are checked by it."""
 

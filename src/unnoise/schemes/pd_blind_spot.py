@@ -8,6 +8,7 @@ stride 5 loses to aliasing.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Annotated, Literal
 
@@ -49,6 +50,11 @@ class PDBlindSpot(Scheme):
     def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
         """The components' windows come one by one."""
         return pixels / self.infer_stride**2 if by_parts and not refined else pixels
+
+    def shown(self, height: int, width: int) -> int:
+        """Those of the mosaic."""
+        stride, border = self.infer_stride, self.border if self.infer_stride > 1 else 0
+        return stride**2 * math.prod(-(-length // stride) + 2 * border for length in (height, width))
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Mean |PD⁻¹(network(PD_a(x))) − x|, the paper's Eq. 7 (L1 to the noisy image itself)."""

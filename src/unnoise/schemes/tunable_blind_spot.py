@@ -8,6 +8,7 @@ nothing left to learn, and the nearer the pixels that the network may look at, t
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Annotated, Literal, Protocol, cast
 
@@ -71,6 +72,9 @@ class LargeHole(Scheme):
 
     def refine_reach(self, network_reach: int) -> int:
         return network_reach + self.refine_hole
+
+    def shown(self, height: int, width: int) -> int:
+        return math.prod(length + 2 * min(self.pad, length - 1) for length in (height, width))
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Mean |network(x; train_hole) − x|, at full resolution."""
