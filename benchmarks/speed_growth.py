@@ -13,11 +13,11 @@ from torch import Tensor
 
 from speed_machine import seconds
 from speed_methods import METHODS
-from unnoise.denoisers.prepared import weights_kept
 from unnoise.inference.apply import restore
 from unnoise.inference.chain import Chain, Settings
 from unnoise.inference.memory import give_back, resident, reused
 from unnoise.inference.tiling import Tiling
+from unnoise.layers.prepared import weights_kept
 from unnoise.views import Part, View, grown
 
 MEGAPIXELS = {"0.25": (512, 512), "1": (1024, 1024), "4": (2048, 2048), "12": (3456, 3456), "24": (4000, 6000)}

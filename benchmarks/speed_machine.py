@@ -16,9 +16,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from unnoise.denoisers.bytewise import convolve_counted
-from unnoise.denoisers.prepared import weights_kept
 from unnoise.inference.precision import has_fast_int8
+from unnoise.layers.bytewise import convolve_counted
+from unnoise.layers.prepared import weights_kept
 
 SIDE = 256
 """Of the picture on which work is counted, in pixels."""

@@ -8,9 +8,9 @@ import torch
 
 from reference import needs_int8
 from unnoise import recipes, zoo
-from unnoise.denoisers.rounded import RoundedConvolution
 from unnoise.denoisers.rounded_student import HELD, RoundedStudent
 from unnoise.errors import UsageError
+from unnoise.layers.rounded import RoundedConvolution
 from unnoise.model import Model, fresh
 from unnoise.quantization import difference, photographs, quantized
 from unnoise.training.pool import from_arrays

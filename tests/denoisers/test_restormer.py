@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from unnoise import denoisers
-from unnoise.denoisers.layers import ChannelNorm
 from unnoise.denoisers.restormer import Attention, Restormer, TransformerBlock
+from unnoise.layers.norms import ChannelNorm
 
 FORMATS = pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 

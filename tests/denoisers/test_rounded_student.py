@@ -10,13 +10,13 @@ from torch import Tensor
 
 from reference import needs_int8
 from unnoise import denoisers
-from unnoise.denoisers import parts
-from unnoise.denoisers.bytewise import bytewise
-from unnoise.denoisers.prepared import weights_kept
-from unnoise.denoisers.rounded import RoundedConvolution
 from unnoise.denoisers.rounded_student import RoundedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
 from unnoise.inference.memory import peak_bytes
+from unnoise.layers import parts
+from unnoise.layers.bytewise import bytewise
+from unnoise.layers.prepared import weights_kept
+from unnoise.layers.rounded import RoundedConvolution
 
 
 def _shown(network: RoundedStudent) -> RoundedStudent:

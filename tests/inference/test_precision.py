@@ -7,9 +7,9 @@ import torch
 
 from reference import needs_int8
 from unnoise import denoisers
-from unnoise.denoisers.bytewise import is_bytewise
 from unnoise.errors import UsageError
 from unnoise.inference.precision import choose_precision, running_in
+from unnoise.layers.bytewise import is_bytewise
 
 CPU = torch.device("cpu")
 

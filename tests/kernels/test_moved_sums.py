@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unnoise.denoisers.turns import window
+from unnoise.layers.turns import window
 
 pytest.importorskip("triton", reason="our GPU kernels need Triton, which is for Linux on x86-64")
 from unnoise.kernels.moved_sums import sum_moved

@@ -13,12 +13,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from unnoise.denoisers.atbsn_unet import SLOPE, AsymmetricUNet, start_kaiming
-from unnoise.denoisers.parts import LEVELS
-from unnoise.denoisers.reach import reach_through, window
+from unnoise.denoisers.atbsn_unet import AsymmetricUNet
 from unnoise.denoisers.tunable import Piece, TunableDenoiser
-from unnoise.denoisers.turns import in_four_turns, parts_in_four_turns
 from unnoise.errors import UsageError
+from unnoise.layers.parts import LEVELS
+from unnoise.layers.reach import reach_through, window
+from unnoise.layers.rectified import SLOPE, start_kaiming
+from unnoise.layers.turns import in_four_turns, parts_in_four_turns
 from unnoise.views import Part
 
 

@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.denoisers.atbsn_unet import AsymmetricUNet, Convolution, Row, Stage, mark_last
+from unnoise.denoisers.atbsn_unet import AsymmetricUNet, Row, Stage, mark_last
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.layers import halved
-from unnoise.denoisers.padding import pad_to_multiple_reflect
-from unnoise.denoisers.parts import LEVELS, everywhere
-from unnoise.denoisers.reach import doubling, reach_through, window
+from unnoise.layers.padding import pad_to_multiple_reflect
+from unnoise.layers.parts import LEVELS, everywhere, halved
+from unnoise.layers.reach import doubling, reach_through, window
+from unnoise.layers.rectified import Convolution
 from unnoise.views import Part
 
 SMALLEST = 4  # sides that two poolings leave a pixel of

@@ -35,7 +35,7 @@ class Denoiser(nn.Module):
     """What `part` works out for a pixel that is read around what is wanted, as a share of what it does for one that is wanted."""
 
     counts_in_bytes: ClassVar[bool] = False
-    """Whether its hidden maps can be bytes, so that it runs in int8 (`denoisers.bytewise`)."""
+    """Whether its hidden maps can be bytes, so that it runs in int8 (`layers.bytewise`)."""
 
     sizes: dict[str, Any]
     """The keyword arguments that make the same network again."""

@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
-from unnoise.denoisers.fused import can_fuse, convolve, in_sequence
-from unnoise.denoisers.layers import last_layer
-from unnoise.denoisers.narrowing import Narrowing, Stretches, put_together
-from unnoise.denoisers.parts import everywhere
+from unnoise.layers.fused import can_fuse, convolve, in_sequence
+from unnoise.layers.last import last_layer
+from unnoise.layers.narrowing import Narrowing, Stretches, put_together
+from unnoise.layers.parts import everywhere
 from unnoise.views import Part
 
 

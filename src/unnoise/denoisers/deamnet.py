@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.doubling import can_double, convolve_doubled
-from unnoise.denoisers.fused import Activation, can_fuse, convolve, convolve_joined, convolve_with, in_sequence, working_type
-from unnoise.denoisers.layers import last_layer
-from unnoise.denoisers.padding import pad_to_multiple_reflect
-from unnoise.denoisers.prepared import Weights, prepared
-from unnoise.denoisers.reach import doubling, reach_through, window
+from unnoise.layers.doubling import can_double, convolve_doubled
+from unnoise.layers.fused import Activation, can_fuse, convolve, convolve_joined, convolve_with, in_sequence, working_type
+from unnoise.layers.last import last_layer
+from unnoise.layers.padding import pad_to_multiple_reflect
+from unnoise.layers.prepared import Weights, prepared
+from unnoise.layers.reach import doubling, reach_through, window
 
 _LEVELS = 4
 _PASSES = 4

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import can_fuse, convolve, convolve_with, working_type
-from unnoise.denoisers.layers import last_layer
-from unnoise.denoisers.prepared import Weights, prepared
+from unnoise.layers.fused import can_fuse, convolve, convolve_with, working_type
+from unnoise.layers.last import last_layer
+from unnoise.layers.prepared import Weights, prepared
 
 
 class DnCNN(Denoiser):

@@ -15,10 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import Activation, can_fuse, convolve, convolve_with, weights_of, working_type
-from unnoise.denoisers.layers import ChannelNorm, image_means, last_layer
-from unnoise.denoisers.pointwise import apply, convolve_pixels
-from unnoise.denoisers.prepared import Weights, prepared
+from unnoise.layers.fused import Activation, can_fuse, convolve, convolve_with, weights_of, working_type
+from unnoise.layers.last import last_layer
+from unnoise.layers.norms import ChannelNorm
+from unnoise.layers.pointwise import apply, convolve_pixels
+from unnoise.layers.prepared import Weights, prepared
+from unnoise.layers.sums import image_means
 from unnoise.polyphase import pad_to_multiple
 
 

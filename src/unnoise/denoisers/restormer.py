@@ -16,11 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import Activation, can_fuse, convolve, convolve_with, in_sequence, working_type
-from unnoise.denoisers.layers import ChannelNorm, NormKind, last_layer, mix_channels
-from unnoise.denoisers.padding import pad_to_multiple_reflect
-from unnoise.denoisers.pointwise import are_rows, convolve_depthwise, convolve_pixels, gelu
-from unnoise.denoisers.prepared import Weights, prepared
+from unnoise.layers.fused import Activation, can_fuse, convolve, convolve_with, in_sequence, working_type
+from unnoise.layers.last import last_layer
+from unnoise.layers.norms import ChannelNorm, NormKind
+from unnoise.layers.padding import pad_to_multiple_reflect
+from unnoise.layers.pointwise import are_rows, convolve_depthwise, convolve_pixels, gelu
+from unnoise.layers.prepared import Weights, prepared
+from unnoise.layers.sums import mix_channels
 
 Half = Literal[0, 1]
 HALVES: tuple[Half, Half] = 0, 1

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unnoise.denoisers.bytewise import is_bytewise
-from unnoise.denoisers.parts import LEVELS, LOW, in_steps
-from unnoise.denoisers.rounded import RoundedConvolution
 from unnoise.denoisers.tmbsn import TMBSNStudent, cut
+from unnoise.layers.bytewise import is_bytewise
+from unnoise.layers.parts import LEVELS, LOW, in_steps
+from unnoise.layers.rounded import RoundedConvolution
 from unnoise.views import Part
 
 STRIP = 3 * 2**20

@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.dbsn import Block
-from unnoise.denoisers.fused import can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
-from unnoise.denoisers.parts import is_as_if_large
-from unnoise.denoisers.prepared import prepared
+from unnoise.layers.fused import can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
+from unnoise.layers.parts import is_as_if_large
+from unnoise.layers.prepared import prepared
 from unnoise.polyphase import merge_batch, split_batch
 
 Attention = Literal["auto", "exact", "linear"]

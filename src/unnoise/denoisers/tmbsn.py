@@ -18,16 +18,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.atbsn_unet import Convolution, start_kaiming
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import convolve
-from unnoise.denoisers.layers import halved, last_layer
-from unnoise.denoisers.padding import pad_to_multiple_reflect
-from unnoise.denoisers.parts import LEVELS, decoded, everywhere, joined, strips
-from unnoise.denoisers.reach import doubling, reach_through, window
 from unnoise.denoisers.tunable import Piece, TunableDenoiser
-from unnoise.denoisers.turns import in_four_turns, parts_in_four_turns
 from unnoise.errors import UsageError
+from unnoise.layers.fused import convolve
+from unnoise.layers.last import last_layer
+from unnoise.layers.padding import pad_to_multiple_reflect
+from unnoise.layers.parts import LEVELS, decoded, everywhere, halved, joined, strips
+from unnoise.layers.reach import doubling, reach_through, window
+from unnoise.layers.rectified import Convolution, start_kaiming
+from unnoise.layers.turns import in_four_turns, parts_in_four_turns
 from unnoise.views import Part, grown, within
 
 

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import convolve
-from unnoise.denoisers.layers import halved, last_layer
-from unnoise.denoisers.padding import pad_to_multiple_reflect
-from unnoise.denoisers.parts import LEVELS, decoded, deepest_path, encoded, everywhere, pooled_first, strips
-from unnoise.denoisers.reach import reach_through, window
+from unnoise.layers.fused import convolve
+from unnoise.layers.last import last_layer
+from unnoise.layers.padding import pad_to_multiple_reflect
+from unnoise.layers.parts import LEVELS, decoded, deepest_path, encoded, everywhere, halved, pooled_first, strips
+from unnoise.layers.reach import reach_through, window
 from unnoise.views import Part
 
 OUTPUT_FEATURES = 96  # of the full-resolution and 1×1 layers, whatever the width

@@ -16,13 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
-from unnoise.denoisers.fused import can_fuse, convolve_with, weights_of, working_type
-from unnoise.denoisers.layers import halved
-from unnoise.denoisers.parts import LEVELS, deepest_path, everywhere
-from unnoise.denoisers.prepared import prepared
-from unnoise.denoisers.reach import reach_through, window
-from unnoise.denoisers.turns import in_four_turns, move
 from unnoise.denoisers.unet import SLOPE, UNet
+from unnoise.layers.fused import can_fuse, convolve_with, weights_of, working_type
+from unnoise.layers.parts import LEVELS, deepest_path, everywhere, halved
+from unnoise.layers.prepared import prepared
+from unnoise.layers.reach import reach_through, window
+from unnoise.layers.turns import in_four_turns, move
 from unnoise.polyphase import pad_to_multiple
 from unnoise.views import Part
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.prepared import weights_kept
 from unnoise.inference.chain import Chain
 from unnoise.inference.lit import lit
 from unnoise.inference.memory import give_back, is_out_of_memory, resident, reused
 from unnoise.inference.tiling import Tiling
+from unnoise.layers.prepared import weights_kept
 from unnoise.views import Part, View
 
 Progress = Callable[[int, int], None]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unnoise.denoisers.bytewise import bytewise
 from unnoise.errors import UsageError
+from unnoise.layers.bytewise import bytewise
 
 if TYPE_CHECKING:
     from unnoise.denoisers.base import Denoiser

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.prepared import weights_kept
 from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.errors import UsageError
+from unnoise.layers.prepared import weights_kept
 from unnoise.light import REACH, Light
 from unnoise.refinement import R3, self_ensemble
 from unnoise.schemes.base import Load, Scheme

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from reference import needs_int8
-from unnoise.denoisers import bytewise as bytewise_module
-from unnoise.denoisers import prepared
-from unnoise.denoisers.bytewise import (
+from unnoise.layers import bytewise as bytewise_module
+from unnoise.layers import prepared
+from unnoise.layers.bytewise import (
     DOWN,
     UP,
     WHOLE,
@@ -27,7 +27,7 @@ from unnoise.denoisers.bytewise import (
     is_bytewise,
     whole_steps,
 )
-from unnoise.denoisers.prepared import weights_kept
+from unnoise.layers.prepared import weights_kept
 
 pytestmark = needs_int8
 

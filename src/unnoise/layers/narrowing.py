@@ -13,7 +13,7 @@ from itertools import accumulate, product
 import torch
 from torch import Tensor
 
-from unnoise.denoisers.fused import can_fuse
+from unnoise.layers.fused import can_fuse
 
 Stretches = Sequence[slice]
 """Rows, or columns, of a map in pieces that do not overlap, in order."""

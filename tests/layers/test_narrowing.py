@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.narrowing import Narrowing, around, put_together
+from unnoise.layers.narrowing import Narrowing, around, put_together
 
 STRETCHES = st.lists(st.integers(0, 60), min_size=2, max_size=6, unique=True).map(sorted)
 

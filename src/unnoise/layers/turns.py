@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.denoisers.fused import can_fuse, can_fuse_on_cpu
+from unnoise.layers.fused import can_fuse, can_fuse_on_cpu
 from unnoise.views import Part, turned
 
 TOGETHER = 2**18

@@ -11,11 +11,11 @@ from torch import nn
 
 from reference import relative_error
 from unnoise import denoisers, kernels
-from unnoise.denoisers import fused, turns
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.fused import convolve, convolve_exactly
-from unnoise.denoisers.layers import last_layer
-from unnoise.denoisers.prepared import weights_kept
+from unnoise.layers import fused, turns
+from unnoise.layers.fused import convolve, convolve_exactly
+from unnoise.layers.last import last_layer
+from unnoise.layers.prepared import weights_kept
 
 ROUNDING = 5e-4
 """DeamNet's sixty layers in a row, with weights as lively as these, make 1e-4 of rounding; an error of ours would be near 1."""

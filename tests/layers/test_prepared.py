@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from reference import relative_error
-from unnoise.denoisers import fused, prepared
-from unnoise.denoisers.fused import convolve
-from unnoise.denoisers.prepared import weights_kept
+from unnoise.layers import fused, prepared
+from unnoise.layers.fused import convolve
+from unnoise.layers.prepared import weights_kept
 
 
 def test_weights_are_kept_for_a_while_alone() -> None:

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.fused import can_fuse, convolve_with, ready, working_type
-from unnoise.denoisers.prepared import prepared
+from unnoise.layers.fused import can_fuse, convolve_with, ready, working_type
+from unnoise.layers.prepared import prepared
 
 
 def can_double(x: Tensor) -> bool:

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.denoisers.fused import can_fuse_on_cpu
-from unnoise.denoisers.reach import Layer, doubling, seen_through
+from unnoise.layers.fused import can_fuse_on_cpu
+from unnoise.layers.reach import Layer, doubling, seen_through
 from unnoise.views import Part, grown, within
 
 LEVELS = 5
@@ -65,6 +66,15 @@ def in_steps(rows: slice, step: int) -> list[slice]:
 def joined(results: list[Tensor]) -> Tensor:
     """Strips, (…, rows, W) each, below each other."""
     return results[0] if len(results) == 1 else torch.cat(results, dim=-2)
+
+
+def halved(x: Tensor) -> Tensor:
+    """The largest of each 2×2 pixels, (B, C, H, W) → (B, C, H // 2, W // 2)."""
+    if not can_fuse_on_cpu(x) and x.dtype != torch.uint8:
+        return F.max_pool2d(x, 2)
+    # The same values; torch's pooling of maps whose channels lie last takes up to twice as long.
+    rows = torch.maximum(x[..., : x.shape[-2] // 2 * 2 : 2, :], x[..., 1::2, :])
+    return torch.maximum(rows[..., : x.shape[-1] // 2 * 2 : 2], rows[..., 1::2])
 
 
 def half(place: Part) -> Part:

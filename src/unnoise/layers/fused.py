@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise import kernels
-from unnoise.denoisers import pointwise
-from unnoise.denoisers.pointwise import are_rows
-from unnoise.denoisers.prepared import Weights, packed, prepared
+from unnoise.layers import pointwise
+from unnoise.layers.pointwise import are_rows
+from unnoise.layers.prepared import Weights, packed, prepared
 
 Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid"]
 

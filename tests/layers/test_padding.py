@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unnoise.denoisers.padding import pad_to_multiple_reflect
+from unnoise.layers.padding import pad_to_multiple_reflect
 
 
 @given(height=st.integers(1, 40), width=st.integers(1, 40), multiple=st.sampled_from([1, 2, 8, 16, 32]))

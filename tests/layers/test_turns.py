@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unnoise.denoisers.turns import add_window, in_four_turns, move, offset, parts_in_four_turns, window
+from unnoise.layers.turns import add_window, in_four_turns, move, offset, parts_in_four_turns, window
 
 SIDES = st.integers(1, 6)
 

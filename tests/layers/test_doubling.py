@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from unnoise.denoisers.doubling import convolve_doubled
+from unnoise.layers.doubling import convolve_doubled
 
 
 @given(size=st.tuples(st.integers(1, 6), st.integers(1, 6)), form=st.sampled_from(["zeros", "replicate", "upward"]))

@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.fused import convolve_with, weights_of
-from unnoise.denoisers.prepared import for_shape, kept, prepared
+from unnoise.layers.fused import convolve_with, weights_of
+from unnoise.layers.prepared import for_shape, kept, prepared
 
 ZERO = 64
 """Of 0..255, what stands for 0 in a map."""

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from processes import range_of_a_process
 from reference import needs_int8
-from unnoise.denoisers.bytewise import DOWN, UP, WHOLE, ZERO, bytewise
-from unnoise.denoisers.rounded import RoundedConvolution
+from unnoise.layers.bytewise import DOWN, UP, WHOLE, ZERO, bytewise
+from unnoise.layers.rounded import RoundedConvolution
 
 
 def _pair() -> tuple[RoundedConvolution, RoundedConvolution]:

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.denoisers.atbsn_unet import SLOPE, Convolution
-from unnoise.denoisers.bytewise import DOWN, UP, convolve_counted, counted, doubled_beside, is_bytewise, whole_steps
-from unnoise.denoisers.doubling import can_double, double_and_convolve
+from unnoise.layers.bytewise import DOWN, UP, convolve_counted, counted, doubled_beside, is_bytewise, whole_steps
+from unnoise.layers.doubling import can_double, double_and_convolve
+from unnoise.layers.rectified import SLOPE, Convolution
 
 LEAST = 1e-3
 """What the last step stands for to begin with, at least: the first batch may leave a channel without use."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -14,11 +15,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from unnoise import denoisers
-from unnoise.denoisers import parts
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.parts import deepest_path, everywhere, half, read, seen, strips
-from unnoise.denoisers.reach import window
 from unnoise.inference.memory import peak_bytes
+from unnoise.layers import parts
+from unnoise.layers.parts import deepest_path, everywhere, half, halved, read, seen, strips
+from unnoise.layers.reach import window
 from unnoise.views import Part
 
 SPARING: dict[str, dict[str, Any]] = {
@@ -207,3 +208,11 @@ def test_small_pictures_are_not_cut_into_strips(monkeypatch: pytest.MonkeyPatch)
         assert len(strips(slice(0, 64), torch.empty(3, 1, 64, 64))) == 4
         with parts.as_if_large():
             assert len(strips(slice(0, 64), torch.empty(2, 1, 64, 64))) == 4
+
+
+@given(st.integers(2, 9), st.integers(2, 9), st.booleans(), st.booleans(), st.sampled_from([torch.float32, torch.bfloat16]))
+def test_halved_is_pooling(height: int, width: int, last: bool, gradient: bool, dtype: torch.dtype) -> None:
+    x = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(height)).to(dtype)
+    x = x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+    with torch.set_grad_enabled(gradient):
+        assert torch.equal(halved(x), F.max_pool2d(x, 2))
