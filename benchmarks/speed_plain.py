@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.denoisers import atbsn_unet, deamnet, layers, nafnet, restormer, ssattention
+from unnoise.denoisers import deamnet, nafnet, restormer, ssattention
 from unnoise.denoisers.base import Denoiser
+from unnoise.layers import norms, rectified
 from unnoise.polyphase import merge_batch, split_batch
 
 
@@ -45,8 +46,8 @@ def _shifted_convolution(self: Any, x: Tensor, near: Tensor | None = None) -> Te
     """AT-BSN: a row of zeros on top, the convolution, and the last row dropped."""
     if self.upward:
         x = self.conv(F.pad(x, (0, 0, 1, 0)))[..., :-1, :]
-        return F.leaky_relu(x, atbsn_unet.SLOPE)
-    return F.leaky_relu(self.conv(x), atbsn_unet.SLOPE, inplace=True)
+        return F.leaky_relu(x, rectified.SLOPE)
+    return F.leaky_relu(self.conv(x), rectified.SLOPE, inplace=True)
 
 
 def _channel_norm(self: Any, x: Tensor) -> Tensor:
@@ -105,9 +106,9 @@ def _doubled(self: Any, x: Tensor) -> Tensor:
 
 _FORMS: list[tuple[type[Any], str, Any]] = [
     (ssattention.SSBlock, "attend", _attend),
-    (atbsn_unet.Convolution, "forward", _shifted_convolution),
-    (atbsn_unet.Convolution, "doubled", _doubled_convolution),
-    (layers.ChannelNorm, "forward", _channel_norm),
+    (rectified.Convolution, "forward", _shifted_convolution),
+    (rectified.Convolution, "doubled", _doubled_convolution),
+    (norms.ChannelNorm, "forward", _channel_norm),
     (restormer.Attention, "forward", _transposed_attention),
     (restormer.FeedForward, "forward", _feed_forward),
     (nafnet.Block, "forward", _nafnet_block),
