@@ -23,6 +23,7 @@ from unnoise.layers.fused import can_fuse, convolve, in_sequence
 from unnoise.layers.last import last_layer
 from unnoise.layers.narrowing import Narrowing, Stretches, put_together
 from unnoise.layers.parts import everywhere
+from unnoise.layers.streaming import is_streamed, leads_to_a_stream, stages, stream, streamed, streamed_onto
 from unnoise.views import Part
 
 
@@ -70,6 +71,8 @@ class ResidualModule(Block):
         first, _, second = self.body
         assert isinstance(first, nn.Conv2d)
         assert isinstance(second, nn.Conv2d)
+        if own and is_streamed(x):
+            return streamed_onto(x, list(self.body)[:2], second, x)
         return convolve(second, convolve(first, x, "relu"), plus=x, own=own)
 
 
@@ -78,6 +81,7 @@ class Branch(nn.Module):
 
     def __init__(self, features: int, stride: int, modules: int, dilation: int) -> None:
         super().__init__()
+        self.features = features
         self.body = nn.Sequential(
             CentreMaskedConv2d(features, features, 2 * stride - 1),
             nn.ReLU(inplace=True),
@@ -97,12 +101,14 @@ class Branch(nn.Module):
         """The branch of `before`(x), (B, F, H, W), at what is wanted alone; no block works further around it than those after it see."""
         start = list(takewhile(lambda layer: not isinstance(layer, Block), self.body))
         blocks = [layer for layer in self.body if isinstance(layer, Block)]
-        x = in_sequence([*before, *start], x)
+        streams = leads_to_a_stream(x, self.features)
+        x = (streamed if streams else in_sequence)([*before, *start], x)
         to_come = sum(block.sees for block in blocks)
         for block in blocks:
             x = block(narrowing.to(x, to_come, block.grid), own=True)
             to_come -= block.sees
-        return in_sequence(list(self.body)[len(start) + len(blocks) :], narrowing.to(x, 0))
+        x, rest = narrowing.to(x, 0), list(self.body)[len(start) + len(blocks) :]
+        return streamed(rest, x, x) if is_streamed(x) else in_sequence(rest, x)
 
 
 class DBSN(Denoiser):
@@ -158,22 +164,29 @@ class DBSN(Denoiser):
 
     def parts(self, x: Tensor, rows: Stretches, columns: Stretches) -> Tensor:
         """`Denoiser.parts`: no block works further around what is wanted than those after it see."""
-        joined = self._joined(x, rows, columns)
-        return last_layer(self.tail[-1], in_sequence(self.tail[:-1], joined), put_together(x, rows, columns))  # type: ignore[arg-type]
+        seen, near = self._seen(x, rows, columns), put_together(x, rows, columns)
+        *tail, last = self.tail
+        assert isinstance(last, nn.Conv2d)
+        if not all(is_streamed(each) for each in seen):
+            return last_layer(last, in_sequence(tail, torch.cat(seen, dim=1)), near)
+        result = torch.empty_like(near, memory_format=torch.channels_last)
 
-    def _joined(self, x: Tensor, rows: Stretches, columns: Stretches) -> Tensor:
-        """What the branches see there, (B, F·branches, rows, columns)."""
+        def finish(y: Tensor, rows: slice) -> None:
+            result[..., rows, :] = last_layer(last, y, near[..., rows, :])
+
+        stream(seen, stages(tail), finish)
+        return result
+
+    def _seen(self, x: Tensor, rows: Stretches, columns: Stretches) -> list[Tensor]:
+        """What the branches see there, (B, F, rows, columns) each."""
         # The head anew for each branch, which costs next to nothing: kept, it would be one of five maps at the peak of memory.
         again = can_fuse(x)
         features, before = (x, self.head) if again else (in_sequence(self.head, x), [])
-        return torch.cat(
-            [
-                branch.narrowed(features, Narrowing((x.shape[-2], x.shape[-1]), rows, columns), before)  # type: ignore[arg-type]
-                for name in self.branches
-                if isinstance(branch := self.get_submodule(name), Branch)
-            ],
-            dim=1,
-        )
+        return [
+            branch.narrowed(features, Narrowing((x.shape[-2], x.shape[-1]), rows, columns), before)  # type: ignore[arg-type]
+            for name in self.branches
+            if isinstance(branch := self.get_submodule(name), Branch)
+        ]
 
     @torch.no_grad()
     def initialize_he(self) -> None:

@@ -20,6 +20,7 @@ from unnoise.denoisers.dbsn import Block
 from unnoise.layers.fused import can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
 from unnoise.layers.parts import is_as_if_large
 from unnoise.layers.prepared import prepared
+from unnoise.layers.streaming import is_streamed, streamed_onto
 from unnoise.polyphase import merge_batch, split_batch
 
 Attention = Literal["auto", "exact", "linear"]
@@ -35,6 +36,7 @@ form, on photographs) it was 4e-4, and the restored pictures changed by at most 
 """
 
 
+RECTIFIED = nn.ReLU()
 TOGETHER = 2**18
 """Pixels of a batch whose components all attend at once."""
 
@@ -87,6 +89,8 @@ class DilatedBlock(Block):
 
     def feed(self, x: Tensor, plus: Tensor, *, own: bool) -> Tensor:
         """The convolutions of x, added to `plus`."""
+        if own and is_streamed(plus):
+            return streamed_onto(plus, [self.conv1, RECTIFIED, self.conv2, RECTIFIED], self.conv3, x)
         x = convolve(self.conv1, x, "relu")
         x = convolve(self.conv2, x, "relu")
         return convolve(self.conv3, x, plus=plus, own=own)

@@ -165,18 +165,20 @@ def convolve_with(
 
 def in_sequence(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
     """layers(x), each convolution that a ReLU follows together with it."""
-    modules = list(layers)
-    place = 0
-    while place < len(modules):
-        module, following = modules[place], modules[place + 1 : place + 2]
-        if isinstance(module, nn.Conv2d):
-            rectified = bool(following) and isinstance(following[0], nn.ReLU)
-            x = convolve(module, x, "relu" if rectified else "none")
-            place += 1 + rectified
-        else:
-            x = module(x)
-            place += 1
+    for layer, activation in paired(layers):
+        x = convolve(layer, x, activation) if isinstance(layer, nn.Conv2d) else layer(x)
     return x
+
+
+def paired(layers: Iterable[nn.Module]) -> list[tuple[nn.Module, Activation]]:
+    """The layers, each convolution with the ReLU that follows it, if one does."""
+    result: list[tuple[nn.Module, Activation]] = []
+    for layer in layers:
+        if isinstance(layer, nn.ReLU) and result and isinstance(result[-1][0], nn.Conv2d) and result[-1][1] == "none":
+            result[-1] = result[-1][0], "relu"
+        else:
+            result.append((layer, "none"))
+    return result
 
 
 def activate(x: Tensor, activation: Activation, slope: float = 0.0) -> Tensor:

@@ -14,9 +14,15 @@ import torch
 from torch import Tensor
 
 from unnoise.layers.fused import can_fuse
+from unnoise.layers.parts import in_steps
+from unnoise.layers.streaming import is_streamed
 
 Stretches = Sequence[slice]
 """Rows, or columns, of a map in pieces that do not overlap, in order."""
+
+
+TOGETHER = 16
+"""Rows that are moved by way of one copy."""
 
 
 class Narrowing:
@@ -35,13 +41,14 @@ class Narrowing:
         """Of x, which is what is held, (B, C, h, w), keep `by` rows and columns around what is wanted: (B, C, h', w').
 
         Args:
+            x: nobody else's: what is kept may take its memory.
             by: no more than what is held.
             multiple: pieces begin at multiples of it, in the whole map and side by side, for layers that look along its grid.
         """
         rows, columns = (around(wanted, by, length, multiple) for wanted, length in zip(self.wanted, self.size, strict=True))
-        result = put_together(x, _counted(rows, self.held[0]), _counted(columns, self.held[1]))
+        kept = _counted(rows, self.held[0]), _counted(columns, self.held[1])
         self.held = rows, columns
-        return result
+        return _moved_to_the_front(x, *kept) if is_streamed(x) else put_together(x, *kept)
 
 
 def around(wanted: Stretches, by: int, length: int, multiple: int = 1) -> list[slice]:
@@ -66,6 +73,21 @@ def put_together(x: Tensor, rows: Stretches, columns: Stretches) -> Tensor:
     result = x.new_empty(len(x), height, width, x.shape[1]).permute(0, 3, 1, 2)  # channels last, by one pass over memory
     for (place, r), (beside, c) in product(_placed(rows), _placed(columns)):
         result[..., place, beside] = x[..., r, c]
+    return result
+
+
+def _moved_to_the_front(x: Tensor, rows: Stretches, columns: Stretches) -> Tensor:
+    """The same of one image, in its own memory."""
+    if _lengths(rows) == [x.shape[-2]] and _lengths(columns) == [x.shape[-1]]:
+        return x
+    height, width = sum(_lengths(rows)), sum(_lengths(columns))
+    values = x.permute(0, 2, 3, 1).flatten()
+    result = values[: height * width * x.shape[1]].view(1, height, width, -1).permute(0, 3, 1, 2)
+    for place, r in _placed(rows):
+        for some in in_steps(r, TOGETHER):
+            strip = torch.cat([x[..., some, c] for c in columns], dim=-1)  # a copy, as it may be put where it partly is
+            start = place.start + some.start - r.start
+            result[..., start : start + strip.shape[-2], :] = strip  # what is yet to be read lies beyond
     return result
 
 
