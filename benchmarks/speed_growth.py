@@ -20,6 +20,8 @@ from unnoise.inference.tiling import Tiling
 from unnoise.layers.prepared import weights_kept
 from unnoise.views import Part, View, grown
 
+ALIKE = 32
+"""Tiles are of one kind that differ by fewer pixels."""
 MEGAPIXELS = {"0.25": (512, 512), "1": (1024, 1024), "4": (2048, 2048), "12": (3456, 3456), "24": (4000, 6000)}
 
 
@@ -75,7 +77,7 @@ def sampled(chain: Chain, size: tuple[int, int], clock: Callable[[Callable[[], o
     for tile in _tiles(tiling):
         part = grown(tile, tiling.ramp, size)
         read = grown(part, chain.halo, size)
-        kind = tuple(stretch.stop - stretch.start for stretch in (*part, *read))
+        kind = tuple(round((stretch.stop - stretch.start) / ALIKE) * ALIKE for stretch in (*part, *read))
         kinds[kind] += 1
         parts[kind] = part
     chain.network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -90,7 +92,9 @@ def sampled(chain: Chain, size: tuple[int, int], clock: Callable[[Callable[[], o
         for kind, count in kinds.items():
             took = clock(lambda kind=kind: one(parts[kind]))
             total += count * took
-            print(f"    {count} tiles of {kind[0]}×{kind[1]}, which read {kind[2]}×{kind[3]}: {took:.2f} s each", flush=True)
+            print(
+                f"    {count} tiles of about {kind[0]}×{kind[1]}, which read {kind[2]}×{kind[3]}: {took:.2f} s each", flush=True
+            )
     return total
 
 
