@@ -31,6 +31,8 @@ class Stage(NamedTuple):
     """(B, C, h + 2·sees, W) → (B, C', h, W): zeros around it on the left and right alone."""
     sees: int
     """Rows above and below."""
+    channels: int
+    """C'."""
 
 
 def is_streamed(x: Tensor) -> bool:
@@ -86,13 +88,14 @@ def stream(maps: Sequence[Tensor], through: Sequence[Stage], finish: Callable[[T
         finish: gets rows of the last one's result, and where they lie; they have been read of the maps.
     """
     height, width = maps[0].shape[-2:]
-    rows = -(-height // 32) if is_as_if_large() else max(1, STRIP // (maps[0].element_size() * width * maps[0].shape[1]))
+    widest = max([sum(each.shape[1] for each in maps), *(stage.channels for stage in through)])
+    rows = -(-height // 32) if is_as_if_large() else max(1, STRIP // (working_type(maps[0]).itemsize * width * widest))
     kept: list[Tensor | None] = [None] * len(through)
     done = 0
     for piece in in_steps(slice(0, height), rows):
         is_last = piece.stop == height
         x = torch.cat([each[..., piece, :] for each in maps], dim=1) if len(maps) > 1 else maps[0][..., piece, :]
-        for place, (apply, sees) in enumerate(through):
+        for place, (apply, sees, _) in enumerate(through):
             if sees:
                 x = _around(kept[place], x, sees, is_last=is_last)
                 kept[place] = x[..., max(0, x.shape[-2] - 2 * sees) :, :].clone(memory_format=torch.channels_last)
@@ -118,7 +121,7 @@ def _stage(layer: nn.Module, activation: Activation) -> Stage:
         weight, bias = prepared(layer, "", working_type(x), lambda: weights_of(layer))
         return convolve_with(x, weight, bias, activation, padding=(0, beside), dilation=layer.dilation)
 
-    return Stage(apply, sees)
+    return Stage(apply, sees, layer.out_channels)
 
 
 def _around(kept: Tensor | None, x: Tensor, sees: int, *, is_last: bool) -> Tensor:
