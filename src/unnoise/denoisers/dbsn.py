@@ -77,7 +77,7 @@ class ResidualModule(Block):
 
 
 class Branch(nn.Module):
-    """One branch, (B, F, H, W) → (B, F, H, W): masked convolution of reach d − 1, then modules that step by `dilation`."""
+    """One branch, (B, F, H, W) → (B, F, h, w): masked convolution of reach d − 1, then modules that step by `dilation`."""
 
     def __init__(self, features: int, stride: int, modules: int, dilation: int) -> None:
         super().__init__()
@@ -94,11 +94,9 @@ class Branch(nn.Module):
             nn.ReLU(inplace=True),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return in_sequence(self.body, x)
-
-    def narrowed(self, x: Tensor, narrowing: Narrowing, before: Sequence[nn.Module] = ()) -> Tensor:
-        """The branch of `before`(x), (B, F, H, W), at what is wanted alone; no block works further around it than those after it see."""
+    def forward(self, x: Tensor, narrowing: Narrowing, before: Sequence[nn.Module] = ()) -> Tensor:
+        """The branch of `before`(x), (B, F, H, W), at what is wanted alone, (B, F, h, w); no block works further around that than those
+        after it see."""
         start = list(takewhile(lambda layer: not isinstance(layer, Block), self.body))
         blocks = [layer for layer in self.body if isinstance(layer, Block)]
         streams = leads_to_a_stream(x, self.features)
@@ -183,9 +181,8 @@ class DBSN(Denoiser):
         again = can_fuse(x)
         features, before = (x, self.head) if again else (in_sequence(self.head, x), [])
         return [
-            branch.narrowed(features, Narrowing((x.shape[-2], x.shape[-1]), rows, columns), before)  # type: ignore[arg-type]
+            self.get_submodule(name)(features, Narrowing((x.shape[-2], x.shape[-1]), rows, columns), before)
             for name in self.branches
-            if isinstance(branch := self.get_submodule(name), Branch)
         ]
 
     @torch.no_grad()

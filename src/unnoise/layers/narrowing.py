@@ -19,8 +19,6 @@ from unnoise.layers.streaming import is_streamed
 
 Stretches = Sequence[slice]
 """Rows, or columns, of a map in pieces that do not overlap, in order."""
-
-
 TOGETHER = 16
 """Rows that are moved by way of one copy."""
 
