@@ -38,7 +38,7 @@ def test_there_is_a_default_and_it_is_small() -> None:
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) <= 8_000_000
 
 
-@pytest.mark.parametrize(("name", "least"), [("best", 38.3), ("default", 38.2), ("fast", 37.5)])
+@pytest.mark.parametrize(("name", "least"), [("best", 38.3), ("default", 38.2), ("fast", 37.9)])
 def test_models_on_unseen_phone_pictures(name: str, least: float) -> None:
     """Twelve blocks of scenes 25 to 30, as each model asks to be applied; all of them: see the card."""
     pairs = open_set(f"sidd-val:{data_dir('sidd_val')}")
@@ -55,7 +55,7 @@ def test_a_model_of_phones_helps_cameras_that_it_never_saw() -> None:
     assert result.restored.psnr > result.noisy.psnr + 1.5
 
 
-@pytest.mark.parametrize(("name", "lost"), [("default", 3.0), ("fast", 3.3)])
+@pytest.mark.parametrize(("name", "lost"), [("default", 3.0), ("fast", 3.6)])
 def test_sharp_pictures_with_hardly_any_noise_lose_no_more_than_that(name: str, lost: float) -> None:
     """Decibels, of a picture that is sharp to the last pixel, as no lens makes one; of real pictures see the next test."""
     camera = Camera(iso=200, jpeg=95)
@@ -94,7 +94,7 @@ def test_models_on_white_noise_of_an_instrument(name: str, iso: float, least: fl
 
 @pytest.mark.parametrize(
     ("name", "photons", "least"),
-    [("default", 1, 14.0), ("default", 5, 17.0), ("default", 20, 17.0), ("fast", 5, 16.0), ("fast", 20, 16.7)],
+    [("default", 1, 14.0), ("default", 5, 17.0), ("default", 20, 17.0), ("fast", 1, 13.0), ("fast", 5, 16.5), ("fast", 20, 16.7)],
 )
 def test_models_on_counts_of_photons(name: str, photons: float, least: float) -> None:
     clean = cell()[200:456, 100:356] / 255 * photons
