@@ -94,7 +94,14 @@ def test_models_on_white_noise_of_an_instrument(name: str, iso: float, least: fl
 
 @pytest.mark.parametrize(
     ("name", "photons", "least"),
-    [("default", 1, 14.0), ("default", 5, 17.0), ("default", 20, 17.0), ("fast", 1, 13.0), ("fast", 5, 16.5), ("fast", 20, 16.7)],
+    [
+        ("default", 1, 14.0),
+        ("default", 5, 17.0),
+        ("default", 20, 17.0),
+        ("fast", 1, 13.0),
+        ("fast", 5, 16.5),
+        ("fast", 20, 16.7),
+    ],
 )
 def test_models_on_counts_of_photons(name: str, photons: float, least: float) -> None:
     clean = cell()[200:456, 100:356] / 255 * photons
