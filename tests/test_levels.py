@@ -85,7 +85,7 @@ def test_twelve_bits_in_sixteen_are_restored_as_well_as_sixteen(top: int) -> Non
 
     assert psnr(model.denoise(noisy)) > psnr(noisy) + 3
     if top == 4095:
-        assert psnr(model.denoise(noisy, levels="full")) < psnr(model.denoise(noisy)) - 3
+        assert psnr(model.denoise(noisy, levels="full")) < psnr(model.denoise(noisy)) - 1
 
 
 def test_a_straight_line_before_is_the_same_after() -> None:
