@@ -64,9 +64,8 @@ def growth(options: argparse.Namespace) -> None:
                 f"{took / pixels / slower * 1e6:.3f} but for the machine, {slower:.2f} times as slow",
                 flush=True,
             )
-            if len(points) > 1:
-                exponent = np.polyfit(*np.log(np.array(points)).T, 1)[0]
-                print(f"{method}  exponent {exponent:.3f}", flush=True)
+            exponent = np.polyfit(*np.log(np.array(points)).T, 1)[0]
+            print(f"{method}  exponent {exponent:.3f}", flush=True)
 
 
 def sampled(chain: Chain, size: tuple[int, int], clock: Callable[[Callable[[], object]], float]) -> float:

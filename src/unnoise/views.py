@@ -61,14 +61,14 @@ def turned(part: Part, size: tuple[int, int]) -> Part:
 
 def grown(part: Part, by: int, size: tuple[int, int], multiple: int = 1) -> Part:
     """`part` and at least `by` pixels around it, as far as the picture goes; it begins and ends at multiples or at the edge."""
-    rows, columns = (
-        slice(
-            max(stretch.start - by, 0) // multiple * multiple,
-            min(-(-(stretch.stop + by) // multiple) * multiple, length),
-        )
-        for stretch, length in zip(part, size, strict=True)
-    )
+    rows, columns = (widened(stretch, by, length, multiple) for stretch, length in zip(part, size, strict=True))
     return rows, columns
+
+
+def widened(stretch: slice, by: int, length: int, multiple: int = 1) -> slice:
+    """`grown` along one axis of `length` pixels."""
+    start, stop = max(stretch.start - by, 0), stretch.stop + by
+    return slice(start // multiple * multiple, min(-(-stop // multiple) * multiple, length))
 
 
 def within(part: Part, outer: Part) -> Part:

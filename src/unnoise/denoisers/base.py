@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
-import torch
 from torch import Tensor, nn
 
 from unnoise.errors import UsageError
+from unnoise.layers.narrowing import put_together
 from unnoise.views import Part
 
 Initialization = Literal["default", "he"]
@@ -58,8 +58,7 @@ class Denoiser(nn.Module):
 
         As `part`, for several places of one picture, such as the components' shares of a mosaic.
         """
-        result: Tensor = self(x)
-        return torch.cat([torch.cat([result[..., r, c] for c in columns], -1) for r in rows], -2)
+        return put_together(self(x), rows, columns)
 
     @property
     def spares_halo(self) -> bool:

@@ -15,7 +15,7 @@ from unnoise.inference.lit import lit
 from unnoise.inference.memory import give_back, is_out_of_memory, resident, reused
 from unnoise.inference.tiling import Tiling
 from unnoise.layers.prepared import weights_kept
-from unnoise.views import Part, View
+from unnoise.views import Part, View, widened
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number of all."""
@@ -108,11 +108,11 @@ def _band(
     Tiles are weighted by ramps, and what the band above has added to the first rows is `unfinished`.
     """
     height, width = views[0].size
-    rows = _widened(tiles[0][0], ramp, height)
+    rows = widened(tiles[0][0], ramp, height)
     try:
         band: Tensor | None = None
         for tile in tiles:
-            place = rows, _widened(tile[1], ramp, width)
+            place = rows, widened(tile[1], ramp, width)
             for number, view in enumerate(views):
                 restored = chain.restore(view, place)[0]  # (C, rows, columns)
                 if restored.device.type != "cuda":  # there the light is kept faster too; other devices may lack what that takes
@@ -139,7 +139,7 @@ def _band(
 
 def _weights(stretch: slice, ramp: int, length: int) -> Tensor:
     """Of a tile's widened rows or columns: one, and raised cosines around the borders with other tiles; these add up to one."""
-    wide = _widened(stretch, ramp, length)
+    wide = widened(stretch, ramp, length)
     weights = torch.ones(wide.stop - wide.start)
     if ramp:
         places = torch.arange(wide.start, wide.stop)
@@ -148,7 +148,3 @@ def _weights(stretch: slice, ramp: int, length: int) -> Tensor:
                 t = ((places + 0.5 - border) * sign / ramp).clamp(-1, 1)
                 weights *= (1 + torch.sin(t * (math.pi / 2))) / 2
     return weights
-
-
-def _widened(stretch: slice, by: int, length: int) -> slice:
-    return slice(max(stretch.start - by, 0), min(stretch.stop + by, length))

@@ -221,6 +221,5 @@ class Chain:
         """For each pixel of the noise, where these of its rows and columns are wanted."""
         with as_if_large():
             taken = peak_bytes(lambda: self.restore(View.of(noise), (stretch, stretch)))
-        return (
-            SCRATCH * taken / self.scheme.shown(noise.shape[-2], noise.shape[-1])
-        )  # of a large tile borders are next to nothing
+        shown = self.scheme.shown(noise.shape[-2], noise.shape[-1])  # of a large tile borders are next to nothing
+        return SCRATCH * taken / shown

@@ -16,6 +16,7 @@ from torch import Tensor
 from unnoise.layers.fused import can_fuse
 from unnoise.layers.parts import in_steps
 from unnoise.layers.streaming import is_streamed
+from unnoise.views import widened
 
 Stretches = Sequence[slice]
 """Rows, or columns, of a map in pieces that do not overlap, in order."""
@@ -53,11 +54,10 @@ def around(wanted: Stretches, by: int, length: int, multiple: int = 1) -> list[s
     """The stretches and `by` places around each, within `length`, from and to multiples or the end; what meets is one."""
     result: list[slice] = []
     for stretch in wanted:
-        start = max(stretch.start - by, 0) // multiple * multiple
-        stop = min(-(-(stretch.stop + by) // multiple) * multiple, length)
-        if result and start <= result[-1].stop:
-            start = result.pop().start
-        result.append(slice(start, stop))
+        wide = widened(stretch, by, length, multiple)
+        if result and wide.start <= result[-1].stop:
+            wide = slice(result.pop().start, wide.stop)
+        result.append(wide)
     return result
 
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.views import Part, View
+from unnoise.views import Part, View, widened
 
 GAP = 64
 """Rows or columns that are not needed are read all the same where they are so few; larger gaps are left out."""
@@ -65,13 +65,12 @@ def _windows(length: int, first: int, last: int, stride: int, border: int, reach
     outer = inner + 2 * border
     windows = []
     for share in shares(length, first, last, stride, border):
-        start = max(0, share.start - reach) // multiple * multiple
-        stop = min(stride * outer, -(-(share.stop + reach) // multiple) * multiple)
-        places = torch.arange(start, stop)
+        seen = widened(share, reach, stride * outer, multiple)
+        places = torch.arange(seen.start, seen.stop)
         neighbour, offset = places // outer, places % outer - border
         pixels = offset * stride + neighbour
         pixels[(offset < 0) | (offset >= inner) | (pixels >= length)] = -1
-        windows.append(Window(pixels, slice(share.start - start, share.stop - start)))
+        windows.append(Window(pixels, slice(share.start - seen.start, share.stop - seen.start)))
     return windows
 
 
