@@ -153,8 +153,8 @@ def run(
 
     Args:
         made: what `plan` gave.
-        work: reads the picture, restores it and writes the result, whole or not at all; its second argument says whether the result
-            may replace a file.
+        work: reads the picture, restores it and writes the result, whole or not at all and as the last thing it does; its second
+            argument says whether the result may replace a file.
         settings: fingerprint of the model and of how it is applied; see `manifest.fingerprint`.
         overwrite: results may replace files that are there, and all are made anew.
         progress: called at the start of each file and after each tile.
@@ -188,14 +188,14 @@ def run(
                     work(job, overwrite or manifest is not None, tell.begin(job))
                     outcome.written.append(job.target)
                     if manifest:
-                        manifest.done(job.source, job.target)
+                        manifest.done(job.target)
                 except UnnoiseError as error:
                     outcome.fail(error)
                     if manifest:
                         manifest.failed(job.target)
     finally:  # after Ctrl-C too
         if manifest:
-            manifest.save()
+            manifest.close()
     return outcome
 
 

@@ -40,6 +40,7 @@ class Manifest:
         self.path = folder / NAME
         self.settings = settings
         self._entries = self._read()
+        self._before: dict[str, list[int] | None] = {}
         self._saved_at, self._saving_took = time.monotonic(), 0.0
 
     def _read(self) -> dict[str, dict[str, Any]]:
@@ -65,12 +66,13 @@ class Manifest:
         return entry.get("source") == str(source.absolute()) and entry.get("result") in (None, _stamp(target))
 
     def plan(self, source: Path, target: Path) -> None:
-        """Record that `target` is going to be made."""
+        """Record that `target` is going to be made, from `source` as it is now."""
         self._entries[self._key(target)] = self._entry(source) | {"result": None}
+        self._before[self._key(target)] = _stamp(target)
 
-    def done(self, source: Path, target: Path) -> None:
-        """Record that `target` was made, and save the record unless it was saved a moment ago."""
-        self._entries[self._key(target)] = self._entry(source) | {"result": _stamp(target)}
+    def done(self, target: Path) -> None:
+        """Record that `target` was made as planned, and save the record unless it was saved a moment ago."""
+        self._entries[self._key(target)]["result"] = _stamp(target)
         if time.monotonic() - self._saved_at > SPARING * self._saving_took:
             self.save()
 
@@ -78,6 +80,18 @@ class Manifest:
         """Record that nothing came of the plan to make `target`."""
         if not target.exists():
             self._entries.pop(self._key(target), None)
+
+    def close(self) -> None:
+        """Save the record at the end, or where Ctrl-C struck; raises as `save` does.
+
+        A result that has come since it was planned is whole, for it was renamed into its place: it is recorded even where nobody
+        came to say that it is done.
+        """
+        for key, before in self._before.items():
+            entry, now = self._entries.get(key), _stamp(self.path.parent / key)
+            if entry and entry["result"] is None and now not in (None, before):
+                entry["result"] = now
+        self.save()
 
     def save(self) -> None:
         """Write the record, whole or not at all; an empty one is removed. Raises `UnnoiseError` where that fails."""

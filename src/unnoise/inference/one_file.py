@@ -72,8 +72,8 @@ def denoise_file(
                 canvas = made.add(frame)
                 for top in range(0, frame.height, STRIP):
                     canvas[top : top + STRIP] = restored[top : top + STRIP]
-    if judged:
-        judged.save(target.with_name(target.stem + MARK))
+        if judged:  # before the block ends, so that a result that is in its place has its report beside it
+            judged.save(target.with_name(target.stem + MARK))
 
 
 def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | None:
