@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unnoise.views import View, flipped, grown, parts, turned, within
+from unnoise.polyphase import split_batch
+from unnoise.views import View, coarser, flipped, grown, parts, turned, within
 
 
 @st.composite
@@ -48,6 +49,16 @@ def test_grown_parts_hold_their_part_and_what_is_around(
         assert outer.stop % multiple == 0 or outer.stop == length
         assert outer.stop - outer.start < inner.stop - inner.start + 2 * (by + multiple)
     assert torch.equal(picture[..., *around][..., *within(part, around)], picture[..., *part])
+
+
+@given(pictures_and_parts(), st.integers(1, 4))
+def test_a_part_in_coarser_steps_is_its_share_of_each_component(
+    case: tuple[torch.Tensor, tuple[slice, slice]], step: int
+) -> None:
+    picture, part = case
+    around = grown(part, 0, (picture.shape[-2], picture.shape[-1]), step)
+    share = split_batch(picture, step)[..., *coarser(around, step)]
+    assert torch.equal(share, split_batch(picture[..., *around], step))
 
 
 @given(st.tuples(st.integers(1, 60), st.integers(1, 60)), st.integers(1, 40), st.integers(1, 5))

@@ -79,6 +79,13 @@ def within(part: Part, outer: Part) -> Part:
     return rows, columns
 
 
+def coarser(part: Part, step: int) -> Part:
+    """`part` counted in steps of so many pixels: its share of each polyphase component, where it begins at such a step and ends at one
+    or at the edge."""
+    rows, columns = (slice(stretch.start // step, -(-stretch.stop // step)) for stretch in part)
+    return rows, columns
+
+
 def parts(size: tuple[int, int], side: int, multiple: int = 1) -> Iterator[Part]:
     """A picture of `size` in squares of `side`, rounded up to `multiple`, that do not overlap; from left to right, then down."""
     side = -(-side // multiple) * multiple

@@ -45,6 +45,13 @@ def test_shares_of_cameras_are_kept() -> None:
     assert abs(np.mean([camera.jpeg is not None for camera in drawn]) - 0.7) < 0.08
 
 
+def test_cameras_without_a_colour_filter_may_be_sharp() -> None:
+    draw = np.random.default_rng(0)
+    drawn = [Cameras(unfiltered=0.5, sharp=0.5).draw(draw) for _ in range(400)]
+    assert all(camera.lens_blur > 0 for camera in drawn if camera.demosaic)
+    assert abs(np.mean([camera.lens_blur == 0 for camera in drawn if camera.demosaic is None]) - 0.5) < 0.12
+
+
 @settings(deadline=None)
 @given(st.integers(0, 2**32), st.booleans())
 def test_pairs_are_pictures_of_one_exposure(seed: int, grey: bool) -> None:

@@ -45,6 +45,8 @@ class Cameras(Settings):
     """Share of the cameras that demosaic bilinearly."""
     unfiltered: Share = 0.15
     """Share of the cameras without a colour filter, whose noise is white; the shares above are of the others."""
+    sharp: Share = 0.0
+    """Share of the cameras without a colour filter whose lens does not blur at all, as some instruments'."""
     linear: Share = 0.1
     """Share of the cameras that give linear light as it is, as those of instruments do."""
     grey: Share = 0.1
@@ -90,6 +92,9 @@ class Cameras(Settings):
         if generator.random() < self.processed:
             fields |= {name: generator.uniform(*getattr(self, name)) for name in ("smooth", "smooth_color", "sharpen")}
             fields["jpeg"] = int(generator.integers(self.jpeg[0], self.jpeg[1] + 1))
+        # unasked where there are none, so that older recipes draw as they did
+        if self.sharp and demosaic is None and generator.random() < self.sharp:
+            fields["lens_blur"] = 0.0
         return Camera(**fields)
 
     def pair(self, scene: Array, generator: np.random.Generator) -> tuple[Array, Array]:
@@ -104,9 +109,7 @@ class Cameras(Settings):
             three channels that are the same.
         """
         shape = scene.shape
-        if (
-            self.counts and generator.random() < self.counts
-        ):  # unasked where there are none, so that older recipes draw as they did
+        if self.counts and generator.random() < self.counts:  # as with `sharp`
             noisy, clean = self._counted(color.luma(scene) if scene.ndim == 3 else scene, generator)
             return (noisy, clean) if noisy.shape == shape else (_three(noisy), _three(clean))
         camera = self.draw(generator)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.views import Part, View, widened
+from unnoise.views import Part, View, coarser, widened
 
 GAP = 64
 """Rows or columns that are not needed are read all the same where they are so few; larger gaps are left out."""
@@ -46,8 +46,8 @@ def restore_window(
     """
     height, width = ((stretch.stop - stretch.start) for stretch in part)
     rows, columns = (
-        _windows(length, stretch.start // stride, -(-stretch.stop // stride), stride, border, reach, multiple)
-        for length, stretch in zip(view.size, part, strict=True)
+        _windows(length, share, stride, border, reach, multiple)
+        for length, share in zip(view.size, coarser(part, stride), strict=True)
     )
     block, rows, columns = _read(view, rows, columns)
     merged = block.new_empty(*block.shape[:2], -(-height // stride) * stride, -(-width // stride) * stride)
@@ -59,26 +59,26 @@ def restore_window(
     return merged[..., :height, :width]
 
 
-def _windows(length: int, first: int, last: int, stride: int, border: int, reach: int, multiple: int) -> list[Window]:
-    """One window for each component, holding its rows `first` to `last`, along an axis of `length` pixels."""
+def _windows(length: int, share: slice, stride: int, border: int, reach: int, multiple: int) -> list[Window]:
+    """One window for each component, holding its rows `share`, along an axis of `length` pixels."""
     inner = -(-length // stride)
     outer = inner + 2 * border
     windows = []
-    for share in shares(length, first, last, stride, border):
-        seen = widened(share, reach, stride * outer, multiple)
+    for place in shares(length, share, stride, border):
+        seen = widened(place, reach, stride * outer, multiple)
         places = torch.arange(seen.start, seen.stop)
         neighbour, offset = places // outer, places % outer - border
         pixels = offset * stride + neighbour
         pixels[(offset < 0) | (offset >= inner) | (pixels >= length)] = -1
-        windows.append(Window(pixels, slice(share.start - seen.start, share.stop - seen.start)))
+        windows.append(Window(pixels, slice(place.start - seen.start, place.stop - seen.start)))
     return windows
 
 
-def shares(length: int, first: int, last: int, stride: int, border: int) -> list[slice]:
-    """Where in a mosaic the places `first` to `last` of each component lie, along an axis of `length` pixels."""
+def shares(length: int, share: slice, stride: int, border: int) -> list[slice]:
+    """Where in a mosaic the rows `share` of each component lie, along an axis of `length` pixels."""
     outer = -(-length // stride) + 2 * border
     starts = [component * outer + border for component in range(stride)]
-    return [slice(start + first, start + last) for start in starts]
+    return [slice(start + share.start, start + share.stop) for start in starts]
 
 
 def _read(view: View, rows: list[Window], columns: list[Window]) -> tuple[Tensor, list[Window], list[Window]]:

@@ -18,7 +18,7 @@ from unnoise.errors import UsageError
 from unnoise.masks import checkerboard_masks, complementary_masks
 from unnoise.polyphase import merge_batch, split_batch
 from unnoise.schemes.base import Network, Scheme, part_of
-from unnoise.views import Part, grown, within
+from unnoise.views import Part, coarser, grown, within
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
@@ -91,8 +91,7 @@ class MultiMask(Scheme):
         """By the part's share of each component."""
         stride = self.infer_stride
         around = grown(wanted, 0, (noisy.shape[-2], noisy.shape[-1]), stride)
-        rows, columns = (slice(stretch.start // stride, -(-stretch.stop // stride)) for stretch in around)
-        components = self._components(network, noisy, given_or_fresh(generator), (rows, columns))
+        components = self._components(network, noisy, given_or_fresh(generator), coarser(around, stride))
         return merge_batch(components, stride)[..., *within(wanted, around)]
 
     def _components(self, network: Network, noisy: Tensor, generator: Source, wanted: Part | None) -> Tensor:

@@ -23,7 +23,7 @@ from unnoise.polyphase import merge_mosaic, split_mosaic
 from unnoise.schemes.base import Network, Scheme, part_of
 from unnoise.schemes.borders import part_within_reflection, within_reflection
 from unnoise.schemes.mosaic_windows import restore_window, shares
-from unnoise.views import Part, View, grown, within
+from unnoise.views import Part, View, coarser, grown, within
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
@@ -53,8 +53,8 @@ class PDBlindSpot(Scheme):
 
     def shown(self, height: int, width: int) -> int:
         """Those of the mosaic."""
-        stride, border = self.infer_stride, self.border if self.infer_stride > 1 else 0
-        return stride**2 * math.prod(-(-length // stride) + 2 * border for length in (height, width))
+        stride = self.infer_stride
+        return stride**2 * math.prod(-(-length // stride) + 2 * self._border(stride) for length in (height, width))
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Mean |PD⁻¹(network(PD_a(x))) − x|, the paper's Eq. 7 (L1 to the noisy image itself)."""
@@ -82,8 +82,7 @@ class PDBlindSpot(Scheme):
             return super().restore_within(network, noisy, wanted, generator)
         around = grown(wanted, 0, size, stride)
         rows, columns = (
-            shares(length, stretch.start // stride, -(-stretch.stop // stride), stride, self.border)
-            for length, stretch in zip(size, around, strict=True)
+            shares(length, share, stride, self.border) for length, share in zip(size, coarser(around, stride), strict=True)
         )
         restored = network.parts(split_mosaic(noisy, stride, self.border), rows, columns)
         return merge_mosaic(restored, stride)[..., *within(wanted, around)]
@@ -96,6 +95,9 @@ class PDBlindSpot(Scheme):
         return part_within_reflection(partial(part_of, network), mixed, self.border, wanted)
 
     def _pass(self, network: Network, noisy: Tensor, stride: int) -> Tensor:
-        mosaic = split_mosaic(noisy, stride, self.border if stride > 1 else 0)
-        restored = network(mosaic)
-        return merge_mosaic(restored, stride, self.border if stride > 1 else 0, size=(noisy.shape[-2], noisy.shape[-1]))
+        restored = network(split_mosaic(noisy, stride, self._border(stride)))
+        return merge_mosaic(restored, stride, self._border(stride), size=(noisy.shape[-2], noisy.shape[-1]))
+
+    def _border(self, stride: int) -> int:
+        """Where PD leaves the picture as it is there is none."""
+        return self.border if stride > 1 else 0
