@@ -1,0 +1,70 @@
+"""Restormer's feed-forward part: two depthwise convolutions, of which one gates the other."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unnoise.layers.fused import Activation, can_fuse, convolve_with, working_type
+from unnoise.layers.norms import ChannelNorm
+from unnoise.layers.pointwise import are_rows, convolve_depthwise, convolve_pixels, gelu
+from unnoise.layers.prepared import Weights, prepared
+
+Half = Literal[0, 1]
+HALVES: tuple[Half, Half] = 0, 1
+
+
+class GatedFeedForward(nn.Module):
+    """Gated-Dconv feed-forward network (GDFN, Eq. 2 of the paper), (B, C, H, W) → the same shape."""
+
+    def __init__(self, channels: int, hidden: int, bias: bool) -> None:
+        super().__init__()
+        self.project_in = nn.Conv2d(channels, 2 * hidden, 1, bias=bias)
+        self.dwconv = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=bias)
+        self.project_out = nn.Conv2d(hidden, channels, 1, bias=bias)
+
+    def forward(self, x: Tensor, norm: ChannelNorm) -> Tensor:
+        """x + feed-forward(norm(x)), in the memory of x where that can be."""
+        if can_fuse(x):
+            normal = norm.unscaled(x)
+            values = self._part(normal, 1, norm, times=self._part(normal, 0, norm))
+            weight, bias = prepared(self.project_out, "", working_type(x), self._leaving)
+            return convolve_with(values, weight, bias, plus=x, own=True)
+        normal = norm(x)
+        if are_rows(x):
+            gate, values = (self._trained_part(normal, half) for half in HALVES)
+            return x + convolve_pixels(gelu(gate) * values, *self._leaving())
+        gate, values = self.dwconv(self.project_in(normal)).chunk(2, dim=1)
+        return x + self.project_out(F.gelu(gate) * values)
+
+    def _part(self, x: Tensor, half: Half, norm: ChannelNorm, times: Tensor | None = None) -> Tensor:
+        """gelu of the first half of dwconv(project_in(norm(…))), or the second half times a factor."""
+        name, dtype = f"half {half}", working_type(x)
+        x = convolve_with(x, *prepared(self.project_in, name, dtype, lambda: norm.into(_half(self.project_in, half))))
+        weight, bias = prepared(self.dwconv, name, dtype, lambda: _half(self.dwconv, half))
+        activation: Activation = "none" if half else "gelu"
+        return convolve_with(x, weight, bias, activation, times=times, padding=(1, 1), groups=len(weight))
+
+    def _trained_part(self, x: Tensor, half: Half) -> Tensor:
+        """One half of dwconv(project_in(x)); halves that are never joined need not be cut apart, nor their gradients joined."""
+        return convolve_depthwise(convolve_pixels(x, *_half(self.project_in, half)), *_half(self.dwconv, half))
+
+    def _leaving(self) -> Weights:
+        """The weights of the last layer, for as many channels as `_half` leaves."""
+        return _filled(self.project_out.weight, 1), self.project_out.bias
+
+
+def _half(layer: nn.Conv2d, half: Half) -> Weights:
+    """The weights of one half of a layer's outputs; zero channels fill up the vectors."""
+    bias = None if layer.bias is None else _filled(layer.bias.chunk(2)[half], 0)
+    return _filled(layer.weight.chunk(2)[half], 0), bias
+
+
+def _filled(values: Tensor, dim: int, multiple: int = 32) -> Tensor:
+    """Zeros added along `dim` until its length divides by `multiple`, the width of a vector: an expansion of 2.66 gives 127 channels."""
+    zeros = list(values.shape)
+    zeros[dim] = -values.shape[dim] % multiple
+    return torch.cat([values, values.new_zeros(zeros)], dim=dim) if values.shape[dim] >= multiple else values
