@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 IN ?=
 
-.PHONY: demo test lint types unit docs clean
+.PHONY: demo test lint types unit clean
 
 demo: .venv/ready
 	$(BIN)/python examples/demo.py $(if $(IN),"$(IN)")
@@ -29,4 +29,4 @@ unit: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv demo site dist
+	rm -rf .venv demo dist

@@ -1,7 +1,7 @@
 """What `--adapt` brings: a model learns on at one picture alone, and the result is compared with the model's as it was.
 
-    python benchmarks/adapt.py ap-bsn --steps 40 --data polyu:../shared/data/polyu --limit 3 --out adapt.csv
-    python benchmarks/adapt.py ap-bsn --steps 40 --pictures ../shared/data/rni15/Dog.png --save adapted
+    python benchmarks/adapt.py ap-bsn --steps 40 --data polyu:DIR --limit 3 --out adapt.csv
+    python benchmarks/adapt.py ap-bsn --steps 40 --pictures RNI15/Dog.png --save adapted
 
 Of each picture the middle is taken, `--crop` pixels a side, and restored without refinement. With a clean picture the PSNR says what was
 gained; --save writes noisy, before and after side by side, for eyes.

@@ -1,7 +1,7 @@
 """What SS-BSN's attention costs, and how far its linear form is from the exact one.
 
     python benchmarks/attention.py cost                     # Fig. 8 of the paper: γ = 1, 2, 4 and m = 0, 1, 3, 9
-    python benchmarks/attention.py error runs/ss-bsn/model.safetensors --data sidd-val:../shared/data/sidd_val --limit 24
+    python benchmarks/attention.py error runs/ss-bsn/model.safetensors --data sidd-val:DIR --limit 24
 
 `error` wants a *trained* network: random features resemble each other less than trained ones do. On a busy machine `--clock cpu`
 counts processor time in place of time on the wall.

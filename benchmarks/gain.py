@@ -1,6 +1,6 @@
 """How the estimated gain of a restoration agrees with the true one, on pictures whose clean ones are known.
 
-    python benchmarks/gain.py default --data sidd-val:../shared/data/sidd_val polyu:../shared/data/polyu --limit 24 --out gain.csv
+    python benchmarks/gain.py default --data sidd-val:DIR polyu:DIR --limit 24 --out gain.csv
 
 Both gains are of the middle of each picture, `--crop` pixels a side, in float32 and without refinement. The light is kept, and
 detail comes back, as the model's recipe says.

@@ -1,6 +1,6 @@
 """Check what `unnoise.inspect` tells from noisy pictures against their clean ones, and its advice against a sweep of strides.
 
-    python benchmarks/inspection.py --data sidd-val:../shared/data/sidd_val polyu:../shared/data/polyu --out inspect.csv
+    python benchmarks/inspection.py --data sidd-val:DIR polyu:DIR --out inspect.csv
     python benchmarks/inspection.py --data … --sweep --model ap-bsn --first 2 --every 4
 
 With `--sweep` each picture is also restored at every stride, or with every blind spot, of the model, to check the advice.

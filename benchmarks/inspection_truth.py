@@ -1,6 +1,6 @@
 """What the residual noisy − clean of a data set is made of, beside the noise that one picture's plain places show.
 
-    python benchmarks/inspection_truth.py --data polyu:../shared/data/polyu sidd-val:../shared/data/sidd_val --every 5 --out truth.csv
+    python benchmarks/inspection_truth.py --data polyu:DIR sidd-val:DIR --every 5 --out truth.csv
 
 The variance of the residual is split, as shares of the whole:
 

@@ -1,6 +1,6 @@
 """Score models with and without refinement and self-ensemble, on several data sets, into one CSV file and a table.
 
-    python benchmarks/quality.py default --data sidd-val:../shared/data/sidd_val polyu:../shared/data/polyu --out docs/results/quality.csv
+    python benchmarks/quality.py default --data sidd-val:DIR polyu:DIR --out docs/results/quality.csv
 
 Several models, such as the snapshots of a training, give a curve.
 """

@@ -1,6 +1,6 @@
 """A sheet of pictures before and after, to look at: the middle of each picture of a folder, the noisy one above the restored one.
 
-python benchmarks/sheet.py ../shared/data/rni15 --model default --out docs/results/rni15.jpg
+python benchmarks/sheet.py RNI15 --model default --out docs/results/rni15.jpg
 """
 
 from __future__ import annotations

@@ -126,6 +126,7 @@ def test_the_record_says_what_was_judged_on_what(tmp_path: Path) -> None:
     assert (outcome.model, outcome.data, outcome.protocol) == ("Judged", f"pairs:{tmp_path}", "amsnet")
     model.recipe = SimpleNamespace(name="at-bsn")  # type: ignore[attr-defined]
     assert evaluate(model, f"pairs:{tmp_path}").model == "at-bsn"
+    assert evaluate(model, f"pairs:{tmp_path}", name="runs/mine").model == "runs/mine"
 
 
 def test_a_limited_set_is_spread_over_the_whole() -> None:
@@ -195,6 +196,8 @@ def test_what_cannot_be_scored_is_refused_before_any_denoising(tmp_path: Path) -
         evaluate(model, pictures, "x")
     with pytest.raises(UsageError, match="limit of 0"):
         evaluate(model, pictures, limit=0)
+    with pytest.raises(UsageError, match="method denoise is wanted, got str"):
+        evaluate("fast", pictures)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no data set named 'x'"):
         evaluate(model, "x:y")
     assert not model.seen

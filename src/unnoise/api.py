@@ -22,6 +22,10 @@ def denoise(image: Image, model: str | Path | Model = "default", **options: Any)
 
     Returns:
         What came in: the same kind, shape, dtype and range.
+
+    Raises:
+        UsageError: there is no such model, or as `unnoise.Model.denoise` does.
+        UnnoiseError: a model's file that is damaged, or as `unnoise.Model.denoise` does.
     """
     return (model if isinstance(model, Model) else _loaded(str(model))).denoise(image, **options)
 

@@ -116,6 +116,7 @@ def evaluate(
     *,
     progress: Callable[[int, int], None] | None = None,
     limit: int | None = None,
+    name: str | None = None,
     **denoise_options: Any,
 ) -> Evaluation:
     """Denoise the pictures of a data set one at a time and score them.
@@ -128,13 +129,19 @@ def evaluate(
         protocol: one of `unnoise.metrics.protocols()`.
         progress: called with (pictures done, pictures in all), at first with 0 done.
         limit: score so many pictures, spread evenly over the set, as neighbours in it tend to be of one scene; None: all.
+        name: what the model is called in the result; None: its recipe's name.
         denoise_options: passed on to `model.denoise`, such as ``refine=True`` or ``ensemble=True``.
 
+    Returns:
+        The scores of each picture and their means.
+
     Raises:
-        UsageError: for an unknown protocol or set, a set without clean pictures, or a `limit` below 1.
+        UsageError: for an unknown protocol or set, a set without clean pictures, a `limit` below 1, or what is no model.
         UnnoiseError: for a file that cannot be read.
     """
     scoring = protocol_named(protocol)
+    if not callable(getattr(model, "denoise", None)):
+        raise UsageError(f"A model with a method denoise is wanted, got {type(model).__name__}; give what unnoise.load gives.")
     if limit is not None and limit < 1:
         raise UsageError(f"The limit of {limit} leaves no picture to score; give 1 or more.")
     pictures = open_set(dataset) if isinstance(dataset, str) else dataset
@@ -159,7 +166,7 @@ def evaluate(
         if progress:
             progress(done, total)
     options = {key: _plain(value) for key, value in denoise_options.items()}
-    return Evaluation(model=_name(model), data=pictures.name, protocol=protocol, options=options, images=scores)
+    return Evaluation(model=name or _name(model), data=pictures.name, protocol=protocol, options=options, images=scores)
 
 
 def _in_unit_range(pixels: NDArray[Any]) -> NDArray[np.float32]:

@@ -98,6 +98,15 @@ def test_bad_files_are_named_and_passed_over(tmp_path: Path) -> None:
     assert "b.png" in told[0]
 
 
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_teachers_are_shown_so_many_pixels_at_most(count: int) -> None:
+    pictures = [np.zeros((1700, 2100), np.uint8)] * count
+    shown = adaptation._middles(pictures, lambda sentence: None)
+    assert len(shown) == count
+    assert sum(picture.size for picture in shown) <= max(adaptation.TAUGHT, count * adaptation.LEAST**2)
+    assert min(picture.size for picture in shown) >= min(adaptation.LEAST**2, adaptation.TAUGHT // count)
+
+
 def test_a_student_without_its_teacher_names_models_that_can() -> None:
     student = _model(scheme="distillation")
     with pytest.raises(UsageError, match=r"ap-bsn|default"):

@@ -58,6 +58,15 @@ def test_loss_and_error_against_the_truth_fall(tmp_path: Path) -> None:
     assert losses[-1] < 0.6 * losses[0]
 
 
+@pytest.mark.parametrize(("denoiser", "said"), [("dncnn", 1), ("dbsn", 0)])
+def test_a_network_that_may_copy_the_noise_is_named(denoiser: str, said: int, tmp_path: Path) -> None:
+    messages: list[str] = []
+    sizes = {"dncnn": {"features": 4, "layers": 3}, "dbsn": {"features": 4, "modules": 1}}[denoiser]
+    recipe = recipes.load("ap-bsn", {"denoiser": {"name": denoiser, **sizes}, "training.crop": 30, "training.batch": 1})
+    train([_scene(0)[1]], recipe, output=tmp_path / "run", steps=1, device="cpu", on_message=messages.append)
+    assert sum("is not blind" in message for message in messages) == said
+
+
 def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
     seen: list[Status] = []
     model = train(

@@ -10,15 +10,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from reference import golden, relative_error
-from unnoise import denoisers, load, zoo
+from unnoise import denoisers, images, load, zoo
 from unnoise.draws import PlacedDraws
 from unnoise.errors import UnnoiseError
 from unnoise.inference.apply import Settings, restore
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
+from unnoise.zoo import published
 
 NETWORKS = {
     "restormer": "restormer",
@@ -74,6 +76,21 @@ def test_gives_the_published_picture(name: str, file: str, tmp_path: Path) -> No
     with torch.no_grad():
         for noisy, expected in cases.values():
             assert relative_error(model.network(noisy), expected) < 1e-4
+
+
+def test_a_network_of_one_s_own_needs_no_recipe_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file, one line: the table of published recipes is no second place to write it down in."""
+    monkeypatch.delitem(published._RECIPES, "dncnn")
+    torch.save(golden("dncnn")[0], tmp_path / "mine.pth")
+    model = zoo.import_checkpoint(tmp_path / "mine.pth")
+    assert denoisers.name_of(model.network) == "dncnn"
+    assert model.recipe.name == published.ELSE
+
+
+def test_a_picture_is_not_taken_for_what_could_do_harm(tmp_path: Path) -> None:
+    images.write(tmp_path / "picture.png", images.Picture(np.zeros((8, 8, 3), np.uint8)))
+    with pytest.raises(UnnoiseError, match=r"picture\.png is damaged or no PyTorch checkpoint"):
+        zoo.import_checkpoint(tmp_path / "picture.png")
 
 
 def test_imported_and_saved_restores_the_same(tmp_path: Path) -> None:

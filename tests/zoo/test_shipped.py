@@ -32,6 +32,13 @@ def test_cards_say_what_one_must_know(name: str) -> None:
     assert card.seed is not None
 
 
+@pytest.mark.parametrize("name", zoo.names())
+def test_each_can_learn_on(name: str) -> None:
+    """`--adapt` asks for the teachers that the recipe names, and these ship."""
+    model = unnoise.load(name)
+    model.recipe.scheme.bind(zoo.load, model.network)
+
+
 def test_there_is_a_default_and_it_is_small() -> None:
     assert "default" in zoo.names()
     assert (WEIGHTS / "default.safetensors").stat().st_size <= 3_000_000

@@ -78,7 +78,7 @@ def denoise(
     ] = None,
     save_model: Annotated[Path | None, typer.Option(help="Write the adapted model to this .safetensors file.")] = None,
     set_: Annotated[
-        list[str], typer.Option("--set", help="Apply the model otherwise than its recipe says, as scheme.partitions=4.")
+        list[str], typer.Option("--set", help="Apply the model otherwise than its recipe says, as light=none.")
     ] = [],  # noqa: B006
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best one present.")] = None,
     precision: Annotated[

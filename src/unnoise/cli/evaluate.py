@@ -23,7 +23,7 @@ def evaluate(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Score only so many pictures, evenly chosen.")] = None,
     set_: Annotated[
-        list[str], typer.Option("--set", help="Apply the model otherwise than its recipe says, as scheme.partitions=4.")
+        list[str], typer.Option("--set", help="Apply the model otherwise than its recipe says, as light=none.")
     ] = [],  # noqa: B006
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best one present.")] = None,
     precision: Annotated[
@@ -41,7 +41,15 @@ def evaluate(
     loaded = zoo.load(model).applied(assignments(set_)).to(device or "auto")
     with bar("evaluate") as progress:
         result = run(
-            loaded, pairs, protocol, progress=progress, limit=limit, refine=refine, ensemble=ensemble, precision=precision
+            loaded,
+            pairs,
+            protocol,
+            progress=progress,
+            limit=limit,
+            name=model,
+            refine=refine,
+            ensemble=ensemble,
+            precision=precision,
         )
     if json:
         with written_whole(json) as temporary:

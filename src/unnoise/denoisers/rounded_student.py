@@ -27,7 +27,8 @@ class RoundedStudent(TMBSNStudent):
     """`TMBSNStudent` whose hidden maps and weights are bytes, (B, channels, H, W) → the same shape.
 
     It learns with them rounded, and is the student itself wherever it does not run in int8. What meets the image is not rounded: the
-    weights of the first layer and of the last, and the map that the last one sees.
+    weights of the first layer and of the last, and the map that the last one sees. Values in [0, 1]. The network is that of TM-BSN, CVPR
+    2026; its steps are learned as by Esser et al., "Learned Step Size Quantization", ICLR 2020, in their logarithm.
 
     Args:
         channels, width, finest: as there.

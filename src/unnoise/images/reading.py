@@ -29,7 +29,7 @@ def read(path: str | Path) -> Picture:
     """Read a file that holds one picture: pixels (H, W) or (H, W, C) in the file's own type and range.
 
     Pixels come as stored: an EXIF orientation is kept as a tag and not applied (HEIC and AVIF turn within the format itself).
-    10 and 12 bits of AVIF come as uint16, 16-bit floats of TIFF as float32.
+    10 and 12 bits of AVIF come as uint16.
 
     Raises:
         UsageError: there is no such file, its suffix is no picture's, or it holds what is not supported (several pictures, which

@@ -25,10 +25,10 @@ from unnoise.images.scratch import Scratch, Window
 def write(path: str | Path, picture: Picture, *, overwrite: bool = False) -> None:
     """Write `picture` in the format that the suffix of `path` names, with its metadata as far as the format holds it.
 
-    The bit depth stays where the format can hold it. Otherwise values are rounded to the nearest: 16 bits to 8 in JPEG and WebP
-    and to 12 in AVIF; floats (clipped to 0..1) to 16 bits in PNG, to 12 in AVIF and to 8 in JPEG and WebP; float16 becomes
-    float32 in TIFF. PNG, TIFF, WebP and .npy lose nothing else; JPEG and AVIF are written at quality 95 with full chroma. WebP
-    and AVIF hold no grey: read again, a grey picture has three equal channels.
+    The bit depth stays where the format can hold it. Otherwise values are rounded to the nearest: 16 bits to 8 in JPEG and WebP, to 12
+    in AVIF and to 10 in HEIC; floats (clipped to 0..1) likewise, and to 16 bits in PNG. PNG, TIFF, WebP and .npy lose nothing else;
+    JPEG, AVIF and HEIC are written at quality 95 with full chroma. WebP and AVIF hold no grey: read again, a grey picture has three
+    equal channels.
 
     The file appears under its name only when complete and on the disk: it is written beside, as a hidden file, and renamed.
 

@@ -51,6 +51,7 @@ class Report:
     """What differs between these: 'blind spots', 'draws' or 'flips'."""
 
     def to_json(self) -> str:
+        """The judgement as JSON."""
         return self.judgement.model_dump_json(indent=2)
 
     def sentence(self) -> str:

@@ -193,4 +193,5 @@ def activate(x: Tensor, activation: Activation, slope: float = 0.0) -> Tensor:
 
 
 def ready(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """x in that type, channels last, (B, C, H, W); x itself where it is so."""
     return x.to(dtype).contiguous(memory_format=torch.channels_last)

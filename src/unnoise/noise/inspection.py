@@ -38,6 +38,9 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
             may be on any scale, which the report then names.
         name: the subject of error messages, for instance the file.
 
+    Returns:
+        What was found, and advice by it.
+
     Raises:
         UsageError: for an image of another kind or shape, or with values that are no numbers.
     """

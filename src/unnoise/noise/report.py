@@ -72,6 +72,7 @@ class NoiseReport(BaseModel):
         return (self.autocorrelation[middle][middle + distance] + self.autocorrelation[middle + distance][middle]) / 2
 
     def to_json(self) -> str:
+        """Everything as JSON."""
         return self.model_dump_json(indent=2)
 
     @property
@@ -81,6 +82,7 @@ class NoiseReport(BaseModel):
 
     @property
     def unit(self) -> str:
+        """What numbers that are shown count in."""
         return "in the picture's own values" if self.scale else "of 255"
 
     def level_told(self) -> str:

@@ -75,6 +75,9 @@ class Scheme(BaseModel, ABC):
     replacement: ClassVar[Literal["value", "pixel"]] = "value"
     """Whether R³ draws for each value by itself or for all channels of a pixel together."""
 
+    wants_blindness: ClassVar[bool] = False
+    """Whether nothing but the network itself keeps it from learning to copy the noise."""
+
     is_local: ClassVar[bool] = True
     """Whether `restore` sees no farther than `reach` says, so that tiles agree with the whole if the network's reach is finite."""
 

@@ -31,6 +31,8 @@ Stride = Annotated[int, Field(ge=1, le=16)]
 class PDBlindSpot(Scheme):
     """PD in mosaic form around a blind-spot network, with different strides in training and inference."""
 
+    wants_blindness = True
+
     name: Literal["pd-blind-spot"] = "pd-blind-spot"
     train_stride: Stride = 5
     """Stride of PD in training; the paper's a = 5."""

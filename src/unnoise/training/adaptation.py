@@ -28,6 +28,7 @@ from unnoise.inference.apply import Settings, restore
 from unnoise.inference.precision import choose_device
 from unnoise.model import Model
 from unnoise.noise.probe import noise_level, probe, shaken
+from unnoise.schemes.base import Scheme
 from unnoise.training import checkpoint
 from unnoise.training.options import Status
 from unnoise.training.train import train
@@ -48,6 +49,10 @@ BLOCK = 16
 SURE = 2.0
 """Standard errors by which the risk must have fallen. Without them a change of 0.2 of the noise's power, told by one band of 64 rows,
 once came with a true loss of 1.1 dB."""
+TAUGHT = 2_000_000
+"""Pixels that teachers are shown, of all pictures together: the best one that ships takes a core two minutes for a million."""
+LEAST = 256
+"""Side in pixels of what they are shown of each picture, at least."""
 BAND = 64
 """Rows of a band that is held out, at least, where the picture has three times as many."""
 
@@ -64,6 +69,7 @@ class Adapted:
     """Of the risk on what was held out, in units of the noise's power: below 0 better; 0: the model as it was."""
 
     def sentence(self) -> str:
+        """What came of it, in one sentence."""
         if not self.rounds:
             return "Adapting brought nothing by the risk on what was held out; the model stays as it was."
         return (
@@ -92,13 +98,18 @@ def adapt(
         device, progress, on_message: as `unnoise.train` takes them.
         seed: of the crops and all other draws.
 
+    Returns:
+        The model after the last round that was kept, or as it was.
+
     Raises:
         UsageError: neither steps nor minutes, no picture that can be read, or a model whose scheme cannot train it here.
     """
     if not steps and not minutes:
         raise UsageError("Adapting needs a length; give steps or minutes.")
-    _check_trainable(model)
+    is_taught = _bound(model).companions is not None
     learning, held = _divide(pictures, on_message)
+    if is_taught:
+        learning = _middles(learning, on_message)
     place = str(choose_device(device))
     recipe = recipes.load(
         model.recipe,
@@ -165,9 +176,10 @@ def parse_length(text: str) -> dict[str, Any]:
     raise UsageError(f"--adapt takes steps, as 200, or minutes, as 3m; got '{text}'.")
 
 
-def _check_trainable(model: Model) -> None:
+def _bound(model: Model) -> Scheme:
+    """The model's scheme with the teachers that it asks for. Raises `UsageError` where there are none such."""
     try:
-        model.recipe.scheme.bind(zoo.load, model.network)
+        return model.recipe.scheme.bind(zoo.load, model.network)
     except UsageError as error:
         able = [name for name in zoo.names() if _is_trainable(zoo.load(name))]
         raise UsageError(
@@ -223,6 +235,12 @@ def _read(source: Any, on_message: Callable[[str], None]) -> Array | None:
         return None
 
 
+def _middles(pictures: Sequence[Any], on_message: Callable[[str], None]) -> list[Any]:
+    """The middle of each that can be read, of `TAUGHT` pixels in all or hardly more."""
+    side = max(LEAST, math.isqrt(TAUGHT // max(1, len(pictures))))
+    return [_middle(pixels, side) for pixels in (_read(picture, on_message) for picture in pictures) if pixels is not None]
+
+
 class _Criterion:
     """The risks of models on the same noise, shaken in the same way."""
 
@@ -260,9 +278,9 @@ class _Criterion:
         return restore(model.network, model.recipe.scheme, noisy, settings)
 
 
-def _middle(pixels: Array) -> Array:
-    top, left = ((length - min(SIDE, length)) // 2 for length in pixels.shape[:2])
-    return pixels[top : top + SIDE, left : left + SIDE]
+def _middle(pixels: Array, side: int = SIDE) -> Array:
+    top, left = ((length - min(side, length)) // 2 for length in pixels.shape[:2])
+    return pixels[top : top + side, left : left + side]
 
 
 def _shared(progress: Callable[[Status], None] | None, number: int) -> Callable[[Status], None] | None:

@@ -102,6 +102,12 @@ class Run:
         self.feed = feed(batches, self.step, options.length.steps or 2**31, workers)
 
     def _begin(self, start: Model | None) -> None:
+        if self.scheme.wants_blindness and self.network.blindness == "none":
+            # No error: this is how the papers show what blindness is for.
+            self.options.on_message(
+                f"The network '{self.recipe.denoiser.name}' is not blind, and the scheme '{self.recipe.scheme.name}' hides nothing "  # type: ignore[attr-defined]
+                "from it: it may learn to copy the noise; a recipe whose scheme hides pixels, as amsnet-b, suits it better."
+            )
         if start is not None:
             try:
                 self.network.load_state_dict(start.network.state_dict())

@@ -28,14 +28,19 @@ class Options:
     output: Path
     length: Length
     seed: int = 0
+    """Of weights, crops and all other draws."""
     device: str | None = None
+    """As cpu, cuda, cuda:1, mps; None: the best one present."""
     precision: str | None = None
+    """Of the network's arithmetic: float32, bfloat16, float16; None: what the hardware does best."""
     workers: int | None = None
     """Processes that draw crops ahead; None: none on the CPU, where the network takes all cores anyway, else 4."""
     compile: bool = False
     """Run the network by `torch.compile`: quicker steps after a minute or so of compiling; see docs/results/speed.md."""
     checkpoint_seconds: float = 60.0
+    """Between one `checkpoint.pt` and the next."""
     preview_seconds: float = 300.0
+    """Between one picture in `previews/` and the next."""
     command: str = ""
     """Written into the card."""
     progress: Callable[[Status], None] | None = None

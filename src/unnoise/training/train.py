@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unnoise import images, recipes
+from unnoise import recipes
 from unnoise.errors import UsageError
 from unnoise.files import make_folder
+from unnoise.images import find_pictures
 from unnoise.inference.precision import choose_device
 from unnoise.model import Model
 from unnoise.recipes import auto
@@ -25,7 +26,7 @@ from unnoise.training.schedule import Length
 
 
 def train(
-    pictures: Sequence[str | Path | NDArray[Any]] | str | Path,
+    images: Sequence[str | Path | NDArray[Any]] | str | Path,
     recipe: str | Path | Recipe,
     *,
     output: str | Path,
@@ -39,7 +40,7 @@ def train(
     """Train a model on noisy pictures alone.
 
     Args:
-        pictures: files and folders, or arrays (H, W) and (H, W, C) of uint8, uint16 or floats in 0..1.
+        images: files and folders, or arrays (H, W) and (H, W, C) of uint8, uint16 or floats in 0..1.
         recipe: a shipped name, a YAML file, a `Recipe`, or 'auto': by the noise of the pictures, see `recipes.auto`.
         output: folder for `model.safetensors` (always usable), `checkpoint.pt`, `log.csv`, `tensorboard/` and `previews/`.
         steps, minutes: the run's length; both: whichever comes first; neither: as the recipe says. The schedule fits itself to it.
@@ -62,20 +63,20 @@ def train(
         raise UsageError(f"A run needs more than 0 minutes, got {minutes}.")
     overrides: dict[str, Any] = {"denoiser": {"name": denoiser}} if denoiser else {}
     if recipe == auto.NAME:
-        found = auto.choose(pictures, quick=choose_device(options.get("device")).type == "cpu")
+        found = auto.choose(images, quick=choose_device(options.get("device")).type == "cpu")
         recipe, overrides = found.recipe, found.overrides | overrides
     chosen = recipes.load(recipe, overrides)
     length = Length(steps, minutes) if steps or minutes else Length(steps=chosen.training.steps)
     run = Run(chosen, Options(output=Path(output), length=length, **options))
     saved = _saved_state(run.options.output, resume)  # before the pictures are decoded, which takes long
     make_folder(run.options.output)
-    sources = [pictures] if isinstance(pictures, str | Path) else list(pictures)
+    sources = [images] if isinstance(images, str | Path) else list(images)
     channels = run.network.sizes.get("channels", 3)
     if sources and isinstance(sources[0], np.ndarray):
         pool = from_arrays(sources, channels, levels=chosen.levels)  # type: ignore[arg-type]
         described = [f"{len(sources)} arrays"]
     else:
-        files = images.find_pictures([Path(source) for source in sources], recursive=True)  # type: ignore[arg-type]
+        files = find_pictures([Path(source) for source in sources], recursive=True)  # type: ignore[arg-type]
         pool = from_files(files, channels, levels=chosen.levels)
         described = _by_folder(files)
     for sentence in pool.skipped:

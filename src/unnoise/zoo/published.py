@@ -18,7 +18,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.model import Model
 
-# Under which recipe a network was published.
+# Under which recipe a network was published; others are applied as the networks of `ELSE` are.
 _RECIPES = {
     "dbsn": "ap-bsn",
     "ssbsn": "ss-bsn",
@@ -28,6 +28,7 @@ _RECIPES = {
     "atbsn-student-c": "at-bsn-d",
     "tmbsn": "tm-bsn",
     "tmbsn-student": "tm-bsn-d",
+    "tmbsn-student-rounded": "tm-bsn-d",
     # AMSNet's files do not tell whether a network was fine-tuned, and restore alike.
     "restormer": "amsnet-b",
     "deamnet": "amsnet-b",
@@ -37,6 +38,7 @@ _RECIPES = {
     "unet-blindspot": "amsnet-b",
     "dncnn": "amsnet-b",
 }
+ELSE = "amsnet-b"
 
 # What may stand beside the weights in Lightning's files, each read as the plainest thing that can hold it: none of these does
 # anything when it is made.
@@ -64,7 +66,7 @@ def read(path: Path) -> Model:
 
 def _as_model(network: Denoiser, path: Path) -> Model:
     name = denoisers.name_of(network)
-    fields = recipes.load(_RECIPES[name]).model_dump(mode="json")
+    fields = recipes.load(_RECIPES.get(name, ELSE)).model_dump(mode="json")
     fields["denoiser"] = {"name": name, "sizes": network.sizes}
     return Model(network.eval(), recipes.validate(fields, str(path)), Card(description=f"Imported from {path.name}."))
 
@@ -77,13 +79,19 @@ def _load(path: Path) -> Any:
         with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_HARMLESS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "unsupported" in str(error).lower():
+        if "unsupported" in str(error).lower() and _is_pickle(path):
             raise UnnoiseError(
                 f"{path} holds Python code or objects beside weights; it was not opened, as that could harm you."
             ) from error
         raise UnnoiseError(f"{path} is damaged or no PyTorch checkpoint; get it again.") from error
     except Exception as error:  # on bytes that are no checkpoint the unpickler fails in any way it likes
         raise UnnoiseError(f"{path} is damaged or no PyTorch checkpoint; get it again.") from error
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether it begins as torch's files do: an archive, or pickle's mark of a protocol."""
+    with path.open("rb") as file:
+        return file.read(4)[:2] in (b"PK", *(b"\x80" + bytes([protocol]) for protocol in range(2, 6)))
 
 
 def _state_dicts(held: Any) -> Iterator[Weights]:
@@ -116,6 +124,6 @@ def _recognise(weights: Weights) -> Denoiser | None:
             network = denoisers.lookup(name).from_weights(weights)
         except (RuntimeError, ValueError, KeyError):  # looks like this network from afar, but the weights do not fit
             continue
-        if network is not None and name in _RECIPES:
+        if network is not None:
             return network
     return None
