@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.levels import Levels, measured
+from unnoise.levels import FLAT, Levels, measured
 from unnoise.views import View
 
 BLOCK = 8
@@ -56,7 +56,7 @@ def settled(levels: Levels | None, view: View) -> Levels | None:
 
 def shown(view: View, levels: Levels | None) -> View:
     """The picture with the scale by which a network is to see it."""
-    return replace(view, scale=measured(view)) if settled(levels, view) else view
+    return replace(view, scale=measured(view) or FLAT) if settled(levels, view) else view
 
 
 def _blocks(windows: list[Tensor]) -> tuple[Tensor, Tensor]:

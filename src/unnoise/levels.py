@@ -82,7 +82,23 @@ class Scale:
 
     @property
     def _ends(self) -> tuple[float, float]:
-        return self.low - BEYOND * self._range, self.high + BEYOND * self._range
+        most = float(np.finfo(np.float32).max)
+        return max(self.low - BEYOND * self._range, -most), min(self.high + BEYOND * self._range, most)
+
+
+class Flat(Scale):
+    """Of a picture whose values are all the same: there is nothing to show, and no noise."""
+
+    def seen(self, x: Tensor) -> Tensor:
+        """Grey."""
+        return x * 0 + 0.5
+
+    def back(self, restored: Tensor, noisy: Tensor) -> Tensor:
+        """As it was."""
+        return noisy.to(restored)
+
+
+FLAT = Flat(0.0, 1.0)
 
 
 def _bent(x: Tensor, exponent: float) -> Tensor:

@@ -19,6 +19,7 @@ from unnoise.files import written_whole
 from unnoise.inference.apply import Settings, restore
 from unnoise.inference.clipping import clipped, left_clipped
 from unnoise.inference.memory import free_memory
+from unnoise.inference.moderate import span_of_image
 from unnoise.inference.precision import choose_device
 from unnoise.inference.report import make, middle
 from unnoise.inference.steps import warn_of_few_steps
@@ -134,6 +135,13 @@ class Model:
         settings = self.settings(
             refine=refine, ensemble=ensemble, tile=tile, precision=precision, light=light, levels=levels, detail=detail
         )
+        if strength > 0 and (span := span_of_image(image, settings.levels, axes=axes, group=group)):
+            options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision}
+            options |= {"light": light, "levels": levels, "strength": strength, "detail": detail, "axes": axes, "group": group}
+            result = self.denoise(span.seen(image), progress=progress, report=report, **options)
+            if not report:
+                return span.back(result, image.dtype)
+            return span.back(result[0], image.dtype), result[1].scaled(1 / span.factor)
         noisy, form = images.to_tensor(image, axes=axes, group=group, levels=settings.levels)
         if report and len(noisy) != 1:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")

@@ -60,7 +60,7 @@ class Form:
         low, high = (value.item() for value in tensor.detach().aminmax())
         if not math.isfinite(low) or not math.isfinite(high):
             raise UnnoiseError(
-                "The result holds NaN or infinite values; use full precision (fp32), or check the model's weights."
+                "The result holds NaN or infinite values; use --precision float32, or check the model's weights."
             )
         name = _name(self.dtype)
         if name in WHITE:

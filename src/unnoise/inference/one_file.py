@@ -9,6 +9,7 @@ from unnoise import images
 from unnoise.inference.bands import Progress
 from unnoise.inference.blend_arrays import blend_arrays
 from unnoise.inference.chain import Settings
+from unnoise.inference.moderate import moderate_frame
 from unnoise.inference.report import MARK, Report, make, middle
 from unnoise.inference.stream import restore_regions
 from unnoise.inference.strength import check
@@ -52,7 +53,8 @@ def denoise_file(
     settings = model.settings(**options)
     judged = None
     with images.open(source, axes=axes) as frames, images.create(target, frames, overwrite=overwrite) as made:
-        for index, frame in enumerate(frames):
+        for index, stored in enumerate(frames):
+            frame, span = moderate_frame(stored, settings.levels) if strength > 0 else (stored, None)
             with images.Scratch(frame.shape, frame.dtype, target.parent) as restored:
                 if strength > 0:
                     for rows, strip in restore_regions(
@@ -69,9 +71,11 @@ def denoise_file(
                 blend_arrays(frame, restored, strength, settings.detail, layout=frame.layout, group=group)
                 if report and judged is None:
                     judged = _judged(model, frame, restored, settings, strength)
-                canvas = made.add(frame)
+                    judged = judged.scaled(1 / span.factor) if span else judged
+                canvas = made.add(stored)
                 for top in range(0, frame.height, STRIP):
-                    canvas[top : top + STRIP] = restored[top : top + STRIP]
+                    strip = restored[top : top + STRIP]
+                    canvas[top : top + STRIP] = span.back(strip, stored.dtype) if span else strip
         if judged:  # before the block ends, so that a result that is in its place has its report beside it
             judged.save(target.with_name(target.stem + MARK))
 

@@ -64,6 +64,10 @@ class Report:
             f"Estimated gain {found.gain:.1f} ± {found.uncertainty:.1f} dB, noise level {found.level * 255:.1f} of 255.{close}"
         )
 
+    def scaled(self, factor: float) -> Report:
+        """With the noise's level so many times as high: of a picture that was judged on another scale than its own."""
+        return replace(self, judgement=self.judgement.model_copy(update={"level": self.judgement.level * factor}))
+
     def draw(self) -> Figure:
         """Before, after, residual, and both maps."""
         from unnoise.inference.report_plot import draw
