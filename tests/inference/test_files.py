@@ -1,4 +1,4 @@
-"""Lists of jobs that Ctrl-C ends at any moment: what was done is not done again, what was not is."""
+"""Lists of jobs: where results go, one that breaks, and Ctrl-C at any moment: what was done is not done again, what was not is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unnoise.errors import UsageError
-from unnoise.inference.files import Job, OnTile, Outcome, Plan, run
+from unnoise.inference.files import Job, OnTile, Outcome, Plan, _check, plan, run
 
 Work = Callable[[Job], None]
 NAMES = ("a", "b", "c")
@@ -22,6 +22,65 @@ def made(tmp_path: Path) -> Plan:
     for job in jobs:
         job.source.write_text("noisy")
     return Plan(jobs, out)
+
+
+def test_a_sound_picture_is_done_though_another_breaks_in_a_way_that_nobody_thought_of(made: Plan) -> None:
+    def work(job: Job) -> None:
+        if job.source.stem == "b":
+            raise ZeroDivisionError("float division by zero")
+        _write(job)
+
+    outcome = _run(made, work)
+    assert _names(outcome.written) == "ac"
+    (sentence,) = outcome.failures
+    assert str(made.jobs[1].source) in sentence
+    assert "ZeroDivisionError: float division by zero" in sentence
+    assert outcome.exit_status == 1
+    assert _names(_run(made, _write).written) == "b"
+
+
+def _pictures(folder: Path, *names: str) -> list[Path]:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(b"x")
+    return [folder / name for name in names]
+
+
+def test_reports_of_results_that_differ_in_their_suffix_alone_have_names_of_their_own(tmp_path: Path) -> None:
+    jobs = plan(_pictures(tmp_path, "a.png", "a.jpg", "b.png"), tmp_path / "out", report=True).jobs
+    assert {job.report.name for job in jobs if job.report} == {"a.png.report", "a.jpg.report", "b.report"}
+    assert len({result for job in jobs for result in job.results}) == 9
+
+
+def test_a_report_replaces_neither_a_picture_nor_another_result_nor_what_is_there(tmp_path: Path) -> None:
+    pictures = _pictures(tmp_path, "a.png", "a.report.png")
+    with pytest.raises(UsageError, match=r"would both become .*a\.report\.png"):
+        plan(pictures, tmp_path / "out", report=True)
+    with pytest.raises(UsageError, match=r"a\.report\.png is there already"):
+        plan(pictures[:1], tmp_path / "a.tif", report=True)
+    (source, other) = _pictures(tmp_path, "b.png", "c.report.png")
+    with pytest.raises(UsageError, match=r"c\.report\.png would replace the picture"):
+        _check(Plan([Job(source, tmp_path / "c.png", tmp_path / "c.report"), Job(other, tmp_path / "d.png")]), overwrite=True)
+
+
+def test_a_report_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    made = plan(_pictures(tmp_path / "in", "a.png", "b.png"), tmp_path / "out", report=True)
+
+    def work(job: Job) -> None:
+        for result in job.results[::-1]:
+            result.write_text("result")
+
+    _run(made, work)
+    assert _run(made, work).written == []
+    made.jobs[1].results[-1].unlink()
+    assert _names(_run(made, work).written) == "b"
+
+
+def test_a_name_that_is_too_long_for_its_result_is_a_sentence(tmp_path: Path) -> None:
+    (picture,) = _pictures(tmp_path, "x" * 250 + ".png")
+    made = plan([picture], None)
+    outcome = _run(made, lambda job: job.target.write_text("x"))  # type: ignore[arg-type, return-value]
+    assert "File name too long" in outcome.failures[0]
 
 
 def _run(made: Plan, work: Work, settings: str = "first") -> Outcome:

@@ -107,13 +107,13 @@ def denoise(
     check(strength=strength, detail=detail)
     length = parse_length(adapt) if adapt else None
     _check_save_model(save_model, adapt, overwrite)
-    made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite)
+    made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report)
     if model == "auto":
         model = zoo.choose_for([job.source for job in made.jobs])
     loaded = zoo.load(model).applied(assignments(set_))
     options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision, "light": light}
-    options |= {"levels": levels, "strength": strength, "detail": detail, "report": report, "axes": axes, "group": group}
-    settings = fingerprint(loaded, options | ({"adapt": adapt} if adapt else {}))
+    options |= {"levels": levels, "strength": strength, "detail": detail, "axes": axes, "group": group}
+    settings = fingerprint(loaded, options | {"report": report} | ({"adapt": adapt} if adapt else {}))
     if length:
         loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model)
     loaded.to(device or "auto")
@@ -121,7 +121,7 @@ def denoise(
         outcome = run(
             made,
             lambda job, replace, on_tile: denoise_file(
-                loaded, job.source, job.target, overwrite=replace, progress=on_tile, **options
+                loaded, job.source, job.target, overwrite=replace, progress=on_tile, report=job.report or False, **options
             ),
             settings,
             overwrite=overwrite,

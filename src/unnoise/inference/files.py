@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from unnoise import images
@@ -11,6 +13,7 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import make_folder
 from unnoise.inference.manifest import Manifest
 from unnoise.inference.report import MARK as REPORT_MARK
+from unnoise.inference.report import report_files
 from unnoise.inference.stopping import kept_interrupts
 
 MARK = "_denoised"
@@ -22,10 +25,17 @@ OnTile = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Job:
-    """One picture and the place of its result."""
+    """One picture and the places of its results."""
 
     source: Path
     target: Path
+    report: Path | None = None
+    """Name of its report without the suffixes; None: none is wanted."""
+
+    @property
+    def results(self) -> list[Path]:
+        """All files that it makes."""
+        return [self.target, *([] if self.report is None else report_files(self.report))]
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,13 @@ class Outcome:
 
 
 def plan(
-    pictures: Sequence[Path], out: Path | None, *, recursive: bool = False, pattern: str | None = None, overwrite: bool = False
+    pictures: Sequence[Path],
+    out: Path | None,
+    *,
+    recursive: bool = False,
+    pattern: str | None = None,
+    overwrite: bool = False,
+    report: bool = False,
 ) -> Plan:
     """Find the pictures and name each result, before any work is done.
 
@@ -76,9 +92,10 @@ def plan(
         recursive: take the pictures in folders of the folders too.
         pattern: of the pictures in folders take those whose name, or end of the path, fits, such as `*_raw.tif` or `night/*`.
         overwrite: results may replace files that are there.
+        report: each result has a report beside it.
 
     Raises:
-        UsageError: nothing found, two results of one name, or a result that would replace its own source. What is there already is
+        UsageError: nothing found, two results of one name, or a result that would replace one of the pictures. What is there already is
             refused by `run`, which knows what of it is its own.
     """
     found = _find(pictures, out, recursive, pattern)
@@ -96,8 +113,20 @@ def plan(
                 f"{out} is a file whose suffix is no picture's; give a folder or one of {', '.join(sorted(images.SUFFIXES))}."
             )
         made = Plan([Job(file, out / images.result_name(str(place))) for file, place in found.items()], out)
+    if report:
+        made = replace(made, jobs=_with_reports(made.jobs))
     _check(made, overwrite)
     return made
+
+
+def _with_reports(jobs: Sequence[Job]) -> list[Job]:
+    """Named as the results, without their suffixes where these are not all that tells two apart, as a.png and a.jpg."""
+    alike = Counter(job.target.with_suffix("") for job in jobs)
+
+    def named(target: Path) -> Path:
+        return target.with_name((target.stem if alike[target.with_suffix("")] == 1 else target.name) + REPORT_MARK)
+
+    return [replace(job, report=named(job.target)) for job in jobs]
 
 
 def _find(pictures: Sequence[Path], out: Path | None, recursive: bool, pattern: str | None) -> dict[Path, Path]:
@@ -121,21 +150,26 @@ def _lies_in(path: Path, folder: Path) -> bool:
 
 def _check(made: Plan, overwrite: bool) -> None:
     seen: dict[Path, Path] = {}
+    sources = {job.source.resolve(): job.source for job in made.jobs}
     for job in made.jobs:
-        if job.target in seen:
-            raise UsageError(
-                f"{seen[job.target]} and {job.source} would both become {job.target}; denoise them into two folders."
-            )
-        seen[job.target] = job.source
+        for result in job.results:
+            if result in seen:
+                raise UsageError(f"{seen[result]} and {job.source} would both become {result}; denoise them into two folders.")
+            seen[result] = job.source
+            own = sources.get(result.resolve())
+            if own is None and os.path.exists(result) and result.samefile(job.source):  # noqa: PTH110 (see below)
+                own = job.source  # by another name
+            if own and (result != job.target or own != job.source or not overwrite):
+                what = "its own source" if own == job.source else f"the picture {own}"
+                raise UsageError(f"{result} would replace {what}; choose another folder with -o.")
         if made.folder is None and not overwrite:
             _refuse_existing(job)
-        if job.target.exists() and job.target.samefile(job.source) and not overwrite:
-            raise UsageError(f"{job.target} would replace its own source; choose another folder with -o.")
 
 
 def _refuse_existing(job: Job) -> None:
-    if job.target.exists():
-        raise UsageError(f"{job.target} is there already; add --overwrite to replace it, or choose another place with -o.")
+    for result in job.results:
+        if os.path.exists(result):  # noqa: PTH110 (which is no error where the name is too long: writing names that one)
+            raise UsageError(f"{result} is there already; add --overwrite to replace it, or choose another place with -o.")
 
 
 def run(
@@ -166,7 +200,9 @@ def run(
     manifest = Manifest(made.folder, settings) if made.folder else None
     jobs = made.jobs
     if manifest and not overwrite:
-        outcome.done_before = [job.target for job in jobs if manifest.is_done(job.source, job.target)]
+        outcome.done_before = [
+            job.target for job in jobs if manifest.is_done(job.source, job.target) and all(map(Path.exists, job.results))
+        ]
         done = set(outcome.done_before)
         jobs = [job for job in jobs if job.target not in done]
         for job in jobs:
@@ -189,14 +225,25 @@ def run(
                     outcome.written.append(job.target)
                     if manifest:
                         manifest.done(job.target)
-                except UnnoiseError as error:
-                    outcome.fail(error)
+                except MemoryError:
+                    raise
+                except Exception as error:  # one odd file must not cost the others
+                    outcome.fail(_as_sentence(job, error))
                     if manifest:
                         manifest.failed(job.target)
     finally:  # after Ctrl-C too
         if manifest:
             manifest.close()
     return outcome
+
+
+def _as_sentence(job: Job, error: Exception) -> UnnoiseError:
+    if isinstance(error, UnnoiseError):
+        return error
+    said = str(error).strip().partition("\n")[0]
+    return UnnoiseError(
+        f"{job.source} could not be denoised ({type(error).__name__}: {said}); if other programs read it, please report this."
+    )
 
 
 class _Teller:

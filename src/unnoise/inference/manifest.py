@@ -48,6 +48,8 @@ class Manifest:
             record = json.loads(self.path.read_text(encoding="utf-8"))
             if record["format"] != FORMAT:
                 raise ValueError("it is of another kind")
+            if not all(isinstance(entry, dict) for entry in record["results"].values()):
+                raise ValueError("it is damaged")
             return dict(record["results"])
         except (FileNotFoundError, NotADirectoryError):
             return {}
@@ -78,7 +80,7 @@ class Manifest:
 
     def failed(self, target: Path) -> None:
         """Record that nothing came of the plan to make `target`."""
-        if not target.exists():
+        if _stamp(target) is None:
             self._entries.pop(self._key(target), None)
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ def denoise_file(
     overwrite: bool = False,
     progress: Progress | None = None,
     strength: float = 1.0,
-    report: bool = False,
+    report: bool | Path = False,
     axes: str | None = None,
     group: int = 1,
     **options: Any,
@@ -40,8 +40,8 @@ def denoise_file(
         overwrite: `target` may replace a file.
         progress: called after each tile.
         strength: as `Model.denoise` takes it.
-        report: write a `Report` beside `target`, as `target.report.png` and `.json` without the suffix of `target`; of a stack, on
-            its first picture.
+        report: write a `Report` beside `target`, as `target.report.png` and `.json` without the suffix of `target`, or of this name
+            without its suffixes; of a stack, on its first picture.
         axes: of arrays in files, as for `images.open`.
         group: so many channels that are no colours are restored together.
         options: as `Model.denoise` takes them.
@@ -77,7 +77,7 @@ def denoise_file(
                     strip = restored[top : top + STRIP]
                     canvas[top : top + STRIP] = span.back(strip, stored.dtype) if span else strip
         if judged:  # before the block ends, so that a result that is in its place has its report beside it
-            judged.save(target.with_name(target.stem + MARK))
+            judged.save(report if isinstance(report, Path) else target.with_name(target.stem + MARK))
 
 
 def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | None:

@@ -75,11 +75,17 @@ class Report:
         return draw(self)
 
     def save(self, stem: Path) -> None:
-        """Write `stem` + .png and .json, each whole or not at all. Raises `UnnoiseError` where that fails."""
-        with written_whole(stem.with_name(f"{stem.name}.png")) as temporary:
+        """Write `report_files(stem)`, each whole or not at all. Raises `UnnoiseError` where that fails."""
+        drawn, told = report_files(stem)
+        with written_whole(drawn) as temporary:
             self.draw().savefig(temporary)
-        with written_whole(stem.with_name(f"{stem.name}.json")) as temporary:
+        with written_whole(told) as temporary:
             temporary.write_text(self.to_json(), encoding="utf-8")
+
+
+def report_files(stem: Path) -> list[Path]:
+    """The picture and the numbers of a report of this name."""
+    return [stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".json")]
 
 
 def make(
