@@ -166,5 +166,7 @@ def test_bad_images() -> None:
             MODELS[3].denoise(image)
     with pytest.raises(UsageError, match="no precision 'int3'"):
         MODELS[3].denoise(np.zeros((4, 4)), precision="int3")
-    with pytest.raises(UsageError, match="at least 16 pixels"):
+    with pytest.raises(UsageError, match="at least 16"):
         MODELS[3].denoise(np.zeros((4, 4)), tile=2)
+    with pytest.raises(UsageError, match="whole number of pixels"):
+        MODELS[3].denoise(np.zeros((4, 4)), tile=32.5)  # type: ignore[arg-type]

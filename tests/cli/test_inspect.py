@@ -51,7 +51,7 @@ def test_draws_pictures_that_have_nothing_to_show(picture: Path, monkeypatch: py
     assert call(monkeypatch, picture.with_name("tiny.png"), "--plot", picture.with_name("plot.png")) == 0
 
 
-@pytest.mark.parametrize("arguments", [["absent.png"], ["a.png", "--plot", "plot.xyz"]])
+@pytest.mark.parametrize("arguments", [["absent.png"], ["a.png", "--plot", "plot.xyz"], ["a.png", "--plot", "./a.png"]])
 def test_bad_calls_end_in_one_sentence(
     picture: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:

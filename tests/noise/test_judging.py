@@ -78,6 +78,11 @@ def test_any_size_can_be_judged(shape: tuple[int, ...]) -> None:
     assert math.isfinite(judge(noisy, torch.full(shape, 0.5), lambda x: torch.full(shape, 0.5)).level)
 
 
+def test_of_a_single_pixel_no_gain_is_told() -> None:
+    noisy = torch.full((1, 3, 1, 1), 0.5)
+    assert judge(noisy, noisy - 0.1, lambda x: x - 0.1).gain is None
+
+
 def test_without_noise_there_is_no_gain_to_tell() -> None:
     picture = torch.full((1, 3, 64, 64), 0.5)
     assert judge(picture, picture, lambda x: x).gain is None

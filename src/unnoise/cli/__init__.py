@@ -55,6 +55,11 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        _complain(
+            f"{error.filename or 'A file'} cannot be used: {error.strerror or error}; check its name, its rights and the room."
+        )
+        sys.exit(1)
     except MemoryError:
         _complain("There is not enough memory for this; give a smaller --tile.")
         sys.exit(1)

@@ -51,9 +51,9 @@ def evaluate(
             ensemble=ensemble,
             precision=precision,
         )
-    if json:
-        with written_whole(json) as temporary:
-            temporary.write_text(result.to_json(), encoding="utf-8")
     from rich.console import Console
 
     Console().print(result.table())
+    if json:  # last, as it may fail where the table cannot
+        with written_whole(json) as temporary:
+            temporary.write_text(result.to_json(), encoding="utf-8")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from unnoise.errors import UsageError
+
 
 def inspect(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture.", show_default=False)],
@@ -21,6 +23,8 @@ def inspect(
 
     report = run(images.read(image).pixels, name=str(image))
     if plot:
+        if plot.exists() and plot.samefile(image):
+            raise UsageError(f"The plot would replace the picture {image}; choose another name.")
         from unnoise.noise.report_plot import save
 
         save(report, plot, title=image.name)

@@ -112,6 +112,10 @@ def to_tensor(
     import torch
 
     if isinstance(image, np.ndarray):
+        if isinstance(image, np.ma.MaskedArray) and image.mask.any():
+            raise UsageError(
+                f"{name} has masked values, and each pixel needs one; fill them first, as with image.filled(value)."
+            )
         if axes is None:
             check_array(image, name, any_channels=layout is not None)
         else:
@@ -159,9 +163,15 @@ def _name(dtype: np.dtype[Any] | torch.dtype) -> str:
 
 
 def _check_tensor(image: Tensor, name: str, *, any_shape: bool, any_channels: bool) -> None:
+    import torch
+
     shape = tuple(image.shape)
+    if image.layout != torch.strided or image.is_meta:
+        raise UsageError(
+            f"{name} is a tensor without ordinary values ({image.layout}, {image.device}); make a dense one of it."
+        )
     if _name(image.dtype) not in DTYPES:
-        raise UsageError(f"{name} has values of type {image.dtype}; convert it to uint8, uint16, or floats in 0..1.")
+        raise UsageError(f"{name} has values of type {image.dtype}; convert it to uint8, uint16, or float16, 32 or 64 in 0..1.")
     wrong = image.dim() not in (2, 3, 4) or (image.dim() > 2 and shape[-3] not in (1, 2, 3, 4) and not any_channels)
     if wrong and not any_shape:
         channels_last = image.dim() in (3, 4) and shape[-1] in (1, 2, 3, 4)

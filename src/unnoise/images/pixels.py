@@ -22,7 +22,9 @@ def check_array(pixels: Pixels, name: str = "The image", *, any_channels: bool =
     """Refuse with a UsageError what is not (H, W) or (H, W, C), H and W ≥ 1, of one of `DTYPES`; C in 1..4 unless `any_channels`."""
     shape = pixels.shape
     if pixels.dtype.newbyteorder("=").name not in DTYPES:
-        raise UsageError(f"{name} has values of type {pixels.dtype}; convert it to uint8, uint16, or floats in 0..1.")
+        raise UsageError(
+            f"{name} has values of type {pixels.dtype}; convert it to uint8, uint16, or float16, 32 or 64 in 0..1."
+        )
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and shape[2] not in (1, 2, 3, 4) and not any_channels):
         channels_first = pixels.ndim == 3 and shape[0] in (1, 2, 3, 4)
         remedy = "move the channels last with np.moveaxis(image, 0, -1)" if channels_first else "pass one image at a time"

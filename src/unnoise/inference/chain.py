@@ -59,8 +59,8 @@ class Settings:
     """What `strength.blend` puts back, after `Chain` and the light."""
 
     def __post_init__(self) -> None:
-        if self.tile is not None and self.tile < 16:
-            raise UsageError(f"A tile must be at least 16 pixels wide, got {self.tile}.")
+        if self.tile is not None and (not isinstance(self.tile, int) or self.tile < 16):
+            raise UsageError(f"A tile must be a whole number of pixels, at least 16, got {self.tile}.")
 
     @property
     def measures(self) -> bool:

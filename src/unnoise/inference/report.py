@@ -58,7 +58,7 @@ class Report:
         """The judgement in one sentence."""
         found = self.judgement
         if found.gain is None or found.uncertainty is None:
-            return "There is too little noise to tell a gain."
+            return "There is too little noise, or too little of the picture, to tell a gain."
         close = " Structure went with the noise: try a higher --detail." if found.loses_structure else ""
         return (
             f"Estimated gain {found.gain:.1f} ± {found.uncertainty:.1f} dB, noise level {found.level * 255:.1f} of 255.{close}"

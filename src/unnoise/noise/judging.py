@@ -40,6 +40,8 @@ LEAST = 0.05
 """A residual is taken to hold at least so much of the noise's power."""
 FAINT = 0.25 / 255
 """Standard deviation below which there is no noise to speak of: that of rounding to 8 bits."""
+SMALLEST = 8
+"""Side in pixels of a picture below which there is too little of it to tell a gain."""
 LOSS = 0.15
 """Share of the noise's power that a loss of structure must exceed to be worth a word."""
 QUIET_DOUBT = 0.02
@@ -93,7 +95,7 @@ def judge(noisy: Tensor, restored: Tensor, restore: Callable[[Tensor], Tensor], 
     level = noise_level(residual, restored)
     quiet = level.square().mean().item()
     power = residual.square().mean().item()
-    if quiet < FAINT**2:
+    if quiet < FAINT**2 or min(noisy.shape[-2:]) < SMALLEST:
         nothing = dict.fromkeys(("gain", "uncertainty", "shaken", "replayed", "left", "lost"))
         return Judgement(level=math.sqrt(quiet), correlation=alike, **nothing)
     coarse = blur(restored, GRAIN)
