@@ -176,7 +176,8 @@ def test_a_damaged_manifest_is_one_sentence(unnoise: Call, model: Path, tree: Pa
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
-def test_ctrl_c_leaves_no_half_file_and_a_second_call_goes_on(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_no_half_file_and_a_second_call_goes_on(kind: signal.Signals, model: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     many = 60
     for number in range(many):
@@ -187,7 +188,7 @@ def test_ctrl_c_leaves_no_half_file_and_a_second_call_goes_on(model: Path, tmp_p
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         while process.poll() is None and len(list(out.glob("0*.png"))) < 3:
             time.sleep(0.002)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(kind)
         _, error = process.communicate()
     assert process.returncode == 130, error
     assert "Traceback" not in error

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from unnoise.inference.stopping import kept_interrupts
+from unnoise.inference.stopping import kept_interrupts, stop_by_signals
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +39,20 @@ def test_a_swallowed_interrupt_comes_up_again_and_the_handler_is_put_back() -> N
 def test_one_swallowed_after_the_last_check_is_not_lost_either() -> None:
     with pytest.raises(KeyboardInterrupt), kept_interrupts(), suppress(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+def test_other_signals_that_end_a_program_are_kept_likewise() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        stop_by_signals()
+        with pytest.raises(KeyboardInterrupt), kept_interrupts(), suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stop_by_signals()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_other_threads_and_other_handlers_are_left_alone() -> None:

@@ -11,6 +11,7 @@ import typer
 
 from unnoise.cli import benchmark, denoise, evaluate, import_, inspect, models, quantize, recipes, train
 from unnoise.errors import UnnoiseError, UnnoiseWarning
+from unnoise.inference.stopping import stop_by_signals
 
 _showwarning = warnings.showwarning
 
@@ -42,8 +43,9 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 def main() -> None:
-    """Run the command line: exit status 0, 1 for a failure, 2 for bad use, 130 after Ctrl-C; no traceback for either."""
+    """Run the command line: exit status 0, 1 for a failure, 2 for bad use, 130 after Ctrl-C and its like; no traceback for either."""
     warnings.showwarning = _warn
+    stop_by_signals()
     try:
         app()
     except UnnoiseError as error:

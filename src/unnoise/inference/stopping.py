@@ -1,4 +1,4 @@
-"""Ctrl-C that is not lost: where it strikes within a library's callback into Python, Python drops the exception."""
+"""Ctrl-C, and what else stops a program, that is not lost: where it strikes within a library's callback into Python, Python drops the exception."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""What asks a program to stop; Windows lacks the last."""
+
+
+def stop_by_signals() -> None:
+    """Let every signal of `STOPPING` that would end the process at once be a `KeyboardInterrupt`, so that nothing is left behind half
+    done; those that are ignored, as under nohup, stay so."""
+    for kind in STOPPING:
+        if signal.getsignal(kind) is signal.SIG_DFL:
+            signal.signal(kind, signal.default_int_handler)
 
 
 @contextmanager
@@ -24,13 +36,14 @@ def kept_interrupts() -> Iterator[Callable[[], None]]:
             raise KeyboardInterrupt
 
     # Signals reach the main thread alone; one who handles them in another way goes on doing so.
-    before = signal.getsignal(signal.SIGINT)
-    ours = threading.current_thread() is threading.main_thread() and before is signal.default_int_handler
-    if ours:
-        signal.signal(signal.SIGINT, strike)
+    ours = [kind for kind in STOPPING if signal.getsignal(kind) is signal.default_int_handler]
+    if threading.current_thread() is not threading.main_thread():
+        ours = []
+    for kind in ours:
+        signal.signal(kind, strike)
     try:
         yield check
         check()
     finally:
-        if ours:
-            signal.signal(signal.SIGINT, before)
+        for kind in ours:
+            signal.signal(kind, signal.default_int_handler)
