@@ -1,4 +1,4 @@
-"""Ctrl-C, and what else stops a program, that is not lost: where it strikes within a library's callback into Python, Python drops the exception."""
+"""Ctrl-C and its like that are not lost: where one strikes within a library's callback into Python, Python drops the exception."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-
 
 STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """What asks a program to stop; Windows lacks the last."""
