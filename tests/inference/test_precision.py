@@ -8,10 +8,17 @@ import torch
 from reference import needs_int8
 from unnoise import denoisers
 from unnoise.errors import UsageError
-from unnoise.inference.precision import choose_precision, running_in
+from unnoise.inference.precision import choose_device, choose_precision, running_in
 from unnoise.layers.bytewise import is_bytewise
 
 CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["meta", "foo", "cuda:99", "xpu"])
+def test_devices_that_are_not_there_are_refused_in_a_sentence(name: str) -> None:
+    with pytest.raises(UsageError, match=f"The device '{name}' cannot be used here: ") as caught:
+        choose_device(name)
+    assert len(str(caught.value)) < 400
 
 
 def _has(patch: pytest.MonkeyPatch, *, bfloat16: bool, amx: bool, bytes_: bool) -> None:

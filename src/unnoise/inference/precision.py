@@ -27,9 +27,10 @@ def choose_device(name: str | None = None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # some devices hold no values
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(f"The device '{name}' cannot be used here: {str(error).splitlines()[0].rstrip('.')}.") from error
+        why = str(error).splitlines()[0].partition(". ")[0].rstrip(".")  # torch's own sentences may go on for a page
+        raise UsageError(f"The device '{name}' cannot be used here: {why}; choose another, or leave it out.") from error
     return device
 
 
