@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.denoisers import deamnet, nafnet, restormer, ssattention
+from unnoise.denoisers import channel_attention, deamnet, gated_feedforward, nafnet, ssattention
 from unnoise.denoisers.base import Denoiser
 from unnoise.layers import norms, rectified
 from unnoise.polyphase import merge_batch, split_batch
@@ -109,8 +109,8 @@ _FORMS: list[tuple[type[Any], str, Any]] = [
     (rectified.Convolution, "forward", _shifted_convolution),
     (rectified.Convolution, "doubled", _doubled_convolution),
     (norms.ChannelNorm, "forward", _channel_norm),
-    (restormer.Attention, "forward", _transposed_attention),
-    (restormer.FeedForward, "forward", _feed_forward),
+    (channel_attention.ChannelAttention, "forward", _transposed_attention),
+    (gated_feedforward.GatedFeedForward, "forward", _feed_forward),
     (nafnet.Block, "forward", _nafnet_block),
     (deamnet.SkipAttention, "forward", _skip_attention),
     (deamnet.Doubled, "forward", _doubled),
