@@ -86,14 +86,46 @@ def test_channels_that_are_no_colours_stay_so(tmp_path: Path, channels: int, pla
         write(tmp_path / "c.png", picture)
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"compression": "lzw"}, {"compression": "zlib", "predictor": True}, {"tile": (16, 16)}], ids=str
+)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [2, 4])
 @pytest.mark.parametrize("alpha", [1, 2])
-def test_alpha_stays_of_its_kind(tmp_path: Path, alpha: int) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", noise((5, 6, 4)), photometric="rgb", extrasamples=(alpha,))
+def test_alpha_stays_of_its_kind(tmp_path: Path, alpha: int, channels: int, dtype: str, options: dict[str, Any]) -> None:
+    pixels = noise((20, 30, channels), dtype)
+    photometric = "rgb" if channels == 4 else "minisblack"
+    tifffile.imwrite(
+        tmp_path / "a.tif", pixels, photometric=photometric, planarconfig="contig", extrasamples=(alpha,), **options
+    )
     picture = read(tmp_path / "a.tif")
-    assert picture.layout == Layout("rgb", alpha=True)
+    assert picture.layout == Layout("rgb" if channels == 4 else "grey", alpha=True)
+    np.testing.assert_array_equal(picture.pixels, pixels, strict=True)
     write(tmp_path / "b.tif", picture)
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
         assert file.pages[0].extrasamples == (alpha,)
+        np.testing.assert_array_equal(file.pages[0].asarray(), pixels, strict=True)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".npy"])
+def test_colours_that_alpha_multiplied_look_the_same_where_alpha_is_straight(tmp_path: Path, suffix: str) -> None:
+    """Half transparent 100 is 199 seen through; the transparent is black, and none is more than white."""
+    pixels = np.array([[[100, 50, 0, 128], [7, 7, 7, 0], [200, 100, 0, 128], [9, 80, 200, 255]]], np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=(1,))
+    copy(tmp_path / "a.tif", tmp_path / f"b{suffix}")
+    made = read(tmp_path / f"b{suffix}")
+    wanted = [[199, 100, 0, 128], [0, 0, 0, 0], [255, 199, 0, 128], [9, 80, 200, 255]]
+    np.testing.assert_array_equal(made.pixels, np.array([wanted], np.uint8), strict=True)
+    write(tmp_path / "c.tif", made)
+    assert tifffile.TiffFile(tmp_path / "c.tif").pages[0].extrasamples == (2,)
+
+
+def test_colours_that_libvips_divided_by_alpha_are_said_to_be_so(tmp_path: Path) -> None:
+    pixels = np.full((6, 5, 2), (155, 128), np.uint8)  # white is zero: 100 of 255 once it is turned
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite", planarconfig="contig", extrasamples=(1,))
+    copy(tmp_path / "a.tif", tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert (file.pages[0].photometric.name, file.pages[0].extrasamples) == ("MINISBLACK", (2,))
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".jpg"])

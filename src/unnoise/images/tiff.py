@@ -27,6 +27,9 @@ LIBVIPS_COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}
 COMPRESSIONS = {1: None, 5: "lzw", 8: "zlib", 32946: "zlib", 32773: "packbits", 34925: "lzma", 50000: "zstd"}
 """Those that lose nothing, which stay as they are; from others we write Deflate."""
 
+BY_TIFFFILE = {1: "MINISBLACK", 2: "RGB", 5: "SEPARATED"}
+"""What the colours are of pages that `decode` takes."""
+
 STRUCTURE = frozenset(
     {
         254,
@@ -84,7 +87,8 @@ class Coding:
 def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
     """What page `index` says, what its channels are (None: colours that are decoded to RGB), and if libvips is not to decode it.
 
-    libvips widens 16-bit floats, and misreads channels that lie one after the other.
+    libvips widens 16-bit floats, misreads channels that lie one after the other, and divides colours by an alpha that they were
+    multiplied by, which loses what cannot be told again.
     """
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
@@ -104,6 +108,10 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
         return value.data if isinstance(value, Value) else b""
 
     iptc = blob(tags.PHOTOSHOP) or (blob(tags.IPTC) and _resource(0x0404, blob(tags.IPTC)))
+    extra = tuple(numbers.get(338, ()))
+    associated = 1 in extra and number(262, 1) in BY_TIFFFILE
+    if not associated:  # libvips has divided
+        extra = tuple(2 if kind == 1 else kind for kind in extra)
     coding = Coding(
         own,
         COMPRESSIONS.get(number(259, 1), "zlib"),
@@ -111,10 +119,11 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
         (number(323, 0), number(322, 0)) if number(322, 1) % 16 == number(323, 1) % 16 == 0 else None,
         number(278, 0) or None,
         number(284, 1) == 2,
-        tuple(numbers.get(338, ())),
+        extra,
     )
     metadata = Metadata(tags.build(exif) if exif else b"", blob(tags.XMP), blob(tags.ICC), iptc, resolution_of(found), coding)
-    foreign = (number(258, 1) == 16 and number(339, 1) == 3) or (coding.planar and number(277, 1) > 1)
+    half = number(258, 1) == 16 and number(339, 1) == 3
+    foreign = half or (coding.planar and number(277, 1) > 1) or associated
     return metadata, _layout(number(262, 1), number(277, 1), coding.extra or ()), foreign
 
 
@@ -164,7 +173,7 @@ def decode(path: Path, name: str, index: int, *, foreign: bool) -> Scratch | Non
         if common and not foreign and int(page.compression) in LIBVIPS_COMPRESSIONS:
             return None
         whole = page.dtype is not None and page.dtype.name in DTYPES and page.bitspersample == 8 * page.dtype.itemsize
-        if not whole or page.photometric.name not in ("MINISBLACK", "RGB", "SEPARATED") or page.imagedepth > 1:
+        if not whole or page.photometric not in BY_TIFFFILE or page.imagedepth > 1:
             kind = f"{page.samplesperpixel} {page.photometric.name} channels of {page.bitspersample} bits"
             raise UsageError(f"{name} is a TIFF of {kind}, which is not supported; convert it to 8- or 16-bit grey or RGB.")
         segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))

@@ -13,7 +13,7 @@ import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import written_whole
-from unnoise.images import embedding, tiff_writing, vips, zarr_stacks
+from unnoise.images import alpha, embedding, tiff_writing, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.formats import NPY, RAW, TIFF, ZARR, Format, format_of, is_zarr
 from unnoise.images.opening import Source
@@ -45,14 +45,15 @@ def write(path: str | Path, picture: Picture, *, overwrite: bool = False) -> Non
 class Canvas:
     """Pixels of one picture of a file that is being made: `canvas[rows] = strip`, `canvas[rows, columns] = tile`.
 
-    Values are taken in the type of the picture it was made for and brought to one that the file can hold.
+    Values are taken in the type of the picture it was made for and brought to one that the file can hold; with `divided` so are
+    colours that were multiplied by alpha.
     """
 
-    def __init__(self, pixels: Scratch | ArrayFrame, depths: tuple[str, ...], name: str) -> None:
-        self.pixels, self._depths, self._name = pixels, depths, name
+    def __init__(self, pixels: Scratch | ArrayFrame, depths: tuple[str, ...], name: str, *, divided: bool) -> None:
+        self.pixels, self._depths, self._name, self._divided = pixels, depths, name, divided
 
     def __setitem__(self, window: Window, values: Pixels) -> None:
-        self.pixels[window] = to_depth(values, self._depths, self._name)
+        self.pixels[window] = to_depth(alpha.straight(values) if self._divided else values, self._depths, self._name)
 
 
 class Target:
@@ -74,7 +75,8 @@ class Target:
         dtype = depth_for(picture.dtype, self._form.depths)
         pixels = self._in_array(picture, dtype) if self._form in (NPY, ZARR) else self._aside(picture, dtype)
         self._added += 1
-        return Canvas(pixels, self._form.depths, str(self.path))
+        divided = self._form is not TIFF and alpha.is_associated(picture)  # no other format can say that they were multiplied
+        return Canvas(pixels, self._form.depths, str(self.path), divided=divided)
 
     def finish(self) -> None:
         """Encode what is left and complete the file."""

@@ -1,0 +1,31 @@
+"""Colours that were multiplied by alpha, as some TIFFs hold them, to the straight ones that all other formats hold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unnoise.images import tiff
+from unnoise.images.picture import Described, Pixels
+
+
+def is_associated(picture: Described) -> bool:
+    """Whether this picture's colours were multiplied by its alpha."""
+    own = picture.metadata.coding
+    return picture.layout.alpha and isinstance(own, tiff.Coding) and (own.extra or ())[:1] == (1,)
+
+
+def straight(pixels: Pixels) -> Pixels:
+    """(H, W, C) with alpha last: its colours divided by it, in the same type.
+
+    Integers are rounded to the nearest. Where nothing is seen colours are black; none goes beyond white, as noise would.
+    """
+    white = float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1.0
+    values = pixels.astype(np.float64)
+    colours, alpha = values[..., :-1], values[..., -1:]
+    colours = np.divide(colours * white, alpha, out=np.zeros_like(colours), where=alpha > 0)
+    if pixels.dtype.kind == "u":
+        colours = np.rint(np.minimum(colours, white))
+    else:  # floats may lie beyond white, where the file's own did
+        colours = np.minimum(colours, np.maximum(values[..., :-1], white))
+    made: Pixels = np.concatenate([colours, values[..., -1:]], axis=-1).astype(pixels.dtype)
+    return made
