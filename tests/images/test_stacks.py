@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from unnoise import images
-from unnoise.errors import UsageError
+from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Layout, Picture, read, write
 
 DTYPES = ["uint8", "uint16", "float16", "float32", "float64"]
@@ -199,6 +200,38 @@ def test_time_and_depth_stay_as_microscopes_say(tmp_path: Path, kind: str) -> No
         np.testing.assert_array_equal(file.asarray(), stack, strict=True)
     descriptions = [pyvips.Image.new_from_file(str(tmp_path / f"{name}.tif")).get("image-description") for name in "ab"]
     assert descriptions[0] == descriptions[1]
+
+
+@pytest.mark.parametrize("shape", [(4, 9, 11), (2, 3, 9, 11), (4, 9, 11, 3)], ids=str)
+@pytest.mark.parametrize("imagej", [True, False])
+def test_a_stack_behind_a_single_page_is_read_whole_or_refused(tmp_path: Path, imagej: bool, shape: tuple[int, ...]) -> None:
+    stack = noise(shape, "uint8" if shape[-1] == 3 else "uint16")
+    said = {"metadata": {"axes": "TZYX"[-len(shape) :]}} if imagej and shape[-1] != 3 else {}
+    photometric: Any = "rgb" if shape[-1] == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=imagej, truncate=True, photometric=photometric, **said)
+    frames = copy(tmp_path / "a.tif", tmp_path / "b.tif")
+    np.testing.assert_array_equal(np.reshape(frames, shape), stack)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "b.tif"), stack, strict=True)
+    whole = (tmp_path / "a.tif").read_bytes()
+    for keep in (len(whole) // 2, len(whole) - 1):
+        (tmp_path / "cut.tif").write_bytes(whole[:keep])
+        with pytest.raises(UnnoiseError, match=r"cut\.tif cannot be decoded \(it speaks of . pictures and ends before"):
+            images.open(tmp_path / "cut.tif")
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_a_broken_chain_of_pages_is_refused(tmp_path: Path, bigtiff: bool) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", noise((3, 9, 11)), photometric="minisblack", bigtiff=bigtiff)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        first, last = file.pages[0].offset, file.pages[-1]
+        head, size, code = (8, 20, "<Q") if bigtiff else (2, 12, "<I")
+        end = last.offset + head + size * len(last.tags)
+    for following in (first, last.offset, 10**6):
+        data = bytearray((tmp_path / "a.tif").read_bytes())
+        struct.pack_into(code, data, end, following)
+        (tmp_path / "b.tif").write_bytes(data)
+        with pytest.raises(UnnoiseError, match=r"b\.tif cannot be decoded \(its chain of pages is broken after page 3\)"):
+            images.open(tmp_path / "b.tif")
 
 
 @settings(max_examples=20, deadline=None)

@@ -64,12 +64,15 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
     decode = partial(DECODERS[form], path)
     if form not in (TIFF, WEBP):
         return Source(path, 1, lambda _: decode(0))
+    stack = None
     try:
         count = tiff.pages(path) if form is TIFF else vips.pages(path, form)
-    except vips.DecodingError as error:
+        if form is TIFF:
+            stack = tiff.stack(path, count)
+    except (vips.DecodingError, ValueError) as error:
         raise _damaged(path, str(error)) from error
-    if form is TIFF and (found := tiff.stack(path, count)):
-        array, letters = found
+    if stack:
+        array, letters = stack
         return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path, 0)[0])
     return Source(path, count, decode, None if count == 1 else (count,))
 

@@ -105,6 +105,13 @@ class File:
             yield place, pointer
             pointer = self.after(place)
 
+    def ends(self) -> bool:
+        """Whether the chain of directories ends where it says so, and not by leading out of the data or back into itself."""
+        pointer = self.first
+        for place, _ in self.directories():
+            pointer = self.after(place)
+        return pointer + self.width <= len(self.data) and self.number(pointer, self.pointer) == 0
+
     def tags(self, place: int, depth: int = 0) -> dict[int, Value | Tags]:
         """All that a directory and those below it say."""
         found: dict[int, Value | Tags] = {}

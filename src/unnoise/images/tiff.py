@@ -128,10 +128,18 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
 
 
 def pages(path: Path) -> int:
-    """How many pictures the file's chain of directories names; at least 1, for the decoder to say what is wrong."""
+    """How many pictures the file's chain of directories names; at least 1, for the decoder to say what is wrong.
+
+    ValueError: the chain is broken, so that nobody knows how many there were.
+    """
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
-        return max(1, sum(1 for _ in file.directories())) if file else 1
+        if file is None:
+            return 1
+        count = sum(1 for _ in file.directories())
+        if count and not file.ends():
+            raise ValueError(f"its chain of pages is broken after page {count}")
+        return max(1, count)
 
 
 def _layout(photometric: int, samples: int, extra: tuple[int, ...]) -> Layout | None:
@@ -181,13 +189,16 @@ def decode(path: Path, name: str, index: int, *, foreign: bool) -> Scratch | Non
         if len(segments) != math.prod(page.chunked) or not all(0 < start < start + n <= size for start, n in segments):
             raise ValueError("strips or tiles are missing")  # tifffile would fill their place with zeros
         pixels = page.asarray()
-        if page.samplesperpixel > 1 and page.planarconfig.name == "SEPARATE":
+        if page.samplesperpixel > 1 and page.planarconfig == 2:
             pixels = np.moveaxis(pixels, 0, -1)  # (H, W, C)
     return Scratch.of(np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")))
 
 
 def stack(path: Path, pages: int) -> tuple[Any, str] | None:
-    """A stack that ImageJ wrote behind a single page, (…, H, W[, C]) as it lies in the file, and its axes; None: it is none."""
+    """A stack behind a single page, as ImageJ and tifffile write it: (…, H, W[, C]) as it lies in the file, and its axes.
+
+    None: it is none. ValueError: the file is too short for the pictures that it speaks of.
+    """
     import tifffile
 
     if pages != 1:
@@ -195,15 +206,27 @@ def stack(path: Path, pages: int) -> tuple[Any, str] | None:
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
     try:
         with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            if (
-                not file.is_imagej
-                or series.dataoffset is None
-                or series.size == math.prod(file.pages[0].shape)
-                or not {*"YX"} <= {*series.axes}
-            ):
-                return None
-            array = np.memmap(path, series.dtype.newbyteorder(file.byteorder), "r", series.dataoffset, series.shape)
-            return array, str(series.axes)
+            page, series = file.pages[0], file.series[0]
+            end, size, kind = page.dataoffsets[0], path.stat().st_size, series.dtype.newbyteorder(file.byteorder)
+            promised = _promised(file) if page.is_final else 1  # compressed pictures never lie behind their page
+            place, shape, axes = series.dataoffset, series.shape, str(series.axes)
+            alone = series.size == math.prod(page.shape)
+            end += promised * page.nbytes
     except Exception:  # damage, of which the decoder will speak
         return None
+    if promised > 1 and end > size:
+        raise ValueError(f"it speaks of {promised} pictures and ends before the last of them does")
+    if promised == 1 or place is None or alone or not {*"YX"} <= {*axes}:
+        return None
+    return np.memmap(path, kind, "r", place, shape), axes
+
+
+def _promised(file: Any) -> int:
+    """How many pictures of the first page's size a file's description speaks of."""
+    page = file.pages[0]
+    if file.is_imagej:
+        apart = page.samplesperpixel if page.planarconfig == 2 else 1  # Bio-Formats counts each sample
+        return max(1, int(file.imagej_metadata.get("images", 1)) // apart)
+    if file.is_shaped:
+        return max(1, math.prod(file.shaped_metadata[0]["shape"]) // math.prod(page.shape))
+    return 1
