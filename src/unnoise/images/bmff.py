@@ -1,10 +1,12 @@
-"""Putting an EXIF block, byte by byte, into an AVIF file in the place of the one that its encoder made. (ISO/IEC 14496-12, 8.11.)"""
+"""Boxes of AVIF and HEIC files: EXIF, byte by byte, in the place of the encoder's own (ISO/IEC 14496-12, 8.11), and films (8.1)."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+
+from unnoise.images.tags import Data
 
 Box = tuple[bytes, int, int]
 """Kind, and where its content starts and ends."""
@@ -24,12 +26,20 @@ def put_exif(path: Path, exif: bytes) -> None:
         file.write(struct.pack(">I", len(content) + 8) + b"mdat" + content)
 
 
-def _boxes(data: bytes, place: int, end: int) -> Iterator[Box]:
+def frames(data: Data) -> int:
+    """How many pictures the longest track of a film holds; 1: it is none."""
+    inside = [(0, len(data))]
+    for wanted in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz"):
+        inside = [(start, end) for outer in inside for kind, start, end in _boxes(data, *outer) if kind == wanted]
+    return max((int.from_bytes(data[start + 8 : start + 12], "big") for start, _ in inside), default=1)
+
+
+def _boxes(data: Data, place: int, end: int) -> Iterator[Box]:
     while place + 8 <= end:
-        size, kind, head = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8], 8
+        size, kind, head = int.from_bytes(data[place : place + 4], "big"), bytes(data[place + 4 : place + 8]), 8
         if size == 1:
             size, head = int.from_bytes(data[place + 8 : place + 16], "big"), 16
-        size = size or end - place
+        size = max(size or end - place, head)
         yield kind, place + head, place + size
         place += size
 

@@ -40,6 +40,16 @@ def coding(data: Data) -> Coding:
     return Coding(kept, bytes(data[28:29]) == b"\1")
 
 
+def frames(data: Data) -> int:
+    """How many pictures follow each other in time; 1: it is no animation."""
+    for kind, start, end in chunks(data):
+        if kind == b"acTL" and end - start == 20:
+            return max(1, int.from_bytes(data[start + 8 : start + 12], "big"))
+        if kind == b"IDAT":
+            break
+    return 1
+
+
 def resolution(data: Data) -> tuple[float, float] | None:
     """In pixels per millimetre; None: the file does not say."""
     for kind, start, end in chunks(data):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.images import heic, jpeg, png, raw, tiff, vips, zarr_stacks
+from unnoise.images import bmff, heic, jpeg, png, raw, tiff, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.formats import AVIF, FORMATS, HEIC, JPEG, NPY, PNG, RAW, TIFF, WEBP, ZARR, Format, format_of, recognise
 from unnoise.images.opening import Regions, Source
@@ -61,6 +61,7 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
         return _open_zarr(path, axes)
     if form is NPY:
         return _open_npy(path, axes)
+    _refuse_films(path, form)
     decode = partial(DECODERS[form], path)
     if form not in (TIFF, WEBP):
         return Source(path, 1, lambda _: decode(0))
@@ -105,6 +106,23 @@ def _start(path: Path) -> bytes:
         raise UsageError(f"There is no file {path}; check the name.") from error
     except OSError as error:
         raise UnnoiseError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _refuse_films(path: Path, form: Format) -> None:
+    """Of these formats our libraries decode the first picture alone and say nothing of the others."""
+    if form not in (PNG, AVIF, HEIC):
+        return
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        count = png.frames(data) if form is PNG else bmff.frames(data)
+    if form is AVIF and count < 2:
+        try:
+            count = vips.pages(path, form)
+        except vips.DecodingError as error:
+            raise _damaged(path, str(error)) from error
+    if count > 1:
+        raise UsageError(
+            f"{path} holds {count} pictures, of which only the first can be read; save them as single files or as a TIFF of many pages."
+        )
 
 
 def _by_vips(path: Path, form: Format, index: int) -> Decoded:
