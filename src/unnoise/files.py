@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -56,6 +57,22 @@ def written_whole(target: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def reserve(file: int, size: int) -> None:
+    """Take the room for the first `size` bytes of an open file now. OSError: there is none.
+
+    A file with holes would take it when they are filled, and where that is done through a map of it a full disk ends the process.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        os.truncate(file, max(size, os.fstat(file).st_size))
+        return
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # which say that this file system cannot do so
+            raise
+        os.truncate(file, max(size, os.fstat(file).st_size))
 
 
 def _replace_folder(folder: Path, target: Path) -> None:

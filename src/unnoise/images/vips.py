@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -130,7 +131,9 @@ def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, fil
     """Write a PNG, JPEG, WebP or AVIF that holds `pixels`, of one of its depths; memory that is mapped is not copied.
 
     No metadata but the resolution; in AVIF all, though EXIF in libvips' own words. JPEG takes quality and chroma from
-    `metadata.coding` if that is a JPEG's, else 95 and full; AVIF is of quality 95, full chroma. Raises EncodingError.
+    `metadata.coding` if that is a JPEG's, else 95 and full; AVIF is of quality 95, full chroma.
+
+    Raises EncodingError; OSError where the disk is full.
     """
     pyvips = libvips()
     options: dict[str, Any] = {"keep": "none"}
@@ -155,7 +158,15 @@ def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, fil
         image = _image(pyvips, pixels, layout, metadata)
         getattr(image, f"{form.codec}save_target")(pyvips.Target.new_to_descriptor(file.fileno()), **options)
     except pyvips.Error as error:
+        _raise_if_disk(error)
         raise EncodingError(_reason(error)) from error
+
+
+def _raise_if_disk(error: Any) -> None:
+    """Raise the OSError that libvips' message tells of, if that is why a file cannot be written."""
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        if os.strerror(number) in str(error.detail):
+            raise OSError(number, os.strerror(number)) from error
 
 
 def _image(pyvips: Any, pixels: Pixels, layout: Layout, metadata: Metadata) -> Any:

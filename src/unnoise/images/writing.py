@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.files import written_whole
+from unnoise.files import reserve, written_whole
 from unnoise.images import alpha, embedding, tiff_writing, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.formats import NPY, RAW, TIFF, ZARR, Format, format_of, is_zarr
@@ -107,6 +107,8 @@ class Target:
             shape = axes.whole(outer, picture.shape)
             if self._form is NPY:
                 self._array = np.lib.format.open_memmap(self._temporary, "w+", dtype, shape)
+                with self._temporary.open("rb+") as file:
+                    reserve(file.fileno(), self._temporary.stat().st_size)
             else:
                 own = picture.metadata.coding
                 like = own if isinstance(own, zarr_stacks.Coding) else None
