@@ -60,19 +60,20 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 
 def reserve(file: int, size: int) -> None:
-    """Take the room for the first `size` bytes of an open file now. OSError: there is none.
+    """Take the room for the first `size` bytes of an open file now, where the system can. OSError: there is none.
 
     A file with holes would take it when they are filled, and where that is done through a map of it a full disk ends the process.
     """
     if not hasattr(os, "posix_fallocate"):
-        os.truncate(file, max(size, os.fstat(file).st_size))
         return
+    disk = os.fstatvfs(file)
+    if disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < size:  # or others would find the disk full for a while
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     try:
         os.posix_fallocate(file, 0, size)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # which say that this file system cannot do so
             raise
-        os.truncate(file, max(size, os.fstat(file).st_size))
 
 
 def _replace_folder(folder: Path, target: Path) -> None:

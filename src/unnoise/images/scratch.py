@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from unnoise.errors import UnnoiseError
-from unnoise.files import reserve
 from unnoise.images.picture import Pixels
 
 IN_MEMORY = 2**26
@@ -38,7 +37,7 @@ class Scratch:
             return
         try:
             self._file = tempfile.TemporaryFile(dir=folder, prefix=".unnoise-")  # noqa: SIM115 (closed by `close`)
-            reserve(self._file.fileno(), self.nbytes)
+            self._file.truncate(self.nbytes)
         except OSError as error:
             place = folder or tempfile.gettempdir()
             raise UnnoiseError(
