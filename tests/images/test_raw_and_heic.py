@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -55,6 +56,17 @@ def test_raw_is_developed_to_16_bits(tmp_path: Path) -> None:
         assert file.pages[0].tags[271].value == "Maker"
         assert 50706 not in file.pages[0].tags
         assert file.pages[0].iccprofile == picture.metadata.icc
+
+
+def test_raw_by_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    pytest.importorskip("rawpy", reason="camera raw needs the extra raw")
+    path = dng(tmp_path / "a.dng", np.full((128, 192), 20000, np.uint16))
+    pixels = read(path).pixels
+    try:
+        other = path.rename(tmp_path / os.fsdecode(b"caf\xe9.dng"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    np.testing.assert_array_equal(read(other).pixels, pixels)
 
 
 def test_raw_is_found_and_not_written(tmp_path: Path) -> None:

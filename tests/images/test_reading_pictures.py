@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.images import Picture, read, to_tensor, vips
+from unnoise.images import Picture, read, to_tensor, vips, write
 
 SIZES = [(1, 1), (3, 5), (17, 8)]
 
@@ -348,6 +349,23 @@ def test_names_that_libvips_would_read_otherwise(tmp_path: Path, name: str) -> N
     pixels = random_pixels("uint8", 3)
     (tmp_path / name).write_bytes(png(pixels))
     np.testing.assert_array_equal(read(str(tmp_path / name)).pixels, pixels)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp", ".avif", ".heic", ".npy", ".zarr"])
+def test_names_that_are_not_utf8(tmp_path: Path, suffix: str) -> None:
+    for extra, kind in {"pillow_heif": ".heic", "zarr": ".zarr"}.items():
+        if suffix == kind:
+            pytest.importorskip(extra)
+    name = os.fsdecode(b"caf\xe9") + suffix
+    try:
+        (tmp_path / name).touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    (tmp_path / name).unlink()
+    write(tmp_path / name, Picture(random_pixels("uint8", 3)))
+    write(tmp_path / f"a{suffix}", Picture(random_pixels("uint8", 3)))
+    np.testing.assert_array_equal(read(tmp_path / name).pixels, read(tmp_path / f"a{suffix}").pixels)
+    assert sorted(os.listdir(tmp_path)) == sorted([name, f"a{suffix}"])  # noqa: PTH208 - hidden files too
 
 
 def test_orientation_is_kept_and_not_applied(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
             'Camera raw files need rawpy, which is not installed; install it with: pip install "unnoise[raw]".'
         ) from error
     try:
-        with rawpy.imread(str(path)) as file:
+        with path.open("rb") as opened, rawpy.imread(opened) as file:  # rawpy takes no name that is not UTF-8
             pixels = file.postprocess(
                 output_bps=16,
                 use_camera_wb=True,

@@ -77,9 +77,7 @@ def decode(path: Path, form: Format, name: str, page: int = 0) -> tuple[Scratch,
     """
     pyvips = libvips()
     try:
-        # `error` also refuses files that end too early, which libvips would otherwise fill up with grey
-        options = {"page": page} if page else {}
-        image = getattr(pyvips.Image, f"{form.codec}load")(str(path), access="sequential", fail_on="error", **options)
+        image = _opened(pyvips, path, form, **({"page": page} if page else {}))
         layout = _layout(image, name)
         dtype = DTYPES_OF.get(image.format)
         if dtype is None:
@@ -98,6 +96,13 @@ def decode(path: Path, form: Format, name: str, page: int = 0) -> tuple[Scratch,
     except UnicodeDecodeError as error:  # pyvips takes all names and texts that libvips found for UTF-8
         raise DecodingError("its metadata is not valid text") from error
     return pixels, layout, metadata
+
+
+def _opened(pyvips: Any, path: Path, form: Format, **options: Any) -> Any:
+    with path.open("rb") as file:  # which it duplicates; pyvips takes no name that is not UTF-8
+        source = pyvips.Source.new_from_descriptor(file.fileno())
+    # `error` also refuses files that end too early, which libvips would otherwise fill up with grey
+    return getattr(pyvips.Image, f"{form.codec}load_source")(source, access="sequential", fail_on="error", **options)
 
 
 def _metadata(image: Any) -> Metadata:
@@ -119,7 +124,7 @@ def pages(path: Path, form: Format) -> int:
     """How many pictures the file holds. Raises DecodingError."""
     pyvips = libvips()
     try:
-        image = getattr(pyvips.Image, f"{form.codec}load")(str(path), access="sequential", fail_on="error")
+        image = _opened(pyvips, path, form)
         return int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
     except pyvips.Error as error:
         raise DecodingError(_reason(error)) from error
