@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,3 +68,43 @@ def test_a_pattern_stands_for_the_files_it_fits(folder: Path) -> None:
     assert names(find_pictures([folder / "odd[1].png"]), folder) == ["odd[1].png"]  # a name that only looks like a pattern
     with pytest.raises(UsageError, match="no file or folder"):
         find_pictures([folder / "*.nothing"])
+
+
+def test_pipes_are_left_out_of_folders_and_refused_by_name(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    assert names(find_pictures([folder]), folder) == ["a.jpg", "b.PNG", "c.tiff"]
+    with pytest.raises(UsageError, match=r"pipe\.png is a device or a pipe"):
+        find_pictures([folder / "pipe.png"])
+
+
+def test_links_in_a_circle_are_left_out(folder: Path) -> None:
+    (folder / "circle.png").symlink_to("circle.png")
+    assert names(find_pictures([folder]), folder) == ["a.jpg", "b.PNG", "c.tiff"]
+
+
+def test_a_name_that_is_too_long_is_one_sentence(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"x\.png cannot be reached: File name too long"):
+        find_pictures([folder / f"{'x' * 252}.png"])
+
+
+def test_a_locked_folder_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests may be run by root, to whom no folder is locked."""
+    listed, looked = Path.iterdir, Path.stat
+
+    def iterdir(self: Path) -> Iterator[Path]:
+        if self.name == "sub":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return listed(self)
+
+    def stat(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if self.parent.name == "sub":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return looked(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    with pytest.raises(UsageError, match=r"sub/d\.npy cannot be reached: Permission denied"):
+        find_pictures([folder / "sub" / "d.npy"])
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with pytest.raises(UsageError, match=r"The folder .*sub cannot be read: Permission denied"):
+        find_pictures([folder], recursive=True)
+    assert names(find_pictures([folder]), folder) == ["a.jpg", "b.PNG", "c.tiff"]

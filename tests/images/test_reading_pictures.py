@@ -277,6 +277,19 @@ def test_what_is_no_picture(tmp_path: Path, name: str, content: bytes | None, ki
     assert fragment in str(caught.value)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".npy", ".zarr", ".dng"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, suffix: str) -> None:
+    os.mkfifo(tmp_path / f"a{suffix}")
+    with pytest.raises(UsageError, match=rf"a\{suffix} is a device or a pipe"):
+        read(tmp_path / f"a{suffix}")
+
+
+def test_a_name_that_is_too_long_is_one_sentence(tmp_path: Path) -> None:
+    for attempt_ in (read, lambda path: write(path, Picture(random_pixels("uint8", 3)))):
+        with pytest.raises(UsageError, match=r"x\.png cannot be reached: File name too long"):
+            attempt_(tmp_path / f"{'x' * 252}.png")
+
+
 def test_a_folder_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(UsageError, match=r"folder\.png is a folder"):

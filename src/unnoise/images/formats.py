@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unnoise.errors import UsageError
+from unnoise.places import kind, refuse_device
 
 
 @dataclass(frozen=True)
@@ -98,14 +99,16 @@ def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> li
 
     A file is taken as it is, whatever its suffix. A folder stands for the picture files in it, sorted, hidden ones left out,
     and with `recursive` for those in its folders too. A pattern such as `scans/*_raw.tif`, for shells that leave it as it is,
-    stands for the files that it fits. Raises UsageError for a path that does not exist, a pattern that fits nothing and a
-    folder without pictures.
+    stands for the files that it fits. Raises UsageError for a path that does not exist or cannot be reached, a pattern that fits
+    nothing, a folder without pictures, and pipes and devices, which folders may hold.
     """
     found: dict[Path, None] = {}  # a set that keeps the order
     for path in (match for named in paths for match in _matches(Path(named))):
-        if not path.exists():
+        lies = kind(path)
+        if lies is None:
             raise UsageError(f"There is no file or folder {path}; check the name.")
-        if not path.is_dir() or is_zarr(path):
+        refuse_device(path)
+        if lies == "file" or is_zarr(path):
             found[path] = None
             continue
         inside = sorted(_pictures_in(path, recursive))
@@ -118,21 +121,25 @@ def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> li
 
 def _matches(path: Path) -> list[Path]:
     """The sorted files that a pattern fits; anything that exists, or is no pattern, as it is."""
-    if path.exists() or not glob.has_magic(str(path)):
+    if kind(path) or not glob.has_magic(str(path)):
         return [path]
     return sorted(map(Path, glob.glob(str(path), recursive=True))) or [path]  # noqa: PTH207 (a pattern may be absolute)
 
 
 def _pictures_in(folder: Path, recursive: bool) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if path.name.startswith("."):
-            continue
-        if is_picture(path) and (path.is_file() or is_zarr(path)):
+    try:
+        inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError as error:
+        raise UsageError(
+            f"The folder {folder} cannot be read: {error.strerror}; name its neighbours instead, or get the right to read it."
+        ) from error
+    for path in inside:
+        if is_picture(path) and (kind(path) == "file" or is_zarr(path)):
             yield path
-        elif recursive and path.is_dir() and not path.is_symlink():
+        elif recursive and kind(path) == "folder" and not path.is_symlink():
             yield from _pictures_in(path, recursive)
 
 
 def is_zarr(path: Path) -> bool:
     """Whether this folder is a Zarr, which counts as one file."""
-    return path.suffix.lower() in ZARR.suffixes and path.is_dir()
+    return path.suffix.lower() in ZARR.suffixes and kind(path) == "folder"

@@ -21,6 +21,7 @@ from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
 from unnoise.images.pixels import DTYPES
 from unnoise.images.tags import upright
+from unnoise.places import kind, refuse_device
 
 Decoded = tuple[Regions, Layout, Metadata]
 
@@ -80,8 +81,11 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
 
 def _recognised(path: Path) -> Format:
     named = format_of(path)
-    if named is ZARR and path.is_dir():
-        return ZARR
+    refuse_device(path)  # or a pipe that nobody writes to would be waited for
+    if kind(path) == "folder":
+        if named is ZARR:
+            return ZARR
+        raise UsageError(f"{path} is a folder; name a picture file.")
     start = _start(path)
     if not start:
         raise UnnoiseError(f"{path} is empty; get the file again from where it came.")
@@ -97,8 +101,6 @@ def _recognised(path: Path) -> Format:
 
 
 def _start(path: Path) -> bytes:
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; name a picture file.")
     try:
         with path.open("rb") as file:
             return file.read(64)

@@ -20,6 +20,7 @@ from unnoise.images.opening import Source
 from unnoise.images.picture import Described, Picture, Pixels
 from unnoise.images.pixels import check_array, depth_for, to_depth
 from unnoise.images.scratch import Scratch, Window
+from unnoise.places import kind, refuse_device
 
 
 def write(path: str | Path, picture: Picture, *, overwrite: bool = False) -> None:
@@ -172,11 +173,13 @@ def create(path: str | Path, like: Source | None = None, *, overwrite: bool = Fa
 def _check_target(path: Path, form: Format, overwrite: bool) -> None:
     if form is RAW:
         raise UsageError(f"{path} would be camera raw, which cannot be written; write .tif instead.")
-    if path.is_dir() and not is_zarr(path):
+    refuse_device(path)
+    lies = kind(path)
+    if lies == "folder" and not is_zarr(path):
         raise UsageError(f"{path} is a folder; give the name of a file.")
-    if path.exists() and not overwrite:
+    if lies and not overwrite:
         raise UsageError(f"{path} exists already; choose another name or ask for overwriting.")
-    if not path.parent.is_dir():
+    if kind(path.parent) != "folder":
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into; create it first.")
 
 
