@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.leftovers import beside, remove_leftovers
+from unnoise.places import refuse_device
 
 _UMASK = os.umask(0)  # it can only be read by setting it
 os.umask(_UMASK)
@@ -31,15 +33,19 @@ def make_folder(folder: Path) -> None:
 def written_whole(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target`, with its suffix; the file or folder written there replaces `target` when the block ends.
 
-    On any error, and on Ctrl-C, the temporary file is removed and `target` stays as it was.
+    On any error, and on Ctrl-C, the temporary file is removed and `target` stays as it was. What a process that was killed left
+    of the same target is removed.
 
     Raises:
+        UsageError: `target` is a device or a pipe, which the file would replace, or cannot be reached.
         UnnoiseError: when the folder cannot be made or written to, or the disk is full.
     """
-    target = target.resolve()  # a link stays a link
-    temporary = target.with_name(f".{target.stem[:99]}.{os.getpid()}.part{target.suffix}")
+    refuse_device(target)
+    target = Path(os.path.realpath(target))  # a link stays a link
+    temporary = beside(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(target)
         yield temporary
         if temporary.is_dir():
             _replace_folder(temporary, target)
