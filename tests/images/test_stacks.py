@@ -290,6 +290,19 @@ def test_ome_zarr(tmp_path: Path, zarr_format: Any) -> None:
     assert sorted(os.listdir(tmp_path)) == ["a.zarr", "b.zarr", "one.zarr"]  # noqa: PTH208 - hidden files too
 
 
+@pytest.mark.parametrize("damage", ["cut", "empty", "junk"])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_damaged_chunks_of_a_zarr(tmp_path: Path, zarr_format: Any, damage: str) -> None:
+    zarr = pytest.importorskip("zarr", reason="Zarr needs the extra zarr")
+    zarr.create_array(tmp_path / "a.zarr", data=noise((3, 40, 50)), chunks=(1, 20, 50), zarr_format=zarr_format)
+    chunk = tmp_path / "a.zarr" / ("c/1/0/0" if zarr_format == 3 else "1.0.0")
+    whole = chunk.read_bytes()
+    chunk.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "junk": b"junk" * 50}[damage])
+    with pytest.raises(UnnoiseError, match=r"a\.zarr cannot be decoded \([^\n]+\): it is damaged"):
+        copy(tmp_path / "a.zarr", tmp_path / "b.tif", axes="ZYX")
+    assert os.listdir(tmp_path) == ["a.zarr"]  # noqa: PTH208 - hidden files too
+
+
 def test_frames_by_number(tmp_path: Path) -> None:
     stack = noise((3, 9, 11))
     tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from unnoise.errors import UsageError
+from unnoise.images.damage import damaged
 from unnoise.images.picture import Layout, Pixels
 from unnoise.images.scratch import Window
 
@@ -79,18 +81,23 @@ class Axes:
 
 
 class ArrayFrame:
-    """One picture of an array that lies on the disk, read and written by regions."""
+    """One picture of an array that lies on the disk, at `path`, read and written by regions."""
 
-    def __init__(self, array: Any, axes: Axes, index: int) -> None:
-        self.array, self.axes = array, axes
+    def __init__(self, array: Any, axes: Axes, index: int, path: Path) -> None:
+        self.array, self.axes, self.path = array, axes, path
         outer = axes.outer(array.shape)
         self.place: tuple[int, ...] = tuple(int(i) for i in np.unravel_index(index, outer)) if outer else ()
         self.shape, self.dtype = axes.frame(array.shape), np.dtype(array.dtype).newbyteorder("=")
         self.nbytes = math.prod(self.shape) * self.dtype.itemsize
 
     def region(self, rows: slice, columns: slice) -> Pixels:
-        """The pixels there, (rows, columns) or (rows, columns, C)."""
-        part = np.asarray(self.array[self._window(rows, columns)])
+        """The pixels there, (rows, columns) or (rows, columns, C). UnnoiseError: they are damaged, which Zarr finds only now."""
+        try:
+            part = np.asarray(self.array[self._window(rows, columns)])
+        except MemoryError:
+            raise
+        except Exception as error:  # each of zarr's codecs has its own
+            raise damaged(self.path, str(error) or type(error).__name__) from error
         return part.transpose(self.axes.order).astype(self.dtype, copy=False)
 
     def __getitem__(self, window: Window) -> Pixels:

@@ -16,6 +16,7 @@ import numpy as np
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import bmff, heic, jpeg, png, raw, tiff, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
+from unnoise.images.damage import damaged
 from unnoise.images.formats import AVIF, FORMATS, HEIC, JPEG, NPY, PNG, RAW, TIFF, WEBP, ZARR, Format, format_of, recognise
 from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
@@ -72,7 +73,7 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
         if form is TIFF:
             stack = tiff.stack(path, count)
     except (vips.DecodingError, ValueError) as error:
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error)) from error
     if stack:
         array, letters = stack
         return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path, 0)[0])
@@ -120,7 +121,7 @@ def _refuse_films(path: Path, form: Format) -> None:
         try:
             count = vips.pages(path, form)
         except vips.DecodingError as error:
-            raise _damaged(path, str(error)) from error
+            raise damaged(path, str(error)) from error
     if count > 1:
         raise UsageError(
             f"{path} holds {count} pictures, of which only the first can be read; save them as single files or as a TIFF of many pages."
@@ -131,7 +132,7 @@ def _by_vips(path: Path, form: Format, index: int) -> Decoded:
     try:
         pixels, layout, metadata = vips.decode(path, form, str(path), index)
     except vips.DecodingError as error:
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error)) from error
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if form is JPEG:
             metadata = replace(metadata, coding=jpeg.coding(data), resolution=metadata.resolution or jpeg.resolution(data))
@@ -157,11 +158,11 @@ def _tiff(path: Path, index: int) -> Decoded:
     except UnnoiseError:
         raise
     except Exception as error:  # tifffile and its codecs raise nearly every kind on damaged bytes
-        raise _damaged(path, str(error).partition("\n")[0]) from error
+        raise damaged(path, str(error)) from error
     if other is None:
-        raise _damaged(path, reason)
+        raise damaged(path, reason)
     if len(other.shape) not in (2, 3):
-        raise _damaged(path, f"pixels of shape {other.shape}")
+        raise damaged(path, f"pixels of shape {other.shape}")
     return other, layout or Layout.of(other.shape), metadata
 
 
@@ -171,7 +172,7 @@ def _by_library(path: Path, library: ModuleType, _: int) -> Decoded:
     except UnnoiseError:
         raise
     except Exception as error:  # of which pillow-heif and rawpy have many kinds
-        raise _damaged(path, str(error).partition("\n")[0] or type(error).__name__) from error
+        raise damaged(path, str(error) or type(error).__name__) from error
 
 
 DECODERS: dict[Format, Callable[[Path, int], Decoded]] = {
@@ -187,7 +188,7 @@ def _open_npy(path: Path, letters: str | None) -> Source:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header makes numpy raise nearly every kind too
-        raise _damaged(path, str(error).partition("\n")[0]) from error
+        raise damaged(path, str(error)) from error
     _check_array(array, path)
     return _of_array(path, array, Axes.of(array.shape, letters, str(path)), Metadata())
 
@@ -198,7 +199,7 @@ def _open_zarr(path: Path, letters: str | None) -> Source:
     except UnnoiseError:
         raise
     except Exception as error:  # zarr too has many
-        raise _damaged(path, str(error).partition("\n")[0]) from error
+        raise damaged(path, str(error)) from error
     _check_array(found.array, path)
     axes = Axes.of(found.array.shape, letters or found.letters, str(path))
     return _of_array(path, found.array, axes, Metadata(coding=found))
@@ -215,13 +216,7 @@ def _of_array(path: Path, array: Any, axes: Axes, metadata: Metadata) -> Source:
     outer = axes.outer(array.shape)
 
     def decode(index: int) -> Decoded:
-        frame = ArrayFrame(array, axes, index)
+        frame = ArrayFrame(array, axes, index, path)
         return frame, axes.layout(frame.shape), metadata
 
     return Source(path, math.prod(outer), decode, outer or None, axes)
-
-
-def _damaged(path: Path, reason: str) -> UnnoiseError:
-    return UnnoiseError(
-        f"{path} cannot be decoded ({reason.rstrip('.')}): it is damaged, cut short or of an unknown kind; get a fresh copy."
-    )

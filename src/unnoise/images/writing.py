@@ -119,7 +119,7 @@ class Target:
                 f"{self.path} holds pictures of one shape and type, {frame} and {self._array.dtype}, but one of {picture.shape} "
                 f"and {dtype} is to follow; write .tif instead."
             )
-        return ArrayFrame(self._array, self._axes, self._added)
+        return ArrayFrame(self._array, self._axes, self._added, self.path)
 
     def _encode(self) -> None:
         """Bring the picture that was drawn into the file."""
