@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -97,6 +98,23 @@ def test_patterns(pattern: str, names: set[str], unnoise: Call, model: Path, tre
     status, error = unnoise(tree, "-o", out, "--model", model, "-r", "--pattern", "*.gif")
     assert status == 2
     assert "*.gif" in error
+
+
+def test_names_that_are_not_utf8(
+    unnoise: Call, model: Path, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    try:
+        (tree / "b.jpg").rename(tree / name)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    out = tmp_path / "out"
+    for written in (True, False):  # the second time it is done already
+        bytes_ = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_, "utf-8", write_through=True))
+        status, error = unnoise(tree, "-o", out, "--model", model)
+        assert (status, b"caf\xe9.jpg" in bytes_.getvalue()) == (0, written), error
+    assert set(_files(out)) == {"a.png", name}
 
 
 def test_results_within_the_input_folder_are_no_input(unnoise: Call, model: Path, tree: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -46,6 +47,8 @@ def main() -> None:
     """Run the command line: exit status 0, 1 for a failure, 2 for bad use, 130 after Ctrl-C and its like; no traceback for either."""
     warnings.showwarning = _warn
     stop_by_signals()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files that are not UTF-8 go out as they are
     try:
         app()
     except UnnoiseError as error:
