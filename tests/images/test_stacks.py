@@ -219,6 +219,18 @@ def test_a_stack_behind_a_single_page_is_read_whole_or_refused(tmp_path: Path, i
             images.open(tmp_path / "cut.tif")
 
 
+@pytest.mark.parametrize("imagej", [True, False])
+def test_a_page_that_was_taken_from_a_stack_with_its_words_is_a_picture(tmp_path: Path, imagej: bool) -> None:
+    tifffile.imwrite(tmp_path / "stack.tif", noise((4, 9, 11)), imagej=imagej, photometric="minisblack")
+    page = pyvips.Image.new_from_file(str(tmp_path / "stack.tif"))
+    assert ("images=4" if imagej else '"shape": [4, 9, 11]') in page.get("image-description")
+    page.tiffsave(str(tmp_path / "page.tif"))
+    np.testing.assert_array_equal(read(tmp_path / "page.tif").pixels, noise((4, 9, 11))[0], strict=True)
+    if not imagej:  # tifffile says so where a stack lies behind its page
+        tifffile.imwrite(tmp_path / "page.tif", noise((9, 11)), description=page.get("image-description"), metadata=None)
+        np.testing.assert_array_equal(read(tmp_path / "page.tif").pixels, noise((9, 11)), strict=True)
+
+
 @pytest.mark.parametrize("bigtiff", [False, True])
 def test_a_broken_chain_of_pages_is_refused(tmp_path: Path, bigtiff: bool) -> None:
     tifffile.imwrite(tmp_path / "a.tif", noise((3, 9, 11)), photometric="minisblack", bigtiff=bigtiff)

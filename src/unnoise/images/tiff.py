@@ -208,7 +208,8 @@ def stack(path: Path, pages: int) -> tuple[Any, str] | None:
         with tifffile.TiffFile(path) as file:
             page, series = file.pages[0], file.series[0]
             end, size, kind = page.dataoffsets[0], path.stat().st_size, series.dtype.newbyteorder(file.byteorder)
-            promised = _promised(file) if page.is_final else 1  # compressed pictures never lie behind their page
+            # such pictures are never compressed and nothing follows them; else the words are of a stack that the page was taken from
+            promised = _promised(file) if page.is_final and page.offset < end else 1
             place, shape, axes = series.dataoffset, series.shape, str(series.axes)
             alone = series.size == math.prod(page.shape)
             end += promised * page.nbytes
@@ -227,6 +228,6 @@ def _promised(file: Any) -> int:
     if file.is_imagej:
         apart = page.samplesperpixel if page.planarconfig == 2 else 1  # Bio-Formats counts each sample
         return max(1, int(file.imagej_metadata.get("images", 1)) // apart)
-    if file.is_shaped:
+    if file.is_shaped and file.shaped_metadata[0].get("truncated"):
         return max(1, math.prod(file.shaped_metadata[0]["shape"]) // math.prod(page.shape))
     return 1
