@@ -109,6 +109,14 @@ def test_what_others_write_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert names(tmp_path) == ["a.txt"]
 
 
+def test_a_number_that_no_process_has_is_not_ours(tmp_path: Path) -> None:
+    odd = leftovers.beside(tmp_path / "a.txt").name.replace(f".{os.getpid()}-", f".{10**12}-")
+    (tmp_path / odd).touch()
+    with written_whole(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    assert names(tmp_path) == sorted([odd, "a.txt"])
+
+
 def test_room_is_taken_at_once_or_refused_at_once(tmp_path: Path) -> None:
     with (tmp_path / "a").open("wb+") as file:
         file.truncate(2**20)

@@ -14,7 +14,7 @@ from pathlib import Path
 LONGEST = 99
 """Bytes of a target's name that go into the temporary one's: some file systems end at 143."""
 
-NAME = re.compile(r"\.(?P<stem>.+)\.(?P<process>\d+)-(?P<place>[0-9a-f]{8})\.part(?P<suffix>\..*)?", re.DOTALL)
+NAME = re.compile(r"\.(?P<stem>.+)\.(?P<process>\d{1,9})-(?P<place>[0-9a-f]{8})\.part(?P<suffix>\..*)?", re.DOTALL)
 
 
 def beside(target: Path) -> Path:
