@@ -40,10 +40,10 @@ def is_streamed(x: Tensor) -> bool:
     return can_fuse_on_cpu(x) and are_rows(x) and len(x) == 1 and (is_as_if_large() or x.nbytes > LARGE)
 
 
-def leads_to_a_stream(x: Tensor, features: int) -> bool:
-    """Whether a map of so many features for each pixel of x, (B, C, H, W), would be streamed."""
+def leads_to_a_stream(x: Tensor, features: int, large: int | None = None) -> bool:
+    """Whether a map of so many features for each pixel of x, (B, C, H, W), would be streamed, as one of more than `large` bytes is."""
     size = features * x[:, 0].numel() * working_type(x).itemsize
-    return can_fuse_on_cpu(x) and len(x) == 1 and (is_as_if_large() or size > LARGE)
+    return can_fuse_on_cpu(x) and len(x) == 1 and (is_as_if_large() or size > (LARGE if large is None else large))
 
 
 def streamed(layers: Iterable[nn.Module], x: Tensor, result: Tensor | None = None) -> Tensor:
