@@ -15,6 +15,7 @@ from unnoise.inference.manifest import Manifest
 from unnoise.inference.report import MARK as REPORT_MARK
 from unnoise.inference.report import report_files
 from unnoise.inference.stopping import kept_interrupts
+from unnoise.places import kind
 
 MARK = "_denoised"
 """Added to the name of a result that lies beside its picture."""
@@ -103,12 +104,12 @@ def plan(
         ours = (MARK, f"{MARK}{REPORT_MARK}")
         results = {file: place for file, place in found.items() if not file.stem.endswith(ours)} or found
         made = Plan([Job(file, file.with_name(images.result_name(f"{file.stem}{MARK}{file.suffix}"))) for file in results])
-    elif out.suffix.lower() in images.SUFFIXES and not out.is_dir():
+    elif out.suffix.lower() in images.SUFFIXES and kind(out) != "folder":
         if len(found) > 1:
             raise UsageError(f"{out} is one file, but {len(found)} pictures were given; give a folder.")
         made = Plan([Job(next(iter(found)), out)])
     else:
-        if out.is_file():
+        if kind(out) == "file":
             raise UsageError(
                 f"{out} is a file whose suffix is no picture's; give a folder or one of {', '.join(sorted(images.SUFFIXES))}."
             )
@@ -133,7 +134,7 @@ def _find(pictures: Sequence[Path], out: Path | None, recursive: bool, pattern: 
     """Each picture, with its place in the folder that was given: its name alone where it was given itself."""
     found: dict[Path, Path] = {}
     for given in pictures:
-        inside = given.is_dir()
+        inside = kind(given) == "folder"
         for file in images.find_pictures([given], recursive=recursive):
             if inside and ((pattern and not file.match(pattern)) or (out and _lies_in(file, out) and not _lies_in(given, out))):
                 continue
