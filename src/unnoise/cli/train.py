@@ -44,10 +44,11 @@ def train(
     from unnoise.cli.progress import training_bar
     from unnoise.inference.precision import choose_device
     from unnoise.recipes import auto
+    from unnoise.training import sources
     from unnoise.training.train import train as run
 
     if recipe == auto.NAME:
-        found = auto.choose(folders, quick=choose_device(device).type == "cpu")
+        found = auto.choose(sources.find(folders, out), quick=choose_device(device).type == "cpu")
         typer.echo(found.sentence, err=True)
         recipe, overrides = found.recipe, found.overrides | overrides
     if teacher:

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise import images, recipes, zoo
@@ -31,9 +30,8 @@ from unnoise.noise.probe import noise_level, probe, shaken
 from unnoise.schemes.base import Scheme
 from unnoise.training import checkpoint
 from unnoise.training.options import Status
+from unnoise.training.sources import Array, Given, divided
 from unnoise.training.train import train
-
-Array = NDArray[Any]
 
 ROUNDS = 4
 RATE = 0.25
@@ -80,7 +78,7 @@ class Adapted:
 
 def adapt(
     model: Model,
-    pictures: Sequence[str | Path | Array] | str | Path,
+    pictures: Given,
     *,
     steps: int | None = None,
     minutes: float | None = None,
@@ -196,13 +194,10 @@ def _is_trainable(model: Model) -> bool:
     return True
 
 
-def _divide(
-    pictures: Sequence[str | Path | Array] | str | Path, on_message: Callable[[str], None]
-) -> tuple[list[Any], list[Array]]:
+def _divide(pictures: Given, on_message: Callable[[str], None]) -> tuple[list[Any], list[Array]]:
     """What is learned from, as `train` takes it, and what is held out: whole pictures, or bands of rows."""
-    sources: list[Any] = [pictures] if isinstance(pictures, str | Path) else list(pictures)
-    if sources and isinstance(sources[0], str | Path):
-        sources = images.find_pictures([Path(source) for source in sources], recursive=True)
+    files, arrays = divided(pictures)
+    sources: list[Any] = arrays or files
     if len(sources) >= MANY:
         places = {place * len(sources) // HELD for place in range(HELD)} if len(sources) > 2 * HELD else {len(sources) // 2}
         learning = [source for place, source in enumerate(sources) if place not in places]

@@ -7,18 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unnoise import recipes
 from unnoise.errors import UsageError
 from unnoise.files import make_folder
-from unnoise.images import find_pictures
 from unnoise.inference.precision import choose_device
 from unnoise.model import Model
 from unnoise.recipes import auto
 from unnoise.recipes.schema import Recipe
-from unnoise.training import checkpoint
+from unnoise.training import checkpoint, sources
 from unnoise.training.loop import Run
 from unnoise.training.options import Options
 from unnoise.training.pool import from_arrays, from_files
@@ -26,7 +22,7 @@ from unnoise.training.schedule import Length
 
 
 def train(
-    images: Sequence[str | Path | NDArray[Any]] | str | Path,
+    images: sources.Given,
     recipe: str | Path | Recipe,
     *,
     output: str | Path,
@@ -62,26 +58,20 @@ def train(
     if minutes is not None and not minutes > 0:
         raise UsageError(f"A run needs more than 0 minutes, got {minutes}.")
     overrides: dict[str, Any] = {"denoiser": {"name": denoiser}} if denoiser else {}
+    files, arrays = sources.divided(images, Path(output))
     if recipe == auto.NAME:
-        found = auto.choose(images, quick=choose_device(options.get("device")).type == "cpu")
+        found = auto.choose(arrays or files, quick=choose_device(options.get("device")).type == "cpu")
         recipe, overrides = found.recipe, found.overrides | overrides
     chosen = recipes.load(recipe, overrides)
     length = Length(steps, minutes) if steps or minutes else Length(steps=chosen.training.steps)
     run = Run(chosen, Options(output=Path(output), length=length, **options))
     saved = _saved_state(run.options.output, resume)  # before the pictures are decoded, which takes long
     make_folder(run.options.output)
-    sources = [images] if isinstance(images, str | Path) else list(images)
-    channels = run.network.sizes.get("channels", 3)
-    if sources and isinstance(sources[0], np.ndarray):
-        pool = from_arrays(sources, channels, levels=chosen.levels)  # type: ignore[arg-type]
-        described = [f"{len(sources)} arrays"]
-    else:
-        files = find_pictures([Path(source) for source in sources], recursive=True)  # type: ignore[arg-type]
-        pool = from_files(files, channels, levels=chosen.levels)
-        described = _by_folder(files)
+    channels, levels = run.network.sizes.get("channels", 3), chosen.levels
+    pool = from_arrays(arrays, channels, levels=levels) if arrays else from_files(files, channels, levels=levels)
     for sentence in pool.skipped:
         run.options.on_message(f"Skipped: {sentence}")
-    return run.go(pool, described, saved, start)
+    return run.go(pool, [f"{len(arrays)} arrays"] if arrays else _by_folder(files), saved, start)
 
 
 def _by_folder(files: Sequence[Path]) -> list[str]:
