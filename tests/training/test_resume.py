@@ -150,5 +150,5 @@ def test_a_damaged_checkpoint_is_named(pictures: Path, tmp_path: Path) -> None:
     _in_process(pictures, out, steps=3)
     whole = (out / NAME).read_bytes()
     (out / NAME).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UnnoiseError, match=r"checkpoint\.pt is damaged; delete it to start again"):
+    with pytest.raises(UnnoiseError, match=r"checkpoint\.pt is damaged; begin again in another folder"):
         _in_process(pictures, out, steps=3, resume=True)

@@ -139,7 +139,7 @@ def adapt(
                 checkpoint_seconds=math.inf,
                 preview_seconds=math.inf,
             )
-            (Path(folder) / checkpoint.NAME).unlink()  # or the next round would be taken for a run begun anew
+            checkpoint.forget(Path(folder))  # or the next round would be taken for a run begun anew
             seen += trained.card.steps or 0
             risks = criterion.risks(trained)
             if not surely_lower(risks, lowest):

@@ -3,26 +3,56 @@
 from __future__ import annotations
 
 import json
-import pickle
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from unnoise import recipes
+from unnoise.archives import damaged_record
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import written_whole
 from unnoise.recipes.schema import Recipe
 
 NAME = "checkpoint.pt"
+MODEL = "model.safetensors"
 AFTERWARDS = "name", "source", "refinement", "ensemble", "light", "detail"
 """Fields of a recipe that training does not look at."""
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "network": dict,
+    "average": dict,
+    "optimizer": dict,
+    "step": int,
+    "seconds": (int, float),
+    "seed": int,
+    "recipe": str,
+    "pool": str,
+}
+"""What a state holds."""
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
     """Write `state` (tensors, numbers and text in dicts and lists) to the folder's checkpoint."""
     with written_whole(folder / NAME) as temporary:
-        torch.save(state, temporary)
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # torch's way to say so; its text tells of a place in its own code
+            raise OSError("the disk is full, or failed") from error
+
+
+def exists(folder: Path) -> bool:
+    """Whether there is a checkpoint to go on from."""
+    return (folder / NAME).is_file()
+
+
+def forget(folder: Path) -> None:
+    """Make a folder free for another run; what was worked out ahead for the scheme stays."""
+    for name in (NAME, MODEL):
+        (folder / name).unlink(missing_ok=True)
 
 
 def load(folder: Path) -> dict[str, Any] | None:
@@ -30,11 +60,39 @@ def load(folder: Path) -> dict[str, Any] | None:
     path = folder / NAME
     if not path.is_file():
         return None
+    with named(path):
+        if damaged_record(path):
+            raise ValueError("a record has another checksum")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if wrong := _wrong(state):
+            raise ValueError(wrong)
+    return cast(dict[str, Any], state)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with what a checkpoint held is the checkpoint's damage."""
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise UnnoiseError(f"The checkpoint {path} is damaged; delete it to start again.") from error
-    return state
+        yield
+    except (UnnoiseError, MemoryError):
+        raise
+    except Exception as error:  # damaged bytes, and sound ones that are no checkpoint, fail in any way they like
+        raise UnnoiseError(f"The checkpoint {path} is damaged; begin again in another folder.") from error
+
+
+def _wrong(state: Any) -> str | None:
+    """What about it is no state of a run, if anything."""
+    if not isinstance(state, dict):
+        return "it is no dict"
+    for key, kind in KINDS.items():
+        if not isinstance(state.get(key), kind) or isinstance(state[key], bool):
+            return f"{key} is missing or of another kind"
+    if state["step"] < 0 or not 0 <= state["seconds"] < math.inf:
+        return "the run has a length that it cannot have"
+    for part in ("network", "average"):
+        if not all(isinstance(value, Tensor) and bool(value.isfinite().all()) for value in state[part].values()):
+            return f"{part} holds no weights, or some that are no finite numbers"
+    return None
 
 
 def check(saved: dict[str, Any], recipe: Recipe, seed: int, folder: Path) -> None:
@@ -42,7 +100,12 @@ def check(saved: dict[str, Any], recipe: Recipe, seed: int, folder: Path) -> Non
 
     Fields that an older version did not know have their defaults; what concerns the application alone may change.
     """
-    before = recipes.validate(json.loads(saved["recipe"]), str(folder / NAME))
+    try:
+        before = recipes.validate(json.loads(saved["recipe"]), "of its")
+    except UsageError as error:
+        raise UnnoiseError(
+            f"The checkpoint {folder / NAME} holds no recipe of this version ({str(error).rstrip('.')}); begin again in another folder."
+        ) from error
     one, other = (_flat(x.model_dump(mode="json", exclude=set(AFTERWARDS))) for x in (before, recipe))
     differing = [field for field in one | other if one.get(field) != other.get(field)]
     if differing:

@@ -32,6 +32,8 @@ class MovingAverage:
         return self.weights
 
     def load_state_dict(self, weights: dict[str, Tensor]) -> None:
-        """Go on from averaged weights."""
+        """Go on from averaged weights. Raises `ValueError` for those of another network."""
+        if {key: value.shape for key, value in weights.items()} != {key: value.shape for key, value in self.weights.items()}:
+            raise ValueError("These are averages of another network's weights.")
         for key, value in weights.items():
             self.weights[key].copy_(value)

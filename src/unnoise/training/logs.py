@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import csv
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from unnoise.errors import UnnoiseError
+from unnoise.files import written_whole
+
+NAME = "log.csv"
 FIELDS = ("step", "minutes", "loss", "learning_rate", "images_per_second", "data_share")
 
 
@@ -18,36 +25,76 @@ class Log:
     def __init__(self, folder: Path, first_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        path = folder / "log.csv"
+        path = folder / NAME
         kept = _rows_until(path, first_step)
-        self._file: IO[str] = path.open("w", newline="", encoding="utf-8")
-        self._csv = csv.DictWriter(self._file, FIELDS)
-        self._csv.writeheader()
-        self._csv.writerows(kept)
-        self._board = SummaryWriter(folder / "tensorboard", purge_step=first_step or None)
+        with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(kept)
+        self._folder = folder
+        with self._writing():
+            self._file: IO[str] = path.open("a", newline="", encoding="utf-8")
+            self._csv = csv.DictWriter(self._file, FIELDS)
+            self._board = SummaryWriter(folder / "tensorboard", purge_step=first_step or None)
 
     def write(self, **row: float) -> None:
         """Add one row; flushed at once, so that a killed run keeps its log."""
-        self._csv.writerow({key: row[key] if isinstance(row[key], int) else f"{row[key]:.6g}" for key in FIELDS})
-        self._file.flush()
-        for key in FIELDS[2:]:
-            self._board.add_scalar(key, row[key], int(row["step"]))
+        with self._writing():
+            self._csv.writerow({key: row[key] if isinstance(row[key], int) else f"{row[key]:.6g}" for key in FIELDS})
+            self._file.flush()
+            for key in FIELDS[2:]:
+                self._board.add_scalar(key, row[key], int(row["step"]))
 
     def picture(self, step: int, pixels: Any) -> None:
         """Add an (H, W, 3) uint8 picture to TensorBoard."""
-        self._board.add_image("preview", pixels, step, dataformats="HWC")
+        with self._writing():
+            self._board.add_image("preview", pixels, step, dataformats="HWC")
 
     def close(self) -> None:
-        self._file.close()
-        self._board.close()
+        """What could not be written has been told, or is told of the checkpoint that comes after it."""
+        for each in (self._file, self._board):
+            with suppress(OSError):
+                each.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UnnoiseError(
+                f"The log in {self._folder} cannot be written: {error.strerror or error}; free some space, then go on or begin again."
+            ) from error
+
+
+@contextmanager
+def silent_writer() -> Iterator[None]:
+    """While this lasts, TensorBoard's thread keeps to itself what it fails with; the next call of `Log` has the same error."""
+    before = threading.excepthook
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if not (issubclass(failed.exc_type, OSError) and type(failed.thread).__module__.startswith("tensorboard.")):
+            before(failed)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+
+
+def is_log(path: Path) -> bool:
+    """Whether a run wrote this file."""
+    with suppress(OSError), path.open("rb") as file:
+        return file.readline().decode("utf-8", "replace").strip() == ",".join(FIELDS)
+    return False
 
 
 def _rows_until(path: Path, last_step: int) -> list[dict[str, str]]:
     if not path.is_file() or not last_step:
         return []
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
         return [
             row
             for row in csv.DictReader(file)
-            if (row["step"] or "").isdigit() and int(row["step"]) <= last_step and None not in row.values()
+            if (row.get("step") or "").isdecimal() and int(row["step"]) <= last_step and None not in row.values()
         ]

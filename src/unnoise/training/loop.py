@@ -24,7 +24,7 @@ from unnoise.training.batches import Batches, feed
 from unnoise.training.compiling import compile_network, compiler_errors
 from unnoise.training.ema import MovingAverage
 from unnoise.training.interruption import interruptible
-from unnoise.training.logs import Log
+from unnoise.training.logs import Log, silent_writer
 from unnoise.training.machine import accelerator, hardware, quickest_kernels
 from unnoise.training.mixed_pool import MixedPool
 from unnoise.training.options import Options, Status
@@ -58,6 +58,10 @@ class Run:
     def go(self, pool: Pool, described: list[str], saved: dict[str, Any] | None, start: Model | None) -> Model:
         self.described, self.pool = described, pool
         self._prepare(saved, start)
+        with silent_writer():
+            return self._run()
+
+    def _run(self) -> Model:
         log = Log(self.options.output, self.step) if self.accelerator.is_main_process else None
         try:
             with interruptible() as interrupted, quickest_kernels():
@@ -137,12 +141,16 @@ class Run:
         return MixedPool(taught, self.scheme.simulation) if self.scheme.simulation else taught
 
     def _restore(self, saved: dict[str, Any], optimizer: torch.optim.Optimizer) -> None:
-        checkpoint.check(saved, self.recipe, self.options.seed, self.options.output)
+        with checkpoint.named(self.options.output / checkpoint.NAME):
+            checkpoint.check(saved, self.recipe, self.options.seed, self.options.output)
+            self.network.load_state_dict(saved["network"])
+            self.average.load_state_dict(saved["average"])
+            optimizer.load_state_dict(saved["optimizer"])
+            for parameter, moments in optimizer.state.items():  # the optimiser itself would notice in the middle of a step
+                if any(moment.dim() and moment.shape != parameter.shape for moment in moments.values()):
+                    raise ValueError("The optimiser's state is of another network.")
         if saved["pool"] != self.pool.fingerprint:
             self.options.on_message("The pictures are not the ones the run began with; it goes on with those given now.")
-        self.network.load_state_dict(saved["network"])
-        self.average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
         self.step, self.seconds = saved["step"], saved["seconds"]
         self.options.on_message(f"Going on from step {self.step}.")
 
@@ -193,9 +201,10 @@ class Run:
         """The mean loss of some steps (0 of none). Raises `UnnoiseError` where it is no finite number."""
         loss = float(torch.stack(losses).mean()) if losses else 0.0
         if not np.isfinite(loss):
+            output = self.options.output
+            remedy = f"resume: {output} still holds the last good state" if checkpoint.exists(output) else "begin again"
             raise UnnoiseError(
-                f"The loss is no finite number any more at step {self.step}; lower training.learning_rate and resume: "
-                f"{self.options.output} still holds the last good state."
+                f"The loss is no finite number any more at step {self.step}; lower training.learning_rate and {remedy}."
             )
         return loss
 
@@ -248,7 +257,7 @@ class Run:
             "pool": self.pool.fingerprint,
         }
         checkpoint.save(self.options.output, state)
-        self.model().save(self.options.output / "model.safetensors")
+        self.model().save(self.options.output / checkpoint.MODEL)
 
     def _preview(self, log: Log | None) -> None:
         if log is None:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from unnoise.errors import UsageError
 from unnoise.images import find_pictures
+from unnoise.training import checkpoint
 
 WRITTEN = "previews", "teachers", "tensorboard"
 """Folders in a run's folder that hold no pictures of the user's."""
-MARKS = "checkpoint.pt", "model.safetensors"
+MARKS = checkpoint.NAME, checkpoint.MODEL
 """By one of these a folder is known for a run's."""
 
 Array = NDArray[Any]

@@ -14,7 +14,7 @@ from unnoise.inference.precision import choose_device
 from unnoise.model import Model
 from unnoise.recipes import auto
 from unnoise.recipes.schema import Recipe
-from unnoise.training import checkpoint, sources
+from unnoise.training import checkpoint, logs, sources
 from unnoise.training.loop import Run
 from unnoise.training.options import Options
 from unnoise.training.pool import from_arrays, from_files
@@ -84,6 +84,15 @@ def _saved_state(output: Path, resume: bool) -> dict[str, Any] | None:
     saved = checkpoint.load(output)
     if saved is not None and not resume:
         raise UsageError(f"{output} already holds a run; add --resume to go on with it, or choose another folder.")
+    model = output / checkpoint.MODEL
     if saved is None and resume:
-        raise UsageError(f"{output} holds no checkpoint to resume from; leave out --resume to begin a run.")
+        remedy = (
+            f"begin a run in another folder, with --start {model}" if model.exists() else "leave out --resume to begin a run"
+        )
+        raise UsageError(f"{output} holds no checkpoint to resume from; {remedy}.")
+    if saved is None:
+        # The log of a run that ended before its first checkpoint holds nothing to go on from.
+        log = output / logs.NAME
+        for taken in [model] if model.exists() else [log] if log.exists() and not logs.is_log(log) else []:
+            raise UsageError(f"{taken} is there already; choose another folder, or remove it.")
     return saved
