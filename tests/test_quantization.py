@@ -13,7 +13,7 @@ from unnoise.errors import UsageError
 from unnoise.layers.rounded import RoundedConvolution
 from unnoise.model import Model, fresh
 from unnoise.quantization import difference, photographs, quantized
-from unnoise.training.pool import from_arrays
+from unnoise.training.pool import Pool
 
 
 def _student(channels: int = 3) -> Model:
@@ -73,7 +73,7 @@ def test_steps_hold_what_maps_hold() -> None:
 def test_pictures_count_too() -> None:
     """Stronger ones than any photograph widen the steps, and none becomes finer."""
     wild = np.random.default_rng(0).normal(0.5, 20, (128, 128, 3)).astype(np.float32)
-    without, with_ = _tops(quantized(_student())), _tops(quantized(_student(), from_arrays([wild], 3)))
+    without, with_ = _tops(quantized(_student())), _tops(quantized(_student(), Pool([wild])))
     assert all((with_[key] >= without[key]).all() for key in without)
     assert any((with_[key] > without[key] + 1).any() for key in without)
 

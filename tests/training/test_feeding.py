@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -12,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unnoise import images
-from unnoise.errors import UsageError
+from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Picture
+from unnoise.levels import Levels
 from unnoise.recipes.schema import Training
 from unnoise.training.batches import Batches, feed
 from unnoise.training.pool import Pool, from_arrays, from_files
@@ -84,6 +89,48 @@ def test_bad_files_are_named_and_left_out(files: list[Path], tmp_path: Path) -> 
     assert "bad.png" in pool.skipped[0]
     with pytest.raises(UsageError, match=r"nothing to train on: .*bad\.png"):
         from_files([tmp_path / "bad.png"], channels=3)
+
+
+def test_damaged_arrays_are_left_out_too(files: list[Path], tmp_path: Path) -> None:
+    whole = files[-1].read_bytes()
+    for number, content in enumerate(
+        [b"", whole[:50], whole[:9], whole[:400], whole.replace(b"{'descr'", b"{'descr ", 1), b"text"]
+    ):
+        (tmp_path / f"bad{number}.npy").write_bytes(content)
+    bad = sorted(tmp_path.glob("bad*.npy"))
+    pool = from_files([*bad, *files], channels=3)
+    assert len(pool.pictures) == 7
+    assert pool.skipped == [f"{file} is damaged or no NumPy array; get it again." for file in bad]
+
+
+def test_no_room_for_what_memory_does_not_hold(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no reason to leave that picture out."""
+
+    class Full(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", Full)
+    with pytest.raises(UnnoiseError, match=r"cannot take the others \(No space left on device\); set TMPDIR"):
+        from_files(files, channels=3, memory=4000)
+    assert len(from_files(files, channels=3).pictures) == 7
+
+
+@pytest.mark.parametrize(("low", "high", "fits"), [(-0.4, 1.4, True), (0, 255, False), (-3, 1, False)])
+def test_floats_on_another_scale_want_levels(low: float, high: float, fits: bool, tmp_path: Path) -> None:
+    picture = np.linspace(low, high, 48, dtype=np.float32).reshape(4, 4, 3)
+    np.save(tmp_path / "a.npy", picture)
+    if fits:
+        assert np.array_equal(from_arrays([picture], channels=3).pictures[0], picture)
+    else:
+        for levels in (None, Levels(of="auto")):  # those of colours are not the picture's own unless asked for
+            with pytest.raises(UsageError, match=r"picture 1 has values from .* floats must lie in 0\.\.1 .*levels=picture"):
+                from_arrays([picture], channels=3, levels=levels)
+        with pytest.raises(UsageError, match=r"a\.npy has values from"):
+            from_files([tmp_path / "a.npy"], channels=3)
+    seen = from_arrays([picture], channels=3, levels=Levels(of="picture")).pictures[0]
+    assert 0 <= seen.min() < seen.max() <= 1
+    assert (from_arrays([picture * 0 + 70], channels=3, levels=Levels(of="picture")).pictures[0] == 0.5).all()
 
 
 @given(height=st.integers(1, 40), width=st.integers(1, 40), side=st.integers(8, 32))

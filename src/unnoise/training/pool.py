@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +18,7 @@ from unnoise import images
 from unnoise.coding import settled
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Layout
+from unnoise.images.pixels import check_range
 from unnoise.levels import Levels, measured
 from unnoise.views import View
 
@@ -86,7 +88,8 @@ def from_files(
         memory: bytes that may be kept in memory.
         progress: called with (files done, files in all).
 
-    A file that cannot be read is skipped and named in `Pool.skipped`; if none can be, that is a `UsageError`.
+    A file that cannot be read is skipped and named in `Pool.skipped`; if none can be, that is a `UsageError`. Where the temporary file
+    cannot be written, that is a `NoRoomError`.
     """
     pictures: list[Pixels | None] = []
     skipped: list[str] = []
@@ -100,12 +103,29 @@ def from_files(
                 if held > memory:
                     spill.keep(len(pictures), picture)
                 pictures.append(picture if held <= memory else None)
+        except NoRoomError:
+            raise
         except UnnoiseError as error:
             skipped.append(str(error))
         if progress:
             progress(number, len(files))
     mapped = spill.mapped()
     return Pool([mapped[place] if picture is None else picture for place, picture in enumerate(pictures)], skipped)
+
+
+class NoRoomError(UnnoiseError):
+    """The temporary file cannot take the pictures."""
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NoRoomError(
+            f"The pictures are more than memory is to hold, and {tempfile.tempdir or 'a folder for temporary files'} cannot take the "
+            f"others ({error.strerror or error}); set TMPDIR to a folder with more room, or train on fewer pictures."
+        ) from error
 
 
 class _Spill:
@@ -119,19 +139,21 @@ class _Spill:
         self._kept: list[tuple[int, int, tuple[int, ...], np.dtype[Any]]] = []
 
     def keep(self, place: int, picture: Pixels) -> None:
-        """Take the picture that stands at `place` in the pool."""
-        self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the pool lives)
-        start = -(-self._file.seek(0, 2) // 16) * 16  # at a multiple of any type's size
-        self._file.seek(start)
-        self._file.write(np.ascontiguousarray(picture).data)
+        """Take the picture that stands at `place` in the pool. Raises `NoRoomError`."""
+        with _room():
+            self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the pool lives)
+            start = -(-self._file.seek(0, 2) // 16) * 16  # at a multiple of any type's size
+            self._file.seek(start)
+            self._file.write(np.ascontiguousarray(picture).data)
         self._kept.append((place, start, picture.shape, picture.dtype))
 
     def mapped(self) -> dict[int, Pixels]:
-        """The pictures by their place in the pool, read from the disk as they are used."""
+        """The pictures by their place in the pool, read from the disk as they are used. Raises `NoRoomError`."""
         if self._file is None:
             return {}
-        self._file.flush()
-        whole = np.memmap(self._file, np.uint8, mode="r")
+        with _room():
+            self._file.flush()
+            whole = np.memmap(self._file, np.uint8, mode="r")
         return {
             place: whole[start : start + math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
             for place, start, shape, dtype in self._kept
@@ -143,7 +165,7 @@ def _read(file: Path) -> list[Pixels]:
         return [images.read(file).pixels]
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged header fails as Python's own parser does, in many ways
         raise UnnoiseError(f"{file} is damaged or no NumPy array; get it again.") from error
     return list(array) if array.ndim == 4 else [array]
 
@@ -153,13 +175,18 @@ def _usable(pixels: Pixels, channels: int, name: str, levels: Levels | None) -> 
     layout = Layout.of((*pixels.shape, 1)[:3])
     levels = levels.of_picture(layout, pixels.dtype) if levels else None
     if levels is None:
+        if picture.dtype == np.float32:
+            low, high = float(picture.min()), float(picture.max())
+            check_range(low, high, 0, name, or_else="let the recipe take them as they are (--set levels=picture)")
         return picture
     unit = torch.from_numpy(as_unit(picture))
     view = View.of(unit[..., 0][None, None])  # (1, 1, H, W): a measurement is grey, the other channels are copies
     if settled(levels, view) is None:
         return picture
     scale = measured(view)
-    return (scale.seen(unit) if scale else unit).numpy()
+    return (
+        scale.seen(unit).numpy() if scale else np.full_like(unit.numpy(), 0.5)
+    )  # where all is the same there is nothing to show
 
 
 def _with_channels(pixels: Pixels, channels: int, name: str) -> Pixels:
