@@ -83,6 +83,44 @@ def test_foreign_weights_are_told(tmp_path: Path) -> None:
         zoo.import_checkpoint(tmp_path / "other.pth")
 
 
+def test_a_bit_that_turned(tmp_path: Path) -> None:
+    path = tmp_path / "rotten.pth"
+    weights = golden("apbsn")[0]
+    torch.save(weights, path)
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(next(iter(weights.values())).numpy().tobytes()) + 2] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(UnnoiseError, match=r"rotten\.pth is damaged"):
+        zoo.import_checkpoint(path)
+
+
+def test_dictionaries_that_hold_themselves(tmp_path: Path) -> None:
+    held: dict[str, object] = {"encoder.weight": torch.rand(3, 3)}
+    held["again"] = {"deeper": held}
+    torch.save(held, tmp_path / "cyclic.pth")
+    with pytest.raises(UnnoiseError, match="holds weights of no network known here"):
+        zoo.import_checkpoint(tmp_path / "cyclic.pth")
+
+
+def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "nan.pth"
+    weights = golden("apbsn")[0]
+    key = next(iter(weights))
+    torch.save(weights | {key: weights[key] * torch.nan}, path)
+    with pytest.raises(UnnoiseError, match=rf"weights in {path} are not all finite numbers"):
+        zoo.import_checkpoint(path)
+
+
+@pytest.mark.parametrize("name", ["ours.safetensors", "ours.pth"])
+def test_a_file_of_ours_keeps_recipe_and_card(name: str, tmp_path: Path) -> None:
+    shipped = zoo.load("fast")
+    shipped.save(tmp_path / name)
+    again = zoo.import_checkpoint(tmp_path / name)
+    assert again.recipe == shipped.recipe
+    assert again.card == shipped.card
+    assert load(tmp_path / name).card == shipped.card
+
+
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no checkpoint"):
         zoo.import_checkpoint(tmp_path / "none.pth")

@@ -44,7 +44,7 @@ def load(name_or_path: str | Path) -> Model:
 
 
 def import_checkpoint(path: str | Path) -> Model:
-    """Read a published `.pth`, `.pt` or `.ckpt`, with the network and all its sizes inferred from the weights.
+    """Read a published `.pth`, `.pt` or `.ckpt`, with the network and all its sizes inferred from the weights; our own files as they are.
 
     Raises:
         UsageError: when there is no such file.

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from unnoise import denoisers, recipes
+from unnoise.archives import damaged_record
 from unnoise.card import Card
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.model import Model
+from unnoise.model import Model, check_finite, is_model
 
 # Under which recipe a network was published; others are applied as the networks of `ELSE` are.
 _RECIPES = {
@@ -54,11 +55,14 @@ Weights = Mapping[str, Tensor]
 
 def read(path: Path) -> Model:
     """A model from a published checkpoint; see `unnoise.zoo.import_checkpoint`."""
+    if is_model(path):  # by what is in it: it keeps its recipe and card
+        return Model.load(path)
     for weights in _state_dicts(_load(path)):
         for prefix in _prefixes(weights):
             inner = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
             network = _recognise(inner)
             if network is not None:
+                check_finite(network.state_dict(), path)
                 return _as_model(network, path)
     known = ", ".join(denoisers.names())
     raise UnnoiseError(f"{path} holds weights of no network known here ({known}); check that it is the right file.")
@@ -75,6 +79,8 @@ def _load(path: Path) -> Any:
     if not path.is_file():
         raise UsageError(f"There is no checkpoint {path}.")
     try:
+        if damaged_record(path):
+            raise ValueError("a record has another checksum")
         # Old pickle protocols raise warnings; what they hold is either weights or refused below.
         with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_HARMLESS):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -96,14 +102,16 @@ def _is_pickle(path: Path) -> bool:
 
 def _state_dicts(held: Any) -> Iterator[Weights]:
     """Every dictionary of tensors in what the file held, outermost first; optimisers' states hold no named weights."""
-    if not isinstance(held, Mapping):
-        return
-    tensors = {str(key): value for key, value in held.items() if isinstance(value, Tensor)}
-    if tensors:
-        yield tensors
-    for key, value in held.items():
-        if "optimizer" not in str(key):
-            yield from _state_dicts(value)
+    waiting, seen = [held], set[int]()
+    while waiting:
+        inner = waiting.pop()
+        if not isinstance(inner, Mapping) or id(inner) in seen:  # a dictionary may hold itself
+            continue
+        seen.add(id(inner))
+        tensors = {str(key): value for key, value in inner.items() if isinstance(value, Tensor)}
+        if tensors:
+            yield tensors
+        waiting += [value for key, value in inner.items() if "optimizer" not in str(key)][::-1]
 
 
 def _prefixes(weights: Weights) -> list[str]:
