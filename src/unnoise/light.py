@@ -56,7 +56,7 @@ STEPS = 3
 class Light(BaseModel):
     """How the light is kept, as it stands in a recipe."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     curve: Literal["auto", "srgb", "linear"] = "auto"
     """How values stand for light: by the curve of sRGB, or in proportion; *auto*: see `curve_of` and `of_view`."""

@@ -21,7 +21,7 @@ class R3(BaseModel):
     results of several draws are averaged. That removes what is left of the noise and the pattern that PD leaves.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: Literal["r3"] = "r3"
     draws: Annotated[int, Field(ge=1, le=256)] = 8

@@ -18,6 +18,12 @@ from unnoise.cli import main
 from unnoise.images import Picture
 from unnoise.model import fresh
 
+STUDENT = {
+    "name": "tiny",
+    "denoiser": {"name": "tmbsn-student", "width": 4},
+    "scheme": {"name": "distillation", "teachers": []},
+}
+
 
 class Answer(NamedTuple):
     status: int
@@ -155,13 +161,23 @@ def test_bad_pictures(
         (["evaluate", "--model", "MODEL", "--data", "nonsense:NOTHING"], 2),
         (["evaluate", "--model", "MODEL", "--data", "pairs:MISSING"], 2),
         (["evaluate", "--model", "MODEL", "--data", "pairs:NOTHING"], 2),
-        (["import", "MISSING", "-o", "OUT"], 2),
-        (["import", "TEXT", "-o", "OUT"], 1),
+        (["train", "PICTURE", "--out", "OUT", "--seed", "-1"], 2),
+        (["train", "PICTURE", "--out", "OUT", "--seed", "99999999999999999999999"], 2),
+        (["train", "PICTURE", "--out", "OUT", "--workers", "-1"], 2),
+        (["train", "PICTURE", "--out", "OUT", "--checkpoint-every", "nan"], 2),
+        (["train", "PICTURE", "--out", "OUT", "--set", "training.learning_rate=.inf"], 2),
+        (["train", "PICTURE", "--out", "TAKEN", "--steps", "1"], 2),
+        (["import", "MISSING", "-o", "OUT.safetensors"], 2),
+        (["import", "TEXT", "-o", "OUT.safetensors"], 1),
+        (["import", "MODEL", "-o", "OUT.pth"], 2),
+        (["quantize", "default", "-o", "OUT.pth"], 2),
+        (["quantize", "NAN", "-o", "OUT.safetensors"], 1),
+        (["import", "NAN", "-o", "OUT.safetensors"], 1),
         (["import", "CUT", "-o", "MODEL"], 2),
-        (["quantize", "MODEL", "-o", "OUT"], 2),
+        (["quantize", "MODEL", "-o", "OUT.safetensors"], 2),
         (["quantize", "default", "-o", "MODEL"], 2),
-        (["quantize", "default", "MISSING", "-o", "OUT"], 2),
-        (["quantize", "default", "TEXT", "-o", "OUT"], 2),
+        (["quantize", "default", "MISSING", "-o", "OUT.safetensors"], 2),
+        (["quantize", "default", "TEXT", "-o", "OUT.safetensors"], 2),
     ],
 )
 def test_bad_calls(
@@ -169,7 +185,14 @@ def test_bad_calls(
 ) -> None:
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(model.read_bytes()[:500])
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "model.safetensors").write_bytes(model.read_bytes())
+    student = fresh(recipes.validate(STUDENT, "tiny"))
+    torch.nn.init.constant_(next(student.network.parameters()), torch.nan)
+    student.save(tmp_path / "nan.safetensors")
     places = {
+        "TAKEN": tmp_path / "taken",
+        "NAN": tmp_path / "nan.safetensors",
         "PICTURE": tmp_path / "good" / "photo.png",
         "MODEL": model,
         "CUT": cut,
@@ -237,9 +260,7 @@ def test_import(unnoise: Callable[..., Answer], tmp_path: Path) -> None:
 
 
 def test_quantize(unnoise: Callable[..., Answer], tmp_path: Path) -> None:
-    sizes = {"name": "tmbsn-student", "width": 4}
-    fields = {"name": "tiny", "denoiser": sizes, "scheme": {"name": "distillation", "teachers": []}}
-    fresh(recipes.validate(fields, "tiny")).save(tmp_path / "student.safetensors")
+    fresh(recipes.validate(STUDENT, "tiny")).save(tmp_path / "student.safetensors")
     _picture(tmp_path / "noisy" / "a.png")
     out = tmp_path / "bytes.safetensors"
     answer = unnoise("quantize", tmp_path / "student.safetensors", tmp_path / "noisy", "-o", out)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unnoise.cli.targets import check_free
+from unnoise.cli.targets import check_model
 
 
 def import_(
@@ -16,7 +16,7 @@ def import_(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
 ) -> None:
     """Read a published checkpoint, with network and sizes inferred from its weights, and save it as a model."""
-    check_free(out, overwrite)
+    check_model(out, overwrite)
     from unnoise import zoo
 
     model = zoo.import_checkpoint(file)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from unnoise.cli.targets import check_free
+from unnoise.cli.targets import check_model
 
 
 def quantize(
@@ -24,7 +24,7 @@ def quantize(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
 ) -> None:
     """Give a student that you trained the form for int8, which is twice as fast on most CPUs without bfloat16. No weight changes."""
-    check_free(out, overwrite)
+    check_model(out, overwrite)
     import torch
 
     from unnoise import images, zoo

@@ -39,6 +39,8 @@ def load(name_or_path: str | Path | Recipe, overrides: dict[str, Any] | None = N
 
     if isinstance(name_or_path, Recipe):
         fields, label = name_or_path.model_dump(mode="json"), name_or_path.name
+    elif not isinstance(name_or_path, str | Path):
+        raise UsageError(f"A recipe is a name, a YAML file or a Recipe, got {type(name_or_path).__name__}.")
     else:
         path = _FOLDER / f"{name_or_path}.yaml"
         if not path.is_file():

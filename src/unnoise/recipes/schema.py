@@ -22,7 +22,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class DenoiserChoice(BaseModel):
     """A denoiser's name and the sizes to make it with; `sizes` stand beside the name in YAML."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str
     sizes: dict[str, Any] = {}
@@ -48,7 +48,7 @@ class DenoiserChoice(BaseModel):
 class Training(BaseModel):
     """How the network is trained. Lengths of schedules are shares of the run, so that they fit any `--steps` or `--minutes`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     crop: Annotated[int, Field(ge=8, le=4096)] = 120
     """Side of the random crops, in pixels."""
@@ -82,7 +82,7 @@ class Training(BaseModel):
 class Recipe(BaseModel):
     """A method: denoiser, scheme, refinement and training. `Recipe.model_validate` reads what YAML gives."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: Annotated[str, Field(min_length=1)]
     source: str = ""

@@ -70,7 +70,7 @@ class Scheme(BaseModel, ABC):
     All tensors are (B, C, H, W) in the network's value range. Most schemes ask nothing of a network but to be called.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     replacement: ClassVar[Literal["value", "pixel"]] = "value"
     """Whether R³ draws for each value by itself or for all channels of a pixel together."""

@@ -27,7 +27,7 @@ Range = tuple[float, float]
 class Lessons(BaseModel):
     """How a teacher is run. What is left out is as the scheme has it for each teacher, and where that says nothing, as given here."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     holes: tuple[Hole, ...] | None = None
     """Blind spots of a tunable network, one target each, from one pass; none: the teacher's restoration as its recipe says."""

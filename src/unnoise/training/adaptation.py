@@ -29,7 +29,8 @@ from unnoise.model import Model
 from unnoise.noise.probe import noise_level, probe, shaken
 from unnoise.schemes.base import Scheme
 from unnoise.training import checkpoint
-from unnoise.training.options import Status
+from unnoise.training.options import Options, Status, checked
+from unnoise.training.schedule import Length
 from unnoise.training.sources import Array, Given, divided
 from unnoise.training.train import train
 
@@ -104,6 +105,8 @@ def adapt(
     """
     if not steps and not minutes:
         raise UsageError("Adapting needs a length; give steps or minutes.")
+    length = checked(Length, steps=steps, minutes=minutes)
+    checked(Options, output="", length=length, seed=seed, device=device, progress=progress, on_message=on_message)
     is_taught = _bound(model).companions is not None
     learning, held = _divide(pictures, on_message)
     if is_taught:

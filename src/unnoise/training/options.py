@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from unnoise.errors import UsageError
 from unnoise.training.schedule import Length
 
 
@@ -21,28 +27,52 @@ class Status:
     seconds_left: float
 
 
-@dataclass
+T = TypeVar("T")
+Seed = Annotated[int, Field(ge=0, lt=2**62)]
+Seconds = Annotated[float, Field(ge=0)]
+"""Infinite: never."""
+
+
+@checked_dataclass(config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
 class Options:
     """Everything about a run that is no part of the method. `train` takes each as a keyword."""
 
     output: Path
     length: Length
-    seed: int = 0
+    seed: Seed = 0
     """Of weights, crops and all other draws."""
     device: str | None = None
     """As cpu, cuda, cuda:1, mps; None: the best one present."""
     precision: str | None = None
     """Of the network's arithmetic: float32, bfloat16, float16; None: what the hardware does best."""
-    workers: int | None = None
+    workers: Annotated[int, Field(ge=0, le=1024)] | None = None
     """Processes that draw crops ahead; None: none on the CPU, where the network takes all cores anyway, else 4."""
     compile: bool = False
     """Run the network by `torch.compile`: quicker steps after a minute or so of compiling; see docs/results/speed.md."""
-    checkpoint_seconds: float = 60.0
+    checkpoint_seconds: Seconds = 60.0
     """Between one `checkpoint.pt` and the next."""
-    preview_seconds: float = 300.0
+    preview_seconds: Seconds = 300.0
     """Between one picture in `previews/` and the next."""
     command: str = ""
     """Written into the card."""
     progress: Callable[[Status], None] | None = None
     on_message: Callable[[str], None] = field(default=lambda message: None)
     """Told what a user should know: skipped files, where the run goes on."""
+
+
+def checked(kind: type[T], **fields: Any) -> T:
+    """`Options` or a `Length` of these fields.
+
+    Raises:
+        UsageError: for one that does not exist, or a value that it does not take.
+    """
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = first["loc"][0]
+        if first["type"] == "unexpected_keyword_argument":
+            known = ", ".join(each.name for each in dataclasses.fields(kind))  # type: ignore[arg-type]
+            raise UsageError(f"A training has no option '{name}'; it has {known}.") from error
+        message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
+        raise UsageError(f"A training's option '{name}' does not take {first['input']!r}: {message}.") from error

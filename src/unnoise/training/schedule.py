@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from unnoise.recipes.schema import Training
 
@@ -12,8 +15,8 @@ from unnoise.recipes.schema import Training
 class Length:
     """The end of a run: after so many steps, so many minutes, or whichever comes first."""
 
-    steps: int | None = None
-    minutes: float | None = None
+    steps: Annotated[int, Field(ge=1)] | None = None
+    minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     def share(self, step: int, seconds: float) -> float:
         """How much of the run is over, 0..1, after `step` steps and `seconds` of training."""

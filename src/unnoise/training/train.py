@@ -16,7 +16,7 @@ from unnoise.recipes import auto
 from unnoise.recipes.schema import Recipe
 from unnoise.training import checkpoint, logs, sources
 from unnoise.training.loop import Run
-from unnoise.training.options import Options
+from unnoise.training.options import Options, checked
 from unnoise.training.pool import from_arrays, from_files
 from unnoise.training.schedule import Length
 
@@ -53,18 +53,18 @@ def train(
         UnnoiseError: the loss is no number any more, a damaged checkpoint, a full disk.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint has been written.
     """
-    if steps is not None and steps < 1:
-        raise UsageError(f"A run needs at least one step, got {steps}.")
-    if minutes is not None and not minutes > 0:
-        raise UsageError(f"A run needs more than 0 minutes, got {minutes}.")
+    made = checked(Options, output=output, length=checked(Length, steps=steps, minutes=minutes), **options)
+    if start is not None and not isinstance(start, Model):
+        raise UsageError(f"A training starts from a model, got {type(start).__name__}; load it with unnoise.load.")
     overrides: dict[str, Any] = {"denoiser": {"name": denoiser}} if denoiser else {}
-    files, arrays = sources.divided(images, Path(output))
+    files, arrays = sources.divided(images, made.output)
     if recipe == auto.NAME:
-        found = auto.choose(arrays or files, quick=choose_device(options.get("device")).type == "cpu")
+        found = auto.choose(arrays or files, quick=choose_device(made.device).type == "cpu")
         recipe, overrides = found.recipe, found.overrides | overrides
     chosen = recipes.load(recipe, overrides)
-    length = Length(steps, minutes) if steps or minutes else Length(steps=chosen.training.steps)
-    run = Run(chosen, Options(output=Path(output), length=length, **options))
+    if steps is None and minutes is None:
+        made.length = Length(steps=chosen.training.steps)
+    run = Run(chosen, made)
     saved = _saved_state(run.options.output, resume)  # before the pictures are decoded, which takes long
     make_folder(run.options.output)
     channels, levels = run.network.sizes.get("channels", 3), chosen.levels
