@@ -33,7 +33,7 @@ Seconds = Annotated[float, Field(ge=0)]
 """Infinite: never."""
 
 
-@checked_dataclass(config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
+@checked_dataclass(config=ConfigDict(extra="forbid"))
 class Options:
     """Everything about a run that is no part of the method. `train` takes each as a keyword."""
 

@@ -19,7 +19,7 @@ from unnoise.coding import settled
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Layout
 from unnoise.images.pixels import check_range
-from unnoise.levels import Levels, measured
+from unnoise.levels import FLAT, Levels, measured
 from unnoise.views import View
 
 Pixels = NDArray[Any]
@@ -183,10 +183,8 @@ def _usable(pixels: Pixels, channels: int, name: str, levels: Levels | None) -> 
     view = View.of(unit[..., 0][None, None])  # (1, 1, H, W): a measurement is grey, the other channels are copies
     if settled(levels, view) is None:
         return picture
-    scale = measured(view)
-    return (
-        scale.seen(unit).numpy() if scale else np.full_like(unit.numpy(), 0.5)
-    )  # where all is the same there is nothing to show
+    scale = measured(view) or FLAT
+    return scale.seen(unit).numpy()
 
 
 def _with_channels(pixels: Pixels, channels: int, name: str) -> Pixels:

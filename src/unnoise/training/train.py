@@ -49,7 +49,7 @@ def train(
         The trained model, with averaged weights where the recipe asks for them.
 
     Raises:
-        UsageError: nothing to train on, an unknown recipe, an output folder that holds another run.
+        UsageError: nothing to train on, an unknown recipe or option, an output folder that holds another run or another's files.
         UnnoiseError: the loss is no number any more, a damaged checkpoint, a full disk.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint has been written.
     """
@@ -90,9 +90,9 @@ def _saved_state(output: Path, resume: bool) -> dict[str, Any] | None:
             f"begin a run in another folder, with --start {model}" if model.exists() else "leave out --resume to begin a run"
         )
         raise UsageError(f"{output} holds no checkpoint to resume from; {remedy}.")
-    if saved is None:
-        # The log of a run that ended before its first checkpoint holds nothing to go on from.
-        log = output / logs.NAME
-        for taken in [model] if model.exists() else [log] if log.exists() and not logs.is_log(log) else []:
-            raise UsageError(f"{taken} is there already; choose another folder, or remove it.")
+    log = output / logs.NAME
+    # A log of ours alone is of a run that ended before its first checkpoint: nothing to go on from, and nothing to lose.
+    taken = model if model.exists() else log if log.exists() and not logs.is_log(log) else None
+    if saved is None and taken:
+        raise UsageError(f"{taken} is there already; choose another folder, or remove it.")
     return saved
