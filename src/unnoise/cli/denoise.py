@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unnoise.cli.fields import assignments
-from unnoise.cli.targets import check_free
+from unnoise.cli.targets import check_model
 from unnoise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -142,9 +142,7 @@ def _check_save_model(path: Path | None, adapt: str | None, overwrite: bool) -> 
         return
     if not adapt:
         raise UsageError("--save-model keeps a model that --adapt has made; give --adapt too.")
-    if path.suffix != ".safetensors":
-        raise UsageError(f"A model cannot be written as '{path.name}'; give a name that ends in .safetensors.")
-    check_free(path, overwrite)
+    check_model(path, overwrite)
 
 
 def _adapted(model: Model, pictures: list[Path], length: dict[str, Any], device: str | None, save_model: Path | None) -> Model:
