@@ -17,7 +17,8 @@ from unnoise.archives import damaged_record
 from unnoise.card import Card
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.model import Model, check_finite, is_model
+from unnoise.model import Model
+from unnoise.model_file import check_finite, is_model
 
 # Under which recipe a network was published; others are applied as the networks of `ELSE` are.
 _RECIPES = {
