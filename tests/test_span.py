@@ -25,7 +25,8 @@ def test_pictures_come_to_lie_where_float32_holds_them_and_go_back(exponent: flo
     assert seen.dtype == np.float32
     assert INSIDE[0] / 4 <= np.abs(seen).max() <= INSIDE[1]
     width = np.ptp(values) or abs(values[0])
-    assert np.abs(span.back(seen, np.float64) - values).max() <= 1e-6 * width + 1e-15 * np.abs(values).max()
+    lost = 1e-6 * width + (1e-15 if span.shift else 1e-7) * np.abs(values).max()  # float32's digits, unless it was moved
+    assert np.abs(span.back(seen, np.float64) - values).max() <= lost
     assert np.array_equal(span.seen(torch.from_numpy(values)).numpy(), seen)
 
 
