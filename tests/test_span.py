@@ -18,13 +18,16 @@ def test_pictures_come_to_lie_where_float32_holds_them_and_go_back(exponent: flo
     values = np.linspace(least, 1, 50) * 10.0**exponent * (-1 if negative else 1)
     span = span_of(values.min(), values.max())
     if span is None:
-        assert np.ptp(values) == 0 or np.ptp(values) >= np.abs(values).max() / FAR
-        assert values.max() == 0 or SMALL <= np.abs(values).max() <= LARGE
+        assert np.ptp(values) >= np.abs(values).max() / FAR
+        assert SMALL <= np.abs(values).max() <= LARGE
         return
     seen = span.seen(values)
     assert seen.dtype == np.float32
-    assert INSIDE[0] / 4 <= np.abs(seen).max() <= INSIDE[1]
-    width = np.ptp(values) or abs(values[0])
+    width = np.ptp(values)
+    if width == 0:
+        assert np.array_equal(span.back(seen, np.float64), values)
+        return
+    assert INSIDE[0] / 4 <= np.abs(seen).max() <= INSIDE[1] or width < 1e-290
     lost = 1e-6 * width + (1e-15 if span.shift else 1e-7) * np.abs(values).max()  # float32's digits, unless it was moved
     assert np.abs(span.back(seen, np.float64) - values).max() <= lost
     assert np.array_equal(span.seen(torch.from_numpy(values)).numpy(), seen)
@@ -40,5 +43,5 @@ def test_a_factor_changes_no_digit(scale: float) -> None:
 
 
 def test_moderate_pictures_are_left_alone() -> None:
-    for low, high in ((0, 1), (-0.2, 1.3), (0, 65535), (100, 4000), (0, 0), (5, 5), (0.01, 0.02)):
+    for low, high in ((0, 1), (-0.2, 1.3), (0, 65535), (100, 4000), (0, 0), (0.01, 0.02)):
         assert span_of(low, high) is None

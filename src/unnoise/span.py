@@ -48,12 +48,14 @@ class Span:
 
 def span_of(low: float, high: float) -> Span | None:
     """For finite values from `low` to `high`; None: they are moderate."""
+    if low == high:
+        return Span(low, 1.0) if low else None  # so that one value comes back to its last digit
     width, largest = high - low, max(abs(low), abs(high))
     shift = 0.0
     if 0 < width < largest / FAR and math.isfinite(width):
         shift = low - width  # not to zero, which means black
         largest = 2 * width
-    if shift == 0 and (largest == 0 or SMALL <= largest <= LARGE):
+    if shift == 0 and SMALL <= largest <= LARGE:
         return None
     end = INSIDE[1] if largest > 1 else INSIDE[0]
-    return Span(shift, 2.0 ** math.floor(math.log2(end) - math.log2(largest)))
+    return Span(shift, 2.0 ** min(1000, math.floor(math.log2(end) - math.log2(largest))))  # beyond, float64 ends

@@ -53,7 +53,7 @@ def test_files_as_arrays(model: unnoise.Model, scale: float, offset: float, tmp_
     np.testing.assert_array_equal(np.load(tmp_path / "same.npy"), noisy)
 
 
-@pytest.mark.parametrize("value", [0.0, -5.0, -1e6, 1000.0])
+@pytest.mark.parametrize("value", [0.0, -5.0, 1234567.890123, 1e-20, 1000.0])
 def test_what_is_the_same_everywhere_stays_so(model: unnoise.Model, value: float) -> None:
     flat = np.full((20, 30), value)
     np.testing.assert_array_equal(model.denoise(flat), flat)
