@@ -219,7 +219,9 @@ class Chain:
 
     def _bytes(self, noise: Tensor, stretch: slice) -> float:
         """For each pixel of the noise, where these of its rows and columns are wanted."""
+        # The self-ensemble's passes come one by one, and following each tensor of all eight may take half a minute.
+        alone = replace(self, settings=replace(self.settings, ensemble=False))
         with as_if_large():
-            taken = peak_bytes(lambda: self.restore(View.of(noise), (stretch, stretch)))
+            taken = peak_bytes(lambda: alone.restore(View.of(noise), (stretch, stretch)))
         shown = self.scheme.shown(noise.shape[-2], noise.shape[-1])  # of a large tile borders are next to nothing
         return SCRATCH * taken / shown
