@@ -25,8 +25,7 @@ class _Seen:
         self.shape, self.dtype = pixels.shape, np.dtype(np.float32)
 
     def region(self, rows: slice, columns: slice) -> NDArray[Any]:
-        seen: NDArray[Any] = self.span.seen(self.pixels.region(rows, columns))
-        return seen
+        return self[rows, columns]
 
     def __getitem__(self, window: Any) -> NDArray[Any]:
         seen: NDArray[Any] = self.span.seen(self.pixels[window])
