@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import subprocess
 import sys
@@ -17,30 +16,11 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from images.handmade_pictures import png, random_pixels
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.images import Picture, read, to_tensor, vips, write
+from unnoise.images import Picture, read, to_tensor, vips
 
 SIZES = [(1, 1), (3, 5), (17, 8)]
-
-
-def random_pixels(dtype: str, channels: int, size: tuple[int, int] = (17, 8)) -> np.ndarray:
-    shape = size if channels == 1 else (*size, channels)
-    values = np.random.default_rng(channels).random(shape)
-    return values.astype(dtype) if dtype.startswith("f") else (values * (np.iinfo(dtype).max + 1)).astype(dtype)
-
-
-def png(pixels: np.ndarray) -> bytes:
-    """A PNG without filters after the specification, so that libvips does not judge itself."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    height, width = pixels.shape[:2]
-    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[pixels.size // (height * width)]
-    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, colour_type, 0, 0, 0)
-    rows = pixels.astype(pixels.dtype.newbyteorder(">")).reshape(height, -1)
-    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def tiff(path: Path, pixels: np.ndarray, **options: Any) -> Path:
@@ -277,19 +257,6 @@ def test_what_is_no_picture(tmp_path: Path, name: str, content: bytes | None, ki
     assert fragment in str(caught.value)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".npy", ".zarr", ".dng"])
-def test_a_pipe_is_not_waited_for(tmp_path: Path, suffix: str) -> None:
-    os.mkfifo(tmp_path / f"a{suffix}")
-    with pytest.raises(UsageError, match=rf"a\{suffix} is a device or a pipe"):
-        read(tmp_path / f"a{suffix}")
-
-
-def test_a_name_that_is_too_long_is_one_sentence(tmp_path: Path) -> None:
-    for attempt_ in (read, lambda path: write(path, Picture(random_pixels("uint8", 3)))):
-        with pytest.raises(UsageError, match=r"x\.png cannot be reached: File name too long"):
-            attempt_(tmp_path / f"{'x' * 252}.png")
-
-
 def test_a_folder_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(UsageError, match=r"folder\.png is a folder"):
@@ -355,30 +322,6 @@ def test_the_content_decides_and_not_the_suffix(tmp_path: Path) -> None:
     pixels = random_pixels("uint16", 3)
     (tmp_path / "a.JPG").write_bytes(png(pixels))
     np.testing.assert_array_equal(read(tmp_path / "a.JPG").pixels, pixels)
-
-
-@pytest.mark.parametrize("name", ["a[page=1].png", "ä ö.png", "100%.png"])
-def test_names_that_libvips_would_read_otherwise(tmp_path: Path, name: str) -> None:
-    pixels = random_pixels("uint8", 3)
-    (tmp_path / name).write_bytes(png(pixels))
-    np.testing.assert_array_equal(read(str(tmp_path / name)).pixels, pixels)
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp", ".avif", ".heic", ".npy", ".zarr"])
-def test_names_that_are_not_utf8(tmp_path: Path, suffix: str) -> None:
-    for extra, kind in {"pillow_heif": ".heic", "zarr": ".zarr"}.items():
-        if suffix == kind:
-            pytest.importorskip(extra)
-    name = os.fsdecode(b"caf\xe9") + suffix
-    try:
-        (tmp_path / name).touch()
-    except OSError:
-        pytest.skip("this file system takes UTF-8 alone")
-    (tmp_path / name).unlink()
-    write(tmp_path / name, Picture(random_pixels("uint8", 3)))
-    write(tmp_path / f"a{suffix}", Picture(random_pixels("uint8", 3)))
-    np.testing.assert_array_equal(read(tmp_path / name).pixels, read(tmp_path / f"a{suffix}").pixels)
-    assert sorted(os.listdir(tmp_path)) == sorted([name, f"a{suffix}"])  # noqa: PTH208 - hidden files too
 
 
 def test_orientation_is_kept_and_not_applied(tmp_path: Path) -> None:
