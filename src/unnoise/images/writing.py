@@ -93,6 +93,8 @@ class Target:
             self._open[0].close()
         if self._tiff is not None:
             self._tiff.close()
+        if self._array is not None and self._form is ZARR:
+            zarr_stacks.give_up(self._array)
         self._open = self._array = None
 
     def _aside(self, picture: Described, dtype: np.dtype[Any]) -> Scratch:

@@ -54,11 +54,30 @@ def open_array(path: Path) -> Coding:
 
 
 def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], like: Coding | None) -> Any:
-    """An empty array at `path`, cut and compressed like another, in a like group that says of one scale what that one said."""
+    """An empty array at `path`, cut and compressed like another, in a like group that says of one scale what that one said.
+
+    When this fails, and by `give_up`, nothing comes to `path` any more.
+    """
     zarr = _library()
+    from unnoise.images.zarr_store import ClosableStore
+
+    store = ClosableStore(path)
+    try:
+        return _create(zarr, store, shape, dtype, like)
+    except BaseException:
+        store.shut()
+        raise
+
+
+def give_up(array: Any) -> None:
+    """Nothing comes to an array of `create_array` after this."""
+    array.store.shut()
+
+
+def _create(zarr: Any, store: Any, shape: tuple[int, ...], dtype: np.dtype[Any], like: Coding | None) -> Any:
     if like is None:
         return zarr.create_array(
-            path, shape=shape, dtype=dtype, chunks=(1,) * (len(shape) - 2) + tuple(min(n, 512) for n in shape[-2:])
+            store, shape=shape, dtype=dtype, chunks=(1,) * (len(shape) - 2) + tuple(min(n, 512) for n in shape[-2:])
         )
     old = like.array
     options: dict[str, Any] = {"zarr_format": old.metadata.zarr_format, "attributes": dict(old.attrs)}
@@ -67,9 +86,9 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], like:
         if old.metadata.zarr_format == 3:
             options |= {"dimension_names": old.metadata.dimension_names}
     if not like.place:
-        return zarr.create_array(path, shape=shape, dtype=dtype, **options)
-    zarr.open_group(path, mode="w", zarr_format=old.metadata.zarr_format, attributes=_of_one_scale(like.group))
-    return zarr.create_array(path, name=like.place, shape=shape, dtype=dtype, **options)
+        return zarr.create_array(store, shape=shape, dtype=dtype, **options)
+    zarr.open_group(store, mode="w", zarr_format=old.metadata.zarr_format, attributes=_of_one_scale(like.group))
+    return zarr.create_array(store, name=like.place, shape=shape, dtype=dtype, **options)
 
 
 def _of_one_scale(said: dict[str, Any]) -> dict[str, Any]:
