@@ -104,7 +104,7 @@ class Model:
             refine: R³ after the first estimate; None: as the recipe says.
             ensemble: average over the eight flips and quarter turns, eight times the work; None: as the recipe says.
             tile: side of the tiles in pixels; None: chosen for the picture.
-            precision: 'float32', 'bfloat16', 'float16', 'int8' (for models whose maps are bytes, as `default`'s) or 'auto'.
+            precision: 'float32', 'bfloat16', 'float16', 'int8' (CPUs with VNNI) or 'auto'.
             light: 'srgb' for pictures coded for display, 'linear' for measurements in proportion to light: the result gets the mean
                 brightness that the noisy picture has in that sense (see `unnoise.light`); 'auto': by the kind of picture; 'none': the
                 network has the last word; None: as the recipe says.

@@ -14,7 +14,7 @@ from unnoise.denoisers.rounded_student import RoundedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
 from unnoise.inference.memory import peak_bytes
 from unnoise.layers import parts
-from unnoise.layers.bytewise import bytewise
+from unnoise.layers.int8 import bytewise
 from unnoise.layers.prepared import weights_kept
 from unnoise.layers.rounded import RoundedConvolution
 

@@ -14,19 +14,8 @@ from torch import Tensor, nn
 from reference import needs_int8
 from unnoise.layers import bytewise as bytewise_module
 from unnoise.layers import prepared
-from unnoise.layers.bytewise import (
-    DOWN,
-    UP,
-    WHOLE,
-    ZERO,
-    bytewise,
-    convolve_counted,
-    count,
-    counted,
-    doubled_beside,
-    is_bytewise,
-    whole_steps,
-)
+from unnoise.layers.bytewise import DOWN, UP, ZERO, convolve_counted, count, counted
+from unnoise.layers.int8 import WHOLE, bytewise, doubled_beside, is_bytewise, whole_steps
 from unnoise.layers.prepared import weights_kept
 
 pytestmark = needs_int8

@@ -20,6 +20,7 @@ from unnoise.inference.memory import peak_bytes
 from unnoise.layers import parts
 from unnoise.layers.parts import deepest_path, everywhere, half, halved, read, seen, strips
 from unnoise.layers.reach import window
+from unnoise.layers.strips import as_if_large
 from unnoise.views import Part
 
 SPARING: dict[str, dict[str, Any]] = {
@@ -206,7 +207,7 @@ def test_small_pictures_are_not_cut_into_strips(monkeypatch: pytest.MonkeyPatch)
     with torch.no_grad():
         assert strips(slice(0, 64), torch.empty(2, 1, 64, 64)) == [slice(0, 64)]
         assert len(strips(slice(0, 64), torch.empty(3, 1, 64, 64))) == 4
-        with parts.as_if_large():
+        with as_if_large():
             assert len(strips(slice(0, 64), torch.empty(2, 1, 64, 64))) == 4
 
 

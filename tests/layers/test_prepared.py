@@ -92,7 +92,8 @@ def test_each_shape_has_its_own_order_of_the_weights_and_few_are_kept() -> None:
             assert relative_error(convolve(layer, x), layer(x)) < 1e-5
         kept = prepared._kept.get()
         assert kept is not None
-        (_, forms), *others = kept.packed.values()
+        (_, made), *others = kept.derived.values()
         assert not others
+        forms = made["orders"]
         assert len(forms) == prepared.FORMS
         assert list(forms)[-1] == (1, 16, 8, 8)

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from processes import range_of_a_process
 from reference import needs_int8
-from unnoise.layers.bytewise import DOWN, UP, WHOLE, ZERO, bytewise
+from unnoise.layers.bytewise import DOWN, UP, ZERO
+from unnoise.layers.int8 import WHOLE, bytewise
 from unnoise.layers.rounded import RoundedConvolution
 
 

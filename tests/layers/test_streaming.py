@@ -16,8 +16,8 @@ from unnoise.inference.memory import peak_bytes
 from unnoise.layers import streaming
 from unnoise.layers.fused import in_sequence
 from unnoise.layers.narrowing import Narrowing
-from unnoise.layers.parts import as_if_large
 from unnoise.layers.streaming import is_streamed, leads_to_a_stream, stages, stream, streamed, streamed_onto
+from unnoise.layers.strips import as_if_large
 
 LAYERS = st.lists(st.tuples(st.sampled_from([1, 3, 5]), st.integers(1, 3), st.booleans()), min_size=1, max_size=4)
 

@@ -34,8 +34,9 @@ class Denoiser(nn.Module):
     halo_cost: ClassVar[float] = 1.0
     """What `part` works out for a pixel that is read around what is wanted, as a share of what it does for one that is wanted."""
 
-    counts_in_bytes: ClassVar[bool] = False
-    """Whether its hidden maps can be bytes, so that it runs in int8 (`layers.bytewise`)."""
+    gains_by_int8: ClassVar[bool] = False
+    """Whether CPUs that multiply bytes and have no bfloat16 run it in int8 unasked: it is faster, and costs at most 0.05 dB (measured
+    on all data sets: `docs/results/speed.md`)."""
 
     sizes: dict[str, Any]
     """The keyword arguments that make the same network again."""

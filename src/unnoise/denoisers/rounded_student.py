@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from unnoise.denoisers.tmbsn import TMBSNStudent, cut
-from unnoise.layers.bytewise import is_bytewise
-from unnoise.layers.parts import LEVELS, LOW, in_steps
+from unnoise.layers.int8 import is_bytewise
+from unnoise.layers.parts import LEVELS, LOW
 from unnoise.layers.rounded import RoundedConvolution
+from unnoise.layers.strips import in_steps
 from unnoise.views import Part
 
 STRIP = 3 * 2**20
@@ -34,7 +35,7 @@ class RoundedStudent(TMBSNStudent):
         channels, width, finest: as there.
     """
 
-    counts_in_bytes = True
+    gains_by_int8 = True
 
     def __init__(self, channels: int = 3, width: int = 48, finest: int | None = None) -> None:
         super().__init__(channels, width, finest)

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.dbsn import Block
 from unnoise.layers.fused import can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
-from unnoise.layers.parts import is_as_if_large
 from unnoise.layers.prepared import prepared
 from unnoise.layers.streaming import is_streamed, streamed_onto
+from unnoise.layers.strips import is_as_if_large
 from unnoise.polyphase import merge_batch, split_batch
 
 Attention = Literal["auto", "exact", "linear"]

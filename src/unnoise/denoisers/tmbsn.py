@@ -24,9 +24,10 @@ from unnoise.errors import UsageError
 from unnoise.layers.fused import convolve
 from unnoise.layers.last import last_layer
 from unnoise.layers.padding import pad_to_multiple_reflect
-from unnoise.layers.parts import LEVELS, decoded, everywhere, halved, joined, strips
+from unnoise.layers.parts import LEVELS, decoded, everywhere, halved, strips
 from unnoise.layers.reach import doubling, reach_through, window
 from unnoise.layers.rectified import Convolution, start_kaiming
+from unnoise.layers.strips import joined
 from unnoise.layers.turns import in_four_turns, parts_in_four_turns
 from unnoise.views import Part, grown, within
 

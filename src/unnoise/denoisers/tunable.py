@@ -19,8 +19,9 @@ from unnoise.denoisers.base import Blindness, Denoiser
 from unnoise.errors import UsageError
 from unnoise.layers.fused import Activation, activate, can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
 from unnoise.layers.last import last_layer
-from unnoise.layers.parts import everywhere, is_as_if_large, joined
+from unnoise.layers.parts import everywhere
 from unnoise.layers.prepared import prepared
+from unnoise.layers.strips import is_as_if_large, joined
 from unnoise.layers.turns import add_window, offset, put_window, window
 from unnoise.polyphase import pad_to_multiple
 from unnoise.views import Part

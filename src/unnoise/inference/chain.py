@@ -17,7 +17,7 @@ from unnoise.draws import PlacedDraws
 from unnoise.errors import UsageError
 from unnoise.inference.memory import SCRATCH, peak_bytes
 from unnoise.inference.precision import choose_precision, running_in
-from unnoise.layers.parts import as_if_large
+from unnoise.layers.strips import as_if_large
 from unnoise.levels import Levels
 from unnoise.light import Light
 from unnoise.refinement import R3

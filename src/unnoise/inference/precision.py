@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from unnoise.errors import UsageError
-from unnoise.layers.bytewise import bytewise
+from unnoise.layers.int8 import bytewise
 
 if TYPE_CHECKING:
     from unnoise.denoisers.base import Denoiser
@@ -38,7 +38,7 @@ def choose_precision(name: str | None, device: torch.device, network: Denoiser |
     """The precision of that name, or the fastest one that the hardware runs without harm to the picture.
 
     *auto* is bfloat16 where the hardware multiplies it natively (CUDA from Ampere on, CPUs with AVX-512 BF16 or AMX), else int8 for a
-    network whose maps are bytes, on a CPU that multiplies them (VNNI), else float32.
+    network that gains by it, on a CPU that multiplies bytes (VNNI), else float32.
 
     Args:
         name: or None for *auto*.
@@ -46,20 +46,17 @@ def choose_precision(name: str | None, device: torch.device, network: Denoiser |
         network: that is to be applied; None: it is to be trained.
 
     Raises:
-        UsageError: for an unknown name, and for int8 where network or device cannot do it.
+        UsageError: for an unknown name, and for int8 where the device cannot do it and in training.
     """
-    counts = network is not None and network.counts_in_bytes
     if name is None or name == "auto":
         if has_fast_bfloat16(device):
             return torch.bfloat16
-        return torch.int8 if counts and has_fast_int8(device) else torch.float32
+        gains = network is not None and network.gains_by_int8
+        return torch.int8 if gains and has_fast_int8(device) else torch.float32
     if name not in PRECISIONS:
         raise UsageError(f"There is no precision '{name}'; choose one of auto, {', '.join(PRECISIONS)}.")
-    if name == "int8" and not counts:
-        what = "Training" if network is None else f"A {type(network).__name__}"
-        raise UsageError(
-            f"{what} cannot run in int8, but only networks whose maps are bytes; choose another precision, or auto."
-        )
+    if name == "int8" and network is None:
+        raise UsageError("Training cannot run in int8; choose another precision, or auto.")
     if name == "int8" and not has_fast_int8(device):
         raise UsageError(
             "int8 wants a CPU that multiplies bytes (VNNI or AMX), which is not here; choose another precision, or auto."

@@ -9,51 +9,27 @@ is counted.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Hashable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.layers.fused import convolve_with, weights_of
-from unnoise.layers.prepared import for_shape, kept, prepared
+from unnoise.layers.int8 import numbers
+from unnoise.layers.prepared import for_key, kept, prepared
 
 ZERO = 64
 """Of 0..255, what stands for 0 in a map."""
 UP, DOWN = 255 - ZERO, ZERO
 """So many steps a map can hold above and below it: a leaky ReLU leaves little below."""
-WHOLE = 127
-"""A weight is one of the whole numbers from −127 to 127."""
 FORMS = 16
 """Orders in memory that are kept of one kernel, the latest ones: pieces of a map are of several heights."""
 CACHED = 2**20
 """Values in float32 that are worked out at a time before they are counted."""
-warnings.filterwarnings(
-    "ignore", "torch.quantize_per_tensor"
-)  # where it has gone, `inference.precision` chooses another precision
-_active: ContextVar[bool] = ContextVar("_active", default=False)
-
-Forms = dict[tuple[int, ...], Tensor]
+Forms = dict[Hashable, Tensor]
 Counted = tuple[Tensor, Tensor, Tensor, Forms]
 """A kernel (C', C, 3, 3) int8, the step of each of its output channels (C'), a bias (C'), and the kernel in the library's own orders."""
-
-
-@contextmanager
-def bytewise() -> Iterator[None]:
-    """While this lasts, networks whose maps are bytes run in int8."""
-    token = _active.set(True)
-    try:
-        yield
-    finally:
-        _active.reset(token)
-
-
-def is_bytewise(x: Tensor) -> bool:
-    """Whether `bytewise` lasts and x is where it can be done: on a CPU, without a gradient."""
-    return _active.get() and x.device.type == "cpu" and not torch.is_grad_enabled()
 
 
 def counted(layer: nn.Conv2d, slope: float, x: Tensor, steps: Tensor) -> Tensor:
@@ -108,9 +84,7 @@ def convolve_counted(
 
 def count(y: Tensor) -> Tensor:
     """Steps (B, C, H, W) float32 → uint8, rounded, 0 at `ZERO`."""
-    whole = torch.quantize_per_tensor(y, 1.0, ZERO, torch.quint8)
-    # The same memory: to ask for the numbers takes three times as long as to make them.
-    return torch.empty(0, dtype=torch.uint8).set_(whole.untyped_storage(), 0, whole.shape, whole.stride())
+    return numbers(torch.quantize_per_tensor(y, 1.0, ZERO, torch.quint8))
 
 
 def in_pieces(rows: Callable[[Tensor], Tensor], x: Tensor, leaving: int) -> Tensor:
@@ -127,21 +101,6 @@ def in_pieces(rows: Callable[[Tensor], Tensor], x: Tensor, leaving: int) -> Tens
     return result
 
 
-def doubled_beside(x: Tensor, skip: Tensor) -> Tensor:
-    """x with its sides doubled and the skip beside it, (B, C, H/2, W/2) and (B, S, H, W) → (B, C + S, H, W), channels last."""
-    height, width = x.shape[-2:]
-    both = x.new_empty(len(x), 2 * height, 2 * width, x.shape[1] + skip.shape[1]).permute(0, 3, 1, 2)
-    apart = both[:, : x.shape[1]].view(len(x), x.shape[1], height, 2, width, 2)  # (B, C, H/2, 2, W/2, 2), the same memory
-    apart.copy_(x[:, :, :, None, :, None].expand_as(apart))
-    both[:, x.shape[1] :] = skip
-    return both
-
-
-def whole_steps(weight: Tensor) -> Tensor:
-    """(C', 1, 1, 1), the step of each output channel of which its largest weight is `WHOLE`, for (C', C, k, k)."""
-    return weight.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / WHOLE
-
-
 def _run(x: Tensor, layer: Counted) -> Tensor:
     """The convolution of a map of bytes, (B, C, H, W) uint8 → (B, C', H, W) float32."""
     weight, steps, bias, forms = layer
@@ -151,7 +110,7 @@ def _run(x: Tensor, layer: Counted) -> Tensor:
         ordered: Tensor = torch.ops.onednn.qconv_prepack(weight, torch.ones_like(steps), 1.0, ZERO, *where, list(x.shape))
         return ordered
 
-    ordered = for_shape(forms, x, order, FORMS)
+    ordered = for_key(forms, tuple(x.shape), order, FORMS)
     x = x.contiguous(memory_format=torch.channels_last)
     zeros = torch.zeros(len(steps), dtype=torch.int32)
     result: Tensor = torch.ops.onednn.qconv2d_pointwise(

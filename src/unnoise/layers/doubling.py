@@ -6,7 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.layers.fused import can_fuse, convolve_with, ready, working_type
+from unnoise.layers.dynamic_int8 import convolve_in_int8, is_better_in_int8
+from unnoise.layers.fused import can_fuse, convolve_with, ready, weights_of, working_type
+from unnoise.layers.int8 import doubled_beside
 from unnoise.layers.prepared import prepared
 
 
@@ -31,6 +33,8 @@ def convolve_doubled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, *,
         return double_and_convolve(x, layer.weight, layer.bias, skip, upward=upward, replicated=replicated)
     dtype = working_type(x)
     x = ready(x, dtype)
+    if not replicated and (y := _in_int8(layer, x, skip, upward=upward)) is not None:
+        return y
     kernel, bias = prepared(layer, "doubled", dtype, lambda: (_doubled(layer.weight[:, :cut]), layer.bias))
     if replicated:
         x = F.pad(x, (1, 1, 1, 1), mode="replicate")
@@ -42,6 +46,24 @@ def convolve_doubled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, *,
             skip = F.pad(skip, (1, 1, 1, 1), mode="replicate")
         y = convolve_with(skip, weight, None, plus=y, own=True, padding=(0, 0) if replicated else (2, 1) if upward else (1, 1))
     return y[..., :-2, :] if upward else y
+
+
+def _in_int8(layer: nn.Conv2d, x: Tensor, skip: Tensor | None, *, upward: bool) -> Tensor | None:
+    """There is no transposed convolution of bytes: the map is doubled, at 36 / 16 of the products."""
+    weight, bias = prepared(layer, "", torch.float32, lambda: weights_of(layer))
+    if not is_better_in_int8(x, weight):
+        return None
+    height, width = 2 * x.shape[-2], 2 * x.shape[-1]
+    skip = x.new_empty(len(x), 0, height, width) if skip is None else ready(skip, x.dtype)
+
+    def read(rows: slice) -> Tensor:
+        small = slice(rows.start // 2, -(-rows.stop // 2))
+        both = doubled_beside(x[..., small, :], skip[..., 2 * small.start : 2 * small.stop, :])
+        return both[..., rows.start - 2 * small.start : rows.stop - 2 * small.start, :]
+
+    shape = len(x), weight.shape[1], height, width
+    y = convolve_in_int8(read, shape, weight, bias, "none", lambda y, rows: None, (2, 1) if upward else (1, 1))
+    return y[..., :-2, :] if upward and y is not None else y
 
 
 def double_and_convolve(

@@ -16,10 +16,13 @@ from torch import Tensor, nn
 
 from unnoise import kernels
 from unnoise.layers import pointwise
+from unnoise.layers.dynamic_int8 import convolve_in_int8, is_better_in_int8
 from unnoise.layers.pointwise import are_rows
 from unnoise.layers.prepared import Weights, packed, prepared
 
 Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid"]
+Where = tuple[list[int], list[int], list[int], int]
+"""Padding, stride, dilation; groups."""
 
 
 def working_type(x: Tensor) -> torch.dtype:
@@ -145,6 +148,10 @@ def convolve_with(
         kind = "plus" if plus is not None else "minus" if minus is not None else "times" if times is not None else "none"
         added = next((ready(other, dtype) for other in (plus, minus, times) if other is not None), None)
         return convolve_and_finish(x, weight, bias, activation, slope, added, kind, *where)
+    if minus is times is None and not (own and weight.shape[-1] == 1) and is_better_in_int8(x, weight, groups):
+        y = _in_int8(x, weight, bias, activation, slope, plus, where)
+        if y is not None:
+            return y
     weight = packed(x, weight, *where)
     if plus is not None and own and plus.dtype == dtype and are_rows(plus):
         bias = None if bias is None else bias.to(dtype)
@@ -161,6 +168,23 @@ def convolve_with(
     return torch.ops.mkldnn._convolution_pointwise.binary(
         x, ready(other, dtype), weight, bias, *where, what, None, None, [], None
     )
+
+
+def _in_int8(
+    x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation, slope: float, plus: Tensor | None, where: Where
+) -> Tensor | None:
+    padding, stride, dilation, _ = where
+    if stride != [1, 1]:
+        return None
+    in_library: Literal["none", "relu"] = "relu" if activation == "relu" else "none"
+
+    def finish(y: Tensor, rows: slice) -> None:
+        if plus is not None:
+            y.add_(plus[..., rows, :])
+        elif activation != in_library:
+            activate(y, activation, slope)
+
+    return convolve_in_int8(lambda rows: x[..., rows, :], x.shape, weight, bias, in_library, finish, padding, dilation)
 
 
 def in_sequence(layers: Iterable[nn.Module], x: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from unnoise import kernels
 from unnoise.layers.fused import can_fuse, can_fuse_on_cpu, convolve_with, weights_of, working_type
-from unnoise.layers.parts import in_steps
 from unnoise.layers.prepared import Weights, prepared
+from unnoise.layers.strips import in_steps
 
 FEW, MANY = 4, 8
 """At most so many channels leave a last layer whose products are worth a product of matrices, and for each of them so many must enter

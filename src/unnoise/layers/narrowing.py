@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from unnoise.layers.fused import can_fuse
-from unnoise.layers.parts import in_steps
 from unnoise.layers.streaming import is_streamed
+from unnoise.layers.strips import in_steps
 from unnoise.views import widened
 
 Stretches = Sequence[slice]

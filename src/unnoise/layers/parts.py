@@ -6,9 +6,7 @@ it, only the encoder must see everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +14,7 @@ from torch import Tensor
 
 from unnoise.layers.fused import can_fuse_on_cpu
 from unnoise.layers.reach import Layer, doubling, seen_through
+from unnoise.layers.strips import in_steps, is_as_if_large, joined
 from unnoise.views import Part, grown, within
 
 LEVELS = 5
@@ -24,22 +23,6 @@ SMALL = 2**18
 """Pixels of a batch whose features at full size take no memory to speak of: their strips' edges would be worked out twice for nothing."""
 LOW = 32
 """Rows of a strip at least: two more on each side are worked out for it."""
-_always: ContextVar[bool] = ContextVar("_always", default=False)
-
-
-@contextmanager
-def as_if_large() -> Iterator[None]:
-    """While this lasts, small pictures too are worked out in strips, so that they take as much memory for each pixel as large ones."""
-    token = _always.set(True)
-    try:
-        yield
-    finally:
-        _always.reset(token)
-
-
-def is_as_if_large() -> bool:
-    """Whether `as_if_large` lasts."""
-    return _always.get()
 
 
 def everywhere(x: Tensor) -> Part:
@@ -56,16 +39,6 @@ def strips(rows: slice, x: Tensor) -> list[slice]:
     if not can_fuse_on_cpu(x) or len(x) * x.shape[-2] * x.shape[-1] <= small:
         return [rows]
     return in_steps(rows, max(LOW, -(-x.shape[-2] // 16) * 2))
-
-
-def in_steps(rows: slice, step: int) -> list[slice]:
-    """`rows` in pieces of `step`, the last one as it comes."""
-    return [slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step)]
-
-
-def joined(results: list[Tensor]) -> Tensor:
-    """Strips, (…, rows, W) each, below each other."""
-    return results[0] if len(results) == 1 else torch.cat(results, dim=-2)
 
 
 def halved(x: Tensor) -> Tensor:

@@ -27,8 +27,8 @@ class _Kept:
 
     sources: list[_Source] = field(default_factory=list)
     weights: WeakKeyDictionary[nn.Module, dict[Hashable, Any]] = field(default_factory=WeakKeyDictionary)
-    packed: dict[int, tuple[Tensor, dict[tuple[int, ...], Tensor]]] = field(default_factory=dict)
-    """By the identity of a kernel in `weights`: the kernel, and its packed forms by the shape of what it is applied to."""
+    derived: dict[int, tuple[Tensor, dict[Hashable, Any]]] = field(default_factory=dict)
+    """By the identity of a kernel in `weights`: the kernel, and what was made of it."""
 
 
 _Source = tuple[Tensor, int, int]
@@ -75,7 +75,7 @@ def prepared(owner: nn.Module, name: str, dtype: torch.dtype, make: Callable[[],
         weight, bias = make()
         weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
         if (lasting := _kept.get()) is not None:
-            lasting.packed[id(weight)] = weight, {}
+            lasting.derived[id(weight)] = weight, {}
         return weight, bias
 
     return kept(owner, (name, dtype), ready)
@@ -86,11 +86,7 @@ def kept(owner: nn.Module, key: Hashable, make: Callable[[], T]) -> T:
     lasting = _kept.get()
     if lasting is None:
         return make()
-    made: dict[Hashable, Any] = lasting.weights.setdefault(owner, {})
-    if key not in made:
-        made[key] = make()
-    result: T = made[key]
-    return result
+    return _once(lasting.weights.setdefault(owner, {}), key, make)
 
 
 def packed(x: Tensor, weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int) -> Tensor:
@@ -99,23 +95,40 @@ def packed(x: Tensor, weight: Tensor, padding: list[int], stride: list[int], dil
     Another shape may want another order, and where it gets a wrong one, the library may put it right at each call, in a hundred times
     the time of the convolution (measured on a processor with AMX).
     """
-    lasting = _kept.get()
-    if lasting is None or id(weight) not in lasting.packed:
+    if not _is_kept(weight):
         return weight
-    _, forms = lasting.packed[id(weight)]
     shape = list(x.shape)
-    return for_shape(
-        forms,
-        x,
+    return for_key(
+        derived(weight, "orders", dict[Hashable, Tensor]),
+        tuple(shape),
         lambda: torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, shape),
     )
 
 
-def for_shape(forms: dict[tuple[int, ...], Tensor], x: Tensor, make: Callable[[], Tensor], most: int = FORMS) -> Tensor:
-    """The form of a kernel that `make` makes for such an x, of which `forms` keeps the latest, `most` at most."""
-    shape = tuple(x.shape)
-    if shape not in forms:
-        while len(forms) >= most:
-            del forms[next(iter(forms))]
-        forms[shape] = make()
-    return forms[shape]
+def derived(weight: Tensor, key: Hashable, make: Callable[[], T]) -> T:
+    """What `make` makes of a kernel that `prepared` gave: once for each `key` while `weights_kept` lasts, else anew."""
+    lasting = _kept.get()
+    if lasting is None or id(weight) not in lasting.derived:
+        return make()
+    return _once(lasting.derived[id(weight)][1], key, make)
+
+
+def for_key(orders: dict[Hashable, Tensor], key: Hashable, make: Callable[[], Tensor], most: int = FORMS) -> Tensor:
+    """The order in memory of a kernel that `make` makes, of which `orders` keeps the latest, `most` at most."""
+    if key not in orders:
+        while len(orders) >= most:
+            del orders[next(iter(orders))]
+        orders[key] = make()
+    return orders[key]
+
+
+def _is_kept(weight: Tensor) -> bool:
+    lasting = _kept.get()
+    return lasting is not None and id(weight) in lasting.derived
+
+
+def _once(made: dict[Hashable, Any], key: Hashable, make: Callable[[], T]) -> T:
+    if key not in made:
+        made[key] = make()
+    result: T = made[key]
+    return result

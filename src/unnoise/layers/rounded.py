@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.layers.bytewise import DOWN, UP, convolve_counted, counted, doubled_beside, is_bytewise, whole_steps
+from unnoise.layers.bytewise import DOWN, UP, convolve_counted, counted
 from unnoise.layers.doubling import can_double, double_and_convolve
+from unnoise.layers.int8 import doubled_beside, is_bytewise, whole_steps
 from unnoise.layers.rectified import SLOPE, Convolution
 
 LEAST = 1e-3

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.layers.fused import Activation, can_fuse_on_cpu, convolve, convolve_with, paired, weights_of, working_type
-from unnoise.layers.parts import in_steps, is_as_if_large
 from unnoise.layers.pointwise import are_rows
 from unnoise.layers.prepared import prepared
+from unnoise.layers.strips import in_steps, is_as_if_large
 
 STRIP = 2**24
 """Bytes of a strip of a map: well below what glibc asks the system for anew."""
