@@ -1,4 +1,4 @@
-"""What int8 costs students of TM-BSN, of which `unnoise quantize` makes what runs in it.
+"""What int8 costs a model: by the steps that `unnoise quantize` gave it, else by dynamic quantization.
 
     python benchmarks/int8.py default --data sidd-val:DIR polyu:DIR --limit 24
 
