@@ -41,7 +41,8 @@ def quantized(model: Model, pool: Pool | None = None) -> Model:
     student = model.network
     if not isinstance(student, TMBSNStudent):
         raise UsageError(
-            f"A {type(student).__name__} has no form for int8; train a student of TM-BSN, as by the recipe tm-bsn-d-quick."
+            f"A {type(student).__name__} has no form whose maps are bytes; run it as it is with --precision int8, "
+            "or train a student of TM-BSN, as by the recipe tm-bsn-d-quick."
         )
     network = RoundedStudent(**student.sizes)
     network.load_state_dict(student.state_dict())
