@@ -15,7 +15,7 @@ from reference import needs_int8
 from unnoise.layers import bytewise as bytewise_module
 from unnoise.layers import prepared
 from unnoise.layers.bytewise import DOWN, UP, ZERO, convolve_counted, count, counted
-from unnoise.layers.int8 import WHOLE, bytewise, doubled_beside, is_bytewise, whole_steps
+from unnoise.layers.int8 import FORMS, WHOLE, bytewise, doubled_beside, is_bytewise, whole_steps
 from unnoise.layers.prepared import weights_kept
 
 pytestmark = needs_int8
@@ -129,6 +129,6 @@ def test_the_library_s_orders_of_many_shapes_are_not_all_kept() -> None:
     with weights_kept(network):
         for side in range(1, 20):
             convolve_counted(layer, SLOPE, weights, _bytes(1, 3, side, side), torch.ones(4))
-        (*_, forms) = prepared.kept(layer, "bytes", lambda: None)  # type: ignore[misc]
+        kernel, _ = prepared.kept(layer, "bytes", lambda: None)  # type: ignore[misc]
     assert len(asked) == 1
-    assert len(forms) == bytewise_module.FORMS
+    assert len(kernel.orders) == FORMS

@@ -9,27 +9,22 @@ is counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.layers.fused import convolve_with, weights_of
-from unnoise.layers.int8 import numbers
-from unnoise.layers.prepared import for_key, kept, prepared
+from unnoise.layers.int8 import Kernel, convolve_numbers, numbers
+from unnoise.layers.prepared import kept, prepared
 
 ZERO = 64
 """Of 0..255, what stands for 0 in a map."""
 UP, DOWN = 255 - ZERO, ZERO
 """So many steps a map can hold above and below it: a leaky ReLU leaves little below."""
-FORMS = 16
-"""Orders in memory that are kept of one kernel, the latest ones: pieces of a map are of several heights."""
 CACHED = 2**20
 """Values in float32 that are worked out at a time before they are counted."""
-Forms = dict[Hashable, Tensor]
-Counted = tuple[Tensor, Tensor, Tensor, Forms]
-"""A kernel (C', C, 3, 3) int8, the step of each of its output channels (C'), a bias (C'), and the kernel in the library's own orders."""
 
 
 def counted(layer: nn.Conv2d, slope: float, x: Tensor, steps: Tensor) -> Tensor:
@@ -68,15 +63,15 @@ def convolve_counted(
         steps: (C'), what one step of each channel of the result stands for; None: the result is not counted.
     """
 
-    def make() -> Counted:
+    def make() -> tuple[Kernel, Tensor]:
         assert layer.bias is not None
         (weight, step), one = whole(), torch.ones_like(layer.bias) if steps is None else steps
-        return weight.to(torch.int8), step.flatten() / one, layer.bias / one, {}
+        return Kernel(weight.to(torch.int8), step.flatten() / one, {}), layer.bias / one
 
-    weights = kept(layer, "bytes", make)
+    kernel, bias = kept(layer, "bytes", make)
 
     def rows(piece: Tensor) -> Tensor:
-        y = F.leaky_relu(_run(piece, weights), slope, inplace=True)
+        y = F.leaky_relu(convolve_numbers(piece, kernel, bias, zero=ZERO, padding=(1, 1)), slope, inplace=True)
         return y if steps is None else count(y)
 
     return rows(x) if steps is None else in_pieces(rows, x, layer.out_channels)
@@ -98,22 +93,4 @@ def in_pieces(rows: Callable[[Tensor], Tensor], x: Tensor, leaving: int) -> Tens
         bottom = min(top + step, height)
         first, last = max(top - 1, 0), min(bottom + 1, height)
         result[..., top:bottom, :] = rows(x[..., first:last, :])[..., top - first : bottom - first, :]
-    return result
-
-
-def _run(x: Tensor, layer: Counted) -> Tensor:
-    """The convolution of a map of bytes, (B, C, H, W) uint8 → (B, C', H, W) float32."""
-    weight, steps, bias, forms = layer
-    where = [1, 1], [1, 1], [1, 1], 1  # stride, padding, dilation, groups
-
-    def order() -> Tensor:
-        ordered: Tensor = torch.ops.onednn.qconv_prepack(weight, torch.ones_like(steps), 1.0, ZERO, *where, list(x.shape))
-        return ordered
-
-    ordered = for_key(forms, tuple(x.shape), order, FORMS)
-    x = x.contiguous(memory_format=torch.channels_last)
-    zeros = torch.zeros(len(steps), dtype=torch.int32)
-    result: Tensor = torch.ops.onednn.qconv2d_pointwise(
-        x, 1.0, ZERO, ordered, steps, zeros, bias, *where, 1.0, 0, torch.float32, "none", [], ""
-    )
     return result

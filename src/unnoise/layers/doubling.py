@@ -49,10 +49,13 @@ def convolve_doubled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, *,
 
 
 def _in_int8(layer: nn.Conv2d, x: Tensor, skip: Tensor | None, *, upward: bool) -> Tensor | None:
-    """There is no transposed convolution of bytes: the map is doubled, at 36 / 16 of the products."""
-    weight, bias = prepared(layer, "", torch.float32, lambda: weights_of(layer))
-    if not is_better_in_int8(x, weight):
+    """`convolve_doubled` in int8, with zeros as padding; None where that is not to be.
+
+    There is no transposed convolution of bytes: the map is doubled, at 36 / 16 of the products.
+    """
+    if not is_better_in_int8(x, layer.weight):
         return None
+    weight, bias = prepared(layer, "", x.dtype, lambda: weights_of(layer))
     height, width = 2 * x.shape[-2], 2 * x.shape[-1]
     skip = x.new_empty(len(x), 0, height, width) if skip is None else ready(skip, x.dtype)
 

@@ -9,40 +9,24 @@ each map shows by itself. Measured in `docs/results/speed.md`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.layers.int8 import WHOLE, is_bytewise, numbers
-from unnoise.layers.prepared import derived, for_key
+from unnoise.layers.int8 import WHOLE, Kernel, convolve_numbers, is_bytewise, numbers, whole_steps
+from unnoise.layers.prepared import derived
 from unnoise.layers.strips import in_steps, is_as_if_large
 
 LEAST, WORTH = 16, 200
 """So many channels that enter, and so many products for each of their values, are the least for which it pays (measured)."""
-FORMS = 8
-"""Orders in memory that are kept of one kernel, the latest ones."""
 PIECE, LOW = 2**22, 8
 """Values of as many rows, at least `LOW`, as are counted together: fewer share a step with the brightest among them, and the caches
 hold them."""
-
 MOST = 1e30
 """A map of a greater range is not counted: sums of products would leave float32."""
-
-
-class Counted(NamedTuple):
-    """A kernel as whole numbers."""
-
-    weight: Tensor
-    """(C', C, k, k) int8."""
-    steps: Tensor
-    """(C'), what one of them stands for."""
-    sums: Tensor
-    """(C'), of all that each output channel's numbers stand for."""
-    orders: dict[Hashable, Tensor]
-    """The kernel in the library's own orders."""
 
 
 def is_better_in_int8(x: Tensor, weight: Tensor, groups: int = 1) -> bool:
@@ -81,6 +65,7 @@ def convolve_in_int8(
     batch, entering, height, width = shape
     (above, beside), reach = padding, dilation[0] * (weight.shape[-2] - 1)
     leaving_height = height + 2 * above - reach
+    kernel, sums = derived(weight, "int8", lambda: whole_numbers(weight))
     result: Tensor | None = None
     pieces = 32 if is_as_if_large() else batch * entering * height * width // PIECE
     for strip in in_steps(slice(0, leaving_height), max(LOW, -(-leaving_height // max(1, pieces)))):
@@ -88,7 +73,11 @@ def convolve_in_int8(
         counted = _count(read(slice(max(first, 0), min(last, height))), (beside, beside, max(-first, 0), max(last - height, 0)))
         if counted is None:
             return None
-        y = _convolve(*counted, weight, bias, activation, dilation)
+        x, step, zero = counted
+        # The library subtracts `zero` too, but where a kernel is dilated three times and more it then takes three times as long.
+        less = sums * (step * zero)
+        shifted = -less if bias is None else bias - less
+        y = convolve_numbers(x, kernel, shifted, step=step, dilation=dilation, activation=activation)
         finish(y, strip)
         if y.shape[-2] == leaving_height:
             return y
@@ -110,35 +99,14 @@ def _count(x: Tensor, margin: tuple[int, int, int, int]) -> tuple[Tensor, float,
     return (F.pad(counted, margin, value=zero) if any(margin) else counted), step, zero
 
 
-def _convolve(
-    x: Tensor, step: float, zero: int, weight: Tensor, bias: Tensor | None, activation: str, dilation: Sequence[int]
-) -> Tensor:
-    """A convolution without padding of what was counted, (B, C, H, W) uint8 → (B, C', H', W') float32."""
-    kernel = derived(weight, "int8", lambda: whole_numbers(weight))
-    where, shape = ([1, 1], [0, 0], list(dilation), 1), list(x.shape)
+def whole_numbers(weight: Tensor) -> tuple[Kernel, Tensor]:
+    """(C', C, k, k) as whole numbers, and (C'), what they stand for summed up.
 
-    def order() -> Tensor:
-        ordered: Tensor = torch.ops.onednn.qconv_prepack(kernel.weight, torch.ones_like(kernel.steps), 1.0, 0, *where, shape)
-        return ordered
-
-    ordered = for_key(kernel.orders, tuple(shape), order, FORMS)
-    # The library subtracts `zero` too, but where a kernel is dilated three times and more it then takes three times as long.
-    less = kernel.sums * (step * zero)
-    zeros = torch.zeros(len(kernel.steps), dtype=torch.int32)
-    result: Tensor = torch.ops.onednn.qconv2d_pointwise(
-        x.contiguous(memory_format=torch.channels_last),
-        step, 0, ordered, kernel.steps, zeros, -less if bias is None else bias - less, *where, 1.0, 0, torch.float32, activation, [], "",
-    )  # fmt: skip
-    return result
-
-
-def whole_numbers(weight: Tensor) -> Counted:
-    """(C', C, k, k) as whole numbers, each rounded so that what the ones before it were rounded by is made up for.
-
-    Neighbouring pixels are alike, and so are many channels: what counts is what rounding does to the sum, which to the nearest would
-    move brightness (measured: half a decibel on quiet pictures).
+    Each is rounded so that what the ones before it were rounded by is made up for: neighbouring pixels are alike, and so are many
+    channels, so that what counts is what rounding does to the sum, which to the nearest would move brightness (measured: half a
+    decibel on quiet pictures).
     """
-    steps = weight.flatten(1).abs().amax(1).clamp_min(1e-12) / WHOLE
-    exact = (weight.flatten(1) / steps[:, None]).double().cumsum(1)
+    steps = whole_steps(weight).flatten()  # (C')
+    exact = (weight.flatten(1) / steps[:, None]).double().cumsum(1)  # (C', C·k·k)
     whole = exact.round().diff(dim=1, prepend=exact.new_zeros(len(exact), 1)).clamp(-WHOLE, WHOLE).float()
-    return Counted(whole.to(torch.int8).view(weight.shape), steps, whole.sum(1) * steps, {})
+    return Kernel(whole.to(torch.int8).view(weight.shape), steps, {}), whole.sum(1) * steps

@@ -135,8 +135,8 @@ def convolve_with(
 ) -> Tensor:
     """`convolve` with weights from `prepared`, for x that `can_fuse`; of `activation`, `plus`, `minus` and `times` one at most.
 
-    With `own` the result takes the memory of `plus`, on a CPU. There a sum is rounded once, but that with a `plus` that is not our own
-    twice where the kernel is larger than a pixel; on a GPU each twice.
+    With `own` the result takes the memory of `plus`, on a CPU; not in int8 where the kernel is larger than a pixel. On a CPU a sum is
+    rounded once, but that with a `plus` that is not our own twice where the kernel is larger than a pixel; on a GPU each twice.
     """
     assert not isinstance(padding, str)
     dtype = weight.dtype
@@ -148,7 +148,8 @@ def convolve_with(
         kind = "plus" if plus is not None else "minus" if minus is not None else "times" if times is not None else "none"
         added = next((ready(other, dtype) for other in (plus, minus, times) if other is not None), None)
         return convolve_and_finish(x, weight, bias, activation, slope, added, kind, *where)
-    if minus is times is None and not (own and weight.shape[-1] == 1) and is_better_in_int8(x, weight, groups):
+    in_place = own and weight.shape[-1] == 1  # whose sums are to take the memory of `plus`, which leaves little to gain
+    if minus is times is None and not in_place and is_better_in_int8(x, weight, groups):
         y = _in_int8(x, weight, bias, activation, slope, plus, where)
         if y is not None:
             return y
@@ -173,6 +174,7 @@ def convolve_with(
 def _in_int8(
     x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation, slope: float, plus: Tensor | None, where: Where
 ) -> Tensor | None:
+    """`convolve_with` in int8; None where that is not to be."""
     padding, stride, dilation, _ = where
     if stride != [1, 1]:
         return None

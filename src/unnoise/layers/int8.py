@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from unnoise.layers.prepared import for_key
+
 warnings.filterwarnings("ignore", "torch.quantize_per_tensor")  # deprecated: where it is gone `inference.precision` sees it
 WHOLE = 127
 """A weight is one of the whole numbers from −127 to 127."""
+FORMS = 16
+"""Orders in memory that are kept of one kernel, the latest ones: pieces of a map are of several heights."""
 _active: ContextVar[bool] = ContextVar("_active", default=False)
 
 
@@ -34,6 +39,55 @@ def is_bytewise(x: Tensor) -> bool:
 def whole_steps(weight: Tensor) -> Tensor:
     """(C', 1, 1, 1), the step of each output channel of which its largest weight is `WHOLE`, for (C', C, k, k)."""
     return weight.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / WHOLE
+
+
+class Kernel(NamedTuple):
+    """A kernel as whole numbers."""
+
+    weight: Tensor
+    """(C', C, k, k) int8."""
+    steps: Tensor
+    """(C'), what one of them stands for."""
+    orders: dict[Hashable, Tensor]
+    """The kernel in the library's own orders, by the shape of what it is applied to."""
+
+
+def convolve_numbers(
+    x: Tensor,
+    kernel: Kernel,
+    bias: Tensor,
+    *,
+    step: float = 1.0,
+    zero: int = 0,
+    padding: Sequence[int] = (0, 0),
+    dilation: Sequence[int] = (1, 1),
+    activation: Literal["none", "relu"] = "none",
+) -> Tensor:
+    """A convolution of whole numbers, (B, C, H, W) uint8 → (B, C', H', W') float32.
+
+    Args:
+        x: the numbers.
+        kernel: always with the same zero, padding and dilation.
+        bias: (C').
+        step: what one of x stands for.
+        zero: which of 0..255 stands for 0, as do those around x.
+        padding, dilation: of rows and of columns.
+        activation: of the result.
+    """
+    where, shape = ([1, 1], list(padding), list(dilation), 1), list(x.shape)
+
+    def order() -> Tensor:
+        ones = torch.ones_like(kernel.steps)
+        ordered: Tensor = torch.ops.onednn.qconv_prepack(kernel.weight, ones, 1.0, zero, *where, shape)
+        return ordered
+
+    ordered = for_key(kernel.orders, tuple(shape), order, FORMS)
+    x = x.contiguous(memory_format=torch.channels_last)
+    zeros = torch.zeros(len(kernel.steps), dtype=torch.int32)
+    result: Tensor = torch.ops.onednn.qconv2d_pointwise(
+        x, step, zero, ordered, kernel.steps, zeros, bias, *where, 1.0, 0, torch.float32, activation, [], ""
+    )
+    return result
 
 
 def numbers(quantized: Tensor) -> Tensor:
