@@ -70,7 +70,10 @@ def convolve_in_int8(
     pieces = 32 if is_as_if_large() else batch * entering * height * width // PIECE
     for strip in in_steps(slice(0, leaving_height), max(LOW, -(-leaving_height // max(1, pieces)))):
         first, last = strip.start - above, strip.stop - above + reach
-        counted = _count(read(slice(max(first, 0), min(last, height))), (beside, beside, max(-first, 0), max(last - height, 0)))
+        seen = slice(min(max(first, 0), height), min(max(last, 0), height))  # nothing, where all lies in the padding
+        over = min(max(-first, 0), last - first)
+        under = last - first - over - (seen.stop - seen.start)
+        counted = _count(read(seen), (beside, beside, over, under))
         if counted is None:
             return None
         x, step, zero = counted
@@ -89,7 +92,8 @@ def convolve_in_int8(
 
 def _count(x: Tensor, margin: tuple[int, int, int, int]) -> tuple[Tensor, float, int] | None:
     """(B, C, H, W) in steps with a margin of zeros, uint8, channels last; what a step stands for; which number stands for 0."""
-    least, greatest = (end.item() for end in torch.aminmax(x.permute(0, 2, 3, 1)))  # as it lies in memory
+    ends = torch.aminmax(x.permute(0, 2, 3, 1)) if x.numel() else (x.sum(), x.sum())  # as it lies in memory
+    least, greatest = (end.item() for end in ends)
     least, greatest = min(least, 0.0), max(greatest, 0.0)
     if not greatest - least < MOST:  # so is what is no number
         return None
