@@ -49,6 +49,7 @@ def main() -> None:
         "--budget", type=float, default=3600, help="seconds on the wall after which an entry ends with the runs it has"
     )
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto", help="of the fast form, in the table; as `unnoise denoise` takes it")
     parser.add_argument("--threads", type=int, default=0, help="on the CPU; 0: as torch chooses")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     parser.add_argument("--form", choices=("plain", "fast"), default="fast", help="what `profile` looks at")

@@ -71,15 +71,17 @@ METHODS = {
 }
 
 
-def run(method: str, form: str, device: str, published: Path | None = None) -> Callable[[Tensor], Tensor]:
-    """The restoration of (1, 3, H, W) in 0..1 on `device` by a method in one form: plain, fast or published."""
+def run(
+    method: str, form: str, device: str, published: Path | None = None, precision: str = "auto"
+) -> Callable[[Tensor], Tensor]:
+    """The restoration of (1, 3, H, W) in 0..1 on `device` by a method in one form: plain, fast (in `precision`) or published."""
     if form == "published":
         assert published is not None
         return adapter(published)(method)
     network, scheme, refinement = METHODS[method].build()
     network.to(device)
     if form == "fast":
-        return lambda noisy: restore(network, scheme, noisy, Settings(refinement=refinement))
+        return lambda noisy: restore(network, scheme, noisy, Settings(refinement=refinement, precision=precision))
     as_published(network)
     low, high = network.value_range
 
@@ -97,9 +99,9 @@ def run(method: str, form: str, device: str, published: Path | None = None) -> C
     return plain
 
 
-def precision(method: str, device: str) -> torch.dtype:
-    """What the fast form of a method works in."""
-    return choose_precision(None, torch.device(device), METHODS[method].build()[0])
+def precision_of(method: str, device: str, name: str) -> torch.dtype:
+    """What the fast form of a method works in, where that of this name is asked for."""
+    return choose_precision(name, torch.device(device), METHODS[method].build()[0])
 
 
 def adapter(folder: Path) -> Callable[[str], Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from speed_machine import ceilings, work
-from speed_methods import METHODS, adapter, needed_bytes, precision
+from speed_methods import METHODS, adapter, needed_bytes, precision_of
 from speed_plot import plot_roofline
 from speed_worker import Here, Worker
 from unnoise.errors import UsageError
@@ -37,7 +37,7 @@ class Book:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.table, self.about = options.out / "speed.csv", options.out / "speed.json"
-        settings = {name: str(getattr(options, name)) for name in ("device", "clock", "threads", "published")}
+        settings = {name: str(getattr(options, name)) for name in ("device", "clock", "threads", "published", "precision")}
         options.out.mkdir(parents=True, exist_ok=True)
         self.rows: list[Row] = []
         if self.about.is_file() and not options.fresh:
@@ -124,7 +124,7 @@ def _entry(method: str, size: str, options: argparse.Namespace, book: Book) -> l
     macs, values = (each * side**2 for each in _counted(method))
     rows = []
     for form, value in middle.items():
-        kind = precision(method, options.device) if form == "fast" else torch.float32
+        kind = precision_of(method, options.device, options.precision) if form == "fast" else torch.float32
         name, moved = str(kind).removeprefix("torch."), values * kind.itemsize
         most = max(limit for of, limit in book.limits.items() if of.endswith(name))
         roof = min(most, book.limits["copy"] * macs / moved)

@@ -20,7 +20,18 @@ class Worker:
     """The process, which is ended where it does not answer in time."""
 
     def __init__(self, method: str, form: str, side: int, options: argparse.Namespace) -> None:
-        what = json.dumps([method, form, side, options.device, options.clock, str(options.published or ""), options.threads])
+        what = json.dumps(
+            [
+                method,
+                form,
+                side,
+                options.device,
+                options.clock,
+                str(options.published or ""),
+                options.threads,
+                options.precision,
+            ]
+        )
         command = [sys.executable, str(Path(__file__).with_name("speed.py")), "worker", "--what", what]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -62,7 +73,7 @@ class Here:
         self.device = options.device
         self.noisy = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(self.device)
         self.restore: Any = None
-        self.what = method, form, self.device, options.published
+        self.what = method, form, self.device, options.published, options.precision
         self.peak = 0.0
 
     def measure(self, until: float) -> float | None:
@@ -95,10 +106,10 @@ def work_for(what: list[Any]) -> None:
     """The worker's side: restore a picture at each word that comes in."""
     import torch
 
-    method, form, side, device, clock, published, threads = what
+    method, form, side, device, clock, published, threads, precision = what
     if threads:
         torch.set_num_threads(threads)
-    restore = run(method, form, device, Path(published) if published else None)
+    restore = run(method, form, device, Path(published) if published else None, precision)
     noisy = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(device)
     for word in sys.stdin:
         print(seconds(lambda: restore(noisy), device, clock) if word.strip() == "run" else peak_memory(device), flush=True)

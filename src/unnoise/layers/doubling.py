@@ -59,13 +59,13 @@ def _in_int8(layer: nn.Conv2d, x: Tensor, skip: Tensor | None, *, upward: bool) 
     height, width = 2 * x.shape[-2], 2 * x.shape[-1]
     skip = x.new_empty(len(x), 0, height, width) if skip is None else ready(skip, x.dtype)
 
-    def read(rows: slice) -> Tensor:
+    def read(images: slice, rows: slice) -> Tensor:
         small = slice(rows.start // 2, -(-rows.stop // 2))
-        both = doubled_beside(x[..., small, :], skip[..., 2 * small.start : 2 * small.stop, :])
+        both = doubled_beside(x[images, :, small], skip[images, :, 2 * small.start : 2 * small.stop])
         return both[..., rows.start - 2 * small.start : rows.stop - 2 * small.start, :]
 
     shape = len(x), weight.shape[1], height, width
-    y = convolve_in_int8(read, shape, weight, bias, "none", lambda y, rows: None, (2, 1) if upward else (1, 1))
+    y = convolve_in_int8(read, shape, weight, bias, "none", lambda y, images, rows: None, (2, 1) if upward else (1, 1))
     return y[..., :-2, :] if upward and y is not None else y
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Literal
 
 import torch
@@ -23,8 +24,8 @@ from unnoise.layers.strips import in_steps, is_as_if_large
 LEAST, WORTH = 16, 200
 """So many channels that enter, and so many products for each of their values, are the least for which it pays (measured)."""
 PIECE, LOW = 2**22, 8
-"""Values of as many rows, at least `LOW`, as are counted together: fewer share a step with the brightest among them, and the caches
-hold them."""
+"""Values of as many images, or of as many rows of one, at least `LOW`, as are counted together: the fewer there are, the fewer share a
+step with the greatest among them."""
 MOST = 1e30
 """A map of a greater range is not counted: sums of products would leave float32."""
 
@@ -42,24 +43,24 @@ def is_better_in_int8(x: Tensor, weight: Tensor, groups: int = 1) -> bool:
 
 
 def convolve_in_int8(
-    read: Callable[[slice], Tensor],
+    read: Callable[[slice, slice], Tensor],
     shape: Sequence[int],
     weight: Tensor,
     bias: Tensor | None,
     activation: Literal["none", "relu"],
-    finish: Callable[[Tensor, slice], object],
+    finish: Callable[[Tensor, slice, slice], object],
     padding: Sequence[int],
     dilation: Sequence[int] = (1, 1),
 ) -> Tensor | None:
     """A convolution of one map after the other, (B, C, H, W) → (B, C', H', W') float32; None where one holds what cannot be counted.
 
     Args:
-        read: gives rows of the map, (B, C, rows, W) float32, channels last.
+        read: gives some images' rows of the map, (images, C, rows, W) float32, channels last.
         shape: of the whole map.
         weight: (C', C, k, k), from `prepared`.
         bias: (C').
         activation: of the result.
-        finish: gets some rows of that, to be changed in place, and where they lie.
+        finish: gets some images' rows of that, to be changed in place, and which they are.
         padding, dilation: of rows and of columns.
     """
     batch, entering, height, width = shape
@@ -67,13 +68,16 @@ def convolve_in_int8(
     leaving_height = height + 2 * above - reach
     kernel, sums = derived(weight, "int8", lambda: whole_numbers(weight))
     result: Tensor | None = None
-    pieces = 32 if is_as_if_large() else batch * entering * height * width // PIECE
-    for strip in in_steps(slice(0, leaving_height), max(LOW, -(-leaving_height // max(1, pieces)))):
+    pieces = 32 if is_as_if_large() else entering * height * width // PIECE  # of one image
+    strips = in_steps(slice(0, leaving_height), max(LOW, -(-leaving_height // max(1, pieces))))
+    # Several images are whole ones, or their pixels would lie apart in memory.
+    images = in_steps(slice(0, batch), max(1, PIECE // (entering * height * width)) if len(strips) == 1 else 1)
+    for some, strip in product(images, strips):
         first, last = strip.start - above, strip.stop - above + reach
         seen = slice(min(max(first, 0), height), min(max(last, 0), height))  # nothing, where all lies in the padding
         over = min(max(-first, 0), last - first)
         under = last - first - over - (seen.stop - seen.start)
-        counted = _count(read(seen), (beside, beside, over, under))
+        counted = _count(read(some, seen), (beside, beside, over, under))
         if counted is None:
             return None
         x, step, zero = counted
@@ -81,12 +85,12 @@ def convolve_in_int8(
         less = sums * (step * zero)
         shifted = -less if bias is None else bias - less
         y = convolve_numbers(x, kernel, shifted, step=step, dilation=dilation, activation=activation)
-        finish(y, strip)
-        if y.shape[-2] == leaving_height:
+        finish(y, some, strip)
+        if len(images) == len(strips) == 1:
             return y
         if result is None:
-            result = y.new_empty(batch, leaving_height, y.shape[-1], y.shape[1]).permute(0, 3, 1, 2)
-        result[..., strip, :] = y
+            result = y.new_empty(batch, leaving_height, y.shape[-1], y.shape[1]).permute(0, 3, 1, 2)  # (B, C', H', W')
+        result[some, :, strip] = y
     return result
 
 

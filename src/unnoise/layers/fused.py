@@ -180,13 +180,15 @@ def _in_int8(
         return None
     in_library: Literal["none", "relu"] = "relu" if activation == "relu" else "none"
 
-    def finish(y: Tensor, rows: slice) -> None:
+    def finish(y: Tensor, images: slice, rows: slice) -> None:
         if plus is not None:
-            y.add_(plus[..., rows, :])
+            y.add_(plus[images, :, rows])
         elif activation != in_library:
             activate(y, activation, slope)
 
-    return convolve_in_int8(lambda rows: x[..., rows, :], x.shape, weight, bias, in_library, finish, padding, dilation)
+    return convolve_in_int8(
+        lambda images, rows: x[images, :, rows], x.shape, weight, bias, in_library, finish, padding, dilation
+    )
 
 
 def in_sequence(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
