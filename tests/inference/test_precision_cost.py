@@ -31,11 +31,11 @@ class _Corners(DataSet):
 SETS = pytest.mark.parametrize(("kind", "folder"), [("sidd-val", "sidd_val"), ("polyu", "polyu")])
 
 
-def _psnr(kind: str, folder: str, precision: str) -> tuple[float, float]:
+def _psnr(kind: str, folder: str, precision: str, name: str = "default", pictures: int = 12) -> tuple[float, float]:
     """In float32, and in that precision."""
-    corners = _Corners(open_set(f"{kind}:{data_dir(folder)}").spread(12))
-    model = unnoise.load("default")
-    exact, fast = (unnoise.evaluate(model, corners, precision=name, refine=False) for name in ("float32", precision))
+    corners = _Corners(open_set(f"{kind}:{data_dir(folder)}").spread(pictures))
+    model = unnoise.load(name)
+    exact, fast = (unnoise.evaluate(model, corners, precision=each, refine=False) for each in ("float32", precision))
     return exact.restored.psnr, fast.restored.psnr
 
 
@@ -50,5 +50,13 @@ def test_bfloat16_changes_the_score_by_little(kind: str, folder: str) -> None:
 @SETS
 def test_int8_costs_little(kind: str, folder: str) -> None:
     exact, fast = _psnr(kind, folder, "int8")
+    assert abs(exact - fast) <= 0.05
+    assert exact != fast
+
+
+@needs_int8
+def test_int8_costs_little_where_nothing_was_prepared_for_it() -> None:
+    """On quiet pictures, of which weights rounded each to the nearest take half a decibel (`layers.dynamic_int8`)."""
+    exact, fast = _psnr("polyu", "polyu", "int8", "ap-bsn", pictures=6)
     assert abs(exact - fast) <= 0.05
     assert exact != fast
