@@ -22,8 +22,8 @@ import unnoise
 from crops import middle
 from rows import keep
 from unnoise import images
-from unnoise.data import open_set
-from unnoise.training.adaptation import adapt
+from unnoise.evaluation.datasets import open_set
+from unnoise.training.adapt import adapt
 
 Array = NDArray[Any]
 

@@ -23,11 +23,11 @@ import unnoise
 from rows import keep, tell
 from speed_machine import seconds
 from unnoise import denoisers
-from unnoise.data import open_set
 from unnoise.denoisers.ssattention import SSBlock
+from unnoise.evaluation.datasets import open_set
+from unnoise.evaluation.metrics import protocol
 from unnoise.images import to_tensor
-from unnoise.metrics import protocol
-from unnoise.training.pool import as_unit
+from unnoise.training.image_pool import as_unit
 
 
 def main() -> None:

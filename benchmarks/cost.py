@@ -20,7 +20,7 @@ import unnoise
 from speed_machine import seconds
 from unnoise import recipes
 from unnoise.inference.apply import Settings, restore
-from unnoise.model import Model
+from unnoise.models.model import Model
 from unnoise.schemes.risk_averaged import RiskAveraged
 
 

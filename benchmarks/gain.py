@@ -23,10 +23,10 @@ import unnoise
 from crops import middle
 from rows import keep, tell
 from unnoise import images
-from unnoise.data import open_set
+from unnoise.evaluation.datasets import open_set
 from unnoise.inference.apply import restore
 from unnoise.inference.strength import blend
-from unnoise.noise.judging import judge
+from unnoise.quality.mc_sure import judge
 
 Rows = list[dict[str, Any]]
 

@@ -25,9 +25,9 @@ import unnoise
 from crops import middle
 from rows import keep, tell
 from unnoise import recipes
-from unnoise.data import DataSet, open_set
 from unnoise.denoisers.tmbsn import TMBSN
 from unnoise.denoisers.tunable import TunableDenoiser
+from unnoise.evaluation.datasets import DataSet, open_set
 from unnoise.noise import NoiseReport
 
 Array = NDArray[Any]

@@ -26,7 +26,7 @@ from scipy.ndimage import gaussian_filter
 
 import unnoise
 from rows import keep
-from unnoise.data import DataSet, open_set
+from unnoise.evaluation.datasets import DataSet, open_set
 
 Array = NDArray[Any]
 COARSE, FINE, BLOCK = 16, 1.5, 32

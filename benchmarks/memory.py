@@ -119,9 +119,9 @@ class RawFile:
 
 def restore_raw(source: str, target: str, shape: str, name: str) -> None:
     """What the measured process does with --bare."""
-    from unnoise import zoo
     from unnoise.inference.apply import Settings
     from unnoise.inference.stream import restore_regions
+    from unnoise.models import shipped as zoo
 
     model = zoo.load(name)
     settings = Settings(refinement=model.recipe.refinement, precision="float32")
@@ -133,7 +133,7 @@ def restore_raw(source: str, target: str, shape: str, name: str) -> None:
 
 def tiny_model(folder: Path) -> Path:
     from unnoise import recipes
-    from unnoise.model import fresh
+    from unnoise.models.model import fresh
 
     fields = {"name": "tiny", "denoiser": {"name": "dbsn", "features": 4, "modules": 1}, "scheme": "pd-blind-spot"}
     fresh(recipes.validate(fields, "tiny")).save(folder / "tiny.safetensors")

@@ -17,8 +17,8 @@ from unnoise.inference.apply import restore
 from unnoise.inference.chain import Chain, Settings
 from unnoise.inference.memory import give_back, resident, reused
 from unnoise.inference.tiling import Tiling
-from unnoise.layers.prepared import weights_kept
-from unnoise.views import Part, View, grown
+from unnoise.layers.weight_cache import weights_kept
+from unnoise.regions import Region, RegionSource, dilate
 
 ALIKE = 32
 """Tiles are of one kind that differ by fewer pixels."""
@@ -71,18 +71,18 @@ def growth(options: argparse.Namespace) -> None:
 def sampled(chain: Chain, size: tuple[int, int], clock: Callable[[Callable[[], object]], float]) -> float:
     """Seconds for all tiles of a picture, of each kind of which one is worked out. Tiles that read as much are of one kind."""
     noisy = torch.rand(1, 3, *size)
-    view, tiling = View.of(noisy), Tiling(chain, size)
-    kinds, parts = Counter[tuple[int, ...]](), dict[tuple[int, ...], Part]()
+    view, tiling = RegionSource.of(noisy), Tiling(chain, size)
+    kinds, parts = Counter[tuple[int, ...]](), dict[tuple[int, ...], Region]()
     for tile in _tiles(tiling):
-        part = grown(tile, tiling.ramp, size)
-        read = grown(part, chain.halo, size)
+        part = dilate(tile, tiling.ramp, size)
+        read = dilate(part, chain.halo, size)
         kind = tuple(round((stretch.stop - stretch.start) / ALIKE) * ALIKE for stretch in (*part, *read))
         kinds[kind] += 1
         parts[kind] = part
     chain.network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     limit, total = resident() + tiling.retained, 0.0
 
-    def one(part: Part) -> Tensor:
+    def one(part: Region) -> Tensor:
         result = chain.restore(view, part).cpu()
         give_back(limit)
         return result
@@ -97,8 +97,8 @@ def sampled(chain: Chain, size: tuple[int, int], clock: Callable[[Callable[[], o
     return total
 
 
-def _tiles(tiling: Tiling) -> list[Part]:
-    tiles: list[Part] = []
+def _tiles(tiling: Tiling) -> list[Region]:
+    tiles: list[Region] = []
     top = 0
     while top < tiling.size[0]:
         band = tiling.band(top)

@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from unnoise.inference.precision import has_fast_int8
-from unnoise.layers.bytewise import convolve_counted
-from unnoise.layers.prepared import weights_kept
+from unnoise.layers.quantized.byte_maps import convolve_counted
+from unnoise.layers.weight_cache import weights_kept
 
 SIDE = 256
 """Of the picture on which work is counted, in pixels."""

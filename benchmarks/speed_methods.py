@@ -18,9 +18,9 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
 from unnoise.inference.apply import Settings, restore
 from unnoise.inference.precision import choose_precision
-from unnoise.refinement import R3
 from unnoise.schemes import multi_mask
 from unnoise.schemes.base import Scheme
+from unnoise.schemes.r3 import R3
 
 ADAPTER = "unnoise_speed.py"
 """The file that `--published DIR` expects in DIR, written by its owner: `restore(method)` gives a function from (1, 3, H, W) in

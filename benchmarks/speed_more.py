@@ -18,7 +18,7 @@ from speed_methods import METHODS
 from unnoise import images
 from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.inference.precision import choose_precision
-from unnoise.layers.prepared import weights_kept
+from unnoise.layers.weight_cache import weights_kept
 
 HOLES = {"at-bsn": [0, 1, 3, 5, 7, 9, 11], "tm-bsn": [0, 1, 2, 3, 4, 5, 6]}
 

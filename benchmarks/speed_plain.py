@@ -15,8 +15,9 @@ from torch import Tensor
 
 from unnoise.denoisers import channel_attention, deamnet, gated_feedforward, nafnet, ssattention
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers import norms, rectified
-from unnoise.polyphase import merge_batch, split_batch
+from unnoise.layers import leaky_convolution as rectified
+from unnoise.layers import norms
+from unnoise.layers.polyphase import merge_batch, split_batch
 
 
 def as_published(network: Denoiser, *, trained: bool = False) -> Denoiser:

@@ -24,14 +24,14 @@ from speed_methods import METHODS
 from speed_plain import as_published
 from unnoise import denoisers, recipes
 from unnoise.denoisers.tunable import TunableDenoiser
-from unnoise.model import Model
+from unnoise.models.model import Model
 from unnoise.schemes.borders import within_reflection
 from unnoise.schemes.distillation import Distillation
 from unnoise.schemes.teachers import Teachers, convert
+from unnoise.training.hardware import quickest_kernels
+from unnoise.training.image_pool import from_arrays
 from unnoise.training.loop import Run
-from unnoise.training.machine import quickest_kernels
 from unnoise.training.options import Options
-from unnoise.training.pool import from_arrays
 from unnoise.training.schedule import Length
 
 TARGETS = {"at-bsn": 3.0, "tm-bsn": 3.0}

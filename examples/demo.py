@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import unnoise
-from unnoise import images, metrics
+from unnoise import images
+from unnoise.evaluation import metrics
 from unnoise.noise import Camera
 
 ISO = 12800

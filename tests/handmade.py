@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from unnoise import recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tunable import TunableDenoiser
-from unnoise.model import Model
+from unnoise.models.model import Model
 
 
 class Affine(Denoiser):

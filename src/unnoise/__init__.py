@@ -8,18 +8,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from unnoise.deprecated.modules import install as _install_moved_modules
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from unnoise import denoisers, images, noise, recipes, schemes, zoo
-    from unnoise.api import denoise
+    from unnoise import denoisers, images, models, noise, recipes, schemes, simulation
     from unnoise.errors import UnnoiseError, UsageError
-    from unnoise.evaluation import evaluate
-    from unnoise.model import Model
+    from unnoise.evaluation.scoring import evaluate
+    from unnoise.models import shipped as zoo
+    from unnoise.models.model import Model
+    from unnoise.models.one_call import denoise
+    from unnoise.models.shipped import load
     from unnoise.noise.inspection import inspect
-    from unnoise.training.adaptation import adapt
+    from unnoise.training.adapt import adapt
     from unnoise.training.train import train
-    from unnoise.zoo import load
 
 __all__ = [
     "Model",
@@ -33,22 +36,26 @@ __all__ = [
     "images",
     "inspect",
     "load",
+    "models",
     "noise",
     "recipes",
     "schemes",
+    "simulation",
     "train",
     "zoo",
 ]
 
+_install_moved_modules()
+
 _HOMES = {
-    "Model": "unnoise.model",
+    "Model": "unnoise.models.model",
     "UnnoiseError": "unnoise.errors",
     "UsageError": "unnoise.errors",
-    "adapt": "unnoise.training.adaptation",
-    "denoise": "unnoise.api",
-    "evaluate": "unnoise.evaluation",
+    "adapt": "unnoise.training.adapt",
+    "denoise": "unnoise.models.one_call",
+    "evaluate": "unnoise.evaluation.scoring",
     "inspect": "unnoise.noise.inspection",
-    "load": "unnoise.zoo",
+    "load": "unnoise.models.shipped",
     "train": "unnoise.training.train",
 }
 

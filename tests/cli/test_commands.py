@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from unnoise import images, recipes, zoo
+from unnoise import images, recipes
 from unnoise.cli import main
 from unnoise.images import Picture
-from unnoise.model import fresh
+from unnoise.models import shipped as zoo
+from unnoise.models.model import fresh
 
 STUDENT = {
     "name": "tiny",

@@ -13,10 +13,10 @@ from unnoise import denoisers
 from unnoise.denoisers.rounded_student import RoundedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
 from unnoise.inference.memory import peak_bytes
-from unnoise.layers import parts
-from unnoise.layers.int8 import bytewise
-from unnoise.layers.prepared import weights_kept
-from unnoise.layers.rounded import RoundedConvolution
+from unnoise.layers.partial import halo_crop as parts
+from unnoise.layers.quantized.int8 import bytewise
+from unnoise.layers.quantized.rounded_convolution import RoundedConvolution
+from unnoise.layers.weight_cache import weights_kept
 
 
 def _shown(network: RoundedStudent) -> RoundedStudent:

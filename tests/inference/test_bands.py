@@ -21,9 +21,9 @@ from unnoise.inference import bands
 from unnoise.inference.apply import Settings, restore
 from unnoise.inference.chain import Chain
 from unnoise.inference.memory import free_memory, is_out_of_memory, peak_bytes
+from unnoise.regions import RegionSource
 from unnoise.schemes.distillation import Distillation
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
-from unnoise.views import View
 
 
 class Unbounded(Affine):
@@ -49,7 +49,9 @@ def test_rows_come_once_in_order_and_tiles_add_up(height: int, width: int, tile:
     network = Unbounded(2.0) if unbounded else Affine(2.0)
     picture = torch.rand(1, 3, height, width)
     parts = list(
-        bands.restore_bands(Chain(network, Distillation(), Settings(tile=tile, precision="float32")), [View.of(picture)])
+        bands.restore_bands(
+            Chain(network, Distillation(), Settings(tile=tile, precision="float32")), [RegionSource.of(picture)]
+        )
     )
     assert parts[0][0].start == 0
     assert parts[-1][0].stop == height

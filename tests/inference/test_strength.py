@@ -14,9 +14,9 @@ from hypothesis.extra import numpy as hnp
 
 from handmade import Affine, model_of
 from unnoise import images
+from unnoise.batch.one_file import denoise_file
 from unnoise.errors import UsageError
 from unnoise.inference.blend_arrays import blend_arrays
-from unnoise.inference.one_file import denoise_file
 from unnoise.inference.strength import blend, keep_detail
 from unnoise.noise.residual_level import ResidualLevel
 

@@ -14,11 +14,11 @@ from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.inference.apply import Settings, restore
-from unnoise.refinement import R3
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.distillation import Distillation
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
+from unnoise.schemes.r3 import R3
 from unnoise.schemes.tunable_blind_spot import TunableBlindSpot
 
 FINITE: list[tuple[str, dict[str, Any], Scheme]] = [

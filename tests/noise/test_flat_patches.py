@@ -10,9 +10,9 @@ import pytest
 import unnoise
 from unnoise.noise import flat_patches
 from unnoise.noise.advice import advise, detail
+from unnoise.noise.autocovariance import SIDE
 from unnoise.noise.flat_patches import Curve, Patches, cut_out, measure
-from unnoise.noise.lags import SIDE
-from unnoise.noise.level_fit import fit_line
+from unnoise.noise.poisson_gaussian_fit import fit_line
 
 Array = np.ndarray[Any, Any]
 VARIANCE = 4e-4

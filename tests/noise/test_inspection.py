@@ -179,7 +179,7 @@ def test_large_pictures_are_measured_in_windows() -> None:
 @pytest.mark.parametrize("crop", [(0, 0), (3, 6)])
 def test_finds_the_grid_of_jpeg_and_where_it_begins(crop: tuple[int, int]) -> None:
     pytest.importorskip("pyvips")
-    from unnoise.noise.jpeg import compress
+    from unnoise.simulation.jpeg import compress
 
     picture = np.clip(ramp(192) + 0.05 * coloured((192, 192), np.ones((3, 3))), 0, 1)
     row, column = crop

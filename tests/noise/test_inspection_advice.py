@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import unnoise
-from unnoise import images, recipes, zoo
+from unnoise import images, recipes
 from unnoise.errors import UsageError
-from unnoise.model import fresh
+from unnoise.models import shipped as zoo
+from unnoise.models.model import fresh
+from unnoise.models.select import nearest
 from unnoise.noise.advice import WIDEST, advise, leak, training_distances
 from unnoise.recipes import auto
-from unnoise.zoo.choice import nearest
 
 Array = np.ndarray[Any, Any]
 
@@ -103,7 +104,7 @@ def test_most_of_the_pictures_choose(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for file in files:
         images.write(file, images.Picture(np.full((20, 20), int(file.name.partition("_")[0]), np.uint8)))
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    monkeypatch.setattr("unnoise.zoo.choice.choose", lambda pixels: "dark" if pixels.mean() < 100 else "bright")
+    monkeypatch.setattr("unnoise.models.select.choose", lambda pixels: "dark" if pixels.mean() < 100 else "bright")
     assert zoo.choose_for([*files, tmp_path / "broken.png"]) == "bright"
     assert zoo.choose_for([tmp_path / "broken.png"]) == "default"
 

@@ -14,12 +14,12 @@ from reference import wide_open
 from unnoise import denoisers
 from unnoise.denoisers.dncnn import DnCNN
 from unnoise.inference.apply import Settings, restore
-from unnoise.polyphase import merge_batch, split_batch
-from unnoise.refinement import R3
+from unnoise.layers.polyphase import merge_batch, split_batch
 from unnoise.schemes import multi_mask
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 from unnoise.schemes.asymmetric_mask_tv import AsymmetricMaskTV
 from unnoise.schemes.multi_mask import MultiMask
+from unnoise.schemes.r3 import R3
 
 SMALL: dict[str, dict[str, Any]] = {
     "dncnn": {"features": 4, "layers": 4},

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from handmade import Affine, model_of
 from reference import relative_error
 from unnoise import denoisers
-from unnoise import refinement as refinement_module
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UsageError
 from unnoise.inference.apply import Settings
 from unnoise.inference.apply import restore as apply
-from unnoise.light import REACH, Light
-from unnoise.refinement import R3
+from unnoise.photometry.bias_correction import REACH, Light
+from unnoise.schemes import r3 as refinement_module
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
+from unnoise.schemes.r3 import R3
 from unnoise.schemes.teachers import Lessons, Teacher, TeacherChoice, Teachers, convert, engage
 from unnoise.schemes.tunable_blind_spot import TunableBlindSpot
 

@@ -13,12 +13,12 @@ from reference import golden, relative_error, wide_open
 from unnoise import denoisers, recipes
 from unnoise.denoisers.atbsn import ATBSN
 from unnoise.denoisers.tmbsn import TMBSN
-from unnoise.draws import PlacedDraws
 from unnoise.errors import UsageError
 from unnoise.inference.apply import Settings
 from unnoise.inference.apply import restore as apply
+from unnoise.regions import Region, RegionSource
+from unnoise.rng import PositionalGenerator
 from unnoise.schemes.tunable_blind_spot import TunableBlindSpot
-from unnoise.views import Part, View
 
 
 def _times_hole(x: Tensor, *, blind_spot: int) -> Tensor:
@@ -97,13 +97,13 @@ def test_tiles_see_as_far_as_the_hole_asks(hole: int) -> None:
 def test_a_tile_asks_for_its_part_alone(pad: int, wrapped: bool, spared: bool) -> None:
     """With a border too; but of what is no tunable network itself for the whole of what it reads; the result is the same."""
     network = ATBSN(channels=1, width=2).eval()
-    asked: list[Part | None] = []
+    asked: list[Region | None] = []
     network.register_forward_pre_hook(lambda _, __, keywords: asked.append(keywords.get("wanted")), with_kwargs=True)
-    view, part = View.of(torch.rand(1, 1, 70, 40)), (slice(5, 30), slice(11, 40))
+    view, part = RegionSource.of(torch.rand(1, 1, 70, 40)), (slice(5, 30), slice(11, 40))
     scheme = TunableBlindSpot(infer_hole=5, pad=pad)
     runs = torch.nn.DataParallel(network) if wrapped else network
     with torch.inference_mode():
-        result = scheme.restore_part(runs, view, part, network.reach, network.multiple, PlacedDraws(0))
+        result = scheme.restore_part(runs, view, part, network.reach, network.multiple, PositionalGenerator(0))
     shifted = tuple(slice(stretch.start + pad, stretch.stop + pad) for stretch in part)
     assert asked == [shifted if spared else None]
     assert relative_error(result, scheme.restore(network, view.read(slice(0, 70), slice(0, 40)))[..., *part]) < 1e-5

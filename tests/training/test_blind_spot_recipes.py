@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from unnoise import load, recipes
 from unnoise.cli import main
 from unnoise.errors import UsageError
-from unnoise.model import Model
+from unnoise.models.model import Model
 from unnoise.training.options import Status
 from unnoise.training.train import train
 

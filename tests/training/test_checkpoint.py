@@ -13,7 +13,7 @@ import torch
 
 from unnoise import recipes
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.model import Model
+from unnoise.models.model import Model
 from unnoise.training import checkpoint, logs
 from unnoise.training.train import train
 

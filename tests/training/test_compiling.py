@@ -12,7 +12,7 @@ import torch
 from unnoise import denoisers, recipes
 from unnoise.errors import UnnoiseError
 from unnoise.recipes.schema import Recipe
-from unnoise.training.compiling import compiler_errors
+from unnoise.training.compile import compiler_errors
 from unnoise.training.train import train
 
 RECIPE = {

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Picture
-from unnoise.levels import Levels
+from unnoise.photometry.normalization import Levels
 from unnoise.recipes.schema import Training
 from unnoise.training.batches import Batches, feed
-from unnoise.training.pool import Pool, from_arrays, from_files
+from unnoise.training.image_pool import Pool, from_arrays, from_files
 
 SMALL = Training(crop=16, batch=4)
 

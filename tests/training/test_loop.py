@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unnoise import denoisers, recipes
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.model import Model
+from unnoise.models.model import Model
 from unnoise.recipes.schema import Recipe
 from unnoise.training.options import Status
 from unnoise.training.train import train

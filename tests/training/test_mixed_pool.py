@@ -16,11 +16,11 @@ from unnoise import denoisers, recipes
 from unnoise.errors import UsageError
 from unnoise.noise import Cameras
 from unnoise.recipes.schema import Training
-from unnoise.schemes.simulation import Simulation
+from unnoise.schemes.simulated_crops import Simulation
 from unnoise.schemes.teachers import Lessons, TeacherChoice, engage
 from unnoise.training.batches import Batches
+from unnoise.training.image_pool import Pool
 from unnoise.training.mixed_pool import MixedPool
-from unnoise.training.pool import Pool
 from unnoise.training.teacher_cache import TaughtPool, with_targets
 from unnoise.training.train import train
 

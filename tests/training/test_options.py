@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from unnoise.errors import UsageError
-from unnoise.model import fresh
+from unnoise.models.model import fresh
 from unnoise.recipes import load, validate
-from unnoise.training.adaptation import adapt
+from unnoise.training.adapt import adapt
 from unnoise.training.options import Options, checked
 from unnoise.training.schedule import Length
 from unnoise.training.train import train

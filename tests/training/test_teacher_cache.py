@@ -19,7 +19,7 @@ from unnoise.recipes.schema import Training
 from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
 from unnoise.training import teacher_cache
 from unnoise.training.batches import Batches
-from unnoise.training.pool import Pool, as_unit
+from unnoise.training.image_pool import Pool, as_unit
 from unnoise.training.teacher_cache import TaughtPool, with_targets
 
 CPU = torch.device("cpu")

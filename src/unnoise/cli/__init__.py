@@ -10,9 +10,9 @@ from typing import TextIO
 
 import typer
 
+from unnoise.batch.interrupts import stop_by_signals
 from unnoise.cli import benchmark, denoise, evaluate, import_, inspect, models, quantize, recipes, train
 from unnoise.errors import UnnoiseError, UnnoiseWarning
-from unnoise.inference.stopping import stop_by_signals
 
 _showwarning = warnings.showwarning
 

@@ -12,7 +12,7 @@ from unnoise.cli.targets import check_model
 from unnoise.errors import UsageError
 
 if TYPE_CHECKING:
-    from unnoise.model import Model
+    from unnoise.models.model import Model
 
 
 def denoise(
@@ -95,13 +95,13 @@ def denoise(
     ] = False,
 ) -> None:
     """Take the noise out of pictures. Called again with the same folder as -o, it does what is missing or has changed."""
-    from unnoise import zoo
+    from unnoise.batch.manifest import fingerprint
+    from unnoise.batch.one_file import denoise_file
+    from unnoise.batch.run import plan, run
     from unnoise.cli.progress import files_bar
-    from unnoise.inference.files import plan, run
-    from unnoise.inference.manifest import fingerprint
-    from unnoise.inference.one_file import denoise_file
     from unnoise.inference.strength import check
-    from unnoise.training.adaptation import parse_length
+    from unnoise.models import shipped as zoo
+    from unnoise.training.adapt import parse_length
 
     # before the model is loaded: bad calls answer at once
     check(strength=strength, detail=detail)
@@ -148,7 +148,7 @@ def _check_save_model(path: Path | None, adapt: str | None, overwrite: bool) -> 
 def _adapted(model: Model, pictures: list[Path], length: dict[str, Any], device: str | None, save_model: Path | None) -> Model:
     """The model after it has learned on, or as it was; saved where that is asked for."""
     from unnoise.cli.progress import training_bar
-    from unnoise.training.adaptation import adapt
+    from unnoise.training.adapt import adapt
 
     def say(sentence: str) -> None:
         typer.echo(sentence, err=True)

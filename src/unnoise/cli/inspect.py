@@ -25,7 +25,7 @@ def inspect(
     if plot:
         if plot.exists() and plot.samefile(image):
             raise UsageError(f"The plot would replace the picture {image}; choose another name.")
-        from unnoise.noise.report_plot import save
+        from unnoise.noise.plot import save
 
         save(report, plot, title=image.name)
     if json:

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from unnoise.model import Model
+    from unnoise.models.model import Model
 
 
 def models(
@@ -21,7 +21,7 @@ def models(
     from rich.console import Console
     from rich.text import Text
 
-    from unnoise import zoo
+    from unnoise.models import shipped as zoo
 
     console = Console()
     loaded = [(name, zoo.load(name)) for name in names or zoo.names()]  # all, before the first is shown

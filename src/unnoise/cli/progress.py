@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unnoise.inference.files import Report
+    from unnoise.batch.run import Report
     from unnoise.training.options import Status
 
 

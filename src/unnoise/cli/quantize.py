@@ -27,10 +27,11 @@ def quantize(
     check_model(out, overwrite)
     import torch
 
-    from unnoise import images, zoo
+    from unnoise import images
     from unnoise.inference.precision import has_fast_int8
-    from unnoise.quantization import difference, quantized
-    from unnoise.training.pool import from_files
+    from unnoise.models import shipped as zoo
+    from unnoise.training.image_pool import from_files
+    from unnoise.training.quantize import difference, quantized
 
     loaded = zoo.load(model)
     pool = None

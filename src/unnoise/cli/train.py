@@ -40,9 +40,10 @@ def train(
 ) -> None:
     """Train a model on noisy pictures alone; no clean ones are needed."""
     overrides = assignments(set_)
-    from unnoise import recipes, zoo
+    from unnoise import recipes
     from unnoise.cli.progress import training_bar
     from unnoise.inference.precision import choose_device
+    from unnoise.models import shipped as zoo
     from unnoise.recipes import auto
     from unnoise.training import sources
     from unnoise.training.train import train as run

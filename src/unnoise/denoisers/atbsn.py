@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from unnoise.denoisers.atbsn_unet import AsymmetricUNet
 from unnoise.denoisers.tunable import Piece, TunableDenoiser
 from unnoise.errors import UsageError
-from unnoise.layers.parts import LEVELS
-from unnoise.layers.reach import reach_through, window
-from unnoise.layers.rectified import SLOPE, start_kaiming
-from unnoise.layers.turns import in_four_turns, parts_in_four_turns
-from unnoise.views import Part
+from unnoise.layers.leaky_convolution import SLOPE, start_kaiming
+from unnoise.layers.partial.halo_crop import LEVELS
+from unnoise.layers.receptive_field import reach_through, window
+from unnoise.layers.rotations import in_four_turns, parts_in_four_turns
+from unnoise.regions import Region
 
 
 class ATBSN(TunableDenoiser):
@@ -62,7 +62,7 @@ class ATBSN(TunableDenoiser):
         moved = self.distance(self.blind_spot)
         return reach_through([window(moved, -moved), *self.unet.paths[0]], self.multiple)
 
-    def pieces(self, x: Tensor, places: Sequence[Part] | None = None) -> list[Piece]:
+    def pieces(self, x: Tensor, places: Sequence[Region] | None = None) -> list[Piece]:
         if places is None:
             return [Piece(direction, features) for direction, features in enumerate(in_four_turns(self.unet, x))]
         results = parts_in_four_turns(self.unet.part, x, places)

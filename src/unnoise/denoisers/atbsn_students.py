@@ -16,11 +16,11 @@ from torch import Tensor
 
 from unnoise.denoisers.atbsn_unet import AsymmetricUNet, Row, Stage, mark_last
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.padding import pad_to_multiple_reflect
-from unnoise.layers.parts import LEVELS, everywhere, halved
-from unnoise.layers.reach import doubling, reach_through, window
-from unnoise.layers.rectified import Convolution
-from unnoise.views import Part
+from unnoise.layers.leaky_convolution import Convolution
+from unnoise.layers.partial.halo_crop import LEVELS, everywhere, halved
+from unnoise.layers.receptive_field import doubling, reach_through, window
+from unnoise.layers.reflection_padding import pad_to_multiple_reflect
+from unnoise.regions import Region
 
 SMALLEST = 4  # sides that two poolings leave a pixel of
 
@@ -136,7 +136,7 @@ class StudentC(Denoiser):
     def forward(self, x: Tensor) -> Tensor:
         return self.part(x, everywhere(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
+    def part(self, x: Tensor, wanted: Region) -> Tensor:
         return self.unet.part(pad_to_multiple_reflect(x, self.multiple), wanted)
 
     @classmethod

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal, Self
 from torch import Tensor, nn
 
 from unnoise.errors import UsageError
-from unnoise.layers.narrowing import put_together
-from unnoise.views import Part
+from unnoise.layers.partial.narrowing import put_together
+from unnoise.regions import Region
 
 Initialization = Literal["default", "he"]
 Blindness = Literal["strict", "approximate", "none"]
@@ -46,7 +46,7 @@ class Denoiser(nn.Module):
         """How many pixels away, in rows or columns, an input pixel can still change an output pixel; None: without bound."""
         return None
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
+    def part(self, x: Tensor, wanted: Region) -> Tensor:
         """The network's result at the rows and columns `wanted` alone, (B, C, H, W) → (B, C, rows, columns).
 
         Networks that need not work out the rest spare it.

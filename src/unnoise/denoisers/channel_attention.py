@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from unnoise.layers.fused import can_fuse, convolve_with, working_type
+from unnoise.layers.channel_mixing import mix_channels
+from unnoise.layers.fused_convolution import can_fuse, convolve_with, working_type
 from unnoise.layers.norms import ChannelNorm
 from unnoise.layers.pointwise import are_rows, convolve_depthwise, convolve_pixels
-from unnoise.layers.prepared import Weights, prepared
-from unnoise.layers.sums import mix_channels
+from unnoise.layers.weight_cache import Weights, prepared
 
 
 class ChannelAttention(nn.Module):

@@ -19,12 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
-from unnoise.layers.fused import can_fuse, convolve, in_sequence
-from unnoise.layers.last import last_layer
-from unnoise.layers.narrowing import Narrowing, Stretches, put_together
-from unnoise.layers.parts import everywhere
-from unnoise.layers.streaming import is_streamed, leads_to_a_stream, stages, stream, streamed, streamed_onto
-from unnoise.views import Part
+from unnoise.layers.fused_convolution import can_fuse, convolve, in_sequence
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.partial.halo_crop import everywhere
+from unnoise.layers.partial.line_buffer import is_streamed, leads_to_a_stream, stages, stream, streamed, streamed_onto
+from unnoise.layers.partial.narrowing import Narrowing, Stretches, put_together
+from unnoise.regions import Region
 
 
 class CentreMaskedConv2d(nn.Conv2d):
@@ -157,7 +157,7 @@ class DBSN(Denoiser):
     def forward(self, x: Tensor) -> Tensor:
         return self.part(x, everywhere(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
+    def part(self, x: Tensor, wanted: Region) -> Tensor:
         return self.parts(x, [wanted[0]], [wanted[1]])
 
     def parts(self, x: Tensor, rows: Stretches, columns: Stretches) -> Tensor:

@@ -14,12 +14,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.doubling import can_double, convolve_doubled
-from unnoise.layers.fused import Activation, can_fuse, convolve, convolve_joined, convolve_with, in_sequence, working_type
-from unnoise.layers.last import last_layer
-from unnoise.layers.padding import pad_to_multiple_reflect
-from unnoise.layers.prepared import Weights, prepared
-from unnoise.layers.reach import doubling, reach_through, window
+from unnoise.layers.fused_convolution import (
+    Activation,
+    can_fuse,
+    convolve,
+    convolve_joined,
+    convolve_with,
+    in_sequence,
+    working_type,
+)
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.receptive_field import doubling, reach_through, window
+from unnoise.layers.reflection_padding import pad_to_multiple_reflect
+from unnoise.layers.upsample_convolution import can_double, convolve_doubled
+from unnoise.layers.weight_cache import Weights, prepared
 
 _LEVELS = 4
 _PASSES = 4

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.fused import can_fuse, convolve, convolve_with, working_type
-from unnoise.layers.last import last_layer
-from unnoise.layers.prepared import Weights, prepared
+from unnoise.layers.fused_convolution import can_fuse, convolve, convolve_with, working_type
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.weight_cache import Weights, prepared
 
 
 class DnCNN(Denoiser):

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.layers.fused import Activation, can_fuse, convolve_with, working_type
+from unnoise.layers.fused_convolution import Activation, can_fuse, convolve_with, working_type
 from unnoise.layers.norms import ChannelNorm
+from unnoise.layers.partial.line_buffer import Stage, leads_to_a_stream, stream
 from unnoise.layers.pointwise import are_rows, convolve_depthwise, convolve_pixels, gelu
-from unnoise.layers.prepared import Weights, prepared
-from unnoise.layers.streaming import Stage, leads_to_a_stream, stream
+from unnoise.layers.weight_cache import Weights, prepared
 
 Half = Literal[0, 1]
 HALVES: tuple[Half, Half] = 0, 1

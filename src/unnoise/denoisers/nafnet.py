@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.fused import Activation, can_fuse, convolve, convolve_with, weights_of, working_type
-from unnoise.layers.last import last_layer
+from unnoise.layers.channel_mixing import image_means
+from unnoise.layers.fused_convolution import Activation, can_fuse, convolve, convolve_with, weights_of, working_type
 from unnoise.layers.norms import ChannelNorm
+from unnoise.layers.output_layer import last_layer
 from unnoise.layers.pointwise import apply, convolve_pixels
-from unnoise.layers.prepared import Weights, prepared
-from unnoise.layers.sums import image_means
-from unnoise.polyphase import pad_to_multiple
+from unnoise.layers.polyphase import pad_to_multiple
+from unnoise.layers.weight_cache import Weights, prepared
 
 
 class Block(nn.Module):

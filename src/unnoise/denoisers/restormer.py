@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.channel_attention import ChannelAttention
 from unnoise.denoisers.gated_feedforward import GatedFeedForward
-from unnoise.layers.fused import convolve, in_sequence
-from unnoise.layers.last import last_layer
+from unnoise.layers.fused_convolution import convolve, in_sequence
 from unnoise.layers.norms import ChannelNorm, NormKind
-from unnoise.layers.padding import pad_to_multiple_reflect
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.reflection_padding import pad_to_multiple_reflect
 
 # The published code's names, in the order from the image down and up again, each with the level whose heads and blocks it has.
 _STAGES = {

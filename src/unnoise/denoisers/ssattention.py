@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.dbsn import Block
-from unnoise.layers.fused import can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
-from unnoise.layers.prepared import prepared
-from unnoise.layers.streaming import is_streamed, streamed_onto
-from unnoise.layers.strips import is_as_if_large
-from unnoise.polyphase import merge_batch, split_batch
+from unnoise.layers.fused_convolution import can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
+from unnoise.layers.partial.line_buffer import is_streamed, streamed_onto
+from unnoise.layers.partial.row_chunks import is_as_if_large
+from unnoise.layers.polyphase import merge_batch, split_batch
+from unnoise.layers.weight_cache import prepared
 
 Attention = Literal["auto", "exact", "linear"]
 

@@ -21,15 +21,15 @@ from torch import Tensor, nn
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tunable import Piece, TunableDenoiser
 from unnoise.errors import UsageError
-from unnoise.layers.fused import convolve
-from unnoise.layers.last import last_layer
-from unnoise.layers.padding import pad_to_multiple_reflect
-from unnoise.layers.parts import LEVELS, decoded, everywhere, halved, strips
-from unnoise.layers.reach import doubling, reach_through, window
-from unnoise.layers.rectified import Convolution, start_kaiming
-from unnoise.layers.strips import joined
-from unnoise.layers.turns import in_four_turns, parts_in_four_turns
-from unnoise.views import Part, grown, within
+from unnoise.layers.fused_convolution import convolve
+from unnoise.layers.leaky_convolution import Convolution, start_kaiming
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.partial.halo_crop import LEVELS, decoded, everywhere, halved, strips
+from unnoise.layers.partial.row_chunks import joined
+from unnoise.layers.receptive_field import doubling, reach_through, window
+from unnoise.layers.reflection_padding import pad_to_multiple_reflect
+from unnoise.layers.rotations import in_four_turns, parts_in_four_turns
+from unnoise.regions import Region, dilate, relative_to
 
 
 class TriangularConv2d(nn.Conv2d):
@@ -88,19 +88,19 @@ class TriangularTrunk(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.part(x, everywhere(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
+    def part(self, x: Tensor, wanted: Region) -> Tensor:
         """`Denoiser.part`: no group works further around what is wanted than the convolutions after it see."""
         size = x.shape[-2], x.shape[-1]
         to_come = 1 + sum(group.convolutions for group in self.groups)
-        seen, start = grown(wanted, to_come + 1, size), grown(wanted, to_come, size)
-        first = y = convolve(self.conv1, x[..., *seen])[..., *within(start, seen)]
+        seen, start = dilate(wanted, to_come + 1, size), dilate(wanted, to_come, size)
+        first = y = convolve(self.conv1, x[..., *seen])[..., *relative_to(start, seen)]
         around = start
         for group in self.groups:
             to_come -= group.convolutions
-            inner = grown(wanted, to_come, size)
-            y = group(y, own=y is not first)[..., *within(inner, around)]
+            inner = dilate(wanted, to_come, size)
+            y = group(y, own=y is not first)[..., *relative_to(inner, around)]
             around = inner
-        return convolve(self.conv2, y, plus=first[..., *within(around, start)])[..., *within(wanted, around)]
+        return convolve(self.conv2, y, plus=first[..., *relative_to(around, start)])[..., *relative_to(wanted, around)]
 
     @property
     def groups(self) -> list[Group]:
@@ -143,7 +143,7 @@ class TMBSN(TunableDenoiser):
         convolutions: int = 2 + self.sizes["groups"] * (2 * self.sizes["blocks"] + 1)
         return convolutions + self.distance(self.blind_spot)
 
-    def pieces(self, x: Tensor, places: Sequence[Part] | None = None) -> list[Piece]:
+    def pieces(self, x: Tensor, places: Sequence[Region] | None = None) -> list[Piece]:
         # Each turn's features are moved down and moved left; "left" of a turn points where "down" of the turn before does.
         if places is None:
             return [
@@ -171,7 +171,7 @@ class TMBSN(TunableDenoiser):
         return {"channels": first.shape[1], "features": first.shape[0], "groups": groups, "blocks": blocks}
 
 
-def _around(places: Sequence[Part]) -> Part:
+def _around(places: Sequence[Region]) -> Region:
     """The least part that holds all: they lie a blind spot from one another, and a direction's pieces must all begin at one pixel."""
     rows, columns = (
         slice(min(stretch.start for stretch in axis), max(stretch.stop for stretch in axis))
@@ -237,7 +237,7 @@ class TMBSNStudent(Denoiser):
     def forward(self, x: Tensor) -> Tensor:
         return self.part(x, everywhere(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
+    def part(self, x: Tensor, wanted: Region) -> Tensor:
         """`Denoiser.part`: going up, each scale is worked out no further around than the two convolutions of the scale below ask.
 
         On a CPU the full size, whose features are most of all memory, is worked out in strips of rows.
@@ -254,7 +254,7 @@ class TMBSNStudent(Denoiser):
             skips.append(y)
         skips.pop()
 
-        def stage(level: int, y: Tensor, around: Part) -> Tensor:
+        def stage(level: int, y: Tensor, around: Region) -> Tensor:
             skip = first(around) if level == 1 else skips.pop()[..., *around]
             y = self.get_submodule(f"dec{level}_2").doubled(y, skip)  # type: ignore[operator]
             return last_layer(self.dec1_1, y, x[..., *around]) if level == 1 else self.get_submodule(f"dec{level}_1")(y)
@@ -265,7 +265,7 @@ class TMBSNStudent(Denoiser):
         """`rows` of the full size in the pieces that are worked out one after the other."""
         return strips(rows, x)
 
-    def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Part], Tensor]:
+    def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Region], Tensor]:
         """The first convolution's features of any place, (B, width, rows, columns).
 
         Where the rows are worked out in `pieces` they are made when asked for: twice, but never all at once, and that is cheap.
@@ -273,10 +273,10 @@ class TMBSNStudent(Denoiser):
         if len(pieces) == 1:
             return cut(self.get_submodule("enc1")(x))
 
-        def at(place: Part) -> Tensor:
-            around = grown(place, 1, (x.shape[-2], x.shape[-1]))
+        def at(place: Region) -> Tensor:
+            around = dilate(place, 1, (x.shape[-2], x.shape[-1]))
             features: Tensor = self.get_submodule("enc1")(x[..., *around])
-            return features[..., *within(place, around)]
+            return features[..., *relative_to(place, around)]
 
         return at
 
@@ -289,6 +289,6 @@ class TMBSNStudent(Denoiser):
         return {"channels": first.shape[1], "width": first.shape[0], "finest": last.shape[1]}
 
 
-def cut(x: Tensor) -> Callable[[Part], Tensor]:
+def cut(x: Tensor) -> Callable[[Region], Tensor]:
     """Gives any place of x."""
     return lambda place: x[..., *place]

@@ -14,17 +14,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise import kernels
 from unnoise.denoisers.base import Blindness, Denoiser
 from unnoise.errors import UsageError
-from unnoise.layers.fused import Activation, activate, can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
-from unnoise.layers.last import last_layer
-from unnoise.layers.parts import everywhere
-from unnoise.layers.prepared import prepared
-from unnoise.layers.strips import is_as_if_large, joined
-from unnoise.layers.turns import add_window, offset, put_window, window
-from unnoise.polyphase import pad_to_multiple
-from unnoise.views import Part
+from unnoise.layers import triton as kernels
+from unnoise.layers.fused_convolution import (
+    Activation,
+    activate,
+    can_fuse,
+    can_fuse_on_cpu,
+    convolve,
+    convolve_with,
+    working_type,
+)
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.partial.halo_crop import everywhere
+from unnoise.layers.partial.row_chunks import is_as_if_large, joined
+from unnoise.layers.polyphase import pad_to_multiple
+from unnoise.layers.rotations import add_window, offset, put_window, window
+from unnoise.layers.weight_cache import prepared
+from unnoise.regions import Region
 
 STRIP = {"cpu": 2**21, "other": 2**26}
 """Values in one map of the head at a time, by kind of device. The head works in strips of rows, as it is the widest part of
@@ -74,7 +82,7 @@ class TunableDenoiser(Denoiser):
         """By how many pixels the features are moved for a blind spot of this size. Raises UsageError where there is none."""
 
     @abstractmethod
-    def pieces(self, x: Tensor, places: Sequence[Part] | None = None) -> list[Piece]:
+    def pieces(self, x: Tensor, places: Sequence[Region] | None = None) -> list[Piece]:
         """The trunk's results for (B, channels, H, W), sides dividing by `multiple`, in the order of nin_A's input.
 
         Args:
@@ -82,7 +90,7 @@ class TunableDenoiser(Denoiser):
             places: for each of the four directions, where its results are needed at least; None: everywhere.
         """
 
-    def forward(self, x: Tensor, blind_spot: int | None = None, *, wanted: Part | None = None) -> Tensor:
+    def forward(self, x: Tensor, blind_spot: int | None = None, *, wanted: Region | None = None) -> Tensor:
         """Restore `x` without looking at the blind spot of each pixel; `blind_spot` = 0 is not blind.
 
         Args:
@@ -95,11 +103,11 @@ class TunableDenoiser(Denoiser):
         """
         return self.holes(x, [self.blind_spot if blind_spot is None else blind_spot], wanted=wanted)[0]
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
+    def part(self, x: Tensor, wanted: Region) -> Tensor:
         result: Tensor = self(x, wanted=wanted)
         return result
 
-    def holes(self, x: Tensor, blind_spots: Sequence[int], *, wanted: Part | None = None) -> Tensor:
+    def holes(self, x: Tensor, blind_spots: Sequence[int], *, wanted: Region | None = None) -> Tensor:
         """The results for K blind spots at once, (K, B, channels, H, W), for little more than the work of one.
 
         Args:
@@ -127,7 +135,7 @@ class TunableDenoiser(Denoiser):
         strips = [slice(top, min(top + step, rows.stop)) for top in range(rows.start, rows.stop, step)]
         return joined([self._strip(x, pieces, distances, (strip, columns)) for strip in strips])
 
-    def _strip(self, image: Tensor, pieces: list[Piece], distances: list[int], place: Part) -> Tensor:
+    def _strip(self, image: Tensor, pieces: list[Piece], distances: list[int], place: Region) -> Tensor:
         """All results at a place, (K, B, channels, rows, columns)."""
         results, near = [], image[..., *place]
         for x in self._mixed(pieces, distances, place):
@@ -135,7 +143,7 @@ class TunableDenoiser(Denoiser):
             results.append(last_layer(self.nin_C, x, near))
         return torch.stack(results)
 
-    def _mixed(self, pieces: list[Piece], distances: list[int], place: Part) -> Iterator[Tensor]:
+    def _mixed(self, pieces: list[Piece], distances: list[int], place: Region) -> Iterator[Tensor]:
         """What nin_A and the activation make of the moved pieces at a place, for one distance after the other.
 
         (B, F·pieces, rows, columns) each.
@@ -157,7 +165,7 @@ class TunableDenoiser(Denoiser):
         assert bias is not None
         products = self._products(pieces, distances, place[0])
         if can_fuse(products[0].features) and kernels.can_run(products[0].features):
-            from unnoise.kernels.moved_sums import sum_moved
+            from unnoise.layers.triton.moved_sums import sum_moved
 
             for distance in distances:
                 maps = [(product.features, *at(product, distance)) for product in products]
@@ -201,7 +209,7 @@ class TunableDenoiser(Denoiser):
         )
 
 
-def _origin(place: Part, direction: int, distances: list[int], bounds: Part) -> Part:
+def _origin(place: Region, direction: int, distances: list[int], bounds: Region) -> Region:
     """Where within `bounds` lies what moves by these distances bring to a place; of one that gets zeros alone, a pixel of no matter."""
     downs, rights = zip(*(offset(direction, distance) for distance in distances), strict=True)
     return _before(place[0], downs, bounds[0]), _before(place[1], rights, bounds[1])

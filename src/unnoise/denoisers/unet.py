@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.fused import convolve
-from unnoise.layers.last import last_layer
-from unnoise.layers.padding import pad_to_multiple_reflect
-from unnoise.layers.parts import LEVELS, decoded, deepest_path, encoded, everywhere, halved, pooled_first, strips
-from unnoise.layers.reach import reach_through, window
-from unnoise.views import Part
+from unnoise.layers.fused_convolution import convolve
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.partial.halo_crop import LEVELS, decoded, deepest_path, encoded, everywhere, halved, pooled_first, strips
+from unnoise.layers.receptive_field import reach_through, window
+from unnoise.layers.reflection_padding import pad_to_multiple_reflect
+from unnoise.regions import Region
 
 OUTPUT_FEATURES = 96  # of the full-resolution and 1×1 layers, whatever the width
 SLOPE = 0.2  # of the leaky ReLU
@@ -98,13 +98,13 @@ class UNet(Denoiser):
     def forward(self, x: Tensor) -> Tensor:
         return self.part(x, everywhere(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
+    def part(self, x: Tensor, wanted: Region) -> Tensor:
         """`Denoiser.part`; on a CPU the full size, whose features are most of all memory, is worked out in strips of rows."""
         x = pad_to_multiple_reflect(x, self.multiple)
         rows, columns = everywhere(x)
         y, skips = self._encoded(x, strips(rows, x))
 
-        def stage(level: int, y: Tensor, around: Part) -> Tensor:
+        def stage(level: int, y: Tensor, around: Region) -> Tensor:
             if level > 1:
                 return self._up(level, y, skips.pop()[..., *around])
             image = x[..., *around]

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
 from unnoise.denoisers.unet import SLOPE, UNet
-from unnoise.layers.fused import can_fuse, convolve_with, weights_of, working_type
-from unnoise.layers.parts import LEVELS, deepest_path, everywhere, halved
-from unnoise.layers.prepared import prepared
-from unnoise.layers.reach import reach_through, window
-from unnoise.layers.turns import in_four_turns, move
-from unnoise.polyphase import pad_to_multiple
-from unnoise.views import Part
+from unnoise.layers.fused_convolution import can_fuse, convolve_with, weights_of, working_type
+from unnoise.layers.partial.halo_crop import LEVELS, deepest_path, everywhere, halved
+from unnoise.layers.polyphase import pad_to_multiple
+from unnoise.layers.receptive_field import reach_through, window
+from unnoise.layers.rotations import in_four_turns, move
+from unnoise.layers.weight_cache import prepared
+from unnoise.regions import Region
 
 
 class BlindSpotUNet(UNet):
@@ -53,7 +53,7 @@ class BlindSpotUNet(UNet):
         height, width = x.shape[-2:]
         return self.on_grid(pad_to_multiple(x, self.multiple))[..., :height, :width]
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
+    def part(self, x: Tensor, wanted: Region) -> Tensor:
         return Denoiser.part(self, x, wanted)
 
     def on_grid(self, x: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from unnoise.levels import Levels
+    from unnoise.photometry.normalization import Levels
 
 WHITE = {"uint8": 255, "uint16": 65535}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from unnoise.coding import shown
 from unnoise.denoisers.base import Denoiser
 from unnoise.inference.bands import Progress, restore_bands
 from unnoise.inference.chain import Chain, Settings
+from unnoise.photometry.transfer_function import shown
+from unnoise.regions import RegionSource
 from unnoise.schemes.base import Scheme
-from unnoise.views import View
 
 __all__ = ["Progress", "Settings", "fit_channels", "restore", "unfit_channels"]
 
@@ -33,7 +33,7 @@ def restore(network: Denoiser, scheme: Scheme, noisy: Tensor, settings: Settings
     """
     pictures = fit_channels(noisy, network.sizes.get("channels", 3))
     restored = torch.empty_like(pictures, dtype=torch.float32, memory_format=torch.contiguous_format)
-    views = [shown(View.of(picture[None]), settings.levels) for picture in pictures]
+    views = [shown(RegionSource.of(picture[None]), settings.levels) for picture in pictures]
     for rows, band in restore_bands(Chain(network, scheme, settings), views, progress):
         restored[:, :, rows] = band.to(restored.device)
     return unfit_channels(restored, noisy.shape)

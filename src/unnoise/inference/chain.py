@@ -10,19 +10,19 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from unnoise.coding import settled
-from unnoise.cut import EVERYWHERE, Cut
 from unnoise.denoisers.base import Denoiser
-from unnoise.draws import PlacedDraws
 from unnoise.errors import UsageError
 from unnoise.inference.memory import SCRATCH, peak_bytes
 from unnoise.inference.precision import choose_precision, running_in
-from unnoise.layers.strips import as_if_large
-from unnoise.levels import Levels
-from unnoise.light import Light
-from unnoise.refinement import R3
+from unnoise.layers.partial.row_chunks import as_if_large
+from unnoise.photometry.bias_correction import Light
+from unnoise.photometry.clipping import EVERYWHERE, Cut
+from unnoise.photometry.normalization import Levels
+from unnoise.photometry.transfer_function import settled
+from unnoise.regions import Region, RegionSource, dilate, flip_region, relative_to, rotate_region
+from unnoise.rng import PositionalGenerator
 from unnoise.schemes.base import Scheme
-from unnoise.views import Part, View, flipped, grown, turned, within
+from unnoise.schemes.r3 import R3
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,11 +67,11 @@ class Settings:
         """Whether the picture is shown with its own range, whatever it is."""
         return self.levels is not None and self.levels.of == "picture"
 
-    def cut_of(self, view: View) -> Cut:
+    def cut_of(self, view: RegionSource) -> Cut:
         """Where the noise of a picture is cut off; without a light to keep nobody asks, and it is taken to be so at both ends."""
         return self.light.of_view(view).cut_of(view) if self.light else EVERYWHERE
 
-    def of_view(self, view: View) -> Settings:
+    def of_view(self, view: RegionSource) -> Settings:
         """For this very picture, where its kind left something open."""
         return replace(self, light=self.light.of_view(view) if self.light else None, levels=settled(self.levels, view))
 
@@ -121,7 +121,7 @@ class Chain:
     def _sees(self) -> int:
         return UNBOUNDED_HALO if self._bound is None else self._bound
 
-    def restore(self, view: View, part: Part) -> Tensor:
+    def restore(self, view: RegionSource, part: Region) -> Tensor:
         """Restore a part of a picture.
 
         Args:
@@ -136,37 +136,37 @@ class Chain:
 
         def read(rows: slice, columns: slice) -> Tensor:
             piece = view.read(rows, columns).to(self.device, torch.float32)
-            piece = view.scale.seen(piece) if view.scale else piece
+            piece = view.scale.forward(piece) if view.scale else piece
             return (piece if is_unit else piece * (high - low) + low).contiguous(memory_format=torch.channels_last)
 
         precision = choose_precision(self.settings.precision, self.device, self.network)
         with torch.inference_mode(), running_in(precision, self.device):
-            own = View(view.size, read)
+            own = RegionSource(view.size, read)
             restored = self._ensemble(own, part) if self.settings.ensemble else self._restore(own, part, 0)
             restored = restored if is_unit else (restored - low) / (high - low)
-            return view.scale.back(restored, view.read(*part).to(restored)) if view.scale else restored
+            return view.scale.inverse(restored, view.read(*part).to(restored)) if view.scale else restored
 
-    def _ensemble(self, view: View, part: Part) -> Tensor:
+    def _ensemble(self, view: RegionSource, part: Region) -> Tensor:
         """The mean over the eight flips and quarter turns of the *whole* picture; `refinement.self_ensemble` of a part."""
         total: Tensor | None = None
         for flip in (False, True):
-            seen, place = (view.flipped(), flipped(part, view.size)) if flip else (view, part)
+            seen, place = (view.flip(), flip_region(part, view.size)) if flip else (view, part)
             for turns in range(4):
                 result = torch.rot90(self._restore(seen, place, 4 * flip + turns), -turns, (-2, -1))
                 result = result.flip(-1) if flip else result
                 total = result if total is None else total + result
-                seen, place = seen.turned(), turned(place, seen.size)
+                seen, place = seen.rotate(), rotate_region(place, seen.size)
         assert total is not None
         return total / 8
 
-    def _restore(self, view: View, part: Part, symmetry: int) -> Tensor:
+    def _restore(self, view: RegionSource, part: Region, symmetry: int) -> Tensor:
         if self.settings.refinement is None:
             return self._estimate(view, part, symmetry)
-        around = grown(part, self.scheme.refine_reach(self._sees), view.size, self.network.multiple)
+        around = dilate(part, self.scheme.refine_reach(self._sees), view.size, self.network.multiple)
         estimate = self._estimate(view, around, symmetry)
         masks = self._draws(around, symmetry, 1)
         refined = self.settings.refinement(
-            lambda mixed: self.scheme.refine_within(self.network, mixed, within(part, around), masks),
+            lambda mixed: self.scheme.refine_within(self.network, mixed, relative_to(part, around), masks),
             view.read(*around),
             estimate,
             self.scheme.replacement,
@@ -174,17 +174,17 @@ class Chain:
         )
         return refined.float()
 
-    def _estimate(self, view: View, part: Part, symmetry: int) -> Tensor:
+    def _estimate(self, view: RegionSource, part: Region, symmetry: int) -> Tensor:
         draws = self._draws(part, symmetry, 0)
         if self.is_finite:
             return self.scheme.restore_part(self.network, view, part, self._sees, self.network.multiple, draws).float()
-        around = grown(part, self.scheme.reach(self._sees), view.size, self.step)
+        around = dilate(part, self.scheme.reach(self._sees), view.size, self.step)
         draws = self._draws(around, symmetry, 0)
-        return self.scheme.restore_within(self.network, view.read(*around), within(part, around), draws).float()
+        return self.scheme.restore_within(self.network, view.read(*around), relative_to(part, around), draws).float()
 
-    def _draws(self, part: Part, symmetry: int, use: int) -> PlacedDraws:
+    def _draws(self, part: Region, symmetry: int, use: int) -> PositionalGenerator:
         """Of a stream for each seed, each symmetry of the ensemble, and each of three uses."""
-        return PlacedDraws((self.settings.seed * 8 + symmetry) * 3 + use, part[0].start, part[1].start)
+        return PositionalGenerator((self.settings.seed * 8 + symmetry) * 3 + use, part[0].start, part[1].start)
 
     def bytes_for(self, wanted: int, read: int, *, whole: bool) -> float:
         """About how much memory restoring takes.
@@ -222,6 +222,6 @@ class Chain:
         # The self-ensemble's passes come one by one, and following each tensor of all eight may take half a minute.
         alone = replace(self, settings=replace(self.settings, ensemble=False))
         with as_if_large():
-            taken = peak_bytes(lambda: alone.restore(View.of(noise), (stretch, stretch)))
+            taken = peak_bytes(lambda: alone.restore(RegionSource.of(noise), (stretch, stretch)))
         shown = self.scheme.shown(noise.shape[-2], noise.shape[-1])  # of a large tile borders are next to nothing
         return SCRATCH * taken / shown

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from unnoise.errors import UsageError
-from unnoise.layers.int8 import bytewise
+from unnoise.layers.quantized.int8 import bytewise
 
 if TYPE_CHECKING:
     from unnoise.denoisers.base import Denoiser

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise import images
-from unnoise.coding import shown
 from unnoise.denoisers.base import Denoiser
 from unnoise.inference.apply import fit_channels, unfit_channels
 from unnoise.inference.bands import Progress, restore_bands
 from unnoise.inference.chain import Chain, Settings
-from unnoise.inference.clipping import REACH, clipped, left_clipped
-from unnoise.inference.steps import warn_of_few_steps
+from unnoise.photometry.clipped_regions import REACH, clipped, left_clipped
+from unnoise.photometry.integer_steps import warn_of_few_steps
+from unnoise.photometry.transfer_function import shown
+from unnoise.regions import RegionSource
 from unnoise.schemes.base import Scheme
-from unnoise.views import View
 
 STRIP = 2**20
 """Pixels of a strip, about."""
@@ -94,13 +94,13 @@ def restore_regions(
     corner, form = read(slice(0, 1), slice(0, 1))
     settings = settings.of_picture(form.layout, pixels.dtype)
 
-    def view(number: int) -> View:
+    def view(number: int) -> RegionSource:
         def fitted(rows: slice, columns: slice) -> Tensor:
             return fit_channels(read(rows, columns)[0], channels)[number : number + 1]
 
-        return shown(View((height, width), fitted), settings.levels)
+        return shown(RegionSource((height, width), fitted), settings.levels)
 
-    whole = View((height, width), lambda rows, columns: read(rows, columns)[0])
+    whole = RegionSource((height, width), lambda rows, columns: read(rows, columns)[0])
     if settings.measures and form.white:
         warn_of_few_steps(whole, form.white, name)
     cut = settings.cut_of(whole)

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unnoise.errors import UsageError
+from unnoise.noise.gaussian_blur import blur
 from unnoise.noise.residual_level import ResidualLevel
-from unnoise.noise.smoothing import blur
 
 CELL = 4
 """Side in pixels of the cells whose means are compared, of which a picture has a sixteenth as many as pixels."""

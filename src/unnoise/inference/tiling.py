@@ -11,7 +11,7 @@ import torch
 from unnoise.errors import UnnoiseError
 from unnoise.inference.chain import Chain
 from unnoise.inference.memory import RETAINED, free_memory
-from unnoise.views import Part
+from unnoise.regions import Region
 
 SMALL = 512 * 512
 """Pictures of up to so many pixels run in one piece."""
@@ -63,7 +63,7 @@ class Tiling:
             taken, usable = chain.bytes_for(math.prod(core), read, whole=False), SHARE * free_memory(chain.device)
             self.retained, self.is_roomy = max(RETAINED, int(min(taken, usable / 2))), TIMES * taken < usable
 
-    def band(self, top: int) -> list[Part]:
+    def band(self, top: int) -> list[Region]:
         """The tiles side by side whose first row is `top`."""
         height, width = self.size
         down, across = self._tile(top)

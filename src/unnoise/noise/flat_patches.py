@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unnoise.noise.lags import SIDE, autocovariance, informative, powers
+from unnoise.noise.autocovariance import SIDE, autocovariance, informative, powers
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from unnoise.errors import UsageError
 from unnoise.images.picture import Layout
 from unnoise.images.pixels import check_array, check_range, in_range
-from unnoise.levels import SAMPLE, Levels, is_measured, scale_of
-from unnoise.noise import advice, blocking, flat_patches
-from unnoise.noise.lags import RADIUS, SIDE
-from unnoise.noise.level_fit import fit_line
+from unnoise.noise import advice, flat_patches
+from unnoise.noise import jpeg_grid as blocking
+from unnoise.noise.autocovariance import RADIUS, SIDE
+from unnoise.noise.poisson_gaussian_fit import fit_line
 from unnoise.noise.report import ChannelNoise, NoiseReport
+from unnoise.photometry.normalization import SAMPLE, Levels, is_measured, scale_of
 
 Array = NDArray[Any]
 
@@ -139,7 +140,7 @@ def _noise(measured: flat_patches.Measurement, windows: list[Array], extent: flo
 
 
 def _with_model(settings: advice.Advice) -> advice.Advice:
-    from unnoise.zoo.choice import nearest
+    from unnoise.models.select import nearest
 
     choice = nearest(settings)
     return settings.model_copy(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unnoise.noise.probe import between, excess, noise_level
-from unnoise.views import spread_windows
+from unnoise.noise.residual_noise import between, excess, noise_level
+from unnoise.regions import sample_windows
 
 SIDE = 96
 """Side of the windows in which the noise of larger pictures is measured, in pixels; at most nine of them."""
@@ -46,7 +46,7 @@ class ResidualLevel:
     @classmethod
     def in_windows(cls, noisy: Tensor, restored: Tensor) -> ResidualLevel:
         """The same, of large pictures in windows of `SIDE`."""
-        found = spread_windows((noisy.shape[-2], noisy.shape[-1]), SIDE)
+        found = sample_windows((noisy.shape[-2], noisy.shape[-1]), SIDE)
         return cls.measure(*(torch.cat([x[..., rows, columns] for rows, columns in found], dim=-1) for x in (noisy, restored)))
 
     def at(self, restored: Tensor) -> Tensor:

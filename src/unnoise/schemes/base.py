@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.draws import PlacedDraws, Source
-from unnoise.light import Light
-from unnoise.refinement import R3
-from unnoise.schemes.simulation import Simulation
-from unnoise.views import Part, View, grown, within
+from unnoise.photometry.bias_correction import Light
+from unnoise.regions import Region, RegionSource, dilate, relative_to
+from unnoise.rng import PositionalGenerator, RandomSource
+from unnoise.schemes.r3 import R3
+from unnoise.schemes.simulated_crops import Simulation
 
 Network = Callable[[Tensor], Tensor]
 """(B, C, H, W) → (B, C, H, W), in the network's own value range. A scheme that asks for more than this call, such as a blind spot
@@ -140,10 +140,12 @@ class Scheme(BaseModel, ABC):
         """The training loss of one batch, a scalar. Random choices come from `generator` alone, so that a step can be repeated."""
 
     @abstractmethod
-    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
+    def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         """The restored images, of the same shape as `noisy`, for any H, W ≥ 1."""
 
-    def restore_part(self, network: Network, view: View, part: Part, sees: int, multiple: int, draws: PlacedDraws) -> Tensor:
+    def restore_part(
+        self, network: Network, view: RegionSource, part: Region, sees: int, multiple: int, draws: PositionalGenerator
+    ) -> Tensor:
         """`restore` of the whole picture, cropped to `part`, without reading more of the picture than that takes.
 
         Args:
@@ -154,23 +156,23 @@ class Scheme(BaseModel, ABC):
             multiple: the network's; see `Denoiser.multiple`.
             draws: of the picture's places, not yet drawn from.
         """
-        around = grown(part, self.reach(sees), view.size, self.phase * multiple)
-        draws = PlacedDraws(draws.seed, around[0].start, around[1].start)
-        return self.restore_within(network, view.read(*around), within(part, around), draws)
+        around = dilate(part, self.reach(sees), view.size, self.phase * multiple)
+        draws = PositionalGenerator(draws.seed, around[0].start, around[1].start)
+        return self.restore_within(network, view.read(*around), relative_to(part, around), draws)
 
-    def restore_within(self, network: Network, noisy: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+    def restore_within(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
         """`restore`, cropped to the rows and columns `wanted`; schemes that can spare the network the rest do."""
         return self.restore(network, noisy, generator)[..., *wanted]
 
     @abstractmethod
-    def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
+    def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
         """One pass at full resolution, without down-sampling, of the kind that R³ repeats."""
 
-    def refine_within(self, network: Network, mixed: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+    def refine_within(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
         """`refine`, cropped to the rows and columns `wanted`; schemes that can spare the network the rest do."""
         return self.refine(network, mixed, generator)[..., *wanted]
 
 
-def part_of(network: Network, x: Tensor, wanted: Part) -> Tensor:
+def part_of(network: Network, x: Tensor, wanted: Region) -> Tensor:
     """network(x) at the rows and columns `wanted`, which a `Denoiser` may work out with less."""
     return network.part(x, wanted) if isinstance(network, Denoiser) else network(x)[..., *wanted]

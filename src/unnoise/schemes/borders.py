@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.views import Part
+from unnoise.regions import Region
 
 
 def within_reflection(run: Callable[[Tensor], Tensor], x: Tensor, border: int) -> Tensor:
@@ -19,7 +19,7 @@ def within_reflection(run: Callable[[Tensor], Tensor], x: Tensor, border: int) -
     return part_within_reflection(lambda x, wanted: run(x)[..., *wanted], x, border, (slice(0, height), slice(0, width)))
 
 
-def part_within_reflection(run: Callable[[Tensor, Part], Tensor], x: Tensor, border: int, wanted: Part) -> Tensor:
+def part_within_reflection(run: Callable[[Tensor, Region], Tensor], x: Tensor, border: int, wanted: Region) -> Tensor:
     """`within_reflection`, cropped to the rows and columns `wanted` of x; `run` gets the place that is wanted of the padded image."""
     height, width = x.shape[-2:]
     by = min(border, height - 1), min(border, width - 1)

@@ -13,12 +13,12 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from unnoise.draws import PlacedDraws, Source
 from unnoise.errors import UsageError
-from unnoise.masks import checkerboard_masks, complementary_masks
-from unnoise.polyphase import merge_batch, split_batch
+from unnoise.layers.polyphase import merge_batch, split_batch
+from unnoise.regions import Region, dilate, downsample_region, relative_to
+from unnoise.rng import PositionalGenerator, RandomSource
 from unnoise.schemes.base import Network, Scheme, part_of
-from unnoise.views import Part, coarser, grown, within
+from unnoise.schemes.masks import checkerboard_masks, complementary_masks
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
@@ -79,7 +79,7 @@ class MultiMask(Scheme):
         least = pixels if refined else pixels / self.infer_stride**2
         return max(least, min(pixels * self.masks, at_once(device))) / self.masks
 
-    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
+    def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         """PD⁻¹(Σ_i hidden_i ⊙ network(kept_i ⊙ PD(x)) / overlap), Eqs. 7 and 8, averaged over `partitions`.
 
         Without a generator the masks are drawn from seed 0.
@@ -87,29 +87,29 @@ class MultiMask(Scheme):
         restored = self._components(network, noisy, given_or_fresh(generator), None)
         return merge_batch(restored, self.infer_stride, size=(noisy.shape[-2], noisy.shape[-1]))
 
-    def restore_within(self, network: Network, noisy: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+    def restore_within(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
         """By the part's share of each component."""
         stride = self.infer_stride
-        around = grown(wanted, 0, (noisy.shape[-2], noisy.shape[-1]), stride)
-        components = self._components(network, noisy, given_or_fresh(generator), coarser(around, stride))
-        return merge_batch(components, stride)[..., *within(wanted, around)]
+        around = dilate(wanted, 0, (noisy.shape[-2], noisy.shape[-1]), stride)
+        components = self._components(network, noisy, given_or_fresh(generator), downsample_region(around, stride))
+        return merge_batch(components, stride)[..., *relative_to(wanted, around)]
 
-    def _components(self, network: Network, noisy: Tensor, generator: Source, wanted: Part | None) -> Tensor:
+    def _components(self, network: Network, noisy: Tensor, generator: RandomSource, wanted: Region | None) -> Tensor:
         """The restored components of (B, C, H, W), or the part `wanted` of each, (B·s², C, h, w)."""
-        if isinstance(generator, PlacedDraws):
+        if isinstance(generator, PositionalGenerator):
             generator = generator.coarser(self.infer_stride)
         parts = split_batch(noisy, self.infer_stride)  # (B·s², C, h, w)
         estimates = (predict_hidden(network, parts, self._masks(parts, generator), wanted) for _ in range(self.partitions))
         return reduce(torch.add, estimates) / self.partitions
 
-    def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
+    def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
         """The masks and their branches at full resolution, without PD; one partition, as R³ averages over its draws anyway."""
         return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)))
 
-    def refine_within(self, network: Network, mixed: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+    def refine_within(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
         return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)), wanted)
 
-    def _masks(self, images: Tensor, generator: Source) -> Tensor:
+    def _masks(self, images: Tensor, generator: RandomSource) -> Tensor:
         """For (N, C, h, w): (k, N, 1, h, w), True where kept."""
         count, _, height, width = images.shape
         if self.checkerboard:
@@ -117,7 +117,7 @@ class MultiMask(Scheme):
         return complementary_masks(self.masks, count, height, width, generator, overlap=self.overlap, device=images.device)
 
 
-def predict_hidden(network: Network, images: Tensor, masks: Tensor, wanted: Part | None = None) -> Tensor:
+def predict_hidden(network: Network, images: Tensor, masks: Tensor, wanted: Region | None = None) -> Tensor:
     """Show the network `images` once through each mask, and take of each result the pixels that were hidden (Eq. 7).
 
     Args:
@@ -156,6 +156,6 @@ def at_once(device: torch.device) -> int:
     return TOGETHER.get(device.type, TOGETHER["other"])
 
 
-def given_or_fresh(generator: Source | None) -> Source:
+def given_or_fresh(generator: RandomSource | None) -> RandomSource:
     """The generator itself; without one, a fresh one of seed 0, so that results repeat."""
     return generator if generator is not None else torch.Generator().manual_seed(0)

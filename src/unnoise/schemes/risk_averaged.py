@@ -21,9 +21,9 @@ from pydantic import Field
 from torch import Tensor
 
 from unnoise.denoisers.tunable import TunableDenoiser
-from unnoise.draws import Source
-from unnoise.noise.probe import noise_level, probe, shaken
-from unnoise.noise.smoothing import blur
+from unnoise.noise.gaussian_blur import blur
+from unnoise.noise.residual_noise import noise_level, probe, shaken
+from unnoise.rng import RandomSource
 from unnoise.schemes.base import Network
 from unnoise.schemes.borders import within_reflection
 from unnoise.schemes.tunable_blind_spot import BlindHole, LargeHole
@@ -52,7 +52,7 @@ class RiskAveraged(LargeHole):
     def reach(self, network_reach: int) -> int:
         return super().reach(network_reach) + 3 * round(self.window)
 
-    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
+    def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         """Without a generator the shaking is drawn from seed 0."""
         source = generator or torch.Generator().manual_seed(0)
         results = self._results(network, noisy)  # (K, B, C, H, W)

@@ -14,11 +14,11 @@ from torch import Tensor
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.errors import UsageError
-from unnoise.layers.prepared import weights_kept
-from unnoise.light import REACH, Light
-from unnoise.refinement import R3, self_ensemble
+from unnoise.layers.weight_cache import weights_kept
+from unnoise.photometry.bias_correction import REACH, Light
 from unnoise.schemes.base import Load, Scheme
 from unnoise.schemes.borders import within_reflection
+from unnoise.schemes.r3 import R3, self_ensemble
 from unnoise.schemes.tunable_blind_spot import Hole, TunableBlindSpot
 
 Range = tuple[float, float]

@@ -20,11 +20,11 @@ from torch import Tensor
 from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tunable import TunableDenoiser
-from unnoise.draws import Source
 from unnoise.errors import UsageError
+from unnoise.regions import Region
+from unnoise.rng import RandomSource
 from unnoise.schemes.base import Network, Scheme
 from unnoise.schemes.borders import part_within_reflection, within_reflection
-from unnoise.views import Part
 
 Hole = Annotated[int, Field(ge=0, le=63)]
 BlindHole = Annotated[int, Field(ge=1, le=63)]
@@ -80,20 +80,20 @@ class LargeHole(Scheme):
         """Mean |network(x; train_hole) − x|, at full resolution."""
         return F.l1_loss(cast(TunableNetwork, network)(noisy, blind_spot=self.train_hole), noisy)
 
-    def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
+    def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
         return self._pass(network, mixed, self.refine_hole)
 
-    def refine_within(self, network: Network, mixed: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+    def refine_within(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
         return self._part(network, mixed, self.refine_hole, wanted)
 
     def _pass(self, network: Network, noisy: Tensor, hole: int) -> Tensor:
         tunable = cast(TunableNetwork, network)
         return within_reflection(lambda x: tunable(x, blind_spot=hole), noisy, self.pad)
 
-    def _part(self, network: Network, noisy: Tensor, hole: int, wanted: Part) -> Tensor:
+    def _part(self, network: Network, noisy: Tensor, hole: int, wanted: Region) -> Tensor:
         """`_pass` at the rows and columns `wanted`, which networks of our own work out with less."""
 
-        def run(x: Tensor, place: Part) -> Tensor:
+        def run(x: Tensor, place: Region) -> Tensor:
             if isinstance(network, TunableDenoiser):
                 result: Tensor = network(x, blind_spot=hole, wanted=place)
                 return result
@@ -113,8 +113,8 @@ class TunableBlindSpot(LargeHole):
     def applied_holes(self) -> tuple[int, ...]:
         return (self.infer_hole,)
 
-    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
+    def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         return self._pass(network, noisy, self.infer_hole)
 
-    def restore_within(self, network: Network, noisy: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+    def restore_within(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
         return self._part(network, noisy, self.infer_hole, wanted)

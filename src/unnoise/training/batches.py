@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from unnoise.recipes.schema import Training
-from unnoise.training.pool import Pixels, Pool, as_unit
+from unnoise.training.image_pool import Pixels, Pool, as_unit
 
 
 class Batches(Dataset[Tensor]):

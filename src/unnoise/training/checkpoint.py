@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from unnoise import recipes
-from unnoise.archives import damaged_record
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.files import written_whole
+from unnoise.files.archive_checksums import damaged_record
+from unnoise.files.atomic import atomic_write
 from unnoise.recipes.schema import Recipe
 
 NAME = "checkpoint.pt"
@@ -37,7 +37,7 @@ KINDS: dict[str, type | tuple[type, ...]] = {
 
 def save(folder: Path, state: dict[str, Any]) -> None:
     """Write `state` (tensors, numbers and text in dicts and lists) to the folder's checkpoint."""
-    with written_whole(folder / NAME) as temporary:
+    with atomic_write(folder / NAME) as temporary:
         try:
             torch.save(state, temporary)
         except RuntimeError as error:  # torch's way to say so; its text tells of a place in its own code

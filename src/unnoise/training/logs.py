@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from unnoise.errors import UnnoiseError
-from unnoise.files import written_whole
+from unnoise.files.atomic import atomic_write
 
 NAME = "log.csv"
 FIELDS = ("step", "minutes", "loss", "learning_rate", "images_per_second", "data_share")
@@ -27,7 +27,7 @@ class Log:
 
         path = folder / NAME
         kept = _rows_until(path, first_step)
-        with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, FIELDS)
             writer.writeheader()
             writer.writerows(kept)

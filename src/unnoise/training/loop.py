@@ -11,24 +11,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unnoise import denoisers, images, recipes, zoo
-from unnoise.card import Card
+from unnoise import denoisers, images, recipes
+from unnoise.batch.interrupts_training import interruptible
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.files import make_folder
+from unnoise.files.atomic import make_folder
 from unnoise.inference.precision import choose_device, choose_precision
-from unnoise.model import Model
+from unnoise.models import shipped as zoo
+from unnoise.models.card import Card
+from unnoise.models.model import Model
 from unnoise.recipes.schema import Recipe
 from unnoise.training import checkpoint, teacher_cache
 from unnoise.training.batches import Batches, feed
-from unnoise.training.compiling import compile_network, compiler_errors
+from unnoise.training.compile import compile_network, compiler_errors
 from unnoise.training.ema import MovingAverage
-from unnoise.training.interruption import interruptible
+from unnoise.training.hardware import accelerator, hardware, quickest_kernels
+from unnoise.training.image_pool import Pool
 from unnoise.training.logs import Log, silent_writer
-from unnoise.training.machine import accelerator, hardware, quickest_kernels
 from unnoise.training.mixed_pool import MixedPool
 from unnoise.training.options import Options, Status
-from unnoise.training.pool import Pool
 from unnoise.training.preview import side_by_side
 from unnoise.training.schedule import learning_rate
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from unnoise.files import written_whole
-from unnoise.noise.cameras import reduced
-from unnoise.noise.leaves import dead_leaves
-from unnoise.schemes.simulation import Simulation
-from unnoise.training.pool import Pixels
+from unnoise.files.atomic import atomic_write
+from unnoise.schemes.simulated_crops import Simulation
+from unnoise.simulation.cameras import reduced
+from unnoise.simulation.dead_leaves import dead_leaves
+from unnoise.training.image_pool import Pixels
 from unnoise.training.teacher_cache import TaughtPool
 
 SCENES = 400
@@ -55,7 +55,7 @@ class MixedPool(TaughtPool):
         file = self.files[0].with_name(f"leaves-{side}-{key[0]:03d}.npy")
         if not file.is_file():  # on the disk, so that of many processes that draw crops only one has to make it
             picture = dead_leaves(side, self.palette, np.random.default_rng(key))
-            with written_whole(file) as temporary:
+            with atomic_write(file) as temporary:
                 np.save(temporary, np.rint(picture[..., : self.channels] * 255).astype(np.uint8))
         return np.load(file).astype(np.float32) / np.float32(255)
 

@@ -9,15 +9,15 @@ from typing import Any
 
 from unnoise import recipes
 from unnoise.errors import UsageError
-from unnoise.files import make_folder
+from unnoise.files.atomic import make_folder
 from unnoise.inference.precision import choose_device
-from unnoise.model import Model
+from unnoise.models.model import Model
 from unnoise.recipes import auto
 from unnoise.recipes.schema import Recipe
 from unnoise.training import checkpoint, logs, sources
+from unnoise.training.image_pool import from_arrays, from_files
 from unnoise.training.loop import Run
 from unnoise.training.options import Options, checked
-from unnoise.training.pool import from_arrays, from_files
 from unnoise.training.schedule import Length
 
 
