@@ -121,9 +121,9 @@ def restore_raw(source: str, target: str, shape: str, name: str) -> None:
     """What the measured process does with --bare."""
     from unnoise.inference.apply import Settings
     from unnoise.inference.stream import restore_regions
-    from unnoise.models import shipped as zoo
+    from unnoise.models import shipped
 
-    model = zoo.load(name)
+    model = shipped.load(name)
     settings = Settings(refinement=model.recipe.refinement, precision="float32")
     pixels = RawFile(source, tuple(map(int, shape.split(","))))
     with Path(target).open("wb") as file:

@@ -16,7 +16,7 @@ import torch
 from unnoise import images, recipes
 from unnoise.cli import main
 from unnoise.images import Picture
-from unnoise.models import shipped as zoo
+from unnoise.models import shipped
 from unnoise.models.model import fresh
 
 STUDENT = {
@@ -268,7 +268,7 @@ def test_quantize(unnoise: Callable[..., Answer], tmp_path: Path) -> None:
     assert answer.status == 0
     assert "tmbsn-student-rounded" in answer.out
     assert ("int8 changes the result by" in answer.out) != ("does not multiply bytes" in answer.out)
-    made = zoo.load(str(out))
+    made = shipped.load(str(out))
     assert made.network.gains_by_int8
     assert made.card.command.startswith("unnoise quantize")
     assert unnoise("denoise", tmp_path / "noisy" / "a.png", "--model", out).status == 0
@@ -284,9 +284,9 @@ def test_lists(unnoise: Callable[..., Answer]) -> None:
     models = unnoise("models")
     assert models.status == 0
     listed = " ".join(models.out.split())  # lines break where the terminal ends
-    for shipped in zoo.names():
+    for shipped in shipped.names():
         assert shipped in listed
-        for score in zoo.load(shipped).card.scores.values():
+        for score in shipped.load(shipped).card.scores.values():
             assert score.split(",")[0] in listed
     one, none = unnoise("models", "ap-bsn"), unnoise("models", "ap-bsn", "nothing")
     assert "by distillation" not in one.out

@@ -12,7 +12,7 @@ import torch
 from reference import golden, relative_error
 from unnoise import load
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.models import shipped as zoo
+from unnoise.models import shipped
 
 WRAPPINGS = {
     "as published": lambda weights: {
@@ -43,7 +43,7 @@ def test_ap_bsn_gives_the_published_picture(wrapping: str, tmp_path: Path) -> No
 def test_imported_and_saved_is_the_same(tmp_path: Path) -> None:
     weights, cases = golden("apbsn")
     torch.save(WRAPPINGS["as published"](weights), tmp_path / "published.pth")
-    zoo.import_checkpoint(tmp_path / "published.pth").save(tmp_path / "ours.safetensors")
+    shipped.import_checkpoint(tmp_path / "published.pth").save(tmp_path / "ours.safetensors")
     with torch.no_grad():
         assert relative_error(load(tmp_path / "ours.safetensors").network(cases["bsn"][0]), cases["bsn"][1]) < 1e-4
 
@@ -64,7 +64,7 @@ def test_code_is_not_run(writer: str, tmp_path: Path) -> None:
     else:
         path.write_bytes(pickle.dumps({"weights": _Harmful(sign)}))
     with pytest.raises(UnnoiseError, match=r"evil\.pth holds Python code or objects"):
-        zoo.import_checkpoint(path)
+        shipped.import_checkpoint(path)
     assert not sign.exists()
 
 
@@ -75,13 +75,13 @@ def test_a_checkpoint_cut_short(share: float, tmp_path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(UnnoiseError, match=r"cut\.pth is damaged or no PyTorch checkpoint"):
-        zoo.import_checkpoint(path)
+        shipped.import_checkpoint(path)
 
 
 def test_foreign_weights_are_told(tmp_path: Path) -> None:
     torch.save({"encoder.weight": torch.rand(3, 3)}, tmp_path / "other.pth")
     with pytest.raises(UnnoiseError, match="holds weights of no network known here"):
-        zoo.import_checkpoint(tmp_path / "other.pth")
+        shipped.import_checkpoint(tmp_path / "other.pth")
 
 
 def test_a_bit_that_turned(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_bit_that_turned(tmp_path: Path) -> None:
     whole[whole.index(next(iter(weights.values())).numpy().tobytes()) + 2] ^= 1
     path.write_bytes(whole)
     with pytest.raises(UnnoiseError, match=r"rotten\.pth is damaged"):
-        zoo.import_checkpoint(path)
+        shipped.import_checkpoint(path)
 
 
 def test_dictionaries_that_hold_themselves(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_dictionaries_that_hold_themselves(tmp_path: Path) -> None:
     held["again"] = {"deeper": held}
     torch.save(held, tmp_path / "cyclic.pth")
     with pytest.raises(UnnoiseError, match="holds weights of no network known here"):
-        zoo.import_checkpoint(tmp_path / "cyclic.pth")
+        shipped.import_checkpoint(tmp_path / "cyclic.pth")
 
 
 def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
@@ -109,14 +109,14 @@ def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
     key = next(iter(weights))
     torch.save(weights | {key: weights[key] * torch.nan}, path)
     with pytest.raises(UnnoiseError, match=rf"weights in {path} are not all finite numbers"):
-        zoo.import_checkpoint(path)
+        shipped.import_checkpoint(path)
 
 
 @pytest.mark.parametrize("name", ["ours.safetensors", "ours.pth"])
 def test_a_file_of_ours_keeps_recipe_and_card(name: str, tmp_path: Path) -> None:
-    shipped = zoo.load("fast")
+    shipped = shipped.load("fast")
     shipped.save(tmp_path / name)
-    again = zoo.import_checkpoint(tmp_path / name)
+    again = shipped.import_checkpoint(tmp_path / name)
     assert again.recipe == shipped.recipe
     assert again.card == shipped.card
     assert load(tmp_path / name).card == shipped.card
@@ -124,6 +124,6 @@ def test_a_file_of_ours_keeps_recipe_and_card(name: str, tmp_path: Path) -> None
 
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no checkpoint"):
-        zoo.import_checkpoint(tmp_path / "none.pth")
+        shipped.import_checkpoint(tmp_path / "none.pth")
     with pytest.raises(UsageError, match="There is no model 'nonsense'"):
         load("nonsense")

@@ -19,7 +19,7 @@ from unnoise import denoisers, images, load
 from unnoise.errors import UnnoiseError
 from unnoise.inference.apply import Settings, restore
 from unnoise.models import published
-from unnoise.models import shipped as zoo
+from unnoise.models import shipped
 from unnoise.rng import PositionalGenerator
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 
@@ -83,7 +83,7 @@ def test_a_network_of_one_s_own_needs_no_recipe_of_its_own(tmp_path: Path, monke
     """One file, one line: the table of published recipes is no second place to write it down in."""
     monkeypatch.delitem(published._RECIPES, "dncnn")
     torch.save(golden("dncnn")[0], tmp_path / "mine.pth")
-    model = zoo.import_checkpoint(tmp_path / "mine.pth")
+    model = shipped.import_checkpoint(tmp_path / "mine.pth")
     assert denoisers.name_of(model.network) == "dncnn"
     assert model.recipe.name == published.ELSE
 
@@ -91,14 +91,14 @@ def test_a_network_of_one_s_own_needs_no_recipe_of_its_own(tmp_path: Path, monke
 def test_a_picture_is_not_taken_for_what_could_do_harm(tmp_path: Path) -> None:
     images.write(tmp_path / "picture.png", images.Picture(np.zeros((8, 8, 3), np.uint8)))
     with pytest.raises(UnnoiseError, match=r"picture\.png is damaged or no PyTorch checkpoint"):
-        zoo.import_checkpoint(tmp_path / "picture.png")
+        shipped.import_checkpoint(tmp_path / "picture.png")
 
 
 def test_imported_and_saved_restores_the_same(tmp_path: Path) -> None:
     """The whole picture's way, with the masks: the imported model, the saved one, and the bare scheme agree."""
     weights, _ = golden("dncnn")
     torch.save(_lightning(weights), tmp_path / "published.ckpt")
-    model = zoo.import_checkpoint(tmp_path / "published.ckpt")
+    model = shipped.import_checkpoint(tmp_path / "published.ckpt")
     model.save(tmp_path / "ours.safetensors")
     noisy = torch.rand(1, 3, 21, 16)
     with torch.no_grad():

@@ -12,13 +12,13 @@ from skimage.metrics import peak_signal_noise_ratio
 import unnoise
 from reference import data_dir
 from unnoise.evaluation.datasets import open_set
-from unnoise.models import shipped as zoo
+from unnoise.models import shipped
 from unnoise.noise import Camera
 
-WEIGHTS = Path(zoo.__file__).parent / "weights"
+WEIGHTS = Path(shipped.__file__).parent / "weights"
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", shipped.names())
 def test_cards_say_what_one_must_know(name: str) -> None:
     card = unnoise.load(name).card
     assert card.data
@@ -32,15 +32,15 @@ def test_cards_say_what_one_must_know(name: str) -> None:
     assert card.seed is not None
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", shipped.names())
 def test_each_can_learn_on(name: str) -> None:
     """`--adapt` asks for the teachers that the recipe names, and these ship."""
     model = unnoise.load(name)
-    model.recipe.scheme.bind(zoo.load, model.network)
+    model.recipe.scheme.bind(shipped.load, model.network)
 
 
 def test_there_is_a_default_and_it_is_small() -> None:
-    assert "default" in zoo.names()
+    assert "default" in shipped.names()
     assert (WEIGHTS / "default.safetensors").stat().st_size <= 3_000_000
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) <= 8_000_000
 

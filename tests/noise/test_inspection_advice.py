@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import unnoise
 from unnoise import images, recipes
 from unnoise.errors import UsageError
-from unnoise.models import shipped as zoo
+from unnoise.models import shipped
 from unnoise.models.model import fresh
 from unnoise.models.select import nearest
 from unnoise.noise.advice import WIDEST, advise, leak, training_distances
@@ -95,8 +95,8 @@ def noisy(seed: int, side: int = 96) -> Array:
 
 
 def test_choose_names_a_shipped_model() -> None:
-    assert zoo.choose(noisy(0)) in zoo.names()
-    assert zoo.choose(np.zeros((4, 4), np.uint8)) == "default"
+    assert shipped.choose(noisy(0)) in shipped.names()
+    assert shipped.choose(np.zeros((4, 4), np.uint8)) == "default"
 
 
 def test_most_of_the_pictures_choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,8 +105,8 @@ def test_most_of_the_pictures_choose(tmp_path: Path, monkeypatch: pytest.MonkeyP
         images.write(file, images.Picture(np.full((20, 20), int(file.name.partition("_")[0]), np.uint8)))
     (tmp_path / "broken.png").write_bytes(b"no picture")
     monkeypatch.setattr("unnoise.models.select.choose", lambda pixels: "dark" if pixels.mean() < 100 else "bright")
-    assert zoo.choose_for([*files, tmp_path / "broken.png"]) == "bright"
-    assert zoo.choose_for([tmp_path / "broken.png"]) == "default"
+    assert shipped.choose_for([*files, tmp_path / "broken.png"]) == "bright"
+    assert shipped.choose_for([tmp_path / "broken.png"]) == "default"
 
 
 def test_auto_chooses_a_recipe_from_files_and_arrays(tmp_path: Path) -> None:

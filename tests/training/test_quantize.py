@@ -11,7 +11,7 @@ from unnoise import recipes
 from unnoise.denoisers.rounded_student import HELD, RoundedStudent
 from unnoise.errors import UsageError
 from unnoise.layers.quantized.rounded_convolution import RoundedConvolution
-from unnoise.models import shipped as zoo
+from unnoise.models import shipped
 from unnoise.models.model import Model, fresh
 from unnoise.training.image_pool import Pool
 from unnoise.training.quantize import difference, photographs, quantized
@@ -29,7 +29,7 @@ def _tops(model: Model) -> dict[str, torch.Tensor]:
 
 
 def test_default_has_the_steps_that_its_weights_get() -> None:
-    shipped = zoo.load("default")
+    shipped = shipped.load("default")
     again = quantized(shipped)
     for key, value in shipped.network.state_dict().items():
         torch.testing.assert_close(again.network.state_dict()[key], value, rtol=0, atol=0.002)  # they are stored as float16
@@ -89,12 +89,12 @@ def test_calibration_leaves_the_network_as_it_was() -> None:
 
 def test_other_networks_have_no_such_form() -> None:
     with pytest.raises(UsageError, match="DBSN has no form whose maps are bytes; run it as it is with --precision int8"):
-        quantized(zoo.load("ap-bsn"))
+        quantized(shipped.load("ap-bsn"))
 
 
 @needs_int8
 def test_int8_changes_little_of_what_default_takes_out() -> None:
-    changed, removed = difference(zoo.load("default"))
+    changed, removed = difference(shipped.load("default"))
     assert 0 < changed < 0.02 * removed
 
 

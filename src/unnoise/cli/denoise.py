@@ -100,7 +100,7 @@ def denoise(
     from unnoise.batch.run import plan, run
     from unnoise.cli.progress import files_bar
     from unnoise.inference.strength import check
-    from unnoise.models import shipped as zoo
+    from unnoise.models import shipped
     from unnoise.training.adapt import parse_length
 
     # before the model is loaded: bad calls answer at once
@@ -109,8 +109,8 @@ def denoise(
     _check_save_model(save_model, adapt, overwrite)
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report)
     if model == "auto":
-        model = zoo.choose_for([job.source for job in made.jobs])
-    loaded = zoo.load(model).applied(assignments(set_))
+        model = shipped.choose_for([job.source for job in made.jobs])
+    loaded = shipped.load(model).applied(assignments(set_))
     options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision, "light": light}
     options |= {"levels": levels, "strength": strength, "detail": detail, "axes": axes, "group": group}
     settings = fingerprint(loaded, options | {"report": report} | ({"adapt": adapt} if adapt else {}))

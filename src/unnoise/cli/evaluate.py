@@ -35,10 +35,10 @@ def evaluate(
     from unnoise.evaluation.datasets import open_set
     from unnoise.evaluation.scoring import evaluate as run
     from unnoise.files.atomic import atomic_write
-    from unnoise.models import shipped as zoo
+    from unnoise.models import shipped
 
     pairs = open_set(data)
-    loaded = zoo.load(model).applied(assignments(set_)).to(device or "auto")
+    loaded = shipped.load(model).applied(assignments(set_)).to(device or "auto")
     with bar("evaluate") as progress:
         result = run(
             loaded,

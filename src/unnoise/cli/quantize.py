@@ -29,11 +29,11 @@ def quantize(
 
     from unnoise import images
     from unnoise.inference.precision import has_fast_int8
-    from unnoise.models import shipped as zoo
+    from unnoise.models import shipped
     from unnoise.training.image_pool import from_files
     from unnoise.training.quantize import difference, quantized
 
-    loaded = zoo.load(model)
+    loaded = shipped.load(model)
     pool = None
     if pictures:
         pool = from_files(images.find_pictures(pictures), loaded.network.sizes["channels"], levels=loaded.recipe.levels)

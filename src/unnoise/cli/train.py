@@ -43,7 +43,7 @@ def train(
     from unnoise import recipes
     from unnoise.cli.progress import training_bar
     from unnoise.inference.precision import choose_device
-    from unnoise.models import shipped as zoo
+    from unnoise.models import shipped
     from unnoise.recipes import auto
     from unnoise.training import sources
     from unnoise.training.train import train as run
@@ -66,7 +66,7 @@ def train(
                 steps=steps,
                 minutes=minutes,
                 resume=resume,
-                start=zoo.load(start) if start else None,
+                start=shipped.load(start) if start else None,
                 seed=seed,
                 device=device,
                 precision=precision,

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from unnoise.models import shipped as zoo
+from unnoise.models import shipped
 from unnoise.models.model import Model
 
 Image = TypeVar("Image")
@@ -32,4 +32,4 @@ def denoise(image: Image, model: str | Path | Model = "default", **options: Any)
 
 @lru_cache(maxsize=2)
 def _loaded(name: str) -> Model:
-    return zoo.load(name)
+    return shipped.load(name)

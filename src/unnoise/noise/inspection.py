@@ -12,7 +12,7 @@ from unnoise.errors import UsageError
 from unnoise.images.picture import Layout
 from unnoise.images.pixels import check_array, check_range, in_range
 from unnoise.noise import advice, flat_patches
-from unnoise.noise import jpeg_grid as blocking
+from unnoise.noise import jpeg_grid
 from unnoise.noise.autocovariance import RADIUS, SIDE
 from unnoise.noise.poisson_gaussian_fit import fit_line
 from unnoise.noise.report import ChannelNoise, NoiseReport
@@ -56,7 +56,7 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
             ends = (lowest, highest) if lowest < highest else own  # a detector's own white is the highest of its values
     cut = [[float(np.mean(compare(pixels[..., c], end))) for c in range(channels)] for compare, end in _cuts(ends)]
     windows = [((pixels[place] - np.float64(low)) / (high - low)).astype(np.float32) for place in _places(height, width)]
-    score, found, offset = blocking.grid_score([window.mean(axis=2) for window in windows])
+    score, found, offset = jpeg_grid.grid_score([window.mean(axis=2) for window in windows])
     facts: dict[str, Any] = {
         "height": height,
         "width": width,
@@ -179,5 +179,5 @@ def _places(height: int, width: int) -> list[tuple[slice, slice]]:
 def _spread(length: int) -> list[slice]:
     count = min(3, max(1, length // _WINDOW))
     side = min(length, _WINDOW)
-    starts = np.linspace(0, length - side, 2 * count + 1)[1::2].astype(int) // blocking.BLOCK * blocking.BLOCK
+    starts = np.linspace(0, length - side, 2 * count + 1)[1::2].astype(int) // jpeg_grid.BLOCK * jpeg_grid.BLOCK
     return [slice(int(start), int(start) + side) for start in starts]

@@ -25,7 +25,7 @@ from unnoise import images, recipes
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.inference.apply import Settings, restore
 from unnoise.inference.precision import choose_device
-from unnoise.models import shipped as zoo
+from unnoise.models import shipped
 from unnoise.models.model import Model
 from unnoise.noise.residual_noise import noise_level, probe, shaken
 from unnoise.schemes.base import Scheme
@@ -181,9 +181,9 @@ def parse_length(text: str) -> dict[str, Any]:
 def _bound(model: Model) -> Scheme:
     """The model's scheme with the teachers that it asks for. Raises `UsageError` where there are none such."""
     try:
-        return model.recipe.scheme.bind(zoo.load, model.network)
+        return model.recipe.scheme.bind(shipped.load, model.network)
     except UsageError as error:
-        able = [name for name in zoo.names() if _is_trainable(zoo.load(name))]
+        able = [name for name in shipped.names() if _is_trainable(shipped.load(name))]
         raise UsageError(
             f"This model cannot learn on by its own scheme, '{model.recipe.scheme.name}': {str(error).rstrip('.')}. "  # type: ignore[attr-defined]
             f"Of the shipped models {', '.join(able) or 'none'} can adapt."
@@ -192,7 +192,7 @@ def _bound(model: Model) -> Scheme:
 
 def _is_trainable(model: Model) -> bool:
     try:
-        model.recipe.scheme.bind(zoo.load, model.network)
+        model.recipe.scheme.bind(shipped.load, model.network)
     except UsageError:
         return False
     return True

@@ -17,7 +17,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import make_folder
 from unnoise.inference.precision import choose_device, choose_precision
-from unnoise.models import shipped as zoo
+from unnoise.models import shipped
 from unnoise.models.card import Card
 from unnoise.models.model import Model
 from unnoise.recipes.schema import Recipe
@@ -52,7 +52,7 @@ class Run:
             self.network.initialize(recipe.training.initialization)
         fields = recipe.model_dump(mode="json") | {"denoiser": {"name": recipe.denoiser.name, "sizes": self.network.sizes}}
         self.recipe = recipes.validate(fields, recipe.name)
-        self.scheme = self.recipe.scheme.bind(zoo.load, self.network)
+        self.scheme = self.recipe.scheme.bind(shipped.load, self.network)
         self.step = 0
         self.seconds = 0.0
 
