@@ -284,9 +284,9 @@ def test_lists(unnoise: Callable[..., Answer]) -> None:
     models = unnoise("models")
     assert models.status == 0
     listed = " ".join(models.out.split())  # lines break where the terminal ends
-    for shipped in shipped.names():
-        assert shipped in listed
-        for score in shipped.load(shipped).card.scores.values():
+    for name in shipped.names():
+        assert name in listed
+        for score in shipped.load(name).card.scores.values():
             assert score.split(",")[0] in listed
     one, none = unnoise("models", "ap-bsn"), unnoise("models", "ap-bsn", "nothing")
     assert "by distillation" not in one.out

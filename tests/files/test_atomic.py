@@ -16,8 +16,8 @@ from unnoise.files.atomic import atomic_write, preallocate
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from unnoise.files.atomic import written_whole
-begun = [written_whole(Path(name)) for name in sys.argv[1:]]
+from unnoise.files.atomic import atomic_write
+begun = [atomic_write(Path(name)) for name in sys.argv[1:]]
 for name, whole in zip(sys.argv[1:], begun):
     temporary = whole.__enter__()
     temporary.mkdir() if name.endswith("folder") else temporary.write_text("half")

@@ -114,12 +114,12 @@ def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ours.safetensors", "ours.pth"])
 def test_a_file_of_ours_keeps_recipe_and_card(name: str, tmp_path: Path) -> None:
-    shipped = shipped.load("fast")
-    shipped.save(tmp_path / name)
+    model = shipped.load("fast")
+    model.save(tmp_path / name)
     again = shipped.import_checkpoint(tmp_path / name)
-    assert again.recipe == shipped.recipe
-    assert again.card == shipped.card
-    assert load(tmp_path / name).card == shipped.card
+    assert again.recipe == model.recipe
+    assert again.card == model.card
+    assert load(tmp_path / name).card == model.card
 
 
 def test_missing(tmp_path: Path) -> None:

@@ -18,8 +18,7 @@ from reference import golden, relative_error
 from unnoise import denoisers, images, load
 from unnoise.errors import UnnoiseError
 from unnoise.inference.apply import Settings, restore
-from unnoise.models import published
-from unnoise.models import shipped
+from unnoise.models import published, shipped
 from unnoise.rng import PositionalGenerator
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 

@@ -61,7 +61,7 @@ def test_white_noise_needs_no_stride_and_detail_takes_the_widest_away() -> None:
         recipes.load(one.recipe, one.settings)
 
 
-def shipped(folder: Path, name: str, denoiser: dict[str, Any], scheme: dict[str, Any]) -> None:
+def make_shipped(folder: Path, name: str, denoiser: dict[str, Any], scheme: dict[str, Any]) -> None:
     fresh(recipes.validate({"name": name, "denoiser": denoiser, "scheme": scheme}, name)).save(folder / f"{name}.safetensors")
 
 
@@ -70,18 +70,18 @@ def test_the_nearest_model_that_looks_no_further(tmp_path: Path) -> None:
     near, far = advise(boxes(3), 1.0), advise(boxes(3), 0.0)
     finest = advise(boxes(3), 4.0)
     assert nearest(near, tmp_path).name is None
-    shipped(tmp_path, "default", tiny, {"name": "pd-blind-spot", "infer_stride": 2})
+    make_shipped(tmp_path, "default", tiny, {"name": "pd-blind-spot", "infer_stride": 2})
     assert nearest(near, tmp_path).fits
     assert not nearest(finest, tmp_path).fits
     assert nearest(finest, tmp_path).name == "default"
-    shipped(tmp_path, "broad", {"name": "atbsn", "width": 4}, {"name": "tunable-blind-spot", "infer_hole": 5})
-    shipped(
+    make_shipped(tmp_path, "broad", {"name": "atbsn", "width": 4}, {"name": "tunable-blind-spot", "infer_hole": 5})
+    make_shipped(
         tmp_path,
         "close",
         {"name": "tmbsn", "features": 4, "groups": 1, "blocks": 1},
         {"name": "tunable-blind-spot", "infer_hole": 1},
     )
-    shipped(tmp_path, "another", tiny, {"name": "pd-blind-spot", "infer_stride": 2})
+    make_shipped(tmp_path, "another", tiny, {"name": "pd-blind-spot", "infer_stride": 2})
     assert nearest(far, tmp_path).name == "broad"  # hole 5: three pixels away
     assert nearest(near, tmp_path).name == "default"
     assert nearest(finest, tmp_path).name == "close"

@@ -29,9 +29,9 @@ def _tops(model: Model) -> dict[str, torch.Tensor]:
 
 
 def test_default_has_the_steps_that_its_weights_get() -> None:
-    shipped = shipped.load("default")
-    again = quantized(shipped)
-    for key, value in shipped.network.state_dict().items():
+    model = shipped.load("default")
+    again = quantized(model)
+    for key, value in model.network.state_dict().items():
         torch.testing.assert_close(again.network.state_dict()[key], value, rtol=0, atol=0.002)  # they are stored as float16
     assert len(_tops(again)) == 14
 

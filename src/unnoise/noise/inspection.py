@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from unnoise.errors import UsageError
 from unnoise.images.picture import Layout
 from unnoise.images.pixels import check_array, check_range, in_range
-from unnoise.noise import advice, flat_patches
-from unnoise.noise import jpeg_grid
+from unnoise.noise import advice, flat_patches, jpeg_grid
 from unnoise.noise.autocovariance import RADIUS, SIDE
 from unnoise.noise.poisson_gaussian_fit import fit_line
 from unnoise.noise.report import ChannelNoise, NoiseReport
