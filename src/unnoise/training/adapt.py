@@ -28,7 +28,7 @@ from unnoise.inference.precision import choose_device
 from unnoise.inference.settings import InferenceSettings
 from unnoise.models import shipped
 from unnoise.models.model import Model
-from unnoise.noise.residual_noise import noise_level, probe, shaken
+from unnoise.noise.residual_noise import noise_level, perturbed, probe
 from unnoise.schemes.base import Scheme
 from unnoise.training import checkpoint
 from unnoise.training.options import Options, Status, checked
@@ -269,7 +269,7 @@ class _Criterion:
         found = []
         for noisy, settings, extra in self.shaken:
             restored = self._restored(model, settings, noisy)
-            moved = shaken(partial(self._restored, model, settings), noisy, restored, extra)
+            moved = perturbed(partial(self._restored, model, settings), noisy, restored, extra)
             risk = ((restored - noisy).square() + 2 * extra * moved).mean(1, keepdim=True)  # (1, 1, h, w)
             blocks = -(-risk.shape[-2] // BLOCK), -(-risk.shape[-1] // BLOCK)
             found.append(F.adaptive_avg_pool2d(risk, blocks).flatten())
