@@ -1,4 +1,4 @@
-"""`unnoise.inspect`: what noise a picture has, told from the picture alone."""
+"""Measuring the noise of one picture from the picture alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SMOOTH = 0.6
 """Noise whose neighbours correlate more has been smoothed by a camera; demosaicing alone leaves about 0.5."""
 
 
-def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
+def measure(image: Any, *, name: str = "The image") -> NoiseReport:
     """Measure the noise of one picture: level by brightness, correlation, clipping, JPEG's blocks; and what to do about it.
 
     Levels are the picture's own values: of a photograph, after gamma. They hold for the picture's flat places, since only there
@@ -39,7 +39,7 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
         name: the subject of error messages, for instance the file.
 
     Returns:
-        What was found, and advice by it.
+        What was found, with advice on strides, holes and the recipe, but not on a model; see `unnoise.models.inspection`.
 
     Raises:
         UsageError: for an image of another kind or shape, or with values that are no numbers.
@@ -79,7 +79,7 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
 
 
 def _extremes(pixels: Array, name: str, *, any_scale: bool) -> tuple[float, float]:
-    """The lowest and the highest of floats. Raises UsageError as `inspect` does."""
+    """The lowest and the highest of floats. Raises UsageError as `measure` does."""
     bad = pixels.size - int(np.count_nonzero(np.isfinite(pixels)))
     low, high = (math.nan, math.nan) if bad else (float(pixels.min()), float(pixels.max()))
     if bad or not any_scale:
@@ -113,7 +113,7 @@ def _noise(measured: flat_patches.Measurement, windows: list[Array], extent: flo
     faint = level <= advice.FAINT * min(extent, 1)
     if not faint:
         detail = advice.detail(windows, rho, level**2)
-        settings = _with_model(advice.advise(rho, detail))
+        settings = advice.advise(rho, detail)
     else:
         notes.append("The noise is fainter than the rounding of the picture's range to 8 bits: there is nothing to take away.")
     if not faint and (rho[0, 1] + rho[1, 0]) / 2 > _SMOOTH:
@@ -136,15 +136,6 @@ def _noise(measured: flat_patches.Measurement, windows: list[Array], extent: flo
         "advice": settings,
         "notes": notes,
     }
-
-
-def _with_model(settings: advice.Advice) -> advice.Advice:
-    from unnoise.models.select import nearest
-
-    choice = nearest(settings)
-    return settings.model_copy(
-        update={"model": choice.name, "model_fits": choice.fits, "reasons": [*settings.reasons, choice.reason]}
-    )
 
 
 def _cuts(ends: tuple[float, float]) -> list[tuple[Any, float]]:
