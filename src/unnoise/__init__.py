@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from unnoise.errors import UnnoiseError, UsageError
     from unnoise.evaluation.scoring import evaluate
     from unnoise.models import shipped as zoo
+    from unnoise.models.inspection import inspect
     from unnoise.models.model import Model
     from unnoise.models.one_call import denoise
     from unnoise.models.shipped import load
-    from unnoise.models.inspection import inspect
     from unnoise.training.adapt import adapt
     from unnoise.training.train import train
 

@@ -151,12 +151,12 @@ def _colours(image: Any, name: str) -> tuple[Array, bool]:
         if len(tensor) > 1:
             raise UsageError(f"{name} is a batch of {len(tensor)}; inspect one picture at a time.")
         result: Array = tensor[0].permute(1, 2, 0).cpu().numpy()
-        return result, is_measured(form.layout, form.dtype)
+        return result, is_measured(form.layout.colours, form.dtype)
     check_array(image, name)
     pixels = image if image.ndim == 3 else image[..., None]  # (H, W, C)
     if pixels.shape[2] in (2, 4):
         pixels = pixels[..., :-1]
-    return pixels, is_measured(Layout.of(image.shape), image.dtype)
+    return pixels, is_measured(Layout.of(image.shape).colours, image.dtype)
 
 
 def _places(height: int, width: int) -> list[tuple[slice, slice]]:

@@ -82,6 +82,11 @@ class Scheme(BaseModel, ABC):
     """Whether `restore` sees no farther than `reach` says, so that tiles agree with the whole if the network's reach is finite."""
 
     @property
+    def is_random(self) -> bool:
+        """Whether `restore` draws random numbers."""
+        return False
+
+    @property
     def phase(self) -> int:
         """Tiles must begin at multiples of this, or the scheme would cut them differently from the whole picture."""
         return 1

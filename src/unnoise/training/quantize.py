@@ -13,7 +13,7 @@ from unnoise import denoisers, recipes
 from unnoise.denoisers.rounded_student import RoundedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
 from unnoise.errors import UsageError
-from unnoise.inference.apply import restore
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.models.model import Model
 from unnoise.noise import Camera
@@ -57,7 +57,7 @@ def difference(model: Model, pool: Pool | None = None) -> Difference:
     changed, removed = [], []
     for noisy in crops(pool) if pool else photographs(model.network.sizes["channels"]):
         exact, rounded = (
-            restore(model.network, model.recipe.scheme, noisy, InferenceSettings(precision=precision))
+            Pipeline(model.network, model.recipe.scheme, InferenceSettings(precision=precision)).restore(noisy)
             for precision in ("float32", "int8")
         )
         changed.append((rounded - exact).square().mean().item())
