@@ -81,7 +81,7 @@ class Restormer(Denoiser):
         norm: ``"BiasFree"`` (denoising) or ``"WithBias"``; see `ChannelNorm`.
     """
 
-    multiple: ClassVar[int] = 8
+    size_multiple: ClassVar[int] = 8
     """Sides that divide by it need no padding."""
 
     def __init__(
@@ -128,7 +128,7 @@ class Restormer(Denoiser):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        return self.on_grid(pad_to_multiple_reflect(x, self.multiple))[..., :height, :width]
+        return self.on_grid(pad_to_multiple_reflect(x, self.size_multiple))[..., :height, :width]
 
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 8."""
