@@ -146,6 +146,13 @@ class Restormer(Denoiser):
             x = self.get_submodule(f"decoder_level{level}")(x)
         return image + last_layer(self.output, self.get_submodule("refinement")(x), torch.zeros_like(image))
 
+    def initialize_he(self) -> None:
+        """He-normal weights, with zeros for the last layer of each attention and feed-forward part: each block begins as the identity."""
+        super().initialize_he()
+        for module in self.modules():
+            if isinstance(module, ChannelAttention | GatedFeedForward):
+                nn.init.zeros_(module.project_out.weight)
+
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
         """Sizes from `patch_embed.proj.weight` (dim, C, 3, 3), the blocks, their temperatures (heads, 1, 1) and norms.
