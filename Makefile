@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 IN ?=
 
-.PHONY: demo test lint types unit clean
+.PHONY: demo test test-slow lint types unit clean
 
 demo: .venv/ready
 	$(BIN)/python examples/demo.py $(if $(IN),"$(IN)")
@@ -14,12 +14,16 @@ test: lint types unit
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: .venv/ready
 	$(BIN)/mypy
 
 unit: .venv/ready
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not slow"
+
+test-slow: .venv/ready
+	$(BIN)/pytest -m slow
 
 # Plain `pip install` would take a CUDA build of several gigabytes: the constraints pin one that is fine on a CPU.
 .venv/ready: pyproject.toml constraints.txt

@@ -23,8 +23,8 @@ QUIET = 0.25
 """Quantile of the blocks of one brightness, by what is left in them: the lower ones hold noise alone, the upper ones detail too."""
 DONORS = 1 / 3
 """Share of the blocks, those with the least beside noise, that are strewn."""
-SHAKE = 0.5
-"""ε: how much of the noise's own level a restoration is shaken with."""
+PERTURBATION = 0.5
+"""ε: how much of the noise's own level a restoration is perturbed with."""
 
 
 def noise_level(residual: Tensor, estimate: Tensor) -> Tensor:
@@ -55,9 +55,9 @@ def excess(residual: Tensor, level: Tensor, estimate: Tensor, source: RandomSour
     return known.square().mean() / noise_level(known, estimate).square().mean().clamp(min=1e-20)
 
 
-def shaken(restore: Callable[[Tensor], Tensor], noisy: Tensor, restored: Tensor, extra: Tensor) -> Tensor:
+def perturbed(restore: Callable[[Tensor], Tensor], noisy: Tensor, restored: Tensor, extra: Tensor) -> Tensor:
     """How a restoration f moves with the noise b = `extra` in the picture x: (f(x + εb) − f(x)) / ε, with f(x) = `restored`."""
-    return (restore(noisy + SHAKE * extra) - restored) / SHAKE
+    return (restore(noisy + PERTURBATION * extra) - restored) / PERTURBATION
 
 
 def between(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:

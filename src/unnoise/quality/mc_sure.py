@@ -30,7 +30,7 @@ from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.layers.gaussian_blur import gaussian_blur
-from unnoise.noise.residual_noise import excess, noise_level, probe, shaken
+from unnoise.noise.residual_noise import excess, noise_level, perturbed, probe
 from unnoise.quality.residual_structure import correlation
 
 PROBES = 2
@@ -108,7 +108,7 @@ def judge(noisy: Tensor, restored: Tensor, restore: Callable[[Tensor], Tensor], 
         extra = probe(grain, grain_level, source)
         fine = _fine(extra)
         own = fine.square().mean().item()
-        moved = _fine(shaken(restore, noisy, base, extra))
+        moved = _fine(perturbed(restore, noisy, base, extra))
         passed, in_step = moved.square().mean().item() / own, (fine * moved).mean().item() / own
         again = _fine(restore(restored + extra) - restored).square().mean().item() / own
         plain = quiet * excess(residual, level, restored, source).item()

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.layers.gaussian_blur import gaussian_blur
-from unnoise.noise.residual_noise import noise_level, probe, shaken
+from unnoise.noise.residual_noise import noise_level, perturbed, probe
 from unnoise.rng import RandomSource
 from unnoise.schemes.base import Network
 from unnoise.schemes.borders import within_reflection
@@ -60,7 +60,7 @@ class RiskAveraged(LargeHole):
         estimate = results.median(0).values
         level = noise_level(noisy.float() - estimate, estimate)
         extra = probe(noisy.float() - estimate, level, source)
-        passed = extra * shaken(lambda x: self._results(network, x), noisy, results, extra)
+        passed = extra * perturbed(lambda x: self._results(network, x), noisy, results, extra)
         candidates = torch.cat([results, noisy.float()[None]])  # (K + 1, B, C, H, W)
         passed = torch.cat([passed, extra.square()[None]])  # the noisy picture lets all noise through
         risks = ((candidates - noisy).square() + 2 * passed).mean(2)  # (K + 1, B, H, W)
