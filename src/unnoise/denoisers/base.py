@@ -68,6 +68,9 @@ class Denoiser(nn.Module):
 
     Set it where int8 is faster and costs at most 0.05 dB on all data sets (measured in `docs/results/speed.md`)."""
 
+    he_gain: ClassVar[float] = 2.0
+    """The factor by which `initialize_he` makes up for activations: 2 for ReLU, 1 where most layers are linear or gated."""
+
     sizes: dict[str, Any]
     """The keyword arguments that make the same network again."""
 
@@ -124,7 +127,7 @@ class Denoiser(nn.Module):
     def initialize_he(self) -> None:
         """Draw He-normal weights, which keep the signal's variance from layer to layer, and set biases to zero.
 
-        He et al., "Delving Deep into Rectifiers", ICCV 2015, for ReLU. Normalization layers and single parameters keep their values.
+        He et al., "Delving Deep into Rectifiers", ICCV 2015. Normalization layers and single parameters keep their values.
         A network that adds each block to its input without a normalization should override this and start each block's last layer
         at zero. Otherwise the variance grows with each block.
 
@@ -135,7 +138,7 @@ class Denoiser(nn.Module):
         """
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-                nn.init.normal_(module.weight, std=math.sqrt(2 / _fan_in(module)))
+                nn.init.normal_(module.weight, std=math.sqrt(self.he_gain / _fan_in(module)))
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 

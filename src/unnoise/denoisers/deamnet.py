@@ -230,6 +230,7 @@ class DeamNet(Denoiser):
         features: width of every layer (always 64 in the published network).
     """
 
+    he_gain = 1.0
     size_multiple: ClassVar[int] = 2**_LEVELS
     """Sides that divide by it need no padding, and tiles cut at its multiples are down-sampled at the same pixels."""
 

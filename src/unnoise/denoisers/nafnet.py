@@ -126,6 +126,7 @@ class NAFNet(Denoiser):
         hidden_expansion: the same for the feed-forward part.
     """
 
+    he_gain = 1.0
     block: ClassVar[type[Block]] = NAFBlock
     attention_key: ClassVar[str] = "sca.1.weight"
 

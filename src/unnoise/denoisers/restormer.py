@@ -81,6 +81,7 @@ class Restormer(Denoiser):
         norm: ``"BiasFree"`` (denoising) or ``"WithBias"``; see `ChannelNorm`.
     """
 
+    he_gain = 1.0
     size_multiple: ClassVar[int] = 8
     """Sides that divide by it need no padding."""
 
