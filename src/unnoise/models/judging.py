@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.errors import UsageError
 from unnoise.inference.blending import blend
 from unnoise.inference.pipeline import Pipeline
@@ -15,7 +14,7 @@ from unnoise.photometry.normalization import measured
 from unnoise.photometry.photometry import Photometry
 from unnoise.quality.report import Report, make
 from unnoise.regions import Region, RegionSource
-from unnoise.schemes.tunable_blind_spot import LargeHole, TunableBlindSpot
+from unnoise.schemes.tunable_blind_spot import TunableBlindSpot, TunableScheme
 
 VARIANTS = 3
 
@@ -55,7 +54,7 @@ def _variants(pipeline: Pipeline, noisy: Tensor, photometry: Sequence[Photometry
     settings = replace(pipeline.settings, ensemble=False)
     pipeline = replace(pipeline, settings=settings)
     scheme = pipeline.scheme
-    if isinstance(scheme, LargeHole) and isinstance(pipeline.network, TunableDenoiser):
+    if isinstance(scheme, TunableScheme) and pipeline.network.has_tunable_blind_spot:
         plain = replace(pipeline, settings=replace(settings, refinement=None))
         schemes = [TunableBlindSpot(infer_hole=hole, train_hole=scheme.train_hole, pad=scheme.pad) for hole in (1, 3, 5)]
         return [replace(plain, scheme=each).restore(noisy, photometry) for each in schemes], "blind spots"

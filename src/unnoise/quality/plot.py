@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unnoise.registry import require
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -27,6 +29,7 @@ def draw(noisy: Floats, restored: Floats, structure: Floats, unsure: Floats, *, 
         varied: what differs between the results whose spread is `unsure`.
         lines: of the text.
     """
+    require("matplotlib", "A report")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
