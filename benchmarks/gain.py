@@ -25,6 +25,7 @@ from rows import keep, tell
 from unnoise import images
 from unnoise.evaluation.datasets import open_set
 from unnoise.inference.apply import restore
+from unnoise.inference.options import DenoiseOptions
 from unnoise.inference.strength import blend
 from unnoise.quality.mc_sure import judge
 
@@ -57,7 +58,9 @@ def main() -> None:
 def check(model: unnoise.Model, noisy: Tensor, clean: Tensor) -> dict[str, Any]:
     start = time.perf_counter()
 
-    settings = model.settings(refine=False, precision="float32").of_picture(images.Layout("rgb"), torch.uint8)
+    settings = (
+        DenoiseOptions(refine=False, precision="float32").settings(model.recipe).of_picture(images.Layout("rgb"), torch.uint8)
+    )
 
     def again(x: Tensor) -> Tensor:
         return blend(x, restore(model.network, model.recipe.scheme, x, settings), detail=settings.detail)

@@ -119,12 +119,12 @@ class RawFile:
 
 def restore_raw(source: str, target: str, shape: str, name: str) -> None:
     """What the measured process does with --bare."""
-    from unnoise.inference.apply import Settings
+    from unnoise.inference.settings import InferenceSettings
     from unnoise.inference.stream import restore_regions
     from unnoise.models import shipped
 
     model = shipped.load(name)
-    settings = Settings(refinement=model.recipe.refinement, precision="float32")
+    settings = InferenceSettings(refinement=model.recipe.refinement, precision="float32")
     pixels = RawFile(source, tuple(map(int, shape.split(","))))
     with Path(target).open("wb") as file:
         for _, strip in restore_regions(model.network, model.recipe.scheme, pixels, settings):

@@ -14,8 +14,9 @@ from torch import Tensor
 from speed_machine import seconds
 from speed_methods import METHODS
 from unnoise.inference.apply import restore
-from unnoise.inference.chain import Chain, Settings
+from unnoise.inference.chain import Chain
 from unnoise.inference.memory import give_back, resident, reused
+from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.tiling import Tiling
 from unnoise.layers.weight_cache import weights_kept
 from unnoise.regions import Region, RegionSource, dilate
@@ -34,7 +35,7 @@ def growth(options: argparse.Namespace) -> None:
     for method in options.methods:
         network, scheme, refinement = METHODS[method].build()
         network.to(options.device)
-        chain = Chain(network, scheme, Settings(refinement=refinement))
+        chain = Chain(network, scheme, InferenceSettings(refinement=refinement))
 
         def clock(work: Callable[[], object]) -> float:
             return seconds(work, options.device, options.clock)

@@ -16,8 +16,9 @@ from speed_plain import as_published
 from unnoise import denoisers, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
-from unnoise.inference.apply import Settings, restore
+from unnoise.inference.apply import restore
 from unnoise.inference.precision import choose_precision
+from unnoise.inference.settings import InferenceSettings
 from unnoise.schemes import multi_mask
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.r3 import R3
@@ -81,7 +82,7 @@ def run(
     network, scheme, refinement = METHODS[method].build()
     network.to(device)
     if form == "fast":
-        return lambda noisy: restore(network, scheme, noisy, Settings(refinement=refinement, precision=precision))
+        return lambda noisy: restore(network, scheme, noisy, InferenceSettings(refinement=refinement, precision=precision))
     as_published(network)
     low, high = network.value_range
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import unnoise
 from rows import keep, tell
 from unnoise import images
-from unnoise.inference.apply import Settings, restore
+from unnoise.inference.apply import restore
+from unnoise.inference.settings import InferenceSettings
 
 
 def main() -> None:
@@ -34,7 +35,12 @@ def main() -> None:
         model = unnoise.load(name)
         refinement = model.recipe.refinement if options.refine else None
         whole, *tiled = (
-            restore(model.network, model.recipe.scheme, noisy, Settings(refinement=refinement, tile=tile, precision="float32"))
+            restore(
+                model.network,
+                model.recipe.scheme,
+                noisy,
+                InferenceSettings(refinement=refinement, tile=tile, precision="float32"),
+            )
             for tile in (options.side, *options.tiles)
         )
         changed = (whole - noisy).square().mean().sqrt()

@@ -15,7 +15,7 @@ from handmade import model_of
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UsageError
 from unnoise.inference import stream
-from unnoise.inference.apply import Settings
+from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.stream import InMemory, restore_regions
 
 
@@ -58,7 +58,9 @@ def test_regions_give_what_the_whole_array_gives(
     before, stream.STRIP = stream.STRIP, strip
     try:
         strips = list(
-            restore_regions(model.network, model.recipe.scheme, InMemory(pixels), Settings(tile=tile, precision="float32"))
+            restore_regions(
+                model.network, model.recipe.scheme, InMemory(pixels), InferenceSettings(tile=tile, precision="float32")
+            )
         )
     finally:
         stream.STRIP = before
@@ -73,7 +75,7 @@ def test_no_region_is_much_larger_than_a_tile() -> None:
     pixels = Watched(_noise((300, 280, 3), "uint16"))
     before, stream.STRIP = stream.STRIP, 1000
     try:
-        for _ in restore_regions(model.network, model.recipe.scheme, pixels, Settings(tile=32, precision="float32")):
+        for _ in restore_regions(model.network, model.recipe.scheme, pixels, InferenceSettings(tile=32, precision="float32")):
             pass
     finally:
         stream.STRIP = before
@@ -85,4 +87,4 @@ def test_values_that_are_no_picture_are_refused_by_name() -> None:
     pixels = _noise((20, 20), "float32")
     pixels[15, 3] = np.nan
     with pytest.raises(UsageError, match=r"^scan\.tif has 1 value"):
-        list(restore_regions(model.network, model.recipe.scheme, InMemory(pixels), Settings(), name="scan.tif"))
+        list(restore_regions(model.network, model.recipe.scheme, InMemory(pixels), InferenceSettings(), name="scan.tif"))

@@ -13,7 +13,8 @@ from torch import Tensor
 from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.dbsn import DBSN
-from unnoise.inference.apply import Settings, restore
+from unnoise.inference.apply import restore
+from unnoise.inference.settings import InferenceSettings
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.distillation import Distillation
@@ -75,9 +76,14 @@ def test_tiled_is_whole(
     noisy = torch.rand(1, 3, 2 * scheme.reach(network.reach) + longer, width)
     noisy = noisy.mT if turned else noisy
     refinement = R3(draws=1, probability=0.3) if refine else None
-    whole = restore(network, scheme, noisy, Settings(precision="float32", refinement=refinement, tile=max(16, *noisy.shape)))
+    whole = restore(
+        network, scheme, noisy, InferenceSettings(precision="float32", refinement=refinement, tile=max(16, *noisy.shape))
+    )
     tiled = restore(
-        network, scheme, noisy, Settings(precision="float32", refinement=refinement, tile=16 + network.reach // 2 + more)
+        network,
+        scheme,
+        noisy,
+        InferenceSettings(precision="float32", refinement=refinement, tile=16 + network.reach // 2 + more),
     )
     _assert_close(tiled, whole)
 
@@ -91,6 +97,6 @@ def test_tiled_is_whole_with_the_self_ensemble(height: int, width: int, tile: in
     scheme: Scheme = AsymmetricMask() if pixel else PDBlindSpot()
     noisy = torch.rand(2, 3, height, width)
     settings_ = {"precision": "float32", "refinement": R3(draws=2, probability=0.3), "ensemble": True}
-    whole = restore(network, scheme, noisy, Settings(**settings_, tile=50))  # type: ignore[arg-type]
-    tiled = restore(network, scheme, noisy, Settings(**settings_, tile=tile))  # type: ignore[arg-type]
+    whole = restore(network, scheme, noisy, InferenceSettings(**settings_, tile=50))  # type: ignore[arg-type]
+    tiled = restore(network, scheme, noisy, InferenceSettings(**settings_, tile=tile))  # type: ignore[arg-type]
     _assert_close(tiled, whole)

@@ -114,18 +114,18 @@ def test_a_model_can_be_applied_otherwise() -> None:
 def test_light_is_kept_as_asked_or_as_the_recipe_says() -> None:
     noisy = np.random.default_rng(0).random((40, 50, 3), np.float32) ** 2
     plain = MODELS[3].applied({"refinement": "none"})
-    kept = plain.denoise(noisy, light="srgb", precision="float32")
+    kept = plain.denoise(noisy, bias_correction="srgb", precision="float32")
     assert not np.allclose(kept, plain.denoise(noisy), atol=1e-3)
     tensor = torch.from_numpy(noisy).movedim(-1, 0)[None]
     expected = Light(curve="srgb")(tensor, plain(tensor)).clamp(0, 1)
     assert np.allclose(kept, expected[0].movedim(0, -1), atol=1e-5)
     lit = plain.applied({"light": "auto"})
     assert np.array_equal(lit.denoise(noisy, precision="float32"), kept)
-    assert np.array_equal(lit.denoise(noisy, light="none"), plain.denoise(noisy))
+    assert np.array_equal(lit.denoise(noisy, bias_correction="none"), plain.denoise(noisy))
     grey = noisy[..., 0]
-    assert np.array_equal(lit.denoise(grey), plain.denoise(grey, light="linear"))
+    assert np.array_equal(lit.denoise(grey), plain.denoise(grey, bias_correction="linear"))
     with pytest.raises(UsageError, match="light"):
-        plain.denoise(noisy, light="gamma")
+        plain.denoise(noisy, bias_correction="gamma")
 
 
 def test_bad_images() -> None:

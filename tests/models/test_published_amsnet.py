@@ -17,7 +17,8 @@ import torch
 from reference import golden, relative_error
 from unnoise import denoisers, images, load
 from unnoise.errors import UnnoiseError
-from unnoise.inference.apply import Settings, restore
+from unnoise.inference.apply import restore
+from unnoise.inference.settings import InferenceSettings
 from unnoise.models import published, shipped
 from unnoise.rng import PositionalGenerator
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
@@ -105,7 +106,9 @@ def test_imported_and_saved_restores_the_same(tmp_path: Path) -> None:
     assert torch.allclose(model(noisy), expected, atol=1e-6)
     assert torch.allclose(load(tmp_path / "ours.safetensors")(noisy), expected, atol=1e-6)
     # Of so faint a network the masks move little, and less than bfloat16 rounds.
-    one, other = (restore(model.network, AsymmetricMask(), noisy, Settings(seed=n, precision="float32")) for n in (0, 1))
+    one, other = (
+        restore(model.network, AsymmetricMask(), noisy, InferenceSettings(seed=n, precision="float32")) for n in (0, 1)
+    )
     assert not torch.equal(one, other)
 
 
@@ -129,7 +132,7 @@ def test_hyper_parameters_are_no_hindrance(module: str, tmp_path: Path) -> None:
 
 def test_other_classes_are_refused_still(tmp_path: Path) -> None:
     weights, _ = golden("dncnn")
-    with _pretended("codes.model", "Settings") as kind:
+    with _pretended("codes.model", "InferenceSettings") as kind:
         torch.save(_lightning(weights, hyper_parameters=kind(lr=1e-4)), tmp_path / "other.ckpt")
     with pytest.raises(UnnoiseError, match=r"other\.ckpt holds Python code or objects"):
         load(tmp_path / "other.ckpt")

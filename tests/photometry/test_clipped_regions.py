@@ -12,7 +12,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from handmade import model_of
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.inference import stream
-from unnoise.inference.chain import Settings
+from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.stream import InMemory, restore_regions
 from unnoise.photometry.clipped_regions import clipped
 
@@ -43,5 +43,5 @@ def test_black_stays_black_and_white_stays_white(dtype: str, monkeypatch: pytest
     away[10:50, 5:45] = False
     assert (restored[away] != pixels[away]).mean() > 0.9
     monkeypatch.setattr(stream, "STRIP", 150)
-    strips = restore_regions(model.network, model.recipe.scheme, InMemory(pixels), Settings(precision="float32"))
+    strips = restore_regions(model.network, model.recipe.scheme, InMemory(pixels), InferenceSettings(precision="float32"))
     np.testing.assert_array_equal(np.concatenate([part for _, part in strips]), restored)

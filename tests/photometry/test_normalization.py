@@ -86,13 +86,13 @@ def test_twelve_bits_in_sixteen_are_restored_as_well_as_sixteen(top: int) -> Non
 
     assert psnr(model.denoise(noisy)) > psnr(noisy) + 3
     if top == 4095:
-        assert psnr(model.denoise(noisy, levels="full")) < psnr(model.denoise(noisy)) - 1
+        assert psnr(model.denoise(noisy, normalization="full")) < psnr(model.denoise(noisy)) - 1
 
 
 def test_a_straight_line_before_is_the_same_after() -> None:
     model = unnoise.load("fast")
     noisy = NOISY.astype(np.float32)
-    options: dict[str, Any] = {"precision": "float32", "light": "linear"}
+    options: dict[str, Any] = {"precision": "float32", "bias_correction": "linear"}
     result = model.denoise(noisy, **options)
     dim = model.denoise(noisy * np.float32(0.04) + np.float32(0.3), **options)
     np.testing.assert_allclose(np.clip((dim - 0.3) / 0.04, 0, 1), result, atol=2e-3)
@@ -112,8 +112,8 @@ def test_pictures_for_display_are_shown_as_they_are() -> None:
     model = unnoise.load("fast")
     dim = np.rint(NOISY * 40).astype(np.uint8)
     for picture in (dim, np.repeat(dim[..., None], 3, axis=2).astype(np.uint16) * 257):
-        np.testing.assert_array_equal(model.denoise(picture), model.denoise(picture, levels="full"))
-        assert (model.denoise(picture) != model.denoise(picture, levels="picture")).any()
+        np.testing.assert_array_equal(model.denoise(picture), model.denoise(picture, normalization="full"))
+        assert (model.denoise(picture) != model.denoise(picture, normalization="picture")).any()
 
 
 def test_files_come_out_as_arrays_do(tmp_path: Path) -> None:
@@ -147,9 +147,9 @@ def test_floats_may_count_photons(tmp_path: Path) -> None:
     _, report = model.denoise(counts, report=True)
     assert report.judgement.gain == pytest.approx(unnoise.load("fast").denoise(NOISY, report=True)[1].judgement.gain, abs=0.5)
     assert 0.2 < report.restored.mean() < 0.8  # shown as it can be seen
-    for picture, options in ((counts, {"levels": "full"}), (np.repeat(counts[..., None], 3, axis=2), {})):
+    for picture, options in ((counts, {"normalization": "full"}), (np.repeat(counts[..., None], 3, axis=2), {})):
         with pytest.raises(UsageError, match=r"0\.\.1"):
             model.denoise(picture, **options)
     with pytest.raises(UsageError, match=r"counts\.npy.*0\.\.1"):
-        denoise_file(model, tmp_path / "counts.npy", tmp_path / "full.npy", levels="full")
+        denoise_file(model, tmp_path / "counts.npy", tmp_path / "full.npy", normalization="full")
     assert not (tmp_path / "full.npy").exists()

@@ -15,7 +15,8 @@ from unnoise.batch.one_file import denoise_file
 from unnoise.batch.run import plan
 from unnoise.denoisers import create
 from unnoise.errors import UsageError
-from unnoise.inference.chain import Settings
+from unnoise.inference.options import DenoiseOptions
+from unnoise.inference.settings import InferenceSettings
 from unnoise.models.model import Model, fresh
 from unnoise.quality.mc_sure import Judgement
 from unnoise.quality.report import LARGEST, Report, make, middle
@@ -74,7 +75,7 @@ def test_a_batch_is_refused(model: Model) -> None:
     with pytest.raises(UsageError, match="batch of 2"):
         model.denoise(torch.zeros(2, 3, 8, 8), report=True)
     with pytest.raises(UsageError, match="batch of 2"):
-        make(model.network, model.recipe.scheme, *2 * [torch.zeros(2, 3, 8, 8)], Settings(), middle(8, 8))
+        make(model.network, model.recipe.scheme, *2 * [torch.zeros(2, 3, 8, 8)], InferenceSettings(), middle(8, 8))
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1000, 1000), (4000, 6000), (10, 10**6)])
@@ -103,7 +104,9 @@ def test_what_is_varied_is_what_the_scheme_offers(
     torch.manual_seed(0)
     fields = {"name": "tiny", "denoiser": denoiser, "scheme": scheme, "refinement": refinement}
     model = fresh(recipes.validate(fields, "tiny"))
-    found, varied = spread(model.network, model.recipe.scheme, torch.rand(1, 3, 20, 24), model.settings())
+    found, varied = spread(
+        model.network, model.recipe.scheme, torch.rand(1, 3, 20, 24), DenoiseOptions().settings(model.recipe)
+    )
     assert varied == kind
     assert found.shape == (1, 20, 24)
     assert (found > 0).any()

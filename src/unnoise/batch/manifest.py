@@ -12,6 +12,7 @@ from unnoise.errors import UnnoiseError
 from unnoise.files.atomic import atomic_write
 
 if TYPE_CHECKING:
+    from unnoise.inference.options import DenoiseOptions
     from unnoise.models.model import Model
 
 NAME = ".unnoise-manifest.json"
@@ -123,10 +124,21 @@ def _stamp(path: Path) -> list[int] | None:
     return [status.st_size, status.st_mtime_ns]
 
 
-def fingerprint(model: Model, options: dict[str, Any]) -> str:
-    """Of a model's weights and recipe and of the options that change its results."""
+def fingerprint(model: Model, options: DenoiseOptions, *, report: bool = False, adapt: str | None = None) -> str:
+    """Of all that changes a result: the model's weights and recipe, the options, and adapting.
+
+    Args:
+        model: as it was loaded, before it adapts.
+        options: how it is applied.
+        report: whether each result has a report beside it.
+        adapt: the length of adapting, as `--adapt` takes it; None: the model stays as it is.
+
+    Returns:
+        32 hexadecimal digits. They are those of version 0.1, so that manifests which that version wrote stay valid.
+    """
+    counted = options.fingerprint_fields() | {"report": report} | ({"adapt": adapt} if adapt else {})
     digest = hashlib.sha256(model.recipe.model_dump_json().encode())
-    digest.update(json.dumps(options, sort_keys=True, default=str).encode())
+    digest.update(json.dumps(counted, sort_keys=True, default=str).encode())
     for key, value in model.network.state_dict().items():
         digest.update(key.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from unnoise import images
 from unnoise.inference.bands import Progress
 from unnoise.inference.blend_arrays import blend_arrays
-from unnoise.inference.chain import Settings
+from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.rescaling import moderate_frame
+from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.stream import restore_regions
-from unnoise.inference.strength import check
 from unnoise.models.model import Model
 from unnoise.quality.report import MARK, Report, make, middle
 
@@ -24,37 +24,34 @@ def denoise_file(
     source: Path,
     target: Path,
     *,
+    options: DenoiseOptions | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
-    strength: float = 1.0,
     report: bool | Path = False,
-    axes: str | None = None,
-    group: int = 1,
-    **options: Any,
+    **fields: Unpack[OptionFields],
 ) -> None:
     """Restore the picture in `source`, or each of the stack, into `target`; large ones are never whole in memory.
 
     Args:
         model: on any device.
         source, target: picture files.
+        options: how; the default leaves all to the model.
         overwrite: `target` may replace a file.
         progress: called after each tile.
-        strength: as `Model.denoise` takes it.
         report: write a `Report` beside `target`, as `target.report.png` and `.json` without the suffix of `target`, or of this name
             without its suffixes; of a stack, on its first picture.
-        axes: of arrays in files, as for `images.open`.
-        group: so many channels that are no colours are restored together.
-        options: as `Model.denoise` takes them.
+        fields: fields of `DenoiseOptions` that replace those of `options`.
 
     Raises:
         UsageError, UnnoiseError: as `images.open`, `restore_regions` and `images.create` do, naming the file.
     """
-    check(strength=strength)
-    settings = model.settings(**options)
+    options = DenoiseOptions.of(fields, options)
+    settings = options.settings(model.recipe)
+    strength, axes, group = options.strength, options.axes, options.group
     judged = None
     with images.open(source, axes=axes) as frames, images.create(target, frames, overwrite=overwrite) as made:
         for index, stored in enumerate(frames):
-            frame, span = moderate_frame(stored, settings.levels) if strength > 0 else (stored, None)
+            frame, span = moderate_frame(stored, settings.normalization) if strength > 0 else (stored, None)
             with images.Scratch(frame.shape, frame.dtype, target.parent) as restored:
                 if strength > 0:
                     for rows, strip in restore_regions(
@@ -85,11 +82,13 @@ def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | No
     return progress and (lambda done, tiles: progress(index * tiles + done, frames * tiles))
 
 
-def _judged(model: Model, frame: images.Frame, restored: images.Scratch, settings: Settings, strength: float) -> Report:
+def _judged(
+    model: Model, frame: images.Frame, restored: images.Scratch, settings: InferenceSettings, strength: float
+) -> Report:
     part = middle(frame.height, frame.width)
     together = frame.channels - frame.layout.alpha  # whatever the channels are, the report is of one picture
     before, after = (
-        images.to_tensor(pixels[part], layout=frame.layout, group=together, levels=settings.levels)[0]
+        images.to_tensor(pixels[part], layout=frame.layout, group=together, levels=settings.normalization)[0]
         for pixels in (frame, restored)
     )
     settings = settings.of_picture(frame.layout, frame.dtype)

@@ -99,21 +99,30 @@ def denoise(
     from unnoise.batch.one_file import denoise_file
     from unnoise.batch.run import plan, run
     from unnoise.cli.progress import files_bar
-    from unnoise.inference.strength import check
+    from unnoise.inference.options import DenoiseOptions
     from unnoise.models import shipped
     from unnoise.training.adapt import parse_length
 
     # before the model is loaded: bad calls answer at once
-    check(strength=strength, detail=detail)
+    options = DenoiseOptions(
+        refine=refine,
+        ensemble=ensemble,
+        tile=tile,
+        precision=precision,
+        bias_correction=light,
+        normalization=levels,
+        strength=strength,
+        detail=detail,
+        axes=axes,
+        group=group,
+    )
     length = parse_length(adapt) if adapt else None
     _check_save_model(save_model, adapt, overwrite)
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report)
     if model == "auto":
         model = shipped.choose_for([job.source for job in made.jobs])
     loaded = shipped.load(model).applied(assignments(set_))
-    options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision, "light": light}
-    options |= {"levels": levels, "strength": strength, "detail": detail, "axes": axes, "group": group}
-    settings = fingerprint(loaded, options | {"report": report} | ({"adapt": adapt} if adapt else {}))
+    settings = fingerprint(loaded, options, report=report, adapt=adapt)
     if length:
         loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model)
     loaded.to(device or "auto")
@@ -121,7 +130,13 @@ def denoise(
         outcome = run(
             made,
             lambda job, replace, on_tile: denoise_file(
-                loaded, job.source, job.target, overwrite=replace, progress=on_tile, report=job.report or False, **options
+                loaded,
+                job.source,
+                job.target,
+                options=options,
+                overwrite=replace,
+                progress=on_tile,
+                report=job.report or False,
             ),
             settings,
             overwrite=overwrite,

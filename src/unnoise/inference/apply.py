@@ -7,22 +7,25 @@ from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.inference.bands import Progress, restore_bands
-from unnoise.inference.chain import Chain, Settings
+from unnoise.inference.chain import Chain
+from unnoise.inference.settings import InferenceSettings
 from unnoise.photometry.transfer_function import shown
 from unnoise.regions import RegionSource
 from unnoise.schemes.base import Scheme
 
-__all__ = ["Progress", "Settings", "fit_channels", "restore", "unfit_channels"]
+__all__ = ["InferenceSettings", "Progress", "fit_channels", "restore", "unfit_channels"]
 
 
-def restore(network: Denoiser, scheme: Scheme, noisy: Tensor, settings: Settings, progress: Progress | None = None) -> Tensor:
+def restore(
+    network: Denoiser, scheme: Scheme, noisy: Tensor, settings: InferenceSettings, progress: Progress | None = None
+) -> Tensor:
     """Restore pictures with a trained network.
 
     Args:
         network: in its own value range, on any device.
         scheme: the one it was trained by.
         noisy: (B, C, H, W), values in 0..1, on any device; the pictures run one after the other.
-        settings: see `Settings`; `Settings.of_picture` has been asked.
+        settings: see `InferenceSettings`; `InferenceSettings.of_picture` has been asked.
         progress: called after each tile.
 
     Returns:
@@ -33,7 +36,7 @@ def restore(network: Denoiser, scheme: Scheme, noisy: Tensor, settings: Settings
     """
     pictures = fit_channels(noisy, network.sizes.get("channels", 3))
     restored = torch.empty_like(pictures, dtype=torch.float32, memory_format=torch.contiguous_format)
-    views = [shown(RegionSource.of(picture[None]), settings.levels) for picture in pictures]
+    views = [shown(RegionSource.of(picture[None]), settings.normalization) for picture in pictures]
     for rows, band in restore_bands(Chain(network, scheme, settings), views, progress):
         restored[:, :, rows] = band.to(restored.device)
     return unfit_channels(restored, noisy.shape)

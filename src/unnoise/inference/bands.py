@@ -41,7 +41,7 @@ def restore_bands(
         UnnoiseError: when memory does not suffice for the smallest tile.
     """
     bands = _bands(chain, views, progress)
-    return lit(chain.settings.light, views, bands) if chain.settings.light else bands
+    return lit(chain.settings.bias_correction, views, bands) if chain.settings.bias_correction else bands
 
 
 def _bands(chain: Chain, views: Sequence[RegionSource], progress: Progress | None) -> Iterator[tuple[slice, Tensor]]:

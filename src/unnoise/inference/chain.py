@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.errors import UsageError
 from unnoise.inference.memory import SCRATCH, peak_bytes
 from unnoise.inference.precision import choose_precision, running_in
+from unnoise.inference.settings import InferenceSettings
 from unnoise.layers.partial.row_chunks import as_if_large
-from unnoise.photometry.bias_correction import Light
-from unnoise.photometry.clipping import EVERYWHERE, Cut
-from unnoise.photometry.normalization import Levels
-from unnoise.photometry.transfer_function import settled
 from unnoise.regions import Region, RegionSource, dilate, flip_region, relative_to, rotate_region
 from unnoise.rng import PositionalGenerator
 from unnoise.schemes.base import Scheme
-from unnoise.schemes.r3 import R3
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from unnoise.images import Layout
 
 _bytes_per_pixel: WeakKeyDictionary[Denoiser, dict[str, tuple[float, float]]] = WeakKeyDictionary()
 """Of networks, by how they are applied: following each tensor takes longer than a GPU takes for a picture."""
@@ -41,47 +30,6 @@ REST = 100
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How a network is applied; every field may stay as it is."""
-
-    refinement: R3 | None = None
-    ensemble: bool = False
-    tile: int | None = None
-    """Side of a tile's core in pixels; None: as memory allows."""
-    precision: str | None = None
-    seed: int = 0
-    """Of R³'s draws and of random masks."""
-    light: Light | None = None
-    """Last of all the light is kept, which is done to whole bands rather than in `Chain`."""
-    levels: Levels | None = None
-    """What a picture is shown as; the views that `Chain` gets have their scale already."""
-    detail: float = 0.0
-    """What `strength.blend` puts back, after `Chain` and the light."""
-
-    def __post_init__(self) -> None:
-        if self.tile is not None and (not isinstance(self.tile, int) or self.tile < 16):
-            raise UsageError(f"A tile must be a whole number of pixels, at least 16, got {self.tile}.")
-
-    @property
-    def measures(self) -> bool:
-        """Whether the picture is shown with its own range, whatever it is."""
-        return self.levels is not None and self.levels.of == "picture"
-
-    def cut_of(self, view: RegionSource) -> Cut:
-        """Where the noise of a picture is cut off; without a light to keep nobody asks, and it is taken to be so at both ends."""
-        return self.light.of_view(view).cut_of(view) if self.light else EVERYWHERE
-
-    def of_view(self, view: RegionSource) -> Settings:
-        """For this very picture, where its kind left something open."""
-        return replace(self, light=self.light.of_view(view) if self.light else None, levels=settled(self.levels, view))
-
-    def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Settings:
-        """For a picture of this kind, where that was left open."""
-        light = self.light.of_picture(layout, dtype) if self.light else None
-        return replace(self, light=light, levels=self.levels.of_picture(layout, dtype) if self.levels else None)
-
-
-@dataclass(frozen=True)
 class Chain:
     """A trained network, the scheme it was trained by, and how both are applied.
 
@@ -91,7 +39,7 @@ class Chain:
 
     network: Denoiser
     scheme: Scheme
-    settings: Settings
+    settings: InferenceSettings
 
     @property
     def device(self) -> torch.device:

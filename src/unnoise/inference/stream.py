@@ -13,7 +13,8 @@ from unnoise import images
 from unnoise.denoisers.base import Denoiser
 from unnoise.inference.apply import fit_channels, unfit_channels
 from unnoise.inference.bands import Progress, restore_bands
-from unnoise.inference.chain import Chain, Settings
+from unnoise.inference.chain import Chain
+from unnoise.inference.settings import InferenceSettings
 from unnoise.photometry.clipped_regions import REACH, clipped, left_clipped
 from unnoise.photometry.integer_steps import warn_of_few_steps
 from unnoise.photometry.transfer_function import shown
@@ -54,7 +55,7 @@ def restore_regions(
     network: Denoiser,
     scheme: Scheme,
     pixels: Regions,
-    settings: Settings,
+    settings: InferenceSettings,
     progress: Progress | None = None,
     *,
     name: str = "The image",
@@ -65,7 +66,7 @@ def restore_regions(
 
     Args:
         network, scheme, settings, progress: as for `inference.apply.restore`.
-        pixels: uint8, uint16, or floats in 0..1, with `settings.levels` on any scale; an alpha channel stays as it is.
+        pixels: uint8, uint16, or floats in 0..1, with `settings.normalization` on any scale; an alpha channel stays as it is.
         name: the subject of error messages.
         layout, group: of the channels, as for `images.to_tensor`.
 
@@ -82,7 +83,7 @@ def restore_regions(
 
     def read(rows: slice, columns: slice) -> tuple[Tensor, images.Form]:
         return images.to_tensor(
-            pixels.region(rows, columns), name=name, layout=layout, group=group, levels=settings.levels
+            pixels.region(rows, columns), name=name, layout=layout, group=group, levels=settings.normalization
         )  # (B, C, h, w)
 
     black, white = 0.0, 1.0
@@ -98,7 +99,7 @@ def restore_regions(
         def fitted(rows: slice, columns: slice) -> Tensor:
             return fit_channels(read(rows, columns)[0], channels)[number : number + 1]
 
-        return shown(RegionSource((height, width), fitted), settings.levels)
+        return shown(RegionSource((height, width), fitted), settings.normalization)
 
     whole = RegionSource((height, width), lambda rows, columns: read(rows, columns)[0])
     if settings.measures and form.white:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from torch import Tensor
 
 from unnoise import denoisers, images, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
-from unnoise.inference.apply import Settings, restore
+from unnoise.inference.apply import restore
 from unnoise.inference.memory import free_memory
+from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.precision import choose_device
 from unnoise.inference.rescaling import span_of_image
-from unnoise.inference.strength import blend_each, check
+from unnoise.inference.settings import InferenceSettings
+from unnoise.inference.strength import blend_each
 from unnoise.models import file_format as model_file
 from unnoise.models.card import Card
 from unnoise.photometry.clipped_regions import clipped, left_clipped
@@ -23,7 +25,6 @@ from unnoise.photometry.integer_steps import warn_of_few_steps
 from unnoise.quality.report import make, middle
 from unnoise.recipes.schema import Recipe
 from unnoise.regions import RegionSource
-from unnoise.schemes.r3 import R3
 
 APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail"
 """Fields of a recipe that may change after training."""
@@ -52,7 +53,7 @@ class Model:
 
     def __call__(self, noisy: Tensor) -> Tensor:
         """The scheme's bare restoration in float32, without R³ and `light`: (B, C, H, W) in 0..1 → the same shape, not clipped."""
-        return restore(self.network, self.recipe.scheme, noisy, Settings(precision="float32"))
+        return restore(self.network, self.recipe.scheme, noisy, InferenceSettings(precision="float32"))
 
     def to(self, device: str) -> Model:
         """Move the network to a device ('cpu', 'cuda', 'cuda:1', 'mps', 'auto') and give back the model."""
@@ -82,63 +83,40 @@ class Model:
     def denoise(
         self,
         image: Any,
+        options: DenoiseOptions | None = None,
         *,
-        refine: bool | None = None,
-        ensemble: bool | None = None,
-        tile: int | None = None,
-        precision: str | None = None,
-        light: str | None = None,
-        levels: str | None = None,
         progress: Callable[[int, int], None] | None = None,
-        strength: float = 1.0,
-        detail: float | None = None,
         report: bool = False,
-        axes: str | None = None,
-        group: int = 1,
+        **fields: Unpack[OptionFields],
     ) -> Any:
         """Take the noise out of an image.
 
         Args:
             image: numpy (H, W) or (H, W, C), or torch (H, W), (C, H, W) or (B, C, H, W); uint8, uint16, or floats in 0..1, and
-                with `levels` of the picture on any scale. An alpha channel (the second of two, the fourth of four) stays as it is.
-                With `axes` a stack of any shape.
-            refine: R³ after the first estimate; None: as the recipe says.
-            ensemble: average over the eight flips and quarter turns, eight times the work; None: as the recipe says.
-            tile: side of the tiles in pixels; None: chosen for the picture.
-            precision: 'float32', 'bfloat16', 'float16', 'int8' (CPUs with VNNI) or 'auto'.
-            light: 'srgb' for pictures coded for display, 'linear' for measurements in proportion to light: the result gets the mean
-                brightness that the noisy picture has in that sense (see `unnoise.photometry.bias_correction`);
-                'auto': by the kind of picture; 'none': the network has the last word; None: as the recipe says.
-            levels: 'picture' shows the network the picture's own range, 'auto' that of measurements alone
-                (see `unnoise.photometry.normalization`), 'full' none; None: as the recipe says.
+                with `normalization` of the picture on any scale. An alpha channel (the second of two, the fourth of four) stays as it
+                is. With `axes` a stack of any shape.
+            options: how; the default leaves all to the model.
             progress: called with (tiles done, tiles in all).
-            strength: 0 gives back the input, bit for bit; 1 the restoration; between them, a mixture.
-            detail: 0..1, how much to put back of what was taken where it is more than noise; None: as the recipe says.
-            report: judge the result too, which is the work of about eight restorations; of a large picture the middle is judged.
-            axes: what each axis of `image` is: Y and X rows and columns, C channels that are no colours, S samples of a colour, any
-                other letter pictures one after the other: 'ZYX', 'TCYX', 'YXC'.
-            group: so many channels that are no colours are restored together; 1: each by itself.
+            report: also judge the result, which takes as long as about eight restorations; of a large picture the middle is judged.
+            fields: fields of `DenoiseOptions` that replace those of `options`: `refine=True`, `tile=512`, `strength=0.5`.
 
         Returns:
             What came in: the same kind, shape, dtype and range (floats are clipped to 0..1, or to the input's own range if wider).
             With `report`, the pair of that and an `unnoise.quality.report.Report`.
 
         Raises:
-            UsageError: for an image of another kind or shape, with values that are no numbers, or shares beyond 0..1; for a report on
-                a batch.
+            UsageError: for an image of another kind or shape, with values that are no numbers, or a value that an option cannot have;
+                for a report on a batch.
         """
-        check(strength=strength)
-        settings = self.settings(
-            refine=refine, ensemble=ensemble, tile=tile, precision=precision, light=light, levels=levels, detail=detail
-        )
-        if strength > 0 and (span := span_of_image(image, settings.levels, axes=axes, group=group)):
-            options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision}
-            options |= {"light": light, "levels": levels, "strength": strength, "detail": detail, "axes": axes, "group": group}
-            result = self.denoise(span.forward(image), progress=progress, report=report, **options)
+        options = DenoiseOptions.of(fields, options)
+        settings = options.settings(self.recipe)
+        axes, group, strength = options.axes, options.group, options.strength
+        if strength > 0 and (span := span_of_image(image, settings.normalization, axes=axes, group=group)):
+            result = self.denoise(span.forward(image), options, progress=progress, report=report)
             if not report:
                 return span.inverse(result, image.dtype)
             return span.inverse(result[0], image.dtype), result[1].scaled(1 / span.factor)
-        noisy, form = images.to_tensor(image, axes=axes, group=group, levels=settings.levels)
+        noisy, form = images.to_tensor(image, axes=axes, group=group, levels=settings.normalization)
         if report and len(noisy) != 1:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
         settings = settings.of_picture(form.layout, form.dtype)
@@ -165,37 +143,6 @@ class Model:
         part = middle(noisy.shape[-2], noisy.shape[-1])
         before, after = noisy[..., *part], restored[..., *part]
         return result, make(self.network, self.recipe.scheme, before, after, settings, part, strength=strength)
-
-    def settings(
-        self,
-        *,
-        refine: bool | None = None,
-        ensemble: bool | None = None,
-        tile: int | None = None,
-        precision: str | None = None,
-        light: str | None = None,
-        levels: str | None = None,
-        detail: float | None = None,
-    ) -> Settings:
-        """How `denoise` applies the network when it is called with these options.
-
-        Raises:
-            UsageError: for a value that an option cannot have.
-        """
-        check(detail=detail)
-        refinement = self.recipe.refinement if refine is None else (self.recipe.refinement or R3()) if refine else None
-        kept = self.recipe.light if light is None else recipes.load(self.recipe, {"light": light}).light
-        shown = self.recipe.levels if levels is None else recipes.load(self.recipe, {"levels": levels}).levels
-        together = self.recipe.ensemble if ensemble is None else ensemble
-        return Settings(
-            refinement=refinement,
-            ensemble=together,
-            tile=tile,
-            precision=precision,
-            light=kept,
-            levels=shown,
-            detail=self.recipe.detail if detail is None else detail,
-        )
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Write weights, recipe and card to one `.safetensors` file, whole or not at all.

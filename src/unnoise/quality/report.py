@@ -14,7 +14,8 @@ from torch import Tensor
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
 from unnoise.files.atomic import atomic_write
-from unnoise.inference.apply import Settings, restore
+from unnoise.inference.apply import restore
+from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.strength import blend
 from unnoise.photometry.normalization import measured
 from unnoise.quality.mc_sure import Judgement, judge
@@ -93,7 +94,7 @@ def make(
     scheme: Scheme,
     noisy: Tensor,
     restored: Tensor,
-    settings: Settings,
+    settings: InferenceSettings,
     part: Region,
     *,
     strength: float = 1.0,
@@ -102,7 +103,7 @@ def make(
 
     Args:
         network, scheme, settings: as `inference.apply.restore` takes them.
-        noisy, restored: (1, C, H, W) in 0..1, with `settings.levels` on any scale; the result as `strength` and `settings.detail`
+        noisy, restored: (1, C, H, W) in 0..1, with `settings.normalization` on any scale; the result as `strength` and `settings.detail`
             made it.
         part: the rows and columns that these are of the picture, as `middle` gives them.
         strength: as `strength.blend` takes it.
@@ -113,7 +114,7 @@ def make(
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
     settings = settings.of_view(RegionSource.of(noisy))  # once: what it is shaken to would not always tell the same
-    scale = measured(RegionSource.of(noisy)) if settings.levels else None
+    scale = measured(RegionSource.of(noisy)) if settings.normalization else None
     if scale:  # so that a dim measurement can be seen in the report too
         noisy, restored = scale.unit(noisy), scale.unit(restored)
     exact = replace(settings, precision="float32")  # the judgement lives on small differences

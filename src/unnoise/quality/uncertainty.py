@@ -9,7 +9,8 @@ from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tunable import TunableDenoiser
-from unnoise.inference.apply import Settings, restore
+from unnoise.inference.apply import restore
+from unnoise.inference.settings import InferenceSettings
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.multi_mask import MultiMask
 from unnoise.schemes.tunable_blind_spot import LargeHole, TunableBlindSpot
@@ -17,7 +18,7 @@ from unnoise.schemes.tunable_blind_spot import LargeHole, TunableBlindSpot
 VARIANTS = 3
 
 
-def spread(network: Denoiser, scheme: Scheme, noisy: Tensor, settings: Settings) -> tuple[Tensor, str]:
+def spread(network: Denoiser, scheme: Scheme, noisy: Tensor, settings: InferenceSettings) -> tuple[Tensor, str]:
     """The standard deviation over `VARIANTS` results of one picture, (1, C, H, W) → (1, H, W), channels together, in 0..1.
 
     Of a network with tunable blind spots the holes differ; of a scheme with random masks, or with R³, the draws; else the picture is
@@ -36,7 +37,7 @@ def spread(network: Denoiser, scheme: Scheme, noisy: Tensor, settings: Settings)
     return torch.stack(results).var(0, correction=0).mean(1).sqrt(), kind
 
 
-def _holes(network: Denoiser, scheme: LargeHole, noisy: Tensor, settings: Settings) -> list[Tensor]:
+def _holes(network: Denoiser, scheme: LargeHole, noisy: Tensor, settings: InferenceSettings) -> list[Tensor]:
     """Restored with the three smallest holes that the network knows, by the plain scheme."""
     results: list[Tensor] = []
     for hole in (1, 3, 5):

@@ -23,8 +23,9 @@ from torch import Tensor
 
 from unnoise import images, recipes
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.inference.apply import Settings, restore
+from unnoise.inference.apply import restore
 from unnoise.inference.precision import choose_device
+from unnoise.inference.settings import InferenceSettings
 from unnoise.models import shipped
 from unnoise.models.model import Model
 from unnoise.noise.residual_noise import noise_level, perturbed, probe
@@ -246,10 +247,12 @@ class _Criterion:
     def __init__(self, model: Model, held: Sequence[Array], device: str, seed: int) -> None:
         self.device = device
         source = torch.Generator().manual_seed(seed)
-        self.shaken: list[tuple[Tensor, Settings, Tensor]] = []
+        self.shaken: list[tuple[Tensor, InferenceSettings, Tensor]] = []
         for pixels in held:
             noisy, form = images.to_tensor(_middle(pixels), levels=model.recipe.levels)  # (1, C, h, w)
-            settings = Settings(precision="float32", levels=model.recipe.levels).of_picture(form.layout, form.dtype)
+            settings = InferenceSettings(precision="float32", normalization=model.recipe.levels).of_picture(
+                form.layout, form.dtype
+            )
             estimate = self._restored(model, settings, noisy)
             level = noise_level(noisy - estimate, estimate)
             self.shaken.append((noisy, settings, probe(noisy - estimate, level, source)))
@@ -272,7 +275,7 @@ class _Criterion:
             found.append(F.adaptive_avg_pool2d(risk, blocks).flatten())
         return torch.cat(found)
 
-    def _restored(self, model: Model, settings: Settings, noisy: Tensor) -> Tensor:
+    def _restored(self, model: Model, settings: InferenceSettings, noisy: Tensor) -> Tensor:
         model.to(self.device)
         return restore(model.network, model.recipe.scheme, noisy, settings)
 

@@ -13,7 +13,8 @@ from unnoise import denoisers, recipes
 from unnoise.denoisers.rounded_student import RoundedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
 from unnoise.errors import UsageError
-from unnoise.inference.apply import Settings, restore
+from unnoise.inference.apply import restore
+from unnoise.inference.settings import InferenceSettings
 from unnoise.models.model import Model
 from unnoise.noise import Camera
 from unnoise.training.image_pool import Pool, as_unit
@@ -56,7 +57,7 @@ def difference(model: Model, pool: Pool | None = None) -> Difference:
     changed, removed = [], []
     for noisy in crops(pool) if pool else photographs(model.network.sizes["channels"]):
         exact, rounded = (
-            restore(model.network, model.recipe.scheme, noisy, Settings(precision=precision))
+            restore(model.network, model.recipe.scheme, noisy, InferenceSettings(precision=precision))
             for precision in ("float32", "int8")
         )
         changed.append((rounded - exact).square().mean().item())
