@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from unnoise.deprecated.modules import install as _install_moved_modules
+from unnoise.registry import torch_missing
 
 __version__ = "0.1.0"
 
@@ -61,11 +62,15 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if name in __all__:
-        return import_module(f"unnoise.{name}")
-    raise AttributeError(f"module 'unnoise' has no attribute '{name}'")
+    if name not in __all__:
+        raise AttributeError(f"module 'unnoise' has no attribute '{name}'")
+    try:
+        module = import_module(_HOMES.get(name, f"unnoise.{name}"))
+    except ModuleNotFoundError as error:
+        if error.name == "torch":
+            raise torch_missing() from error
+        raise
+    return getattr(module, name) if name in _HOMES else module
 
 
 def __dir__() -> list[str]:

@@ -10,6 +10,7 @@ import typer
 from unnoise.cli.fields import assignments
 from unnoise.cli.targets import check_model
 from unnoise.errors import UsageError
+from unnoise.registry import require
 
 if TYPE_CHECKING:
     from unnoise.models.model import Model
@@ -104,6 +105,8 @@ def denoise(
     from unnoise.training.adapt import parse_length
 
     # before the model is loaded: bad calls answer at once
+    if report:
+        require("matplotlib", "--report")
     options = DenoiseOptions(
         refine=refine,
         ensemble=ensemble,

@@ -10,6 +10,7 @@ import numpy as np
 from unnoise.errors import UsageError
 from unnoise.files.atomic import atomic_write
 from unnoise.noise.report import NoiseReport
+from unnoise.registry import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +31,7 @@ def save(report: NoiseReport, path: Path, *, title: str = "") -> None:
 
 def draw(report: NoiseReport, *, title: str = "") -> Figure:
     """Four panels; those that the report has no figures for say so."""
+    require("matplotlib", "A plot")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -31,6 +31,7 @@ from unnoise.models.model import Model
 from unnoise.noise.residual_noise import noise_level, perturbed, probe
 from unnoise.schemes.base import Scheme
 from unnoise.training import checkpoint
+from unnoise.training.hardware import check_libraries
 from unnoise.training.options import Options, Status, checked
 from unnoise.training.schedule import Length
 from unnoise.training.sources import Array, Given, divided
@@ -105,6 +106,7 @@ def adapt(
     Raises:
         UsageError: neither steps nor minutes, no picture that can be read, or a model whose scheme cannot train it here.
     """
+    check_libraries()
     if not steps and not minutes:
         raise UsageError("Adapting needs a length; give steps or minutes.")
     length = checked(Length, steps=steps, minutes=minutes)

@@ -9,6 +9,14 @@ from typing import Any
 
 import torch
 
+from unnoise.registry import require
+
+
+def check_libraries() -> None:
+    """Raise `UnnoiseError` where a library is missing that training needs and denoising does not."""
+    for library in ("accelerate", "tensorboard"):
+        require(library, "Training")
+
 
 def accelerator(device: torch.device, precision: torch.dtype) -> Any:
     """accelerate's: gradients across processes, and the precision of the steps."""

@@ -15,6 +15,7 @@ from unnoise.models.model import Model
 from unnoise.recipes import auto
 from unnoise.recipes.schema import Recipe
 from unnoise.training import checkpoint, logs, sources
+from unnoise.training.hardware import check_libraries
 from unnoise.training.image_pool import from_arrays, from_files
 from unnoise.training.loop import Run
 from unnoise.training.options import Options, checked
@@ -53,6 +54,7 @@ def train(
         UnnoiseError: the loss is no number any more, a damaged checkpoint, a full disk.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint has been written.
     """
+    check_libraries()
     made = checked(Options, output=output, length=checked(Length, steps=steps, minutes=minutes), **options)
     if start is not None and not isinstance(start, Model):
         raise UsageError(f"A training starts from a model, got {type(start).__name__}; load it with unnoise.load.")

@@ -12,6 +12,7 @@ from unnoise.evaluation.ablations.base import Ablation, Variant
 from unnoise.evaluation.scoring import Evaluation
 from unnoise.files.atomic import atomic_write
 from unnoise.models.model import Model
+from unnoise.registry import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,6 +104,7 @@ def table(ablation: Ablation, rows: Sequence[Row]) -> Table:
 
 def plot(ablation: Ablation, rows: Sequence[Row]) -> Figure:
     """PSNR of the variants, here and in the paper side by side, each with a scale of its own; bars, or a curve along an axis."""
+    require("matplotlib", "A plot")
     from matplotlib.figure import Figure
 
     published = [row for row in rows if row.paper_psnr is not None]
