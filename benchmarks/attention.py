@@ -27,7 +27,7 @@ from unnoise.denoisers.ssattention import SSBlock
 from unnoise.evaluation.datasets import open_set
 from unnoise.evaluation.metrics import protocol
 from unnoise.images import to_tensor
-from unnoise.training.image_pool import as_unit
+from unnoise.images.pixels import to_unit_float
 
 
 def main() -> None:
@@ -115,7 +115,7 @@ def errors(name: str, data: str, limit: int) -> list[dict[str, Any]]:
     scoring = protocol("default")
     rows = []
     for pair in open_set(data).spread(limit):
-        noisy, clean = as_unit(pair.noisy), to_tensor(pair.clean)[0]
+        noisy, clean = to_unit_float(pair.noisy), to_tensor(pair.clean)[0]
         restored, worst = {}, 0.0
         for form in ("exact", "linear"):
             _set_form(model.network, form)

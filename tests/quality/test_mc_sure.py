@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unnoise.errors import UsageError
-from unnoise.noise.gaussian_blur import blur
+from unnoise.layers.gaussian_blur import gaussian_blur
 from unnoise.quality.mc_sure import judge
 from unnoise.quality.residual_structure import correlation, correlation_map
 
@@ -32,8 +32,8 @@ def _gain(noisy: Tensor, restored: Tensor, clean: Tensor) -> float:
 @pytest.mark.parametrize("sigma", [0.8, 1.2, 1.8])
 def test_the_gain_of_a_blur_is_found(sigma: float) -> None:
     noisy, clean = _scene()
-    restored = blur(noisy, sigma)
-    found = judge(noisy, restored, lambda x: blur(x, sigma))
+    restored = gaussian_blur(noisy, sigma)
+    found = judge(noisy, restored, lambda x: gaussian_blur(x, sigma))
     assert found.gain is not None
     assert found.uncertainty is not None
     assert abs(found.gain - _gain(noisy, restored, clean)) < 2 * found.uncertainty
@@ -47,18 +47,18 @@ def test_brightness_that_moves_with_the_noise_is_no_noise_let_through() -> None:
     noisy, _ = _scene()
 
     def lit(x: Tensor) -> Tensor:
-        return blur(x, 1.5) + 12 * blur((x - blur(x, 2)).square(), 12)
+        return gaussian_blur(x, 1.5) + 12 * gaussian_blur((x - gaussian_blur(x, 2)).square(), 12)
 
-    plain = judge(noisy, blur(noisy, 1.5), lambda x: blur(x, 1.5))
-    moving = judge(noisy, blur(noisy, 1.5), lit)
+    plain = judge(noisy, gaussian_blur(noisy, 1.5), lambda x: gaussian_blur(x, 1.5))
+    moving = judge(noisy, gaussian_blur(noisy, 1.5), lit)
     assert plain.gain is not None
     assert moving.gain == pytest.approx(plain.gain, abs=0.4)
 
 
 def test_lost_texture_is_told_and_counts() -> None:
     noisy, clean = _scene(detail=0.1)
-    restored = blur(noisy, 1.5)
-    found = judge(noisy, restored, lambda x: blur(x, 1.5))
+    restored = gaussian_blur(noisy, 1.5)
+    found = judge(noisy, restored, lambda x: gaussian_blur(x, 1.5))
     assert found.gain is not None
     true = _gain(noisy, restored, clean)
     assert true < 0
@@ -68,7 +68,7 @@ def test_lost_texture_is_told_and_counts() -> None:
 
 def test_the_same_seed_tells_the_same() -> None:
     noisy, _ = _scene()
-    first, second = (judge(noisy, blur(noisy, 1.5), lambda x: blur(x, 1.5), seed=3) for _ in range(2))
+    first, second = (judge(noisy, gaussian_blur(noisy, 1.5), lambda x: gaussian_blur(x, 1.5), seed=3) for _ in range(2))
     assert first == second
 
 
@@ -96,7 +96,7 @@ def test_a_batch_is_refused() -> None:
 def test_correlation_tells_structure_from_noise() -> None:
     noisy, clean = _scene(detail=0.1)
     assert abs(correlation(noisy - clean, clean)) < 0.05
-    weakened = 0.5 * clean + 0.5 * blur(clean, 2)
+    weakened = 0.5 * clean + 0.5 * gaussian_blur(clean, 2)
     assert correlation(clean - weakened, weakened) > 0.6
     found = correlation_map(noisy - weakened, weakened)
     assert found[0, 20:-20, 84:-20].mean() > found[0, 20:-20, 20:44].mean() + 0.3

@@ -132,7 +132,7 @@ def test_a_network_wrapped_for_many_machines_takes_the_hole() -> None:
         ("atbsn", {"infer_hole": 2}, "an odd number of pixels across, got 2"),
         ("atbsn", {"refine_hole": 6}, "an odd number of pixels across, got 6"),
         ("atbsn", {"train_hole": 0}, "greater than or equal to 1"),
-        ("atbsn", {"holes": 3}, "there is no field 'scheme.holes'"),
+        ("atbsn", {"holes": 3}, "has no field 'scheme.holes'"),
     ],
 )
 def test_recipes_that_cannot_work_are_refused(denoiser: str, scheme: dict[str, int], sentence: str) -> None:

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from handmade import Affine, model_of
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tmbsn import TMBSN
+from unnoise.images.pixels import to_unit_float
 from unnoise.recipes.schema import Training
 from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
 from unnoise.training import teacher_cache
 from unnoise.training.batches import Batches
-from unnoise.training.image_pool import Pool, as_unit
+from unnoise.training.image_pool import Pool
 from unnoise.training.teacher_cache import TaughtPool, with_targets
 
 CPU = torch.device("cpu")
@@ -79,7 +80,7 @@ def test_tiles_of_large_pictures_join_without_a_seam(tmp_path: Path, monkeypatch
     one, other = np.load(whole.files[0]), np.load(tiled.files[0])
     assert one.shape == (70, 53, 9)
     assert np.abs(one.astype(float) - other).max() < 1e-3
-    noisy = torch.from_numpy(as_unit(pool.pictures[0])).permute(2, 0, 1)[None]
+    noisy = torch.from_numpy(to_unit_float(pool.pictures[0])).permute(2, 0, 1)[None]
     targets = _teachers(network, holes=(0, 2, 6), pad=3)(noisy, (0.0, 1.0))[:, 0]  # (K, C, H, W)
     expected = targets.permute(2, 3, 0, 1).reshape(70, 53, 9).numpy()
     assert np.abs(one - expected).max() < 1e-3

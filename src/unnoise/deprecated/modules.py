@@ -98,7 +98,7 @@ MOVED = {
     "noise.report_plot": "noise.plot",
     "noise.sensor": "simulation.sensor",
     "noise.settings": "simulation.settings",
-    "noise.smoothing": "noise.gaussian_blur",
+    "noise.smoothing": "layers.gaussian_blur",
     "noise.structure": "quality.residual_structure",
     "noise.weaves": "simulation.periodic_textures",
     "places": "files.paths",

@@ -14,6 +14,7 @@ from unnoise.errors import UsageError
 from unnoise.evaluation.datasets import DataSet, open_set
 from unnoise.evaluation.metrics import Score
 from unnoise.evaluation.metrics import protocol as protocol_named
+from unnoise.images.pixels import to_unit_float
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,7 +156,7 @@ def evaluate(
     scores = []
     for done, pair in enumerate(pictures, start=1):
         assert pair.clean is not None  # has_truth
-        noisy = _in_unit_range(pair.noisy)
+        noisy = to_unit_float(pair.noisy)
         start = time.perf_counter()
         restored = model.denoise(noisy, **denoise_options)
         seconds = time.perf_counter() - start
@@ -167,15 +168,6 @@ def evaluate(
             progress(done, total)
     options = {key: _plain(value) for key, value in denoise_options.items()}
     return Evaluation(model=name or _name(model), data=pictures.name, protocol=protocol, options=options, images=scores)
-
-
-def _in_unit_range(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """uint8, uint16 or float in 0..1 → float32 in 0..1, of the same shape."""
-    import numpy as np
-
-    if np.issubdtype(pixels.dtype, np.floating):
-        return pixels.astype(np.float32)
-    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
 
 def _planes(pixels: NDArray[Any], name: str) -> Tensor:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unnoise.errors import UsageError
-from unnoise.noise.gaussian_blur import blur
+from unnoise.layers.gaussian_blur import gaussian_blur
 from unnoise.noise.residual_level import ResidualLevel
 
 CELL = 4
@@ -68,8 +68,8 @@ def keep_detail(noisy: Tensor, restored: Tensor, detail: float, level: NoiseCurv
     and the share 1 − SURE·N/R of the residual, times `detail`, comes back. In plain places nothing does.
     """
     taken = noisy - restored
-    power = blur(_cells(taken.square().mean(1, keepdim=True)), WINDOW / CELL)  # (B, 1, h, w)
-    expected = blur(level.at(_cells(restored)).square().mean(1, keepdim=True), WINDOW / CELL)  # (B, 1, h, w)
+    power = gaussian_blur(_cells(taken.square().mean(1, keepdim=True)), WINDOW / CELL)  # (B, 1, h, w)
+    expected = gaussian_blur(level.at(_cells(restored)).square().mean(1, keepdim=True), WINDOW / CELL)  # (B, 1, h, w)
     share = detail * (1 - SURE * expected / power.clamp(min=1e-12)).clamp(0, 1)
     height, width = noisy.shape[-2:]
     share = F.interpolate(share, scale_factor=CELL, mode="bilinear")[..., :height, :width]  # (B, 1, H, W)

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from unnoise.errors import UsageError
-from unnoise.noise.gaussian_blur import blur
+from unnoise.layers.gaussian_blur import gaussian_blur
 from unnoise.noise.residual_noise import excess, noise_level, perturbed, probe
 from unnoise.quality.residual_structure import correlation
 
@@ -98,7 +98,7 @@ def judge(noisy: Tensor, restored: Tensor, restore: Callable[[Tensor], Tensor], 
     if quiet < FAINT**2 or min(noisy.shape[-2:]) < SMALLEST:
         nothing = dict.fromkeys(("gain", "uncertainty", "shaken", "replayed", "left", "lost"))
         return Judgement(level=math.sqrt(quiet), correlation=alike, **nothing)
-    coarse = blur(restored, GRAIN)
+    coarse = gaussian_blur(restored, GRAIN)
     grain = noisy - coarse
     grain_level = noise_level(grain, coarse)
     source = torch.Generator().manual_seed(seed)
@@ -137,7 +137,7 @@ def judge(noisy: Tensor, restored: Tensor, restore: Callable[[Tensor], Tensor], 
 def _fine(change: Tensor) -> Tensor:
     """A change without its coarse part, in which brightness moves for other reasons than noise that is let through: where the light
     is kept, or a network is off by a constant."""
-    return change - blur(change, GRAIN)
+    return change - gaussian_blur(change, GRAIN)
 
 
 def _decibels(error: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from unnoise.noise.gaussian_blur import blur
+from unnoise.layers.gaussian_blur import gaussian_blur
 
 FINE = 2.0
 """Detail is what a Gaussian of this standard deviation, in pixels, leaves."""
@@ -31,7 +31,9 @@ def correlation(residual: Tensor, restored: Tensor) -> float:
 def correlation_map(residual: Tensor, restored: Tensor) -> Tensor:
     """The same around each pixel, the channels together: (B, C, H, W) each → (B, H, W)."""
     a, b = _detail(residual), _detail(restored)
-    together, taken, detail = (blur(product.mean(1), WINDOW) for product in (a * b, a.square(), b.square()))  # (B, H, W)
+    together, taken, detail = (
+        gaussian_blur(product.mean(1), WINDOW) for product in (a * b, a.square(), b.square())
+    )  # (B, H, W)
     return _correlation(together, taken, detail)
 
 
@@ -40,4 +42,4 @@ def _correlation(together: Tensor, taken: Tensor, detail: Tensor) -> Tensor:
 
 
 def _detail(x: Tensor) -> Tensor:
-    return x - blur(x, FINE)
+    return x - gaussian_blur(x, FINE)

@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unnoise.denoisers.tunable import TunableDenoiser
-from unnoise.noise.gaussian_blur import blur
+from unnoise.layers.gaussian_blur import gaussian_blur
 from unnoise.noise.residual_noise import noise_level, perturbed, probe
 from unnoise.rng import RandomSource
 from unnoise.schemes.base import Network
@@ -66,7 +66,7 @@ class RiskAveraged(LargeHole):
         risks = ((candidates - noisy).square() + 2 * passed).mean(2)  # (K + 1, B, H, W)
         power = level.square().mean(1)  # (B, H, W)
         with torch.autocast(noisy.device.type, enabled=False):  # eight bits would not tell the risks apart
-            relative = blur(risks, self.window) / blur(power[None], self.window).clamp(min=1e-12)
+            relative = gaussian_blur(risks, self.window) / gaussian_blur(power[None], self.window).clamp(min=1e-12)
         weights = torch.softmax(-relative / self.temperature, dim=0)
         return (weights[:, :, None] * candidates).sum(0)
 

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from unnoise.simulation.cameras import Cameras
-from unnoise.simulation.settings import Settings
+from unnoise.simulation.settings import SimulationSettings
 
 
-class Simulation(Settings):
+class Simulation(SimulationSettings):
     """How many of the crops are simulated, of what scenes and by what cameras."""
 
     noun: ClassVar[str] = "simulation"

@@ -22,17 +22,19 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from unnoise.errors import UsageError
+from unnoise.images.pixels import to_unit_float
+from unnoise.layers.gaussian_blur import kernel_radius
 from unnoise.simulation import color, filters, sensor
 from unnoise.simulation import demosaic as color_filter
 from unnoise.simulation.demosaic import Method, Pattern
-from unnoise.simulation.settings import Settings
+from unnoise.simulation.settings import SimulationSettings
 
 Array = NDArray[Any]
 Gain = Annotated[float, Field(ge=1, le=16)]
 Row = tuple[float, float, float]
 
 
-class Camera(Settings):
+class Camera(SimulationSettings):
     """A camera's settings; `shoot` takes a picture with it."""
 
     noun: ClassVar[str] = "camera"
@@ -192,8 +194,8 @@ class Camera(Settings):
     @property
     def _margin(self) -> int:
         """As far as blurs and demosaicing look together; even, so that the pattern starts at the picture."""
-        needed = filters.reach(self.lens_blur) + 2 + filters.reach(self.smooth_color)
-        needed += filters.reach(self.smooth) + filters.reach(filters.SHARPENING_BLUR)
+        needed = kernel_radius(self.lens_blur) + 2 + kernel_radius(self.smooth_color)
+        needed += kernel_radius(self.smooth) + kernel_radius(filters.SHARPENING_SIGMA_PIXELS)
         return needed + needed % 2
 
     @property
@@ -212,7 +214,7 @@ def _to_float(clean: Array) -> Array:
             f"Expected a numpy array of shape (H, W, 3) or (H, W), got {shape}; take alpha off and give one picture at a time."
         )
     if clean.dtype in (np.uint8, np.uint16):
-        return clean.astype(np.float32) / np.float32(np.iinfo(clean.dtype).max)
+        return to_unit_float(clean)
     if not np.issubdtype(clean.dtype, np.floating):
         raise UsageError(f"Expected a picture of uint8, uint16 or float, got {clean.dtype}; convert it first.")
     low, high = clean.min(), clean.max()

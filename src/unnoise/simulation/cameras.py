@@ -12,7 +12,7 @@ from unnoise.errors import UsageError
 from unnoise.photometry.normalization import Scale, scale_of
 from unnoise.simulation import color
 from unnoise.simulation.camera import Camera
-from unnoise.simulation.settings import Settings
+from unnoise.simulation.settings import SimulationSettings
 
 Array = NDArray[Any]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -22,7 +22,7 @@ Positive = Annotated[float, Field(gt=0)]
 _USUAL_MATRIX: Array = np.array(Camera().color_matrix)
 
 
-class Cameras(Settings):
+class Cameras(SimulationSettings):
     """A range for each setting of `noise.Camera`, drawn evenly within it (ISO: evenly in its logarithm).
 
     The defaults reach from a full-frame camera at ISO 200 to a phone in the dark, developed plainly or by the rules of cameras'

@@ -11,19 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unnoise.photometry.srgb import srgb_decode, srgb_encode
+
 Array = NDArray[Any]
 
+__all__ = ["luma", "srgb_decode", "srgb_encode", "to_display_light", "to_sensor"]
 _HIGHLIGHT = 0.9
-
-
-def srgb_encode(linear: Array) -> Array:
-    """Linear light to display values, both in 0..1: the transfer function of sRGB (IEC 61966-2-1). Any shape, float."""
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)
-
-
-def srgb_decode(display: Array) -> Array:
-    """Display values to linear light: the inverse of `srgb_encode`."""
-    return np.where(display <= 0.04045, display / 12.92, ((np.maximum(display, 0.04045) + 0.055) / 1.055) ** 2.4)
 
 
 def to_sensor(linear: Array, gains: Array, matrix: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Settings whose errors are one sentence."""
+"""The base of the simulation's settings: fields that cannot change, with errors of one sentence."""
 
 from __future__ import annotations
 
@@ -6,37 +6,32 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from unnoise.errors import UsageError
+from unnoise.errors import UsageError, explain_validation
 
 
-class Settings(BaseModel):
-    """Fields that cannot change, checked when they are given.
+class SimulationSettings(BaseModel):
+    """Fields that are checked when they are given and cannot change afterwards.
 
     Raises:
-        UsageError: for a field that does not exist or a value that it does not take; the message names the field.
+        UsageError: a field does not exist, or does not take the value. The sentence names the field.
+
+    >>> from unnoise.simulation.camera import Camera
+    >>> Camera(iso=3200).iso
+    3200.0
+    >>> Camera(iso=-1)
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: The camera's field 'iso' does not take -1: input should be greater than 0.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
-    noun: ClassVar[str] = "settings"
-    """What messages call the whole."""
+    noun: ClassVar[str] = "simulation"
+    """What error sentences call the object."""
 
-    if not TYPE_CHECKING:  # Type checkers read the fields; pydantic's own error has a paragraph where users need a sentence.
+    if not TYPE_CHECKING:  # Type checkers read the fields. Pydantic's own error is a paragraph, and users need a sentence.
 
         def __init__(self, **fields: Any) -> None:
             try:
                 super().__init__(**fields)
             except ValidationError as error:
-                raise UsageError(self._explain(error)) from error
-
-    @classmethod
-    def _explain(cls, error: ValidationError) -> str:
-        """The first of pydantic's complaints in one sentence."""
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            return f"A {cls.noun} has no field '{field}'; it has {', '.join(cls.model_fields)}."
-        message = first["msg"].removeprefix("Value error, ")
-        if not field:
-            return message
-        return f"The {cls.noun}'s field '{field}' does not take {first['input']!r}: {message[0].lower()}{message[1:]}."
+                raise UsageError(explain_validation(error, f"The {self.noun}", known=type(self).model_fields)) from error

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from unnoise.images.pixels import to_unit_float
 from unnoise.recipes.schema import Training
-from unnoise.training.image_pool import Pixels, Pool, as_unit
+from unnoise.training.image_pool import Pixels, Pool
 
 
 class Batches(Dataset[Tensor]):
@@ -44,7 +45,7 @@ class Batches(Dataset[Tensor]):
             piece = np.rot90(piece, int(draw.integers(4)))
         elif self.training.flips and draw.random() < 0.5:
             piece = piece[::-1]
-        return as_unit(piece)
+        return to_unit_float(piece)
 
 
 def _can_be_sent(error: Exception) -> bool:

@@ -101,7 +101,7 @@ def check(saved: dict[str, Any], recipe: Recipe, seed: int, folder: Path) -> Non
     Fields that an older version did not know have their defaults; what concerns the application alone may change.
     """
     try:
-        before = recipes.validate(json.loads(saved["recipe"]), "of its")
+        before = recipes.validate(json.loads(saved["recipe"]), str(folder / NAME))
     except UsageError as error:
         raise UnnoiseError(
             f"The checkpoint {folder / NAME} holds no recipe of this version ({str(error).rstrip('.')}); begin again in another folder."

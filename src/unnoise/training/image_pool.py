@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Layout
-from unnoise.images.pixels import check_range
+from unnoise.images.pixels import check_range, to_unit_float
 from unnoise.photometry.normalization import FLAT, Levels, measured
 from unnoise.photometry.transfer_function import settled
 from unnoise.regions import RegionSource
@@ -58,12 +58,6 @@ class Pool:
     def piece(self, index: int, rows: slice, columns: slice) -> Pixels:
         """These rows and columns of one picture, (rows, columns, C)."""
         return self.pictures[index][rows, columns]
-
-
-def as_unit(pixels: Pixels) -> NDArray[np.float32]:
-    """Pixels uint8, uint16 or float32 as float32 in 0..1."""
-    scale = 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)
-    return np.asarray(pixels, np.float32) / np.float32(scale)
 
 
 def from_arrays(arrays: Sequence[Pixels], channels: int, *, levels: Levels | None = None) -> Pool:
@@ -179,7 +173,7 @@ def _usable(pixels: Pixels, channels: int, name: str, levels: Levels | None) -> 
             low, high = float(picture.min()), float(picture.max())
             check_range(low, high, 0, name, or_else="let the recipe take them as they are (--set levels=picture)")
         return picture
-    unit = torch.from_numpy(as_unit(picture))
+    unit = torch.from_numpy(to_unit_float(picture))
     view = RegionSource.of(unit[..., 0][None, None])  # (1, 1, H, W): a measurement is grey, the other channels are copies
     if settled(levels, view) is None:
         return picture

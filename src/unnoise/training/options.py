@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from unnoise.errors import UsageError
+from unnoise.errors import UsageError, explain_validation
 from unnoise.training.schedule import Length
 
 
@@ -69,10 +69,5 @@ def checked(kind: type[T], **fields: Any) -> T:
     try:
         return kind(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = first["loc"][0]
-        if first["type"] == "unexpected_keyword_argument":
-            known = ", ".join(each.name for each in dataclasses.fields(kind))  # type: ignore[arg-type]
-            raise UsageError(f"A training has no option '{name}'; it has {known}.") from error
-        message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
-        raise UsageError(f"A training's option '{name}' does not take {first['input']!r}: {message}.") from error
+        known = (each.name for each in dataclasses.fields(kind))  # type: ignore[arg-type]
+        raise UsageError(explain_validation(error, "A training", known=known, kind="option")) from error

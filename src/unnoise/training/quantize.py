@@ -13,11 +13,12 @@ from unnoise import denoisers, recipes
 from unnoise.denoisers.rounded_student import RoundedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
 from unnoise.errors import UsageError
+from unnoise.images.pixels import to_unit_float
 from unnoise.inference.apply import restore
 from unnoise.inference.settings import InferenceSettings
 from unnoise.models.model import Model
 from unnoise.noise import Camera
-from unnoise.training.image_pool import Pool, as_unit
+from unnoise.training.image_pool import Pool
 
 ISO = (100, 1600, 12_800, 51_200)
 SIDE, CROPS = 128, 96
@@ -69,7 +70,7 @@ def crops(pool: Pool) -> Iterator[Tensor]:
     """Always the same ones, (1, C, H, W) each."""
     draw = np.random.default_rng(0)
     for _ in range(CROPS):
-        yield _tensor(as_unit(pool.crop(draw, SIDE)))
+        yield _tensor(to_unit_float(pool.crop(draw, SIDE)))
 
 
 def photographs(channels: int = 3) -> list[Tensor]:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise.files.atomic import atomic_write, make_folder
+from unnoise.images.pixels import to_unit_float
 from unnoise.inference.chain import UNBOUNDED_HALO
 from unnoise.regions import dilate, relative_to, tile_grid
 from unnoise.schemes.base import Companions
-from unnoise.training.image_pool import Pixels, Pool, as_unit
+from unnoise.training.image_pool import Pixels, Pool
 
 WHOLE = 1_500_000
 """Pictures of up to so many pixels are shown to the teachers in one piece."""
@@ -41,7 +42,7 @@ class TaughtPool(Pool):
     def piece(self, index: int, rows: slice, columns: slice) -> Pixels:
         # Opened for each crop: a process may not hold thousands of files open.
         targets = np.load(self.files[index], mmap_mode="r")[rows, columns]
-        noisy = as_unit(super().piece(index, rows, columns))
+        noisy = to_unit_float(super().piece(index, rows, columns))
         return np.concatenate([noisy, targets.astype(np.float32)], axis=2)
 
 
@@ -97,7 +98,7 @@ def _whole(
     targets = np.empty((height, width, teachers.count * channels), np.float16)
     for part in tile_grid((height, width), side, teachers.multiple):
         around = dilate(part, halo, (height, width), teachers.multiple)
-        noisy = torch.from_numpy(as_unit(picture[around])).permute(2, 0, 1)[None]  # (1, C, h, w)
+        noisy = torch.from_numpy(to_unit_float(picture[around])).permute(2, 0, 1)[None]  # (1, C, h, w)
         with autocast():
             result = _taught(teachers, noisy.to(device).contiguous(memory_format=torch.channels_last), generator)
         core = result[:, 0, :, *relative_to(part, around)].permute(2, 3, 0, 1)  # (h, w, K, C)
