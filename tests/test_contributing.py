@@ -86,6 +86,9 @@ def test_the_example_data_set_is_scored(install: Callable[..., list[str]], tmp_p
     generator = np.random.default_rng(0)
     for end in ("noisy", "clean"):
         images.write(tmp_path / f"a_{end}.png", images.Picture(generator.integers(0, 255, (64, 64, 3), dtype=np.uint8)))
-    _run([part.replace("DIR", str(tmp_path)).replace("default", "fast") for part in command] + ["--json", str(tmp_path / "scores.json")])
+    _run(
+        [part.replace("DIR", str(tmp_path)).replace("default", "fast") for part in command]
+        + ["--json", str(tmp_path / "scores.json")]
+    )
     scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
     assert "mine:" in json.dumps(scores)

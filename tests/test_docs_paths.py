@@ -30,7 +30,9 @@ def named_files(text: str) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_named_files_exist(page: Path) -> None:
-    missing = [name for name in named_files(page.read_text(encoding="utf-8")) if not any((base / name).exists() for base in BASES)]
+    missing = [
+        name for name in named_files(page.read_text(encoding="utf-8")) if not any((base / name).exists() for base in BASES)
+    ]
     assert missing == []
 
 
