@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from unnoise.denoisers.base import Denoiser
+from unnoise.models.model import Model
+from unnoise.schemes.base import Scheme
+
 ROOT = Path(__file__).parents[1]
 PAGES = [
     ROOT / "README.md",
@@ -44,3 +48,10 @@ def test_the_index_of_findings_is_complete() -> None:
     index = (ROOT / "findings" / "README.md").read_text(encoding="utf-8")
     missing = [path.name for path in (ROOT / "findings").glob("*.sh") if f"({path.name})" not in index]
     assert missing == [], "add a row to findings/README.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_named_members_exist(page: Path) -> None:
+    classes = {"Denoiser": Denoiser, "Model": Model, "Scheme": Scheme}
+    named = re.findall(rf"`({'|'.join(classes)})\.(\w+)", page.read_text(encoding="utf-8"))
+    assert [f"{owner}.{member}" for owner, member in named if not hasattr(classes[owner], member)] == []
