@@ -16,7 +16,11 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "findings" / "README.md",
-    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if not page.stem.endswith("history")),
+    *(
+        page
+        for page in sorted((ROOT / "docs").rglob("*.md"))
+        if not page.stem.endswith("history") and page.stem != "architecture"
+    ),
 ]
 BASES = [ROOT, ROOT / "src" / "unnoise"]
 EXAMPLES = {"mine.py", "mine.yaml"}
