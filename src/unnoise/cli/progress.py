@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from unnoise.batch.run import Report
-    from unnoise.training.options import Status
+    from unnoise.training.options import TrainingStatus
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def files_bar() -> Iterator[Callable[[Report], None]]:
 
 
 @contextmanager
-def training_bar() -> Iterator[Callable[[Status], None]]:
+def training_bar() -> Iterator[Callable[[TrainingStatus], None]]:
     """A bar with step, loss, images a second and time left; where standard error is no terminal, a line a minute instead."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
@@ -97,7 +97,7 @@ class _Lines:
     def __init__(self) -> None:
         self.written = float("-inf")
 
-    def __call__(self, status: Status) -> None:
+    def __call__(self, status: TrainingStatus) -> None:
         if time.monotonic() - self.written < 60 and status.share < 1:
             return
         self.written = time.monotonic()

@@ -15,7 +15,7 @@ from unnoise.errors import UsageError
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import Store
 from unnoise.layers.gaussian_blur import gaussian_blur
-from unnoise.noise.residual_level import SIDE, ResidualLevel
+from unnoise.noise.residual_level import WINDOW_PIXELS, ResidualLevel
 from unnoise.regions import sample_windows
 
 CELL = 4
@@ -116,8 +116,8 @@ def blend_stored(source: PixelSource, store: Store, strength: float, detail: flo
 
 def _levels(source: PixelSource, store: Store) -> list[ResidualLevel]:
     """Of each picture of a batch, measured in windows side by side."""
-    windows = sample_windows(source.size, SIDE)
+    windows = sample_windows(source.size, WINDOW_PIXELS)
     noisy, restored = (
         torch.cat([pixels.read(*window) for window in windows], dim=-1) for pixels in (source, store)
-    )  # (B, C, SIDE, windows · SIDE)
+    )  # (B, C, side, windows · side)
     return [ResidualLevel.measure(noisy[n : n + 1], restored[n : n + 1]) for n in range(len(noisy))]
