@@ -85,7 +85,7 @@ def training_bar() -> Iterator[Callable[[TrainingStatus], None]]:
             task,
             completed=status.share,
             step=status.step,
-            loss=status.loss,
+            loss=float("nan") if status.loss is None else status.loss,
             speed=status.images_per_second,
             left=_duration(status.seconds_left),
         )
@@ -102,7 +102,7 @@ class _Lines:
             return
         self.written = time.monotonic()
         print(
-            f"step {status.step}, {100 * status.share:.0f} %, loss {status.loss:.4g}, "
+            f"step {status.step}, {100 * status.share:.0f} %, loss {status.loss or float('nan'):.4g}, "
             f"{status.images_per_second:.1f} images/s, {_duration(status.seconds_left)} left",
             file=sys.stderr,
             flush=True,
