@@ -19,7 +19,7 @@ from torch import Tensor
 import unnoise
 from speed_machine import seconds
 from unnoise import recipes
-from unnoise.inference.apply import restore
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.models.model import Model
 from unnoise.schemes.risk_averaged import RiskAveraged
@@ -61,7 +61,7 @@ def at_one_hole(model: Model) -> Model:
 
 
 def _caller(model: Model, noisy: Tensor) -> Callable[[], Tensor]:
-    return lambda: restore(model.network, model.recipe.scheme, noisy, InferenceSettings())
+    return lambda: Pipeline(model.network, model.recipe.scheme, InferenceSettings()).restore(noisy)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ from crops import middle
 from rows import keep, tell
 from unnoise import images
 from unnoise.evaluation.datasets import open_set
-from unnoise.inference.apply import restore
+from unnoise.inference.blending import blend
 from unnoise.inference.options import DenoiseOptions
-from unnoise.inference.strength import blend
+from unnoise.inference.pipeline import Pipeline
 from unnoise.quality.mc_sure import judge
 
 Rows = list[dict[str, Any]]
@@ -58,12 +58,10 @@ def main() -> None:
 def check(model: unnoise.Model, noisy: Tensor, clean: Tensor) -> dict[str, Any]:
     start = time.perf_counter()
 
-    settings = (
-        DenoiseOptions(refine=False, precision="float32").settings(model.recipe).of_picture(images.Layout("rgb"), torch.uint8)
-    )
+    settings = DenoiseOptions(refine=False, precision="float32").settings(model.recipe).of_kind("rgb", torch.uint8)
 
     def again(x: Tensor) -> Tensor:
-        return blend(x, restore(model.network, model.recipe.scheme, x, settings), detail=settings.detail)
+        return blend(x, Pipeline(model.network, model.recipe.scheme, settings).restore(x), detail=settings.detail)
 
     restored = again(noisy)
     found = judge(noisy, restored, again)

@@ -17,11 +17,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rows import keep, tell
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ROWS = 256  # written at a time
 
@@ -117,18 +121,37 @@ class RawFile:
         return part.reshape(len(part), -1, channels)
 
 
+class RawStore:
+    """A result that is written to a file row by row, and never read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+
+    def write(self, rows: slice, restored: Tensor) -> None:
+        pixels = (restored[0].permute(1, 2, 0).numpy() * 65535).round()  # (rows, W, C)
+        self.file.write(pixels.astype(np.uint16).tobytes())
+
+    def read(self, rows: slice, columns: slice) -> Tensor:
+        raise NotImplementedError
+
+    def copy(self) -> None:
+        raise NotImplementedError
+
+
 def restore_raw(source: str, target: str, shape: str, name: str) -> None:
     """What the measured process does with --bare."""
+    from unnoise import images
+    from unnoise.inference.pipeline import Pipeline
     from unnoise.inference.settings import InferenceSettings
-    from unnoise.inference.stream import restore_regions
+    from unnoise.inference.sources import source_of_file
     from unnoise.models import shipped
 
     model = shipped.load(name)
     settings = InferenceSettings(refinement=model.recipe.refinement, precision="float32")
     pixels = RawFile(source, tuple(map(int, shape.split(","))))
     with Path(target).open("wb") as file:
-        for _, strip in restore_regions(model.network, model.recipe.scheme, pixels, settings):
-            file.write(strip.tobytes())
+        noisy = source_of_file(pixels, images.Layout("rgb"), None)
+        Pipeline(model.network, model.recipe.scheme, settings).run(noisy, RawStore(file))
 
 
 def tiny_model(folder: Path) -> Path:

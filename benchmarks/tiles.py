@@ -14,7 +14,7 @@ from pathlib import Path
 import unnoise
 from rows import keep, tell
 from unnoise import images
-from unnoise.inference.apply import restore
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 
 
@@ -37,12 +37,9 @@ def main() -> None:
         model = unnoise.load(name)
         refinement = model.recipe.refinement if options.refine else None
         whole, *tiled = (
-            restore(
-                model.network,
-                model.recipe.scheme,
-                noisy,
-                InferenceSettings(refinement=refinement, tile=tile, precision="float32"),
-            )
+            Pipeline(
+                model.network, model.recipe.scheme, InferenceSettings(refinement=refinement, tile=tile, precision="float32")
+            ).restore(noisy)
             for tile in (options.side, *options.tiles)
         )
         changed = (whole - noisy).square().mean().sqrt()
