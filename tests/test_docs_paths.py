@@ -19,7 +19,7 @@ PAGES = [
     *(
         page
         for page in sorted((ROOT / "docs").rglob("*.md"))
-        if not page.stem.endswith("history") and page.stem != "architecture"
+        if not page.stem.endswith("history")
     ),
 ]
 BASES = [ROOT, ROOT / "src" / "unnoise"]
