@@ -18,7 +18,7 @@ from unnoise.inference.chain import Chain
 from unnoise.inference.memory import give_back, resident, reused
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.tiling import Tiling
-from unnoise.layers.weight_cache import weights_kept
+from unnoise.layers.weight_cache import cached_weights
 from unnoise.regions import Region, RegionSource, dilate
 
 ALIKE = 32
@@ -88,7 +88,7 @@ def sampled(chain: Chain, size: tuple[int, int], clock: Callable[[Callable[[], o
         give_back(limit)
         return result
 
-    with weights_kept(chain.network), reused(entirely=tiling.is_roomy):
+    with cached_weights(chain.network), reused(entirely=tiling.is_roomy):
         for kind, count in kinds.items():
             took = clock(lambda kind=kind: one(parts[kind]))
             total += count * took

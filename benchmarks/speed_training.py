@@ -25,7 +25,7 @@ from speed_plain import as_published
 from unnoise import denoisers, recipes
 from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.models.model import Model
-from unnoise.schemes.borders import within_reflection
+from unnoise.schemes.borders import with_reflected_border
 from unnoise.schemes.distillation import Distillation
 from unnoise.schemes.teachers import Teachers, convert
 from unnoise.training.hardware import quickest_kernels
@@ -154,7 +154,7 @@ class PlainTeachers:
                 def restore(x: Tensor, teacher: Any = teacher, hole: int = hole) -> Tensor:
                     return teacher.network(x, blind_spot=hole)
 
-                result = within_reflection(restore, convert(noisy, values, own), teacher.pad)
+                result = with_reflected_border(restore, convert(noisy, values, own), teacher.pad)
                 targets.append(convert(result, own, values))
         return torch.stack(targets)  # (K, B, C, H, W)
 

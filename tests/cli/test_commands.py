@@ -269,7 +269,7 @@ def test_quantize(unnoise: Callable[..., Answer], tmp_path: Path) -> None:
     assert "tmbsn-student-rounded" in answer.out
     assert ("int8 changes the result by" in answer.out) != ("does not multiply bytes" in answer.out)
     made = shipped.load(str(out))
-    assert made.network.gains_by_int8
+    assert made.network.prefers_int8
     assert made.card.command.startswith("unnoise quantize")
     assert unnoise("denoise", tmp_path / "noisy" / "a.png", "--model", out).status == 0
     before = out.read_bytes()

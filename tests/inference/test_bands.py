@@ -30,7 +30,7 @@ from unnoise.schemes.pd_blind_spot import PDBlindSpot
 class Unbounded(Affine):
     """Twice the picture, by a network that says it sees everything."""
 
-    reach = None  # type: ignore[assignment]
+    receptive_field_radius = None  # type: ignore[assignment]
 
 
 class Hungry(DBSN):
@@ -38,10 +38,10 @@ class Hungry(DBSN):
 
     limit = 0
 
-    def parts(self, x: Tensor, rows: Sequence[slice], columns: Sequence[slice]) -> Tensor:
+    def forward_windows(self, x: Tensor, rows: Sequence[slice], columns: Sequence[slice]) -> Tensor:
         if x.shape[-1] * x.shape[-2] > self.limit:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried …")
-        return super().parts(x, rows, columns)
+        return super().forward_windows(x, rows, columns)
 
 
 @settings(max_examples=40, deadline=None)

@@ -72,8 +72,8 @@ def test_tiled_is_whole(
     """On stripes longer than the reach to both sides, so that a tile in the middle sees neither end."""
     torch.manual_seed(0)
     network = _loud(denoisers.create(name, **sizes))
-    assert network.reach is not None
-    noisy = torch.rand(1, 3, 2 * scheme.reach(network.reach) + longer, width)
+    assert network.receptive_field_radius is not None
+    noisy = torch.rand(1, 3, 2 * scheme.restore_radius(network.receptive_field_radius) + longer, width)
     noisy = noisy.mT if turned else noisy
     refinement = R3(draws=1, probability=0.3) if refine else None
     whole = restore(
@@ -83,7 +83,7 @@ def test_tiled_is_whole(
         network,
         scheme,
         noisy,
-        InferenceSettings(precision="float32", refinement=refinement, tile=16 + network.reach // 2 + more),
+        InferenceSettings(precision="float32", refinement=refinement, tile=16 + network.receptive_field_radius // 2 + more),
     )
     _assert_close(tiled, whole)
 

@@ -17,7 +17,7 @@ from unnoise.layers import rotations as turns
 from unnoise.layers import triton as kernels
 from unnoise.layers.fused_convolution import convolve, convolve_exactly
 from unnoise.layers.output_layer import last_layer
-from unnoise.layers.weight_cache import weights_kept
+from unnoise.layers.weight_cache import cached_weights
 
 ROUNDING = 5e-4
 """DeamNet's sixty layers in a row, with weights as lively as these, make 1e-4 of rounding; an error of ours would be near 1."""
@@ -64,7 +64,7 @@ def test_every_network_is_the_same_fused(name: str, size: tuple[int, int]) -> No
     assert slow.std() > 0
     with torch.no_grad():
         assert relative_error(network(x), slow) < ROUNDING
-        with weights_kept():
+        with cached_weights():
             for _ in range(2):
                 assert relative_error(network(x.contiguous(memory_format=torch.channels_last)), slow) < ROUNDING
 
@@ -84,7 +84,7 @@ def test_every_network_is_the_same_by_our_gpu_kernels(name: str) -> None:
     size = (8, 8) if name == "restormer" else (9, 18)  # the interpreter takes its time
     x = torch.rand(1, 3, *size) * network.value_range[1]
     slow = network(x).detach()
-    with torch.no_grad(), weights_kept(network):
+    with torch.no_grad(), cached_weights(network):
         assert relative_error(network(x), slow) < ROUNDING
         assert relative_error(network(x.contiguous(memory_format=torch.channels_last)), slow) < ROUNDING
 
@@ -97,9 +97,9 @@ def test_many_blind_spots_are_the_same_by_our_gpu_kernels(name: str, together: i
     network = _lively(name)
     x = torch.rand(2, 3, 12, 15) * network.value_range[1]
     sizes = [0, 1, 3, 5]
-    slow = network.holes(x, sizes).detach()  # type: ignore[operator]
+    slow = network.forward_blind_spots(x, sizes).detach()  # type: ignore[operator]
     with torch.no_grad():
-        assert relative_error(network.holes(x, sizes), slow) < ROUNDING  # type: ignore[operator]
+        assert relative_error(network.forward_blind_spots(x, sizes), slow) < ROUNDING  # type: ignore[operator]
 
 
 @pytest.mark.usefixtures("as_on_a_gpu")

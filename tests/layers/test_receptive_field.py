@@ -22,7 +22,7 @@ from unnoise import denoisers
 def test_reach_is_exact(name: str, sizes: dict[str, Any], offsets: tuple[int, ...]) -> None:
     """The first of the offsets is one from which a pixel spreads farthest."""
     network = denoisers.create(name, **sizes).eval().requires_grad_(False)
-    step, reach = network.multiple, network.reach
+    step, reach = network.size_multiple, network.receptive_field_radius
     assert reach is not None
     middle = -(-(reach + step) // step) * step
     farthest = []

@@ -14,7 +14,7 @@ from reference import relative_error
 from unnoise.layers import fused_convolution as fused
 from unnoise.layers import weight_cache as prepared
 from unnoise.layers.fused_convolution import convolve
-from unnoise.layers.weight_cache import weights_kept
+from unnoise.layers.weight_cache import cached_weights
 
 
 def test_weights_are_kept_for_a_while_alone() -> None:
@@ -24,12 +24,12 @@ def test_weights_are_kept_for_a_while_alone() -> None:
         with torch.no_grad():
             return convolve(layer, x)
 
-    with weights_kept():
+    with cached_weights():
         first = result()
     with torch.no_grad():
         layer.weight.zero_()
     assert not torch.equal(result(), first)
-    with weights_kept():
+    with cached_weights():
         assert not torch.equal(result(), first)
 
 
@@ -42,7 +42,7 @@ def test_a_network_keeps_its_weights_until_they_change(monkeypatch: pytest.Monke
 
     def result() -> Tensor:
         network.to(memory_format=torch.channels_last)  # as `inference` does for each picture
-        with torch.inference_mode(), weights_kept(network):
+        with torch.inference_mode(), cached_weights(network):
             return convolve(network[0], x)
 
     first = result()
@@ -61,13 +61,13 @@ def test_a_network_keeps_its_weights_until_they_change(monkeypatch: pytest.Monke
         expected = network[0](x).detach()
         torch.testing.assert_close(result(), expected)
         assert len(made) == count
-    with torch.inference_mode(), weights_kept(copied):
+    with torch.inference_mode(), cached_weights(copied):
         assert torch.equal(convolve(copied[0], x), first)
 
 
 def test_a_network_that_is_gone_leaves_no_weights_behind() -> None:
     network = nn.Conv2d(2, 2, 1)
-    with torch.inference_mode(), weights_kept(network):
+    with torch.inference_mode(), cached_weights(network):
         convolve(network, torch.randn(1, 2, 3, 3))
     weight = weakref.ref(network.weight)
     del network
@@ -77,7 +77,7 @@ def test_a_network_that_is_gone_leaves_no_weights_behind() -> None:
 
 def test_packed_weights_serve_pictures_of_any_size() -> None:
     layer = nn.Conv2d(32, 32, 3, padding=1)
-    with torch.inference_mode(), weights_kept(layer):
+    with torch.inference_mode(), cached_weights(layer):
         for side in (4, 64, 5, 33):
             x = torch.randn(1, 32, side, side)
             torch.testing.assert_close(convolve(layer, x), layer(x), atol=1e-5, rtol=1e-4)
@@ -87,7 +87,7 @@ def test_each_shape_has_its_own_order_of_the_weights_and_few_are_kept() -> None:
     """One that was found for another shape is put right at each call, in a hundred times the time of the convolution."""
     layer = nn.Conv2d(16, 32, 3, padding=1)
     shapes = [(1, 8, 8), (2, 8, 8), (1, 16, 8), (4, 32, 16), (1, 9, 5), (8, 8, 8)]
-    with torch.no_grad(), weights_kept(layer):
+    with torch.no_grad(), cached_weights(layer):
         for batch, height, width in [*shapes, *reversed(shapes)]:
             x = torch.randn(batch, 16, height, width)
             assert relative_error(convolve(layer, x), layer(x)) < 1e-5

@@ -360,4 +360,4 @@ def test_reach_is_what_restore_sees() -> None:
             (gradient,) = torch.autograd.grad(scheme.restore(network, noisy)[..., row, column].sum(), noisy)
             rows, columns = gradient[0].abs().sum(0).nonzero(as_tuple=True)
             farthest = max(farthest, int((rows - row).abs().max()), int((columns - column).abs().max()))
-    assert farthest == scheme.reach(network.reach) == 12
+    assert farthest == scheme.restore_radius(network.receptive_field_radius) == 12

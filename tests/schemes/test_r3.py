@@ -1,4 +1,4 @@
-"""R³ and the self-ensemble against their definitions."""
+"""R³ against its definition."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unnoise.schemes.r3 import R3, self_ensemble
+from unnoise.schemes.r3 import R3
 
 
 def _generator(seed: int = 0) -> torch.Generator:
@@ -40,20 +40,3 @@ def test_batching_the_draws_changes_nothing(at_once: int, batch: int) -> None:
     one = R3()(lambda x: x * 2, noisy, estimate, "value", _generator())
     many = R3()(lambda x: x * 2, noisy, estimate, "value", _generator(), at_once)
     assert torch.allclose(one, many, atol=1e-6)
-
-
-def test_self_ensemble_is_the_mean_over_the_square_symmetries() -> None:
-    """A network that returns a fixed ramp tells, for each symmetry, how its result was turned back."""
-    ramp = torch.arange(12.0).reshape(1, 1, 3, 4)
-
-    def network(x: torch.Tensor) -> torch.Tensor:
-        return ramp if x.shape[-2:] == (3, 4) else ramp.transpose(-1, -2)
-
-    result = self_ensemble(network, torch.zeros(1, 1, 3, 4))
-    assert torch.allclose(result, torch.full_like(result, 5.5))  # each pixel meets each of its four mirror images twice
-
-
-@given(height=st.integers(1, 6), width=st.integers(1, 6))
-def test_self_ensemble_of_an_equivariant_network_is_the_network(height: int, width: int) -> None:
-    noisy = torch.rand(2, 3, height, width)
-    assert torch.allclose(self_ensemble(lambda x: x**2, noisy), noisy**2)

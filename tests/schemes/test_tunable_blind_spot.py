@@ -98,12 +98,14 @@ def test_a_tile_asks_for_its_part_alone(pad: int, wrapped: bool, spared: bool) -
     """With a border too; but of what is no tunable network itself for the whole of what it reads; the result is the same."""
     network = ATBSN(channels=1, width=2).eval()
     asked: list[Region | None] = []
-    network.register_forward_pre_hook(lambda _, __, keywords: asked.append(keywords.get("wanted")), with_kwargs=True)
+    network.register_forward_pre_hook(lambda _, __, keywords: asked.append(keywords.get("region")), with_kwargs=True)
     view, part = RegionSource.of(torch.rand(1, 1, 70, 40)), (slice(5, 30), slice(11, 40))
     scheme = TunableBlindSpot(infer_hole=5, pad=pad)
     runs = torch.nn.DataParallel(network) if wrapped else network
     with torch.inference_mode():
-        result = scheme.restore_part(runs, view, part, network.reach, network.multiple, PositionalGenerator(0))
+        result = scheme.restore_region(
+            runs, view, part, network.receptive_field_radius, network.size_multiple, PositionalGenerator(0)
+        )
     shifted = tuple(slice(stretch.start + pad, stretch.stop + pad) for stretch in part)
     assert asked == [shifted if spared else None]
     assert relative_error(result, scheme.restore(network, view.read(slice(0, 70), slice(0, 40)))[..., *part]) < 1e-5

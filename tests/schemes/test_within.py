@@ -30,7 +30,7 @@ SCHEMES: list[tuple[str, dict[str, Any], Scheme]] = [
     ("unet", {"features": 2}, AsymmetricMask()),
     ("atbsn", {"width": 2}, TunableBlindSpot(pad=7)),
     ("tmbsn", {"features": 2, "groups": 1, "blocks": 1}, TunableBlindSpot(train_hole=5, infer_hole=4)),
-    ("tmbsn", {"features": 2, "groups": 1, "blocks": 1}, RiskAveraged(holes=(1, 2))),
+    ("tmbsn", {"features": 2, "groups": 1, "blocks": 1}, RiskAveraged(blind_spot_sizes=(1, 2))),
     ("tmbsn-student", {"width": 2}, Distillation()),
 ]
 
@@ -78,7 +78,7 @@ def test_within_a_place(
     )
     noisy = torch.rand(1, 3, *size)
     with torch.inference_mode():
-        for whole, within in ((scheme.restore, scheme.restore_within), (scheme.refine, scheme.refine_within)):
+        for whole, within in ((scheme.restore, scheme.restore_cropped), (scheme.refine, scheme.refine_cropped)):
             expected = whole(runs, noisy, PositionalGenerator(3))[..., *wanted]
             result = within(runs, noisy, wanted, PositionalGenerator(3))
             assert result.shape == expected.shape

@@ -87,21 +87,21 @@ class AsymmetricUNet(nn.Module):
         rows, columns = everywhere(x)
         return self._in_pieces(x, (rows, columns), [rows], [rows])
 
-    def part(self, x: Tensor, wanted: Region) -> Tensor:
-        """The result at the rows and columns `wanted` alone, (B, leaving, rows, columns), from the part of x that it depends on.
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        """The result at the rows and columns `region` alone, (B, leaving, rows, columns), from the part of x that it depends on.
 
         On a CPU the full size is worked out in strips of rows, but for a result that is as large as what it is made of.
         """
         around = (
-            read(wanted[0], self.paths[0], x.shape[-2], 2**LEVELS),
-            read(wanted[1], self.paths[1], x.shape[-1], 2**LEVELS),
+            read(region[0], self.paths[0], x.shape[-2], 2**LEVELS),
+            read(region[1], self.paths[1], x.shape[-1], 2**LEVELS),
         )
-        x, wanted = x[..., *around], relative_to(wanted, around)
-        up = [wanted[0]] if self.upward else strips(wanted[0], x)
-        return self._in_pieces(x, wanted, strips(everywhere(x)[0], x), up)
+        x, region = x[..., *around], relative_to(region, around)
+        up = [region[0]] if self.upward else strips(region[0], x)
+        return self._in_pieces(x, region, strips(everywhere(x)[0], x), up)
 
-    def _in_pieces(self, x: Tensor, wanted: Region, down: list[slice], up: list[slice]) -> Tensor:
-        """The result at `wanted`; at full size, all rows in the pieces `down` enter, and those of `wanted` in the pieces `up` leave."""
+    def _in_pieces(self, x: Tensor, region: Region, down: list[slice], up: list[slice]) -> Tensor:
+        """The result at `region`; at full size, all rows in the pieces `down` enter, and those of `region` in the pieces `up` leave."""
         y = pooled_first(lambda image: self.get_submodule("enc1")(self.intro(image)), self._pool, x, down, upward=self.upward)
         y, skips = encoded(lambda level, features: self.get_submodule(f"enc{level}")(features), self._pool, y)
 
@@ -109,7 +109,7 @@ class AsymmetricUNet(nn.Module):
             skip = x if level == 1 else skips.pop()
             return self.get_submodule(f"dec{level}").doubled(y, skip[..., *around])  # type: ignore[operator]
 
-        return decoded(stage, y, wanted, up, (x.shape[-2], x.shape[-1]), upward=self.upward)
+        return decoded(stage, y, region, up, (x.shape[-2], x.shape[-1]), upward=self.upward)
 
     def _pool(self, x: Tensor) -> Tensor:
         if self.upward and can_fuse(x):

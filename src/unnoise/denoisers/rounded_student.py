@@ -35,7 +35,7 @@ class RoundedStudent(TMBSNStudent):
         channels, width, finest: as there.
     """
 
-    gains_by_int8 = True
+    prefers_int8 = True
 
     def __init__(self, channels: int = 3, width: int = 48, finest: int | None = None) -> None:
         super().__init__(channels, width, finest)

@@ -31,7 +31,7 @@ from unnoise.layers.partial.halo_crop import everywhere
 from unnoise.layers.partial.row_chunks import is_as_if_large, joined
 from unnoise.layers.polyphase import pad_to_multiple
 from unnoise.layers.rotations import add_window, offset, put_window, window
-from unnoise.layers.weight_cache import prepared
+from unnoise.layers.weight_cache import prepare_weights
 from unnoise.regions import Region
 
 STRIP = {"cpu": 2**21, "other": 2**26}
@@ -62,6 +62,7 @@ class TunableDenoiser(Denoiser):
     """
 
     blindness: ClassVar[Blindness] = "strict"
+    has_tunable_blind_spot: ClassVar[bool] = True
     activation: ClassVar[Activation]
     """What follows nin_A and nin_B."""
     slope: ClassVar[float] = 0.0
@@ -69,7 +70,7 @@ class TunableDenoiser(Denoiser):
 
     def __init__(self, channels: int, pieces: int, features: int, middle: int, blind_spot: int) -> None:
         super().__init__()
-        if self.distance(blind_spot) < 1:
+        if self.blind_spot_shift(blind_spot) < 1:
             raise ValueError(f"The network's own blind_spot must be at least 1, got {blind_spot}; 0 can be given at a call.")
         self.blind_spot = blind_spot
         self.nin_A = nn.Conv2d(pieces * features, pieces * features, 1)
@@ -78,7 +79,7 @@ class TunableDenoiser(Denoiser):
 
     @staticmethod
     @abstractmethod
-    def distance(blind_spot: int) -> int:
+    def blind_spot_shift(size: int, /) -> int:
         """By how many pixels the features are moved for a blind spot of this size. Raises UsageError where there is none."""
 
     @abstractmethod
@@ -90,43 +91,47 @@ class TunableDenoiser(Denoiser):
             places: for each of the four directions, where its results are needed at least; None: everywhere.
         """
 
-    def forward(self, x: Tensor, blind_spot: int | None = None, *, wanted: Region | None = None) -> Tensor:
+    def forward(self, x: Tensor, blind_spot: int | None = None, *, region: Region | None = None) -> Tensor:
         """Restore `x` without looking at the blind spot of each pixel; `blind_spot` = 0 is not blind.
 
         Args:
             x: (B, channels, H, W) in `value_range`.
             blind_spot: None: the network's own.
-            wanted: the rows and columns of the result that are returned; None: all.
+            region: the rows and columns of the result that are returned; None: all.
 
         Raises:
             UsageError: for a size that the network cannot take.
         """
-        return self.holes(x, [self.blind_spot if blind_spot is None else blind_spot], wanted=wanted)[0]
+        return self.forward_blind_spots(x, [self.blind_spot if blind_spot is None else blind_spot], region=region)[0]
 
-    def part(self, x: Tensor, wanted: Region) -> Tensor:
-        result: Tensor = self(x, wanted=wanted)
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        result: Tensor = self(x, region=region)
         return result
 
-    def holes(self, x: Tensor, blind_spots: Sequence[int], *, wanted: Region | None = None) -> Tensor:
+    def holes(self, x: Tensor, blind_spots: Sequence[int], *, region: Region | None = None) -> Tensor:
+        """The same as `forward_blind_spots`, by its promised older name."""
+        return self.forward_blind_spots(x, blind_spots, region=region)
+
+    def forward_blind_spots(self, x: Tensor, sizes: Sequence[int], *, region: Region | None = None) -> Tensor:
         """The results for K blind spots at once, (K, B, channels, H, W), for little more than the work of one.
 
         Args:
             x: (B, channels, H, W) in `value_range`.
-            blind_spots: their sizes.
-            wanted: the rows and columns of the results that are returned; None: all.
+            sizes: of the blind spots, K ≥ 1.
+            region: the rows and columns of the results that are returned; None: all.
 
         Raises:
             UsageError: for a size that the network cannot take.
         """
-        if not blind_spots:
+        if not sizes:
             raise UsageError("Give at least one blind spot.")
-        distances = [self.distance(size) for size in blind_spots]
-        padded = pad_to_multiple(x, self.multiple)
+        distances = [self.blind_spot_shift(size) for size in sizes]
+        padded = pad_to_multiple(x, self.size_multiple)
         # On a CPU even all of it is better worked out as a part, which takes less memory.
-        wanted_apart = wanted is not None and (wanted != everywhere(x) or can_fuse_on_cpu(x))
-        places = [_origin(wanted, d, distances, everywhere(padded)) for d in range(4)] if wanted and wanted_apart else None
+        wanted_apart = region is not None and (region != everywhere(x) or can_fuse_on_cpu(x))
+        places = [_origin(region, d, distances, everywhere(padded)) for d in range(4)] if region and wanted_apart else None
         pieces = self.pieces(padded, places)
-        rows, columns = wanted or everywhere(x)
+        rows, columns = region or everywhere(x)
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             # For the gradient everything is kept anyway; and an exported graph has no loops.
             return self._strip(x, pieces, distances, (rows, columns))
@@ -205,7 +210,7 @@ class TunableDenoiser(Denoiser):
         if not can_fuse(features):
             return F.conv2d(features, kernel())
         return convolve_with(
-            features, *prepared(self.nin_A, f"pieces {mine}", working_type(features), lambda: (kernel(), None))
+            features, *prepare_weights(self.nin_A, f"pieces {mine}", working_type(features), lambda: (kernel(), None))
         )
 
 

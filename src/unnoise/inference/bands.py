@@ -13,7 +13,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.inference.chain import Chain
 from unnoise.inference.memory import give_back, is_out_of_memory, resident, reused
 from unnoise.inference.tiling import Tiling
-from unnoise.layers.weight_cache import weights_kept
+from unnoise.layers.weight_cache import cached_weights
 from unnoise.photometry.bias_correction_bands import lit
 from unnoise.regions import Region, RegionSource, dilate_interval
 
@@ -54,7 +54,7 @@ def _bands(chain: Chain, views: Sequence[RegionSource], progress: Progress | Non
         while top < height:
             tiles = tiling.band(top)
             after.expect(tiling.left(top) * len(views))
-            with weights_kept(chain.network), reused(entirely=tiling.is_roomy):
+            with cached_weights(chain.network), reused(entirely=tiling.is_roomy):
                 band = _band(chain, views, tiles, tiling.ramp, unfinished, after)
             if band is None:
                 tiling.halve()

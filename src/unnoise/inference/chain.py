@@ -48,7 +48,7 @@ class Chain:
     @property
     def step(self) -> int:
         """Parts that begin at its multiples are cut by the scheme and pooled by the network without reading more for it."""
-        return self.scheme.phase * self.network.multiple
+        return self.scheme.tile_alignment * self.network.size_multiple
 
     @property
     def is_finite(self) -> bool:
@@ -58,11 +58,13 @@ class Chain:
     @cached_property
     def halo(self) -> int:
         """How far beyond a part it reads: the first estimate, then one pass at full resolution on top of it."""
-        return self.scheme.reach(self._sees) + (self.scheme.refine_reach(self._sees) if self.settings.refinement else 0)
+        return self.scheme.restore_radius(self._sees) + (
+            self.scheme.refine_radius(self._sees) if self.settings.refinement else 0
+        )
 
     @cached_property
     def _bound(self) -> int | None:
-        reach = self.network.reach
+        reach = self.network.receptive_field_radius
         return None if reach is None or reach > FAR else reach
 
     @property
@@ -110,11 +112,11 @@ class Chain:
     def _restore(self, view: RegionSource, part: Region, symmetry: int) -> Tensor:
         if self.settings.refinement is None:
             return self._estimate(view, part, symmetry)
-        around = dilate(part, self.scheme.refine_reach(self._sees), view.size, self.network.multiple)
+        around = dilate(part, self.scheme.refine_radius(self._sees), view.size, self.network.size_multiple)
         estimate = self._estimate(view, around, symmetry)
         masks = self._draws(around, symmetry, 1)
         refined = self.settings.refinement(
-            lambda mixed: self.scheme.refine_within(self.network, mixed, relative_to(part, around), masks),
+            lambda mixed: self.scheme.refine_cropped(self.network, mixed, relative_to(part, around), masks),
             view.read(*around),
             estimate,
             self.scheme.replacement,
@@ -125,10 +127,10 @@ class Chain:
     def _estimate(self, view: RegionSource, part: Region, symmetry: int) -> Tensor:
         draws = self._draws(part, symmetry, 0)
         if self.is_finite:
-            return self.scheme.restore_part(self.network, view, part, self._sees, self.network.multiple, draws).float()
-        around = dilate(part, self.scheme.reach(self._sees), view.size, self.step)
+            return self.scheme.restore_region(self.network, view, part, self._sees, self.network.size_multiple, draws).float()
+        around = dilate(part, self.scheme.restore_radius(self._sees), view.size, self.step)
         draws = self._draws(around, symmetry, 0)
-        return self.scheme.restore_within(self.network, view.read(*around), relative_to(part, around), draws).float()
+        return self.scheme.restore_cropped(self.network, view.read(*around), relative_to(part, around), draws).float()
 
     def _draws(self, part: Region, symmetry: int, use: int) -> PositionalGenerator:
         """Of a stream for each seed, each symmetry of the ensemble, and each of three uses."""
@@ -160,7 +162,7 @@ class Chain:
             noise = torch.rand(1, self.network.sizes.get("channels", 3), side, side)
             some = slice(side // 2 // self.step * self.step, side // 2 // self.step * self.step + self.step)
             taken = [self._bytes(noise, slice(0, side))] * 2
-            if self.is_finite and self.network.spares_halo:
+            if self.is_finite and self.network.crops_halo:
                 taken[1] = self._bytes(noise, some)
             known[key] = taken[0], taken[1]
         return known[key]

@@ -117,7 +117,7 @@ def _square(chain: Chain, size: tuple[int, int], usable: float) -> int:
         return chain.bytes_for(core**2, (core + 2 * chain.halo) ** 2, whole=False)
 
     # A core of four halos keeps what is computed twice within about the core's own work.
-    least, most = (max(SMALLEST, round(halos * chain.halo)) for halos in (4, _halos(chain.network.halo_cost)))
+    least, most = (max(SMALLEST, round(halos * chain.halo)) for halos in (4, _halos(chain.network.halo_relative_cost)))
     wide = max(taken(least), min(AMPLE[chain.device.type], taken(most)))
     usable = min(usable, max(ENOUGH[chain.device.type], wide))
     if chain.bytes_for(pixels, pixels, whole=True) <= usable:

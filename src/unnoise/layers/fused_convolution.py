@@ -18,7 +18,7 @@ from unnoise.layers import pointwise
 from unnoise.layers import triton as kernels
 from unnoise.layers.pointwise import are_rows
 from unnoise.layers.quantized.dynamic import convolve_in_int8, is_better_in_int8
-from unnoise.layers.weight_cache import Weights, packed, prepared
+from unnoise.layers.weight_cache import Weights, in_library_layout, prepare_weights
 
 Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid"]
 Where = tuple[list[int], list[int], list[int], int]
@@ -76,7 +76,7 @@ def convolve(
     padding = layer.padding
     if layer.padding_mode != "zeros":
         x, padding = F.pad(x, layer._reversed_padding_repeated_twice, mode=layer.padding_mode), (0, 0)
-    weight, bias = prepared(layer, "", working_type(x), lambda: weights_of(layer))
+    weight, bias = prepare_weights(layer, "", working_type(x), lambda: weights_of(layer))
     return convolve_with(
         x, weight, bias, activation, slope=slope, plus=plus, own=own,
         padding=padding, stride=layer.stride, dilation=layer.dilation, groups=layer.groups,
@@ -92,7 +92,7 @@ def convolve_exactly(layer: nn.Conv2d, x: Tensor) -> Tensor:
         return convolve(layer, x)
     coarse = x.to(torch.bfloat16)
     both = torch.cat([coarse, (x - coarse).to(torch.bfloat16)], dim=1)  # (B, 2·C, H, W)
-    weight, bias = prepared(
+    weight, bias = prepare_weights(
         layer, "twice", torch.bfloat16, lambda: (torch.cat([layer.weight, layer.weight], dim=1), layer.bias)
     )
     assert not isinstance(layer.padding, str)
@@ -105,9 +105,9 @@ def convolve_joined(layer: nn.Conv2d, one: Tensor, other: Tensor) -> Tensor:
         result: Tensor = layer(torch.cat([one, other], dim=1))
         return result
     cut, dtype = one.shape[1], working_type(one)
-    weight, bias = prepared(layer, "one", dtype, lambda: (layer.weight[:, :cut], layer.bias))
+    weight, bias = prepare_weights(layer, "one", dtype, lambda: (layer.weight[:, :cut], layer.bias))
     first = convolve_with(one, weight, bias)
-    weight, _ = prepared(layer, "other", dtype, lambda: (layer.weight[:, cut:], None))
+    weight, _ = prepare_weights(layer, "other", dtype, lambda: (layer.weight[:, cut:], None))
     return convolve_with(other, weight, None, plus=first, own=True)
 
 
@@ -133,7 +133,7 @@ def convolve_with(
     dilation: Iterable[int] = (1, 1),
     groups: int = 1,
 ) -> Tensor:
-    """`convolve` with weights from `prepared`, for x that `can_fuse`; of `activation`, `plus`, `minus` and `times` one at most.
+    """`convolve` with weights from `prepare_weights`, for x that `can_fuse`; of `activation`, `plus`, `minus` and `times` one at most.
 
     With `own` the result takes the memory of `plus`, on a CPU; not in int8 where the kernel is larger than a pixel. On a CPU a sum is
     rounded once, but that with a `plus` that is not our own twice where the kernel is larger than a pixel; on a GPU each twice.
@@ -153,7 +153,7 @@ def convolve_with(
         y = _in_int8(x, weight, bias, activation, slope, plus, where)
         if y is not None:
             return y
-    weight = packed(x, weight, *where)
+    weight = in_library_layout(x, weight, *where)
     if plus is not None and own and plus.dtype == dtype and are_rows(plus):
         bias = None if bias is None else bias.to(dtype)
         return torch.ops.mkldnn._convolution_pointwise_.binary(plus, x, weight, bias, *where, "add", None, None, [], None)

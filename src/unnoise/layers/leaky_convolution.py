@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from unnoise.layers.fused_convolution import can_fuse, convolve, convolve_exactly, convolve_with, weights_of, working_type
 from unnoise.layers.output_layer import last_layer
 from unnoise.layers.upsample_convolution import can_double, convolve_doubled
-from unnoise.layers.weight_cache import prepared
+from unnoise.layers.weight_cache import prepare_weights
 
 SLOPE = 0.1
 """Of the leaky ReLU after every convolution."""
@@ -43,7 +43,7 @@ class Convolution(nn.Module):
         """`near`, of the result's shape, is what a last layer's is near to: the image."""
         if self.upward and can_fuse(x):
             # Two rows of zeros above, and the rows past the last left out: of a single picture these are the last in memory.
-            weight, bias = prepared(self.conv, "", working_type(x), lambda: weights_of(self.conv))
+            weight, bias = prepare_weights(self.conv, "", working_type(x), lambda: weights_of(self.conv))
             return convolve_with(x, weight, bias, "leaky_relu", slope=SLOPE, padding=(2, 1))[..., : x.shape[-2], :]
         if self.upward:
             # Two rows of zeros above. Padding within the convolution and cropping after it would cost the gradient twice the time.

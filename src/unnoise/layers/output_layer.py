@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from unnoise.layers import triton as kernels
 from unnoise.layers.fused_convolution import can_fuse, can_fuse_on_cpu, convolve_with, weights_of, working_type
 from unnoise.layers.partial.row_chunks import in_steps
-from unnoise.layers.weight_cache import Weights, prepared
+from unnoise.layers.weight_cache import Weights, prepare_weights
 
 FEW, MANY = 4, 8
 """At most so many channels leave a last layer whose products are worth a product of matrices, and for each of them so many must enter
@@ -58,7 +58,7 @@ def _by_taps(layer: nn.Conv2d, x: Tensor) -> Tensor:
         weight, bias = weights_of(layer)
         return weight.permute(2, 3, 0, 1).reshape(-1, layer.in_channels, 1, 1), bias  # (9·C', C, 1, 1)
 
-    weight, bias = prepared(layer, "taps", x.dtype, make)
+    weight, bias = prepare_weights(layer, "taps", x.dtype, make)
     height, width = x.shape[-2:]
     result = x.new_empty(len(x), layer.out_channels, height, width)
     for strip in in_steps(slice(0, height), max(LOW, PIECE // (len(weight) * width))):
@@ -110,14 +110,14 @@ def _in_float32(layer: nn.Conv2d, x: Tensor) -> Tensor:
         weight, bias = weights_of(layer)
         return arranged(weight), bias
 
-    taps, bias = prepared(layer, "few", working_type(x), make)
+    taps, bias = prepare_weights(layer, "few", working_type(x), make)
     x = x.to(taps.dtype).contiguous(memory_format=torch.channels_last)
     return convolve_to_few(x, taps, bias, layer.out_channels, replicate=layer.padding_mode == "replicate")
 
 
 def _difference(layer: nn.Conv2d, x: Tensor, near: Tensor) -> Tensor:
     coarse = near.to(torch.bfloat16)
-    weight, bias = prepared(layer, "last", torch.bfloat16, lambda: weights_of(layer))
+    weight, bias = prepare_weights(layer, "last", torch.bfloat16, lambda: weights_of(layer))
     padding = layer.padding
     if layer.padding_mode != "zeros":
         x, padding = F.pad(x, layer._reversed_padding_repeated_twice, mode=layer.padding_mode), (0, 0)

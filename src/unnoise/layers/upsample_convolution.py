@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from unnoise.layers.fused_convolution import can_fuse, convolve_with, ready, weights_of, working_type
 from unnoise.layers.quantized.dynamic import convolve_in_int8, is_better_in_int8
 from unnoise.layers.quantized.int8 import doubled_beside
-from unnoise.layers.weight_cache import prepared
+from unnoise.layers.weight_cache import prepare_weights
 
 
 def can_double(x: Tensor) -> bool:
@@ -35,13 +35,13 @@ def convolve_doubled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, *,
     x = ready(x, dtype)
     if not replicated and (y := _in_int8(layer, x, skip, upward=upward)) is not None:
         return y
-    kernel, bias = prepared(layer, "doubled", dtype, lambda: (_doubled(layer.weight[:, :cut]), layer.bias))
+    kernel, bias = prepare_weights(layer, "doubled", dtype, lambda: (_doubled(layer.weight[:, :cut]), layer.bias))
     if replicated:
         x = F.pad(x, (1, 1, 1, 1), mode="replicate")
     crop = (3, 3) if replicated else (0 if upward else 1, 1)
     y = F.conv_transpose2d(x, kernel, None if bias is None else bias.to(dtype), stride=2, padding=crop)
     if skip is not None:
-        weight, _ = prepared(layer, "skip", dtype, lambda: (layer.weight[:, cut:], None))
+        weight, _ = prepare_weights(layer, "skip", dtype, lambda: (layer.weight[:, cut:], None))
         if replicated:
             skip = F.pad(skip, (1, 1, 1, 1), mode="replicate")
         y = convolve_with(skip, weight, None, plus=y, own=True, padding=(0, 0) if replicated else (2, 1) if upward else (1, 1))
@@ -55,7 +55,7 @@ def _in_int8(layer: nn.Conv2d, x: Tensor, skip: Tensor | None, *, upward: bool) 
     """
     if not is_better_in_int8(x, layer.weight):
         return None
-    weight, bias = prepared(layer, "", x.dtype, lambda: weights_of(layer))
+    weight, bias = prepare_weights(layer, "", x.dtype, lambda: weights_of(layer))
     height, width = 2 * x.shape[-2], 2 * x.shape[-1]
     skip = x.new_empty(len(x), 0, height, width) if skip is None else ready(skip, x.dtype)
 

@@ -27,7 +27,7 @@ class _Kept:
 
     sources: list[_Source] = field(default_factory=list)
     weights: WeakKeyDictionary[nn.Module, dict[Hashable, Any]] = field(default_factory=WeakKeyDictionary)
-    derived: dict[int, tuple[Tensor, dict[Hashable, Any]]] = field(default_factory=dict)
+    by_kernel: dict[int, tuple[Tensor, dict[Hashable, Any]]] = field(default_factory=dict)
     """By the identity of a kernel in `weights`: the kernel, and what was made of it."""
 
 
@@ -39,7 +39,7 @@ _of_networks: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
 
 
 @contextmanager
-def weights_kept(network: nn.Module | None = None) -> Iterator[None]:
+def cached_weights(network: nn.Module | None = None) -> Iterator[None]:
     """Prepare each layer's weights once while this lasts; none may change meanwhile.
 
     Args:
@@ -68,29 +68,31 @@ def _are_the_same(some: list[_Source], others: list[_Source]) -> bool:
     return len(some) == len(others) and all(a[0] is b[0] and a[1:] == b[1:] for a, b in zip(some, others, strict=True))
 
 
-def prepared(owner: nn.Module, name: str, dtype: torch.dtype, make: Callable[[], Weights]) -> Weights:
+def prepare_weights(owner: nn.Module, name: str, dtype: torch.dtype, make: Callable[[], Weights]) -> Weights:
     """The weights that `make` makes for `owner` under `name`, in `dtype` and channels last; the bias in float32 at least."""
 
     def ready() -> Weights:
         weight, bias = make()
         weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
         if (lasting := _kept.get()) is not None:
-            lasting.derived[id(weight)] = weight, {}
+            lasting.by_kernel[id(weight)] = weight, {}
         return weight, bias
 
-    return kept(owner, (name, dtype), ready)
+    return cached(owner, (name, dtype), ready)
 
 
-def kept(owner: nn.Module, key: Hashable, make: Callable[[], T]) -> T:
-    """What `make` makes of the weights of `owner`: once for each `key` while `weights_kept` lasts, else anew."""
+def cached(owner: nn.Module, key: Hashable, make: Callable[[], T]) -> T:
+    """What `make` makes of the weights of `owner`: once for each `key` while `cached_weights` lasts, else anew."""
     lasting = _kept.get()
     if lasting is None:
         return make()
     return _once(lasting.weights.setdefault(owner, {}), key, make)
 
 
-def packed(x: Tensor, weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int) -> Tensor:
-    """The weight in the order in which the library wants it for such an x, found once while `weights_kept` lasts.
+def in_library_layout(
+    x: Tensor, weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int
+) -> Tensor:
+    """The weight in the order in which the library wants it for such an x, found once while `cached_weights` lasts.
 
     Another shape may want another order, and where it gets a wrong one, the library may put it right at each call, in a hundred times
     the time of the convolution (measured on a processor with AMX).
@@ -98,22 +100,22 @@ def packed(x: Tensor, weight: Tensor, padding: list[int], stride: list[int], dil
     if not _is_kept(weight):
         return weight
     shape = list(x.shape)
-    return for_key(
-        derived(weight, "orders", dict[Hashable, Tensor]),
+    return get_or_make(
+        cached_for_kernel(weight, "orders", dict[Hashable, Tensor]),
         tuple(shape),
         lambda: torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, shape),
     )
 
 
-def derived(weight: Tensor, key: Hashable, make: Callable[[], T]) -> T:
-    """What `make` makes of a kernel that `prepared` gave: once for each `key` while `weights_kept` lasts, else anew."""
+def cached_for_kernel(weight: Tensor, key: Hashable, make: Callable[[], T]) -> T:
+    """What `make` makes of a kernel that `prepare_weights` gave: once for each `key` while `cached_weights` lasts, else anew."""
     lasting = _kept.get()
-    if lasting is None or id(weight) not in lasting.derived:
+    if lasting is None or id(weight) not in lasting.by_kernel:
         return make()
-    return _once(lasting.derived[id(weight)][1], key, make)
+    return _once(lasting.by_kernel[id(weight)][1], key, make)
 
 
-def for_key(orders: dict[Hashable, Tensor], key: Hashable, make: Callable[[], Tensor], most: int = FORMS) -> Tensor:
+def get_or_make(orders: dict[Hashable, Tensor], key: Hashable, make: Callable[[], Tensor], most: int = FORMS) -> Tensor:
     """The order in memory of a kernel that `make` makes, of which `orders` keeps the latest, `most` at most."""
     if key not in orders:
         while len(orders) >= most:
@@ -124,7 +126,7 @@ def for_key(orders: dict[Hashable, Tensor], key: Hashable, make: Callable[[], Te
 
 def _is_kept(weight: Tensor) -> bool:
     lasting = _kept.get()
-    return lasting is not None and id(weight) in lasting.derived
+    return lasting is not None and id(weight) in lasting.by_kernel
 
 
 def _once(made: dict[Hashable, Any], key: Hashable, make: Callable[[], T]) -> T:

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.inference.apply import restore
 from unnoise.inference.settings import InferenceSettings
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.multi_mask import MultiMask
-from unnoise.schemes.tunable_blind_spot import LargeHole, TunableBlindSpot
+from unnoise.schemes.tunable_blind_spot import TunableBlindSpot, TunableScheme
 
 VARIANTS = 3
 
@@ -25,7 +24,7 @@ def spread(network: Denoiser, scheme: Scheme, noisy: Tensor, settings: Inference
     flipped. The second value says which.
     """
     settings = replace(settings, ensemble=False)
-    if isinstance(scheme, LargeHole) and isinstance(network, TunableDenoiser):
+    if isinstance(scheme, TunableScheme) and network.has_tunable_blind_spot:
         results, kind = _holes(network, scheme, noisy, settings), "blind spots"
     elif settings.refinement is not None or (isinstance(scheme, MultiMask) and not scheme.checkerboard):
         draws = [replace(settings, seed=settings.seed + 1 + n) for n in range(VARIANTS)]
@@ -37,7 +36,7 @@ def spread(network: Denoiser, scheme: Scheme, noisy: Tensor, settings: Inference
     return torch.stack(results).var(0, correction=0).mean(1).sqrt(), kind
 
 
-def _holes(network: Denoiser, scheme: LargeHole, noisy: Tensor, settings: InferenceSettings) -> list[Tensor]:
+def _holes(network: Denoiser, scheme: TunableScheme, noisy: Tensor, settings: InferenceSettings) -> list[Tensor]:
     """Restored with the three smallest holes that the network knows, by the plain scheme."""
     results: list[Tensor] = []
     for hole in (1, 3, 5):

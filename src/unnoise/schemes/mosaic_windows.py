@@ -39,7 +39,7 @@ def restore_window(
     reach: int,
     multiple: int,
 ) -> Tensor:
-    """`merge_mosaic(network(split_mosaic(picture, stride, border)))[part]`, for a network that sees no farther than `reach`.
+    """`merge_mosaic(network(split_mosaic(picture, stride, border)))[part]`, for a network that sees no farther than `restore_radius`.
 
     Args:
         network: gives its result for (B, C, h, w) at a place of it, (B, C, rows, columns).

@@ -17,7 +17,7 @@ from unnoise.errors import UsageError
 from unnoise.layers.polyphase import merge_batch, split_batch
 from unnoise.regions import Region, dilate, downsample_region, relative_to
 from unnoise.rng import PositionalGenerator, RandomSource
-from unnoise.schemes.base import Network, Scheme, part_of
+from unnoise.schemes.base import Network, Scheme, run_region
 from unnoise.schemes.masks import checkerboard_masks, complementary_masks
 
 Stride = Annotated[int, Field(ge=1, le=16)]
@@ -66,13 +66,13 @@ class MultiMask(Scheme):
         return self
 
     @property
-    def phase(self) -> int:
+    def tile_alignment(self) -> int:
         """That of PD. A checkerboard may begin with either of its masks: it hides the same pixels together."""
         return self.infer_stride
 
-    def reach(self, network_reach: int) -> int:
+    def restore_radius(self, network_radius: int) -> int:
         """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
-        return network_reach * self.infer_stride
+        return network_radius * self.infer_stride
 
     def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
         """What `TOGETHER` lets into one batch, of which one component is the least."""
@@ -87,7 +87,7 @@ class MultiMask(Scheme):
         restored = self._components(network, noisy, given_or_fresh(generator), None)
         return merge_batch(restored, self.infer_stride, size=(noisy.shape[-2], noisy.shape[-1]))
 
-    def restore_within(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
+    def restore_cropped(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
         """By the part's share of each component."""
         stride = self.infer_stride
         around = dilate(wanted, 0, (noisy.shape[-2], noisy.shape[-1]), stride)
@@ -106,7 +106,7 @@ class MultiMask(Scheme):
         """The masks and their branches at full resolution, without PD; one partition, as R³ averages over its draws anyway."""
         return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)))
 
-    def refine_within(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
+    def refine_cropped(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
         return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)), wanted)
 
     def _masks(self, images: Tensor, generator: RandomSource) -> Tensor:
@@ -132,7 +132,7 @@ def predict_hidden(network: Network, images: Tensor, masks: Tensor, wanted: Regi
     """
     see, place = network, EVERYWHERE
     if wanted is not None:
-        see, place = partial(part_of, network, wanted=wanted), (..., *wanted)
+        see, place = partial(run_region, network, region=wanted), (..., *wanted)
     few = max(1, at_once(images.device) // (images.shape[-2] * images.shape[-1]))
     groups = zip(torch.split(images, few), torch.split(masks, few, dim=1), strict=True)
     return torch.cat([_through_masks(see, some, theirs, place) for some, theirs in groups])

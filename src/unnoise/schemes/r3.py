@@ -1,4 +1,4 @@
-"""What may follow a first estimate at inference: random replacing refinement (R³) and the self-ensemble."""
+"""Random replacing refinement (R³), which improves a first estimate at inference."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from unnoise.deprecated.module_names import renamed
 from unnoise.rng import RandomSource, uniform
-
-Pass = Callable[[Tensor], Tensor]
 
 
 class R3(BaseModel):
     """Random replacing refinement: Lee et al., "AP-BSN", CVPR 2022, section 3.4 and Algorithm 1.
 
-    Some positions of the estimate are put back to the noisy input, the blind network runs once more at full resolution, and the
-    results of several draws are averaged. That removes what is left of the noise and the pattern that PD leaves.
+    Each draw replaces random positions of the estimate by the noisy input. The blind network runs once more at full resolution.
+    The mean over the draws has less residual noise, and less of the pattern that PD leaves.
+
+    Example:
+        >>> noisy, estimate = torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
+        >>> R3(draws=2)(lambda x: x, noisy, estimate, "value", torch.Generator()).shape
+        torch.Size([1, 3, 4, 4])
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -27,48 +31,43 @@ class R3(BaseModel):
     draws: Annotated[int, Field(ge=1, le=256)] = 8
     """Number of draws that are averaged; the paper's T."""
     probability: Annotated[float, Field(gt=0, lt=1)] = 0.16
-    """Probability that a position is put back; the paper's p."""
+    """Probability that a position gets the noisy value; the paper's p."""
 
     def __call__(
         self,
-        refine: Pass,
+        refine: Callable[[Tensor], Tensor],
         noisy: Tensor,
         estimate: Tensor,
         replacement: Literal["value", "pixel"],
         generator: RandomSource,
         at_once: int = 1,
     ) -> Tensor:
-        """Refine `estimate` of `noisy`, both (B, C, H, W) in any one range; the same shape comes back.
+        """Refine an estimate.
 
         Args:
-            refine: one pass of the scheme at full resolution (`Scheme.refine`), or a part of its result, which then comes back.
-            noisy: the input of the first estimate.
-            estimate: the first estimate.
-            replacement: draw for each *value* (AP-BSN, SS-BSN) or for all channels of a *pixel* together (AMSNet).
-            generator: of the draws; one on the CPU, or one of places, lets every device draw the same.
-            at_once: how many draws run as one batch; a question of memory alone.
+            refine: one pass of the scheme at full resolution (`Scheme.refine`), or a region of its result.
+            noisy: the input of the first estimate, (B, C, H, W) in any range.
+            estimate: the first estimate, of the same shape and range.
+            replacement: draw for each *value* (AP-BSN, SS-BSN), or for all channels of a *pixel* together (AMSNet).
+            generator: of the draws. A generator on the CPU and a positional one give the same draws on every device.
+            at_once: draws in one batch. This changes memory and speed, not the result.
+
+        Returns:
+            What `refine` gives, averaged: (B, C, H, W), or the region.
         """
         batch, channels, height, width = noisy.shape
         shape = (batch, channels if replacement == "value" else 1, height, width)
         total: Tensor | None = None
         for start in range(0, self.draws, at_once):
             count = min(at_once, self.draws - start)
-            # Each draw has its own random numbers in a fixed order, so that `at_once` does not change the result.
-            put_back = torch.cat([uniform(shape, generator, noisy.device) for _ in range(count)]) < self.probability
-            mixed = torch.where(put_back, noisy.repeat(count, 1, 1, 1), estimate.repeat(count, 1, 1, 1))
+            # Each draw takes its random numbers in a fixed order, so `at_once` does not change the result.
+            replaced = torch.cat([uniform(shape, generator, noisy.device) for _ in range(count)]) < self.probability
+            mixed = torch.where(replaced, noisy.repeat(count, 1, 1, 1), estimate.repeat(count, 1, 1, 1))
             refined = refine(mixed)
-            sums = refined.reshape(count, batch, *refined.shape[1:]).sum(0)  # (B, C, H, W), or of a part
+            sums = refined.reshape(count, batch, *refined.shape[1:]).sum(0)  # (B, C, H, W), or of a region
             total = sums if total is None else total + sums
         assert total is not None
         return total / self.draws
 
 
-def self_ensemble(restore: Pass, noisy: Tensor) -> Tensor:
-    """Average `restore` over the eight flips and quarter turns of `noisy`, (B, C, H, W) → the same shape, each undone after."""
-    total = torch.zeros_like(noisy)
-    for turns in range(4):
-        for flip in (False, True):
-            turned = torch.rot90(noisy.flip(-1) if flip else noisy, turns, (-2, -1))
-            result = torch.rot90(restore(turned), -turns, (-2, -1))
-            total += result.flip(-1) if flip else result
-    return total / 8
+__getattr__ = renamed(__name__, {"self_ensemble": "unnoise.schemes.self_ensemble:self_ensemble"})

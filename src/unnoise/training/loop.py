@@ -107,7 +107,7 @@ class Run:
         self.feed = feed(batches, self.step, options.length.steps or 2**31, workers)
 
     def _begin(self, start: Model | None) -> None:
-        if self.scheme.wants_blindness and self.network.blindness == "none":
+        if self.scheme.requires_blind_network and self.network.blindness == "none":
             # No error: this is how the papers show what blindness is for.
             self.options.on_message(
                 f"The network '{self.recipe.denoiser.name}' is not blind, and the scheme '{self.recipe.scheme.name}' hides nothing "  # type: ignore[attr-defined]

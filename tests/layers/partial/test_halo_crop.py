@@ -64,7 +64,7 @@ def _loud(name: str, sizes: dict[str, Any]) -> Denoiser:
 def _assert_cut_from_the_whole(network: Denoiser, x: Tensor, wanted: Region) -> None:
     whole = network(x)
     assert whole.std() > 0
-    part = network.part(x, wanted)
+    part = network.forward_region(x, wanted)
     assert part.shape == whole[..., *wanted].shape
     assert (part - whole[..., *wanted]).abs().max() <= 1e-5 * whole.abs().max()
 
@@ -102,8 +102,8 @@ def test_a_part_is_cut_from_the_whole(
 def test_parts_at_the_edges_and_in_the_middle(name: str, sizes: dict[str, Any], gradient: bool, turned: bool) -> None:
     """Of stripes that are longer than the reach to both sides."""
     network = _loud(name, sizes)
-    assert network.reach is not None
-    length = 2 * network.reach + 77
+    assert network.receptive_field_radius is not None
+    length = 2 * network.receptive_field_radius + 77
     x = torch.rand(1, 3, length, 45)
     middle = length // 2
     with torch.enable_grad() if gradient else torch.inference_mode():
@@ -119,14 +119,14 @@ def test_parts_at_the_edges_and_in_the_middle(name: str, sizes: dict[str, Any], 
 def test_a_part_takes_a_part_of_the_work(name: str, sizes: dict[str, Any]) -> None:
     """With a gradient, as the counter does not know the fused layers."""
     network = denoisers.create(name, **sizes)
-    assert network.reach is not None
-    halo = -(-network.reach // 32) * 32
+    assert network.receptive_field_radius is not None
+    halo = -(-network.receptive_field_radius // 32) * 32
     x = torch.rand(1, 3, 2 * halo + 64, 2 * halo + 64)
     core = slice(halo, halo + 64)
 
     def work(wanted: Region) -> int:
         with FlopCounterMode(display=False) as counter:
-            network.part(x, wanted)
+            network.forward_region(x, wanted)
         return counter.get_total_flops()
 
     with FlopCounterMode(display=False) as counter:
@@ -145,14 +145,14 @@ def test_a_part_takes_a_part_of_the_memory(name: str, sizes: dict[str, Any], map
     x = torch.rand(1, 3, 512, 512)
     with torch.no_grad():
         whole = peak_bytes(lambda: network(x))
-        part = peak_bytes(lambda: network.part(x, (slice(160, 352), slice(160, 352))))
+        part = peak_bytes(lambda: network.forward_region(x, (slice(160, 352), slice(160, 352))))
     assert whole < 1.2 * maps * 512 * 512 * 4
     assert part < 0.75 * whole
 
 
 def test_who_spares_the_halo_says_so() -> None:
-    assert all(denoisers.create(name, **sizes).spares_halo for name, sizes in SPARING.items())
-    assert not any(denoisers.create(name, **sizes).spares_halo for name, sizes in OTHERS.items())
+    assert all(denoisers.create(name, **sizes).crops_halo for name, sizes in SPARING.items())
+    assert not any(denoisers.create(name, **sizes).crops_halo for name, sizes in OTHERS.items())
 
 
 @pytest.mark.parametrize("name", SPARING)
@@ -162,16 +162,16 @@ def test_what_a_pixel_of_the_halo_costs(name: str) -> None:
     def work(network: Denoiser, side: int, core: int) -> float:
         wanted = slice((side - core) // 2, (side + core) // 2)
         with FlopCounterMode(display=False) as counter:
-            network.part(torch.empty(1, 3, side, side), (wanted, wanted))
+            network.forward_region(torch.empty(1, 3, side, side), (wanted, wanted))
         return counter.get_total_flops()
 
     with FakeTensorMode():  # shapes alone
         network = denoisers.create(name, **({"attention_modules": 0} if name == "ssbsn" else {})).eval()
-        assert network.reach is not None
-        core, side = 1024, 1024 + 2 * -(-network.reach // network.multiple) * network.multiple
+        assert network.receptive_field_radius is not None
+        core, side = 1024, 1024 + 2 * -(-network.receptive_field_radius // network.size_multiple) * network.size_multiple
         alone, around = work(network, core, core), work(network, side, core)
     cost = (around - alone) / alone * core**2 / (side**2 - core**2)
-    assert cost == pytest.approx(network.halo_cost, rel=0.25)
+    assert cost == pytest.approx(network.halo_relative_cost, rel=0.25)
 
 
 @given(start=st.integers(0, 40), length=st.integers(1, 40), upward=st.booleans())

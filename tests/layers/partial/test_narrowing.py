@@ -89,7 +89,7 @@ def test_attention_sees_what_is_kept(start: int, length: int) -> None:
     network = denoisers.create("ssbsn", features=16, modules=3, attention_modules=2).eval()
     x, wanted = torch.rand(1, 3, 160, 40) * 255, (slice(start, start + length), slice(0, 40))
     with torch.inference_mode():
-        whole, part = network(x), network.part(x, wanted)
+        whole, part = network(x), network.forward_region(x, wanted)
     spread = whole.std()
     assert spread > 0
     assert (part - whole[..., *wanted]).abs().mean() < 0.2 * spread

@@ -16,7 +16,7 @@ from unnoise.layers import weight_cache as prepared
 from unnoise.layers.quantized import byte_maps as bytewise_module
 from unnoise.layers.quantized.byte_maps import DOWN, UP, ZERO, convolve_counted, count, counted
 from unnoise.layers.quantized.int8 import FORMS, WHOLE, bytewise, doubled_beside, is_bytewise, whole_steps
-from unnoise.layers.weight_cache import weights_kept
+from unnoise.layers.weight_cache import cached_weights
 
 pytestmark = needs_int8
 
@@ -126,7 +126,7 @@ def test_the_library_s_orders_of_many_shapes_are_not_all_kept() -> None:
         asked.append(1)
         return whole, torch.ones(4, 1, 1, 1)
 
-    with weights_kept(network):
+    with cached_weights(network):
         for side in range(1, 20):
             convolve_counted(layer, SLOPE, weights, _bytes(1, 3, side, side), torch.ones(4))
         kernel, _ = prepared.kept(layer, "bytes", lambda: None)  # type: ignore[misc]

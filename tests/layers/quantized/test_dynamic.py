@@ -15,7 +15,7 @@ from unnoise.layers.quantized import dynamic as dynamic_int8
 from unnoise.layers.quantized.dynamic import LEAST, WORTH, is_better_in_int8, whole_numbers
 from unnoise.layers.quantized.int8 import WHOLE, bytewise
 from unnoise.layers.upsample_convolution import convolve_doubled
-from unnoise.layers.weight_cache import weights_kept
+from unnoise.layers.weight_cache import cached_weights
 
 pytestmark = needs_int8
 
@@ -67,7 +67,7 @@ def test_a_layer_gives_what_exact_arithmetic_gives_nearly(
     layer, x = _layer(**sizes), _map(shape[0], LEAST, *shape[1:], least=least)
     exact = layer(x)
     plus = _map(*exact.shape) if adds else None
-    with pytest.MonkeyPatch.context() as patch, weights_kept(layer), bytewise():
+    with pytest.MonkeyPatch.context() as patch, cached_weights(layer), bytewise():
         patch.setattr(dynamic_int8, "PIECE", piece)
         assert is_better_in_int8(x, layer.weight)
         y = convolve(layer, x, "none" if adds else activation, slope=0.1, plus=plus)  # type: ignore[arg-type]

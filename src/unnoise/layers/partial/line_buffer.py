@@ -24,7 +24,7 @@ from unnoise.layers.fused_convolution import (
 )
 from unnoise.layers.partial.row_chunks import in_steps, is_as_if_large
 from unnoise.layers.pointwise import are_rows
-from unnoise.layers.weight_cache import prepared
+from unnoise.layers.weight_cache import prepare_weights
 
 STRIP = 2**24
 """Bytes of a strip of a map: well below what glibc asks the system for anew."""
@@ -126,7 +126,7 @@ def _stage(layer: nn.Module, activation: Activation) -> Stage:
     sees, beside = layer.padding
 
     def apply(x: Tensor) -> Tensor:
-        weight, bias = prepared(layer, "", working_type(x), lambda: weights_of(layer))
+        weight, bias = prepare_weights(layer, "", working_type(x), lambda: weights_of(layer))
         return convolve_with(x, weight, bias, activation, padding=(0, beside), dilation=layer.dilation)
 
     return Stage(apply, sees, layer.out_channels)

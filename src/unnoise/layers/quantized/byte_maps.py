@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from unnoise.layers.fused_convolution import convolve_with, weights_of
 from unnoise.layers.quantized.int8 import Kernel, convolve_numbers, numbers
-from unnoise.layers.weight_cache import kept, prepared
+from unnoise.layers.weight_cache import cached, prepare_weights
 
 ZERO = 64
 """Of 0..255, what stands for 0 in a map."""
@@ -42,7 +42,7 @@ def counted(layer: nn.Conv2d, slope: float, x: Tensor, steps: Tensor) -> Tensor:
         assert bias is not None
         return weight / steps[:, None, None, None], bias / steps
 
-    weight, bias = prepared(layer, "counted", torch.float32, make)
+    weight, bias = prepare_weights(layer, "counted", torch.float32, make)
 
     def rows(piece: Tensor) -> Tensor:
         return count(convolve_with(piece, weight, bias, "leaky_relu", slope=slope, padding=(1, 1)))
@@ -68,7 +68,7 @@ def convolve_counted(
         (weight, step), one = whole(), torch.ones_like(layer.bias) if steps is None else steps
         return Kernel(weight.to(torch.int8), step.flatten() / one, {}), layer.bias / one
 
-    kernel, bias = kept(layer, "bytes", make)
+    kernel, bias = cached(layer, "bytes", make)
 
     def rows(piece: Tensor) -> Tensor:
         y = F.leaky_relu(convolve_numbers(piece, kernel, bias, zero=ZERO, padding=(1, 1)), slope, inplace=True)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from unnoise.layers.partial.row_chunks import in_steps, is_as_if_large
 from unnoise.layers.quantized.int8 import WHOLE, Kernel, convolve_numbers, is_bytewise, numbers, whole_steps
-from unnoise.layers.weight_cache import derived
+from unnoise.layers.weight_cache import cached_for_kernel
 
 LEAST, WORTH = 16, 200
 """So many channels that enter, and so many products for each of their values, are the least for which it pays (measured)."""
@@ -66,7 +66,7 @@ def convolve_in_int8(
     batch, entering, height, width = shape
     (above, beside), reach = padding, dilation[0] * (weight.shape[-2] - 1)
     leaving_height = height + 2 * above - reach
-    kernel, sums = derived(weight, "int8", lambda: whole_numbers(weight))
+    kernel, sums = cached_for_kernel(weight, "int8", lambda: whole_numbers(weight))
     result: Tensor | None = None
     pieces = 32 if is_as_if_large() else entering * height * width // PIECE  # of one image
     strips = in_steps(slice(0, leaving_height), max(LOW, -(-leaving_height // max(1, pieces))))

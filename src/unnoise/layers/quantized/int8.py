@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from unnoise.layers.weight_cache import for_key
+from unnoise.layers.weight_cache import get_or_make
 
 warnings.filterwarnings("ignore", "torch.quantize_per_tensor")  # deprecated: where it is gone `inference.precision` sees it
 WHOLE = 127
@@ -81,7 +81,7 @@ def convolve_numbers(
         ordered: Tensor = torch.ops.onednn.qconv_prepack(kernel.weight, ones, 1.0, zero, *where, shape)
         return ordered
 
-    ordered = for_key(kernel.orders, tuple(shape), order, FORMS)
+    ordered = get_or_make(kernel.orders, tuple(shape), order, FORMS)
     x = x.contiguous(memory_format=torch.channels_last)
     zeros = torch.zeros(len(kernel.steps), dtype=torch.int32)
     result: Tensor = torch.ops.onednn.qconv2d_pointwise(
