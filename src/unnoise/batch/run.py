@@ -53,6 +53,11 @@ class Plan:
     beside: bool = False
     """Whether results lie beside their pictures and are recorded there: so with a folder, or with several pictures, and no `-o`."""
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether manifests record what was done, so that the same call goes on where another one ended."""
+        return self.beside or self.folder is not None
+
     def record(self, job: Job) -> Path | None:
         """The folder whose manifest records a job; None: none does."""
         return job.target.parent if self.beside else self.folder
