@@ -116,7 +116,7 @@ def _warn(
 
 def _complain_of_call(error: Any) -> None:
     """One sentence; but a command that wants arguments and got none shows its help."""
-    message = " ".join(error.format_message().split())
+    message = " ".join(error.format_message().split()).replace("Value error, ", "")
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return

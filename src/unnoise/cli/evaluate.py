@@ -24,9 +24,7 @@ Protocol = Literal["default", "ap-bsn", "amsnet", "at-bsn"]
 def evaluate(
     model: Annotated[
         list[str],
-        typer.Option(
-            help="A model's name or file; may be repeated to compare models.", autocompletion=options.complete_model
-        ),
+        typer.Option(help="A model's name or file; may be repeated to compare models.", autocompletion=options.complete_model),
     ] = ["default"],  # noqa: B006
     data: Annotated[str, typer.Option(metavar="SET:DIR", help="As pairs:DIR, sidd-val:DIR, polyu:DIR or cc15:DIR.")] = ...,  # type: ignore[assignment]
     protocol: Annotated[

@@ -25,7 +25,11 @@ def beginning_with(names: Callable[[], list[str]]) -> Callable[[str], list[str]]
     >>> beginning_with(lambda: ["ap-bsn", "at-bsn", "ss-bsn"])("a")
     ['ap-bsn', 'at-bsn']
     """
-    return lambda typed: [name for name in names() if name.startswith(typed)]
+
+    def complete(incomplete: str) -> list[str]:  # typer knows the parameter by its name
+        return [name for name in names() if name.startswith(incomplete)]
+
+    return complete
 
 
 def _models() -> list[str]:

@@ -71,7 +71,9 @@ def train(
             help="Begin with the weights of this model.", rich_help_panel=ADVANCED, autocompletion=options.complete_model
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the weights, the crops and all other draws.", rich_help_panel=ADVANCED)] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the weights, the crops and all other draws.", rich_help_panel=ADVANCED)
+    ] = 0,
     set_: Annotated[
         list[str],
         typer.Option(

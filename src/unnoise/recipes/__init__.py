@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -23,6 +23,24 @@ def names() -> list[str]:
 def source(name: str) -> str:
     """The paper behind a shipped recipe, read without checking the rest."""
     return str(_parse(_FOLDER / f"{name}.yaml").get("source", ""))
+
+
+class Summary(NamedTuple):
+    """What people choose a recipe by, each a line."""
+
+    purpose: str
+    cost: str
+    source: str
+
+
+def summary(name: str) -> Summary:
+    """What a shipped recipe is for, what it costs, and its paper; read without checking the rest.
+
+    >>> summary("at-bsn").cost
+    'for a GPU: 400,000 steps; about two months of one CPU core'
+    """
+    fields = _parse(_FOLDER / f"{name}.yaml")
+    return Summary(*(str(fields.get(field, "")) for field in Summary._fields))
 
 
 def load(name_or_path: str | Path | Recipe, overrides: dict[str, Any] | None = None) -> Recipe:
