@@ -24,8 +24,6 @@ def recipes(
 
     from unnoise import recipes as shelf
 
-    if unknown := [name for name in names or [] if name not in shelf.names()]:
-        shelf.load(unknown[0])  # raises, or it is a file of the user's own
     table = Table("recipe", "for", "training takes", *(["paper"] if names else []), show_lines=bool(names))
     table.columns[0].no_wrap = True
     for name in names or shelf.names():
