@@ -25,7 +25,7 @@ from speed_machine import seconds
 from unnoise import denoisers
 from unnoise.denoisers.ssattention import SSBlock
 from unnoise.evaluation.datasets import open_set
-from unnoise.evaluation.metrics import protocol
+from unnoise.evaluation.protocols import lookup as protocol
 from unnoise.images import to_tensor
 from unnoise.images.pixels import to_unit_float
 

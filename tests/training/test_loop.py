@@ -14,7 +14,7 @@ from unnoise import denoisers, recipes
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.models.model import Model
 from unnoise.recipes.schema import Recipe
-from unnoise.training.options import Status
+from unnoise.training.options import TrainingStatus
 from unnoise.training.train import train
 
 
@@ -68,7 +68,7 @@ def test_a_network_that_may_copy_the_noise_is_named(denoiser: str, said: int, tm
 
 
 def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
-    seen: list[Status] = []
+    seen: list[TrainingStatus] = []
     model = train(
         [_scene(0)[1]], _recipe(), output=tmp_path, steps=25, device="cpu", progress=seen.append, command="the command"
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from unnoise.batch.run import Report
-    from unnoise.training.options import Status
+    from unnoise.training.options import TrainingStatus
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def files_bar() -> Iterator[Callable[[Report], None]]:
 
 
 @contextmanager
-def training_bar(*, tell_length: bool = False) -> Iterator[Callable[[Status], None]]:
+def training_bar(*, tell_length: bool = False) -> Iterator[Callable[[TrainingStatus], None]]:
     """A bar with step, loss, images a second and time left; where standard error is no terminal, one line a minute.
 
     Args:
@@ -77,7 +77,7 @@ def training_bar(*, tell_length: bool = False) -> Iterator[Callable[[Status], No
     if not console.is_terminal:
         lines = _Lines()
 
-        def line(status: Status) -> None:
+        def line(status: TrainingStatus) -> None:
             if sentence := length and length.sentence(status):
                 print(sentence, file=sys.stderr, flush=True)
             lines(status)
@@ -88,7 +88,7 @@ def training_bar(*, tell_length: bool = False) -> Iterator[Callable[[Status], No
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("train", total=1.0, step=0, told="")
 
-        def draw(status: Status) -> None:
+        def draw(status: TrainingStatus) -> None:
             if sentence := length and length.sentence(status):
                 progress.console.print(sentence, highlight=False)
             progress.update(task, completed=status.share, step=status.step, told=_told(status))
@@ -102,7 +102,7 @@ class _Length:
     def __init__(self) -> None:
         self.is_told = False
 
-    def sentence(self, status: Status) -> str | None:
+    def sentence(self, status: TrainingStatus) -> str | None:
         """The sentence, the first time that it can be told."""
         if self.is_told or not 0 < status.share < 1:
             return None
@@ -120,14 +120,14 @@ class _Lines:
     def __init__(self) -> None:
         self.written = float("-inf")
 
-    def __call__(self, status: Status) -> None:
+    def __call__(self, status: TrainingStatus) -> None:
         if time.monotonic() - self.written < 60 and status.share < 1:
             return
         self.written = time.monotonic()
         print(f"step {status.step}, {100 * status.share:.0f} %, {_told(status)}", file=sys.stderr, flush=True)
 
 
-def _told(status: Status) -> str:
+def _told(status: TrainingStatus) -> str:
     """Loss, once there is one, speed and time left."""
     loss = "" if status.loss is None else f"loss {status.loss:.4g}, "
     return f"{loss}{status.images_per_second:.1f} images/s, {_duration(status.seconds_left)} left"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unnoise import images
 from unnoise.inference.strength import CELL, REACH, blend
-from unnoise.noise.residual_level import SIDE, ResidualLevel
+from unnoise.noise.residual_level import WINDOW_PIXELS, ResidualLevel
 from unnoise.photometry.normalization import Levels
 from unnoise.regions import sample_windows
 
@@ -73,7 +73,7 @@ def blend_arrays(
 
 def _levels(noisy: Array, restored: Array, to_tensor: Callable[[Any], tuple[Tensor, images.Form]]) -> list[ResidualLevel]:
     """Of each picture that the channels make, measured in windows spread over it, side by side."""
-    windows = sample_windows((noisy.shape[0], noisy.shape[1]), SIDE)
+    windows = sample_windows((noisy.shape[0], noisy.shape[1]), WINDOW_PIXELS)
     before, after = (
         torch.cat([to_tensor(array[window])[0] for window in windows], dim=-1) for array in (noisy, restored)
     )  # (B, C, SIDE, windows · SIDE)

@@ -23,11 +23,11 @@ from unnoise.photometry.transfer_function import settled
 from unnoise.regions import RegionSource
 
 Pixels = NDArray[Any]
-MEMORY = 4 * 2**30
+MEMORY_BYTES = 4 * 2**30
 """Bytes of decoded pictures that are kept in memory; beyond it they lie in a temporary file that is memory-mapped."""
 
 
-class Pool:
+class ImagePool:
     """Decoded pictures, each (H, W, C) uint8, uint16 or float32 with C channels.
 
     Attributes:
@@ -60,9 +60,9 @@ class Pool:
         return self.pictures[index][rows, columns]
 
 
-def from_arrays(arrays: Sequence[Pixels], channels: int, *, levels: Levels | None = None) -> Pool:
+def from_arrays(arrays: Sequence[Pixels], channels: int, *, levels: Levels | None = None) -> ImagePool:
     """A pool of arrays (H, W), (H, W, C): uint8, uint16, or floats in 0..1; `levels` as for `from_files`."""
-    return Pool([_usable(array, channels, f"picture {number}", levels) for number, array in enumerate(arrays, start=1)])
+    return ImagePool([_usable(array, channels, f"picture {number}", levels) for number, array in enumerate(arrays, start=1)])
 
 
 def from_files(
@@ -70,9 +70,9 @@ def from_files(
     channels: int,
     *,
     levels: Levels | None = None,
-    memory: int = MEMORY,
+    memory: int = MEMORY_BYTES,
     progress: Callable[[int, int], None] | None = None,
-) -> Pool:
+) -> ImagePool:
     """Decode each file once.
 
     Args:
@@ -104,7 +104,7 @@ def from_files(
         if progress:
             progress(number, len(files))
     mapped = spill.mapped()
-    return Pool([mapped[place] if picture is None else picture for place, picture in enumerate(pictures)], skipped)
+    return ImagePool([mapped[place] if picture is None else picture for place, picture in enumerate(pictures)], skipped)
 
 
 class NoRoomError(UnnoiseError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,16 +14,16 @@ from unnoise.inference.precision import choose_device
 from unnoise.models.model import Model
 from unnoise.recipes import auto
 from unnoise.recipes.schema import Recipe
-from unnoise.training import checkpoint, logs, sources
+from unnoise.training import checkpoints, logs, sources
 from unnoise.training.hardware import check_libraries
 from unnoise.training.image_pool import from_arrays, from_files
 from unnoise.training.loop import Run
-from unnoise.training.options import Options, checked
+from unnoise.training.options import TrainingOptions, validate_options
 from unnoise.training.schedule import Length
 
 
 def train(
-    images: sources.Given,
+    images: sources.TrainingInput,
     recipe: str | Path | Recipe,
     *,
     output: str | Path,
@@ -48,7 +47,7 @@ def train(
         denoiser: another network in place of the recipe's, at its default sizes.
         overrides: fields of the recipe to change, by dotted name, as ``{"training.batch": 4}``.
         start: begin with the weights of this model, which must have the recipe's network.
-        options: see `Options`.
+        options: see `TrainingOptions`.
 
     Returns:
         The trained model, with averaged weights where the recipe asks for them.
@@ -59,16 +58,18 @@ def train(
         KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint has been written.
     """
     check_libraries()
-    made = checked(Options, output=output, length=checked(Length, steps=steps, minutes=minutes), **options)
+    made = validate_options(
+        TrainingOptions, output=output, length=validate_options(Length, steps=steps, minutes=minutes), **options
+    )
     if start is not None and not isinstance(start, Model):
         raise UsageError(f"A training starts from a model, got {type(start).__name__}; load it with unnoise.load.")
     changes = ({"denoiser": {"name": denoiser}} if denoiser else {}) | dict(overrides or {})
-    files, arrays = sources.divided(images, made.output)
+    files, arrays = sources.split_inputs(images, made.output)
     saved = _saved_state(made.output, resume)  # before the pictures are decoded, which takes long
     sentence = None
-    if recipe == auto.NAME and saved is not None:
-        recipe = recipes.validate(json.loads(saved["recipe"]), f"of {made.output}")
-    elif recipe == auto.NAME:
+    if recipe == auto.AUTO and saved is not None:
+        recipe = checkpoints.recipe_of(saved, made.output)
+    elif recipe == auto.AUTO:
         found = auto.choose(arrays or files, quick=choose_device(made.device).type == "cpu")
         recipe, changes, sentence = found.recipe, found.overrides | changes, found.sentence
     chosen = recipes.load(recipe, changes)
@@ -92,16 +93,16 @@ def _by_folder(files: Sequence[Path]) -> list[str]:
 
 
 def _saved_state(output: Path, resume: bool) -> dict[str, Any] | None:
-    saved = checkpoint.load(output)
+    saved = checkpoints.load(output)
     if saved is not None and not resume:
         raise UsageError(f"{output} already holds a run; add --resume to go on with it, or choose another folder.")
-    model = output / checkpoint.MODEL
+    model = output / checkpoints.MODEL_FILE
     if saved is None and resume:
         remedy = (
             f"begin a run in another folder, with --start {model}" if model.exists() else "leave out --resume to begin a run"
         )
         raise UsageError(f"{output} holds no checkpoint to resume from; {remedy}.")
-    log = output / logs.NAME
+    log = output / logs.LOG_FILE
     # A log of ours alone is of a run that ended before its first checkpoint: nothing to go on from, and nothing to lose.
     taken = model if model.exists() else log if log.exists() and not logs.is_log(log) else None
     if saved is None and taken:
