@@ -12,7 +12,7 @@ import typer
 
 from unnoise import denoisers, recipes
 from unnoise.cli import app, benchmark, evaluate, main, options
-from unnoise.evaluation import ablations, metrics
+from unnoise.evaluation import ablations, protocols
 from unnoise.inference.precision import PRECISIONS
 from unnoise.models import shipped
 from unnoise.photometry import bias_correction
@@ -31,7 +31,7 @@ def _call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *a
 def test_choices_are_those_of_the_library() -> None:
     assert get_args(options.Precision) == ("auto", *PRECISIONS)
     assert set(get_args(options.TrainingPrecision)) == set(get_args(options.Precision)) - {"int8"}
-    assert set(get_args(evaluate.Protocol)) == set(metrics.protocols())
+    assert set(get_args(evaluate.Protocol)) == set(protocols.names())
     assert get_args(benchmark.Name) == tuple(ablations.names())
     assert set(get_args(bias_correction.Curve)) < set(get_args(options.BiasCorrection))
     for name in get_args(options.BiasCorrection):

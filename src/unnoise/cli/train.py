@@ -119,9 +119,9 @@ def train(
                 on_message=lambda sentence: typer.echo(sentence, err=True),
             )
         except KeyboardInterrupt:
-            from unnoise.training import checkpoint
+            from unnoise.training import checkpoints
 
-            if not checkpoint.exists(out):
+            if not checkpoints.exists(out):
                 raise KeyboardInterrupt("No step was done; give the same command again to begin.") from None
             raise KeyboardInterrupt(f"The state is in {out}. Give the same command again with --resume to go on.") from None
     typer.echo(f"{out / 'model.safetensors'}: {model.card.steps} steps in {model.card.minutes:.1f} minutes.")
