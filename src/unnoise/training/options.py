@@ -24,7 +24,7 @@ class TrainingStatus:
     share: float
     """Of the run that is over, 0..1."""
     loss: float | None
-    """Mean over the last steps; None: too few are done."""
+    """Mean of the last steps. None: not known yet."""
     images_per_second: float
     seconds_left: float
 

@@ -14,7 +14,7 @@ from unnoise.denoisers.rounded_student import RoundedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
 from unnoise.errors import UsageError
 from unnoise.images.pixels import to_unit_float
-from unnoise.inference.apply import restore
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.models.model import Model
 from unnoise.noise import Camera
@@ -58,7 +58,7 @@ def measure_change(model: Model, pool: ImagePool | None = None) -> QuantizationC
     changed, removed = [], []
     for noisy in sample_crops(pool) if pool else simulate_photographs(model.network.sizes["channels"]):
         exact, rounded = (
-            restore(model.network, model.recipe.scheme, noisy, InferenceSettings(precision=precision))
+            Pipeline(model.network, model.recipe.scheme, InferenceSettings(precision=precision)).restore(noisy)
             for precision in ("float32", "int8")
         )
         changed.append((rounded - exact).square().mean().item())
