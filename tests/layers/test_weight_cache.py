@@ -37,7 +37,7 @@ def test_a_network_keeps_its_weights_until_they_change(monkeypatch: pytest.Monke
     network = nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)).eval()
     made = []
     true = fused.weights_of
-    monkeypatch.setattr(fused, "weights_of", lambda layer: made.append(layer) or true(layer))
+    monkeypatch.setattr(fused, "effective_weights", lambda layer: made.append(layer) or true(layer))
     x = torch.randn(1, 2, 3, 3)
 
     def result() -> Tensor:

@@ -20,9 +20,9 @@ from unnoise.layers.triton import depthwise
 
 from unnoise.layers.triton import few_outputs
 
-from unnoise.layers.triton import finishing
+from unnoise.layers.triton import epilogue
 
-from unnoise.layers.triton import moved_sums
+from unnoise.layers.triton import shifted_sum
 
 from unnoise.layers.triton import norms
 
