@@ -14,5 +14,5 @@ def range_of_a_process(rank: int, folder: str) -> None:
     layer = QuantizedConvolution(3, 8)
     torch.manual_seed(rank)
     layer(torch.rand(2, 3, 12, 16))
-    torch.save(layer.steps(), f"{folder}/{rank}.pt")
+    torch.save(layer.scales(), f"{folder}/{rank}.pt")
     torch.distributed.destroy_process_group()

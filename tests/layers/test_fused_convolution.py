@@ -160,7 +160,7 @@ def test_what_is_our_own_takes_the_sum(kernel: int, dtype: torch.dtype) -> None:
 def test_joined_inputs_need_no_joining() -> None:
     layer, one, other = nn.Conv2d(5, 4, 1), torch.randn(2, 3, 7, 6), torch.randn(2, 2, 7, 6)
     with torch.no_grad():
-        torch.testing.assert_close(fused.convolve_joined(layer, one, other), layer(torch.cat([one, other], dim=1)))
+        torch.testing.assert_close(fused.convolve_concatenated(layer, one, other), layer(torch.cat([one, other], dim=1)))
 
 
 def test_gradients_go_through_the_layers_themselves() -> None:

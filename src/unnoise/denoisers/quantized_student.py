@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from unnoise.denoisers.tmbsn import TMBSNStudent, region_reader
+from unnoise.deprecated.module_names import renamed
 from unnoise.layers.partial.halo_crop import MIN_STRIP_ROWS, POOLING_LEVELS
 from unnoise.layers.partial.row_chunks import split_rows
 from unnoise.layers.quantized.int8 import runs_in_int8
@@ -103,3 +104,6 @@ class QuantizedStudent(TMBSNStudent):
         layer = self.get_submodule(name)
         assert isinstance(layer, QuantizedConvolution)
         return layer
+
+
+__getattr__ = renamed(__name__, {"RoundedStudent": "QuantizedStudent"})

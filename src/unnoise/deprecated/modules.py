@@ -37,6 +37,7 @@ MOVED = {
     "data.pairs": "evaluation.datasets.pairs",
     "data.polyu": "evaluation.datasets.polyu",
     "data.sidd_val": "evaluation.datasets.sidd_val",
+    "denoisers.rounded_student": "denoisers.quantized_student",
     "draws": "rng",
     "evaluation": "evaluation.scoring",
     "files": "files.atomic",

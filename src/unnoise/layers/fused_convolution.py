@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unnoise.deprecated.module_names import renamed
 from unnoise.layers import pointwise
 from unnoise.layers import triton as kernels
 from unnoise.layers.pointwise import is_channels_last
@@ -225,3 +226,14 @@ def activate(x: Tensor, activation: Activation, slope: float = 0.0) -> Tensor:
 def to_channels_last(x: Tensor, dtype: torch.dtype) -> Tensor:
     """x in that type, channels last, (B, C, H, W); x itself where it is so."""
     return x.to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+__getattr__ = renamed(
+    __name__,
+    {
+        "convolve_with": "convolve_with_weights",
+        "in_sequence": "run_sequential",
+        "weights_of": "effective_weights",
+        "working_type": "compute_dtype",
+    },
+)

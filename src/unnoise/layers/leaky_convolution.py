@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unnoise.deprecated.module_names import renamed
 from unnoise.layers.fused_convolution import (
     can_fuse,
     compute_dtype,
@@ -91,3 +92,8 @@ def initialize_kaiming(network: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+__getattr__ = renamed(
+    __name__, {"Convolution": "LeakyConvolution", "SLOPE": "NEGATIVE_SLOPE", "start_kaiming": "initialize_kaiming"}
+)

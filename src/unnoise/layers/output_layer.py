@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unnoise.deprecated.module_names import renamed
 from unnoise.layers import triton as kernels
 from unnoise.layers.fused_convolution import can_fuse, can_fuse_on_cpu, compute_dtype, convolve_with_weights, effective_weights
 from unnoise.layers.partial.row_chunks import split_rows
@@ -126,3 +127,6 @@ def _convolve_residual(layer: nn.Conv2d, x: Tensor, residual_base: Tensor) -> Te
     rounded = None if bias is None else bias.to(torch.bfloat16)
     result = convolve_with_weights(x, weight, rounded, minus=coarse, padding=padding).float() + coarse  # coarse itself is exact
     return result if bias is None or rounded is None else result + (bias - rounded)[:, None, None]
+
+
+__getattr__ = renamed(__name__, {"last_layer": "output_convolution"})

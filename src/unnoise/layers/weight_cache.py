@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from unnoise.deprecated.module_names import renamed
+
 T = TypeVar("T")
 Weights = tuple[Tensor, Tensor | None]
 """A kernel (C', C / groups, k, k) and a bias (C')."""
@@ -101,7 +103,7 @@ def in_library_layout(
         return weight
     shape = list(x.shape)
     return get_or_make_layout(
-        cached_for_kernel(weight, "orders", dict[Hashable, Tensor]),
+        cached_for_kernel(weight, "layouts", dict[Hashable, Tensor]),
         tuple(shape),
         lambda: torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, shape),
     )
@@ -136,3 +138,6 @@ def _get_or_make(made: dict[Hashable, Any], key: Hashable, make: Callable[[], T]
         made[key] = make()
     result: T = made[key]
     return result
+
+
+__getattr__ = renamed(__name__, {"weights_kept": "cached_weights", "prepared": "prepare_weights"})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from reference import needs_int8
-from unnoise.layers import weight_cache as prepared
+from unnoise.layers import weight_cache
 from unnoise.layers.quantized import byte_maps as bytewise_module
 from unnoise.layers.quantized.byte_maps import (
     LEVELS_ABOVE_ZERO,
@@ -149,6 +149,6 @@ def test_the_library_s_orders_of_many_shapes_are_not_all_kept() -> None:
     with cached_weights(network):
         for side in range(1, 20):
             convolve_bytes(layer, SLOPE, weights, _bytes(1, 3, side, side), torch.ones(4))
-        kernel, _ = prepared.kept(layer, "bytes", lambda: None)  # type: ignore[misc]
+        kernel, _ = weight_cache.cached(layer, "bytes", lambda: None)  # type: ignore[misc]
     assert len(asked) == 1
-    assert len(kernel.orders) == MAX_LAYOUTS
+    assert len(kernel.layouts) == MAX_LAYOUTS

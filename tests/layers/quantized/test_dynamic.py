@@ -107,7 +107,7 @@ def test_the_sum_of_weights_keeps_what_rounding_takes(out_channels: int, in_chan
     weight = torch.randn((out_channels, in_channels, side, side), generator=torch.Generator().manual_seed(seed))
     kernel, sums = quantize_weights(weight)
     steps = weight.abs().amax((1, 2, 3)) / MAX_WEIGHT
-    assert torch.allclose(kernel.steps, steps)
+    assert torch.allclose(kernel.scales, steps)
     error = (kernel.weight.double() * steps[:, None, None, None].double() - weight).flatten(1)
     assert (error.abs() <= 1.001 * steps[:, None]).all()
     # Of every stretch of neighbours, not only of all: at most a step, as each end is at most half a step away. One may be cut at 127.

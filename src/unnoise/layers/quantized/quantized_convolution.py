@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unnoise.deprecated.module_names import renamed
 from unnoise.layers.leaky_convolution import NEGATIVE_SLOPE, LeakyConvolution
 from unnoise.layers.quantized.byte_maps import LEVELS_ABOVE_ZERO, LEVELS_BELOW_ZERO, convolve_bytes, convolve_image_to_bytes
 from unnoise.layers.quantized.int8 import runs_in_int8, upsample_and_concatenate, weight_scales
@@ -161,3 +162,6 @@ class QuantizedConvolution(LeakyConvolution):
 def _maximum_needed(y: Tensor) -> Tensor:
     """What the last step must stand for to hold all of (B, C, H, W), (C): there are more steps above zero than below."""
     return torch.maximum(y.amax((0, 2, 3)), -y.amin((0, 2, 3)) * LEVELS_ABOVE_ZERO / LEVELS_BELOW_ZERO)
+
+
+__getattr__ = renamed(__name__, {"RoundedConvolution": "QuantizedConvolution"})
