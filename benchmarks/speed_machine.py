@@ -1,4 +1,4 @@
-"""What the machine can do, and what a network asks of it."""
+"""Clocks, peak memory, the limits of the machine, and the work that a network has."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from unnoise.errors import UsageError
-from unnoise.evaluation.metrics import GAUSSIAN, UNIFORM, Window, protocol, protocols, psnr, ssim
+from unnoise.evaluation import metrics, protocols
+from unnoise.evaluation.metrics import GAUSSIAN, UNIFORM, SSIMWindow, psnr, ssim
 
 GAUSSIAN_OF_SKIMAGE = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 SIZES = st.tuples(st.integers(1, 4), st.integers(11, 40), st.integers(11, 40))
@@ -36,7 +37,7 @@ def array(image: Tensor) -> np.ndarray:
     return image[0].permute(1, 2, 0).double().numpy()
 
 
-def by_skimage(restored: np.ndarray, clean: np.ndarray, window: Window, data_range: float) -> float:
+def by_skimage(restored: np.ndarray, clean: np.ndarray, window: SSIMWindow, data_range: float) -> float:
     options = GAUSSIAN_OF_SKIMAGE if window is GAUSSIAN else {}
     return float(structural_similarity(restored, clean, channel_axis=-1, data_range=data_range, **options))
 
@@ -44,7 +45,7 @@ def by_skimage(restored: np.ndarray, clean: np.ndarray, window: Window, data_ran
 @pytest.mark.parametrize("window", [GAUSSIAN, UNIFORM])
 @settings(max_examples=25, deadline=None)
 @given(size=SIZES, seed=st.integers(0, 99), data_range=st.sampled_from([1.0, 255.0]))
-def test_ssim_is_that_of_scikit_image(window: Window, size: tuple[int, int, int], seed: int, data_range: float) -> None:
+def test_ssim_is_that_of_scikit_image(window: SSIMWindow, size: tuple[int, int, int], seed: int, data_range: float) -> None:
     restored, clean = (image * data_range for image in photographs(*size, seed))
     expected = by_skimage(array(restored), array(clean), window, data_range)
     assert ssim(restored, clean, window=window, data_range=data_range).item() == pytest.approx(expected, abs=1e-9)
@@ -74,7 +75,7 @@ def test_both_agree_with_torchmetrics() -> None:
 def test_rounding_protocols_score_8_bit_images(name: str, shape: tuple[int, int, int]) -> None:
     restored, clean = photographs(*shape)
     x, y = (np.rint(np.clip(array(image), 0, 1) * 255).astype(np.uint8) for image in (restored, clean))
-    (score,) = protocol(name).score(restored, clean)
+    (score,) = protocols.lookup(name).score(restored, clean)
     assert score.psnr == pytest.approx(peak_signal_noise_ratio(y, x), abs=1e-6)
     assert score.ssim == pytest.approx(by_skimage(x, y, GAUSSIAN, 255), abs=1e-6)
 
@@ -83,7 +84,7 @@ def test_rounding_protocols_score_8_bit_images(name: str, shape: tuple[int, int,
 def test_ap_bsn_rounds_half_up_and_takes_the_uniform_window(shape: tuple[int, int, int]) -> None:
     restored, clean = photographs(*shape)
     x, y = (np.clip(np.floor(array(image) * 255 + 0.5), 0, 255) for image in (restored, clean))
-    (score,) = protocol("ap-bsn").score(restored, clean)
+    (score,) = protocols.lookup("ap-bsn").score(restored, clean)
     assert score.psnr == pytest.approx(peak_signal_noise_ratio(y, x, data_range=255), abs=1e-6)
     assert score.ssim == pytest.approx(by_skimage(x, y, UNIFORM, 255), abs=1e-6)
 
@@ -93,36 +94,36 @@ def test_at_bsn_rounds_nothing_and_takes_ssim_on_studio_range_luma(shape: tuple[
     restored, clean = photographs(*shape)
     x, y = array(restored), array(clean)
     x_luma, y_luma = (rgb2ycbcr(image)[..., :1] for image in (x, y))
-    (score,) = protocol("at-bsn").score(restored, clean)
+    (score,) = protocols.lookup("at-bsn").score(restored, clean)
     assert score.psnr == pytest.approx(peak_signal_noise_ratio(y, x, data_range=1), abs=1e-6)
     assert score.ssim == pytest.approx(by_skimage(x_luma, y_luma, GAUSSIAN, 255), abs=1e-6)
 
 
 def test_at_bsn_takes_grey_images_as_they_are() -> None:
     restored, clean = photographs(1, 20, 30)
-    assert protocol("at-bsn").score(restored, clean)[0].ssim == pytest.approx(ssim(restored, clean).item(), abs=1e-12)
+    assert protocols.lookup("at-bsn").score(restored, clean)[0].ssim == pytest.approx(ssim(restored, clean).item(), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", protocols())
+@pytest.mark.parametrize("name", protocols.names())
 def test_each_image_of_a_batch_is_scored_by_itself(name: str) -> None:
     restored, clean = photographs(3, 24, 31, batch=3)
-    scores = protocol(name).score(restored, clean)
-    alone = [protocol(name).score(restored[i : i + 1], clean[i : i + 1])[0] for i in range(3)]
+    scores = protocols.lookup(name).score(restored, clean)
+    alone = [protocols.lookup(name).score(restored[i : i + 1], clean[i : i + 1])[0] for i in range(3)]
     assert scores == alone
     assert len({score.psnr for score in scores}) == 3
 
 
-@pytest.mark.parametrize("name", protocols())
+@pytest.mark.parametrize("name", protocols.names())
 def test_identical_images_score_infinity_and_one(name: str) -> None:
     image = torch.randint(256, (2, 3, 16, 16)) / 255
-    for score in protocol(name).score(image, image):
+    for score in protocols.lookup(name).score(image, image):
         assert score.psnr == math.inf
         assert score.ssim == pytest.approx(1, abs=1e-12)
 
 
 @pytest.mark.parametrize(("name", "side"), [("default", 11), ("ap-bsn", 7), ("amsnet", 11), ("at-bsn", 11)])
 def test_an_image_smaller_than_the_window_has_a_psnr_but_no_ssim(name: str, side: int) -> None:
-    scores = {width: protocol(name).score(*photographs(3, 30, width))[0] for width in (side - 1, side)}
+    scores = {width: protocols.lookup(name).score(*photographs(3, 30, width))[0] for width in (side - 1, side)}
     assert math.isnan(scores[side - 1].ssim)
     assert math.isfinite(scores[side - 1].psnr)
     assert math.isfinite(scores[side].ssim)
@@ -130,14 +131,14 @@ def test_an_image_smaller_than_the_window_has_a_psnr_but_no_ssim(name: str, side
 
 def test_a_half_counts_up_in_ap_bsn_and_to_even_by_default() -> None:
     restored, clean = torch.full((1, 1, 11, 11), 2.5 / 255, dtype=torch.float64), torch.full((1, 1, 11, 11), 2 / 255)
-    assert protocol("default").score(restored, clean)[0].psnr == math.inf
-    assert protocol("ap-bsn").score(restored, clean)[0].psnr == pytest.approx(20 * math.log10(255), abs=1e-4)
+    assert protocols.lookup("default").score(restored, clean)[0].psnr == math.inf
+    assert protocols.lookup("ap-bsn").score(restored, clean)[0].psnr == pytest.approx(20 * math.log10(255), abs=1e-4)
 
 
-@pytest.mark.parametrize("name", protocols())
+@pytest.mark.parametrize("name", protocols.names())
 def test_only_at_bsn_counts_what_lies_beyond_white(name: str) -> None:
     clean = torch.ones(1, 3, 12, 12)
-    psnr_beyond = protocol(name).score(clean + 0.1, clean)[0].psnr
+    psnr_beyond = protocols.lookup(name).score(clean + 0.1, clean)[0].psnr
     assert psnr_beyond == (pytest.approx(20, abs=1e-4) if name == "at-bsn" else math.inf)
 
 
@@ -151,7 +152,7 @@ def test_half_precision_is_computed_in_double() -> None:
 @pytest.mark.parametrize("shapes", [((1, 3, 9, 9), (1, 3, 9, 8)), ((3, 9, 9), (3, 9, 9)), ((2, 3, 9, 9), (1, 3, 9, 9))])
 def test_shapes_that_do_not_match_are_quoted(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     restored, clean = (torch.zeros(shape) for shape in shapes)
-    for measure in (psnr, ssim, protocol("default").score):
+    for measure in (psnr, ssim, protocols.lookup("default").score):
         with pytest.raises(UsageError) as error:
             measure(restored, clean)
         assert all(str(shape) in str(error.value) for shape in shapes)
@@ -159,9 +160,25 @@ def test_shapes_that_do_not_match_are_quoted(shapes: tuple[tuple[int, ...], tupl
 
 def test_an_unknown_protocol_lists_the_names() -> None:
     with pytest.raises(UsageError, match=r"'dnd'.*default, ap-bsn, amsnet, at-bsn"):
-        protocol("dnd")
+        protocols.lookup("dnd")
 
 
 def test_listing_the_protocols_imports_no_torch() -> None:
-    code = "import sys, unnoise.evaluation.metrics as m; m.protocols(); sys.exit('torch' in sys.modules or 'torchmetrics' in sys.modules)"
+    heavy = "'torch' in sys.modules or 'torchmetrics' in sys.modules"
+    code = f"import sys, unnoise.evaluation.protocols as p; p.names(); sys.exit({heavy})"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Window", SSIMWindow),
+        ("Protocol", protocols.ScoringProtocol),
+        ("Score", protocols.Score),
+        ("protocol", protocols.lookup),
+        ("protocols", protocols.names),
+    ],
+)
+def test_old_names_still_work_and_warn(old: str, new: object) -> None:
+    with pytest.warns(DeprecationWarning, match=rf"metrics\.{old} is now called"):
+        assert getattr(metrics, old) is new

@@ -20,7 +20,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from reference import data_dir
 from unnoise.errors import UsageError
 from unnoise.evaluation.datasets import DataSet, Entry, open_set
-from unnoise.evaluation.metrics import protocol, psnr
+from unnoise.evaluation.metrics import psnr
+from unnoise.evaluation.protocols import lookup as protocol
 from unnoise.evaluation.scoring import Evaluation, evaluate
 from unnoise.images import to_tensor
 

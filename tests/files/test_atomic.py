@@ -74,7 +74,7 @@ def test_what_a_killed_process_left_of_the_same_target_goes(tmp_path: Path) -> N
     assert len(left) == 4
     (tmp_path / f"{left[3]}.old").mkdir()
     for target in (targets[0], *targets[2:]):
-        temporary_names._parts_in.cache_clear()  # as in a new process
+        temporary_names._temporary_files_in.cache_clear()  # as in a new process
         with atomic_write(target) as temporary:
             if target.name == "folder":  # the old one that was put aside is its only copy until the new one is there
                 assert names(tmp_path) == sorted([left[1], f"{left[3]}.old", "a.txt", "x" * 120])
@@ -98,9 +98,9 @@ def test_what_others_write_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             temporary.write_text("whole")
         assert names(tmp_path) == sorted([theirs, "a.txt"])
         other.stdin.close()
-    temporary_names._parts_in.cache_clear()
+    temporary_names._temporary_files_in.cache_clear()
     with monkeypatch.context() as patch:
-        patch.setattr(temporary_names, "_place", lambda: "0" * 8)
+        patch.setattr(temporary_names, "_machine_id", lambda: "0" * 8)
         with atomic_write(tmp_path / "a.txt") as temporary:
             temporary.write_text("whole")
         assert names(tmp_path) == sorted([theirs, "a.txt"])

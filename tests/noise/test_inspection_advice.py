@@ -16,7 +16,7 @@ from unnoise.errors import UsageError
 from unnoise.models import shipped
 from unnoise.models.model import fresh
 from unnoise.models.select import nearest
-from unnoise.noise.advice import WIDEST, advise, leak, training_distances
+from unnoise.noise.advice import MAX_STRIDE, advise, leakage, training_distances
 from unnoise.recipes import auto
 
 Array = np.ndarray[Any, Any]
@@ -28,7 +28,7 @@ def boxes(width: int) -> Array:
     return np.outer(along, along)
 
 
-@given(st.integers(1, WIDEST))
+@given(st.integers(1, MAX_STRIDE))
 def test_the_smallest_distance_that_decorrelates(width: int) -> None:
     stride, square, diamond = training_distances(boxes(width))
     assert stride == square == width
@@ -36,7 +36,7 @@ def test_the_smallest_distance_that_decorrelates(width: int) -> None:
 
 
 def test_no_distance_is_wider_than_the_widest() -> None:
-    assert training_distances(np.ones((9, 9))) == (WIDEST,) * 3
+    assert training_distances(np.ones((9, 9))) == (MAX_STRIDE,) * 3
 
 
 @given(st.floats(-0.6, 0.6))
@@ -44,9 +44,9 @@ def test_leak_is_what_a_linear_prediction_explains(rho: float) -> None:
     """One neighbour with correlation ρ explains ρ², less what the safeguard of 0.1 takes."""
     table = np.zeros((9, 9))
     table[0, 0], table[0, 1] = 1, rho
-    assert leak(table, [(0, 1)]) == pytest.approx(rho**2 / 1.1)
-    assert leak(table, [(0, -1)]) == pytest.approx(rho**2 / 1.1)
-    assert leak(table, [(1, 1), (0, 20)]) == 0
+    assert leakage(table, [(0, 1)]) == pytest.approx(rho**2 / 1.1)
+    assert leakage(table, [(0, -1)]) == pytest.approx(rho**2 / 1.1)
+    assert leakage(table, [(1, 1), (0, 20)]) == 0
 
 
 def test_white_noise_needs_no_stride_and_detail_takes_the_widest_away() -> None:
@@ -131,10 +131,10 @@ def test_training_takes_auto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "{name: tiny, denoiser: {name: dbsn, features: 2, modules: 1}, scheme: pd-blind-spot, training: {crop: 24}}"
     )
 
-    def choose(pictures: list[Array], *, quick: bool) -> auto.Chosen:
+    def choose(pictures: list[Array], *, quick: bool) -> auto.ChosenRecipe:
         assert quick
         assert len(pictures) == 1
-        return auto.Chosen(str(tiny), {"scheme.train_stride": 3}, "")
+        return auto.ChosenRecipe(str(tiny), {"scheme.train_stride": 3}, "")
 
     monkeypatch.setattr(auto, "choose", choose)
     model = unnoise.train([noisy(0)], "auto", output=tmp_path / "run", steps=1, device="cpu")

@@ -13,7 +13,7 @@ from torch import Tensor
 from reference import wide_open
 from unnoise import denoisers
 from unnoise.denoisers.dncnn import DnCNN
-from unnoise.inference.apply import restore
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.layers.polyphase import merge_batch, split_batch
 from unnoise.schemes import multi_mask
@@ -345,8 +345,10 @@ def test_tiled_and_whole_agree_with_a_checkerboard(stride: int) -> None:
     scheme = AsymmetricMask(checkerboard=True, infer_stride=stride)
     noisy = torch.rand(1, 3, 75, 58)
     for refinement in (None, R3(draws=1, probability=1e-9)):
-        whole = restore(network, scheme, noisy, InferenceSettings(precision="float32", refinement=refinement))
-        tiled = restore(network, scheme, noisy, InferenceSettings(precision="float32", refinement=refinement, tile=19 - stride))
+        whole = Pipeline(network, scheme, InferenceSettings(precision="float32", refinement=refinement)).restore(noisy)
+        tiled = Pipeline(
+            network, scheme, InferenceSettings(precision="float32", refinement=refinement, tile=19 - stride)
+        ).restore(noisy)
         assert (whole - tiled).abs().max() < 1e-5
 
 

@@ -12,7 +12,7 @@ from skimage.data import astronaut
 
 from unnoise.errors import UsageError
 from unnoise.noise import Cameras
-from unnoise.simulation.cameras import reduced
+from unnoise.simulation.cameras import downscale
 from unnoise.simulation.color import srgb_decode
 
 SCENE = (astronaut()[:128, 100:228] / 255).astype(np.float32)
@@ -105,17 +105,17 @@ def test_the_generator_decides() -> None:
 @given(st.integers(1, 5), st.integers(1, 6), st.integers(1, 6))
 def test_made_smaller_keeps_the_light(factor: int, height: int, width: int) -> None:
     picture = np.random.default_rng(0).random((height * factor, width * factor, 3))
-    small = reduced(picture, factor)
+    small = downscale(picture, factor)
     assert small.shape == (height, width, 3)
     assert abs(srgb_decode(small).mean() - srgb_decode(picture).mean()) < 1e-9
-    assert np.allclose(reduced(picture, 1), picture)
+    assert np.allclose(downscale(picture, 1), picture)
 
 
 @pytest.mark.parametrize(
     ("make", "named"),
     [
         (lambda: Cameras(iso=(800, 400)), "iso"),
-        (lambda: reduced(np.zeros((5, 4, 3)), 2), "5x4"),
+        (lambda: downscale(np.zeros((5, 4, 3)), 2), "5x4"),
     ],
 )
 def test_errors_name_what_was_wrong(make: Any, named: str) -> None:

@@ -53,7 +53,7 @@ def test_as_many_leaves_are_woven_as_it_says(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(leaves, "weave", black)
     for share, dark in ((0.0, 0.0), (1.0, 0.9)):
-        monkeypatch.setattr(leaves, "WOVEN", share)
+        monkeypatch.setattr(leaves, "WOVEN_SHARE", share)
         picture = dead_leaves(64, np.full((1, 3), 0.5, np.float32), np.random.default_rng(0))
         assert (picture == 0).mean() == pytest.approx(dark, abs=0.1)
     assert 8 < max(seen) < 64  # in pixels, not in radii

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unnoise.simulation.periodic_textures import DEPTH, PERIOD, weave
+from unnoise.simulation.periodic_textures import DEPTH, PERIOD_PIXELS, weave
 
 ROWS, COLUMNS = (np.arange(128.0)[:, None], np.arange(128.0)[None])
 
@@ -29,5 +29,5 @@ def test_its_power_lies_in_few_frequencies_from_the_finest_to_the_coarsest() -> 
         strongest.append(frequency.flat[power.argmax()])
         shares.append(np.sort(power, axis=None)[-40:].sum() / power.sum())
     assert min(shares) > 0.6  # of white noise the 40 strongest of 8,320 hold 0.04
-    assert min(strongest) < 1.5 / PERIOD[1]
-    assert max(strongest) > 0.8 / PERIOD[0]
+    assert min(strongest) < 1.5 / PERIOD_PIXELS[1]
+    assert max(strongest) > 0.8 / PERIOD_PIXELS[0]

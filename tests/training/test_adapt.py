@@ -15,7 +15,7 @@ from unnoise import images, recipes
 from unnoise.errors import UsageError
 from unnoise.models.model import Model, fresh
 from unnoise.training import adapt as adaptation
-from unnoise.training.adapt import adapt, parse_length, surely_lower
+from unnoise.training.adapt import adapt, is_significantly_lower, parse_length
 
 TINY = {
     "name": "tiny",
@@ -53,7 +53,7 @@ def test_a_model_that_knows_little_gets_better_and_keeps_its_recipe() -> None:
 
 
 def test_what_gets_worse_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adaptation, "RATE", 1e3)  # a rate that ruins any network
+    monkeypatch.setattr(adaptation, "LEARNING_RATE_FACTOR", 1e3)  # a rate that ruins any network
     model = _model(training={"crop": 24, "batch": 2, "learning_rate": 1.0})
     for parameter in model.network.parameters():
         torch.nn.init.zeros_(parameter)
@@ -69,9 +69,9 @@ def test_nothing_that_is_held_out_is_learned_from(monkeypatch: pytest.MonkeyPatc
     pictures = [np.full((60, 40), 2 * number, np.uint8) for number in range(count)]
     for picture in pictures:
         picture[24:36] += 1  # the middle fifth
-    learning, out = adaptation._divide(pictures, lambda sentence: None)
+    learning, out = adaptation._hold_out(pictures, lambda sentence: None)
     assert len(out) == held
-    if count < adaptation.MANY:
+    if count < adaptation.MIN_PICTURES_TO_HOLD_OUT:
         assert all((part == 2 * number + 1)[4:-4].all() for number, part in enumerate(out))
         assert sum(part.shape[0] for part in learning) + sum(part.shape[0] for part in out) == 60 * count
     else:
@@ -81,7 +81,7 @@ def test_nothing_that_is_held_out_is_learned_from(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 5), (3, 70, 3)])
 def test_tiny_pictures_can_be_divided(shape: tuple[int, ...]) -> None:
-    learning, held = adaptation._divide([np.zeros(shape, np.uint8)], lambda sentence: None)
+    learning, held = adaptation._hold_out([np.zeros(shape, np.uint8)], lambda sentence: None)
     assert learning
     assert held
     assert all(0 not in part.shape for part in [*learning, *held])
@@ -91,7 +91,7 @@ def test_bad_files_are_named_and_passed_over(tmp_path: Path) -> None:
     images.write(tmp_path / "a.png", images.Picture(_noisy(1)[0]))
     (tmp_path / "b.png").write_bytes(b"no picture")
     told: list[str] = []
-    learning, held = adaptation._divide(tmp_path, told.append)
+    learning, held = adaptation._hold_out(tmp_path, told.append)
     assert len(held) == 1
     assert len(learning) == 2
     assert len(told) == 1
@@ -101,10 +101,14 @@ def test_bad_files_are_named_and_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [1, 3, 40])
 def test_teachers_are_shown_so_many_pixels_at_most(count: int) -> None:
     pictures = [np.zeros((1700, 2100), np.uint8)] * count
-    shown = adaptation._middles(pictures, lambda sentence: None)
+    shown = adaptation._crop_middles(pictures, lambda sentence: None)
     assert len(shown) == count
-    assert sum(picture.size for picture in shown) <= max(adaptation.TAUGHT, count * adaptation.LEAST**2)
-    assert min(picture.size for picture in shown) >= min(adaptation.LEAST**2, adaptation.TAUGHT // count)
+    assert sum(picture.size for picture in shown) <= max(
+        adaptation.MAX_TEACHER_PIXELS, count * adaptation.MIN_TEACHER_SIDE_PIXELS**2
+    )
+    assert min(picture.size for picture in shown) >= min(
+        adaptation.MIN_TEACHER_SIDE_PIXELS**2, adaptation.MAX_TEACHER_PIXELS // count
+    )
 
 
 def test_a_student_without_its_teacher_names_models_that_can() -> None:
@@ -137,8 +141,8 @@ def test_chance_alone_is_no_gain(seed: int, blocks: int, shift: float) -> None:
     others = torch.rand(blocks, generator=draw)
     spread = torch.randn(blocks, generator=draw)
     spread = (spread - spread.mean()) / spread.std()
-    assert not surely_lower(others, others)
-    assert not surely_lower(others + spread - 1.9 / blocks**0.5, others)
-    assert surely_lower(others + spread - 2.1 / blocks**0.5 - shift, others)
-    assert surely_lower(others - 0.5, others)
-    assert not surely_lower(others + shift, others)
+    assert not is_significantly_lower(others, others)
+    assert not is_significantly_lower(others + spread - 1.9 / blocks**0.5, others)
+    assert is_significantly_lower(others + spread - 2.1 / blocks**0.5 - shift, others)
+    assert is_significantly_lower(others - 0.5, others)
+    assert not is_significantly_lower(others + shift, others)

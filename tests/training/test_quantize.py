@@ -13,8 +13,8 @@ from unnoise.errors import UsageError
 from unnoise.layers.quantized.quantized_convolution import QuantizedConvolution
 from unnoise.models import shipped
 from unnoise.models.model import Model, fresh
-from unnoise.training.image_pool import Pool
-from unnoise.training.quantize import difference, photographs, quantized
+from unnoise.training.image_pool import ImagePool
+from unnoise.training.quantize import measure_change, quantize_model, simulate_photographs
 
 
 def _student(channels: int = 3) -> Model:
@@ -30,7 +30,7 @@ def _tops(model: Model) -> dict[str, torch.Tensor]:
 
 def test_default_has_the_steps_that_its_weights_get() -> None:
     model = shipped.load("default")
-    again = quantized(model)
+    again = quantize_model(model)
     for key, value in model.network.state_dict().items():
         torch.testing.assert_close(again.network.state_dict()[key], value, rtol=0, atol=0.002)  # they are stored as float16
     assert len(_tops(again)) == 14
@@ -39,7 +39,7 @@ def test_default_has_the_steps_that_its_weights_get() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_weights_and_pictures_stay_and_steps_come(channels: int) -> None:
     student = _student(channels)
-    result = quantized(student)
+    result = quantize_model(student)
     assert isinstance(result.network, QuantizedStudent)
     assert result.recipe.denoiser.name == "tmbsn-student-rounded"
     for key, value in student.network.state_dict().items():
@@ -51,7 +51,7 @@ def test_weights_and_pictures_stay_and_steps_come(channels: int) -> None:
 
 def test_steps_hold_what_maps_hold() -> None:
     """Found by hooks, which only layers that double their map go past."""
-    network = quantized(_student()).network
+    network = quantize_model(_student()).network
     observed_maximum: dict[str, torch.Tensor] = {}
     names = {layer: name for name, layer in network.named_modules() if isinstance(layer, QuantizedConvolution)}
 
@@ -62,7 +62,7 @@ def test_steps_hold_what_maps_hold() -> None:
     for layer in names:
         layer.register_forward_hook(look)
     with torch.inference_mode():
-        for photograph in photographs():
+        for photograph in simulate_photographs():
             network(photograph)
     layer = network.get_submodule("enc3")
     assert isinstance(layer, QuantizedConvolution)
@@ -74,7 +74,7 @@ def test_steps_hold_what_maps_hold() -> None:
 def test_pictures_count_too() -> None:
     """Stronger ones than any photograph widen the steps, and none becomes finer."""
     wild = np.random.default_rng(0).normal(0.5, 20, (128, 128, 3)).astype(np.float32)
-    without, with_ = _tops(quantized(_student())), _tops(quantized(_student(), Pool([wild])))
+    without, with_ = _tops(quantize_model(_student())), _tops(quantize_model(_student(), ImagePool([wild])))
     assert all((with_[key] >= without[key]).all() for key in without)
     assert any((with_[key] > without[key] + 1).any() for key in without)
 
@@ -89,21 +89,21 @@ def test_calibration_leaves_the_network_as_it_was() -> None:
 
 def test_other_networks_have_no_such_form() -> None:
     with pytest.raises(UsageError, match="DBSN has no form whose maps are bytes; run it as it is with --precision int8"):
-        quantized(shipped.load("ap-bsn"))
+        quantize_model(shipped.load("ap-bsn"))
 
 
 @needs_int8
 def test_int8_changes_little_of_what_default_takes_out() -> None:
-    changed, removed = difference(shipped.load("default"))
+    changed, removed = measure_change(shipped.load("default"))
     assert 0 < changed < 0.02 * removed
 
 
 @needs_int8
 def test_a_badly_chosen_step_is_told() -> None:
-    model = quantized(_student())
-    before = difference(model).changed
+    model = quantize_model(_student())
+    before = measure_change(model).changed
     with torch.no_grad():
         for layer in model.network.modules():
             if isinstance(layer, QuantizedConvolution) and layer.log_maximum is not None:
                 layer.log_maximum.add_(3)
-    assert difference(model).changed > 10 * before
+    assert measure_change(model).changed > 10 * before

@@ -45,13 +45,13 @@ def ablation(
     from unnoise.cli.progress import training_bar
     from unnoise.evaluation import ablations
     from unnoise.evaluation.ablations import report
-    from unnoise.evaluation.ablations.runner import Settings, run
+    from unnoise.evaluation.ablations.runner import AblationSettings, run
     from unnoise.files.atomic import atomic_write
 
     chosen = ablations.lookup(name)
     if steps is None and minutes is None and not full:
         minutes = 5.0
-    settings = Settings(
+    settings = AblationSettings(
         ablation=name,
         pictures=[str(folder) for folder in folders],
         data=data,

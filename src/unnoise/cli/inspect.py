@@ -19,7 +19,7 @@ def inspect(
 ) -> None:
     """Tell a picture's noise from the picture alone: its level, correlation, clipping, JPEG's blocks; and what to do about it."""
     from unnoise import images
-    from unnoise.noise.inspection import inspect as run
+    from unnoise.models.inspection import inspect as run
 
     report = run(images.read(image).pixels, name=str(image))
     if plot:

@@ -48,7 +48,7 @@ def train(
     from unnoise.training import sources
     from unnoise.training.train import train as run
 
-    if recipe == auto.NAME:
+    if recipe == auto.AUTO:
         found = auto.choose(sources.find(folders, out), quick=choose_device(device).type == "cpu")
         typer.echo(found.sentence, err=True)
         recipe, overrides = found.recipe, found.overrides | overrides

@@ -124,8 +124,10 @@ class SSBlock(DilatedBlock):
         return q / (length + 1e-8)
 
     def _queries_of(self, z: Tensor, mean: Tensor) -> Tensor:
-        """`queries` of one image, or of a part of it. Unit vectors do not know the deviation that `normalize_map` divides by, and the mean of
-        the image is a bias."""
+        """`queries` of one image, or of a part of it.
+
+        Unit vectors do not depend on the deviation that `normalize_map` divides by, and the image's mean becomes a bias.
+        """
         weight, _ = prepare_weights(self, "wqk", compute_dtype(z), lambda: (self.wqk.mT[..., None, None], None))
         q = convolve_with_weights(z, weight, -mean * self.wqk.sum(0))
         length: Tensor = torch.linalg.vector_norm(q, dim=1, keepdim=True)

@@ -1,17 +1,17 @@
-"""PSNR and SSIM, and the named protocols by which the field's papers scored: the same picture reads differently in each.
+"""PSNR and SSIM, computed in float64, one result for each image.
 
-Images are torch tensors (B, C, H, W) with black 0 and white 1; everything is computed in float64, one result an image.
-SSIM is our own: in float64 on one core, 1024×1024 RGB takes 0.2 s and 0.1 GB here, 25 s and 5 GB in torchmetrics, which has no
-sample covariance either. The tests check against scikit-image and torchmetrics.
-Nothing here imports torch at start-up, so that the command line can list the protocols at once.
+Images are torch tensors (B, C, H, W) with black 0 and white `data_range`.
+SSIM is our own code. For 1024×1024 RGB in float64, one core takes 0.2 s and 0.1 GB; torchmetrics takes 25 s and 5 GB, and has no
+sample covariance. The tests compare both metrics with scikit-image and torchmetrics.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from unnoise.deprecated.module_names import renamed
 from unnoise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,18 +19,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Window:
-    """The weights by which SSIM averages a neighbourhood: the outer product of `weights` with itself."""
+class SSIMWindow:
+    """The weights by which SSIM averages a neighborhood: the outer product of `weights` with itself.
+
+    >>> SSIMWindow((0.25, 0.5, 0.25)).size
+    3
+    """
 
     weights: tuple[float, ...]
-    """One row of the window, of odd length, summing to one."""
+    """One row of the window. Its length is odd, and its sum is 1."""
 
     sample_covariance: bool = False
-    """Divide variances by N − 1, N being the window's pixels, rather than N."""
+    """Divide variances by N − 1 and not by N, where N is the number of the window's pixels."""
 
     @property
     def size(self) -> int:
-        """Side of the window in pixels; a smaller image has no SSIM."""
+        """Side of the window in pixels. A smaller image has no SSIM."""
         return len(self.weights)
 
 
@@ -39,45 +43,57 @@ def _gaussian(size: int, sigma: float) -> tuple[float, ...]:
     return tuple(weight / sum(bell) for weight in bell)
 
 
-GAUSSIAN = Window(_gaussian(11, 1.5))
-"""11×11, sigma 1.5, as in Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity, 2004."""
+GAUSSIAN = SSIMWindow(_gaussian(11, 1.5))
+"""11×11, sigma 1.5, as in Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004."""
 
-UNIFORM = Window((1 / 7,) * 7, sample_covariance=True)
-"""7×7, all alike, sample covariance: what scikit-image's `structural_similarity` does when told nothing."""
+UNIFORM = SSIMWindow((1 / 7,) * 7, sample_covariance=True)
+"""7×7 with equal weights and sample covariance: the default of scikit-image's `structural_similarity`."""
 
 
 def psnr(restored: Tensor, clean: Tensor, data_range: float = 1.0) -> Tensor:
-    """Peak signal-to-noise ratio, 10·log₁₀(data_range² / MSE), of each image; +inf where the two are identical.
+    """Peak signal-to-noise ratio of each image, 10·log₁₀(data_range² / MSE), with the mean over all channels.
 
     Args:
-        restored, clean: (B, C, H, W), white being `data_range`.
+        restored, clean: (B, C, H, W), of the same shape.
+        data_range: the value of white.
 
     Returns:
-        (B,) decibels, float64.
+        (B,) decibels, float64. +inf for images that are identical.
 
     Raises:
-        UsageError: when the two differ in shape or are not (B, C, H, W).
+        UsageError: the shapes differ, or are not (B, C, H, W).
+
+    >>> import torch
+    >>> psnr(torch.full((1, 3, 8, 8), 0.6), torch.full((1, 3, 8, 8), 0.5)).round(decimals=3)
+    tensor([20.], dtype=torch.float64)
     """
-    _check(restored, clean)
+    check_shapes(restored, clean)
     error = (restored.double() - clean.double()).square().mean(dim=(1, 2, 3))  # (B,)
     return (data_range**2 / error).log10() * 10
 
 
-def ssim(restored: Tensor, clean: Tensor, *, window: Window = GAUSSIAN, data_range: float = 1.0) -> Tensor:
+def ssim(restored: Tensor, clean: Tensor, *, window: SSIMWindow = GAUSSIAN, data_range: float = 1.0) -> Tensor:
     """Structural similarity of each image, with K₁ = 0.01 and K₂ = 0.03.
 
-    Averaged over the channels and over the positions where the window lies wholly inside the image.
+    The result is the mean over the channels and over the positions at which the whole window lies inside the image.
 
     Args:
-        restored, clean: (B, C, H, W), white being `data_range`.
+        restored, clean: (B, C, H, W), of the same shape.
+        window: the weights of a neighborhood.
+        data_range: the value of white.
 
     Returns:
-        (B,) at most 1, float64; NaN where a side is shorter than the window.
+        (B,) at most 1, float64. NaN where a side is shorter than the window.
 
     Raises:
-        UsageError: when the two differ in shape or are not (B, C, H, W).
+        UsageError: the shapes differ, or are not (B, C, H, W).
+
+    >>> import torch
+    >>> ramp = torch.linspace(0, 1, 16).expand(1, 1, 16, 16)
+    >>> ssim(ramp, ramp).item(), ssim(ramp.flip(-1), ramp).item() < 0
+    (1.0, True)
     """
-    _check(restored, clean)
+    check_shapes(restored, clean)
     batch, channels, height, width = restored.shape
     result = restored.new_full((batch,), math.nan).double()
     if min(height, width) < window.size or channels == 0:
@@ -88,7 +104,7 @@ def ssim(restored: Tensor, clean: Tensor, *, window: Window = GAUSSIAN, data_ran
     return result
 
 
-def _ssim_of_plane(x: Tensor, y: Tensor, window: Window, data_range: float) -> float:
+def _ssim_of_plane(x: Tensor, y: Tensor, window: SSIMWindow, data_range: float) -> float:
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     scale = window.size**2 / (window.size**2 - 1) if window.sample_covariance else 1.0
     mean_x, mean_y = _average(x, window), _average(y, window)  # (H − size + 1, W − size + 1), as all that follow
@@ -100,7 +116,7 @@ def _ssim_of_plane(x: Tensor, y: Tensor, window: Window, data_range: float) -> f
     return float((similar / different).mean())
 
 
-def _average(x: Tensor, window: Window) -> Tensor:
+def _average(x: Tensor, window: SSIMWindow) -> Tensor:
     # Sums of shifted slices, first down, then across: torch's float64 convolution would copy the image once a weight.
     for dim in (0, 1):
         length = x.shape[dim] - window.size + 1
@@ -111,88 +127,23 @@ def _average(x: Tensor, window: Window) -> Tensor:
     return x
 
 
-@dataclass(frozen=True)
-class Score:
-    """How near an image is to the clean one."""
-
-    psnr: float
-    """Decibels; +inf when the two are identical under the protocol's rounding."""
-
-    ssim: float
-    """At most 1; NaN when a side is shorter than the protocol's window."""
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """One way of scoring: how values are rounded first, and over which window and channels SSIM is taken."""
-
-    name: str
-    source: str
-    """Who scores like this."""
-
-    rounding: Literal["nearest", "half-up", "none"]
-    """*nearest*: both images are clipped and rounded to 8 bits, halves to even. *half-up*: the same as ⌊255·x + 0.5⌋ (published
-    code does so to the restored one alone, but reads clean ones of 8 bits only). *none*: neither rounded nor clipped."""
-
-    window: Window
-    """Neighbourhood of the SSIM."""
-
-    luma: bool = False
-    """Take the SSIM on the luma of RGB images rather than as the mean over the channels; the PSNR is on all channels."""
-
-    def score(self, restored: Tensor, clean: Tensor) -> list[Score]:
-        """Score each image of `restored` by the same one of `clean`, both (B, C, H, W) in 0..1.
-
-        Raises:
-            UsageError: when the two differ in shape or are not (B, C, H, W).
-        """
-        _check(restored, clean)
-        x, y = self._levels(restored), self._levels(clean)
-        decibels = psnr(x, y, 255.0)
-        if self.luma and x.shape[1] == 3:
-            x, y = _luma(x), _luma(y)  # (B, 1, H, W)
-        similarities = ssim(x, y, window=self.window, data_range=255.0)
-        return [Score(*values) for values in zip(decibels.tolist(), similarities.tolist(), strict=True)]
-
-    def _levels(self, image: Tensor) -> Tensor:
-        """The image in 0..255, rounded as the protocol says."""
-        levels = image.double() * 255
-        if self.rounding == "none":
-            return levels
-        return ((levels + 0.5).floor() if self.rounding == "half-up" else levels.round()).clamp(0, 255)
-
-
-def _luma(rgb: Tensor) -> Tensor:
-    """Y of BT.601 in studio range, black 16 and white 235, of RGB in 0..255: (B, 3, H, W) → (B, 1, H, W)."""
-    red, green, blue = rgb.unbind(1)
-    return ((65.481 * red + 128.553 * green + 24.966 * blue) / 255 + 16)[:, None]
-
-
-_PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (
-        Protocol("default", "rounded to 8 bits; SSIM 11×11 Gaussian, RGB", "nearest", GAUSSIAN),
-        Protocol("ap-bsn", "AP-BSN (Lee et al., CVPR 2022), SS-BSN: half up to 8 bits; SSIM 7×7, RGB", "half-up", UNIFORM),
-        Protocol("amsnet", "AMSNet (2024): rounded to 8 bits; SSIM 11×11 Gaussian, RGB", "nearest", GAUSSIAN),
-        # Published code takes the luma of a super-resolution toolbox: studio range, yet SSIM's constants for a range of 255.
-        Protocol("at-bsn", "AT-BSN (Chen et al., CVPR 2024): not rounded; SSIM 11×11 Gaussian, Y", "none", GAUSSIAN, luma=True),
-    )
-}
-
-
-def protocols() -> list[str]:
-    """The names that `protocol` takes."""
-    return list(_PROTOCOLS)
-
-
-def protocol(name: str) -> Protocol:
-    """The protocol behind a name. Raises `UsageError` for an unknown one."""
-    if name not in _PROTOCOLS:
-        raise UsageError(f"There is no scoring protocol named '{name}'; choose one of {', '.join(protocols())}.")
-    return _PROTOCOLS[name]
-
-
-def _check(restored: Tensor, clean: Tensor) -> None:
+def check_shapes(restored: Tensor, clean: Tensor) -> None:
+    """Raise `UsageError` unless both have the same shape (B, C, H, W)."""
     if restored.shape != clean.shape or restored.dim() != 4:
         shapes = f"{tuple(restored.shape)} and {tuple(clean.shape)}"
         raise UsageError(f"Scoring takes two tensors of one shape (B, C, H, W), but got {shapes}; crop or stack them to match.")
+
+
+__getattr__ = renamed(
+    __name__,
+    {"Window": "SSIMWindow"}
+    | {
+        name: f"unnoise.evaluation.protocols:{new}"
+        for name, new in {
+            "Protocol": "ScoringProtocol",
+            "Score": "Score",
+            "protocol": "lookup",
+            "protocols": "names",
+        }.items()
+    },
+)

@@ -11,9 +11,9 @@ from typing import Protocol as Interface
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from unnoise.errors import UsageError
+from unnoise.evaluation import protocols
 from unnoise.evaluation.datasets import DataSet, open_set
-from unnoise.evaluation.metrics import Score
-from unnoise.evaluation.metrics import protocol as protocol_named
+from unnoise.evaluation.protocols import Score
 from unnoise.images.pixels import to_unit_float
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _STRICT = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
-class Denoises(Interface):
+class SupportsDenoise(Interface):
     """What `evaluate` needs of a model: `unnoise.Model`, or any object that maps an image to one of the same kind."""
 
     @property
@@ -111,7 +111,7 @@ class Evaluation(BaseModel):
 
 
 def evaluate(
-    model: Denoises,
+    model: SupportsDenoise,
     dataset: DataSet | str,
     protocol: str = "default",
     *,
@@ -125,9 +125,9 @@ def evaluate(
     The model gets each picture as float32 in 0..1 whatever the file's depth, so that rounding is the protocol's matter alone.
 
     Args:
-        model: what is judged; see `Denoises`.
+        model: what is judged; see `SupportsDenoise`.
         dataset: a data set, or ``SET:DIR`` as `unnoise.evaluation.datasets.open_set` takes it.
-        protocol: one of `unnoise.evaluation.metrics.protocols()`.
+        protocol: one of `unnoise.evaluation.protocols.names()`.
         progress: called with (pictures done, pictures in all), at first with 0 done.
         limit: score so many pictures, spread evenly over the set, as neighbours in it tend to be of one scene; None: all.
         name: what the model is called in the result; None: its recipe's name.
@@ -140,7 +140,7 @@ def evaluate(
         UsageError: for an unknown protocol or set, a set without clean pictures, a `limit` below 1, or what is no model.
         UnnoiseError: for a file that cannot be read.
     """
-    scoring = protocol_named(protocol)
+    scoring = protocols.lookup(protocol)
     if not callable(getattr(model, "denoise", None)):
         raise UsageError(f"A model with a method denoise is wanted, got {type(model).__name__}; give what unnoise.load gives.")
     if limit is not None and limit < 1:
@@ -188,7 +188,7 @@ def _cells(noisy: Score, restored: Score, seconds: float) -> list[str]:
     return [*(f"{value:.2f}" for value in values), f"{noisy.ssim:.3f}", f"{restored.ssim:.3f}", f"{seconds:.2f}"]
 
 
-def _name(model: Denoises) -> str:
+def _name(model: SupportsDenoise) -> str:
     return str(getattr(getattr(model, "recipe", None), "name", None) or type(model).__name__)
 
 

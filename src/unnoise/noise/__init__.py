@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unnoise.noise.report import NoiseReport
-from unnoise.noise.statistics import autocorrelation
+from unnoise.noise.residual_autocorrelation import autocorrelation
 from unnoise.simulation.camera import Camera
 from unnoise.simulation.cameras import Cameras
 

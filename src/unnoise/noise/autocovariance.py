@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-SIDE = 16
+PATCH_PIXELS = 16
 """Of the patches, in pixels."""
-RADIUS = 8
+RADIUS_PIXELS = 8
 """Largest shift in rows and columns whose covariance is asked for; further away it is taken to be 0."""
 
 _SMOOTHNESS = 1e-3
@@ -30,28 +30,28 @@ _SMOOTHNESS = 1e-3
 
 
 @lru_cache
-def transform() -> NDArray[np.float64]:
+def dct_matrix() -> NDArray[np.float64]:
     """(SIDE, SIDE): row k is the k-th cosine, orthonormal (DCT-II)."""
-    k, x = np.ogrid[:SIDE, :SIDE]
-    rows: NDArray[np.float64] = np.cos(np.pi * (x + 0.5) * k / SIDE) * np.sqrt(2 / SIDE)
+    k, x = np.ogrid[:PATCH_PIXELS, :PATCH_PIXELS]
+    rows: NDArray[np.float64] = np.cos(np.pi * (x + 0.5) * k / PATCH_PIXELS) * np.sqrt(2 / PATCH_PIXELS)
     rows[0] /= np.sqrt(2)
     return rows
 
 
-def powers(patches: Array) -> tuple[Array, Array]:
+def dct_powers(patches: Array) -> tuple[Array, Array]:
     """(…, SIDE, SIDE) → the squares of its transform, of the same shape with the mean's set to 0; and the means, (…)."""
-    rows = transform().astype(patches.dtype)
+    rows = dct_matrix().astype(patches.dtype)
     spectra = np.swapaxes(np.swapaxes(patches @ rows.T, -1, -2) @ rows.T, -1, -2)
-    means = spectra[..., 0, 0] / SIDE
+    means = spectra[..., 0, 0] / PATCH_PIXELS
     squares = spectra**2
     squares[..., 0, 0] = 0
     return squares, means
 
 
 @lru_cache
-def informative() -> NDArray[np.bool_]:
+def used_frequencies() -> NDArray[np.bool_]:
     """(SIDE, SIDE): the frequencies that are used, all but the mean and the two slopes."""
-    used: NDArray[np.bool_] = np.add.outer(np.arange(SIDE), np.arange(SIDE)) >= 2
+    used: NDArray[np.bool_] = np.add.outer(np.arange(PATCH_PIXELS), np.arange(PATCH_PIXELS)) >= 2
     return used
 
 
@@ -60,23 +60,25 @@ def autocovariance(power: Array) -> NDArray[np.float64]:
 
     Weighted least squares, the weight of a power being one over itself, as its own error grows with it. All zeros give zeros.
     """
-    scale = float(power[informative()].mean())
+    scale = float(power[used_frequencies()].mean())
     if scale <= 0:
-        return np.zeros((RADIUS + 1, RADIUS + 1))
-    values = power[informative()] / scale
+        return np.zeros((RADIUS_PIXELS + 1, RADIUS_PIXELS + 1))
+    values = power[used_frequencies()] / scale
     weights = 1 / np.hypot(values, 0.1)
     matrix = _response() * weights[:, None]
-    distance = np.hypot(*np.indices((RADIUS + 1, RADIUS + 1))).ravel()
+    distance = np.hypot(*np.indices((RADIUS_PIXELS + 1, RADIUS_PIXELS + 1))).ravel()
     ridge = np.diag(_SMOOTHNESS * len(values) * (distance / 4) ** 2)
     solution = np.linalg.solve(matrix.T @ matrix + ridge, matrix.T @ (values * weights))
-    return np.asarray(scale * solution.reshape(RADIUS + 1, RADIUS + 1), np.float64)
+    return np.asarray(scale * solution.reshape(RADIUS_PIXELS + 1, RADIUS_PIXELS + 1), np.float64)
 
 
 @lru_cache
 def _response() -> NDArray[np.float64]:
     """(frequencies, shifts): E[power] of each used frequency for an autocovariance of 1 at one shift and its mirror images."""
-    rows = transform()
-    along = np.stack([(rows[:, : SIDE - d] * rows[:, d:]).sum(1) for d in range(RADIUS + 1)], axis=1)  # (SIDE, RADIUS + 1)
+    rows = dct_matrix()
+    along = np.stack(
+        [(rows[:, : PATCH_PIXELS - d] * rows[:, d:]).sum(1) for d in range(RADIUS_PIXELS + 1)], axis=1
+    )  # (SIDE, RADIUS + 1)
     along[:, 1:] *= 2  # a shift and its opposite
-    matrix = np.einsum("kd,le->klde", along, along)[informative()]  # (frequencies, RADIUS + 1, RADIUS + 1)
+    matrix = np.einsum("kd,le->klde", along, along)[used_frequencies()]  # (frequencies, RADIUS + 1, RADIUS + 1)
     return matrix.reshape(len(matrix), -1)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-BLOCK = 8
-_FOUND = 0.03
-_SIGNIFICANT = 3.0
+BLOCK_PIXELS = 8
+_MIN_EXCESS = 0.03
+_MIN_STANDARD_ERRORS = 3.0
 
 
 def grid_score(windows: list[Array]) -> tuple[float, bool, tuple[int, int]]:
@@ -30,24 +30,24 @@ def grid_score(windows: list[Array]) -> tuple[float, bool, tuple[int, int]]:
     """
     across, down = (_direction(part) for part in (windows, [window.T for window in windows]))
     score = max(0.0, (across[0] + down[0]) / 2)
-    found = score >= _FOUND and min(across[1], down[1]) >= _SIGNIFICANT
+    found = score >= _MIN_EXCESS and min(across[1], down[1]) >= _MIN_STANDARD_ERRORS
     return score, found, (down[2], across[2])
 
 
 def _direction(windows: list[Array]) -> tuple[float, float, int]:
     """For the columns: the excess, its size in standard errors, and where the first block begins."""
-    columns: list[list[Array]] = [[] for _ in range(BLOCK)]
+    columns: list[list[Array]] = [[] for _ in range(BLOCK_PIXELS)]
     steps = 0.0
     for window in windows:
-        if window.shape[1] < 3 * BLOCK:
+        if window.shape[1] < 3 * BLOCK_PIXELS:
             continue
         step = np.abs(np.diff(window, axis=1))
         excess = step[:, 1:-1] - (step[:, :-2] + step[:, 2:]) / 2
         most = np.quantile(step, 0.9)
         means = np.clip(excess, -most, most).mean(axis=0)  # (W − 3,), the step from column j + 1 to j + 2
         steps += float(step.mean()) / len(windows)
-        for phase in range(BLOCK):
-            columns[(phase + 2) % BLOCK].append(means[phase::BLOCK])
+        for phase in range(BLOCK_PIXELS):
+            columns[(phase + 2) % BLOCK_PIXELS].append(means[phase::BLOCK_PIXELS])
     if not steps:
         return 0.0, 0.0, 0
     values = [np.concatenate(part) for part in columns]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from unnoise.noise.flat_patches import Curve
+from unnoise.noise.flat_patches import NoiseCurve
 
-HOLDS = 0.1
+MAX_RELATIVE_ERROR = 0.1
 """Largest median deviation of the standard deviation for which the line is said to hold."""
-CUT = 0.01
+MAX_CLIPPED_SHARE = 0.01
 """Points with a larger share of pixels at black or white take no part: what was cut there is missing from their variance."""
 
 
@@ -36,13 +36,13 @@ class LineFit(BaseModel):
         return self.model_copy(update={"a": step * self.a, "b": step**2 * self.b - step * self.a * zero})
 
 
-def fit_line(curve: Curve) -> LineFit | None:
+def fit_line(curve: NoiseCurve) -> LineFit | None:
     """Weighted least squares over the points that are not cut; None where fewer than three are left.
 
     A variance measured in n patches errs in proportion to itself, so the weights are n / variance², the variance being the
     line's own of the step before; ten steps.
     """
-    kept = (curve.cut <= CUT) & (curve.variance > 0)
+    kept = (curve.cut <= MAX_CLIPPED_SHARE) & (curve.variance > 0)
     if kept.sum() < 3:
         return None
     x, variance, count = curve.brightness[kept], curve.variance[kept], curve.patches[kept]
@@ -53,4 +53,4 @@ def fit_line(curve: Curve) -> LineFit | None:
         (a, b), *_ = np.linalg.lstsq(np.stack([x, np.ones_like(x)], axis=1) * weight[:, None], variance * weight, rcond=None)
         expected = np.maximum(a * x + b, least)
     error = float(np.median(np.abs(np.sqrt(expected / variance) - 1)))
-    return LineFit(a=float(a), b=float(b), error=error, holds=error <= HOLDS)
+    return LineFit(a=float(a), b=float(b), error=error, holds=error <= MAX_RELATIVE_ERROR)

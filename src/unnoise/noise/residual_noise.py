@@ -13,15 +13,15 @@ from torch import Tensor
 
 from unnoise.rng import RandomSource, uniform
 
-LEVEL_BLOCK = 16
+LEVEL_BLOCK_PIXELS = 16
 """Side in pixels of the blocks in which the level is measured."""
-BLOCK = 32
+BLOCK_PIXELS = 32
 """Side of the blocks that are strewn, in pixels: several times as far as the noise of cameras is correlated."""
-BINS = 8
+BIN_COUNT = 8
 """Of brightness, each with as many blocks, in which the level is measured."""
-QUIET = 0.25
+QUIET_QUANTILE = 0.25
 """Quantile of the blocks of one brightness, by what is left in them: the lower ones hold noise alone, the upper ones detail too."""
-DONORS = 1 / 3
+DONOR_SHARE = 1 / 3
 """Share of the blocks, those with the least beside noise, that are strewn."""
 PERTURBATION = 0.5
 """ε: how much of the noise's own level a restoration is perturbed with."""
@@ -32,21 +32,21 @@ def noise_level(residual: Tensor, estimate: Tensor) -> Tensor:
 
     The quieter blocks of each brightness tell it; between their brightnesses it goes in straight lines.
     """
-    side = min(LEVEL_BLOCK, *residual.shape[-2:])
+    side = min(LEVEL_BLOCK_PIXELS, *residual.shape[-2:])
     brightness = _blocks(estimate, side).mean((3, 4)).mT  # (B, C, n)
     spread = _blocks(residual, side).square().mean((3, 4)).sqrt().mT  # (B, C, n)
     order = brightness.argsort(-1)
-    bins = max(1, min(BINS, order.shape[-1] // 8))
+    bins = max(1, min(BIN_COUNT, order.shape[-1] // 8))
     kept = order[..., : order.shape[-1] // bins * bins]
     kept = kept.reshape(*kept.shape[:2], bins, -1)  # (B, C, bins, n / bins)
     centres, spreads = (
         values[:, :, None].expand(-1, -1, bins, -1).gather(-1, kept) for values in (brightness, spread)
     )  # (B, C, bins, n / bins)
-    levels = spreads.quantile(QUIET, dim=-1)  # (B, C, bins)
-    return between(estimate.flatten(2), centres.mean(-1), levels).reshape(estimate.shape)
+    levels = spreads.quantile(QUIET_QUANTILE, dim=-1)  # (B, C, bins)
+    return interpolate(estimate.flatten(2), centres.mean(-1), levels).reshape(estimate.shape)
 
 
-def excess(residual: Tensor, level: Tensor, estimate: Tensor, source: RandomSource) -> Tensor:
+def power_ratio(residual: Tensor, level: Tensor, estimate: Tensor, source: RandomSource) -> Tensor:
     """By which factor the noise's power is more than `noise_level` tells, a scalar: it looks at the quieter places alone.
 
     Found on noise that `probe` makes of the residual, of which the power is known. Arguments as for `noise_level` and `probe`.
@@ -60,7 +60,7 @@ def perturbed(restore: Callable[[Tensor], Tensor], noisy: Tensor, restored: Tens
     return (restore(noisy + PERTURBATION * extra) - restored) / PERTURBATION
 
 
-def between(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
+def interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
     """Linear interpolation along the last dimension, constant beyond the ends: (…, N) and twice (…, K) → (…, N)."""
     if knots.shape[-1] == 1:
         return values.expand_as(x)
@@ -73,10 +73,10 @@ def between(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
 def probe(residual: Tensor, level: Tensor, source: RandomSource) -> Tensor:
     """Noise of this level and of the residual's correlation, independent of it: (B, C, H, W) each → the same."""
     height, width = residual.shape[-2:]
-    side = min(BLOCK, height, width)
+    side = min(BLOCK_PIXELS, height, width)
     unit = _blocks(residual / level.clamp(min=1e-12), side)  # (B, n, C, side, side)
     quietest = unit.square().mean((2, 3, 4)).argsort(-1)
-    donors = quietest[:, : max(1, round(DONORS * unit.shape[1]))]  # (B, donors)
+    donors = quietest[:, : max(1, round(DONOR_SHARE * unit.shape[1]))]  # (B, donors)
     rows, columns = -(-height // side), -(-width // side)
     chosen, across, down, sign = uniform((4, residual.shape[0], rows, columns), source, residual.device).flatten(2)
     picked = donors.gather(1, (chosen * donors.shape[1]).long())  # (B, rows·columns)

@@ -30,7 +30,7 @@ from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.layers.gaussian_blur import gaussian_blur
-from unnoise.noise.residual_noise import excess, noise_level, perturbed, probe
+from unnoise.noise.residual_noise import noise_level, perturbed, power_ratio, probe
 from unnoise.quality.residual_structure import correlation
 
 PROBES = 2
@@ -111,7 +111,7 @@ def judge(noisy: Tensor, restored: Tensor, restore: Callable[[Tensor], Tensor], 
         moved = _fine(perturbed(restore, noisy, base, extra))
         passed, in_step = moved.square().mean().item() / own, (fine * moved).mean().item() / own
         again = _fine(restore(restored + extra) - restored).square().mean().item() / own
-        plain = quiet * excess(residual, level, restored, source).item()
+        plain = quiet * power_ratio(residual, level, restored, source).item()
         kept = max(1 - 2 * in_step + passed, LEAST)
         left, lost = max(passed, in_step), max(0.0, power / plain - 1) * kept
         lefts.append(left)

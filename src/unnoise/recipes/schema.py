@@ -100,7 +100,7 @@ class Recipe(BaseModel):
     see `unnoise.photometry.normalization`. No paper does so."""
     detail: Share = 0.0
     """How much of what was taken comes back where it is surely more than noise, when `denoise` is not told otherwise; see
-    `inference.strength.keep_detail`. No paper does so."""
+    `inference.blending.keep_detail`. No paper does so."""
     training: Training = Training()
 
     @field_validator("scheme", mode="before")

@@ -66,6 +66,11 @@ class MultiMask(Scheme):
         return self
 
     @property
+    def is_random(self) -> bool:
+        """A checkerboard's masks are fixed; others are drawn."""
+        return not self.checkerboard
+
+    @property
     def tile_alignment(self) -> int:
         """That of PD. A checkerboard may begin with either of its masks: it hides the same pixels together."""
         return self.infer_stride

@@ -141,7 +141,7 @@ class Camera(SimulationSettings):
         return _to_type(self._finish(raw, picture.ndim, self.jpeg), clean.dtype)
 
     def _measured(self, light: Array, generator: np.random.Generator) -> Array:
-        return sensor.measure(light, *self.noise_levels, generator, self.bits)
+        return sensor.expose(light, *self.noise_levels, generator, self.bits)
 
     def _finish(self, raw: Array, dimensions: int, jpeg: int | None) -> Array:
         """Raw values with a margin → the picture in 0..1, (H, W, 3) or of two dimensions (H, W)."""
@@ -149,9 +149,9 @@ class Camera(SimulationSettings):
         if dimensions == 2:
             picture = color.luma(picture)
         if jpeg is not None:
-            from unnoise.simulation.jpeg import compress
+            from unnoise.simulation.jpeg import jpeg_round_trip
 
-            picture = compress(picture, jpeg)
+            picture = jpeg_round_trip(picture, jpeg)
         return picture
 
     def _expose(self, picture: Array) -> Array:

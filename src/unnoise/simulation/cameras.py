@@ -141,7 +141,7 @@ def _three(grey: Array) -> Array:
     return np.repeat(grey[..., None], 3, axis=2)  # (H, W, 3)
 
 
-def reduced(picture: Array, factor: int) -> Array:
+def downscale(picture: Array, factor: int) -> Array:
     """The picture made smaller, (f·H, f·W, C) in sRGB → (H, W, C): means of f×f pixels in linear light, which lose noise and blur.
 
     Raises:

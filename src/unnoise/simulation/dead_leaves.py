@@ -17,15 +17,15 @@ from unnoise.simulation.periodic_textures import weave
 
 Array = NDArray[Any]
 
-SMALLEST = 1.5, 12.0
+SMALLEST_RADIUS_PIXELS = 1.5, 12.0
 """Radius in pixels of a picture's smallest leaves, from and to; the number of leaves of radius r falls with r to the power of −3."""
 CONTRAST = 0.15, 1.0
 """How far the colours of a picture lie apart, as a share of how far the palette's do, from and to."""
-LAYERS = 3.0
+LAYER_COUNT = 3.0
 """So many times the area of the picture is strewn."""
 TEXTURE = 0.25
 """Largest share by which a leaf's texture changes its brightness."""
-WOVEN = 0.15
+WOVEN_SHARE = 0.15
 """Share of the leaves that bear a pattern that repeats."""
 
 
@@ -40,9 +40,9 @@ def dead_leaves(side: int, palette: Array, generator: np.random.Generator) -> Ar
         generator: of everything.
     """
     largest = side / 2
-    smallest = min(np.exp(generator.uniform(*np.log(SMALLEST))), largest / 2)
+    smallest = min(np.exp(generator.uniform(*np.log(SMALLEST_RADIUS_PIXELS))), largest / 2)
     area = 2 * np.pi * smallest**2 * np.log(largest / smallest) * 0.7  # of a leaf, on average; 0.7: they are not round
-    count = int(LAYERS * side * side / area)
+    count = int(LAYER_COUNT * side * side / area)
     radii = (smallest**-2 + generator.random(count) * (largest**-2 - smallest**-2)) ** -0.5
     middles = generator.uniform(-0.1 * side, 1.1 * side, (count, 2))
     angles, flatness = generator.uniform(0, np.pi, count), generator.uniform(0.4, 1, count)
@@ -51,7 +51,7 @@ def dead_leaves(side: int, palette: Array, generator: np.random.Generator) -> Ar
     colors = middle + generator.uniform(*CONTRAST) * (palette[generator.integers(len(palette), size=count)] - middle)
     shading = generator.normal(0, 0.3, (count, 2)) * (generator.random((count, 1)) < 0.5)
     grain = generator.uniform(0, TEXTURE, count) * (generator.random(count) < 0.6)
-    woven = generator.random(count) < WOVEN
+    woven = generator.random(count) < WOVEN_SHARE
     textures = [_texture(side, generator) for _ in range(3)]
     picture = np.empty((side, side, 3), np.float32)
     picture[:] = middle

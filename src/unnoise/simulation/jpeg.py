@@ -12,7 +12,7 @@ from unnoise.errors import UnnoiseError
 Array = NDArray[Any]
 
 
-def compress(picture: Array, quality: int) -> Array:
+def jpeg_round_trip(picture: Array, quality: int) -> Array:
     """The picture after JPEG: (H, W, 3) or (H, W) in 0..1, rounded to 8 bits; the result has the same shape, type and range.
 
     Below a quality of 90, libvips halves the resolution of colour (4:2:0), as cameras do.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-PERIOD = 3.5, 30.0
+PERIOD_PIXELS = 3.5, 30.0
 """Pixels from one thread to the next, from and to, drawn evenly in the logarithm."""
 DEPTH = 0.1, 0.8
 """How far the pattern makes its place darker and brighter, as a share of its light."""
@@ -25,7 +25,7 @@ def weave(along: Array, across: Array, generator: np.random.Generator) -> Array:
         across: the same from a line at a right angle to it.
         generator: of kind, period, depth, sharpness and phase.
     """
-    period = np.exp(generator.uniform(*np.log(PERIOD)))
+    period = np.exp(generator.uniform(*np.log(PERIOD_PIXELS)))
     stretch = np.exp(generator.uniform(-0.7, 0.7))
     sharpness, depth = generator.uniform(*SHARPNESS), generator.uniform(*DEPTH)
     phases = generator.uniform(0, 2 * np.pi, 2)

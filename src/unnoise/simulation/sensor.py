@@ -29,7 +29,7 @@ def typical_read_variance(shot: float) -> float:
     return math.exp(2.18 * math.log(shot) + 1.20)
 
 
-def measure(light: Array, shot: float, read: float, generator: np.random.Generator, bits: int | None = None) -> Array:
+def expose(light: Array, shot: float, read: float, generator: np.random.Generator, bits: int | None = None) -> Array:
     """One exposure: a·Poisson(x/a) plus Gaussian noise of variance b, cut off where the sensor saturates.
 
     Args:

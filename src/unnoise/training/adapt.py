@@ -23,39 +23,39 @@ from torch import Tensor
 
 from unnoise import images, recipes
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.inference.apply import restore
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.precision import choose_device
 from unnoise.inference.settings import InferenceSettings
 from unnoise.models import shipped
 from unnoise.models.model import Model
 from unnoise.noise.residual_noise import noise_level, perturbed, probe
 from unnoise.schemes.base import Scheme
-from unnoise.training import checkpoint
+from unnoise.training import checkpoints
 from unnoise.training.hardware import check_libraries
-from unnoise.training.options import Options, Status, checked
+from unnoise.training.options import TrainingOptions, TrainingStatus, validate_options
 from unnoise.training.schedule import Length
-from unnoise.training.sources import Array, Given, divided
+from unnoise.training.sources import Array, TrainingInput, split_inputs
 from unnoise.training.train import train
 
 ROUNDS = 4
-RATE = 0.25
+LEARNING_RATE_FACTOR = 0.25
 """Of the recipe's rate of learning, at the start of each round."""
-MANY = 5
+MIN_PICTURES_TO_HOLD_OUT = 5
 """From so many pictures on whole pictures are held out, of fewer a band of rows in each."""
-HELD = 6
+MAX_HELD_OUT_PICTURES = 6
 """Pictures that are held out, at most."""
-SIDE = 256
+HELD_OUT_PIXELS = 256
 """Of each picture held out so many pixels a side are looked at."""
-BLOCK = 16
+RISK_BLOCK_PIXELS = 16
 """Side in pixels of the blocks whose risks are compared."""
-SURE = 2.0
+SIGNIFICANCE_STANDARD_ERRORS = 2.0
 """Standard errors by which the risk must have fallen. Without them a change of 0.2 of the noise's power, told by one band of 64 rows,
 once came with a true loss of 1.1 dB."""
-TAUGHT = 2_000_000
+MAX_TEACHER_PIXELS = 2_000_000
 """Pixels that teachers are shown, of all pictures together: the best one that ships takes a core two minutes for a million."""
-LEAST = 256
+MIN_TEACHER_SIDE_PIXELS = 256
 """Side in pixels of what they are shown of each picture, at least."""
-BAND = 64
+MIN_BAND_ROWS = 64
 """Rows of a band that is held out, at least, where the picture has three times as many."""
 
 
@@ -82,13 +82,13 @@ class Adapted:
 
 def adapt(
     model: Model,
-    pictures: Given,
+    pictures: TrainingInput,
     *,
     steps: int | None = None,
     minutes: float | None = None,
     device: str | None = None,
     seed: int = 0,
-    progress: Callable[[Status], None] | None = None,
+    progress: Callable[[TrainingStatus], None] | None = None,
     on_message: Callable[[str], None] = lambda message: None,
 ) -> Adapted:
     """Let a model learn on pictures without truth, and keep that if it is better by a criterion that needs none.
@@ -109,18 +109,20 @@ def adapt(
     check_libraries()
     if not steps and not minutes:
         raise UsageError("Adapting needs a length; give steps or minutes.")
-    length = checked(Length, steps=steps, minutes=minutes)
-    checked(Options, output="", length=length, seed=seed, device=device, progress=progress, on_message=on_message)
-    is_taught = _bound(model).companions is not None
-    learning, held = _divide(pictures, on_message)
+    length = validate_options(Length, steps=steps, minutes=minutes)
+    validate_options(
+        TrainingOptions, output="", length=length, seed=seed, device=device, progress=progress, on_message=on_message
+    )
+    is_taught = _bind_scheme(model).companions is not None
+    learning, held = _hold_out(pictures, on_message)
     if is_taught:
-        learning = _middles(learning, on_message)
+        learning = _crop_middles(learning, on_message)
     place = str(choose_device(device))
     recipe = recipes.load(
         model.recipe,
         {
             "denoiser": {"name": model.recipe.denoiser.name, "sizes": model.network.sizes},
-            "training.learning_rate": RATE * model.recipe.training.learning_rate,
+            "training.learning_rate": LEARNING_RATE_FACTOR * model.recipe.training.learning_rate,
             "training.schedule": "cosine",
             "training.warmup_steps": 0,
             "training.ema": 0.0,
@@ -142,14 +144,14 @@ def adapt(
                 minutes=minutes / ROUNDS if minutes else None,
                 seed=seed + number,
                 device=place,
-                progress=_shared(progress, number),
+                progress=_share_progress(progress, number),
                 checkpoint_seconds=math.inf,
                 preview_seconds=math.inf,
             )
-            checkpoint.forget(Path(folder))  # or the next round would be taken for a run begun anew
+            checkpoints.remove_run_files(Path(folder))  # or the next round would be taken for a run begun anew
             seen += trained.card.steps or 0
             risks = criterion.risks(trained)
-            if not surely_lower(risks, lowest):
+            if not is_significantly_lower(risks, lowest):
                 break
             best, lowest, kept = trained, risks, number + 1
     change = criterion.change(lowest)
@@ -163,11 +165,11 @@ def adapt(
     return Adapted(Model(best.network, model.recipe, card) if kept else model, kept, change)
 
 
-def surely_lower(risks: Tensor, others: Tensor) -> bool:
+def is_significantly_lower(risks: Tensor, others: Tensor) -> bool:
     """Whether risks, (blocks) each, are lower on average, by more than chance among the blocks explains."""
     difference = (risks - others).double()
     doubt = difference.std().item() / math.sqrt(len(difference)) if len(difference) > 1 else 0.0
-    return difference.mean().item() + SURE * doubt < 0
+    return difference.mean().item() + SIGNIFICANCE_STANDARD_ERRORS * doubt < 0
 
 
 def parse_length(text: str) -> dict[str, Any]:
@@ -181,7 +183,7 @@ def parse_length(text: str) -> dict[str, Any]:
     raise UsageError(f"--adapt takes steps, as 200, or minutes, as 3m; got '{text}'.")
 
 
-def _bound(model: Model) -> Scheme:
+def _bind_scheme(model: Model) -> Scheme:
     """The model's scheme with the teachers that it asks for. Raises `UsageError` where there are none such."""
     try:
         return model.recipe.scheme.bind(shipped.load, model.network)
@@ -201,24 +203,25 @@ def _is_trainable(model: Model) -> bool:
     return True
 
 
-def _divide(pictures: Given, on_message: Callable[[str], None]) -> tuple[list[Any], list[Array]]:
+def _hold_out(pictures: TrainingInput, on_message: Callable[[str], None]) -> tuple[list[Any], list[Array]]:
     """What is learned from, as `train` takes it, and what is held out: whole pictures, or bands of rows."""
-    files, arrays = divided(pictures)
+    files, arrays = split_inputs(pictures)
     sources: list[Any] = arrays or files
-    if len(sources) >= MANY:
-        places = {place * len(sources) // HELD for place in range(HELD)} if len(sources) > 2 * HELD else {len(sources) // 2}
+    if len(sources) >= MIN_PICTURES_TO_HOLD_OUT:
+        count = MAX_HELD_OUT_PICTURES
+        places = {place * len(sources) // count for place in range(count)} if len(sources) > 2 * count else {len(sources) // 2}
         learning = [source for place, source in enumerate(sources) if place not in places]
         held = [pixels for place in sorted(places) if (pixels := _read(sources[place], on_message)) is not None]
         if held:
             return learning, held
-        sources = learning[: MANY - 1]
+        sources = learning[: MIN_PICTURES_TO_HOLD_OUT - 1]
     parts: list[Array] = []
     held = []
     for pixels in (_read(source, on_message) for source in sources):
         if pixels is None:
             continue
         height = pixels.shape[0]
-        rows = max(height // 5, min(BAND, height // 3))
+        rows = max(height // 5, min(MIN_BAND_ROWS, height // 3))
         top = (height - rows) // 2
         parts += [part for part in (pixels[:top], pixels[top + rows :]) if len(part)]
         held.append(pixels[top : top + rows] if rows else pixels)
@@ -237,10 +240,10 @@ def _read(source: Any, on_message: Callable[[str], None]) -> Array | None:
         return None
 
 
-def _middles(pictures: Sequence[Any], on_message: Callable[[str], None]) -> list[Any]:
-    """The middle of each that can be read, of `TAUGHT` pixels in all or hardly more."""
-    side = max(LEAST, math.isqrt(TAUGHT // max(1, len(pictures))))
-    return [_middle(pixels, side) for pixels in (_read(picture, on_message) for picture in pictures) if pixels is not None]
+def _crop_middles(pictures: Sequence[Any], on_message: Callable[[str], None]) -> list[Any]:
+    """The middle of each that can be read, of `MAX_TEACHER_PIXELS` pixels in all or hardly more."""
+    side = max(MIN_TEACHER_SIDE_PIXELS, math.isqrt(MAX_TEACHER_PIXELS // max(1, len(pictures))))
+    return [_crop_middle(pixels, side) for pixels in (_read(picture, on_message) for picture in pictures) if pixels is not None]
 
 
 class _Criterion:
@@ -251,9 +254,9 @@ class _Criterion:
         source = torch.Generator().manual_seed(seed)
         self.shaken: list[tuple[Tensor, InferenceSettings, Tensor]] = []
         for pixels in held:
-            noisy, form = images.to_tensor(_middle(pixels), levels=model.recipe.levels)  # (1, C, h, w)
-            settings = InferenceSettings(precision="float32", normalization=model.recipe.levels).of_picture(
-                form.layout, form.dtype
+            noisy, form = images.to_tensor(_crop_middle(pixels), levels=model.recipe.levels)  # (1, C, h, w)
+            settings = InferenceSettings(precision="float32", normalization=model.recipe.levels).of_kind(
+                form.layout.colours, form.dtype
             )
             estimate = self._restored(model, settings, noisy)
             level = noise_level(noisy - estimate, estimate)
@@ -273,28 +276,28 @@ class _Criterion:
             restored = self._restored(model, settings, noisy)
             moved = perturbed(partial(self._restored, model, settings), noisy, restored, extra)
             risk = ((restored - noisy).square() + 2 * extra * moved).mean(1, keepdim=True)  # (1, 1, h, w)
-            blocks = -(-risk.shape[-2] // BLOCK), -(-risk.shape[-1] // BLOCK)
+            blocks = -(-risk.shape[-2] // RISK_BLOCK_PIXELS), -(-risk.shape[-1] // RISK_BLOCK_PIXELS)
             found.append(F.adaptive_avg_pool2d(risk, blocks).flatten())
         return torch.cat(found)
 
     def _restored(self, model: Model, settings: InferenceSettings, noisy: Tensor) -> Tensor:
         model.to(self.device)
-        return restore(model.network, model.recipe.scheme, noisy, settings)
+        return Pipeline(model.network, model.recipe.scheme, settings).restore(noisy)
 
 
-def _middle(pixels: Array, side: int = SIDE) -> Array:
+def _crop_middle(pixels: Array, side: int = HELD_OUT_PIXELS) -> Array:
     top, left = ((length - min(side, length)) // 2 for length in pixels.shape[:2])
     return pixels[top : top + side, left : left + side]
 
 
-def _shared(progress: Callable[[Status], None] | None, number: int) -> Callable[[Status], None] | None:
+def _share_progress(progress: Callable[[TrainingStatus], None] | None, number: int) -> Callable[[TrainingStatus], None] | None:
     """The progress of one round as a share of all."""
     if progress is None:
         return None
 
-    def tell(status: Status) -> None:
+    def tell(status: TrainingStatus) -> None:
         share = (number + status.share) / ROUNDS
         later = (ROUNDS - 1 - number) * (status.seconds_left / max(1 - status.share, 1e-9) if status.share < 1 else 0.0)
-        progress(Status(status.step, share, status.loss, status.images_per_second, status.seconds_left + later))
+        progress(TrainingStatus(status.step, share, status.loss, status.images_per_second, status.seconds_left + later))
 
     return tell

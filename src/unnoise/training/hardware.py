@@ -18,7 +18,7 @@ def check_libraries() -> None:
         require(library, "Training")
 
 
-def accelerator(device: torch.device, precision: torch.dtype) -> Any:
+def make_accelerator(device: torch.device, precision: torch.dtype) -> Any:
     """accelerate's: gradients across processes, and the precision of the steps."""
     from accelerate.accelerator import Accelerator
     from accelerate.state import AcceleratorState
@@ -29,7 +29,7 @@ def accelerator(device: torch.device, precision: torch.dtype) -> Any:
     return Accelerator(cpu=device.type == "cpu", mixed_precision=names[precision])
 
 
-def hardware(device: torch.device) -> str:
+def describe_hardware(device: torch.device) -> str:
     """For the card."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
@@ -37,7 +37,7 @@ def hardware(device: torch.device) -> str:
 
 
 @contextmanager
-def quickest_kernels() -> Iterator[None]:
+def cudnn_autotuning() -> Iterator[None]:
     """Let cuDNN find its quickest kernel for each size by trying them once, which pays as all crops are of one size."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True

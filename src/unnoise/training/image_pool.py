@@ -18,16 +18,16 @@ from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Layout
 from unnoise.images.pixels import check_range, to_unit_float
-from unnoise.photometry.normalization import FLAT, Levels, measured
-from unnoise.photometry.transfer_function import settled
+from unnoise.photometry.normalization import Levels
+from unnoise.photometry.photometry import Photometry
 from unnoise.regions import RegionSource
 
 Pixels = NDArray[Any]
-MEMORY = 4 * 2**30
+MEMORY_BYTES = 4 * 2**30
 """Bytes of decoded pictures that are kept in memory; beyond it they lie in a temporary file that is memory-mapped."""
 
 
-class Pool:
+class ImagePool:
     """Decoded pictures, each (H, W, C) uint8, uint16 or float32 with C channels.
 
     Attributes:
@@ -60,9 +60,9 @@ class Pool:
         return self.pictures[index][rows, columns]
 
 
-def from_arrays(arrays: Sequence[Pixels], channels: int, *, levels: Levels | None = None) -> Pool:
+def from_arrays(arrays: Sequence[Pixels], channels: int, *, levels: Levels | None = None) -> ImagePool:
     """A pool of arrays (H, W), (H, W, C): uint8, uint16, or floats in 0..1; `levels` as for `from_files`."""
-    return Pool([_usable(array, channels, f"picture {number}", levels) for number, array in enumerate(arrays, start=1)])
+    return ImagePool([_usable(array, channels, f"picture {number}", levels) for number, array in enumerate(arrays, start=1)])
 
 
 def from_files(
@@ -70,9 +70,9 @@ def from_files(
     channels: int,
     *,
     levels: Levels | None = None,
-    memory: int = MEMORY,
+    memory: int = MEMORY_BYTES,
     progress: Callable[[int, int], None] | None = None,
-) -> Pool:
+) -> ImagePool:
     """Decode each file once.
 
     Args:
@@ -104,7 +104,7 @@ def from_files(
         if progress:
             progress(number, len(files))
     mapped = spill.mapped()
-    return Pool([mapped[place] if picture is None else picture for place, picture in enumerate(pictures)], skipped)
+    return ImagePool([mapped[place] if picture is None else picture for place, picture in enumerate(pictures)], skipped)
 
 
 class NoRoomError(UnnoiseError):
@@ -167,7 +167,7 @@ def _read(file: Path) -> list[Pixels]:
 def _usable(pixels: Pixels, channels: int, name: str, levels: Levels | None) -> Pixels:
     picture = _with_channels(pixels, channels, name)
     layout = Layout.of((*pixels.shape, 1)[:3])
-    levels = levels.of_picture(layout, pixels.dtype) if levels else None
+    levels = levels.of_kind(layout.colours, pixels.dtype) if levels else None
     if levels is None:
         if picture.dtype == np.float32:
             low, high = float(picture.min()), float(picture.max())
@@ -175,10 +175,8 @@ def _usable(pixels: Pixels, channels: int, name: str, levels: Levels | None) -> 
         return picture
     unit = torch.from_numpy(to_unit_float(picture))
     view = RegionSource.of(unit[..., 0][None, None])  # (1, 1, H, W): a measurement is grey, the other channels are copies
-    if settled(levels, view) is None:
-        return picture
-    scale = measured(view) or FLAT
-    return scale.forward(unit).numpy()
+    scale = Photometry.decide(view, None, levels).normalization
+    return scale.forward(unit).numpy() if scale else picture
 
 
 def _with_channels(pixels: Pixels, channels: int, name: str) -> Pixels:

@@ -12,7 +12,7 @@ from typing import IO, Any
 from unnoise.errors import UnnoiseError
 from unnoise.files.atomic import atomic_write
 
-NAME = "log.csv"
+LOG_FILE = "log.csv"
 FIELDS = ("step", "minutes", "loss", "learning_rate", "images_per_second", "data_share")
 
 
@@ -25,7 +25,7 @@ class Log:
     def __init__(self, folder: Path, first_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        path = folder / NAME
+        path = folder / LOG_FILE
         kept = _rows_until(path, first_step)
         with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, FIELDS)
@@ -67,7 +67,7 @@ class Log:
 
 
 @contextmanager
-def silent_writer() -> Iterator[None]:
+def silence_tensorboard_thread() -> Iterator[None]:
     """While this lasts, TensorBoard's thread keeps to itself what it fails with; the next call of `Log` has the same error."""
     before = threading.excepthook
 

@@ -14,18 +14,18 @@ from unnoise.denoisers.quantized_student import QuantizedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
 from unnoise.errors import UsageError
 from unnoise.images.pixels import to_unit_float
-from unnoise.inference.apply import restore
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.models.model import Model
 from unnoise.noise import Camera
-from unnoise.training.image_pool import Pool
+from unnoise.training.image_pool import ImagePool
 
 ISO = (100, 1600, 12_800, 51_200)
-SIDE, CROPS = 128, 96
+CROP_PIXELS, CROP_COUNT = 128, 96
 """Of pictures so many crops of this side are looked at."""
 
 
-class Difference(NamedTuple):
+class QuantizationChange(NamedTuple):
     """Mean squares over pictures in 0..1."""
 
     changed: float
@@ -34,7 +34,7 @@ class Difference(NamedTuple):
     """Between the noisy pictures and their restorations in float32."""
 
 
-def quantized(model: Model, pool: Pool | None = None) -> Model:
+def quantize_model(model: Model, pool: ImagePool | None = None) -> Model:
     """The same model with steps for int8, chosen for simulated photographs and for crops of a pool, its weights as they were.
 
     Raises:
@@ -48,32 +48,32 @@ def quantized(model: Model, pool: Pool | None = None) -> Model:
         )
     network = QuantizedStudent(**student.sizes)
     network.load_state_dict(student.state_dict())
-    network.calibrate([*photographs(student.sizes["channels"]), *(crops(pool) if pool else ())])
+    network.calibrate([*simulate_photographs(student.sizes["channels"]), *(sample_crops(pool) if pool else ())])
     fields = model.recipe.model_dump(mode="json") | {"denoiser": {"name": denoisers.name_of(network), "sizes": network.sizes}}
     return Model(network.eval(), recipes.validate(fields, model.recipe.name), model.card)
 
 
-def difference(model: Model, pool: Pool | None = None) -> Difference:
+def measure_change(model: Model, pool: ImagePool | None = None) -> QuantizationChange:
     """What int8 makes of simulated photographs, or of crops of a pool. Raises `UsageError` where this machine has no int8."""
     changed, removed = [], []
-    for noisy in crops(pool) if pool else photographs(model.network.sizes["channels"]):
+    for noisy in sample_crops(pool) if pool else simulate_photographs(model.network.sizes["channels"]):
         exact, rounded = (
-            restore(model.network, model.recipe.scheme, noisy, InferenceSettings(precision=precision))
+            Pipeline(model.network, model.recipe.scheme, InferenceSettings(precision=precision)).restore(noisy)
             for precision in ("float32", "int8")
         )
         changed.append((rounded - exact).square().mean().item())
         removed.append((noisy - exact).square().mean().item())
-    return Difference(float(np.mean(changed)), float(np.mean(removed)))
+    return QuantizationChange(float(np.mean(changed)), float(np.mean(removed)))
 
 
-def crops(pool: Pool) -> Iterator[Tensor]:
+def sample_crops(pool: ImagePool) -> Iterator[Tensor]:
     """Always the same ones, (1, C, H, W) each."""
     draw = np.random.default_rng(0)
-    for _ in range(CROPS):
-        yield _tensor(to_unit_float(pool.crop(draw, SIDE)))
+    for _ in range(CROP_COUNT):
+        yield _tensor(to_unit_float(pool.crop(draw, CROP_PIXELS)))
 
 
-def photographs(channels: int = 3) -> list[Tensor]:
+def simulate_photographs(channels: int = 3) -> list[Tensor]:
     """Simulated ones that cover black, white, edges, colours, texture, weak and strong noise, each (1, channels, 96, 96)."""
     generator = np.random.default_rng(0)
     rows, columns = np.mgrid[:96, :96] / 96

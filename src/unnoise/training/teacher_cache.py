@@ -17,7 +17,7 @@ from unnoise.images.pixels import to_unit_float
 from unnoise.inference.chain import UNBOUNDED_HALO
 from unnoise.regions import dilate, relative_to, tile_grid
 from unnoise.schemes.base import Companions
-from unnoise.training.image_pool import Pixels, Pool
+from unnoise.training.image_pool import ImagePool, Pixels
 
 WHOLE = 1_500_000
 """Pictures of up to so many pixels are shown to the teachers in one piece."""
@@ -27,7 +27,7 @@ BYTES = 2
 """Of a value: float16, which between black and white is never wrong by more than a sixteenth of an 8-bit step."""
 
 
-class TaughtPool(Pool):
+class TaughtPool(ImagePool):
     """A pool whose crops are (side, side, (1 + K)·C) float32 in 0..1: the noisy channels, then those of each target.
 
     Args:
@@ -35,7 +35,7 @@ class TaughtPool(Pool):
         files: one `.npy` for each of them, (H, W, K·C) float16.
     """
 
-    def __init__(self, pool: Pool, files: Sequence[Path]) -> None:
+    def __init__(self, pool: ImagePool, files: Sequence[Path]) -> None:
         super().__init__(pool.pictures, pool.skipped)
         self.files = list(files)
 
@@ -47,7 +47,7 @@ class TaughtPool(Pool):
 
 
 def with_targets(
-    pool: Pool,
+    pool: ImagePool,
     teachers: Companions,
     folder: Path,
     device: torch.device,

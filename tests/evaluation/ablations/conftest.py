@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from unnoise import images
-from unnoise.evaluation.ablations import small
+from unnoise.evaluation.ablations import small_networks as small
 
 TINY: dict[str, dict[str, Any]] = {
     "dbsn": {"features": 8, "modules": 2},
@@ -25,10 +25,10 @@ TINY: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks of a few thousand parameters and batches of a few pixels."""
-    monkeypatch.setattr(small, "SIZES", TINY)
-    monkeypatch.setattr(small, "DENOISER", "dncnn")
-    monkeypatch.setattr(small, "TRAINING", small.TRAINING | {"crop": 40, "batch": 2})
-    monkeypatch.setattr(small, "OWN", {name: {"initialization": "he"} for name in ("dbsn", "dbsn-dense", "unet")})
+    monkeypatch.setattr(small, "SMALL_SIZES", TINY)
+    monkeypatch.setattr(small, "SMALL_DENOISER", "dncnn")
+    monkeypatch.setattr(small, "SMALL_TRAINING", small.SMALL_TRAINING | {"crop": 40, "batch": 2})
+    monkeypatch.setattr(small, "NETWORK_TRAINING", {name: {"initialization": "he"} for name in ("dbsn", "dbsn-dense", "unet")})
 
 
 @pytest.fixture(scope="session")

@@ -7,16 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from unnoise.evaluation.ablations import identity, small
-from unnoise.evaluation.ablations.runner import Settings, run
+from unnoise.evaluation.ablations import small_networks as small
+from unnoise.evaluation.ablations import studies
+from unnoise.evaluation.ablations.runner import AblationSettings, run
 
 
 def test_only_ap_bsn_with_a_network_that_is_not_blind_learns_the_identity(
     tiny: None, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(small, "TRAINING", small.TRAINING | {"crop": 32, "batch": 4, "learning_rate": 5e-3, "ema": 0.9})
-    monkeypatch.setattr(identity, "version", partial(small.version, train_stride=2))  # white noise asks for no more
-    settings = Settings(
+    monkeypatch.setattr(
+        small, "SMALL_TRAINING", small.SMALL_TRAINING | {"crop": 32, "batch": 4, "learning_rate": 5e-3, "ema": 0.9}
+    )
+    monkeypatch.setattr(
+        studies, "variant_recipe", partial(small.variant_recipe, train_stride=2)
+    )  # white noise asks for no more
+    settings = AblationSettings(
         ablation="identity", pictures=[str(pictures / "noisy")], data=f"pairs:{pictures}", limit=3, steps=250, refine=True
     )
     rows = {row.variant: row for row in run(settings, tmp_path / "out", device="cpu")}

@@ -16,16 +16,16 @@ import torch
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.evaluation import ablations
 from unnoise.evaluation.ablations import report, runner
-from unnoise.evaluation.ablations.runner import Settings, run
+from unnoise.evaluation.ablations.runner import AblationSettings, run
 from unnoise.models.model import Model
-from unnoise.training.options import Status
+from unnoise.training.options import TrainingStatus
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
 
-def _settings(pictures: Path, name: str, **fields: Any) -> Settings:
+def _settings(pictures: Path, name: str, **fields: Any) -> AblationSettings:
     given = {"steps": 4, "limit": 2, "refine": False} | fields
-    return Settings(ablation=name, pictures=[str(pictures / "noisy")], data=f"pairs:{pictures}", **given)
+    return AblationSettings(ablation=name, pictures=[str(pictures / "noisy")], data=f"pairs:{pictures}", **given)
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -33,7 +33,7 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 @contextmanager
-def _killing(step: int) -> Iterator[Callable[[Status], None]]:
+def _killing(step: int) -> Iterator[Callable[[TrainingStatus], None]]:
     """What a user's Ctrl-C does to the training, once the log was written at or after `step`."""
     yield lambda status: os.kill(os.getpid(), signal.SIGTERM) if status.step >= step else None
 
@@ -45,7 +45,7 @@ def test_a_killed_ablation_goes_on(pictures: Path, tmp_path: Path, monkeypatch: 
     calls = 0
 
     @contextmanager
-    def second_is_killed() -> Iterator[Callable[[Status], None]]:
+    def second_is_killed() -> Iterator[Callable[[TrainingStatus], None]]:
         nonlocal calls
         calls += 1
         with _killing(20 if calls == 2 else 10**9) as progress:

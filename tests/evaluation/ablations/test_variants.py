@@ -9,7 +9,7 @@ import pytest
 from unnoise import recipes
 from unnoise.errors import UsageError
 from unnoise.evaluation import ablations
-from unnoise.evaluation.ablations import small
+from unnoise.evaluation.ablations import small_networks as small
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 from unnoise.schemes.asymmetric_mask_tv import AsymmetricMaskTV
 
@@ -33,16 +33,16 @@ def test_variants_are_in_order(name: str, full: bool) -> None:
 def test_small_variants_are_trained_alike(name: str) -> None:
     """On the same crops, at the same pace, but for what a network's own start or its batch normalisation asks for."""
     for variant in ablations.lookup(name).variants(False):
-        own = small.OWN.get(variant.recipe.denoiser.name, {})
+        own = small.NETWORK_TRAINING.get(variant.recipe.denoiser.name, {})
         given = variant.recipe.training.model_dump()
-        assert {field: given[field] for field in small.TRAINING | own} == small.TRAINING | own
+        assert {field: given[field] for field in small.SMALL_TRAINING | own} == small.SMALL_TRAINING | own
 
 
 def test_batch_normalisation_sees_several_pictures_of_about_as_many_pixels() -> None:
     """DnCNN takes the mean out of its batch: of one picture, that is its light."""
     (training,) = (v.recipe.training for v in ablations.lookup("denoiser").variants(False) if v.name == "dncnn")
     assert training.batch >= 8
-    assert 1 <= training.batch * training.crop**2 / small.TRAINING["crop"] ** 2 <= 2
+    assert 1 <= training.batch * training.crop**2 / small.SMALL_TRAINING["crop"] ** 2 <= 2
 
 
 @pytest.mark.parametrize("name", ["loss", "lambda", "mask-ratio", "partitions"])

@@ -1,6 +1,6 @@
-"""The ablations of the AMSNet paper, each a handful of recipes that differ in one thing. One file each, one line in the table below.
+"""Ablation studies: recipes that differ in one thing, trained and scored side by side.
 
-Liao et al., "Asymmetric Mask Scheme for Self-Supervised Real Image Denoising", ECCV 2024, section 4.3. Listing them imports no torch.
+A study is a constant in `studies.py` and a line in the table below. Listing the names imports no torch.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _ABLATIONS: Registry[Ablation] = Registry(
     "ablation",
     "unnoise.evaluation.ablations",
     {
-        "identity": "identity:IDENTITY",
-        "denoiser": "denoiser:DENOISER",
-        "loss": "loss:LOSS",
-        "mask-ratio": "mask_ratio:MASK_RATIO",
-        "lambda": "smoothness:LAMBDA",
-        "partitions": "partitions:PARTITIONS",
+        "identity": "studies:IDENTITY",
+        "denoiser": "studies:DENOISER",
+        "loss": "studies:LOSS",
+        "mask-ratio": "studies:MASK_RATIO",
+        "lambda": "studies:LAMBDA",
+        "partitions": "studies:PARTITIONS",
     },
 )
 

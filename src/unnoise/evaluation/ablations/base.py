@@ -1,4 +1,4 @@
-"""What an ablation is: variants of a method, all trained on the same pictures from the same seed, and what the paper found."""
+"""What an ablation study is: variants of a method, trained on the same pictures from the same seed, and the paper's scores."""
 
 from __future__ import annotations
 
@@ -10,29 +10,39 @@ from unnoise.recipes.schema import Recipe
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of an ablation's table."""
+    """One row of an ablation's table.
+
+    >>> from unnoise import recipes
+    >>> Variant("ours", recipes.load("ap-bsn"), paper=(36.74, 0.8501)).paper
+    (36.74, 0.8501)
+    """
 
     name: str
-    """What tells it from the others; its folder has the same name."""
+    """Tells the variant from the others. Its folder has the same name."""
     recipe: Recipe
     paper: tuple[float, float] | tuple[float] | None = None
-    """PSNR in dB, and SSIM where it is given, on the whole of SIDD validation, after a full training on SIDD Medium."""
+    """The paper's PSNR in dB, and its SSIM if given, on all of SIDD validation after a full training on SIDD Medium."""
     start: str | None = None
-    """The variant, earlier in the list, whose weights it begins with."""
+    """The name of an earlier variant whose weights this one begins with."""
     further: float = 0.0
-    """For one with a `start`: steps of its own, as a share of the start's; 0: its weights are applied in another way, no more."""
+    """Training steps of a variant with a `start`, as a share of the start's steps. 0: the start's weights, applied differently."""
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """A question that its variants answer side by side."""
+    """A question, and the variants whose scores answer it.
+
+    >>> from unnoise.evaluation import ablations
+    >>> [variant.name for variant in ablations.lookup("loss").variants(False)]
+    ['start', 'L_m', 'L_t']
+    """
 
     title: str
     source: str
-    """Where the paper's numbers stand."""
+    """The table or figure of the paper that has its scores."""
     refine: bool
-    """Whether the paper's numbers are with R³."""
+    """Whether the paper's scores are with R³."""
     variants: Callable[[bool], list[Variant]]
-    """The variants, at full size or, given False, at a small one; see `unnoise.evaluation.ablations.small`."""
+    """Makes the variants: at full size if given True, else small (see `unnoise.evaluation.ablations.small_networks`)."""
     axis: str | None = None
-    """What the variants' names are values of, in order, for a curve; None: the names stand for themselves."""
+    """The quantity whose values the variants' names are, in order, for a curve. None: the names are just names."""

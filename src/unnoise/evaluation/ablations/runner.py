@@ -17,17 +17,17 @@ from unnoise.evaluation.datasets import DataSet, open_set
 from unnoise.evaluation.scoring import Evaluation, evaluate
 from unnoise.files.atomic import atomic_write, make_folder
 from unnoise.models.model import Model
-from unnoise.training import checkpoint
-from unnoise.training.options import Status
+from unnoise.training import checkpoints
+from unnoise.training.options import TrainingStatus
 from unnoise.training.train import train
 
 SETTINGS, SCORES, MODEL = "ablation.json", "scores.json", "model.safetensors"
 
-Watch = Callable[[], AbstractContextManager[Callable[[Status], None]]]
+Watch = Callable[[], AbstractContextManager[Callable[[TrainingStatus], None]]]
 """Opens what is told of one training."""
 
 
-class Settings(BaseModel):
+class AblationSettings(BaseModel):
     """What an ablation's numbers depend on, kept in its folder, so that a resumed one cannot mix different ones."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,7 +44,7 @@ class Settings(BaseModel):
 
 
 def run(
-    settings: Settings,
+    settings: AblationSettings,
     output: Path,
     *,
     resume: bool = False,
@@ -80,7 +80,7 @@ def run(
     return rows
 
 
-def _checked(settings: Settings) -> DataSet:
+def _checked(settings: AblationSettings) -> DataSet:
     """The data set to score by. What would end the run after hours of training, or leave a folder behind, is found here."""
     for field in ("steps", "minutes", "limit"):
         value = getattr(settings, field)
@@ -93,7 +93,7 @@ def _checked(settings: Settings) -> DataSet:
     return pairs
 
 
-def _keep(settings: Settings, output: Path, resume: bool) -> None:
+def _keep(settings: AblationSettings, output: Path, resume: bool) -> None:
     """Write the settings down, or compare them with those of the run that is to be resumed."""
     path = output / SETTINGS
     if not path.is_file():
@@ -106,10 +106,10 @@ def _keep(settings: Settings, output: Path, resume: bool) -> None:
     if not resume:
         raise UsageError(f"{output} already holds an ablation; add --resume to go on with it, or choose another folder.")
     try:
-        before = Settings.model_validate_json(path.read_text(encoding="utf-8"))
+        before = AblationSettings.model_validate_json(path.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError, OSError) as error:
         raise UnnoiseError(f"{path} is damaged; delete {output} to begin again.") from error
-    for field in Settings.model_fields:
+    for field in AblationSettings.model_fields:
         was, given = getattr(before, field), getattr(settings, field)
         if was != given:
             raise UsageError(
@@ -119,7 +119,7 @@ def _keep(settings: Settings, output: Path, resume: bool) -> None:
 
 def _trained(
     variant: Variant,
-    settings: Settings,
+    settings: AblationSettings,
     output: Path,
     device: str | None,
     on_message: Callable[[str], None],
@@ -142,7 +142,7 @@ def _trained(
         "start": start,
         "seed": settings.seed,
         "device": device,
-        "resume": (folder / checkpoint.NAME).is_file(),
+        "resume": (folder / checkpoints.CHECKPOINT_FILE).is_file(),
         "on_message": on_message,
     }
     if watch is None:
@@ -151,7 +151,7 @@ def _trained(
         return train(settings.pictures, variant.recipe, progress=progress, **options)  # type: ignore[arg-type]
 
 
-def _scored(model: Model, pairs: DataSet, settings: Settings, folder: Path, device: str | None) -> Evaluation:
+def _scored(model: Model, pairs: DataSet, settings: AblationSettings, folder: Path, device: str | None) -> Evaluation:
     path = folder / SCORES
     if path.is_file():
         return Evaluation.from_json(path.read_text(encoding="utf-8"))

@@ -24,8 +24,9 @@ from unnoise.layers.weight_cache import cached_for_kernel
 MIN_INPUT_CHANNELS, MIN_PRODUCTS_PER_VALUE = 16, 200
 """So many channels that enter, and so many products for each of their values, are the least for which it pays (measured)."""
 CHUNK_VALUES, MIN_CHUNK_ROWS = 2**22, 8
-"""Values of as many images, or of as many rows of one, at least `MIN_CHUNK_ROWS`, as are counted together: the fewer there are, the fewer share a
-step with the greatest among them."""
+"""Values that share one scale: of several images, or of some rows of one image, at least `MIN_CHUNK_ROWS`.
+
+The fewer values share a scale, the finer it is, since the largest of them sets it."""
 MAX_RANGE = 1e30
 """A map of a greater range is not counted: sums of products would leave float32."""
 

@@ -6,18 +6,18 @@ import numpy as np
 
 from unnoise.files.atomic import atomic_write
 from unnoise.schemes.simulated_crops import Simulation
-from unnoise.simulation.cameras import reduced
+from unnoise.simulation.cameras import downscale
 from unnoise.simulation.dead_leaves import dead_leaves
 from unnoise.training.image_pool import Pixels
 from unnoise.training.teacher_cache import TaughtPool
 
-SCENES = 400
+SCENE_COUNT = 400
 """So many pictures of dead leaves are made, each when it is first asked for, and kept beside the teachers' results."""
-_SAMPLE = 64
-_BLOCK = 8
+_PALETTE_FILES = 64
+_BLOCK_PIXELS = 8
 
 
-class MixedPool(TaughtPool):
+class SimulatedPool(TaughtPool):
     """A taught pool, of whose crops a share is what a random camera would make of a scene without noise.
 
     A teacher's result, made smaller, has next to no noise left and is sharp: a scene to photograph anew, with noise of any strength and
@@ -38,7 +38,7 @@ class MixedPool(TaughtPool):
             return super().crop(draw, side)
         fallen = draw.random() < simulation.leaves
         large = self._fallen(draw, side * simulation.reduce) if fallen else self._restored(draw, side * simulation.reduce)
-        scene = reduced(large, simulation.reduce)  # (side, side, C)
+        scene = downscale(large, simulation.reduce)  # (side, side, C)
         pair = simulation.cameras.pair(scene if self.channels == 3 else scene[..., 0], draw)
         noisy, clean = (picture.reshape(scene.shape) for picture in pair)
         return np.concatenate([noisy, *[clean] * self._targets], axis=2)
@@ -51,7 +51,7 @@ class MixedPool(TaughtPool):
 
     def _fallen(self, draw: np.random.Generator, side: int) -> Pixels:
         """One of the pictures of dead leaves, (side, side, C)."""
-        key = int(draw.integers(SCENES)), side
+        key = int(draw.integers(SCENE_COUNT)), side
         file = self.files[0].with_name(f"leaves-{side}-{key[0]:03d}.npy")
         if not file.is_file():  # on the disk, so that of many processes that draw crops only one has to make it
             picture = dead_leaves(side, self.palette, np.random.default_rng(key))
@@ -62,10 +62,10 @@ class MixedPool(TaughtPool):
     def _palette(self) -> Pixels:
         """Colours (N, 3) of the pictures: means of blocks of the first teacher's results."""
         colors = []
-        for file in self.files[:: max(1, len(self.files) // _SAMPLE)]:
+        for file in self.files[:: max(1, len(self.files) // _PALETTE_FILES)]:
             target = np.load(file, mmap_mode="r")[::2, ::2, : self.channels].astype(np.float32)
-            height, width = (max(length // _BLOCK, 1) for length in target.shape[:2])
-            part = target[: height * _BLOCK, : width * _BLOCK]
+            height, width = (max(length // _BLOCK_PIXELS, 1) for length in target.shape[:2])
+            part = target[: height * _BLOCK_PIXELS, : width * _BLOCK_PIXELS]
             rows, columns = part.shape[0] // height, part.shape[1] // width  # less than a block where the picture is
             blocks = part.reshape(height, rows, width, columns, -1).mean(axis=(1, 3))  # (height, width, C)
             colors.append(blocks.reshape(-1, self.channels))

@@ -18,11 +18,11 @@ from unnoise.files.archive_checksums import damaged_record
 from unnoise.files.atomic import atomic_write
 from unnoise.recipes.schema import Recipe
 
-NAME = "checkpoint.pt"
-MODEL = "model.safetensors"
-AFTERWARDS = "name", "source", "refinement", "ensemble", "light", "detail"
+CHECKPOINT_FILE = "checkpoint.pt"
+MODEL_FILE = "model.safetensors"
+UNTRAINED_FIELDS = "name", "source", "refinement", "ensemble", "light", "detail"
 """Fields of a recipe that training does not look at."""
-KINDS: dict[str, type | tuple[type, ...]] = {
+STATE_TYPES: dict[str, type | tuple[type, ...]] = {
     "network": dict,
     "average": dict,
     "optimizer": dict,
@@ -37,7 +37,7 @@ KINDS: dict[str, type | tuple[type, ...]] = {
 
 def save(folder: Path, state: dict[str, Any]) -> None:
     """Write `state` (tensors, numbers and text in dicts and lists) to the folder's checkpoint."""
-    with atomic_write(folder / NAME) as temporary:
+    with atomic_write(folder / CHECKPOINT_FILE) as temporary:
         try:
             torch.save(state, temporary)
         except RuntimeError as error:  # torch's way to say so; its text tells of a place in its own code
@@ -46,31 +46,31 @@ def save(folder: Path, state: dict[str, Any]) -> None:
 
 def exists(folder: Path) -> bool:
     """Whether there is a checkpoint to go on from."""
-    return (folder / NAME).is_file()
+    return (folder / CHECKPOINT_FILE).is_file()
 
 
-def forget(folder: Path) -> None:
+def remove_run_files(folder: Path) -> None:
     """Make a folder free for another run; what was worked out ahead for the scheme stays."""
-    for name in (NAME, MODEL):
+    for name in (CHECKPOINT_FILE, MODEL_FILE):
         (folder / name).unlink(missing_ok=True)
 
 
 def load(folder: Path) -> dict[str, Any] | None:
     """The folder's checkpoint on the CPU, or None when there is none. Raises `UnnoiseError` when it is damaged."""
-    path = folder / NAME
+    path = folder / CHECKPOINT_FILE
     if not path.is_file():
         return None
-    with named(path):
+    with report_damage(path):
         if damaged_record(path):
             raise ValueError("a record has another checksum")
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if wrong := _wrong(state):
+        if wrong := _find_damage(state):
             raise ValueError(wrong)
     return cast(dict[str, Any], state)
 
 
 @contextmanager
-def named(path: Path) -> Iterator[None]:
+def report_damage(path: Path) -> Iterator[None]:
     """Whatever goes wrong with what a checkpoint held is the checkpoint's damage."""
     try:
         yield
@@ -80,11 +80,11 @@ def named(path: Path) -> Iterator[None]:
         raise UnnoiseError(f"The checkpoint {path} is damaged; begin again in another folder.") from error
 
 
-def _wrong(state: Any) -> str | None:
+def _find_damage(state: Any) -> str | None:
     """What about it is no state of a run, if anything."""
     if not isinstance(state, dict):
         return "it is no dict"
-    for key, kind in KINDS.items():
+    for key, kind in STATE_TYPES.items():
         if not isinstance(state.get(key), kind) or isinstance(state[key], bool):
             return f"{key} is missing or of another kind"
     if state["step"] < 0 or not 0 <= state["seconds"] < math.inf:
@@ -95,18 +95,19 @@ def _wrong(state: Any) -> str | None:
     return None
 
 
-def check(saved: dict[str, Any], recipe: Recipe, seed: int, folder: Path) -> None:
+def check_compatible(saved: dict[str, Any], recipe: Recipe, seed: int, folder: Path) -> None:
     """Raise `UsageError` where the run in `folder` cannot go on with this recipe and seed, and say what differs.
 
     Fields that an older version did not know have their defaults; what concerns the application alone may change.
     """
     try:
-        before = recipes.validate(json.loads(saved["recipe"]), str(folder / NAME))
+        before = recipes.validate(json.loads(saved["recipe"]), str(folder / CHECKPOINT_FILE))
     except UsageError as error:
         raise UnnoiseError(
-            f"The checkpoint {folder / NAME} holds no recipe of this version ({str(error).rstrip('.')}); begin again in another folder."
+            f"The checkpoint {folder / CHECKPOINT_FILE} holds no recipe of this version ({str(error).rstrip('.')}); "
+            "begin again in another folder."
         ) from error
-    one, other = (_flat(x.model_dump(mode="json", exclude=set(AFTERWARDS))) for x in (before, recipe))
+    one, other = (_flat(x.model_dump(mode="json", exclude=set(UNTRAINED_FIELDS))) for x in (before, recipe))
     differing = [field for field in one | other if one.get(field) != other.get(field)]
     if differing:
         told = ", ".join(f"{field} was {one.get(field)} and is {other.get(field)}" for field in differing[:3])

@@ -18,23 +18,23 @@ from unnoise.noise import Cameras
 from unnoise.recipes.schema import Training
 from unnoise.schemes.simulated_crops import Simulation
 from unnoise.schemes.teachers import Lessons, TeacherChoice, engage
-from unnoise.training.batches import Batches
-from unnoise.training.image_pool import Pool
-from unnoise.training.mixed_pool import MixedPool
+from unnoise.training.feeding import CropBatches
+from unnoise.training.image_pool import ImagePool
+from unnoise.training.simulated_pool import SimulatedPool
 from unnoise.training.teacher_cache import TaughtPool, with_targets
 from unnoise.training.train import train
 
 PICTURES = [astronaut()[top : top + 96, left : left + 80] for top, left in ((0, 150), (100, 200), (250, 60))]
 
 
-def _mixed(folder: Path, simulation: Simulation, channels: int = 3, teachers: int = 2) -> MixedPool:
+def _mixed(folder: Path, simulation: Simulation, channels: int = 3, teachers: int = 2) -> SimulatedPool:
     networks = {str(number): Affine(1.0, 0.01 * number, channels=channels) for number in range(teachers)}
     engaged = engage(
         [TeacherChoice(model=name) for name in networks], Lessons(), lambda name: model_of(networks[name]), networks["0"]
     )
-    pool = Pool([picture[..., :channels] for picture in PICTURES])
+    pool = ImagePool([picture[..., :channels] for picture in PICTURES])
     taught = with_targets(pool, engaged, folder, torch.device("cpu"), nullcontext)
-    return MixedPool(taught, simulation)
+    return SimulatedPool(taught, simulation)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -58,7 +58,7 @@ def test_crops_bring_targets_of_both_kinds(channels: int, reduce: int, leaves: f
 def test_the_draws_decide(tmp_path: Path) -> None:
     pool = _mixed(tmp_path, Simulation())
     training = Training(crop=16, batch=8)
-    assert torch.equal(Batches(pool, training, 3)[4], Batches(pool, training, 3)[4])
+    assert torch.equal(CropBatches(pool, training, 3)[4], CropBatches(pool, training, 3)[4])
 
 
 def test_leaves_have_the_pictures_colours(tmp_path: Path) -> None:

@@ -11,16 +11,16 @@ from torch.utils.data import DataLoader, Dataset
 
 from unnoise.images.pixels import to_unit_float
 from unnoise.recipes.schema import Training
-from unnoise.training.image_pool import Pixels, Pool
+from unnoise.training.image_pool import ImagePool, Pixels
 
 
-class Batches(Dataset[Tensor]):
+class CropBatches(Dataset[Tensor]):
     """Batch number n: (B, C, crop, crop) float32 in 0..1, with flips and quarter turns as the recipe says.
 
     Flips go left to right; without turns, which make the others of it, top to bottom too.
     """
 
-    def __init__(self, pool: Pool, training: Training, seed: int, *, process: int = 0, processes: int = 1) -> None:
+    def __init__(self, pool: ImagePool, training: Training, seed: int, *, process: int = 0, processes: int = 1) -> None:
         self.pool = pool
         self.training = training
         self.seed = seed
@@ -57,7 +57,7 @@ def _can_be_sent(error: Exception) -> bool:
     return True
 
 
-def feed(batches: Batches, first: int, last: int, workers: int) -> DataLoader[Tensor]:
+def data_loader(batches: CropBatches, first: int, last: int, workers: int) -> DataLoader[Tensor]:
     """Batches number `first` to `last` − 1 in order, drawn ahead by `workers` processes (0: in the loop itself)."""
     return DataLoader(
         batches,

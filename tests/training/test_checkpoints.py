@@ -14,7 +14,7 @@ import torch
 from unnoise import recipes
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.models.model import Model
-from unnoise.training import checkpoint, logs
+from unnoise.training import checkpoints, logs
 from unnoise.training.train import train
 
 RECIPE = {
@@ -35,7 +35,7 @@ def _train(out: Path, **options: Any) -> Model:
 def state(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("run")
     _train(out)
-    found: dict[str, Any] = torch.load(out / checkpoint.NAME, weights_only=True)
+    found: dict[str, Any] = torch.load(out / checkpoints.CHECKPOINT_FILE, weights_only=True)
     return found
 
 
@@ -73,20 +73,20 @@ WRONG: dict[str, Change] = {
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_sound_bytes_that_are_no_state(kind: str, state: dict[str, Any], tmp_path: Path) -> None:
-    torch.save(WRONG[kind](state), tmp_path / checkpoint.NAME)
+    torch.save(WRONG[kind](state), tmp_path / checkpoints.CHECKPOINT_FILE)
     with pytest.raises(UnnoiseError, match=rf"^The checkpoint {tmp_path}/checkpoint\.pt is damaged; begin .*\.$"):
         _train(tmp_path, resume=True, steps=4)
 
 
 def test_a_recipe_that_this_version_does_not_know(state: dict[str, Any], tmp_path: Path) -> None:
     recipe = json.loads(state["recipe"]) | {"fashion": 1}
-    torch.save(state | {"recipe": json.dumps(recipe)}, tmp_path / checkpoint.NAME)
+    torch.save(state | {"recipe": json.dumps(recipe)}, tmp_path / checkpoints.CHECKPOINT_FILE)
     with pytest.raises(UnnoiseError, match=r"checkpoint\.pt holds no recipe of this version .*'fashion'"):
         _train(tmp_path, resume=True, steps=4)
 
 
 def test_one_bit_is_noticed(state: dict[str, Any], tmp_path: Path) -> None:
-    path = tmp_path / checkpoint.NAME
+    path = tmp_path / checkpoints.CHECKPOINT_FILE
     torch.save(state, path)
     whole = bytearray(path.read_bytes())
     weights = next(iter(state["network"].values())).numpy().tobytes()
@@ -99,7 +99,7 @@ def test_one_bit_is_noticed(state: dict[str, Any], tmp_path: Path) -> None:
 def test_archives_without_checksums_can_be_read(state: dict[str, Any], tmp_path: Path) -> None:
     torch.serialization.set_crc32_options(False)
     try:
-        torch.save(state, tmp_path / checkpoint.NAME)
+        torch.save(state, tmp_path / checkpoints.CHECKPOINT_FILE)
     finally:
         torch.serialization.set_crc32_options(True)
     assert _train(tmp_path, resume=True, steps=3).card.steps == 3
@@ -116,7 +116,7 @@ def test_a_file_of_the_users_is_not_written_over(name: str, tmp_path: Path) -> N
 
 def test_a_model_without_its_checkpoint_can_be_begun_with(tmp_path: Path) -> None:
     _train(tmp_path)
-    (tmp_path / checkpoint.NAME).unlink()
+    (tmp_path / checkpoints.CHECKPOINT_FILE).unlink()
     with pytest.raises(UsageError, match=r"no checkpoint to resume from; begin .* another folder, with --start .*model"):
         _train(tmp_path, resume=True)
 
@@ -129,7 +129,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_begun_anew(tmp_path: Pa
 
 def test_a_full_disk_is_told_and_the_last_checkpoint_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _train(tmp_path)
-    before = (tmp_path / checkpoint.NAME).read_bytes()
+    before = (tmp_path / checkpoints.CHECKPOINT_FILE).read_bytes()
 
     def fail(state: object, path: Path) -> None:
         path.write_bytes(b"half")
@@ -138,5 +138,5 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_stays(tmp_path: Path, monke
     monkeypatch.setattr(torch, "save", fail)
     with pytest.raises(UnnoiseError, match=r"checkpoint\.pt cannot be written: the disk is full"):
         _train(tmp_path, resume=True, steps=4)
-    assert (tmp_path / checkpoint.NAME).read_bytes() == before
+    assert (tmp_path / checkpoints.CHECKPOINT_FILE).read_bytes() == before
     assert not list(tmp_path.glob("*.part*"))

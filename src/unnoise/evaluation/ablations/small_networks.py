@@ -7,7 +7,7 @@ from typing import Any
 from unnoise import recipes
 from unnoise.recipes.schema import Recipe
 
-SIZES: dict[str, dict[str, Any]] = {
+SMALL_SIZES: dict[str, dict[str, Any]] = {
     "dbsn": {"features": 16, "modules": 3},
     "dbsn-dense": {"features": 16, "modules": 3},
     "restormer": {"dim": 8, "blocks": [1, 1, 1, 2], "refinement_blocks": 1, "heads": [1, 2, 4, 8]},
@@ -18,7 +18,7 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 """From 27 to 433 thousand parameters: a step takes a CPU core a tenth of a second or two."""
 
-TRAINING: dict[str, Any] = {
+SMALL_TRAINING: dict[str, Any] = {
     "crop": 160,
     "batch": 1,
     "optimizer": "adam",
@@ -29,9 +29,9 @@ TRAINING: dict[str, Any] = {
     "flips": True,
     "turns": True,
 }
-"""The same for all variants, crops and turns too, whatever their recipes say at full size; but see `OWN`."""
+"""The same for all variants, crops and turns too, whatever their recipes say at full size; but see `NETWORK_TRAINING`."""
 
-OWN: dict[str, dict[str, Any]] = {
+NETWORK_TRAINING: dict[str, dict[str, Any]] = {
     # The published first weights of both would spend the first minutes on finding the brightness.
     "dbsn": {"initialization": "he"},
     "dbsn-dense": {"initialization": "he"},
@@ -41,25 +41,25 @@ OWN: dict[str, dict[str, Any]] = {
     # eight have twice the pixels of the others' one; the rate is up by about the root of eight, as the steps are fewer.
     "dncnn": {"crop": 80, "batch": 8, "learning_rate": 2.4e-3},
 }
-"""What a network needs beside `TRAINING` to learn anything in minutes."""
+"""What a network needs beside `SMALL_TRAINING` to learn anything in minutes."""
 
-DENOISER = "nafnet-baseline"
+SMALL_DENOISER = "nafnet-baseline"
 """Stands in for the paper's Restormer, whose small version takes several times as long for a step."""
 
 
-def version(base: str, full: bool, denoiser: str | None = None, **changes: Any) -> Recipe:
+def variant_recipe(base: str, full: bool, denoiser: str | None = None, **changes: Any) -> Recipe:
     """A variant's recipe.
 
     Args:
         base: the shipped recipe that it varies.
-        full: as the recipe has it, or with `SIZES`, `TRAINING` and `OWN`, and its light kept.
-        denoiser: another network; None: the recipe's, or `DENOISER` where it is small.
+        full: as the recipe has it, or with `SMALL_SIZES`, `SMALL_TRAINING` and `NETWORK_TRAINING`, and its light kept.
+        denoiser: another network; None: the recipe's, or `SMALL_DENOISER` where it is small.
         changes: fields of the scheme.
     """
     fields: dict[str, Any] = {f"scheme.{field}": value for field, value in changes.items()}
     if full:
         return recipes.load(base, ({"denoiser": {"name": denoiser}} if denoiser else {}) | fields)
-    name = denoiser or DENOISER
-    training = {f"training.{field}": value for field, value in (TRAINING | OWN.get(name, {})).items()}
+    name = denoiser or SMALL_DENOISER
+    training = {f"training.{field}": value for field, value in (SMALL_TRAINING | NETWORK_TRAINING.get(name, {})).items()}
     # What minutes of training are furthest off in is the colour of whole surfaces, which the noisy picture tells.
-    return recipes.load(base, {"denoiser": {"name": name, **SIZES[name]}, "light": "auto"} | training | fields)
+    return recipes.load(base, {"denoiser": {"name": name, **SMALL_SIZES[name]}, "light": "auto"} | training | fields)
