@@ -13,9 +13,9 @@ from torch import Tensor
 
 from speed_machine import seconds
 from speed_methods import METHODS
-from unnoise.inference.apply import restore
 from unnoise.inference.chain import Chain
 from unnoise.inference.memory import give_back, resident, reused
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.tiling import Tiling
 from unnoise.layers.weight_cache import cached_weights
@@ -42,7 +42,7 @@ def growth(options: argparse.Namespace) -> None:
 
         def whole(size: tuple[int, int], chain: Chain = chain, clock: Callable[..., float] = clock) -> float:
             noisy = torch.rand(1, 3, *size).to(options.device)
-            return clock(lambda: restore(chain.network, chain.scheme, noisy, chain.settings))
+            return clock(lambda: Pipeline(chain.network, chain.scheme, chain.settings).restore(noisy))
 
         (least, smallest), *others = MEGAPIXELS.items()
         whole(smallest)  # warm up

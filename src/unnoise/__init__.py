@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from unnoise.errors import UnnoiseError, UsageError
     from unnoise.evaluation.scoring import evaluate
     from unnoise.models import shipped as zoo
+    from unnoise.models.inspection import inspect
     from unnoise.models.model import Model
     from unnoise.models.one_call import denoise
     from unnoise.models.shipped import load
-    from unnoise.noise.inspection import inspect
     from unnoise.training.adapt import adapt
     from unnoise.training.train import train
 
@@ -55,7 +55,7 @@ _HOMES = {
     "adapt": "unnoise.training.adapt",
     "denoise": "unnoise.models.one_call",
     "evaluate": "unnoise.evaluation.scoring",
-    "inspect": "unnoise.noise.inspection",
+    "inspect": "unnoise.models.inspection",
     "load": "unnoise.models.shipped",
     "train": "unnoise.training.train",
 }

@@ -18,9 +18,9 @@ from unnoise import denoisers
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UnnoiseError
 from unnoise.inference import bands
-from unnoise.inference.apply import restore
 from unnoise.inference.chain import Chain
 from unnoise.inference.memory import free_memory, is_out_of_memory, peak_bytes
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.regions import RegionSource
 from unnoise.schemes.distillation import Distillation
@@ -64,7 +64,9 @@ def test_neighbours_without_bound_pass_smoothly_into_each_other(monkeypatch: pyt
     """Tiles that differ by a constant each: no step is left where they meet."""
     count = iter(range(100))
     monkeypatch.setattr(Unbounded, "forward", lambda self, x: torch.full_like(x, next(count) % 2))
-    result = restore(Unbounded(), Distillation(), torch.rand(1, 3, 200, 210), InferenceSettings(tile=70, precision="float32"))
+    result = Pipeline(Unbounded(), Distillation(), InferenceSettings(tile=70, precision="float32")).restore(
+        torch.rand(1, 3, 200, 210)
+    )
     assert {round(value) for value in result.unique().tolist()} == {0, 1}
     for axis in (2, 3):
         assert result.diff(dim=axis).abs().max() < 0.05
@@ -76,10 +78,12 @@ def test_tiles_are_halved_until_they_fit(limit: int) -> None:
     network, scheme = Hungry(features=4, modules=1), PDBlindSpot()
     picture = torch.rand(1, 3, 230, 190)
     network.limit = 10**9
-    whole = restore(network, scheme, picture, InferenceSettings(precision="float32"))
+    whole = Pipeline(network, scheme, InferenceSettings(precision="float32")).restore(picture)
     network.limit = limit
     seen: list[tuple[int, int]] = []
-    result = restore(network, scheme, picture, InferenceSettings(precision="float32"), lambda *at: seen.append(at))
+    result = Pipeline(network, scheme, InferenceSettings(precision="float32")).restore(
+        picture, progress=lambda *at: seen.append(at)
+    )
     assert (whole - result).abs().max() < 1e-5
     assert seen[-1][0] == seen[-1][1] > 1
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
@@ -87,14 +91,14 @@ def test_tiles_are_halved_until_they_fit(limit: int) -> None:
 
 def test_too_little_for_the_smallest_tile_is_one_sentence() -> None:
     with pytest.raises(UnnoiseError, match="16 pixels"):
-        restore(Hungry(features=4, modules=1), PDBlindSpot(), torch.rand(1, 3, 100, 100), InferenceSettings())
+        Pipeline(Hungry(features=4, modules=1), PDBlindSpot(), InferenceSettings()).restore(torch.rand(1, 3, 100, 100))
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
     network = Affine()
     network.forward = lambda x: x[:, :, ::2] + x  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="size of tensor"):
-        restore(network, Distillation(), torch.rand(1, 3, 20, 20), InferenceSettings())
+        Pipeline(network, Distillation(), InferenceSettings()).restore(torch.rand(1, 3, 20, 20))
 
 
 @pytest.mark.parametrize("ask", [lambda: torch.empty(2**50), lambda: np.empty(2**50)])

@@ -13,7 +13,7 @@ from torch import Tensor
 from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.dbsn import DBSN
-from unnoise.inference.apply import restore
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 from unnoise.schemes.base import Scheme
@@ -76,15 +76,15 @@ def test_tiled_is_whole(
     noisy = torch.rand(1, 3, 2 * scheme.restore_radius(network.receptive_field_radius) + longer, width)
     noisy = noisy.mT if turned else noisy
     refinement = R3(draws=1, probability=0.3) if refine else None
-    whole = restore(
-        network, scheme, noisy, InferenceSettings(precision="float32", refinement=refinement, tile=max(16, *noisy.shape))
-    )
-    tiled = restore(
+    tile = 16 + network.receptive_field_radius // 2 + more
+    whole = Pipeline(
+        network, scheme, InferenceSettings(precision="float32", refinement=refinement, tile=max(16, *noisy.shape))
+    ).restore(noisy)
+    tiled = Pipeline(
         network,
         scheme,
-        noisy,
-        InferenceSettings(precision="float32", refinement=refinement, tile=16 + network.receptive_field_radius // 2 + more),
-    )
+        InferenceSettings(precision="float32", refinement=refinement, tile=tile),
+    ).restore(noisy)
     _assert_close(tiled, whole)
 
 
@@ -97,6 +97,6 @@ def test_tiled_is_whole_with_the_self_ensemble(height: int, width: int, tile: in
     scheme: Scheme = AsymmetricMask() if pixel else PDBlindSpot()
     noisy = torch.rand(2, 3, height, width)
     settings_ = {"precision": "float32", "refinement": R3(draws=2, probability=0.3), "ensemble": True}
-    whole = restore(network, scheme, noisy, InferenceSettings(**settings_, tile=50))  # type: ignore[arg-type]
-    tiled = restore(network, scheme, noisy, InferenceSettings(**settings_, tile=tile))  # type: ignore[arg-type]
+    whole = Pipeline(network, scheme, InferenceSettings(**settings_, tile=50)).restore(noisy)  # type: ignore[arg-type]
+    tiled = Pipeline(network, scheme, InferenceSettings(**settings_, tile=tile)).restore(noisy)  # type: ignore[arg-type]
     _assert_close(tiled, whole)

@@ -17,7 +17,7 @@ import torch
 from reference import golden, relative_error
 from unnoise import denoisers, images, load
 from unnoise.errors import UnnoiseError
-from unnoise.inference.apply import restore
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.models import published, shipped
 from unnoise.rng import PositionalGenerator
@@ -107,7 +107,7 @@ def test_imported_and_saved_restores_the_same(tmp_path: Path) -> None:
     assert torch.allclose(load(tmp_path / "ours.safetensors")(noisy), expected, atol=1e-6)
     # Of so faint a network the masks move little, and less than bfloat16 rounds.
     one, other = (
-        restore(model.network, AsymmetricMask(), noisy, InferenceSettings(seed=n, precision="float32")) for n in (0, 1)
+        Pipeline(model.network, AsymmetricMask(), InferenceSettings(seed=n, precision="float32")).restore(noisy) for n in (0, 1)
     )
     assert not torch.equal(one, other)
 

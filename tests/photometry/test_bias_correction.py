@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from unnoise.images import Layout
 from unnoise.photometry.bias_correction import CELL, REACH, Light, curve_of
-from unnoise.photometry.bias_correction_bands import lit
+from unnoise.photometry.bias_correction_bands import correct_bands
+from unnoise.photometry.photometry import Photometry
 from unnoise.regions import RegionSource
 from unnoise.simulation.color import srgb_encode
 
@@ -137,15 +137,15 @@ def test_bands_come_out_as_the_whole(height: int, width: int, step: int, seed: i
     light = Light(curve="srgb")
     views = [RegionSource.of(picture[None]) for picture in noisy]
     bands = [(slice(top, min(top + step, height)), restored[..., top : top + step, :]) for top in range(0, height, step)]
-    given_back = list(lit(light, views, bands))
+    given_back = list(correct_bands([Photometry(bias_correction=light)] * 2, views, bands))
     assert [row for rows, _ in given_back for row in range(rows.start, rows.stop)] == list(range(height))
     together = torch.cat([band for _, band in given_back], dim=-2)
     assert torch.allclose(together, light(noisy, restored), atol=1e-6)
 
 
 def test_photographs_are_coded_for_display_and_measurements_are_not() -> None:
-    assert curve_of(Layout("rgb"), np.dtype("float32")) == "srgb"
-    assert curve_of(Layout("grey"), np.dtype("uint8")) == "auto"  # told by the picture, see test_coding
-    assert curve_of(Layout("grey"), np.dtype("uint16")) == "linear"
-    assert curve_of(Layout("channels"), torch.uint8) == "linear"
-    assert Light(curve="srgb").of_picture(Layout("grey"), np.dtype("uint16")).curve == "srgb"
+    assert curve_of("rgb", np.dtype("float32")) == "srgb"
+    assert curve_of("grey", np.dtype("uint8")) == "auto"  # told by the picture
+    assert curve_of("grey", np.dtype("uint16")) == "linear"
+    assert curve_of("channels", torch.uint8) == "linear"
+    assert Light(curve="srgb").of_kind("grey", np.dtype("uint16")).curve == "srgb"

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from handmade import model_of
+from unnoise import images
 from unnoise.denoisers.dbsn import DBSN
-from unnoise.inference import stream
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
-from unnoise.inference.stream import InMemory, restore_regions
+from unnoise.inference.sources import source_of_file
+from unnoise.inference.stores import PixelStore
 from unnoise.photometry.clipped_regions import clipped
 
 
@@ -42,6 +44,8 @@ def test_black_stays_black_and_white_stays_white(dtype: str, monkeypatch: pytest
     away = np.ones((60, 50), bool)
     away[10:50, 5:45] = False
     assert (restored[away] != pixels[away]).mean() > 0.9
-    monkeypatch.setattr(stream, "STRIP", 150)
-    strips = restore_regions(model.network, model.recipe.scheme, InMemory(pixels), InferenceSettings(precision="float32"))
-    np.testing.assert_array_equal(np.concatenate([part for _, part in strips]), restored)
+    monkeypatch.setattr("unnoise.inference.sources.STRIP_PIXELS", 150)
+    stored, layout, strips = images.Scratch.of(pixels), images.Layout("rgb"), np.zeros_like(pixels)
+    pipeline = Pipeline(model.network, model.recipe.scheme, InferenceSettings(precision="float32"))
+    pipeline.run(source_of_file(stored, layout, None), PixelStore(stored, strips, layout))
+    np.testing.assert_array_equal(strips, restored)

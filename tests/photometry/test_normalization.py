@@ -72,8 +72,8 @@ def test_measurements_are_grey_and_deep_or_no_colours() -> None:
         ((4, 4, 3), np.uint16, False),
         ((4, 4, 4), np.float32, False),
     ):
-        assert is_measured(Layout.of((*shape, 1)[:3]), np.dtype(dtype)) == wanted
-    assert is_measured(Layout("channels"), np.dtype(np.uint8))
+        assert is_measured(Layout.of((*shape, 1)[:3]).colours, np.dtype(dtype)) == wanted
+    assert is_measured("channels", np.dtype(np.uint8))
 
 
 @pytest.mark.parametrize("top", [65535, 4095, 600])

@@ -15,7 +15,8 @@ from unnoise import images
 from unnoise.batch.one_file import denoise_file
 from unnoise.noise import Camera
 from unnoise.photometry.normalization import Levels
-from unnoise.photometry.transfer_function import is_in_proportion, shown
+from unnoise.photometry.photometry import Photometry
+from unnoise.photometry.transfer_function import is_in_proportion
 from unnoise.regions import RegionSource
 from unnoise.training.image_pool import from_arrays
 
@@ -73,9 +74,10 @@ def test_training_and_restoring_show_counts_of_eight_bits_alike() -> None:
     noisy = _counted(SCENES[2], 40)
     photograph = (SCENES[0] * 255).astype(np.uint8)
     pool = from_arrays([noisy, photograph], 3, levels=Levels())
-    view = shown(RegionSource.of(images.to_tensor(noisy)[0]), Levels())
-    assert view.scale is not None
-    expected = view.scale.forward(view.read(slice(None), slice(None)))[0, 0].numpy()
+    view = RegionSource.of(images.to_tensor(noisy)[0])
+    scale = Photometry.decide(view, None, Levels()).normalization
+    assert scale is not None
+    expected = scale.forward(view.read(slice(None), slice(None)))[0, 0].numpy()
     np.testing.assert_allclose(pool.pictures[0][..., 0], expected, atol=1e-6)
     assert pool.pictures[1].dtype == np.uint8
     np.testing.assert_array_equal(pool.pictures[1][..., 0], photograph)

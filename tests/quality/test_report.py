@@ -16,11 +16,11 @@ from unnoise.batch.run import plan
 from unnoise.denoisers import create
 from unnoise.errors import UsageError
 from unnoise.inference.options import DenoiseOptions
-from unnoise.inference.settings import InferenceSettings
+from unnoise.inference.pipeline import Pipeline
+from unnoise.models.judging import report_on
 from unnoise.models.model import Model, fresh
 from unnoise.quality.mc_sure import Judgement
 from unnoise.quality.report import LARGEST, Report, make, middle
-from unnoise.quality.uncertainty import spread
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,9 @@ def test_a_batch_is_refused(model: Model) -> None:
     with pytest.raises(UsageError, match="batch of 2"):
         model.denoise(torch.zeros(2, 3, 8, 8), report=True)
     with pytest.raises(UsageError, match="batch of 2"):
-        make(model.network, model.recipe.scheme, *2 * [torch.zeros(2, 3, 8, 8)], InferenceSettings(), middle(8, 8))
+        make(*2 * [torch.zeros(2, 3, 8, 8)], lambda x: x, [], varied="", part=middle(8, 8))
+    with pytest.raises(UsageError, match="batch of 2"):
+        model.judge(*2 * [torch.zeros(2, 3, 8, 8)])
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1000, 1000), (4000, 6000), (10, 10**6)])
@@ -104,9 +106,19 @@ def test_what_is_varied_is_what_the_scheme_offers(
     torch.manual_seed(0)
     fields = {"name": "tiny", "denoiser": denoiser, "scheme": scheme, "refinement": refinement}
     model = fresh(recipes.validate(fields, "tiny"))
-    found, varied = spread(
-        model.network, model.recipe.scheme, torch.rand(1, 3, 20, 24), DenoiseOptions().settings(model.recipe)
-    )
-    assert varied == kind
-    assert found.shape == (1, 20, 24)
-    assert (found > 0).any()
+    pipeline = Pipeline(model.network, model.recipe.scheme, DenoiseOptions().settings(model.recipe))
+    picture = torch.rand(1, 3, 20, 24)
+    report = report_on(pipeline, picture, picture, middle(20, 24))
+    assert report.varied == kind
+    assert report.unsure.shape == (20, 24)
+    assert (report.unsure > 0).any()
+
+
+def test_judging_afterwards_is_judging_at_once(model: Model) -> None:
+    noisy = np.random.default_rng(0).normal(0.5, 0.1, (40, 50, 3)).clip(0, 1).astype(np.float32)
+    result, report = model.denoise(noisy, report=True, precision="float32")
+    again = model.judge(noisy, result, precision="float32")
+    assert again.judgement.gain == pytest.approx(report.judgement.gain, abs=1e-3)
+    np.testing.assert_allclose(again.restored, report.restored, atol=1e-6)
+    with pytest.raises(UsageError, match="shape"):
+        model.judge(noisy, result[:20])

@@ -14,7 +14,7 @@ from reference import relative_error
 from unnoise import denoisers
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UsageError
-from unnoise.inference.apply import restore as apply
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.photometry.bias_correction import REACH, Light
 from unnoise.schemes import r3 as refinement_module
@@ -69,7 +69,9 @@ def test_a_teacher_without_holes_restores_as_its_model_would(
     teacher = Teacher(network, scheme, refinement, Lessons(refine=refine, ensemble=ensemble))
     result = Teachers([teacher])(noisy, (0.0, 1.0), torch.Generator().manual_seed(0))
     wanted = None if refine is False else refinement or (R3() if refine else None)
-    expected = apply(network, scheme, noisy, InferenceSettings(precision="float32", refinement=wanted, ensemble=ensemble))
+    expected = Pipeline(network, scheme, InferenceSettings(precision="float32", refinement=wanted, ensemble=ensemble)).restore(
+        noisy
+    )
     assert result.shape == (1, *noisy.shape)
     assert relative_error(result[0], expected) < 1e-5
 

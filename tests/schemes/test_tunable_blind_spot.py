@@ -14,7 +14,7 @@ from unnoise import denoisers, recipes
 from unnoise.denoisers.atbsn import ATBSN
 from unnoise.denoisers.tmbsn import TMBSN
 from unnoise.errors import UsageError
-from unnoise.inference.apply import restore as apply
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.regions import Region, RegionSource
 from unnoise.rng import PositionalGenerator
@@ -88,8 +88,8 @@ def test_tiles_see_as_far_as_the_hole_asks(hole: int) -> None:
         parameter.data.abs_()  # what lies farthest away must still be felt
     noisy = torch.rand(1, 3, 70, 61)
     scheme = TunableBlindSpot(infer_hole=hole)
-    whole = apply(network, scheme, noisy, InferenceSettings(precision="float32"))
-    tiled = apply(network, scheme, noisy, InferenceSettings(precision="float32", tile=16))
+    whole = Pipeline(network, scheme, InferenceSettings(precision="float32")).restore(noisy)
+    tiled = Pipeline(network, scheme, InferenceSettings(precision="float32", tile=16)).restore(noisy)
     assert relative_error(tiled, whole) < 1e-6
 
 

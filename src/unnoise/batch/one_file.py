@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
+
+import numpy as np
 
 from unnoise import images
 from unnoise.inference.bands import Progress
-from unnoise.inference.blend_arrays import blend_arrays
 from unnoise.inference.options import DenoiseOptions, OptionFields
-from unnoise.inference.rescaling import moderate_frame
-from unnoise.inference.settings import InferenceSettings
-from unnoise.inference.stream import restore_regions
+from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.sources import rescaling_of_file, source_of_file
+from unnoise.inference.stores import PixelStore
+from unnoise.models.judging import report_on
 from unnoise.models.model import Model
-from unnoise.quality.report import MARK, Report, make, middle
+from unnoise.photometry.rescaling import Span
+from unnoise.quality.report import MARK, Report, middle
 
-STRIP = 256
+STRIP_ROWS = 256
 """Rows that are copied at a time."""
 
 
@@ -29,7 +33,7 @@ def denoise_file(
     progress: Progress | None = None,
     report: bool | Path = False,
     **fields: Unpack[OptionFields],
-) -> None:
+) -> Report | None:
     """Restore the picture in `source`, or each of the stack, into `target`; large ones are never whole in memory.
 
     Args:
@@ -42,39 +46,36 @@ def denoise_file(
             without its suffixes; of a stack, on its first picture.
         fields: fields of `DenoiseOptions` that replace those of `options`.
 
+    Returns:
+        The report that was written; None: none was asked for.
+
     Raises:
         UsageError, UnnoiseError: as `images.open`, `restore_regions` and `images.create` do, naming the file.
     """
     options = DenoiseOptions.of(fields, options)
     settings = options.settings(model.recipe)
-    strength, axes, group = options.strength, options.axes, options.group
+    pipeline = Pipeline(model.network, model.recipe.scheme, settings)
     judged = None
-    with images.open(source, axes=axes) as frames, images.create(target, frames, overwrite=overwrite) as made:
-        for index, stored in enumerate(frames):
-            frame, span = moderate_frame(stored, settings.normalization) if strength > 0 else (stored, None)
-            with images.Scratch(frame.shape, frame.dtype, target.parent) as restored:
-                if strength > 0:
-                    for rows, strip in restore_regions(
-                        model.network,
-                        model.recipe.scheme,
-                        frame,
-                        settings,
-                        _of_all(progress, index, len(frames)),
-                        name=frame.name,
-                        layout=frame.layout,
-                        group=group,
-                    ):
-                        restored[rows] = strip
-                blend_arrays(frame, restored, strength, settings.detail, layout=frame.layout, group=group)
+    with images.open(source, axes=options.axes) as frames, images.create(target, frames, overwrite=overwrite) as made:
+        for index, frame in enumerate(frames):
+            rescaling = None
+            if settings.strength > 0:
+                rescaling = rescaling_of_file(frame, frame.layout, settings.normalization)
+            described: dict[str, Any] = {"name": frame.name, "group": options.group, "rescaling": rescaling}
+            dtype = np.dtype(np.float32) if rescaling else frame.dtype
+            with images.Scratch(frame.shape, dtype, target.parent) as restored:
+                pixels = source_of_file(frame, frame.layout, settings.normalization, **described)
+                store = PixelStore(frame, restored, frame.layout, **described)
+                pipeline.run(pixels, store, _of_all(progress, index, len(frames)))
                 if report and judged is None:
-                    judged = _judged(model, frame, restored, settings, strength)
-                    judged = judged.scaled(1 / span.factor) if span else judged
-                canvas = made.add(stored)
-                for top in range(0, frame.height, STRIP):
-                    strip = restored[top : top + STRIP]
-                    canvas[top : top + STRIP] = span.inverse(strip, stored.dtype) if span else strip
+                    judged = _judged(pipeline, frame, restored, rescaling)
+                canvas = made.add(frame)
+                for top in range(0, frame.height, STRIP_ROWS):
+                    strip = restored[top : top + STRIP_ROWS]
+                    canvas[top : top + STRIP_ROWS] = rescaling.inverse(strip, frame.dtype) if rescaling else strip
         if judged:  # before the block ends, so that a result that is in its place has its report beside it
             judged.save(report if isinstance(report, Path) else target.with_name(target.stem + MARK))
+    return judged
 
 
 def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | None:
@@ -82,14 +83,15 @@ def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | No
     return progress and (lambda done, tiles: progress(index * tiles + done, frames * tiles))
 
 
-def _judged(
-    model: Model, frame: images.Frame, restored: images.Scratch, settings: InferenceSettings, strength: float
-) -> Report:
+def _judged(pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Span | None) -> Report:
     part = middle(frame.height, frame.width)
     together = frame.channels - frame.layout.alpha  # whatever the channels are, the report is of one picture
+    settings = pipeline.settings
+    noisy = rescaling.forward(frame[part]) if rescaling else frame[part]
     before, after = (
-        images.to_tensor(pixels[part], layout=frame.layout, group=together, levels=settings.normalization)[0]
-        for pixels in (frame, restored)
+        images.to_tensor(pixels, levels=settings.normalization, layout=frame.layout, group=together)[0]
+        for pixels in (noisy, restored[part])
     )
-    settings = settings.of_picture(frame.layout, frame.dtype)
-    return make(model.network, model.recipe.scheme, before, after, settings, part, strength=strength)
+    settings = settings.of_kind(frame.layout.colours, frame.dtype)
+    found = report_on(replace(pipeline, settings=settings), before, after, part)
+    return found.scaled(1 / rescaling.factor) if rescaling else found

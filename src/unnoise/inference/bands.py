@@ -14,7 +14,6 @@ from unnoise.inference.chain import Chain
 from unnoise.inference.memory import give_back, is_out_of_memory, resident, reused
 from unnoise.inference.tiling import Tiling
 from unnoise.layers.weight_cache import cached_weights
-from unnoise.photometry.bias_correction_bands import lit
 from unnoise.regions import Region, RegionSource, dilate_interval
 
 Progress = Callable[[int, int], None]
@@ -24,7 +23,7 @@ Progress = Callable[[int, int], None]
 def restore_bands(
     chain: Chain, views: Sequence[RegionSource], progress: Progress | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Restore N pictures of one size, band by band, and keep their light where `chain.settings` ask for it.
+    """Restore N pictures of one size, band by band.
 
     A tile that does not fit into memory is tried again at half the side, down to `tiling.SMALLEST`.
 
@@ -40,12 +39,6 @@ def restore_bands(
     Raises:
         UnnoiseError: when memory does not suffice for the smallest tile.
     """
-    bands = _bands(chain, views, progress)
-    return lit(chain.settings.bias_correction, views, bands) if chain.settings.bias_correction else bands
-
-
-def _bands(chain: Chain, views: Sequence[RegionSource], progress: Progress | None) -> Iterator[tuple[slice, Tensor]]:
-    """What the network makes of them."""
     height, _ = views[0].size
     top, unfinished = 0, None
     with _at_inference(chain.network):

@@ -10,8 +10,8 @@ from typing import Any, TypedDict
 
 from unnoise import recipes
 from unnoise.errors import UsageError
+from unnoise.inference.blending import check
 from unnoise.inference.settings import InferenceSettings, check_tile
-from unnoise.inference.strength import check
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
 

@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from unnoise.errors import UsageError
 from unnoise.photometry.bias_correction import Light
-from unnoise.photometry.clipping import EVERYWHERE, Cut
 from unnoise.photometry.normalization import Levels
-from unnoise.photometry.transfer_function import settled
-from unnoise.regions import RegionSource
 from unnoise.schemes.r3 import R3
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-
-    from unnoise.images import Layout
 
 
 @dataclass(frozen=True)
@@ -44,28 +39,16 @@ class InferenceSettings:
         check_tile(self.tile)
 
     @property
-    def measures(self) -> bool:
-        """Whether the picture is shown with its own range, whatever it is."""
+    def is_measured(self) -> bool:
+        """Whether every picture is shown to the network with its own range."""
         return self.normalization is not None and self.normalization.of == "picture"
 
-    def cut_of(self, view: RegionSource) -> Cut:
-        """Where the noise of a picture is cut off; without a light to keep nobody asks, and it is taken to be so at both ends."""
-        return self.bias_correction.of_view(view).cut_of(view) if self.bias_correction else EVERYWHERE
-
-    def of_view(self, view: RegionSource) -> InferenceSettings:
-        """For this very picture, where its kind left something open."""
+    def of_kind(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> InferenceSettings:
+        """For pictures of a kind (see `images.Layout.colours`): what is *auto* is settled where the kind tells it."""
         return replace(
             self,
-            bias_correction=self.bias_correction.of_view(view) if self.bias_correction else None,
-            normalization=settled(self.normalization, view),
-        )
-
-    def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> InferenceSettings:
-        """For a picture of this kind, where that was left open."""
-        return replace(
-            self,
-            bias_correction=self.bias_correction.of_picture(layout, dtype) if self.bias_correction else None,
-            normalization=self.normalization.of_picture(layout, dtype) if self.normalization else None,
+            bias_correction=self.bias_correction.of_kind(colours, dtype) if self.bias_correction else None,
+            normalization=self.normalization.of_kind(colours, dtype) if self.normalization else None,
         )
 
 

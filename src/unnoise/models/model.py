@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -11,27 +12,26 @@ from torch import Tensor
 from unnoise import denoisers, images, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
-from unnoise.inference.apply import restore
 from unnoise.inference.memory import free_memory
 from unnoise.inference.options import DenoiseOptions, OptionFields
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.precision import choose_device
-from unnoise.inference.rescaling import span_of_image
 from unnoise.inference.settings import InferenceSettings
-from unnoise.inference.strength import blend_each
+from unnoise.inference.sources import rescaling_of_image, source_of_tensor
+from unnoise.inference.stores import TensorStore
 from unnoise.models import file_format as model_file
 from unnoise.models.card import Card
-from unnoise.photometry.clipped_regions import clipped, left_clipped
-from unnoise.photometry.integer_steps import warn_of_few_steps
-from unnoise.quality.report import make, middle
+from unnoise.models.judging import report_on
+from unnoise.photometry.rescaling import Span
+from unnoise.quality.report import Report, middle
 from unnoise.recipes.schema import Recipe
-from unnoise.regions import RegionSource
 
 APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail"
 """Fields of a recipe that may change after training."""
 
 
-AROUND = 20
-"""So many times a picture's own bytes are free on a GPU that is to hold all of it."""
+NEEDED_AROUND = 20
+"""A GPU holds a whole picture where this many times its bytes are free."""
 
 
 class Model:
@@ -53,7 +53,7 @@ class Model:
 
     def __call__(self, noisy: Tensor) -> Tensor:
         """The scheme's bare restoration in float32, without R³ and `light`: (B, C, H, W) in 0..1 → the same shape, not clipped."""
-        return restore(self.network, self.recipe.scheme, noisy, InferenceSettings(precision="float32"))
+        return Pipeline(self.network, self.recipe.scheme, InferenceSettings(precision="float32")).restore(noisy)
 
     def to(self, device: str) -> Model:
         """Move the network to a device ('cpu', 'cuda', 'cuda:1', 'mps', 'auto') and give back the model."""
@@ -110,39 +110,57 @@ class Model:
         """
         options = DenoiseOptions.of(fields, options)
         settings = options.settings(self.recipe)
-        axes, group, strength = options.axes, options.group, options.strength
-        if strength > 0 and (span := span_of_image(image, settings.normalization, axes=axes, group=group)):
-            result = self.denoise(span.forward(image), options, progress=progress, report=report)
-            if not report:
-                return span.inverse(result, image.dtype)
-            return span.inverse(result[0], image.dtype), result[1].scaled(1 / span.factor)
-        noisy, form = images.to_tensor(image, axes=axes, group=group, levels=settings.normalization)
+        pipeline = Pipeline(self.network, self.recipe.scheme, settings)
+        rescaling = None
+        if settings.strength > 0:
+            rescaling = rescaling_of_image(image, settings.normalization, axes=options.axes, group=options.group)
+        noisy, form = self._tensor(image, options, settings, rescaling)
         if report and len(noisy) != 1:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
-        settings = settings.of_picture(form.layout, form.dtype)
-        if settings.measures and form.white:
-            warn_of_few_steps(RegionSource.of(noisy), form.white, "The image")
-        device = next(self.network.parameters()).device
-        if device.type == "cuda" and AROUND * noisy.nbytes < free_memory(device):
-            noisy = noisy.to(device)  # so that what is done around the network is done there too
-        if strength == 0:
-            restored, result = (
-                noisy,
-                image.clone() if isinstance(image, Tensor) else image.copy(),
-            )  # not by way of float32, which a float64 would not survive
+        store = TensorStore(noisy)
+        pipeline.run(source_of_tensor(noisy, form, rescaling), store, progress)
+        if settings.strength == 0:  # not by way of float32, which a float64 would not survive
+            result = image.clone() if isinstance(image, Tensor) else image.copy()
         else:
-            restored = restore(self.network, self.recipe.scheme, noisy, settings, progress)
-            # Within black and white, or within the input's own range where that reached beyond.
-            low, high = (value.item() for value in noisy.aminmax())
-            untouched = clipped(noisy, settings.cut_of(RegionSource.of(noisy)))
-            restored = left_clipped(noisy, restored.clamp_(min(low, 0.0), max(high, 1.0)), untouched)
-            restored = blend_each(noisy, restored, strength, settings.detail)
-            result = form.restore(restored)
-        if not report:
-            return result
-        part = middle(noisy.shape[-2], noisy.shape[-1])
-        before, after = noisy[..., *part], restored[..., *part]
-        return result, make(self.network, self.recipe.scheme, before, after, settings, part, strength=strength)
+            result = form.restore(store.tensor)
+            result = rescaling.inverse(result, image.dtype) if rescaling else result
+        return (result, _report(pipeline, noisy, store.tensor, form, rescaling)) if report else result
+
+    def judge(self, noisy: Any, result: Any, options: DenoiseOptions | None = None, **fields: Unpack[OptionFields]) -> Report:
+        """Judge a result without a clean picture; takes as long as about eight restorations.
+
+        Args:
+            noisy: one picture, as `denoise` takes it.
+            result: what `denoise` made of it, of the same kind and shape.
+            options, fields: as `denoise` got them.
+
+        Returns:
+            The estimated gain, lost structure and doubtful places; of a large picture the middle is judged.
+
+        Raises:
+            UsageError: as `denoise` does, for a batch, and for a result of another shape.
+        """
+        options = DenoiseOptions.of(fields, options)
+        settings = options.settings(self.recipe)
+        rescaling = rescaling_of_image(noisy, settings.normalization, axes=options.axes, group=options.group)
+        before, form = self._tensor(noisy, options, settings, rescaling)
+        after, _ = self._tensor(result, options, settings, rescaling)
+        if after.shape != before.shape:
+            raise UsageError(
+                f"The result has the shape {tuple(after.shape)}, the noisy picture {tuple(before.shape)}; give what denoise made of it."
+            )
+        return _report(Pipeline(self.network, self.recipe.scheme, settings), before, after, form, rescaling)
+
+    def _tensor(
+        self, image: Any, options: DenoiseOptions, settings: InferenceSettings, rescaling: Span | None
+    ) -> tuple[Tensor, images.Form]:
+        """(B, C, H, W) float32; on the network's device where that has room for all that is done around the network."""
+        moderate = rescaling.forward(image) if rescaling else image
+        noisy, form = images.to_tensor(moderate, axes=options.axes, group=options.group, levels=settings.normalization)
+        device = next(self.network.parameters()).device
+        if device.type == "cuda" and NEEDED_AROUND * noisy.nbytes < free_memory(device):
+            noisy = noisy.to(device)
+        return noisy, form
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
         """Write weights, recipe and card to one `.safetensors` file, whole or not at all.
@@ -166,6 +184,13 @@ class Model:
         """
         network, recipe, card = model_file.read(Path(path))
         return cls(network.eval(), recipe, card)
+
+
+def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Form, rescaling: Span | None) -> Report:
+    settings = pipeline.settings.of_kind(form.layout.colours, form.dtype)
+    part = middle(noisy.shape[-2], noisy.shape[-1])
+    found = report_on(replace(pipeline, settings=settings), noisy[..., *part], restored[..., *part], part)
+    return found.scaled(1 / rescaling.factor) if rescaling else found
 
 
 def fresh(recipe: Recipe) -> Model:

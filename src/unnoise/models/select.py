@@ -38,10 +38,10 @@ def choose(image: Any) -> str:
 
     Where there is no noise to go by, or no model fits, it is still the nearest, or 'default'.
     """
-    from unnoise.noise.inspection import inspect
+    from unnoise.noise.inspection import measure
 
-    advice = inspect(image).advice
-    return advice.model if advice and advice.model else "default"
+    advice = measure(image).advice
+    return (nearest(advice).name if advice else None) or "default"
 
 
 def choose_for(files: Sequence[Path]) -> str:

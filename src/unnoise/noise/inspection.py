@@ -1,4 +1,4 @@
-"""`unnoise.inspect`: what noise a picture has, told from the picture alone."""
+"""Measuring the noise of one picture from the picture alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from unnoise.noise.autocovariance import PATCH_PIXELS, RADIUS_PIXELS
 from unnoise.noise.poisson_gaussian_fit import fit_line
 from unnoise.noise.report import ChannelNoise, NoiseReport
 from unnoise.photometry.normalization import SAMPLE, Levels, is_measured, scale_of
+from unnoise.regions import sample_windows
 
 Array = NDArray[Any]
 
@@ -27,7 +28,7 @@ _SMOOTHED_CORRELATION = 0.6
 """Noise whose neighbours correlate more has been smoothed by a camera; demosaicing alone leaves about 0.5."""
 
 
-def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
+def measure(image: Any, *, name: str = "The image") -> NoiseReport:
     """Measure the noise of one picture: level by brightness, correlation, clipping, JPEG's blocks; and what to do about it.
 
     Levels are the picture's own values: of a photograph, after gamma. They hold for the picture's flat places, since only there
@@ -39,7 +40,7 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
         name: the subject of error messages, for instance the file.
 
     Returns:
-        What was found, and advice by it.
+        What was found, with advice on strides, holes and the recipe, but not on a model; see `unnoise.models.inspection`.
 
     Raises:
         UsageError: for an image of another kind or shape, or with values that are no numbers.
@@ -79,7 +80,7 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
 
 
 def _extremes(pixels: Array, name: str, *, any_scale: bool) -> tuple[float, float]:
-    """The lowest and the highest of floats. Raises UsageError as `inspect` does."""
+    """The lowest and the highest of floats. Raises UsageError as `measure` does."""
     bad = pixels.size - int(np.count_nonzero(np.isfinite(pixels)))
     low, high = (math.nan, math.nan) if bad else (float(pixels.min()), float(pixels.max()))
     if bad or not any_scale:
@@ -113,7 +114,7 @@ def _noise_fields(measured: flat_patches.NoiseMeasurement, windows: list[Array],
     faint = level <= advice.FAINT_SIGMA * min(extent, 1)
     if not faint:
         detail = advice.measure_detail(windows, rho, level**2)
-        settings = _with_model(advice.advise(rho, detail))
+        settings = advice.advise(rho, detail)
     else:
         notes.append("The noise is fainter than the rounding of the picture's range to 8 bits: there is nothing to take away.")
     if not faint and (rho[0, 1] + rho[1, 0]) / 2 > _SMOOTHED_CORRELATION:
@@ -138,15 +139,6 @@ def _noise_fields(measured: flat_patches.NoiseMeasurement, windows: list[Array],
     }
 
 
-def _with_model(settings: advice.Advice) -> advice.Advice:
-    from unnoise.models.select import nearest
-
-    choice = nearest(settings)
-    return settings.model_copy(
-        update={"model": choice.name, "model_fits": choice.fits, "reasons": [*settings.reasons, choice.reason]}
-    )
-
-
 def _clipping_tests(ends: tuple[float, float]) -> list[tuple[Any, float]]:
     return [(np.less_equal, ends[0]), (np.greater_equal, ends[1])]
 
@@ -160,23 +152,16 @@ def _to_channels_last(image: Any, name: str) -> tuple[Array, bool]:
         if len(tensor) > 1:
             raise UsageError(f"{name} is a batch of {len(tensor)}; inspect one picture at a time.")
         result: Array = tensor[0].permute(1, 2, 0).cpu().numpy()
-        return result, is_measured(form.layout, form.dtype)
+        return result, is_measured(form.layout.colours, form.dtype)
     check_array(image, name)
     pixels = image if image.ndim == 3 else image[..., None]  # (H, W, C)
     if pixels.shape[2] in (2, 4):
         pixels = pixels[..., :-1]
-    return pixels, is_measured(Layout.of(image.shape), image.dtype)
+    return pixels, is_measured(Layout.of(image.shape).colours, image.dtype)
 
 
 def _places(height: int, width: int) -> list[tuple[slice, slice]]:
     """The whole picture, or windows that start at multiples of 8."""
     if height * width <= _MAX_WHOLE_PIXELS:
         return [(slice(0, height), slice(0, width))]
-    return [(rows, columns) for rows in _spread(height) for columns in _spread(width)]
-
-
-def _spread(length: int) -> list[slice]:
-    count = min(3, max(1, length // _WINDOW_PIXELS))
-    side = min(length, _WINDOW_PIXELS)
-    starts = np.linspace(0, length - side, 2 * count + 1)[1::2].astype(int) // jpeg_grid.BLOCK_PIXELS * jpeg_grid.BLOCK_PIXELS
-    return [slice(int(start), int(start) + side) for start in starts]
+    return sample_windows((height, width), _WINDOW_PIXELS, jpeg_grid.BLOCK_PIXELS, overlapping=False)

@@ -25,16 +25,12 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from unnoise.photometry.clipping import EVERYWHERE, Cut, cut_of
+from unnoise.photometry.clipping import EVERYWHERE, Cut
 from unnoise.photometry.normalization import is_measured
 from unnoise.photometry.srgb import srgb_decode, srgb_encode
-from unnoise.photometry.transfer_function import is_in_proportion
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from unnoise.images import Layout
-    from unnoise.regions import RegionSource
 
 Curve = Literal["srgb", "linear"]
 
@@ -60,30 +56,20 @@ class Light(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     curve: Literal["auto", "srgb", "linear"] = "auto"
-    """How values stand for light: by the curve of sRGB, or in proportion; *auto*: see `curve_of` and `of_view`."""
+    """How values stand for light: by the curve of sRGB, or in proportion; *auto*: see `curve_of` and `Photometry.decide`."""
     bound: Annotated[float, Field(gt=0)] = 1.1
     """Values count as no further away than so many times the way to black or white. Above 1, as the noise of few photons reaches
     further up than down; chosen on the validation scenes of SIDD."""
 
-    def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Light:
+    def of_kind(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> Light:
         """With the curve of this kind of picture where it is *auto*, and the kind tells it."""
-        return self.model_copy(update={"curve": curve_of(layout, dtype)}) if self.curve == "auto" else self
-
-    def of_view(self, view: RegionSource) -> Light:
-        """With the curve of this picture where its kind did not tell it: by its noise, see `unnoise.photometry.transfer_function`."""
-        if self.curve != "auto":
-            return self
-        return self.model_copy(update={"curve": "linear" if is_in_proportion(view) else "srgb"})
+        return self.model_copy(update={"curve": curve_of(colours, dtype)}) if self.curve == "auto" else self
 
     def __call__(self, noisy: Tensor, restored: Tensor, cut: Cut = EVERYWHERE) -> Tensor:
         """Whole pictures (B, C, H, W) in 0..1 each → `restored` with the light of `noisy`, not clipped."""
         with torch.autocast(noisy.device.type, enabled=False):  # differences of means need more than eight bits
             offsets = smoothed(self.told(noisy, restored, cut))
             return self.added(restored, spread(offsets, 0, offsets.shape[-2], restored.shape[-2:]))
-
-    def cut_of(self, view: RegionSource) -> Cut:
-        """Where the noise of a picture is cut off, as far as this curve says how its values stand for light."""
-        return cut_of(view) if self.curve == "linear" else EVERYWHERE
 
     def told(self, noisy: Tensor, restored: Tensor, cut: Cut = EVERYWHERE) -> Tensor:
         """What each cell, from the upper left corner on, tells of the light: (B, C, H, W) each → (2, B, C, ⌈H / CELL⌉, ⌈W / CELL⌉).
@@ -131,9 +117,9 @@ class Light(BaseModel):
         return x if self.curve == "linear" else srgb_encode(x)
 
 
-def curve_of(layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Literal["auto"] | Curve:
+def curve_of(colours: str, dtype: np.dtype[Any] | torch.dtype) -> Literal["auto"] | Curve:
     """Measurements are in proportion to light, colours coded for display; grey of 8 bits may be either."""
-    return "linear" if is_measured(layout, dtype) else "auto" if layout.colours == "grey" else "srgb"
+    return "linear" if is_measured(colours, dtype) else "auto" if colours == "grey" else "srgb"
 
 
 def smoothed(told: Tensor) -> Tensor:

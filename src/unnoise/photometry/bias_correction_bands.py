@@ -10,6 +10,7 @@ from torch import Tensor
 
 from unnoise.photometry.bias_correction import CELL, RADIUS, Light, smoothed, spread
 from unnoise.photometry.clipping import Cut
+from unnoise.photometry.photometry import Photometry
 from unnoise.regions import RegionSource
 
 Band = tuple[slice, Tensor]
@@ -19,20 +20,24 @@ PORTION = {"cpu": 2**16, "cuda": 2**23}
 GPU wants many at a time."""
 
 
-@torch.inference_mode()
-def lit(light: Light, views: Sequence[RegionSource], bands: Iterable[Band]) -> Iterator[Band]:
-    """Restored bands with the light of the noisy pictures, the same as `Light` makes of whole ones.
+def correct_bands(photometry: Sequence[Photometry], views: Sequence[RegionSource], bands: Iterable[Band]) -> Iterator[Band]:
+    """Restored bands with the brightness of the noisy pictures, the same as `Light` makes of whole ones.
 
     Args:
-        light: how.
-        views: of the N noisy pictures, as `bands.restore_bands` takes them.
+        photometry: of each of the N pictures; where it has no bias correction, the bands stay as they are.
+        views: of the noisy pictures, (1, C, H, W) each.
         bands: rows and their values (N, C, rows, W), each row once and in order.
 
     Yields:
         The same in other portions: some rows of cells wait for those below.
     """
+    keepers = [Keeper(each.bias_correction, each.clipping) for each in photometry if each.bias_correction]
+    return _corrected(keepers, views, bands) if keepers else iter(bands)
+
+
+@torch.inference_mode()
+def _corrected(keepers: list[Keeper], views: Sequence[RegionSource], bands: Iterable[Band]) -> Iterator[Band]:
     height, width = views[0].size
-    keepers = [Keeper.of(light, view) for view in views]
     if len(set(keepers)) == 1:
         keepers = keepers[:1]  # all at once
     cells = -(-height // CELL)
@@ -67,11 +72,6 @@ class Keeper(NamedTuple):
 
     light: Light
     cut: Cut
-
-    @classmethod
-    def of(cls, light: Light, view: RegionSource) -> Keeper:
-        light = light.of_view(view)
-        return cls(light, light.cut_of(view))
 
 
 def _each(keepers: Sequence[Keeper], one: Tensor, other: Tensor) -> Iterator[tuple[Keeper, Tensor, Tensor]]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from unnoise.images import Layout
     from unnoise.regions import RegionSource
 
 TAIL = 0.001
@@ -50,11 +49,11 @@ class Levels(BaseModel):
     """*picture*: of every picture; *auto*: of measurements, see `is_measured` and, for grey of 8 bits,
     `unnoise.photometry.transfer_function`."""
 
-    def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Levels | None:
+    def of_kind(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> Levels | None:
         """What a picture of this kind asks for; None: it is shown as it is. *auto* is left where the kind does not tell it."""
-        if self.of == "picture" or is_measured(layout, dtype):
+        if self.of == "picture" or is_measured(colours, dtype):
             return Levels(of="picture")
-        return self if layout.colours == "grey" else None
+        return self if colours == "grey" else None
 
 
 @dataclass(frozen=True)
@@ -107,10 +106,10 @@ def _bent(x: Tensor, exponent: float) -> Tensor:
     return x.abs().pow(exponent).copysign(x)
 
 
-def is_measured(layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> bool:
+def is_measured(colours: str, dtype: np.dtype[Any] | torch.dtype) -> bool:
     """Grey pictures of more than 8 bits, and channels that are no colours, are measurements, in proportion to light; colour pictures,
     and grey ones of 8 bits, are coded for display."""
-    return layout.colours == "channels" or (layout.colours == "grey" and not str(dtype).endswith("uint8"))
+    return colours == "channels" or (colours == "grey" and not str(dtype).endswith("uint8"))
 
 
 def scale_of(values: np.ndarray[Any, Any]) -> Scale | None:

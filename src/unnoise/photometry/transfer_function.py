@@ -7,13 +7,10 @@ evens it out, and more; noise of one strength everywhere, as of an amplifier, li
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.photometry.normalization import FLAT, Levels, measured
 from unnoise.regions import RegionSource
 
 BLOCK = 8
@@ -45,18 +42,6 @@ def is_in_proportion(view: RegionSource) -> bool:
         return False
     x = x - x.mean()
     return bool((x * y.log()).mean() / x.square().mean() > STEEP)
-
-
-def settled(levels: Levels | None, view: RegionSource) -> Levels | None:
-    """What this very picture asks for, where its kind (`Levels.of_picture`) left that open; None: it is shown as it is."""
-    if levels is None or levels.of == "picture":
-        return levels
-    return Levels(of="picture") if is_in_proportion(view) else None
-
-
-def shown(view: RegionSource, levels: Levels | None) -> RegionSource:
-    """The picture with the scale by which a network is to see it."""
-    return replace(view, scale=measured(view) or FLAT) if settled(levels, view) else view
 
 
 def _blocks(windows: list[Tensor]) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,33 +14,40 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from unnoise.quality.report import Report
+Floats = NDArray[np.float32]
 
 RESIDUAL_SIGMAS = 4.0
 """The residual is shown around mid-grey; so many of its standard deviations are black and white."""
 
 
-def draw(report: Report) -> Figure:
-    """Six panels, the last one of numbers."""
+def draw(noisy: Floats, restored: Floats, structure: Floats, unsure: Floats, *, varied: str, lines: Sequence[str]) -> Figure:
+    """Six panels: before, after, what was removed, two maps, and text.
+
+    Args:
+        noisy, restored: (H, W, C) in 0..1.
+        structure, unsure: (H, W), as in a `Report`.
+        varied: what differs between the results whose spread is `unsure`.
+        lines: of the text.
+    """
     require("matplotlib", "A report")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    height, width = report.unsure.shape
+    height, width = unsure.shape
     aspect = min(2.0, max(0.5, height / width))
     figure = Figure(figsize=(15, 9 * aspect + 1), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 3)
-    residual = report.noisy - report.restored
+    residual = noisy - restored
     scale = RESIDUAL_SIGMAS * max(float(residual.std()), 1e-6)
-    _picture(axes[0, 0], "before", report.noisy)
-    _picture(axes[0, 1], "after", report.restored)
+    _picture(axes[0, 0], "before", noisy)
+    _picture(axes[0, 1], "after", restored)
     _picture(axes[0, 2], f"taken away, ±{scale * 255:.0f} of 255 around grey", residual / (2 * scale) + 0.5)
-    _map(figure, axes[1, 0], "does it look like the picture? (correlation)", report.structure, (-0.5, 0.5), "RdBu_r")
-    unsure = report.unsure * 255
-    top = max(float(np.quantile(unsure, 0.995)), 0.1)
-    _map(figure, axes[1, 1], f"where unsure: spread over {report.varied}, of 255", unsure, (0, top), "magma")
-    _numbers(axes[1, 2], report)
+    _map(figure, axes[1, 0], "does it look like the picture? (correlation)", structure, (-0.5, 0.5), "RdBu_r")
+    steps = unsure * 255
+    top = max(float(np.quantile(steps, 0.995)), 0.1)
+    _map(figure, axes[1, 1], f"where unsure: spread over {varied}, of 255", steps, (0, top), "magma")
+    _text(axes[1, 2], lines)
     return figure
 
 
@@ -57,19 +65,6 @@ def _map(figure: Figure, axes: Axes, title: str, values: NDArray[Any], limits: t
     figure.colorbar(image, ax=axes, fraction=0.046)
 
 
-def _numbers(axes: Axes, report: Report) -> None:
-    found = report.judgement
-    lines = [report.sentence(), ""]
-    if found.gain is not None and found.left is not None and found.lost is not None:
-        lines += [
-            f"two estimates: {found.shaken:.1f} dB shaken, {found.replayed:.1f} dB replayed",
-            f"noise that is left: {found.left:.1%} of its power",
-            f"taken beside noise: {found.lost:.1%} of that power",
-        ]
-    rows, columns = report.part
-    lines += [
-        f"correlation of what was taken with the picture: {found.correlation:+.2f}",
-        f"judged: rows {rows.start}–{rows.stop}, columns {columns.start}–{columns.stop}",
-    ]
+def _text(axes: Axes, lines: Sequence[str]) -> None:
     axes.set_axis_off()
     axes.text(0, 1, "\n".join(lines), va="top", wrap=True, fontsize=12, transform=axes.transAxes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,18 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
 from unnoise.files.atomic import atomic_write
-from unnoise.inference.apply import restore
-from unnoise.inference.settings import InferenceSettings
-from unnoise.inference.strength import blend
-from unnoise.photometry.normalization import measured
 from unnoise.quality.mc_sure import Judgement, judge
 from unnoise.quality.residual_structure import correlation_map
 from unnoise.quality.uncertainty import spread
-from unnoise.regions import Region, RegionSource
-from unnoise.schemes.base import Scheme
+from unnoise.regions import Region
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,7 +68,30 @@ class Report:
         """Before, after, residual, and both maps."""
         from unnoise.quality.plot import draw
 
-        return draw(self)
+        return draw(
+            self.noisy,
+            self.restored,
+            self.structure,
+            self.unsure,
+            varied=self.varied,
+            lines=[self.sentence(), "", *self._details()],
+        )
+
+    def _details(self) -> list[str]:
+        found = self.judgement
+        rows, columns = self.part
+        lines = []
+        if found.gain is not None and found.left is not None and found.lost is not None:
+            lines = [
+                f"two estimates: {found.shaken:.1f} dB shaken, {found.replayed:.1f} dB replayed",
+                f"noise that is left: {found.left:.1%} of its power",
+                f"taken beside noise: {found.lost:.1%} of that power",
+            ]
+        return [
+            *lines,
+            f"correlation of what was taken with the picture: {found.correlation:+.2f}",
+            f"judged: rows {rows.start}–{rows.stop}, columns {columns.start}–{columns.stop}",
+        ]
 
     def save(self, stem: Path) -> None:
         """Write `report_files(stem)`, each whole or not at all. Raises `UnnoiseError` where that fails."""
@@ -90,46 +108,35 @@ def report_files(stem: Path) -> list[Path]:
 
 
 def make(
-    network: Denoiser,
-    scheme: Scheme,
     noisy: Tensor,
     restored: Tensor,
-    settings: InferenceSettings,
-    part: Region,
+    restore: Callable[[Tensor], Tensor],
+    variants: Sequence[Tensor],
     *,
-    strength: float = 1.0,
+    varied: str,
+    part: Region,
 ) -> Report:
-    """Judge a restoration; the work of about eight restorations of the part that is judged.
+    """Judge a restoration.
 
     Args:
-        network, scheme, settings: as `inference.apply.restore` takes them.
-        noisy, restored: (1, C, H, W) in 0..1, with `settings.normalization` on any scale; the result as `strength` and `settings.detail`
-            made it.
+        noisy, restored: (1, C, H, W) in 0..1.
+        restore: takes and gives (1, C, H, W), the same result for the same picture, in full precision; called five times.
+        variants: (1, C, H, W) each: results for `noisy` that ought to be the same.
+        varied: what differs between them.
         part: the rows and columns that these are of the picture, as `middle` gives them.
-        strength: as `strength.blend` takes it.
 
     Raises:
         UsageError: for a batch of pictures.
     """
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
-    settings = settings.of_view(RegionSource.of(noisy))  # once: what it is shaken to would not always tell the same
-    scale = measured(RegionSource.of(noisy)) if settings.normalization else None
-    if scale:  # so that a dim measurement can be seen in the report too
-        noisy, restored = scale.unit(noisy), scale.unit(restored)
-    exact = replace(settings, precision="float32")  # the judgement lives on small differences
-
-    def again(x: Tensor) -> Tensor:
-        return blend(x, restore(network, scheme, x, exact), strength, settings.detail)
-
-    unsure, varied = spread(network, scheme, noisy, exact)
     return Report(
-        judgement=judge(noisy, restored, again),
+        judgement=judge(noisy, restored, restore),
         part=part,
         noisy=_pixels(noisy),
         restored=_pixels(restored),
         structure=correlation_map(noisy - restored, restored)[0].cpu().numpy(),
-        unsure=unsure[0].cpu().numpy(),
+        unsure=spread(variants)[0].cpu().numpy(),
         varied=varied,
     )
 

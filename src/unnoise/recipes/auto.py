@@ -72,10 +72,10 @@ def _sample(sources: list[Any]) -> list[Any]:
 
 def _advice(picture: Any) -> Advice | None:
     from unnoise import images
-    from unnoise.noise.inspection import inspect
+    from unnoise.noise.inspection import measure
 
     try:
         pixels = images.read(picture).pixels if isinstance(picture, Path) else picture
-        return inspect(pixels if pixels.ndim < 4 else pixels[0]).advice
+        return measure(pixels if pixels.ndim < 4 else pixels[0]).advice
     except UnnoiseError:  # training skips such a picture, and says so
         return None

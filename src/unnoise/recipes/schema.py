@@ -87,6 +87,10 @@ class Recipe(BaseModel):
     name: Annotated[str, Field(min_length=1)]
     source: str = ""
     """The paper."""
+    purpose: Annotated[str, Field(exclude=True)] = ""
+    """What it is for, in a line. For people: model files do not keep it."""
+    cost: Annotated[str, Field(exclude=True)] = ""
+    """How long training takes, in a line; likewise."""
     denoiser: DenoiserChoice
     scheme: SerializeAsAny[Scheme]
     refinement: R3 | None = None
@@ -100,7 +104,7 @@ class Recipe(BaseModel):
     see `unnoise.photometry.normalization`. No paper does so."""
     detail: Share = 0.0
     """How much of what was taken comes back where it is surely more than noise, when `denoise` is not told otherwise; see
-    `inference.strength.keep_detail`. No paper does so."""
+    `inference.blending.keep_detail`. No paper does so."""
     training: Training = Training()
 
     @field_validator("scheme", mode="before")

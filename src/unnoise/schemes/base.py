@@ -114,6 +114,11 @@ class Scheme(BaseModel, ABC):
         adopt_old_names(cls, OLD_NAMES)
 
     @property
+    def is_random(self) -> bool:
+        """Whether `restore` draws random numbers."""
+        return False
+
+    @property
     def tile_alignment(self) -> int:
         """Tiles must begin at multiples of this many pixels. Elsewhere the scheme would split them differently from the picture."""
         return 1

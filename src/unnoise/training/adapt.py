@@ -23,7 +23,7 @@ from torch import Tensor
 
 from unnoise import images, recipes
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.inference.apply import restore
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.precision import choose_device
 from unnoise.inference.settings import InferenceSettings
 from unnoise.models import shipped
@@ -255,8 +255,8 @@ class _Criterion:
         self.shaken: list[tuple[Tensor, InferenceSettings, Tensor]] = []
         for pixels in held:
             noisy, form = images.to_tensor(_crop_middle(pixels), levels=model.recipe.levels)  # (1, C, h, w)
-            settings = InferenceSettings(precision="float32", normalization=model.recipe.levels).of_picture(
-                form.layout, form.dtype
+            settings = InferenceSettings(precision="float32", normalization=model.recipe.levels).of_kind(
+                form.layout.colours, form.dtype
             )
             estimate = self._restored(model, settings, noisy)
             level = noise_level(noisy - estimate, estimate)
@@ -282,7 +282,7 @@ class _Criterion:
 
     def _restored(self, model: Model, settings: InferenceSettings, noisy: Tensor) -> Tensor:
         model.to(self.device)
-        return restore(model.network, model.recipe.scheme, noisy, settings)
+        return Pipeline(model.network, model.recipe.scheme, settings).restore(noisy)
 
 
 def _crop_middle(pixels: Array, side: int = HELD_OUT_PIXELS) -> Array:

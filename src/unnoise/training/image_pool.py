@@ -18,8 +18,8 @@ from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Layout
 from unnoise.images.pixels import check_range, to_unit_float
-from unnoise.photometry.normalization import FLAT, Levels, measured
-from unnoise.photometry.transfer_function import settled
+from unnoise.photometry.normalization import Levels
+from unnoise.photometry.photometry import Photometry
 from unnoise.regions import RegionSource
 
 Pixels = NDArray[Any]
@@ -167,7 +167,7 @@ def _read(file: Path) -> list[Pixels]:
 def _usable(pixels: Pixels, channels: int, name: str, levels: Levels | None) -> Pixels:
     picture = _with_channels(pixels, channels, name)
     layout = Layout.of((*pixels.shape, 1)[:3])
-    levels = levels.of_picture(layout, pixels.dtype) if levels else None
+    levels = levels.of_kind(layout.colours, pixels.dtype) if levels else None
     if levels is None:
         if picture.dtype == np.float32:
             low, high = float(picture.min()), float(picture.max())
@@ -175,10 +175,8 @@ def _usable(pixels: Pixels, channels: int, name: str, levels: Levels | None) -> 
         return picture
     unit = torch.from_numpy(to_unit_float(picture))
     view = RegionSource.of(unit[..., 0][None, None])  # (1, 1, H, W): a measurement is grey, the other channels are copies
-    if settled(levels, view) is None:
-        return picture
-    scale = measured(view) or FLAT
-    return scale.forward(unit).numpy()
+    scale = Photometry.decide(view, None, levels).normalization
+    return scale.forward(unit).numpy() if scale else picture
 
 
 def _with_channels(pixels: Pixels, channels: int, name: str) -> Pixels:

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from unnoise import denoisers, recipes
-from unnoise.denoisers.rounded_student import RoundedStudent
+from unnoise.denoisers.quantized_student import QuantizedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
 from unnoise.errors import UsageError
 from unnoise.images.pixels import to_unit_float
-from unnoise.inference.apply import restore
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.models.model import Model
 from unnoise.noise import Camera
@@ -46,7 +46,7 @@ def quantize_model(model: Model, pool: ImagePool | None = None) -> Model:
             f"A {type(student).__name__} has no form whose maps are bytes; run it as it is with --precision int8, "
             "or train a student of TM-BSN, as by the recipe tm-bsn-d-quick."
         )
-    network = RoundedStudent(**student.sizes)
+    network = QuantizedStudent(**student.sizes)
     network.load_state_dict(student.state_dict())
     network.calibrate([*simulate_photographs(student.sizes["channels"]), *(sample_crops(pool) if pool else ())])
     fields = model.recipe.model_dump(mode="json") | {"denoiser": {"name": denoisers.name_of(network), "sizes": network.sizes}}
@@ -58,7 +58,7 @@ def measure_change(model: Model, pool: ImagePool | None = None) -> QuantizationC
     changed, removed = [], []
     for noisy in sample_crops(pool) if pool else simulate_photographs(model.network.sizes["channels"]):
         exact, rounded = (
-            restore(model.network, model.recipe.scheme, noisy, InferenceSettings(precision=precision))
+            Pipeline(model.network, model.recipe.scheme, InferenceSettings(precision=precision)).restore(noisy)
             for precision in ("float32", "int8")
         )
         changed.append((rounded - exact).square().mean().item())

@@ -12,8 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unnoise.errors import UsageError
+from unnoise.inference.sources import PixelSource
+from unnoise.inference.stores import Store
 from unnoise.layers.gaussian_blur import gaussian_blur
-from unnoise.noise.residual_level import ResidualLevel
+from unnoise.noise.residual_level import WINDOW_PIXELS, ResidualLevel
+from unnoise.regions import sample_windows
 
 CELL = 4
 """Side in pixels of the cells whose means are compared, of which a picture has a sixteenth as many as pixels."""
@@ -81,8 +84,40 @@ def _cells(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, CELL, ceil_mode=True, count_include_pad=False)
 
 
-def blend_each(noisy: Tensor, restored: Tensor, strength: float, detail: float) -> Tensor:
-    """`blend` of a batch, the noise of each picture measured by itself."""
-    if len(noisy) == 1:
-        return blend(noisy, restored, strength, detail)
-    return torch.cat([blend(noisy[n : n + 1], restored[n : n + 1], strength, detail) for n in range(len(noisy))])
+def blend_stored(source: PixelSource, store: Store, strength: float, detail: float) -> None:
+    """Change a stored restoration to what `strength` (above 0) and `detail` ask for, strip by strip; see `blend`.
+
+    The noise of each picture of a batch is measured by itself, in windows spread over it.
+    """
+    if strength == 1 and detail == 0:
+        return
+    height, width = source.size
+    levels = _levels(source, store) if detail > 0 else None
+    halo = REACH if levels else 0
+    # In steps of cells, so that strips agree with the whole; and a strip reads no further than into its neighbours.
+    step = height if source.strip_pixels is None else -(-max(halo, source.strip_pixels // width, 1) // CELL) * CELL
+    waiting: tuple[slice, Tensor] | None = None  # not written yet: the strip below still reads these rows
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height))
+        first = max(rows.start - halo, 0)
+        around = slice(first, min(rows.stop + halo, height)), slice(0, width)
+        noisy, restored = source.read(*around), store.read(*around)
+        blended = [
+            blend(noisy[n : n + 1], restored[n : n + 1], strength, detail, levels[n] if levels else None)
+            for n in range(len(noisy))
+        ]
+        strip = blended[0] if len(blended) == 1 else torch.cat(blended)
+        if waiting:
+            store.write(*waiting)
+        waiting = rows, strip[..., rows.start - first : rows.stop - first, :]
+    if waiting:
+        store.write(*waiting)
+
+
+def _levels(source: PixelSource, store: Store) -> list[ResidualLevel]:
+    """Of each picture of a batch, measured in windows side by side."""
+    windows = sample_windows(source.size, WINDOW_PIXELS)
+    noisy, restored = (
+        torch.cat([pixels.read(*window) for window in windows], dim=-1) for pixels in (source, store)
+    )  # (B, C, side, windows · side)
+    return [ResidualLevel.measure(noisy[n : n + 1], restored[n : n + 1]) for n in range(len(noisy))]
