@@ -1,9 +1,9 @@
-"""How the estimated gain of a restoration agrees with the true one, on pictures whose clean ones are known.
+"""How well the estimated gain of a restoration agrees with the true gain, on pictures with a clean version.
 
     python benchmarks/gain.py default --data sidd-val:DIR polyu:DIR --limit 24 --out gain.csv
 
-Both gains are of the middle of each picture, `--crop` pixels a side, in float32 and without refinement. The light is kept, and
-detail comes back, as the model's recipe says.
+Both gains are for the middle of each picture, `--crop` pixels a side, in float32 and without refinement. Bias correction and the
+return of detail are as the model's recipe says. Takes one model at a time.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ Rows = list[dict[str, Any]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", help="name or file")
+    parser.add_argument("model", help="one model: a name or a file")
     parser.add_argument("--data", nargs="+", required=True, metavar="SET:DIR")
-    parser.add_argument("--limit", type=int, default=24, help="judge so many pictures of each set")
+    parser.add_argument("--limit", type=int, default=24, help="number of pictures from each set")
     parser.add_argument("--crop", type=int, default=256)
     parser.add_argument("--out", type=Path, help="CSV file")
     options = parser.parse_args()

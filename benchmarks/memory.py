@@ -1,10 +1,10 @@
-"""Peak memory of a whole process that denoises one large picture, into a CSV file and a table.
+"""Peak memory of a process that denoises one large picture, as a CSV file and a table.
 
     python benchmarks/memory.py --megapixels 24 100 --out docs/results/memory.csv
 
-Each picture is 16-bit RGB noise in a TIFF, and `unnoise denoise` runs on it in a process of its own. With --bare the pixels lie in a
-raw file instead, and no picture format takes part: what is measured is restoring alone. --tiny takes a network of 4 features and no
-refinement, which needs minutes where the default model needs hours; the memory for pictures, bands and strips stays the same.
+Each picture is a TIFF of 16-bit RGB noise, and `unnoise denoise` runs on it in its own process. With `--bare`, the pixels lie in a raw
+file, so that only the restoration is measured and no picture format. With `--tiny`, the network has 4 features and there is no
+refinement. That takes minutes where the default model takes hours, and needs as much memory for pictures, bands and strips.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What benchmarks measure, row by row: told as it comes, and kept as a CSV file."""
+"""Print the rows of a benchmark as they come, and keep them in a CSV file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is timed: each method's whole restoration of a picture, in its plain form, as we run it, and as a user's own code does."""
+"""What is timed: the whole restoration of a picture by each method, in its plain form, its fast form, and as published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The other figures of `speed.py`: many blind spots at once, and a start from cold."""
+"""The modes `holes` and `start` of `speed.py`: many blind spots at once, and the time to the first result."""
 
 from __future__ import annotations
 

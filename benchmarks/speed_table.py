@@ -1,4 +1,4 @@
-"""The table of all methods and sizes: each row is on the disk as soon as it is measured, and a run that was stopped goes on."""
+"""The table of all methods and sizes. Each row is written as soon as it is measured, and a stopped run continues."""
 
 from __future__ import annotations
 

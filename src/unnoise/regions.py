@@ -102,14 +102,27 @@ def tile_grid(size: tuple[int, int], side: int, multiple: int = 1) -> Iterator[R
             yield slice(top, min(top + side, size[0])), slice(left, min(left + side, size[1]))
 
 
-def sample_windows(size: tuple[int, int], side: int) -> list[Region]:
-    """Windows of one size, evenly over a picture of `size`: at most nine, none wider or higher than `side`."""
-    return [(rows, columns) for rows in _spread_intervals(size[0], side) for columns in _spread_intervals(size[1], side)]
+def sample_windows(size: tuple[int, int], side: int, multiple: int = 1, *, overlapping: bool = True) -> list[Region]:
+    """At most nine windows, spread evenly over a picture of `size`.
+
+    Args:
+        size: H and W in pixels.
+        side: height and width of a window in pixels; less where the picture is smaller.
+        multiple: windows start at multiples of this.
+        overlapping: whether windows may overlap, so that they reach every part of a picture of up to three sides.
+
+    >>> sample_windows((4, 20), 4)
+    [(slice(0, 4, None), slice(2, 6, None)), (slice(0, 4, None), slice(8, 12, None)), (slice(0, 4, None), slice(13, 17, None))]
+    """
+    rows, columns = (_spread_intervals(length, side, multiple, overlapping) for length in size)
+    return [(stretch, other) for stretch in rows for other in columns]
 
 
-def _spread_intervals(length: int, side: int) -> list[slice]:
-    count, side = min(3, -(-length // side)), min(side, length)
-    return [slice(start, start + side) for start in torch.linspace(0, length - side, 2 * count + 1)[1::2].int().tolist()]
+def _spread_intervals(length: int, side: int, multiple: int, overlapping: bool) -> list[slice]:
+    count = min(3, -(-length // side) if overlapping else max(1, length // side))
+    side = min(side, length)
+    starts = ((length - side) * (2 * place + 1) // (2 * count) // multiple * multiple for place in range(count))
+    return [slice(start, start + side) for start in starts]
 
 
 def _mirror(stretch: slice, length: int) -> slice:

@@ -16,6 +16,7 @@ from unnoise.noise.autocovariance import PATCH_PIXELS, RADIUS_PIXELS
 from unnoise.noise.poisson_gaussian_fit import fit_line
 from unnoise.noise.report import ChannelNoise, NoiseReport
 from unnoise.photometry.normalization import SAMPLE, Levels, is_measured, scale_of
+from unnoise.regions import sample_windows
 
 Array = NDArray[Any]
 
@@ -163,11 +164,4 @@ def _places(height: int, width: int) -> list[tuple[slice, slice]]:
     """The whole picture, or windows that start at multiples of 8."""
     if height * width <= _MAX_WHOLE_PIXELS:
         return [(slice(0, height), slice(0, width))]
-    return [(rows, columns) for rows in _spread(height) for columns in _spread(width)]
-
-
-def _spread(length: int) -> list[slice]:
-    count = min(3, max(1, length // _WINDOW_PIXELS))
-    side = min(length, _WINDOW_PIXELS)
-    starts = np.linspace(0, length - side, 2 * count + 1)[1::2].astype(int) // jpeg_grid.BLOCK_PIXELS * jpeg_grid.BLOCK_PIXELS
-    return [slice(int(start), int(start) + side) for start in starts]
+    return sample_windows((height, width), _WINDOW_PIXELS, jpeg_grid.BLOCK_PIXELS, overlapping=False)

@@ -35,6 +35,8 @@ from unnoise.training.teachers import teacher_loader
 
 LOG_STEPS = 20
 """Steps between two rows of the log."""
+FIRST_REPORT_STEPS = 3
+"""The first report of progress comes after this many steps. It has no loss yet, but an estimate of the time left."""
 PREVIEW_PIXELS = 256
 """Side of the preview's crop, in pixels."""
 
@@ -157,7 +159,8 @@ class Run:
 
     def _loop(self, log: Log | None, interrupted: threading.Event) -> None:
         options, training = self.options, self.recipe.training
-        before = self.seconds
+        before, first_step = self.seconds, self.step
+        warm: tuple[float, float] | None = None  # seconds and share of the run after the first step, which is slow: it compiles
         began = last_saved = last_preview = last_logged = time.monotonic()
         losses: list[Tensor] = []
         waited = 0.0
@@ -173,6 +176,10 @@ class Run:
             now = time.monotonic()
             self.seconds = before + now - began
             share = options.length.share(self.step, self.seconds)
+            warm = warm or (self.seconds, share)
+            if options.progress and self.step - first_step == FIRST_REPORT_STEPS and share < 1:
+                speed = (FIRST_REPORT_STEPS - 1) * training.batch / max(self.seconds - warm[0], 1e-9)
+                options.progress(TrainingStatus(self.step, share, None, speed, self._seconds_left(share, warm)))
             if len(losses) == LOG_STEPS or share >= 1:
                 loss = self._mean(losses)
                 speed = len(losses) * training.batch / (now - last_logged)
@@ -186,8 +193,7 @@ class Run:
                         data_share=waited / (now - last_logged),
                     )
                 if options.progress:
-                    left = (self.seconds - before) / max(share - options.length.share(0, before), 1e-9) * (1 - share)
-                    options.progress(TrainingStatus(self.step, share, loss, speed, left))
+                    options.progress(TrainingStatus(self.step, share, loss, speed, self._seconds_left(share, warm)))
                 losses, waited, last_logged = [], 0.0, now
             if now - last_saved >= options.checkpoint_seconds:
                 self._mean(losses)  # what is saved must be sound
@@ -197,6 +203,10 @@ class Run:
                 self._preview(log)
                 last_preview = time.monotonic()
         self._preview(log)
+
+    def _seconds_left(self, share: float, warm: tuple[float, float]) -> float:
+        """Seconds to the end of the run at the speed since `warm`, which is the seconds and the share at some earlier step."""
+        return (self.seconds - warm[0]) / max(share - warm[1], 1e-9) * (1 - share)
 
     def _mean(self, losses: list[Tensor]) -> float:
         """The mean loss of some steps (0 of none). Raises `UnnoiseError` where it is no finite number."""

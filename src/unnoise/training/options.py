@@ -23,7 +23,8 @@ class TrainingStatus:
     step: int
     share: float
     """Of the run that is over, 0..1."""
-    loss: float
+    loss: float | None
+    """Mean of the last steps. None: not known yet."""
     images_per_second: float
     seconds_left: float
 
