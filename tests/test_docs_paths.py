@@ -16,11 +16,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "findings" / "README.md",
-    *(
-        page
-        for page in sorted((ROOT / "docs").rglob("*.md"))
-        if not page.stem.endswith("history")
-    ),
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if not page.stem.endswith("history")),
 ]
 BASES = [ROOT, ROOT / "src" / "unnoise"]
 EXAMPLES = {"mine.py", "mine.yaml"}

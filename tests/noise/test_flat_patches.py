@@ -99,7 +99,7 @@ def test_every_window_of_a_large_picture_takes_part() -> None:
 def test_what_cannot_be_told_is_said() -> None:
     random = np.random.default_rng(0)
     few = unnoise.inspect(0.5 + 0.05 * random.normal(size=(24, 24)))
-    assert any("take these figures as rough" in note for note in few.notes)
+    assert any("these figures are rough" in note for note in few.notes)
     faint = unnoise.inspect(0.5 + 0.1 / 255 * random.normal(size=(96, 96, 3)))
     assert faint.advice is None
     assert faint.detail is None
