@@ -1,7 +1,7 @@
 """The plain form of each network: float32, contiguous memory, layer by layer, as the published code computes it.
 
-The fast path is timed against this form. Only what our modules write differently is written here; the rest is their code. Gradients
-stay enabled, because our modules then leave their fused path. At inference nobody asks for a gradient.
+The fast path is timed against this form. Only what our modules write differently is written here; the rest is their
+code. Gradients stay enabled, because our modules then leave their fused path. At inference nobody asks for a gradient.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def _skip_attention(self: Any, skip: Tensor, below: Tensor) -> Tensor:
 
 
 def _doubled_convolution(self: Any, x: Tensor, skip: Tensor) -> Tensor:
-    """AT-BSN and students: nearest up-sampling, the skip beside it, and the convolution; zeros where pooling dropped a row."""
+    """AT-BSN and students: nearest up-sampling, the skip beside it, and the convolution; zeros where pooling dropped a
+    row."""
     x = F.interpolate(x, scale_factor=2.0)
     if x.shape[-2:] != skip.shape[-2:]:
         x = F.pad(x, (0, skip.shape[-1] - x.shape[-1], 0, skip.shape[-2] - x.shape[-2]))

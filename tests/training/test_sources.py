@@ -36,7 +36,7 @@ def test_a_run_that_goes_on_has_the_pictures_it_began_with(out: str, tmp_path: P
     _pictures(output, "teachers/0123/000000.npy")
     told: list[str] = []
     model = train(given, recipe, output=output, steps=2, device="cpu", resume=True, on_message=told.append)
-    assert told == ["Going on from step 1."]
+    assert told == ["Continuing from step 1."]
     assert model.card.data == ["1 pictures of " + "/".join(given.parts[-2:]), "1 pictures of k/sub"]
 
 

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from rich.table import Table
     from torch import Tensor
 
-# JSON's null cannot tell the +inf of an identical picture from the NaN of a small one. Strings can, and become numbers when read.
+# JSON's null cannot tell the +inf of an identical picture from the NaN of a small one. Strings can, and become numbers
+# when read.
 _STRICT = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 class SupportsDenoise(Interface):
-    """What `evaluate` needs of a model: `unnoise.Model`, or any object that turns an image into one of the same kind."""
+    """What `evaluate` needs of a model: `unnoise.Model`, or any object that turns an image into one of the same
+    kind."""
 
     @property
     def denoise(self) -> Callable[..., NDArray[np.float32]]:
@@ -81,7 +83,8 @@ class Evaluation(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def restored(self) -> Score:
-        """Mean of the results' scores. +inf dB if one result equals its clean picture; an SSIM of NaN if one picture is too small."""
+        """Mean of the results' scores. +inf dB if one result equals its clean picture; an SSIM of NaN if one picture is
+        too small."""
         return _mean(image.restored for image in self.images)
 
     @computed_field  # type: ignore[prop-decorator]
@@ -131,14 +134,16 @@ def evaluate(
 ) -> Evaluation:
     """Denoise the pictures of a data set one at a time, and score them.
 
-    The model gets each picture as float32 in 0..1, whatever the depth of the file. So only the protocol decides about rounding.
+    The model gets each picture as float32 in 0..1, whatever the depth of the file. So only the protocol decides about
+    rounding.
 
     Args:
         model: one model, see `SupportsDenoise`. To score several models, call this for each of them.
         dataset: a data set, or ``SET:DIR`` as `unnoise.evaluation.datasets.open_set` takes it.
         protocol: one of `unnoise.evaluation.protocols.names()`.
         progress: called with (pictures done, pictures in all), first with 0 done.
-        limit: score only this many pictures, spread evenly over the set, because neighbors often show the same scene. None: all.
+        limit: score only this many pictures, spread evenly over the set, because neighbors often show the same scene.
+            None: all.
         name: name of the model in the result. None: the name of its recipe.
         denoise_options: passed on to `model.denoise`, such as ``refine=True`` or ``ensemble=True``.
 
@@ -146,7 +151,8 @@ def evaluate(
         The scores of each picture, and their means.
 
     Raises:
-        UsageError: an unknown protocol or set, a set without clean pictures, a `limit` below 1, or something that is no model.
+        UsageError: an unknown protocol or set, a set without clean pictures, a `limit` below 1, or something that is no
+            model.
         UnnoiseError: a file cannot be read.
     """
     scoring = protocols.lookup(protocol)

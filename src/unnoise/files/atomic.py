@@ -42,9 +42,9 @@ def make_folder(folder: Path) -> None:
 def atomic_write(target: Path) -> Iterator[Path]:
     """Replace a file or a folder atomically.
 
-    The block writes a file or a folder at the temporary path that it gets. The path lies next to `target` and has its suffix. When the
-    block ends, the result replaces `target`. On any error, and on Ctrl-C, the temporary file is removed and `target` stays as it was.
-    Temporary files of the same target that a killed process has left are removed.
+    The block writes a file or a folder at the temporary path that it gets. The path lies next to `target` and has its
+    suffix. When the block ends, the result replaces `target`. On any error, and on Ctrl-C, the temporary file is
+    removed and `target` stays as it was. Temporary files of the same target that a killed process has left are removed.
 
     Raises:
         UsageError: `target` is a device or a pipe, or cannot be reached.
@@ -84,7 +84,8 @@ def atomic_write(target: Path) -> Iterator[Path]:
 def preallocate(file: int, size: int) -> None:
     """Reserve the disk space for the first `size` bytes of an open file, where the system can.
 
-    A file with holes would take the space later. If the file is then memory-mapped and the disk is full, the process is killed.
+    A file with holes would take the space later. If the file is then memory-mapped and the disk is full, the process is
+    killed.
 
     Args:
         file: a file descriptor.
@@ -96,9 +97,7 @@ def preallocate(file: int, size: int) -> None:
     if not hasattr(os, "posix_fallocate"):
         return
     disk = os.fstatvfs(file)
-    if (
-        disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < size
-    ):
+    if disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     try:
         os.posix_fallocate(file, 0, size)

@@ -18,7 +18,8 @@ TEMPORARY_NAME = re.compile(r"\.(?P<stem>.+)\.(?P<process>\d{1,9})-(?P<place>[0-
 
 
 def temporary_path(target: Path) -> Path:
-    """Where this process writes the file that will replace `target`. The name is hidden, and has the suffix of `target`.
+    """Where this process writes the file that will replace `target`. The name is hidden, and has the suffix of
+    `target`.
 
     >>> path = temporary_path(Path("photo.png"))
     >>> path.name.startswith(".photo."), path.suffix
@@ -30,7 +31,8 @@ def temporary_path(target: Path) -> Path:
 def remove_stale_files(target: Path) -> None:
     """Remove temporary files of `target` whose process has ended.
 
-    Only names with the mark of this machine or container are considered, because others count their processes separately.
+    Only names with the mark of this machine or container are considered, because others count their processes
+    separately.
     """
     for name in _temporary_files_in(target.parent):
         found = TEMPORARY_NAME.fullmatch(name)
@@ -46,7 +48,8 @@ def remove_stale_files(target: Path) -> None:
 
 @lru_cache(maxsize=64)
 def _temporary_files_in(folder: Path) -> list[str]:
-    """Names in a folder. It is listed once, because a long list takes long, and later files are not from an earlier process."""
+    """Names in a folder. It is listed once, because a long list takes long, and later files are not from an earlier
+    process."""
     with suppress(OSError):
         return [name for name in os.listdir(folder) if TEMPORARY_NAME.fullmatch(name)]  # noqa: PTH208 - not one Path for each
     return []

@@ -2,10 +2,10 @@
 
 It answers two questions of Lee, Son and Lee (AP-BSN, CVPR 2022):
 
-- In *training*, the pixels that the network sees must not predict the noise of the pixel that it restores. The correlation of the
-  noise decides.
-- At *inference* nothing is learned any more. Near pixels hold the detail, and a wide stride loses it to aliasing. The detail of the
-  picture decides, compared with the strength of its noise.
+- In *training*, the pixels that the network sees must not predict the noise of the pixel that it restores. The
+  correlation of the noise decides.
+- At *inference* nothing is learned any more. Near pixels hold the detail, and a wide stride loses it to aliasing. The
+  detail of the picture decides, compared with the strength of its noise.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ MAX_STRIDE = 6
 WHITE_NOISE_CORRELATION = 0.1
 """Noise with a smaller correlation between neighbors needs no stride at inference."""
 FINE_DETAIL, VERY_FINE_DETAIL = 0.21, 1.53
-"""Details above which inference should use a stride of 2, and of 1. Fitted to the shipped model; see docs/results/inspect.md."""
+"""Details above which inference should use a stride of 2, and of 1. Fitted to the shipped model; see
+docs/results/inspect.md."""
 FAINT_SIGMA = 0.3 / 255
 """Standard deviation, in 0..1, below which there is nothing to remove: about that of rounding to 8 bits."""
 _BLOCK_PIXELS = 8
@@ -62,8 +63,8 @@ class Advice(BaseModel):
 def leakage(rho: Array, shifts: list[tuple[int, int]]) -> float:
     """The share of a pixel's noise variance that the best linear prediction from other pixels gets right.
 
-    With r the correlations of the pixel with the others, and G the correlations between the others, it is rᵀ(G + 0.1)⁻¹r. The 0.1
-    keeps errors of measurement from being amplified.
+    With r the correlations of the pixel with the others, and G the correlations between the others, it is rᵀ(G +
+    0.1)⁻¹r. The 0.1 keeps errors of measurement from being amplified.
 
     Args:
         rho: (R + 1, R + 1), the correlation at shifts of 0, 1 … rows and columns. It counts as 0 beyond R.
@@ -92,14 +93,15 @@ def leakage(rho: Array, shifts: list[tuple[int, int]]) -> float:
 def training_distances(rho: Array) -> tuple[int, int, int]:
     """The smallest distances at which the leakage is at most `MAX_LEAKAGE`.
 
-    Only the nearest visible pixels count. With stride s these are the eight neighbors s pixels away; around a blind spot these are
-    the pixels at its edge.
+    Only the nearest visible pixels count. With stride s these are the eight neighbors s pixels away; around a blind
+    spot these are the pixels at its edge.
 
     Args:
         rho: as for `leakage`.
 
     Returns:
-        A stride, the distance to the edge of a square, and the distance to the edge of a diamond. None exceeds `MAX_STRIDE`.
+        A stride, the distance to the edge of a square, and the distance to the edge of a diamond. None exceeds
+        `MAX_STRIDE`.
 
     >>> white = np.zeros((9, 9))
     >>> white[0, 0] = 1
@@ -123,9 +125,9 @@ def training_distances(rho: Array) -> tuple[int, int, int]:
 def measure_detail(windows: list[Array], rho: Array, variance: float) -> float:
     """How badly pixels three apart predict the picture, in units of the noise variance.
 
-    The error of a prediction is a pixel minus the mean of the four pixels that are three pixels away. Its mean square is taken in
-    blocks of 8×8, and the part that noise alone causes is subtracted. A block counts at most 4, because networks follow an edge that
-    a mean of four pixels cannot.
+    The error of a prediction is a pixel minus the mean of the four pixels that are three pixels away. Its mean square
+    is taken in blocks of 8×8, and the part that noise alone causes is subtracted. A block counts at most 4, because
+    networks follow an edge that a mean of four pixels cannot.
 
     Args:
         windows: parts (H, W, C) of the picture.

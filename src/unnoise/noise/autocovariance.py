@@ -1,12 +1,14 @@
 """The autocovariance of noise from the cosine transform of small patches, without the bias of small patches.
 
-If the mean or the slope of a patch is removed first, much of coarse noise goes with it, and the autocovariance comes out too small.
-The powers of the discrete cosine transform have no such bias. With orthonormal basis pictures φ_k and noise of autocovariance c,
+If the mean or the slope of a patch is removed first, much of coarse noise goes with it, and the autocovariance comes
+out too small. The powers of the discrete cosine transform have no such bias. With orthonormal basis pictures φ_k and
+noise of autocovariance c,
 
     E[⟨φ_k, noise⟩²] = Σ_d c(d) · Σ_p φ_k(p)·φ_k(p + d),
 
-which is linear in c. So the lowest frequencies, which hold the picture's own brightness, are left out, and c follows from the others
-by least squares. The power of a cosine is the same for the shifts (y, x) and (y, −x), so c is the mean of the two.
+which is linear in c. So the lowest frequencies, which hold the picture's own brightness, are left out, and c follows
+from the others by least squares. The power of a cosine is the same for the shifts (y, x) and (y, −x), so c is the mean
+of the two.
 """
 
 from __future__ import annotations
@@ -82,7 +84,8 @@ def autocovariance(power: Array) -> NDArray[np.float64]:
         power: (PATCH_PIXELS, PATCH_PIXELS), averaged over patches.
 
     Returns:
-        (RADIUS_PIXELS + 1, RADIUS_PIXELS + 1), the autocovariance at shifts of 0, 1 … rows and columns. Zeros for zeros.
+        (RADIUS_PIXELS + 1, RADIUS_PIXELS + 1), the autocovariance at shifts of 0, 1 … rows and columns. Zeros for
+        zeros.
 
     >>> white = autocovariance(np.full((16, 16), 0.04))
     >>> bool(abs(white[0, 0] - 0.04) < 0.002), bool(abs(white[0, 1]) < 0.002)
@@ -102,7 +105,8 @@ def autocovariance(power: Array) -> NDArray[np.float64]:
 
 @lru_cache
 def _response() -> NDArray[np.float64]:
-    """(frequencies, shifts): E[power] of each used frequency, for an autocovariance of 1 at one shift and its mirror images."""
+    """(frequencies, shifts): E[power] of each used frequency, for an autocovariance of 1 at one shift and its mirror
+    images."""
     rows = dct_matrix()
     along = np.stack(
         [(rows[:, : PATCH_PIXELS - d] * rows[:, d:]).sum(1) for d in range(RADIUS_PIXELS + 1)], axis=1

@@ -1,13 +1,15 @@
 """The spectrum and the level of noise, measured in the flattest patches of a picture, also for correlated noise.
 
-Patches without structure show nothing but noise. Choosing them by how little varies in them would choose those with weak noise. In
-correlated noise these are weak at low frequencies, so both level and correlation would be wrong. Therefore each half of the
-frequencies is measured in patches that were chosen by the *other* half. In stationary noise the frequencies of the cosine transform
-are nearly independent, while the edges and textures of a picture show in both halves.
+Patches without structure show nothing but noise. Choosing them by how little varies in them would choose those with
+weak noise. In correlated noise these are weak at low frequencies, so both level and correlation would be wrong.
+Therefore each half of the frequencies is measured in patches that were chosen by the *other* half. In stationary noise
+the frequencies of the cosine transform are nearly independent, while the edges and textures of a picture show in both
+halves.
 
-Related: Colom, Lebrun, Buades and Morel, "A non-parametric approach for the estimation of intensity-frequency dependent noise",
-ICIP 2014. They choose patches by low frequencies and measure the others by the median over patches. That median fails after JPEG,
-which sets most high frequencies to 0.
+Related: Colom, Lebrun, Buades and Morel, "A non-parametric approach for the estimation of intensity-frequency dependent
+    noise",
+ICIP 2014. They choose patches by low frequencies and measure the others by the median over patches. That median fails
+after JPEG, which sets most high frequencies to 0.
 """
 
 from __future__ import annotations
@@ -145,7 +147,8 @@ def _halves() -> list[NDArray[np.bool_]]:
 
 
 def _flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:
-    """Indices of the patches with least energy (P, C), mean over channels: a share of `FLAT_SHARE` at each brightness (P,)."""
+    """Indices of the patches with least energy (P, C), mean over channels: a share of `FLAT_SHARE` at each brightness
+    (P,)."""
     order = np.argsort(brightness, kind="stable")
     total = energy.mean(axis=1)
     groups = np.array_split(order, max(1, len(order) // _AT_A_BRIGHTNESS))
@@ -174,7 +177,8 @@ def _measure_channel(patches: PatchSpectra, chosen: list[NDArray[np.int64]], cha
         counts.append(len(both))
     stack = np.stack(spectra)  # (points, SIDE, SIDE)
     shapes = stack / (stack[:, used_frequencies()].mean(axis=1) + _TINY)[:, None, None]
-    # Where no patch of a brightness is flat, its spectrum has too much of low frequencies. The better half of the points sets the shape.
+    # Where no patch of a brightness is flat, its spectrum has too much of low frequencies. The better half of the
+    # points sets the shape.
     lowness = shapes[:, _LOW].mean(axis=1)
     shape = shapes[np.argsort(lowness, kind="stable")[: (len(shapes) + 1) // 2]].mean(axis=0)
     shape = np.maximum(shape, 1e-4 * shape.max())

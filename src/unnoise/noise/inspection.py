@@ -32,16 +32,18 @@ _SMOOTHED_CORRELATION = 0.6
 def measure(image: Any, *, name: str = "The image") -> NoiseReport:
     """Measure the noise of one picture: level by brightness, correlation, clipping and JPEG's blocks.
 
-    Levels are in the picture's own values, which for a photograph means after gamma. They hold for flat places, because only there can
-    noise be told from the picture. Some cameras smooth flat places more than textures; then textures have more noise.
+    Levels are in the picture's own values, which for a photograph means after gamma. They hold for flat places, because
+    only there can noise be told from the picture. Some cameras smooth flat places more than textures; then textures
+    have more noise.
 
     Args:
-        image: one picture: (H, W), (H, W, C) or a tensor, as `unnoise.Model.denoise` takes it. Alpha is ignored. Gray floats may be on
-            any scale, which the report then names.
+        image: one picture: (H, W), (H, W, C) or a tensor, as `unnoise.Model.denoise` takes it. Alpha is ignored. Gray
+            floats may be on any scale, which the report then names.
         name: the subject of error messages, for instance the file.
 
     Returns:
-        The report, with advice on strides, blind spots and the recipe, but not on a model. For that see `unnoise.models.inspection`.
+        The report, with advice on strides, blind spots and the recipe, but not on a model. For that see
+        `unnoise.models.inspection`.
 
     Raises:
         UsageError: an image of another kind or shape, or with values that are NaN or infinite.

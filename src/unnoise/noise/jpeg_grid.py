@@ -17,9 +17,9 @@ _MIN_STANDARD_ERRORS = 3.0
 def grid_score(windows: list[Array]) -> tuple[float, bool, tuple[int, int]]:
     """How much more brightness changes across the lines of the grid than between them.
 
-    The excess of a step between neighboring pixels is the step minus the mean of the steps before and after it. Its mean is about 0 in
-    any picture, and positive across the edges of JPEG's blocks. Large steps are limited to the 90th percentile, because a few edges of
-    the picture would decide otherwise.
+    The excess of a step between neighboring pixels is the step minus the mean of the steps before and after it. Its
+    mean is about 0 in any picture, and positive across the edges of JPEG's blocks. Large steps are limited to the 90th
+    percentile, because a few edges of the picture would decide otherwise.
 
     Args:
         windows: brightness (H, W). Each starts at a row and a column that 8 divides.

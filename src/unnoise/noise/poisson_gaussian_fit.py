@@ -1,8 +1,8 @@
 """Fitting the noise variance a·x + b to a curve of noise by brightness x.
 
-Foi, Trimeche, Katkovnik and Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data",
-IEEE Transactions on Image Processing 17(10), 2008. The model is for linear light and raw values. A gamma curve bends it: for
-photographs the fit is meaningful only where `holds` is true, and a may be negative.
+Foi, Trimeche, Katkovnik and Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting for single-image
+raw-data", IEEE Transactions on Image Processing 17(10), 2008. The model is for linear light and raw values. A gamma
+curve bends it: for photographs the fit is meaningful only where `holds` is true, and a may be negative.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class LineFit(BaseModel):
     """Whether `error` is at most 10 %."""
 
     def rescaled(self, zero: float, one: float) -> LineFit:
-        """The same line on the picture's own scale, where 0 and 1 are the values `zero` and `one`. For photon counts a is then 1."""
+        """The same line on the picture's own scale, where 0 and 1 are the values `zero` and `one`. For photon counts a
+        is then 1."""
         step = one - zero
         return self.model_copy(update={"a": step * self.a, "b": step**2 * self.b - step * self.a * zero})
 
@@ -43,8 +44,8 @@ class LineFit(BaseModel):
 def fit_line(curve: NoiseCurve) -> LineFit | None:
     """Fit the line by weighted least squares to the points without clipping.
 
-    The error of a variance that was measured in n patches is proportional to the variance. So the weights are n / variance², with the
-    variance of the line of the step before. There are ten steps.
+    The error of a variance that was measured in n patches is proportional to the variance. So the weights are n /
+    variance², with the variance of the line of the step before. There are ten steps.
 
     Returns:
         The fit. None if fewer than three points are left.

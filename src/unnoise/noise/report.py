@@ -18,7 +18,8 @@ _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 class ChannelNoise(BaseModel):
-    """The noise of one channel. Brightness and standard deviations are in 0..1 of the picture's own values, after any gamma."""
+    """The noise of one channel. Brightness and standard deviations are in 0..1 of the picture's own values, after any
+    gamma."""
 
     model_config = _STRICT
 
@@ -53,7 +54,8 @@ class NoiseReport(BaseModel):
     channels: list[ChannelNoise]
     """One for each channel except alpha. Empty where `level` is None or 0."""
     autocorrelation: list[list[float]] | None
-    """(17, 17), shifts of −8 to 8 rows and columns, the middle 1; channels pooled. The shifts (y, x) and (y, −x) have the same value."""
+    """(17, 17), shifts of −8 to 8 rows and columns, the middle 1; channels pooled. The shifts (y, x) and (y, −x) have
+    the same value."""
     black: list[float]
     """Share of pixels at black or below, for each channel."""
     white: list[float]
@@ -63,9 +65,11 @@ class NoiseReport(BaseModel):
     blocks_found: bool
     """Whether the excess is more than chance."""
     block_offset: tuple[int, int]
-    """Row and column at which the grid's first full block begins; not (0, 0) after cropping. Meaningless if no grid was found."""
+    """Row and column at which the grid's first full block begins; not (0, 0) after cropping. Meaningless if no grid was
+    found."""
     detail: float | None
-    """How badly pixels three apart predict the picture, in units of the noise variance. 0 for plain surfaces, at most 4."""
+    """How badly pixels three apart predict the picture, in units of the noise variance. 0 for plain surfaces, at most
+    4."""
     flat_patches: int
     """Number of patches of 16×16 pixels in which the noise was measured."""
     advice: Advice | None
@@ -74,7 +78,8 @@ class NoiseReport(BaseModel):
     """What limits these figures."""
 
     def lag(self, distance: int) -> float:
-        """Correlation of pixels `distance` apart, 0 to 8: the mean of along rows and along columns. 0 if there is no noise."""
+        """Correlation of pixels `distance` apart, 0 to 8: the mean of along rows and along columns. 0 if there is no
+        noise."""
         if self.autocorrelation is None:
             return 0.0
         middle = len(self.autocorrelation) // 2
@@ -114,7 +119,8 @@ class NoiseReport(BaseModel):
         return f"{value:.4g}" if self.scale else f"{value:.{digits}f}"
 
     def table(self) -> Group:
-        """Tables for the terminal. Brightness and standard deviations are in steps of 8 bits, or in the picture's own values."""
+        """Tables for the terminal. Brightness and standard deviations are in steps of 8 bits, or in the picture's own
+        values."""
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text

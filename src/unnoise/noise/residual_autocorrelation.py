@@ -24,8 +24,8 @@ def autocorrelation(residual: Array, radius: int) -> NDArray[np.float64]:
         radius: the largest shift in rows and columns, 0 ≤ radius < min(H, W).
 
     Returns:
-        (2·radius + 1, 2·radius + 1), symmetric, with the shift (0, 0) in the middle and the value 1 there. A constant residual gives 0
-        everywhere else.
+        (2·radius + 1, 2·radius + 1), symmetric, with the shift (0, 0) in the middle and the value 1 there. A constant
+        residual gives 0 everywhere else.
 
     Raises:
         UsageError: another shape, or a radius that is too large for the picture.

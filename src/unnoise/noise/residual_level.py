@@ -38,8 +38,8 @@ class ResidualLevel:
     def measure(cls, noisy: Tensor, restored: Tensor) -> ResidualLevel:
         """Measure the level.
 
-        The level in the quieter places alone is too low. By how much is found on synthetic noise that is made from the residual, and so
-        has a known level.
+        The level in the quieter places alone is too low. By how much is found on synthetic noise that is made from the
+        residual, and so has a known level.
 
         Args:
             noisy, restored: (1, C, H, W) in 0..1.

@@ -1,7 +1,8 @@
 """Synthetic noise like that of a picture, made from its own residual. A restoration is perturbed with it.
 
-This is a bootstrap. Blocks of the residual that hold little but noise are brought to unit level, placed in random order and turned,
-and get the noise level of their new place. They keep the correlation between neighbors and between channels.
+This is a bootstrap. Blocks of the residual that hold little but noise are brought to unit level, placed in random order
+and turned, and get the noise level of their new place. They keep the correlation between neighbors and between
+channels.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ BLOCK_PIXELS = 32
 BIN_COUNT = 8
 """Number of brightness bins in which the level is measured. Each has the same number of blocks."""
 QUIET_QUANTILE = 0.25
-"""Quantile of the blocks of one brightness by their energy. Blocks below it hold noise alone, those above it also detail."""
+"""Quantile of the blocks of one brightness by their energy. Blocks below it hold noise alone, those above it also
+detail."""
 DONOR_SHARE = 1 / 3
 """Share of the blocks that are placed: those with the least energy."""
 PERTURBATION = 0.5
@@ -70,7 +72,8 @@ def power_ratio(residual: Tensor, level: Tensor, estimate: Tensor, source: Rando
 
 
 def perturbed(restore: Callable[[Tensor], Tensor], noisy: Tensor, restored: Tensor, extra: Tensor) -> Tensor:
-    """How a restoration f moves with the noise b = `extra` in the picture x: (f(x + εb) − f(x)) / ε, with f(x) = `restored`."""
+    """How a restoration f moves with the noise b = `extra` in the picture x: (f(x + εb) − f(x)) / ε, with f(x) =
+    `restored`."""
     return (restore(noisy + PERTURBATION * extra) - restored) / PERTURBATION
 
 

@@ -74,7 +74,8 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
 
 
 def table(ablation: Ablation, rows: Sequence[Row]) -> Table:
-    """A table for a terminal of 80 columns. The paper used other pictures and a full training, so only the order can be compared."""
+    """A table for a terminal of 80 columns. The paper used other pictures and a full training, so only the order can be
+    compared."""
     from rich.table import Table
     from rich.text import Text
 

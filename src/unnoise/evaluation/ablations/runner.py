@@ -28,7 +28,8 @@ Watch = Callable[[], AbstractContextManager[Callable[[TrainingStatus], None]]]
 
 
 class AblationSettings(BaseModel):
-    """What the scores of an ablation depend on. It is kept in the folder, so a resumed run cannot mix different settings."""
+    """What the scores of an ablation depend on. It is kept in the folder, so a resumed run cannot mix different
+    settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -66,7 +67,8 @@ def run(
         One row for each variant.
 
     Raises:
-        UsageError: an unknown ablation, nothing to train on, no clean pictures, or an output folder that holds another ablation.
+        UsageError: an unknown ablation, nothing to train on, no clean pictures, or an output folder that holds another
+            ablation.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is written.
     """
     variants = ablations.lookup(settings.ablation).variants(settings.full)
@@ -84,7 +86,8 @@ def run(
 
 
 def _checked(settings: AblationSettings) -> DataSet:
-    """The data set to score with. Errors that would end the run after hours of training, or leave a folder behind, are found here."""
+    """The data set to score with. Errors that would end the run after hours of training, or leave a folder behind, are
+    found here."""
     for field in ("steps", "minutes", "limit"):
         value = getattr(settings, field)
         if value is not None and not value > 0:

@@ -36,9 +36,10 @@ NETWORK_TRAINING: dict[str, dict[str, Any]] = {
     "dbsn": {"initialization": "he"},
     "dbsn-dense": {"initialization": "he"},
     "unet": {"initialization": "he"},
-    # Batch normalization removes the mean and the spread of its batch. For one crop these are its brightness and color, and the network
-    # never learns them. For eight crops they are nearly those of all pictures, which also hold at inference. The eight smaller crops
-    # have twice the pixels of the others' one. The rate is higher by about √8, because there are fewer steps.
+    # Batch normalization removes the mean and the spread of its batch. For one crop these are its brightness and color,
+    # and the network never learns them. For eight crops they are nearly those of all pictures, which also hold at
+    # inference. The eight smaller crops have twice the pixels of the others' one. The rate is higher by about √8,
+    # because there are fewer steps.
     "dncnn": {"crop": 80, "batch": 8, "learning_rate": 2.4e-3},
 }
 """What a network needs in addition to `SMALL_TRAINING` to learn anything in minutes."""
@@ -52,8 +53,8 @@ def variant_recipe(base: str, full: bool, denoiser: str | None = None, **changes
 
     Args:
         base: name of the shipped recipe that it varies.
-        full: whether to keep the recipe's sizes and training. Otherwise use `SMALL_SIZES`, `SMALL_TRAINING`, `NETWORK_TRAINING` and
-            bias correction.
+        full: whether to keep the recipe's sizes and training. Otherwise use `SMALL_SIZES`, `SMALL_TRAINING`,
+            `NETWORK_TRAINING` and bias correction.
         denoiser: another network. None: the recipe's if `full`, else `SMALL_DENOISER`.
         changes: fields of the scheme.
 
@@ -65,5 +66,6 @@ def variant_recipe(base: str, full: bool, denoiser: str | None = None, **changes
         return recipes.load(base, ({"denoiser": {"name": denoiser}} if denoiser else {}) | fields)
     name = denoiser or SMALL_DENOISER
     training = {f"training.{field}": value for field, value in (SMALL_TRAINING | NETWORK_TRAINING.get(name, {})).items()}
-    # After minutes of training, the largest error is in the color of whole surfaces. The noisy picture has the right one.
+    # After minutes of training, the largest error is in the color of whole surfaces. The noisy picture has the right
+    # one.
     return recipes.load(base, {"denoiser": {"name": name, **SMALL_SIZES[name]}, "light": "auto"} | training | fields)

@@ -1,4 +1,5 @@
-"""The data sets: benchmarks and the user's own folders, written as SET:DIR. Each is one file and one line in the table below."""
+"""The data sets: benchmarks and the user's own folders, written as SET:DIR. Each is one file and one line in the table
+below."""
 
 from __future__ import annotations
 

@@ -37,7 +37,8 @@ class Pair:
 
 
 class DataSet:
-    """Pictures of a folder in a fixed order, with their clean versions if there are any. Iteration reads one pair at a time.
+    """Pictures of a folder in a fixed order, with their clean versions if there are any. Iteration reads one pair at a
+    time.
 
     >>> pictures = DataSet("folder:a", [Entry(str(number), Path(f"{number}.png")) for number in range(9)])
     >>> len(pictures), pictures.has_truth, [entry.name for entry in pictures.spread(3).entries]

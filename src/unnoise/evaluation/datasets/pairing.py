@@ -10,7 +10,8 @@ from unnoise.evaluation.datasets.base import Entry
 
 
 def pictures(folder: Path) -> dict[str, Path]:
-    """The pictures in a folder and below it, by name and sorted. A name is the path within the folder without its suffix.
+    """The pictures in a folder and below it, by name and sorted. A name is the path within the folder without its
+    suffix.
 
     Raises:
         UsageError: the folder is missing or empty, or two pictures differ only in their suffix.

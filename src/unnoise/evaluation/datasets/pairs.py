@@ -9,5 +9,6 @@ from unnoise.evaluation.datasets.pairing import in_folders
 
 
 def entries(folder: Path) -> list[Entry]:
-    """Every picture of `noisy/` with its partner in `clean/`. Suffixes may differ. Raises `UsageError` if one has no partner."""
+    """Every picture of `noisy/` with its partner in `clean/`. Suffixes may differ. Raises `UsageError` if one has no
+    partner."""
     return in_folders(folder)

@@ -1,7 +1,7 @@
 """`polyu:DIR`: 100 crops of 512×512 of 40 scenes, from five cameras (Xu et al., 2018).
 
-The paper is "Real-world Noisy Image Denoising: A New Benchmark". The clean picture is the mean of many shots. Both files are JPEG, as
-published.
+The paper is "Real-world Noisy Image Denoising: A New Benchmark". The clean picture is the mean of many shots. Both
+files are JPEG, as published.
 """
 
 from __future__ import annotations

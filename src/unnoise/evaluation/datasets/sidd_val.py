@@ -1,7 +1,7 @@
 """`sidd-val:DIR`: blocks of 256×256 from the sRGB validation set of SIDD (Abdelhamed et al., CVPR 2018), one file each.
 
-The files are `noisy/SS_BB.webp` and `clean/SS_BB.webp` for scene SS and block BB, in any lossless format. Scenes without a clean
-picture are left out here; they can be trained on.
+The files are `noisy/SS_BB.webp` and `clean/SS_BB.webp` for scene SS and block BB, in any lossless format. Scenes
+without a clean picture are left out here; they can be trained on.
 """
 
 from __future__ import annotations
