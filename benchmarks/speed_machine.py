@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from unnoise.inference.precision import has_fast_int8
-from unnoise.layers.quantized.byte_maps import convolve_counted
+from unnoise.layers.quantized.byte_maps import convolve_bytes
 from unnoise.layers.weight_cache import cached_weights
 
 SIDE = 256
@@ -78,9 +78,7 @@ def _counted_convolution(clock: str) -> float:
     layer = torch.nn.Conv2d(128, 128, 3, padding=1)
     whole, steps = torch.randint(-127, 128, layer.weight.shape).float(), torch.ones(128, 1, 1, 1)
     with cached_weights():
-        return (
-            9 * 128**4 / _best(lambda: convolve_counted(layer, 0.1, lambda: (whole, steps), x, steps.flatten()), "cpu", clock)
-        )
+        return 9 * 128**4 / _best(lambda: convolve_bytes(layer, 0.1, lambda: (whole, steps), x, steps.flatten()), "cpu", clock)
 
 
 def _best(work: Callable[[], Any], device: str, clock: str) -> float:

@@ -67,7 +67,7 @@ def test_exactly_blind_but_for_the_statistics_of_the_map(
     network = SSBSN(features=4, modules=3, attention_modules=2, gamma=gamma, strides=strides, attention=attention).double()
     row, column = int(share[0] * size[0]), int(share[1] * size[1])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ssattention, "normalise", _normalise_by_fixed_statistics)
+        patch.setattr(ssattention, "normalize_map", _normalise_by_fixed_statistics)
         assert _gradient(network, size, row, column)[row, column] == 0
 
 

@@ -162,7 +162,7 @@ def test_large_components_run_one_by_one_with_the_same_result(monkeypatch: pytes
         return x.cumsum(-1) + x.flip(-2)
 
     together = (scheme.refine if full else scheme.restore)(network, noisy, _generator())
-    monkeypatch.setattr(multi_mask, "TOGETHER", {"other": 1})
+    monkeypatch.setattr(multi_mask, "MAX_BATCH_PIXELS", {"other": 1})
     alone = (scheme.refine if full else scheme.restore)(network, noisy, _generator())
     images = 2 if full else 8
     assert sizes == [3 * images] + [1] * (3 * images)
@@ -172,7 +172,7 @@ def test_large_components_run_one_by_one_with_the_same_result(monkeypatch: pytes
 def test_what_the_network_holds_of_large_tiles_is_no_more_than_one_component_of_one_branch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(multi_mask, "TOGETHER", {"other": 100})
+    monkeypatch.setattr(multi_mask, "MAX_BATCH_PIXELS", {"other": 100})
     scheme, here = AsymmetricMask(masks=2), torch.device("cpu")
     assert scheme.held(40, here, by_parts=False, refined=False) == 40
     assert scheme.held(80, here, by_parts=False, refined=False) == 50

@@ -15,7 +15,7 @@ from unnoise import denoisers, load, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
 from unnoise.models.model import Model
-from unnoise.schemes.distillation import QUIET, TYPICAL, Distillation, recharged
+from unnoise.schemes.distillation import NEGLIGIBLE_ERROR, TYPICAL_ERROR, Distillation, recharge_targets
 from unnoise.schemes.teachers import TeacherChoice
 
 LIST = "abcdef"
@@ -51,7 +51,7 @@ def test_evenly_each_crop_counts_by_the_share_of_its_error(white: float, loud: f
     plain, even = (_bound([Affine(factor=0.0, values=(0.0, white))], student, even=each) for each in (False, True))
     (gradient,) = torch.autograd.grad(even.loss(student, noisy), noisy)
     moves = (gradient * noisy).sum((1, 2, 3)).detach() / white  # what falling by the whole error is worth
-    torch.testing.assert_close(moves, TYPICAL * errors / (errors + QUIET) / 2, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(moves, TYPICAL_ERROR * errors / (errors + NEGLIGIBLE_ERROR) / 2, rtol=1e-3, atol=1e-6)
     (gradient,) = torch.autograd.grad(plain.loss(student, noisy), noisy)
     assert (gradient * noisy).sum((1, 2, 3))[0] < 0.3 * (gradient * noisy).sum((1, 2, 3))[1]
 
@@ -90,17 +90,17 @@ def test_targets_that_come_with_the_batch_give_the_same_loss(shifts: list[float]
 def test_recharge_puts_each_pixel_into_exactly_one_target(count: int, batch: int, height: int, width: int, seed: int) -> None:
     noisy = torch.rand(batch, 3, height, width)
     targets = 2 + torch.rand(count, batch, 3, height, width)  # nowhere equal to the noisy image
-    result = recharged(targets, noisy, torch.Generator().manual_seed(seed))
+    result = recharge_targets(targets, noisy, torch.Generator().manual_seed(seed))
     replaced = result != targets
     assert torch.equal(result[replaced], noisy.expand_as(targets)[replaced])
     assert torch.equal(replaced.sum(0), torch.ones(batch, 3, height, width, dtype=torch.long))
     assert torch.equal(replaced, replaced[:, :, :1].expand_as(replaced))  # all channels together
-    assert torch.equal(result, recharged(targets, noisy, torch.Generator().manual_seed(seed)))
+    assert torch.equal(result, recharge_targets(targets, noisy, torch.Generator().manual_seed(seed)))
 
 
 def test_recharge_draws_all_targets_alike() -> None:
     noisy, targets = torch.zeros(1, 1, 200, 200), torch.ones(5, 1, 1, 200, 200)
-    shares = 1 - recharged(targets, noisy).mean((1, 2, 3, 4))
+    shares = 1 - recharge_targets(targets, noisy).mean((1, 2, 3, 4))
     assert torch.allclose(shares, torch.full((5,), 0.2), atol=0.01)
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 from torch import Tensor, nn
 
 from unnoise.deprecated.class_members import RenamedMember, adopt_old_names
-from unnoise.layers.partial.narrowing import put_together
+from unnoise.layers.partial.shrinking_halo import gather_windows
 from unnoise.regions import Region
 
 Initialization = Literal["default", "he"]
@@ -112,7 +112,7 @@ class Denoiser(nn.Module):
             x: (B, C, H, W).
             rows, columns: intervals in ascending order, without overlap.
         """
-        return put_together(self(x), rows, columns)
+        return gather_windows(self(x), rows, columns)
 
     @property
     def crops_halo(self) -> bool:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.fused_convolution import can_fuse, convolve, convolve_with, working_type
-from unnoise.layers.output_layer import last_layer
+from unnoise.layers.fused_convolution import can_fuse, compute_dtype, convolve, convolve_with_weights
+from unnoise.layers.output_layer import output_convolution
 from unnoise.layers.weight_cache import Weights, prepare_weights
 
 
@@ -60,15 +60,15 @@ class DnCNN(Denoiser):
         last = self.model[-1]
         assert isinstance(last, nn.Conv2d)
         features = self.model[:-1](x) if self.training or not can_fuse(x) else self._normalised(x)
-        return x - last_layer(last, features, torch.zeros_like(x))
+        return x - output_convolution(last, features, torch.zeros_like(x))
 
     def _normalised(self, x: Tensor) -> Tensor:
         """All but the last layer in evaluation mode, with each normalisation taken into the convolution before it."""
         layers: list[Any] = list(self.model)[:-1]
         x = convolve(layers[0], x, "relu")
         for layer, normalisation in zip(layers[2::3], layers[3::3], strict=True):
-            weight, bias = prepare_weights(layer, "", working_type(x), lambda pair=(layer, normalisation): _folded(*pair))  # type: ignore[misc]
-            x = convolve_with(x, weight, bias, "relu", padding=(1, 1))
+            weight, bias = prepare_weights(layer, "", compute_dtype(x), lambda pair=(layer, normalisation): _folded(*pair))  # type: ignore[misc]
+            x = convolve_with_weights(x, weight, bias, "relu", padding=(1, 1))
         return x
 
     @classmethod

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.channel_attention import ChannelAttention
 from unnoise.denoisers.gated_feedforward import GatedFeedForward
-from unnoise.layers.fused_convolution import convolve, in_sequence
+from unnoise.layers.fused_convolution import convolve, run_sequential
 from unnoise.layers.norms import ChannelNorm, NormKind
-from unnoise.layers.output_layer import last_layer
+from unnoise.layers.output_layer import output_convolution
 from unnoise.layers.reflection_padding import pad_to_multiple_reflect
 
 # The published code's names, in the order from the image down and up again, each with the level whose heads and blocks it has.
@@ -56,12 +56,12 @@ class Resampling(nn.Module):
 
     def __init__(self, channels: int, up: bool) -> None:
         super().__init__()
-        leaving = 2 * channels if up else channels // 2
+        out_channels = 2 * channels if up else channels // 2
         shuffle = nn.PixelShuffle(2) if up else nn.PixelUnshuffle(2)
-        self.body = nn.Sequential(nn.Conv2d(channels, leaving, 3, padding=1, bias=False), shuffle)
+        self.body = nn.Sequential(nn.Conv2d(channels, out_channels, 3, padding=1, bias=False), shuffle)
 
     def forward(self, x: Tensor) -> Tensor:
-        return in_sequence(self.body, x)
+        return run_sequential(self.body, x)
 
 
 class Restormer(Denoiser):
@@ -134,7 +134,7 @@ class Restormer(Denoiser):
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 8."""
         image, skips = x, []
-        x = in_sequence(self.patch_embed, x)  # (B, dim, H, W)
+        x = run_sequential(self.patch_embed, x)  # (B, dim, H, W)
         for level in range(1, 4):
             x = self.get_submodule(f"encoder_level{level}")(x)
             skips.append(x)
@@ -145,7 +145,7 @@ class Restormer(Denoiser):
             if level > 1:
                 x = convolve(self.get_submodule(f"reduce_chan_level{level}"), x)  # type: ignore[arg-type]
             x = self.get_submodule(f"decoder_level{level}")(x)
-        return image + last_layer(self.output, self.get_submodule("refinement")(x), torch.zeros_like(image))
+        return image + output_convolution(self.output, self.get_submodule("refinement")(x), torch.zeros_like(image))
 
     def initialize_he(self) -> None:
         """He-normal weights, with zeros for the last layer of each attention and feed-forward part: each block begins as the identity."""

@@ -13,7 +13,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.inference.memory import SCRATCH, peak_bytes
 from unnoise.inference.precision import choose_precision, running_in
 from unnoise.inference.settings import InferenceSettings
-from unnoise.layers.partial.row_chunks import as_if_large
+from unnoise.layers.partial.row_chunks import force_chunking
 from unnoise.regions import Region, RegionSource, dilate, flip_region, relative_to, rotate_region
 from unnoise.rng import PositionalGenerator
 from unnoise.schemes.base import Scheme
@@ -171,7 +171,7 @@ class Chain:
         """For each pixel of the noise, where these of its rows and columns are wanted."""
         # The self-ensemble's passes come one by one, and following each tensor of all eight may take half a minute.
         alone = replace(self, settings=replace(self.settings, ensemble=False))
-        with as_if_large():
+        with force_chunking():
             taken = peak_bytes(lambda: alone.restore(RegionSource.of(noise), (stretch, stretch)))
         shown = self.scheme.shown(noise.shape[-2], noise.shape[-1])  # of a large tile borders are next to nothing
         return SCRATCH * taken / shown

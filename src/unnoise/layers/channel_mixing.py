@@ -23,7 +23,7 @@ def channel_sums(x: Tensor, *, exactly: bool = True) -> Tensor:
     return sums.reshape(len(x), 1, *x.shape[-2:])
 
 
-def image_means(x: Tensor) -> Tensor:
+def spatial_means(x: Tensor) -> Tensor:
     """The mean of each channel of each image, (B, C, H, W) → (B, C, 1, 1), for an x that `can_fuse`.
 
     On a CPU, where the pixels are rows of memory, a product with ones takes half the time of torch's sums.

@@ -14,23 +14,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unnoise.deprecated.module_names import renamed
 from unnoise.layers import pointwise
 from unnoise.layers import triton as kernels
-from unnoise.layers.pointwise import are_rows
+from unnoise.layers.pointwise import is_channels_last
 from unnoise.layers.quantized.dynamic import convolve_in_int8, is_better_in_int8
 from unnoise.layers.weight_cache import Weights, in_library_layout, prepare_weights
 
 Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid"]
-Where = tuple[list[int], list[int], list[int], int]
+Geometry = tuple[list[int], list[int], list[int], int]
 """Padding, stride, dilation; groups."""
 
 
-def working_type(x: Tensor) -> torch.dtype:
+def compute_dtype(x: Tensor) -> torch.dtype:
     """The type that a convolution of x works in: autocast's, or that of x."""
     return torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
 
 
-GPU_TYPES = (torch.bfloat16,)
+GPU_DTYPES = (torch.bfloat16,)
 """What our GPU path is for; who asks for float32 there wants the ordinary layers."""
 
 
@@ -40,9 +41,9 @@ def can_fuse(x: Tensor) -> bool:
     if torch.is_grad_enabled() or torch.compiler.is_compiling():
         return False
     if kernels.can_run(x):
-        return working_type(x) in GPU_TYPES
+        return compute_dtype(x) in GPU_DTYPES
     return (
-        x.device.type == "cpu" and working_type(x) in (torch.float32, torch.bfloat16) and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        x.device.type == "cpu" and compute_dtype(x) in (torch.float32, torch.bfloat16) and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     )
 
 
@@ -58,7 +59,7 @@ def convolve(
     *,
     slope: float = 0.0,
     plus: Tensor | None = None,
-    own: bool = False,
+    inplace: bool = False,
 ) -> Tensor:
     """activation(layer(x)) or layer(x) + plus, (B, C, H, W) → (B, C', H', W'), in one pass where `can_fuse`.
 
@@ -71,24 +72,24 @@ def convolve(
         own: nobody else wants `plus` any more: the result may take its memory.
     """
     if not can_fuse(x):
-        y = pointwise.apply(layer, x)
+        y = pointwise.apply_convolution(layer, x)
         return activate(y, activation, slope) if plus is None else plus + y
     padding = layer.padding
     if layer.padding_mode != "zeros":
         x, padding = F.pad(x, layer._reversed_padding_repeated_twice, mode=layer.padding_mode), (0, 0)
-    weight, bias = prepare_weights(layer, "", working_type(x), lambda: weights_of(layer))
-    return convolve_with(
-        x, weight, bias, activation, slope=slope, plus=plus, own=own,
+    weight, bias = prepare_weights(layer, "", compute_dtype(x), lambda: effective_weights(layer))
+    return convolve_with_weights(
+        x, weight, bias, activation, slope=slope, plus=plus, inplace=inplace,
         padding=padding, stride=layer.stride, dilation=layer.dilation, groups=layer.groups,
     )  # fmt: skip
 
 
-def convolve_exactly(layer: nn.Conv2d, x: Tensor) -> Tensor:
+def convolve_unrounded(layer: nn.Conv2d, x: Tensor) -> Tensor:
     """layer(x) of a picture x that `can_fuse`, (B, C, H, W) → (B, C', H, W), without rounding it where autocast would.
 
     Eight bits of mantissa are half a step of 255 in bright places. What they leave goes into the same convolution beside them.
     """
-    if working_type(x) != torch.bfloat16:
+    if compute_dtype(x) != torch.bfloat16:
         return convolve(layer, x)
     coarse = x.to(torch.bfloat16)
     both = torch.cat([coarse, (x - coarse).to(torch.bfloat16)], dim=1)  # (B, 2·C, H, W)
@@ -96,28 +97,28 @@ def convolve_exactly(layer: nn.Conv2d, x: Tensor) -> Tensor:
         layer, "twice", torch.bfloat16, lambda: (torch.cat([layer.weight, layer.weight], dim=1), layer.bias)
     )
     assert not isinstance(layer.padding, str)
-    return convolve_with(both, weight, bias, padding=layer.padding)
+    return convolve_with_weights(both, weight, bias, padding=layer.padding)
 
 
-def convolve_joined(layer: nn.Conv2d, one: Tensor, other: Tensor) -> Tensor:
+def convolve_concatenated(layer: nn.Conv2d, one: Tensor, other: Tensor) -> Tensor:
     """A 1×1 convolution of two inputs side by side, (B, C₁, H, W) and (B, C₂, H, W) → (B, C', H, W), without joining them."""
     if not can_fuse(one):
         result: Tensor = layer(torch.cat([one, other], dim=1))
         return result
-    cut, dtype = one.shape[1], working_type(one)
+    cut, dtype = one.shape[1], compute_dtype(one)
     weight, bias = prepare_weights(layer, "one", dtype, lambda: (layer.weight[:, :cut], layer.bias))
-    first = convolve_with(one, weight, bias)
+    first = convolve_with_weights(one, weight, bias)
     weight, _ = prepare_weights(layer, "other", dtype, lambda: (layer.weight[:, cut:], None))
-    return convolve_with(other, weight, None, plus=first, own=True)
+    return convolve_with_weights(other, weight, None, plus=first, inplace=True)
 
 
-def weights_of(layer: nn.Conv2d) -> Weights:
+def effective_weights(layer: nn.Conv2d) -> Weights:
     """The layer's weights, its mask taken in if it has one."""
     mask = getattr(layer, "mask", None)
     return (layer.weight if mask is None else layer.weight * mask), layer.bias
 
 
-def convolve_with(
+def convolve_with_weights(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
@@ -125,7 +126,7 @@ def convolve_with(
     *,
     slope: float = 0.0,
     plus: Tensor | None = None,
-    own: bool = False,
+    inplace: bool = False,
     minus: Tensor | None = None,
     times: Tensor | None = None,
     padding: Iterable[int] | str = (0, 0),
@@ -140,26 +141,28 @@ def convolve_with(
     """
     assert not isinstance(padding, str)
     dtype = weight.dtype
-    x = ready(x, dtype)
+    x = to_channels_last(x, dtype)
     where = list(padding), list(stride), list(dilation), groups
     if kernels.can_run(x):
-        from unnoise.layers.triton.convolution import convolve_and_finish
+        from unnoise.layers.triton.convolution import convolve_with_epilogue
 
         kind = "plus" if plus is not None else "minus" if minus is not None else "times" if times is not None else "none"
-        added = next((ready(other, dtype) for other in (plus, minus, times) if other is not None), None)
-        return convolve_and_finish(x, weight, bias, activation, slope, added, kind, *where)
-    in_place = own and weight.shape[-1] == 1  # whose sums are to take the memory of `plus`, which leaves little to gain
+        added = next((to_channels_last(other, dtype) for other in (plus, minus, times) if other is not None), None)
+        return convolve_with_epilogue(x, weight, bias, activation, slope, added, kind, *where)
+    in_place = inplace and weight.shape[-1] == 1  # whose sums are to take the memory of `plus`, which leaves little to gain
     if minus is times is None and not in_place and is_better_in_int8(x, weight, groups):
-        y = _in_int8(x, weight, bias, activation, slope, plus, where)
+        y = _convolve_in_int8(x, weight, bias, activation, slope, plus, where)
         if y is not None:
             return y
     weight = in_library_layout(x, weight, *where)
-    if plus is not None and own and plus.dtype == dtype and are_rows(plus):
+    if plus is not None and inplace and plus.dtype == dtype and is_channels_last(plus):
         bias = None if bias is None else bias.to(dtype)
         return torch.ops.mkldnn._convolution_pointwise_.binary(plus, x, weight, bias, *where, "add", None, None, [], None)
     if plus is not None and weight.shape[-1] > 1:
         # Measured: a sum within a 3×3 convolution costs more than one after it.
-        return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, "none", [], "").add_(ready(plus, dtype))
+        return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, "none", [], "").add_(
+            to_channels_last(plus, dtype)
+        )
     if plus is None and minus is None and times is None:
         scalars, algorithm = ([slope] if activation == "leaky_relu" else []), ("none" if activation == "gelu" else "")
         return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, activation, scalars, algorithm)
@@ -167,14 +170,14 @@ def convolve_with(
     assert other is not None
     bias = None if bias is None else bias.to(dtype)  # here torch asks for one type
     return torch.ops.mkldnn._convolution_pointwise.binary(
-        x, ready(other, dtype), weight, bias, *where, what, None, None, [], None
+        x, to_channels_last(other, dtype), weight, bias, *where, what, None, None, [], None
     )
 
 
-def _in_int8(
-    x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation, slope: float, plus: Tensor | None, where: Where
+def _convolve_in_int8(
+    x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation, slope: float, plus: Tensor | None, where: Geometry
 ) -> Tensor | None:
-    """`convolve_with` in int8; None where that is not to be."""
+    """`convolve_with_weights` in int8; None where that is not to be."""
     padding, stride, dilation, _ = where
     if stride != [1, 1]:
         return None
@@ -191,14 +194,14 @@ def _in_int8(
     )
 
 
-def in_sequence(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
+def run_sequential(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
     """layers(x), each convolution that a ReLU follows together with it."""
-    for layer, activation in paired(layers):
+    for layer, activation in pair_activations(layers):
         x = convolve(layer, x, activation) if isinstance(layer, nn.Conv2d) else layer(x)
     return x
 
 
-def paired(layers: Iterable[nn.Module]) -> list[tuple[nn.Module, Activation]]:
+def pair_activations(layers: Iterable[nn.Module]) -> list[tuple[nn.Module, Activation]]:
     """The layers, each convolution with the ReLU that follows it, if one does."""
     result: list[tuple[nn.Module, Activation]] = []
     for layer in layers:
@@ -220,6 +223,17 @@ def activate(x: Tensor, activation: Activation, slope: float = 0.0) -> Tensor:
     return x.sigmoid() if activation == "sigmoid" else x
 
 
-def ready(x: Tensor, dtype: torch.dtype) -> Tensor:
+def to_channels_last(x: Tensor, dtype: torch.dtype) -> Tensor:
     """x in that type, channels last, (B, C, H, W); x itself where it is so."""
     return x.to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+__getattr__ = renamed(
+    __name__,
+    {
+        "convolve_with": "convolve_with_weights",
+        "in_sequence": "run_sequential",
+        "weights_of": "effective_weights",
+        "working_type": "compute_dtype",
+    },
+)

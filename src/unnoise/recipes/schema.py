@@ -87,6 +87,10 @@ class Recipe(BaseModel):
     name: Annotated[str, Field(min_length=1)]
     source: str = ""
     """The paper."""
+    purpose: Annotated[str, Field(exclude=True)] = ""
+    """What it is for, in a line. For people: model files do not keep it."""
+    cost: Annotated[str, Field(exclude=True)] = ""
+    """How long training takes, in a line; likewise."""
     denoiser: DenoiserChoice
     scheme: SerializeAsAny[Scheme]
     refinement: R3 | None = None

@@ -25,9 +25,9 @@ from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
 
 Values = tuple[float, float]
 
-TYPICAL = 0.015
+TYPICAL_ERROR = 0.015
 """About the mean error of a crop, in 0..1, which keeps its weight when all count alike."""
-QUIET = 0.002
+NEGLIGIBLE_ERROR = 0.002
 """Half of an 8-bit step: better than this no picture needs to become."""
 
 
@@ -118,10 +118,10 @@ class Distillation(Scheme):
         else:
             targets = teachers(noisy, self._values, generator)
         if self.recharge:
-            targets = recharged(targets, noisy, generator)
+            targets = recharge_targets(targets, noisy, generator)
         errors = (network(noisy) - targets).abs().mean((0, 2, 3, 4))  # (B)
         low, high = self._values
-        return (evenly(errors, high - low) if self.even else errors).mean() * teachers.count
+        return (decibel_weighted(errors, high - low) if self.even else errors).mean() * teachers.count
 
     def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         return network(noisy)
@@ -142,12 +142,12 @@ class Distillation(Scheme):
         return self._teachers
 
 
-def evenly(errors: Tensor, white: float = 1.0) -> Tensor:
-    """Errors (B), 0..white, times weights: their gradients are, but for a bound, those of their logarithms times `TYPICAL`."""
-    return errors * (TYPICAL / (errors.detach() / white + QUIET))
+def decibel_weighted(errors: Tensor, white: float = 1.0) -> Tensor:
+    """Errors (B), 0..white, times weights: their gradients are, but for a bound, those of their logarithms times `TYPICAL_ERROR`."""
+    return errors * (TYPICAL_ERROR / (errors.detach() / white + NEGLIGIBLE_ERROR))
 
 
-def recharged(targets: Tensor, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def recharge_targets(targets: Tensor, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Put each pixel of `noisy`, (B, C, H, W), into one of the K targets, (K, B, C, H, W), drawn at random for each pixel."""
     count, batch, _, height, width = targets.shape
     chosen = torch.randint(count, (batch, 1, height, width), generator=generator).to(targets.device)

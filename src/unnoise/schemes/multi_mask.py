@@ -22,7 +22,7 @@ from unnoise.schemes.masks import checkerboard_masks, complementary_masks
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
-TOGETHER = {"cpu": 2**19, "other": 1_500_000}
+MAX_BATCH_PIXELS = {"cpu": 2**19, "other": 1_500_000}
 """By kind of device: up to so many pixels components and branches run as one batch, then fewer at a time. A GPU wants many; on a CPU
 what is worked out together only takes memory, which larger tiles put to better use."""
 
@@ -80,23 +80,23 @@ class MultiMask(Scheme):
         return network_radius * self.infer_stride
 
     def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
-        """What `TOGETHER` lets into one batch, of which one component is the least."""
+        """What `MAX_BATCH_PIXELS` lets into one batch, of which one component is the least."""
         least = pixels if refined else pixels / self.infer_stride**2
-        return max(least, min(pixels * self.masks, at_once(device))) / self.masks
+        return max(least, min(pixels * self.masks, max_batch_pixels(device))) / self.masks
 
     def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         """PD⁻¹(Σ_i hidden_i ⊙ network(kept_i ⊙ PD(x)) / overlap), Eqs. 7 and 8, averaged over `partitions`.
 
         Without a generator the masks are drawn from seed 0.
         """
-        restored = self._components(network, noisy, given_or_fresh(generator), None)
+        restored = self._components(network, noisy, generator_or_default(generator), None)
         return merge_batch(restored, self.infer_stride, size=(noisy.shape[-2], noisy.shape[-1]))
 
     def restore_cropped(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
         """By the part's share of each component."""
         stride = self.infer_stride
         around = dilate(wanted, 0, (noisy.shape[-2], noisy.shape[-1]), stride)
-        components = self._components(network, noisy, given_or_fresh(generator), downsample_region(around, stride))
+        components = self._components(network, noisy, generator_or_default(generator), downsample_region(around, stride))
         return merge_batch(components, stride)[..., *relative_to(wanted, around)]
 
     def _components(self, network: Network, noisy: Tensor, generator: RandomSource, wanted: Region | None) -> Tensor:
@@ -109,10 +109,10 @@ class MultiMask(Scheme):
 
     def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
         """The masks and their branches at full resolution, without PD; one partition, as R³ averages over its draws anyway."""
-        return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)))
+        return predict_hidden(network, mixed, self._masks(mixed, generator_or_default(generator)))
 
     def refine_cropped(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
-        return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)), wanted)
+        return predict_hidden(network, mixed, self._masks(mixed, generator_or_default(generator)), wanted)
 
     def _masks(self, images: Tensor, generator: RandomSource) -> Tensor:
         """For (N, C, h, w): (k, N, 1, h, w), True where kept."""
@@ -138,14 +138,14 @@ def predict_hidden(network: Network, images: Tensor, masks: Tensor, wanted: Regi
     see, place = network, EVERYWHERE
     if wanted is not None:
         see, place = partial(run_region, network, region=wanted), (..., *wanted)
-    few = max(1, at_once(images.device) // (images.shape[-2] * images.shape[-1]))
+    few = max(1, max_batch_pixels(images.device) // (images.shape[-2] * images.shape[-1]))
     groups = zip(torch.split(images, few), torch.split(masks, few, dim=1), strict=True)
     return torch.cat([_through_masks(see, some, theirs, place) for some, theirs in groups])
 
 
 def _through_masks(see: Network, images: Tensor, masks: Tensor, place: Place) -> Tensor:
     """`predict_hidden` for images that run together, at the `place` that `see` gives of them; as many masks at a time as fit."""
-    branches = max(1, at_once(images.device) // images[:, 0].numel())
+    branches = max(1, max_batch_pixels(images.device) // images[:, 0].numel())
     restored = torch.zeros_like(images[place])
     for kept in torch.split(masks, branches):  # (branches, N, 1, H, W)
         shown = torch.where(kept, images, 0)  # (branches, N, C, H, W)
@@ -156,11 +156,11 @@ def _through_masks(see: Network, images: Tensor, masks: Tensor, place: Place) ->
     return restored / (~masks[place]).sum(0).clamp(min=1)
 
 
-def at_once(device: torch.device) -> int:
-    """`TOGETHER` for a device."""
-    return TOGETHER.get(device.type, TOGETHER["other"])
+def max_batch_pixels(device: torch.device) -> int:
+    """`MAX_BATCH_PIXELS` for a device."""
+    return MAX_BATCH_PIXELS.get(device.type, MAX_BATCH_PIXELS["other"])
 
 
-def given_or_fresh(generator: RandomSource | None) -> RandomSource:
+def generator_or_default(generator: RandomSource | None) -> RandomSource:
     """The generator itself; without one, a fresh one of seed 0, so that results repeat."""
     return generator if generator is not None else torch.Generator().manual_seed(0)

@@ -23,7 +23,7 @@ from unnoise.regions import Region, RegionSource, dilate, downsample_region, rel
 from unnoise.rng import PositionalGenerator, RandomSource
 from unnoise.schemes.base import Network, Scheme, run_region
 from unnoise.schemes.borders import region_with_reflected_border, with_reflected_border
-from unnoise.schemes.mosaic_windows import restore_window, shares
+from unnoise.schemes.mosaic_windows import component_intervals, restore_mosaic_region
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
@@ -74,7 +74,7 @@ class PDBlindSpot(Scheme):
             return super().restore_region(network, view, part, sees, multiple, draws)
         around = dilate(part, 0, view.size, self.infer_stride)
         see = partial(run_region, network)
-        restored = restore_window(see, view, around, self.infer_stride, self.border, sees, multiple)
+        restored = restore_mosaic_region(see, view, around, self.infer_stride, self.border, sees, multiple)
         return restored[..., *relative_to(part, around)]
 
     def restore_cropped(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
@@ -86,7 +86,7 @@ class PDBlindSpot(Scheme):
             return super().restore_cropped(network, noisy, wanted, generator)
         around = dilate(wanted, 0, size, stride)
         rows, columns = (
-            shares(length, share, stride, self.border)
+            component_intervals(length, share, stride, self.border)
             for length, share in zip(size, downsample_region(around, stride), strict=True)
         )
         restored = network.forward_windows(split_mosaic(noisy, stride, self.border), rows, columns)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unnoise import denoisers, recipes
-from unnoise.denoisers.rounded_student import RoundedStudent
+from unnoise.denoisers.quantized_student import QuantizedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
 from unnoise.errors import UsageError
 from unnoise.images.pixels import to_unit_float
@@ -49,7 +49,7 @@ def quantize_model(model: Model, pool: ImagePool | None = None) -> Model:
             f"A {type(student).__name__} has no form whose maps are bytes; run it as it is with --precision int8, "
             "or train a student of TM-BSN, as by the recipe tm-bsn-d-quick."
         )
-    network = RoundedStudent(**student.sizes)
+    network = QuantizedStudent(**student.sizes)
     network.load_state_dict(student.state_dict())
     network.calibrate([*simulate_photographs(student.sizes["channels"]), *(sample_crops(pool) if pool else ())])
     fields = model.recipe.model_dump(mode="json") | {"denoiser": {"name": denoisers.name_of(network), "sizes": network.sizes}}

@@ -13,35 +13,35 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unnoise.layers.fused_convolution import can_fuse_on_cpu
-from unnoise.layers.partial.row_chunks import in_steps, is_as_if_large, joined
-from unnoise.layers.receptive_field import Layer, doubling, seen_through
+from unnoise.layers.partial.row_chunks import concatenate_rows, is_chunking_forced, split_rows
+from unnoise.layers.receptive_field import SpanMap, input_span, upsampling_span
 from unnoise.regions import Region, dilate, relative_to
 
-LEVELS = 5
+POOLING_LEVELS = 5
 """Poolings of the U-Nets here, so that sides must divide by 32."""
-SMALL = 2**18
+SMALL_BATCH_PIXELS = 2**18
 """Pixels of a batch whose features at full size take no memory to speak of: their strips' edges would be worked out twice for nothing."""
-LOW = 32
+MIN_STRIP_ROWS = 32
 """Rows of a strip at least: two more on each side are worked out for it."""
 
 
-def everywhere(x: Tensor) -> Region:
+def full_region(x: Tensor) -> Region:
     """All rows and columns of (B, C, H, W)."""
     return slice(0, x.shape[-2]), slice(0, x.shape[-1])
 
 
-def strips(rows: slice, x: Tensor) -> list[slice]:
+def row_strips(rows: slice, x: Tensor) -> list[slice]:
     """`rows` of the result for (B, C, H, W) in pieces, each an even number of them: of an eighth of H on a CPU, elsewhere all at once.
 
-    So are they where x is `SMALL`, and where a gradient is wanted, for which everything is kept anyway.
+    So are they where x is `SMALL_BATCH_PIXELS`, and where a gradient is wanted, for which everything is kept anyway.
     """
-    small = 0 if is_as_if_large() else SMALL
+    small = 0 if is_chunking_forced() else SMALL_BATCH_PIXELS
     if not can_fuse_on_cpu(x) or len(x) * x.shape[-2] * x.shape[-1] <= small:
         return [rows]
-    return in_steps(rows, max(LOW, -(-x.shape[-2] // 16) * 2))
+    return split_rows(rows, max(MIN_STRIP_ROWS, -(-x.shape[-2] // 16) * 2))
 
 
-def halved(x: Tensor) -> Tensor:
+def max_pool(x: Tensor) -> Tensor:
     """The largest of each 2×2 pixels, (B, C, H, W) → (B, C, H // 2, W // 2)."""
     if not can_fuse_on_cpu(x) and x.dtype != torch.uint8:
         return F.max_pool2d(x, 2)
@@ -50,13 +50,13 @@ def halved(x: Tensor) -> Tensor:
     return torch.maximum(rows[..., : x.shape[-1] // 2 * 2 : 2], rows[..., 1::2])
 
 
-def half(place: Region) -> Region:
+def half_resolution(place: Region) -> Region:
     """The same place at half the resolution, for one that begins and ends at even rows and columns."""
     rows, columns = (slice(stretch.start // 2, stretch.stop // 2) for stretch in place)
     return rows, columns
 
 
-def seen(place: Region, size: tuple[int, int], *, upward: bool = False) -> Region:
+def with_halo(place: Region, size: tuple[int, int], *, upward: bool = False) -> Region:
     """What two 3×3 convolutions see of a scale of `size`, in whole pixels of the next one.
 
     Args:
@@ -66,18 +66,18 @@ def seen(place: Region, size: tuple[int, int], *, upward: bool = False) -> Regio
     return dilate((slice(rows.start - 2, rows.stop - 2) if upward else rows, columns), 2, size, 2)
 
 
-def read(stretch: slice, path: Sequence[Layer], length: int, multiple: int) -> slice:
+def input_interval(stretch: slice, path: Sequence[SpanMap], length: int, multiple: int) -> slice:
     """Which of `length` rows or columns of a picture the result at `stretch` depends on, beginning and ending at multiples.
 
     Args:
         path: the deepest from the output to the input. Others may see the place itself as well, which the multiples hold.
         multiple: pixels that are pooled into one of the coarsest scale.
     """
-    first, last = seen_through(path, stretch.start, stretch.stop - 1)
+    first, last = input_span(path, stretch.start, stretch.stop - 1)
     return slice(max(first, 0) // multiple * multiple, min((last // multiple + 1) * multiple, length))
 
 
-def pooled_first(
+def run_first_level(
     convolved: Callable[[Tensor], Tensor],
     pool: Callable[[Tensor], Tensor],
     x: Tensor,
@@ -88,20 +88,20 @@ def pooled_first(
     """pool(convolved(x)), (B, C, H, W) → (B, F, H/2, W/2), for two 3×3 convolutions, in `pieces` of all rows.
 
     Args:
-        upward: as for `seen`, and the pooling looks one row up as well.
+        upward: as for `with_halo`, and the pooling looks one row up as well.
     """
-    rows, columns = everywhere(x)
+    rows, columns = full_region(x)
     results = []
     for piece in pieces:
         place = slice(max(piece.start - 2, 0) if upward else piece.start, piece.stop), columns
-        around = seen(place, (rows.stop, columns.stop), upward=upward)
+        around = with_halo(place, (rows.stop, columns.stop), upward=upward)
         features = convolved(x[..., *around])[..., *relative_to(place, around)]
         results.append(pool(features)[..., (piece.start - place[0].start) // 2 :, :])
-    return joined(results)
+    return concatenate_rows(results)
 
 
-def encoded(
-    convolved: Callable[[int, Tensor], Tensor], pool: Callable[[Tensor], Tensor], x: Tensor, levels: int = LEVELS
+def run_encoder(
+    convolved: Callable[[int, Tensor], Tensor], pool: Callable[[Tensor], Tensor], x: Tensor, levels: int = POOLING_LEVELS
 ) -> tuple[Tensor, list[Tensor]]:
     """A U-Net's way down, from the pooled features of its full size (B, F, H/2, W/2).
 
@@ -121,13 +121,13 @@ def encoded(
     return convolved(levels + 1, x), skips
 
 
-def decoded(
+def run_decoder(
     stage: Callable[[int, Tensor, Region], Tensor],
     x: Tensor,
     wanted: Region,
     pieces: list[slice],
     size: tuple[int, int],
-    levels: int = LEVELS,
+    levels: int = POOLING_LEVELS,
     *,
     upward: bool = False,
 ) -> Tensor:
@@ -142,27 +142,27 @@ def decoded(
         x: the deepest features.
         pieces: the rows of `wanted`, cut into strips that are worked out one after the other.
         size: H and W.
-        upward: as for `seen`.
+        upward: as for `with_halo`.
     """
-    places = [(wanted, seen(wanted, size, upward=upward))]  # of each scale, what it is to give and what that takes
+    places = [(wanted, with_halo(wanted, size, upward=upward))]  # of each scale, what it is to give and what that takes
     for level in range(1, levels):
-        place = half(places[-1][1])
-        places.append((place, seen(place, (size[0] >> level, size[1] >> level), upward=upward)))
-    x = x[..., *half(places[-1][1])]
+        place = half_resolution(places[-1][1])
+        places.append((place, with_halo(place, (size[0] >> level, size[1] >> level), upward=upward)))
+    x = x[..., *half_resolution(places[-1][1])]
     for level in range(levels, 1, -1):
         place, around = places[level - 1]
         x = stage(level, x, around)[..., *relative_to(place, around)]  # (B, F', of H/2^(level − 1), of W/2^(level − 1))
     results = []
     for rows in pieces:
         place = rows, wanted[1]
-        around = seen(place, size, upward=upward)
-        covering = x[..., *relative_to(half(around), half(places[0][1]))]
+        around = with_halo(place, size, upward=upward)
+        covering = x[..., *relative_to(half_resolution(around), half_resolution(places[0][1]))]
         results.append(stage(1, covering, around)[..., *relative_to(place, around)])
-    return joined(results)
+    return concatenate_rows(results)
 
 
-def deepest_path(convolution: Layer, pooling: Layer) -> list[Layer]:
+def deepest_path(convolution: SpanMap, pooling: SpanMap) -> list[SpanMap]:
     """A U-Net's deepest path from the output to the input, with the given 3×3 convolution and pooling: two at each scale but the last."""
-    up = [convolution, convolution, doubling()]
+    up = [convolution, convolution, upsampling_span()]
     down = [pooling, convolution]
-    return up * LEVELS + [convolution] + down * LEVELS + [convolution]
+    return up * POOLING_LEVELS + [convolution] + down * POOLING_LEVELS + [convolution]

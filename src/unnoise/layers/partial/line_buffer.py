@@ -16,23 +16,23 @@ from torch import Tensor, nn
 from unnoise.layers.fused_convolution import (
     Activation,
     can_fuse_on_cpu,
+    compute_dtype,
     convolve,
-    convolve_with,
-    paired,
-    weights_of,
-    working_type,
+    convolve_with_weights,
+    effective_weights,
+    pair_activations,
 )
-from unnoise.layers.partial.row_chunks import in_steps, is_as_if_large
-from unnoise.layers.pointwise import are_rows
+from unnoise.layers.partial.row_chunks import is_chunking_forced, split_rows
+from unnoise.layers.pointwise import is_channels_last
 from unnoise.layers.weight_cache import prepare_weights
 
-STRIP = 2**24
+STRIP_BYTES = 2**24
 """Bytes of a strip of a map: well below what glibc asks the system for anew."""
-LARGE = 2**26
+LARGE_MAP_BYTES = 2**26
 """Bytes of a map from which on it is streamed."""
 
 
-class Stage(NamedTuple):
+class BufferedLayer(NamedTuple):
     """One layer of a stream."""
 
     apply: Callable[[Tensor], Tensor]
@@ -43,18 +43,18 @@ class Stage(NamedTuple):
     """C'."""
 
 
-def is_streamed(x: Tensor) -> bool:
+def uses_line_buffer(x: Tensor) -> bool:
     """Whether a map (B, F, H, W) is better streamed: that of one image, on a CPU at inference, if it is large."""
-    return can_fuse_on_cpu(x) and are_rows(x) and len(x) == 1 and (is_as_if_large() or x.nbytes > LARGE)
+    return can_fuse_on_cpu(x) and is_channels_last(x) and len(x) == 1 and (is_chunking_forced() or x.nbytes > LARGE_MAP_BYTES)
 
 
-def leads_to_a_stream(x: Tensor, features: int, large: int | None = None) -> bool:
+def will_use_line_buffer(x: Tensor, features: int, large: int | None = None) -> bool:
     """Whether a map of so many features for each pixel of x, (B, C, H, W), would be streamed, as one of more than `large` bytes is."""
-    size = features * x[:, 0].numel() * working_type(x).itemsize
-    return can_fuse_on_cpu(x) and len(x) == 1 and (is_as_if_large() or size > (LARGE if large is None else large))
+    size = features * x[:, 0].numel() * compute_dtype(x).itemsize
+    return can_fuse_on_cpu(x) and len(x) == 1 and (is_chunking_forced() or size > (LARGE_MAP_BYTES if large is None else large))
 
 
-def streamed(layers: Iterable[nn.Module], x: Tensor, result: Tensor | None = None) -> Tensor:
+def run_buffered(layers: Iterable[nn.Module], x: Tensor, result: Tensor | None = None) -> Tensor:
     """layers(x) of (1, C, H, W), as by `in_sequence`.
 
     Args:
@@ -69,25 +69,27 @@ def streamed(layers: Iterable[nn.Module], x: Tensor, result: Tensor | None = Non
             result = y.new_empty(1, *x.shape[-2:], y.shape[1]).permute(0, 3, 1, 2)
         result[..., rows, :] = y
 
-    stream([x], stages(layers), put)
+    run_line_buffer([x], buffered_layers(layers), put)
     assert result is not None
     return result
 
 
-def streamed_onto(plus: Tensor, layers: Sequence[nn.Module], last: nn.Conv2d, x: Tensor) -> Tensor:
+def add_buffered(plus: Tensor, layers: Sequence[nn.Module], last: nn.Conv2d, x: Tensor) -> Tensor:
     """plus + last(layers(x)), in the memory of `plus`, (1, F, H, W), which may be x itself.
 
     Args:
-        plus: `is_streamed`.
-        layers: as for `streamed`.
+        plus: `uses_line_buffer`.
+        layers: as for `run_buffered`.
         last: a 1×1 convolution.
         x: (1, C, H, W).
     """
-    stream([x], stages(layers), lambda y, rows: convolve(last, y, plus=plus[..., rows, :], own=True))
+    run_line_buffer([x], buffered_layers(layers), lambda y, rows: convolve(last, y, plus=plus[..., rows, :], inplace=True))
     return plus
 
 
-def stream(maps: Sequence[Tensor], through: Sequence[Stage], finish: Callable[[Tensor, slice], object]) -> None:
+def run_line_buffer(
+    maps: Sequence[Tensor], through: Sequence[BufferedLayer], finish: Callable[[Tensor, slice], object]
+) -> None:
     """Bring the strips of maps, from the first row to the last, through layers.
 
     Args:
@@ -97,10 +99,12 @@ def stream(maps: Sequence[Tensor], through: Sequence[Stage], finish: Callable[[T
     """
     height, width = maps[0].shape[-2:]
     widest = max([sum(each.shape[1] for each in maps), *(stage.channels for stage in through)])
-    rows = -(-height // 32) if is_as_if_large() else max(1, STRIP // (working_type(maps[0]).itemsize * width * widest))
+    rows = (
+        -(-height // 32) if is_chunking_forced() else max(1, STRIP_BYTES // (compute_dtype(maps[0]).itemsize * width * widest))
+    )
     kept: list[Tensor | None] = [None] * len(through)
     done = 0
-    for piece in in_steps(slice(0, height), rows):
+    for piece in split_rows(slice(0, height), rows):
         is_last = piece.stop == height
         x = torch.cat([each[..., piece, :] for each in maps], dim=1) if len(maps) > 1 else maps[0][..., piece, :]
         for place, (apply, sees, _) in enumerate(through):
@@ -115,21 +119,21 @@ def stream(maps: Sequence[Tensor], through: Sequence[Stage], finish: Callable[[T
             done += x.shape[-2]
 
 
-def stages(layers: Iterable[nn.Module]) -> list[Stage]:
+def buffered_layers(layers: Iterable[nn.Module]) -> list[BufferedLayer]:
     """Convolutions with zeros around their input, and ReLUs after some."""
-    return [_stage(layer, activation) for layer, activation in paired(layers)]
+    return [_stage(layer, activation) for layer, activation in pair_activations(layers)]
 
 
-def _stage(layer: nn.Module, activation: Activation) -> Stage:
+def _stage(layer: nn.Module, activation: Activation) -> BufferedLayer:
     assert isinstance(layer, nn.Conv2d)
     assert not isinstance(layer.padding, str)
     sees, beside = layer.padding
 
     def apply(x: Tensor) -> Tensor:
-        weight, bias = prepare_weights(layer, "", working_type(x), lambda: weights_of(layer))
-        return convolve_with(x, weight, bias, activation, padding=(0, beside), dilation=layer.dilation)
+        weight, bias = prepare_weights(layer, "", compute_dtype(x), lambda: effective_weights(layer))
+        return convolve_with_weights(x, weight, bias, activation, padding=(0, beside), dilation=layer.dilation)
 
-    return Stage(apply, sees, layer.out_channels)
+    return BufferedLayer(apply, sees, layer.out_channels)
 
 
 def _around(kept: Tensor | None, x: Tensor, sees: int, *, is_last: bool) -> Tensor:

@@ -11,18 +11,18 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from unnoise.layers.weight_cache import get_or_make
+from unnoise.layers.weight_cache import get_or_make_layout
 
 warnings.filterwarnings("ignore", "torch.quantize_per_tensor")  # deprecated: where it is gone `inference.precision` sees it
-WHOLE = 127
+MAX_WEIGHT = 127
 """A weight is one of the whole numbers from −127 to 127."""
-FORMS = 16
+MAX_LAYOUTS = 16
 """Orders in memory that are kept of one kernel, the latest ones: pieces of a map are of several heights."""
 _active: ContextVar[bool] = ContextVar("_active", default=False)
 
 
 @contextmanager
-def bytewise() -> Iterator[None]:
+def int8_inference() -> Iterator[None]:
     """While this lasts, convolutions that int8 makes faster run in it, and networks whose maps are bytes as a whole."""
     token = _active.set(True)
     try:
@@ -31,30 +31,30 @@ def bytewise() -> Iterator[None]:
         _active.reset(token)
 
 
-def is_bytewise(x: Tensor) -> bool:
-    """Whether `bytewise` lasts and x is where it can be done: on a CPU, without a gradient."""
+def runs_in_int8(x: Tensor) -> bool:
+    """Whether `int8_inference` lasts and x is where it can be done: on a CPU, without a gradient."""
     return _active.get() and x.device.type == "cpu" and not torch.is_grad_enabled()
 
 
-def whole_steps(weight: Tensor) -> Tensor:
-    """(C', 1, 1, 1), the step of each output channel of which its largest weight is `WHOLE`, for (C', C, k, k)."""
-    return weight.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / WHOLE
+def weight_scales(weight: Tensor) -> Tensor:
+    """(C', 1, 1, 1), the step of each output channel of which its largest weight is `MAX_WEIGHT`, for (C', C, k, k)."""
+    return weight.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / MAX_WEIGHT
 
 
-class Kernel(NamedTuple):
+class Int8Kernel(NamedTuple):
     """A kernel as whole numbers."""
 
     weight: Tensor
     """(C', C, k, k) int8."""
-    steps: Tensor
+    scales: Tensor
     """(C'), what one of them stands for."""
-    orders: dict[Hashable, Tensor]
+    layouts: dict[Hashable, Tensor]
     """The kernel in the library's own orders, by the shape of what it is applied to."""
 
 
-def convolve_numbers(
+def convolve_int8(
     x: Tensor,
-    kernel: Kernel,
+    kernel: Int8Kernel,
     bias: Tensor,
     *,
     step: float = 1.0,
@@ -77,25 +77,25 @@ def convolve_numbers(
     where, shape = ([1, 1], list(padding), list(dilation), 1), list(x.shape)
 
     def order() -> Tensor:
-        ones = torch.ones_like(kernel.steps)
-        ordered: Tensor = torch.ops.onednn.qconv_prepack(kernel.weight, ones, 1.0, zero, *where, shape)
-        return ordered
+        ones = torch.ones_like(kernel.scales)
+        packed: Tensor = torch.ops.onednn.qconv_prepack(kernel.weight, ones, 1.0, zero, *where, shape)
+        return packed
 
-    ordered = get_or_make(kernel.orders, tuple(shape), order, FORMS)
+    packed = get_or_make_layout(kernel.layouts, tuple(shape), order, MAX_LAYOUTS)
     x = x.contiguous(memory_format=torch.channels_last)
-    zeros = torch.zeros(len(kernel.steps), dtype=torch.int32)
+    zeros = torch.zeros(len(kernel.scales), dtype=torch.int32)
     result: Tensor = torch.ops.onednn.qconv2d_pointwise(
-        x, step, zero, ordered, kernel.steps, zeros, bias, *where, 1.0, 0, torch.float32, activation, [], ""
+        x, step, zero, packed, kernel.scales, zeros, bias, *where, 1.0, 0, torch.float32, activation, [], ""
     )
     return result
 
 
-def numbers(quantized: Tensor) -> Tensor:
+def integer_values(quantized: Tensor) -> Tensor:
     """The uint8 numbers of a quantized tensor, in its own memory: `int_repr` would take three times as long as it took to make them."""
     return torch.empty(0, dtype=torch.uint8).set_(quantized.untyped_storage(), 0, quantized.shape, quantized.stride())
 
 
-def doubled_beside(x: Tensor, skip: Tensor) -> Tensor:
+def upsample_and_concatenate(x: Tensor, skip: Tensor) -> Tensor:
     """x with its sides doubled and the skip beside it, (B, C, H/2, W/2) and (B, S, H, W) → (B, C + S, H, W), channels last."""
     height, width = x.shape[-2:]
     both = x.new_empty(len(x), 2 * height, 2 * width, x.shape[1] + skip.shape[1]).permute(0, 3, 1, 2)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from unnoise.layers.triton.depthwise import convolve_depthwise
-from unnoise.layers.triton.finishing import finish
+from unnoise.layers.triton.epilogue import apply_epilogue
 
 
-def convolve_and_finish(
+def convolve_with_epilogue(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
@@ -39,4 +39,4 @@ def convolve_and_finish(
     y = torch.conv2d(x, weight, None, *where, groups)
     if bias is None and activation == "none" and other is None:
         return y
-    return finish(y.contiguous(memory_format=torch.channels_last), bias, activation, slope, other, what)
+    return apply_epilogue(y.contiguous(memory_format=torch.channels_last), bias, activation, slope, other, what)

@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from unnoise.layers.triton.passes import ACTIVATIONS, OTHERS, activated, with_other
+from unnoise.layers.triton.elementwise import ACTIVATIONS, COMBINATIONS, apply_activation, combine
 
 PIXELS, CHANNELS = 32, 64
 """That one program works on."""
@@ -35,7 +35,7 @@ def convolve_depthwise(
     taps = weight.reshape(channels, 9)
     _depthwise[grid](
         x, taps, x if bias is None else bias, x if other is None else other, out, pixels, height, width, slope,
-        channels, bias is not None, ACTIVATIONS[activation], OTHERS[what], PIXELS, CHANNELS,
+        channels, bias is not None, ACTIVATIONS[activation], COMBINATIONS[what], PIXELS, CHANNELS,
     )  # fmt: skip
     return out
 
@@ -60,7 +60,7 @@ def _depthwise(
         v += seen * tl.load(taps + channel * 9 + tap, mask=known, other=0).to(tl.float32)[None, :]
     if BIASED:
         v += tl.load(bias + channel, mask=known, other=0).to(tl.float32)[None, :]
-    v = activated(v, slope, ACTIVATION)
+    v = apply_activation(v, slope, ACTIVATION)
     at = pixel.to(tl.int64)[:, None] * C + channel[None, :]
-    v = with_other(v, other, at, inside, OTHER)
+    v = combine(v, other, at, inside, OTHER)
     tl.store(out + at, v.to(out.dtype.element_ty), mask=inside)

@@ -14,19 +14,19 @@ OUTPUTS = 16
 """The narrowest matrix that tensor cores multiply by; what is not needed of it is zeros."""
 
 
-def arranged(weight: Tensor) -> Tensor:
-    """A kernel (C', C, k, k) as `convolve_to_few` takes it, (k², OUTPUTS, C, 1) with OUTPUTS last in memory."""
+def pack_taps(weight: Tensor) -> Tensor:
+    """A kernel (C', C, k, k) as `convolve_few_outputs` takes it, (k², OUTPUTS, C, 1) with OUTPUTS last in memory."""
     leaving, entering, side, _ = weight.shape
     taps = weight.permute(2, 3, 0, 1).reshape(side * side, leaving, entering, 1)
     return F.pad(taps, (0, 0, 0, 0, 0, OUTPUTS - leaving)).contiguous(memory_format=torch.channels_last)
 
 
-def convolve_to_few(x: Tensor, taps: Tensor, bias: Tensor | None, leaving: int, *, replicate: bool = False) -> Tensor:
+def convolve_few_outputs(x: Tensor, taps: Tensor, bias: Tensor | None, leaving: int, *, replicate: bool = False) -> Tensor:
     """A convolution that keeps the size, (B, C, H, W) → (B, C', H, W) in float32, whatever x is in.
 
     Args:
         x: channels last.
-        taps: of `arranged`, in x's type, for 1×1 or 3×3.
+        taps: of `pack_taps`, in x's type, for 1×1 or 3×3.
         bias: (C').
         leaving: C', at most `OUTPUTS`.
         replicate: the border repeats the outermost pixels, in place of zeros.

@@ -11,7 +11,7 @@ VALUES = 4096
 """That one program works on, about."""
 
 
-def normalise(x: Tensor, eps: float, *, centred: bool) -> Tensor:
+def layer_norm(x: Tensor, eps: float, *, centred: bool) -> Tensor:
     """(x − mean) / √(variance + eps) of each pixel, or x / √(variance + eps) where not `centred`: (B, C, H, W) → the same.
 
     Args:
@@ -22,12 +22,12 @@ def normalise(x: Tensor, eps: float, *, centred: bool) -> Tensor:
     pixels = x.numel() // channels
     wide = triton.next_power_of_2(channels)
     together = max(1, VALUES // wide)
-    _normalise[(triton.cdiv(pixels, together),)](x, out, pixels, eps, channels, centred, together, wide)
+    _layer_norm[(triton.cdiv(pixels, together),)](x, out, pixels, eps, channels, centred, together, wide)
     return out
 
 
 @triton.jit(do_not_specialize=["pixels"])
-def _normalise(
+def _layer_norm(
     x, out, pixels, eps,
     CHANNELS: tl.constexpr, CENTRED: tl.constexpr, PIXELS: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip

@@ -8,23 +8,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unnoise.denoisers.tmbsn import TMBSNStudent, cut
-from unnoise.layers.partial.halo_crop import LEVELS, LOW
-from unnoise.layers.partial.row_chunks import in_steps
-from unnoise.layers.quantized.int8 import is_bytewise
-from unnoise.layers.quantized.rounded_convolution import RoundedConvolution
+from unnoise.denoisers.tmbsn import TMBSNStudent, region_reader
+from unnoise.deprecated.module_names import renamed
+from unnoise.layers.partial.halo_crop import MIN_STRIP_ROWS, POOLING_LEVELS
+from unnoise.layers.partial.row_chunks import split_rows
+from unnoise.layers.quantized.int8 import runs_in_int8
+from unnoise.layers.quantized.quantized_convolution import QuantizedConvolution
 from unnoise.regions import Region
 
-STRIP = 3 * 2**20
+STRIP_VALUES = 3 * 2**20
 """Values of the last map, in float32, of a strip that the caches hold: the convolution then takes half of the time."""
-HELD = 0.8
+MAXIMUM_SHARE = 0.8
 """Of the largest value of a channel is what the last step stands for: finer steps are worth more than the rare values that saturate
 (measured: docs/results/speed.md)."""
-UNUSED = 1e-4
+MIN_MAXIMUM = 1e-4
 """What the last step stands for at least, where a channel is not used."""
 
 
-class RoundedStudent(TMBSNStudent):
+class QuantizedStudent(TMBSNStudent):
     """`TMBSNStudent` whose hidden maps and weights are bytes, (B, channels, H, W) → the same shape.
 
     It learns with them rounded, and is the student itself wherever it does not run in int8. What meets the image is not rounded: the
@@ -39,61 +40,70 @@ class RoundedStudent(TMBSNStudent):
 
     def __init__(self, channels: int = 3, width: int = 48, finest: int | None = None) -> None:
         super().__init__(channels, width, finest)
-        for level in range(2, LEVELS + 2):
-            self._layer(f"enc{level}").sees(self._layer(f"enc{level - 1}"))
-        deeper = self._layer(f"enc{LEVELS + 1}")
-        for level in range(LEVELS, 0, -1):
-            deeper = self._layer(f"dec{level}_2").sees(deeper, self._layer(f"enc{level}"))
+        for level in range(2, POOLING_LEVELS + 2):
+            self._layer(f"enc{level}").set_sources(self._layer(f"enc{level - 1}"))
+        deeper = self._layer(f"enc{POOLING_LEVELS + 1}")
+        for level in range(POOLING_LEVELS, 0, -1):
+            deeper = self._layer(f"dec{level}_2").set_sources(deeper, self._layer(f"enc{level}"))
             if level > 1:
-                deeper = self._layer(f"dec{level}_1").sees(deeper)
+                deeper = self._layer(f"dec{level}_1").set_sources(deeper)
 
     @torch.inference_mode()
-    def calibrate(self, pictures: Iterable[Tensor], held: float = HELD) -> None:
+    def calibrate(self, pictures: Iterable[Tensor], held: float = MAXIMUM_SHARE) -> None:
         """Choose the steps by what the maps hold for some pictures, not rounded; no weight changes.
 
         Args:
             pictures: (B, channels, H, W) each, in `value_range`.
             held: of the largest value of a channel is what its last step stands for.
         """
-        layers = [layer for layer in self.modules() if isinstance(layer, RoundedConvolution) and layer.top is not None]
+        layers = [
+            layer for layer in self.modules() if isinstance(layer, QuantizedConvolution) and layer.log_maximum is not None
+        ]
         for layer in layers:
-            layer.largest = layer.conv.weight.new_full((layer.conv.out_channels,), UNUSED)
+            layer.observed_maximum = layer.conv.weight.new_full((layer.conv.out_channels,), MIN_MAXIMUM)
         was_training = self.training
         self.eval()
         try:
             for picture in pictures:
                 self(picture)
             for layer in layers:
-                assert layer.top is not None
-                assert layer.largest is not None
-                layer.top.copy_((held * layer.largest).log())
+                assert layer.log_maximum is not None
+                assert layer.observed_maximum is not None
+                layer.log_maximum.copy_((held * layer.observed_maximum).log())
         finally:
             self.train(was_training)
             for layer in layers:
-                layer.largest = None
+                layer.observed_maximum = None
 
-    def convolution(self, entering: int, leaving: int, *, first: bool = False, last: bool = False) -> RoundedConvolution:
-        layer = RoundedConvolution(entering, leaving, rounded=not last)
+    def convolution(
+        self, in_channels: int, out_channels: int, *, first: bool = False, last: bool = False
+    ) -> QuantizedConvolution:
+        layer = QuantizedConvolution(in_channels, out_channels, rounded=not last)
         layer.is_first = first
         return layer
 
-    def strips(self, rows: slice, x: Tensor) -> list[slice]:
-        larger = super().strips(rows, x)
-        if len(larger) == 1 or not is_bytewise(x):
+    def row_strips(self, rows: slice, x: Tensor) -> list[slice]:
+        larger = super().row_strips(rows, x)
+        if len(larger) == 1 or not runs_in_int8(x):
             return larger
-        held = STRIP // (len(x) * self.sizes["finest"] * x.shape[-1]) // 2 * 2
-        return in_steps(rows, min(max(LOW, held), larger[0].stop - larger[0].start))
+        held = STRIP_VALUES // (len(x) * self.sizes["finest"] * x.shape[-1]) // 2 * 2
+        return split_rows(rows, min(max(MIN_STRIP_ROWS, held), larger[0].stop - larger[0].start))
 
     def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Region], Tensor]:
-        return cut(self._layer("enc1")(x)) if is_bytewise(x) else super().first(x, pieces)  # bytes are small enough to be kept
+        return (
+            region_reader(self._layer("enc1")(x)) if runs_in_int8(x) else super().first(x, pieces)
+        )  # bytes are small enough to be kept
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
         """As for the student, from weights that have steps as well."""
-        others = {key: value for key, value in weights.items() if not key.endswith(".top")}
+        others = {key: value for key, value in weights.items() if not key.endswith((".log_maximum", ".top"))}
         return super().infer_sizes(others) if len(others) < len(weights) else None
 
-    def _layer(self, name: str) -> RoundedConvolution:
+    def _layer(self, name: str) -> QuantizedConvolution:
         layer = self.get_submodule(name)
-        assert isinstance(layer, RoundedConvolution)
+        assert isinstance(layer, QuantizedConvolution)
         return layer
+
+
+__getattr__ = renamed(__name__, {"RoundedStudent": "QuantizedStudent"})

@@ -6,10 +6,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from unnoise.layers.triton.passes import ACTIVATIONS, BLOCK, OTHERS, activated, with_other
+from unnoise.layers.triton.elementwise import ACTIVATIONS, BLOCK_VALUES, COMBINATIONS, apply_activation, combine
 
 
-def finish(
+def apply_epilogue(
     y: Tensor,
     bias: Tensor | None,
     activation: str = "none",
@@ -25,26 +25,26 @@ def finish(
         other: of y's shape, channels last.
     """
     size = y.numel()
-    _finish[(triton.cdiv(size, BLOCK),)](
+    _apply_epilogue[(triton.cdiv(size, BLOCK_VALUES),)](
         y, y if bias is None else bias, y if other is None else other, size, slope,
-        y.shape[1], bias is not None, ACTIVATIONS[activation], OTHERS[what], BLOCK,
+        y.shape[1], bias is not None, ACTIVATIONS[activation], COMBINATIONS[what], BLOCK_VALUES,
     )  # fmt: skip
     return y
 
 
 @triton.jit
-def _finish(
+def _apply_epilogue(
     y, bias, other, size, slope,
-    CHANNELS: tl.constexpr, BIASED: tl.constexpr, ACTIVATION: tl.constexpr, OTHER: tl.constexpr, BLOCK: tl.constexpr,
+    CHANNELS: tl.constexpr, BIASED: tl.constexpr, ACTIVATION: tl.constexpr, OTHER: tl.constexpr, BLOCK_VALUES: tl.constexpr,
 ):  # fmt: skip
-    start = tl.program_id(0).to(tl.int64) * BLOCK
-    lane = tl.arange(0, BLOCK)
+    start = tl.program_id(0).to(tl.int64) * BLOCK_VALUES
+    lane = tl.arange(0, BLOCK_VALUES)
     at = start + lane
     inside = at < size
     v = tl.load(y + at, mask=inside, other=0).to(tl.float32)
     if BIASED:
         channel = ((start % CHANNELS).to(tl.int32) + lane) % CHANNELS  # no division of 64 bits for each value
         v += tl.load(bias + channel).to(tl.float32)
-    v = activated(v, slope, ACTIVATION)
-    v = with_other(v, other, at, inside, OTHER)
+    v = apply_activation(v, slope, ACTIVATION)
+    v = combine(v, other, at, inside, OTHER)
     tl.store(y + at, v.to(y.dtype.element_ty), mask=inside)
