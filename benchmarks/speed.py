@@ -1,5 +1,4 @@
-"""How fast each method restores a picture: as published (plain) and as unnoise runs it (fast), and the machine's
-    limits.
+"""How fast each method restores a picture, as published (plain) and as unnoise runs it (fast).
 
     python benchmarks/speed.py                                   # every method on a picture of 256×256
     python benchmarks/speed.py --sizes 256 1mp 12mp --patience 300

@@ -92,7 +92,7 @@ def run(
     low, high = network.value_range
 
     def plain(noisy: Tensor) -> Tensor:
-        multi_mask.TOGETHER = {"other": (noisy.shape[-2] + 1) * (noisy.shape[-1] + 1)}  # the masks' branches one by one
+        multi_mask.MAX_BATCH_PIXELS = {"other": (noisy.shape[-2] + 1) * (noisy.shape[-1] + 1)}  # the masks' branches one by one
         generator = torch.Generator().manual_seed(0)
         noisy = noisy * (high - low) + low
         result = scheme.restore(network, noisy, generator)
