@@ -62,7 +62,7 @@ def test_what_lies_in_the_output_is_left_out_by_any_of_its_names(tmp_path: Path,
 
 def test_nothing_but_previews_is_told(tmp_path: Path) -> None:
     _pictures(tmp_path / "run", "previews/a.npy")
-    with pytest.raises(UsageError, match="nothing but what a training wrote"):
+    with pytest.raises(UsageError, match="are only files that a training wrote"):
         find([tmp_path / "run"], tmp_path / "run")
 
 
