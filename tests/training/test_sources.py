@@ -70,5 +70,5 @@ def test_arrays_are_several_or_one() -> None:
     grey = np.zeros((5, 6), np.uint8)
     assert [len(split_inputs(given)[1]) for given in ([grey, grey], grey, np.zeros((4, 5, 6, 3), np.uint8))] == [2, 1, 4]
     for wrong in (3, [3], [grey, "a.png"], None):
-        with pytest.raises(UsageError, match="either from files and folders or from numpy arrays"):
+        with pytest.raises(UsageError, match="either files and folders or numpy arrays"):
             split_inputs(wrong)  # type: ignore[arg-type]
