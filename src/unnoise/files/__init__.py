@@ -1,4 +1,4 @@
-"""Writing files atomically, their temporary names, and what lies at a path."""
+"""Atomic writing, temporary names, and what a path leads to."""
 
 from unnoise.deprecated.module_names import renamed
 
