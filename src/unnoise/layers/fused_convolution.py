@@ -44,7 +44,8 @@ GPU_DTYPES = (torch.bfloat16,)
 def can_fuse(x: Tensor) -> bool:
     """Whether convolutions of x run fused.
 
-    They do on a CPU in float32 or bfloat16, and on an NVIDIA GPU in bfloat16. They do not where a gradient is wanted or a graph is exported.
+    They do on a CPU in float32 or bfloat16, and on an NVIDIA GPU in bfloat16. They do not where a gradient is wanted, nor while a graph
+    is exported.
 
     Example:
         >>> can_fuse(torch.rand(1, 3, 8, 8))  # gradients are enabled here

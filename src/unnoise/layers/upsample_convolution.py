@@ -106,6 +106,9 @@ def upsample_and_convolve(
 
 
 def _transposed_kernel(weight: Tensor) -> Tensor:
-    """The kernel of the transposed convolution, (C', C, 3, 3) → (C, C', 4, 4): the 3×3 kernel summed over each 2×2 block of equal pixels."""
+    """The transposed convolution's kernel, (C', C, 3, 3) → (C, C', 4, 4).
+
+    It is the 3×3 kernel, summed over each 2×2 block of equal pixels.
+    """
     spread = weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
     return torch.einsum("ak,bl,oikl->ioab", spread, spread, weight)

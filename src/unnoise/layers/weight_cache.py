@@ -45,8 +45,8 @@ def cached_weights(network: nn.Module | None = None) -> Iterator[None]:
     """Prepare each layer's weights once within this context. No weight may change meanwhile.
 
     Args:
-        network: keep what is prepared for its layers beyond the context, until the network is gone or a weight changes. A second picture
-            then finds it ready. Changes past torch's own count, as through `tensor.data`, are not noticed. None: keep it in the context only.
+        network: keep what is prepared beyond the context, until the network is gone or a weight changes. A second picture then finds it
+            ready. Changes past torch's own count, as through `tensor.data`, are not noticed. None: keep it in the context only.
 
     Example:
         >>> from unnoise.layers.fused_convolution import convolve
