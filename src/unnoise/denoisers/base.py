@@ -32,6 +32,7 @@ class Denoiser(nn.Module):
     Parameters are named as in the published state dict, without its prefix. Published weights load without a translation.
 
     Example:
+        >>> import torch
         >>> class Identity(Denoiser):
         ...     def __init__(self, channels: int = 3) -> None:
         ...         super().__init__()

@@ -205,7 +205,7 @@ class DBSN(Denoiser):
 
     @torch.no_grad()
     def initialize_he(self) -> None:
-        """He-normal weights, zero biases; zeros for each residual module's last layer, half of the weights for the network's last layer.
+        """He-normal weights, zero biases; zeros for the last layer of each residual module, and half weights for the network's last layer.
 
         PyTorch's default, which the published code keeps, shrinks the signal from layer to layer. The network then begins as nearly constant
         black and spends its first minutes on finding the brightness. The residual modules begin as the identity. Otherwise that search
