@@ -14,6 +14,7 @@ from reference import data_dir
 from unnoise.evaluation.datasets import open_set
 from unnoise.models import shipped
 from unnoise.noise import Camera
+from unnoise.training.teachers import teacher_loader
 
 WEIGHTS = Path(shipped.__file__).parent / "weights"
 
@@ -36,7 +37,7 @@ def test_cards_say_what_one_must_know(name: str) -> None:
 def test_each_can_learn_on(name: str) -> None:
     """`--adapt` asks for the teachers that the recipe names, and these ship."""
     model = unnoise.load(name)
-    model.recipe.scheme.bind(shipped.load, model.network)
+    model.recipe.scheme.bind(teacher_loader(), model.network)
 
 
 def test_there_is_a_default_and_it_is_small() -> None:

@@ -17,6 +17,7 @@ from unnoise.errors import UsageError
 from unnoise.models.model import Model
 from unnoise.schemes.distillation import NEGLIGIBLE_ERROR, TYPICAL_ERROR, Distillation, recharge_targets
 from unnoise.schemes.teachers import TeacherChoice
+from unnoise.training.teachers import teacher_loader
 
 LIST = "abcdef"
 
@@ -24,7 +25,7 @@ LIST = "abcdef"
 def _bound(teachers: list[Denoiser], student: Denoiser, **fields: object) -> Distillation:
     """The scheme with these networks as its teachers a, b, c …"""
     models = {name: model_of(network) for name, network in zip(LIST, teachers, strict=False)}
-    return Distillation.model_validate({"teachers": list(models)} | fields).bind(models.__getitem__, student)
+    return Distillation.model_validate({"teachers": list(models)} | fields).bind(teacher_loader(models.__getitem__), student)
 
 
 @given(
@@ -75,9 +76,9 @@ def test_targets_that_come_with_the_batch_give_the_same_loss(shifts: list[float]
     noisy = torch.rand(2, 3, 4, 5)
     direct = _bound(teachers, student, recharge=recharge)
     cached = _bound(teachers, student, recharge=recharge, cache=True)
-    assert direct.companions is None
-    assert cached.companions is not None
-    targets = cached.companions(noisy, (0.0, 1.0))
+    assert direct.auxiliary_targets is None
+    assert cached.auxiliary_targets is not None
+    targets = cached.auxiliary_targets(noisy, (0.0, 1.0))
     batch = torch.cat([noisy, *targets], dim=1)  # (B, (1 + K)·C, H, W)
     one = direct.loss(student, noisy, torch.Generator().manual_seed(3))
     other = cached.loss(student, batch, torch.Generator().manual_seed(3))
@@ -129,7 +130,7 @@ def test_student_c_starts_from_all_but_the_last_decoder() -> None:
         weights.data.normal_()  # biases too, which begin at zero in both
     before = {key: value.clone() for key, value in student.state_dict().items()}
     recipe = recipes.load("at-bsn-d", {"scheme.teachers": ["a"]})
-    scheme = recipe.scheme.bind({"a": model_of(teacher)}.__getitem__, student)
+    scheme = recipe.scheme.bind(teacher_loader({"a": model_of(teacher)}.__getitem__), student)
     sentence = scheme.initialize(student)
     expected = {key for key in before if not key.startswith("unet.dec1.")}
     assert _shared(student, before, teacher) == expected
@@ -159,9 +160,9 @@ def test_a_student_needs_a_teacher_to_learn_but_none_to_restore() -> None:
     with pytest.raises(UsageError, match="no teachers yet"):
         scheme.loss(lambda x: x, noisy)
     with pytest.raises(UsageError, match="name a trained model by --teacher"):
-        Distillation().bind(load, Affine())
+        Distillation().bind(teacher_loader(load), Affine())
     with pytest.raises(UsageError, match="There is no model 'nowhere'"):
-        scheme.bind(load, Affine())
+        scheme.bind(teacher_loader(load), Affine())
 
 
 def test_a_saved_student_denoises_without_its_teacher(tmp_path: Path) -> None:

@@ -17,11 +17,12 @@ from unnoise.errors import UsageError
 from unnoise.noise import Cameras
 from unnoise.recipes.schema import Training
 from unnoise.schemes.simulated_crops import Simulation
-from unnoise.schemes.teachers import Lessons, TeacherChoice, engage
+from unnoise.schemes.teachers import TeacherChoice, TeacherOptions
 from unnoise.training.feeding import CropBatches
 from unnoise.training.image_pool import ImagePool
 from unnoise.training.simulated_pool import SimulatedPool
 from unnoise.training.teacher_cache import TaughtPool, with_targets
+from unnoise.training.teachers import load_teachers
 from unnoise.training.train import train
 
 PICTURES = [astronaut()[top : top + 96, left : left + 80] for top, left in ((0, 150), (100, 200), (250, 60))]
@@ -29,8 +30,8 @@ PICTURES = [astronaut()[top : top + 96, left : left + 80] for top, left in ((0, 
 
 def _mixed(folder: Path, simulation: Simulation, channels: int = 3, teachers: int = 2) -> SimulatedPool:
     networks = {str(number): Affine(1.0, 0.01 * number, channels=channels) for number in range(teachers)}
-    engaged = engage(
-        [TeacherChoice(model=name) for name in networks], Lessons(), lambda name: model_of(networks[name]), networks["0"]
+    engaged = load_teachers(
+        [TeacherChoice(model=name) for name in networks], TeacherOptions(), networks["0"], lambda name: model_of(networks[name])
     )
     pool = ImagePool([picture[..., :channels] for picture in PICTURES])
     taught = with_targets(pool, engaged, folder, torch.device("cpu"), nullcontext)

@@ -33,7 +33,7 @@ def denoise_file(
     progress: Progress | None = None,
     report: bool | Path = False,
     **fields: Unpack[OptionFields],
-) -> None:
+) -> Report | None:
     """Restore the picture in `source`, or each of the stack, into `target`; large ones are never whole in memory.
 
     Args:
@@ -45,6 +45,9 @@ def denoise_file(
         report: write a `Report` beside `target`, as `target.report.png` and `.json` without the suffix of `target`, or of this name
             without its suffixes; of a stack, on its first picture.
         fields: fields of `DenoiseOptions` that replace those of `options`.
+
+    Returns:
+        The report that was written; None: none was asked for.
 
     Raises:
         UsageError, UnnoiseError: as `images.open`, `restore_regions` and `images.create` do, naming the file.
@@ -72,6 +75,7 @@ def denoise_file(
                     canvas[top : top + STRIP_ROWS] = rescaling.inverse(strip, frame.dtype) if rescaling else strip
         if judged:  # before the block ends, so that a result that is in its place has its report beside it
             judged.save(report if isinstance(report, Path) else target.with_name(target.stem + MARK))
+    return judged
 
 
 def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | None:

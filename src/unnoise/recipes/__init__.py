@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -25,6 +25,27 @@ def source(name: str) -> str:
     return str(_parse(_FOLDER / f"{name}.yaml").get("source", ""))
 
 
+class Summary(NamedTuple):
+    """What people choose a recipe by, each a line."""
+
+    purpose: str
+    cost: str
+    source: str
+
+
+def summary(name_or_path: str | Path) -> Summary:
+    """What a recipe is for, what it costs, and its paper; read without checking the rest.
+
+    Raises:
+        UsageError: unknown name, or a file that cannot be read.
+
+    >>> summary("at-bsn").cost
+    'for a GPU: 400,000 steps; about two months of one CPU core'
+    """
+    fields = _parse(_find(name_or_path))
+    return Summary(*(str(fields.get(field, "")) for field in Summary._fields))
+
+
 def load(name_or_path: str | Path | Recipe, overrides: dict[str, Any] | None = None) -> Recipe:
     """Read and check a recipe.
 
@@ -42,12 +63,7 @@ def load(name_or_path: str | Path | Recipe, overrides: dict[str, Any] | None = N
     elif not isinstance(name_or_path, str | Path):
         raise UsageError(f"A recipe is a name, a YAML file or a Recipe, got {type(name_or_path).__name__}.")
     else:
-        path = _FOLDER / f"{name_or_path}.yaml"
-        if not path.is_file():
-            path = Path(name_or_path)
-        if not path.is_file():
-            raise UsageError(f"There is no recipe '{name_or_path}'; choose one of {', '.join(names())}, or give a YAML file.")
-        fields, label = _parse(path), str(name_or_path)
+        fields, label = _parse(_find(name_or_path)), str(name_or_path)
     for dotted, value in (overrides or {}).items():
         _set(fields, dotted, value)
     return validate(fields, label)
@@ -67,6 +83,14 @@ def validate(fields: dict[str, Any], label: str) -> Recipe:
         raise UsageError(
             explain_validation(error, f"The recipe '{label}'", known=model.model_fields if model else ())
         ) from error
+
+
+def _find(name_or_path: str | Path) -> Path:
+    shipped = _FOLDER / f"{name_or_path}.yaml"
+    path = shipped if shipped.is_file() else Path(name_or_path)
+    if not path.is_file():
+        raise UsageError(f"There is no recipe '{name_or_path}'; choose one of {', '.join(names())}, or give a YAML file.")
+    return path
 
 
 def _parse(path: Path) -> dict[str, Any]:

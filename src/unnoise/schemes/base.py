@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import torch
@@ -32,6 +32,7 @@ OLD_NAMES = {
     "restore_within": "restore_cropped",
     "refine_within": "refine_cropped",
     "wants_blindness": "requires_blind_network",
+    "companions": "auxiliary_targets",
 }
 
 
@@ -64,17 +65,33 @@ ModelLoader = Callable[[str], TrainedModel]
 """From a model's name or file to the model."""
 
 
-class Companions(Protocol):
-    """What a bound scheme wants beside each noisy image; see `unnoise.schemes.teachers.Teachers`, which are such."""
+class AuxiliaryTargets(Protocol):
+    """What a bound scheme wants beside each noisy image; see `unnoise.training.teachers.Teachers`."""
 
     count: int
-    halo: int | None
-    multiple: int
+    """K, the number of targets."""
 
     @property
-    def fingerprint(self) -> str: ...
+    def first_network(self) -> Denoiser:
+        """The network that the first targets come from."""
+        ...
 
-    def __call__(self, noisy: Tensor, values: tuple[float, float], generator: torch.Generator | None = None) -> Tensor: ...
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same targets."""
+        ...
+
+    def __call__(self, noisy: Tensor, values: tuple[float, float], generator: torch.Generator | None = None) -> Tensor:
+        """The targets for a batch of crops, (B, C, H, W) with this black and white → (K, B, C, H, W)."""
+        ...
+
+    def bands(self, noisy: Tensor, seed: int) -> Iterator[tuple[slice, slice, Tensor]]:
+        """The targets for a whole picture, (1, C, H, W) in 0..1: which, their rows, and their values (targets, C, rows, W)."""
+        ...
+
+
+TeacherLoader = Callable[..., AuxiliaryTargets]
+"""From a scheme's teachers, the options for each of them, and the student, to what they give; see `training.teachers.load_teachers`."""
 
 
 class Scheme(BaseModel, ABC):
@@ -107,6 +124,7 @@ class Scheme(BaseModel, ABC):
     restore_within: ClassVar[Any] = RenamedMember("restore_cropped")
     refine_within: ClassVar[Any] = RenamedMember("refine_cropped")
     wants_blindness: ClassVar[Any] = RenamedMember("requires_blind_network")
+    companions: ClassVar[Any] = RenamedMember("auxiliary_targets")
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -151,11 +169,11 @@ class Scheme(BaseModel, ABC):
             UsageError: where it does not.
         """
 
-    def bind(self, load: ModelLoader, network: Denoiser) -> Self:
+    def bind(self, load_teachers: TeacherLoader, network: Denoiser) -> Self:
         """The scheme, ready to train a network, with the trained models that its loss needs. Most schemes need none.
 
         Args:
-            load: loads a trained model by its name or file.
+            load_teachers: loads the models that a scheme names; see `unnoise.training.teachers`.
             network: the one to train.
 
         Raises:
@@ -168,7 +186,7 @@ class Scheme(BaseModel, ABC):
         return None
 
     @property
-    def companions(self) -> Companions | None:
+    def auxiliary_targets(self) -> AuxiliaryTargets | None:
         """What a bound scheme wants beside each noisy image in a batch, worked out once ahead from whole pictures.
 
         The loss then gets (B, (1 + K)·C, H, W), the noisy channels first. None for most schemes.

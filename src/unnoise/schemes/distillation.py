@@ -19,9 +19,9 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
 from unnoise.regions import Region
 from unnoise.rng import RandomSource
-from unnoise.schemes.base import ModelLoader, Network, Scheme, run_region
+from unnoise.schemes.base import AuxiliaryTargets, Network, Scheme, TeacherLoader, run_region
 from unnoise.schemes.simulated_crops import Simulation
-from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
+from unnoise.schemes.teachers import TeacherChoice, TeacherOptions
 
 Values = tuple[float, float]
 
@@ -39,8 +39,8 @@ class Distillation(Scheme):
 
     name: Literal["distillation"] = "distillation"
     teachers: tuple[TeacherChoice, ...] = ()
-    """Trained models, each a name or file, or that with its own lessons. A shipped recipe names none: give them at training."""
-    each: Lessons = Lessons()
+    """Trained models, each a name or file, or that with its own options. A shipped recipe names none: give them at training."""
+    each: TeacherOptions = TeacherOptions()
     """How each teacher is run that does not say otherwise."""
     recharge: bool = False
     """Give each pixel at random to one of the targets, and in that one put the noisy pixel in its place (TM-BSN)."""
@@ -58,7 +58,7 @@ class Distillation(Scheme):
     """Let a share of the crops be simulated: no teacher then has to be believed, and the student meets cameras that took none of the
     training's pictures. Needs `cache`, as the teachers' results on whole pictures are what is photographed anew."""
 
-    _teachers: Teachers | None = PrivateAttr(None)
+    _teachers: AuxiliaryTargets | None = PrivateAttr(None)
     _values: Values = PrivateAttr((0.0, 1.0))
 
     @field_validator("teachers", mode="before")
@@ -74,14 +74,14 @@ class Distillation(Scheme):
             raise UsageError("Simulated crops need the teachers' results on whole pictures; set scheme.cache=true as well.")
         return self
 
-    def bind(self, load: ModelLoader, network: Denoiser) -> Self:
+    def bind(self, load_teachers: TeacherLoader, network: Denoiser) -> Self:
         """Load the teachers for the student `network`. Raises `UsageError` where none is named, absent, or unfit."""
         if not self.teachers:
             raise UsageError(
                 "A student needs a teacher; name a trained model by --teacher, or in the recipe's scheme.teachers."
             )
         bound = self.model_copy()
-        bound._teachers = engage(self.teachers, self.each, load, network)
+        bound._teachers = load_teachers(self.teachers, self.each, network)
         bound._values = network.value_range
         return bound
 
@@ -89,7 +89,7 @@ class Distillation(Scheme):
         """Take the first teacher's weights where names and shapes agree, as `student_from_teacher` says."""
         if not self.student_from_teacher:
             return None
-        teacher = self._bound().teachers[0].network
+        teacher = self._bound().first_network
         weights = network.state_dict()
         fitting = {
             key: value
@@ -102,7 +102,7 @@ class Distillation(Scheme):
         return f"The student begins with {len(fitting)} of its {len(weights)} tensors of weights from {self.teachers[0].model}."
 
     @property
-    def companions(self) -> Teachers | None:
+    def auxiliary_targets(self) -> AuxiliaryTargets | None:
         return self._bound() if self.cache else None
 
     @property
@@ -136,7 +136,7 @@ class Distillation(Scheme):
     def refine_cropped(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
         return run_region(network, mixed, wanted)
 
-    def _bound(self) -> Teachers:
+    def _bound(self) -> AuxiliaryTargets:
         if self._teachers is None:
             raise UsageError("The scheme 'distillation' has no teachers yet; call bind first, as training does.")
         return self._teachers

@@ -35,6 +35,7 @@ from unnoise.training.hardware import check_libraries
 from unnoise.training.options import TrainingOptions, TrainingStatus, validate_options
 from unnoise.training.schedule import Length
 from unnoise.training.sources import Array, TrainingInput, split_inputs
+from unnoise.training.teachers import teacher_loader
 from unnoise.training.train import train
 
 ROUNDS = 4
@@ -113,7 +114,7 @@ def adapt(
     validate_options(
         TrainingOptions, output="", length=length, seed=seed, device=device, progress=progress, on_message=on_message
     )
-    is_taught = _bind_scheme(model).companions is not None
+    is_taught = _bind_scheme(model).auxiliary_targets is not None
     learning, held = _hold_out(pictures, on_message)
     if is_taught:
         learning = _crop_middles(learning, on_message)
@@ -186,7 +187,7 @@ def parse_length(text: str) -> dict[str, Any]:
 def _bind_scheme(model: Model) -> Scheme:
     """The model's scheme with the teachers that it asks for. Raises `UsageError` where there are none such."""
     try:
-        return model.recipe.scheme.bind(shipped.load, model.network)
+        return model.recipe.scheme.bind(teacher_loader(), model.network)
     except UsageError as error:
         able = [name for name in shipped.names() if _is_trainable(shipped.load(name))]
         raise UsageError(
@@ -197,7 +198,7 @@ def _bind_scheme(model: Model) -> Scheme:
 
 def _is_trainable(model: Model) -> bool:
     try:
-        model.recipe.scheme.bind(shipped.load, model.network)
+        model.recipe.scheme.bind(teacher_loader(), model.network)
     except UsageError:
         return False
     return True

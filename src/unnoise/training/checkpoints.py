@@ -95,18 +95,25 @@ def _find_damage(state: Any) -> str | None:
     return None
 
 
-def check_compatible(saved: dict[str, Any], recipe: Recipe, seed: int, folder: Path) -> None:
-    """Raise `UsageError` where the run in `folder` cannot go on with this recipe and seed, and say what differs.
-
-    Fields that an older version did not know have their defaults; what concerns the application alone may change.
-    """
+def recipe_of(saved: dict[str, Any], folder: Path) -> Recipe:
+    """The recipe of the run in `folder`, whose checkpoint this is. Raises `UnnoiseError` where it cannot be read."""
+    with report_damage(folder / CHECKPOINT_FILE):
+        fields = json.loads(saved["recipe"])
     try:
-        before = recipes.validate(json.loads(saved["recipe"]), str(folder / CHECKPOINT_FILE))
+        return recipes.validate(fields, str(folder / CHECKPOINT_FILE))
     except UsageError as error:
         raise UnnoiseError(
             f"The checkpoint {folder / CHECKPOINT_FILE} holds no recipe of this version ({str(error).rstrip('.')}); "
             "begin again in another folder."
         ) from error
+
+
+def check_compatible(saved: dict[str, Any], recipe: Recipe, seed: int, folder: Path) -> None:
+    """Raise `UsageError` where the run in `folder` cannot go on with this recipe and seed, and say what differs.
+
+    Fields that an older version did not know have their defaults; what concerns the application alone may change.
+    """
+    before = recipe_of(saved, folder)
     one, other = (_flat(x.model_dump(mode="json", exclude=set(UNTRAINED_FIELDS))) for x in (before, recipe))
     differing = [field for field in one | other if one.get(field) != other.get(field)]
     if differing:

@@ -17,7 +17,6 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import make_folder
 from unnoise.inference.precision import choose_device, choose_precision
-from unnoise.models import shipped
 from unnoise.models.card import Card
 from unnoise.models.model import Model
 from unnoise.recipes.schema import Recipe
@@ -32,6 +31,7 @@ from unnoise.training.options import TrainingOptions, TrainingStatus
 from unnoise.training.preview import side_by_side
 from unnoise.training.schedule import learning_rate
 from unnoise.training.simulated_pool import SimulatedPool
+from unnoise.training.teachers import teacher_loader
 
 LOG_STEPS = 20
 """Steps between two rows of the log."""
@@ -54,7 +54,7 @@ class Run:
             self.network.initialize(recipe.training.initialization)
         fields = recipe.model_dump(mode="json") | {"denoiser": {"name": recipe.denoiser.name, "sizes": self.network.sizes}}
         self.recipe = recipes.validate(fields, recipe.name)
-        self.scheme = self.recipe.scheme.bind(shipped.load, self.network)
+        self.scheme = self.recipe.scheme.bind(teacher_loader(), self.network)
         self.step = 0
         self.seconds = 0.0
 
@@ -128,12 +128,12 @@ class Run:
 
     def _teach(self, pool: ImagePool) -> ImagePool:
         """The pool with what the scheme wants worked out once ahead."""
-        if self.scheme.companions is None:
+        if self.scheme.auxiliary_targets is None:
             return pool
         accelerator = self.accelerator
         taught = teacher_cache.with_targets(
             pool,
-            self.scheme.companions,
+            self.scheme.auxiliary_targets,
             self.options.output / "teachers",
             self.device,
             accelerator.autocast,

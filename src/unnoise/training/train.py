@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ def train(
     minutes: float | None = None,
     resume: bool = False,
     denoiser: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
     start: Model | None = None,
     **options: Any,
 ) -> Model:
@@ -38,11 +39,13 @@ def train(
 
     Args:
         images: files and folders, or arrays (H, W) and (H, W, C) of uint8, uint16 or floats in 0..1.
-        recipe: a shipped name, a YAML file, a `Recipe`, or 'auto': by the noise of the pictures, see `recipes.auto`.
+        recipe: a shipped name, a YAML file, a `Recipe`, or 'auto': by the noise of the pictures, see `recipes.auto`; with `resume`,
+            that of the run.
         output: folder for `model.safetensors` (always usable), `checkpoint.pt`, `log.csv`, `tensorboard/` and `previews/`.
         steps, minutes: the run's length; both: whichever comes first; neither: as the recipe says. The schedule fits itself to it.
         resume: go on from the checkpoint in `output`, exactly as if the run had never stopped.
         denoiser: another network in place of the recipe's, at its default sizes.
+        overrides: fields of the recipe to change, by dotted name, as ``{"training.batch": 4}``.
         start: begin with the weights of this model, which must have the recipe's network.
         options: see `TrainingOptions`.
 
@@ -60,17 +63,22 @@ def train(
     )
     if start is not None and not isinstance(start, Model):
         raise UsageError(f"A training starts from a model, got {type(start).__name__}; load it with unnoise.load.")
-    overrides: dict[str, Any] = {"denoiser": {"name": denoiser}} if denoiser else {}
+    changes = ({"denoiser": {"name": denoiser}} if denoiser else {}) | dict(overrides or {})
     files, arrays = sources.split_inputs(images, made.output)
-    if recipe == auto.AUTO:
+    saved = _saved_state(made.output, resume)  # before the pictures are decoded, which takes long
+    sentence = None
+    if recipe == auto.AUTO and saved is not None:
+        recipe = checkpoints.recipe_of(saved, made.output)
+    elif recipe == auto.AUTO:
         found = auto.choose(arrays or files, quick=choose_device(made.device).type == "cpu")
-        recipe, overrides = found.recipe, found.overrides | overrides
-    chosen = recipes.load(recipe, overrides)
+        recipe, changes, sentence = found.recipe, found.overrides | changes, found.sentence
+    chosen = recipes.load(recipe, changes)
     if steps is None and minutes is None:
         made.length = Length(steps=chosen.training.steps)
     run = Run(chosen, made)
-    saved = _saved_state(run.options.output, resume)  # before the pictures are decoded, which takes long
     make_folder(run.options.output)
+    if sentence:
+        run.options.on_message(sentence)
     channels, levels = run.network.sizes.get("channels", 3), chosen.levels
     pool = from_arrays(arrays, channels, levels=levels) if arrays else from_files(files, channels, levels=levels)
     for sentence in pool.skipped:
