@@ -17,7 +17,7 @@ from unnoise.photometry.bias_correction import Light
 from unnoise.regions import Region, RegionSource, dilate, relative_to
 from unnoise.rng import PositionalGenerator, RandomSource
 from unnoise.schemes.r3 import R3
-from unnoise.schemes.simulated_crops import Simulation
+from unnoise.schemes.simulated_crops import SimulatedCrops
 
 Network = Callable[[Tensor], Tensor]
 """(B, C, H, W) → (B, C, H, W), in the network's own value range.
@@ -194,7 +194,7 @@ class Scheme(BaseModel, ABC):
         return None
 
     @property
-    def simulation(self) -> Simulation | None:
+    def simulation(self) -> SimulatedCrops | None:
         """The settings of crops that are simulated from the auxiliary targets; None: no crop is simulated."""
         return None
 
