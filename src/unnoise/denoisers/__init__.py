@@ -1,4 +1,5 @@
-"""The denoisers: networks from image to image that know nothing of training. One file each, and one line in the table below."""
+"""The denoisers: networks from image to image that know nothing of training. One file each, and one line in the table
+below."""
 
 from __future__ import annotations
 

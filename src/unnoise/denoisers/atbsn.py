@@ -1,9 +1,10 @@
 """AT-BSN: a U-Net that sees only upwards, in four rotations, and a square blind spot whose size is chosen at each call.
 
-Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024.
+Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR
+2024.
 
-Why it is blind: row i of the trunk's output depends only on the input rows up to i. Shifted down by (k + 1) / 2 rows, it depends
-neither on its own row nor on the (k − 1) / 2 rows above it. In four rotations, a k×k square is seen by none.
+Why it is blind: row i of the trunk's output depends only on the input rows up to i. Shifted down by (k + 1) / 2 rows,
+it depends neither on its own row nor on the (k − 1) / 2 rows above it. In four rotations, a k×k square is seen by none.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from unnoise.regions import Region
 class ATBSN(TunableDenoiser):
     """AT-BSN, (B, channels, H, W) → the same shape, values in [0, 255]. 1,268,547 parameters at width 48.
 
-    Strictly blind to the k×k square around each pixel, k = `blind_spot` = 1, 3, 5 …. With ``blind_spot=0`` at a call it is not blind.
-    Sides that do not divide by 32 are padded with zeros at the bottom and right, and the result is cropped. Reflection would show a
-    pixel near the edge to itself.
+    Strictly blind to the k×k square around each pixel, k = `blind_spot` = 1, 3, 5 …. With ``blind_spot=0`` at a call it
+    is not blind. Sides that do not divide by 32 are padded with zeros at the bottom and right, and the result is
+    cropped. Reflection would show a pixel near the edge to itself.
 
     Args:
         channels: of the image.
@@ -55,7 +56,8 @@ class ATBSN(TunableDenoiser):
         self.initialize_he()
 
     def initialize_he(self) -> None:
-        """He-normal weights for the leaky ReLU, zero biases; a linear gain for the last layer. The constructor draws the same."""
+        """He-normal weights for the leaky ReLU, zero biases; a linear gain for the last layer. The constructor draws
+        the same."""
         initialize_kaiming(self)
         nn.init.kaiming_normal_(self.nin_C.weight, nonlinearity="linear")
 
@@ -72,7 +74,8 @@ class ATBSN(TunableDenoiser):
 
     @property
     def receptive_field_radius(self) -> int:
-        """Down to the sixth encoder scale, at 1/32 of the resolution, and up again, beyond the network's own blind spot."""
+        """Down to the sixth encoder scale, at 1/32 of the resolution, and up again, beyond the network's own blind
+        spot."""
         moved = self.blind_spot_shift(self.blind_spot)
         return receptive_field_radius([kernel_span(moved, -moved), *self.unet.paths[0]], self.size_multiple)
 
@@ -90,7 +93,8 @@ class ATBSN(TunableDenoiser):
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Sizes from `unet.intro.conv.weight` (width, C, 3, 3); student c has no `nin_A`. No weight tells the blind spot."""
+        """Sizes from `unet.intro.conv.weight` (width, C, 3, 3); student c has no `nin_A`. No weight tells the blind
+        spot."""
         intro = weights.get("unet.intro.conv.weight")
         if intro is None or "nin_A.weight" not in weights:
             return None

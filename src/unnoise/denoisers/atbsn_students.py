@@ -1,8 +1,8 @@
 """The students of AT-BSN (D): plain networks, not blind, that learn from one AT-BSN with several blind spots at once.
 
-Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024.
-In all three a leaky ReLU follows every convolution, also the last one. So negative outputs come out ten times too small, and the
-published weights are trained for that.
+Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR
+2024. In all three a leaky ReLU follows every convolution, also the last one. So negative outputs come out ten times too
+small, and the published weights are trained for that.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ MIN_SIDE_PIXELS = 4  # two poolings leave one pixel of it
 class StudentA(Denoiser):
     """Student a, (B, channels, H, W) → the same shape, values in [0, 255]. Not blind. 128,385 parameters at width 48.
 
-    Three convolutions down, two up, with replicate padding and no biases. Where pooling dropped the last row or column, the decoder
-    pads with zeros, as the published network does.
+    Three convolutions down, two up, with replicate padding and no biases. Where pooling dropped the last row or column,
+    the decoder pads with zeros, as the published network does.
 
     Args:
         channels: of the image.
@@ -110,8 +110,8 @@ class StudentB(StudentA):
 class StudentC(Denoiser):
     """Student c, (B, channels, H, W) → the same shape, values in [0, 255]. Not blind. 1,003,011 parameters at width 48.
 
-    AT-BSN's U-Net without the shifts, so it can start from a teacher's weights (all but `unet.dec1`). Sides that do not divide by 32 are
-    padded by reflection, and the result is cropped.
+    AT-BSN's U-Net without the shifts, so it can start from a teacher's weights (all but `unet.dec1`). Sides that do not
+    divide by 32 are padded by reflection, and the result is cropped.
 
     Args:
         channels: of the image.

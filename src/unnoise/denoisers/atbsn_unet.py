@@ -1,6 +1,7 @@
 """The U-Net of AT-BSN. As the teacher's trunk it sees only upwards; as student c it sees all around.
 
-Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024.
+Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR
+2024.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ class NumberedSequence(ConvolutionSequence):
 class AsymmetricUNet(nn.Module):
     """(B, channels, H, W) → (B, leaving, H, W), for H and W that divide by 32.
 
-    The encoder has one convolution and a pooling at each scale. The decoder has two convolutions, on features concatenated with the
-    *pooled* ones of that scale, and at full size with the image itself.
+    The encoder has one convolution and a pooling at each scale. The decoder has two convolutions, on features
+    concatenated with the *pooled* ones of that scale, and at full size with the image itself.
 
     Args:
         channels: of the image.

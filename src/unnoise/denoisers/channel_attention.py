@@ -1,7 +1,7 @@
 """Restormer's attention between channels, in three forms of the same mathematics.
 
-At inference the products of all channels with one another are cheapest. In training those of each head alone are. On memory that is not
-channels last it is the published form.
+At inference the products of all channels with one another are cheapest. In training those of each head alone are. On
+memory that is not channels last it is the published form.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class ChannelAttention(nn.Module):
         return plus + out
 
     def _projected(self, attention: Tensor) -> Tensor:
-        """The projection times the attention, (B, heads, C/heads, C/heads) → (B, C, C), so the values are multiplied once, not twice."""
+        """The projection times the attention, (B, heads, C/heads, C/heads) → (B, C, C), so the values are multiplied
+        once, not twice."""
         heads = len(self.temperature)
         projection = self.project_out.weight.view(-1, heads, attention.shape[-1]).transpose(0, 1)  # (heads, C, C/heads)
         return (projection.to(attention.dtype) @ attention).transpose(1, 2).flatten(2)
@@ -78,8 +79,9 @@ class ChannelAttention(nn.Module):
         normal = norm.normalize(x)
         parts = slice(2 * channels), slice(2 * channels, None)
         both, values = (_as_rows(self._part(normal, part, norm)) for part in parts)  # (B, H·W, 2C) and (B, H·W, C)
-        # All products of queries and keys with one another: of use are the lengths on the diagonal, and blocks of queries with keys. That
-        # is four times the work, and takes a tenth of the time that these by themselves do: no piece is cut out, no square is stored.
+        # All products of queries and keys with one another: of use are the lengths on the diagonal, and blocks of
+        # queries with keys. That is four times the work, and takes a tenth of the time that these by themselves do: no
+        # piece is cut out, no square is stored.
         products = (both.mT @ both).float()  # (B, 2C, 2C)
         lengths = products.diagonal(dim1=1, dim2=2).sqrt().clamp_min(1e-12)  # (B, 2C)
         products = products[:, :channels, channels:]  # (B, C, C)
@@ -124,7 +126,8 @@ def _rows(layer: nn.Conv2d, part: slice) -> Weights:
 def _cosines(queries: Tensor, keys: Tensor) -> Tensor:
     """Cosines between the rows of two (B, heads, c, N): (B, heads, c, c), at least float32.
 
-    The products are divided by the norms, which are few, not the rows. In float16 the rows are, since sums over N could overflow.
+    The products are divided by the norms, which are few, not the rows. In float16 the rows are, since sums over N could
+    overflow.
     """
     wide = torch.promote_types(queries.dtype, torch.float32)
     queries_length, keys_length = (_lengths(rows, wide) for rows in (queries, keys))  # (B, heads, c, 1)

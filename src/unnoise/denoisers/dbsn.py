@@ -1,10 +1,11 @@
 """D-BSN, the dilated blind-spot network of AP-BSN, and its dense variant, which is not blind.
 
-Wu et al., "Unpaired Learning of Deep Image Denoising", ECCV 2020, in the lighter form of Lee et al., "AP-BSN: Self-Supervised
-Denoising for Real-World Images via Asymmetric PD and Blind-Spot Network", CVPR 2022.
+Wu et al., "Unpaired Learning of Deep Image Denoising", ECCV 2020, in the lighter form of Lee et al., "AP-BSN:
+Self-Supervised Denoising for Real-World Images via Asymmetric PD and Blind-Spot Network", CVPR 2022.
 
-Why it is blind: each branch begins with a convolution of radius d − 1 whose centre weight is zero. Every later 3×3 convolution
-steps by d. From at most d − 1 pixels away, steps of d reach the centre only from distance 0, which was left out.
+Why it is blind: each branch begins with a convolution of radius d − 1 whose centre weight is zero. Every later 3×3
+convolution steps by d. From at most d − 1 pixels away, steps of d reach the centre only from distance 0, which was left
+out.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class CentreMaskedConv2d(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """One of the residual layers that a branch repeats, (B, F, H, W) → (B, F, H, W). With ``inplace=True`` it may overwrite its input.
+    """One of the residual layers that a branch repeats, (B, F, H, W) → (B, F, H, W). With ``inplace=True`` it may
+    overwrite its input.
 
     Attributes:
         sees: radius of its convolutions, in pixels.
@@ -83,7 +85,8 @@ class ResidualModule(Block):
 
 
 class Branch(nn.Module):
-    """One branch, (B, F, H, W) → (B, F, h, w): a masked convolution of radius d − 1, then residual modules with dilation d."""
+    """One branch, (B, F, H, W) → (B, F, h, w): a masked convolution of radius d − 1, then residual modules with
+    dilation d."""
 
     def __init__(self, features: int, stride: int, modules: int, dilation: int) -> None:
         super().__init__()
@@ -127,7 +130,8 @@ class DBSN(Denoiser):
         channels: of the image.
         features: width of every layer, even (128 in the paper).
         modules: residual modules in each branch (9 in the paper).
-        strides: one branch for each d ≥ 2, with a (2d − 1)×(2d − 1) masked convolution and dilation d ((2, 3) in the paper).
+        strides: one branch for each d ≥ 2, with a (2d − 1)×(2d − 1) masked convolution and dilation d ((2, 3) in the
+            paper).
 
     Raises:
         ValueError: for sizes that would break the network or its blindness.
@@ -195,7 +199,8 @@ class DBSN(Denoiser):
 
     def _seen(self, x: Tensor, rows: Intervals, columns: Intervals) -> list[Tensor]:
         """The branches' results in the windows, (B, F, rows, columns) each."""
-        # The head is computed again for each branch, which is cheap. Kept, it would be one of five maps at the peak of memory.
+        # The head is computed again for each branch, which is cheap. Kept, it would be one of five maps at the peak of
+        # memory.
         again = can_fuse(x)
         features, before = (x, self.head) if again else (run_sequential(self.head, x), [])
         return [
@@ -205,11 +210,12 @@ class DBSN(Denoiser):
 
     @torch.no_grad()
     def initialize_he(self) -> None:
-        """He-normal weights, zero biases; zeros for the last layer of each residual module, and half weights for the network's last layer.
+        """He-normal weights, zero biases; zeros for the last layer of each residual module, and half weights for the
+        network's last layer.
 
-        PyTorch's default, which the published code keeps, shrinks the signal from layer to layer. The network then begins as nearly constant
-        black and spends its first minutes on finding the brightness. The residual modules begin as the identity. Otherwise that search
-        would permanently close their ReLUs.
+        PyTorch's default, which the published code keeps, shrinks the signal from layer to layer. The network then
+        begins as nearly constant black and spends its first minutes on finding the brightness. The residual modules
+        begin as the identity. Otherwise that search would permanently close their ReLUs.
         """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -239,7 +245,8 @@ class DBSN(Denoiser):
 class DenseDBSN(DBSN):
     """D-BSN with ordinary 3×3 convolutions in place of the dilated ones. It is *not* blind and can learn the identity.
 
-    Table 3 of the AMSNet paper calls it D_AS and shows with it which schemes need a blind network. It has the parameters of `DBSN`.
+    Table 3 of the AMSNet paper calls it D_AS and shows with it which schemes need a blind network. It has the
+    parameters of `DBSN`.
     """
 
     blindness = "none"

@@ -1,7 +1,7 @@
 """DeamNet: one U-Net applied four times with the same weights. Each result is weighted against the first features.
 
-Ren et al., "Adaptive Consistency Prior based Deep Network for Image Denoising", CVPR 2021. Its dual element-wise attention (DEAM)
-weights two feature maps against each other, value by value. Keys are those of the published code.
+Ren et al., "Adaptive Consistency Prior based Deep Network for Image Denoising", CVPR 2021. Its dual element-wise
+attention (DEAM) weights two feature maps against each other, value by value. Keys are those of the published code.
 """
 
 from __future__ import annotations
@@ -227,8 +227,8 @@ class DeamNet(Denoiser):
 
     Sides that do not divide by 16 are padded by reflection, and the result is cropped.
 
-    352,512 of the parameters change no output, as in the published network: `net2.conv_dila1`, `net2.conv_dila2`, `net2.conv_dila3`
-    and `net2.cat1`. They are here for the published state dict, need no gradient and cost no time.
+    352,512 of the parameters change no output, as in the published network: `net2.conv_dila1`, `net2.conv_dila2`,
+    `net2.conv_dila3` and `net2.cat1`. They are here for the published state dict, need no gradient and cost no time.
 
     Args:
         channels: of the image.

@@ -1,7 +1,7 @@
 """DnCNN, a plain stack of 3×3 convolutions that predicts the noise.
 
-Zhang et al., "Beyond a Gaussian Denoiser: Residual Learning of Deep CNN for Image Denoising", IEEE TIP 2017. It is the weakest of
-the denoisers that the AMSNet paper compares.
+Zhang et al., "Beyond a Gaussian Denoiser: Residual Learning of Deep CNN for Image Denoising", IEEE TIP 2017. It is the
+weakest of the denoisers that the AMSNet paper compares.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from unnoise.layers.weight_cache import Weights, prepare_weights
 class DnCNN(Denoiser):
     """DnCNN, (B, channels, H, W) → the same shape, values in [0, 1]: x minus the predicted noise. Not blind.
 
-    In training mode batch normalization uses statistics of the whole batch, so `receptive_field_radius` holds in evaluation mode only.
+    In training mode batch normalization uses statistics of the whole batch, so `receptive_field_radius` holds in
+    evaluation mode only.
 
     Args:
         channels: of the image; 1 for grey, 3 for colour.
@@ -80,7 +81,8 @@ class DnCNN(Denoiser):
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Sizes from `model.0.weight` (F, C, 3, 3) and the number of convolutions; only the form with batch normalization."""
+        """Sizes from `model.0.weight` (F, C, 3, 3) and the number of convolutions; only the form with batch
+        normalization."""
         first = weights.get("model.0.weight")
         convolutions = sorted(
             int(match[1])

@@ -91,7 +91,8 @@ class GatedFeedForward(nn.Module):
         return convolve_with_weights(x, weight, bias, activation, times=times, padding=(above, 1), groups=len(weight))
 
     def _trained_part(self, x: Tensor, half: Half) -> Tensor:
-        """One half of dwconv(project_in(x)). Halves that are never joined need not be cut apart, nor their gradients joined."""
+        """One half of dwconv(project_in(x)). Halves that are never joined need not be cut apart, nor their gradients
+        joined."""
         return convolve_depthwise(convolve_pointwise(x, *_half(self.project_in, half)), *_half(self.dwconv, half))
 
     def _leaving(self) -> Weights:
@@ -106,7 +107,8 @@ def _half(layer: nn.Conv2d, half: Half) -> Weights:
 
 
 def _pad_to_vector(values: Tensor, dim: int, multiple: int = 32) -> Tensor:
-    """Zeros added along `dim` until its length divides by `multiple`, the width of a vector. An expansion of 2.66 gives 127 channels."""
+    """Zeros added along `dim` until its length divides by `multiple`, the width of a vector. An expansion of 2.66 gives
+    127 channels."""
     zeros = list(values.shape)
     zeros[dim] = -values.shape[dim] % multiple
     return torch.cat([values, values.new_zeros(zeros)], dim=dim) if values.shape[dim] >= multiple else values

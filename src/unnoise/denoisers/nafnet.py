@@ -1,8 +1,8 @@
 """NAFNet, and the baseline that it was simplified from.
 
-Chen et al., "Simple Baselines for Image Restoration", ECCV 2022. Both are one U-shaped network and differ only in their blocks.
-The baseline has GELU and channel attention. NAFNet has the product of two halves (SimpleGate), and a channel attention of one linear
-layer. AMSNet's published configuration names NAFNet but uses the *baseline*.
+Chen et al., "Simple Baselines for Image Restoration", ECCV 2022. Both are one U-shaped network and differ only in their
+blocks. The baseline has GELU and channel attention. NAFNet has the product of two halves (SimpleGate), and a channel
+attention of one linear layer. AMSNet's published configuration names NAFNet but uses the *baseline*.
 """
 
 from __future__ import annotations
@@ -120,9 +120,9 @@ class NAFBlock(Block):
 class NAFNet(Denoiser):
     """NAFNet, (B, channels, H, W) → the same shape, values in [0, 1]. Not blind.
 
-    Each encoder level halves the sides and doubles the width. Sides that do not divide by 2^levels (16 by default) are padded with zeros,
-    as in the published network, and the result is cropped. The channel attention averages over the whole image with its padding, so
-    every pixel depends on every other.
+    Each encoder level halves the sides and doubles the width. Sides that do not divide by 2^levels (16 by default) are
+    padded with zeros, as in the published network, and the result is cropped. The channel attention averages over the
+    whole image with its padding, so every pixel depends on every other.
 
     Args:
         channels: of the image.
@@ -201,7 +201,8 @@ class NAFNet(Denoiser):
         return self.on_grid(pad_to_multiple(x, self.size_multiple))[..., :height, :width]
 
     def on_grid(self, x: Tensor) -> Tensor:
-        """The network without padding, (B, channels, H, W) → the same shape, for H and W that divide by `size_multiple`."""
+        """The network without padding, (B, channels, H, W) → the same shape, for H and W that divide by
+        `size_multiple`."""
         image, skips = x, []
         x = convolve(self.intro, x)
         for encoder, down in zip(self.encoders, self.downs, strict=True):
@@ -215,7 +216,8 @@ class NAFNet(Denoiser):
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Sizes from `intro.weight` (width, C, 3, 3), `downs` and the keys of the blocks. The attention tells the kind of block."""
+        """Sizes from `intro.weight` (width, C, 3, 3), `downs` and the keys of the blocks. The attention tells the kind
+        of block."""
         first, widening = weights.get("intro.weight"), weights.get("downs.0.weight")
         block = next((key.removesuffix(cls.attention_key) for key in weights if key.endswith(f".{cls.attention_key}")), None)
         if first is None or widening is None or block is None or f"{block}conv4.weight" not in weights:
@@ -257,7 +259,8 @@ class NAFNetBaseline(NAFNet):
 
 
 def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor, plus: Tensor, *, inplace: bool = False) -> Tensor:
-    """layer(x) · scale + plus, with the scale (1, C, 1, 1) folded into the weights. With `inplace` the result overwrites plus."""
+    """layer(x) · scale + plus, with the scale (1, C, 1, 1) folded into the weights. With `inplace` the result
+    overwrites plus."""
 
     def make() -> Weights:
         bias = None if layer.bias is None else layer.bias * scale.flatten()
@@ -293,7 +296,8 @@ def _half(
 ) -> Tensor:
     """One half of the layer's outputs, for an x that `can_fuse`, times a factor.
 
-    A grouped layer receives its half of x. A layer after a norm receives the normalized x without the norm's weight and bias.
+    A grouped layer receives its half of x. A layer after a norm receives the normalized x without the norm's weight and
+    bias.
     """
 
     def make() -> Weights:

@@ -1,4 +1,5 @@
-"""TM-BSN (D)'s student with int8 weights and uint8 maps, for CPUs whose int8 is several times faster than anything else."""
+"""TM-BSN (D)'s student with int8 weights and uint8 maps, for CPUs whose int8 is several times faster than anything
+else."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from unnoise.layers.quantized.quantized_convolution import QuantizedConvolution
 from unnoise.regions import Region
 
 STRIP_VALUES = 3 * 2**20
-"""Values of the last map, in float32, in one strip. The strip fits the caches, and the convolution takes half of the time."""
+"""Values of the last map, in float32, in one strip. The strip fits the caches, and the convolution takes half of the
+time."""
 MAXIMUM_SHARE = 0.8
 """The maximum of a map's levels, as a share of a channel's largest value.
 
@@ -29,9 +31,10 @@ MIN_MAXIMUM = 1e-4
 class QuantizedStudent(TMBSNStudent):
     """`TMBSNStudent` with int8 weights and uint8 hidden maps, (B, channels, H, W) → the same shape, values in [0, 1].
 
-    It learns with weights and maps rounded. Where it does not run in int8 it is the plain student. What touches the image is not
-    rounded: the weights of the first and last layer, and the map that enters the last layer. The network is that of TM-BSN, CVPR 2026. Its
-    scales are learned as in Esser et al., "Learned Step Size Quantization", ICLR 2020, as logarithms.
+    It learns with weights and maps rounded. Where it does not run in int8 it is the plain student. What touches the
+    image is not rounded: the weights of the first and last layer, and the map that enters the last layer. The network
+    is that of TM-BSN, CVPR 2026. Its scales are learned as in Esser et al., "Learned Step Size Quantization", ICLR
+    2020, as logarithms.
 
     Args:
         channels, width, finest: as in `TMBSNStudent`.

@@ -1,4 +1,5 @@
-"""Restormer, a U-shaped transformer with attention between channels, not between pixels. It is AMSNet's default denoiser.
+"""Restormer, a U-shaped transformer with attention between channels, not between pixels. It is AMSNet's default
+denoiser.
 
 Zamir et al., "Restormer: Efficient Transformer for High-Resolution Image Restoration", CVPR 2022.
 """
@@ -65,10 +66,11 @@ class Resampling(nn.Module):
 
 
 class Restormer(Denoiser):
-    """Restormer, (B, channels, H, W) → the same shape, values in [0, 1]. Not blind. 26,111,668 parameters at its defaults.
+    """Restormer, (B, channels, H, W) → the same shape, values in [0, 1]. Not blind. 26,111,668 parameters at its
+    defaults.
 
-    Sides that do not divide by 8 are padded by reflection, and the result is cropped. The attention takes its cosines over the whole
-    image, so every pixel depends on every other.
+    Sides that do not divide by 8 are padded by reflection, and the result is cropped. The attention takes its cosines
+    over the whole image, so every pixel depends on every other.
 
     Args:
         channels: of the image.
@@ -155,7 +157,8 @@ class Restormer(Denoiser):
         return image + output_convolution(self.output, self.get_submodule("refinement")(x), torch.zeros_like(image))
 
     def initialize_he(self) -> None:
-        """He-normal weights, with zeros for the last layer of each attention and feed-forward part, so each block begins as the identity."""
+        """He-normal weights, with zeros for the last layer of each attention and feed-forward part, so each block
+        begins as the identity."""
         super().initialize_he()
         for module in self.modules():
             if isinstance(module, ChannelAttention | GatedFeedForward):

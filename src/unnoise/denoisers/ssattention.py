@@ -1,10 +1,12 @@
 """Self-similarity attention (SS-Attention): every pixel attends to the similar pixels of its own polyphase component.
 
-Han and Yu, "SS-BSN: Attentive Blind-Spot Network for Self-Supervised Denoising with Nonlocal Self-Similarity", IJCAI 2023.
+Han and Yu, "SS-BSN: Attentive Blind-Spot Network for Self-Supervised Denoising with Nonlocal Self-Similarity", IJCAI
+2023.
 
-The paper's weights (Eq. 9) are softmax((1 + q qᵀ) / √C), with q of unit length. The 1 cancels, so this is scaled-dot-product
-attention whose queries are its keys. The logits lie within ±1 / √C, where the exponential is nearly linear. With the linear form
-the sums can be taken in another order, and the work grows with the number of pixels N instead of its square.
+The paper's weights (Eq. 9) are softmax((1 + q qᵀ) / √C), with q of unit length. The 1 cancels, so this is
+scaled-dot-product attention whose queries are its keys. The logits lie within ±1 / √C, where the exponential is nearly
+linear. With the linear form the sums can be taken in another order, and the work grows with the number of pixels N
+instead of its square.
 """
 
 from __future__ import annotations
@@ -28,11 +30,11 @@ Attention = Literal["auto", "exact", "linear"]
 LINEAR_FROM = (1024, 64)
 """Tokens and features from which *auto* takes the linear form.
 
-Below 1024 tokens exact attention costs less than the block's convolutions; above, it soon costs more than all else. The error of the
-linear form falls with the number of features. Relative to the exact result it was 2e-6 on random features and 4e-4 on strongly
-clustered ones at C = 128, 8e-4 at C = 64, but 1e-2 at C = 8. In a small trained network (C = 32, linear form, photographs) it was
-4e-4. The restored pictures changed by at most 0.002 of 255 on average, and their PSNR by less than 0.001 dB
-(`docs/results/blind-spot-methods.md`)."""
+Below 1024 tokens exact attention costs less than the block's convolutions; above, it soon costs more than all else. The
+error of the linear form falls with the number of features. Relative to the exact result it was 2e-6 on random features
+and 4e-4 on strongly clustered ones at C = 128, 8e-4 at C = 64, but 1e-2 at C = 8. In a small trained network (C = 32,
+linear form, photographs) it was 4e-4. The restored pictures changed by at most 0.002 of 255 on average, and their PSNR
+by less than 0.001 dB (`docs/results/blind-spot-methods.md`)."""
 
 
 RELU = nn.ReLU()
@@ -66,9 +68,9 @@ def exact_attention(queries: Tensor, values: Tensor) -> Tensor:
 def linear_attention(queries: Tensor, values: Tensor) -> Tensor:
     """The first order of `exact_attention` in O(N·C²); queries and values (B, C, N) → (B, C, N).
 
-    Each query's logits are expanded about their mean over all keys k. Then the weights sum to N, and what remains is v̄ + s·cov(v, k) q,
-    with s = 1 / √C and cov(v, k) = Σ v kᵀ / N − v̄ k̄ᵀ. Expanding about 0 instead, as in (Σv + s·(v kᵀ) q) / (N + s·(Σk)·q), costs the same
-    and is up to 25 times less exact where all keys have much in common.
+    Each query's logits are expanded about their mean over all keys k. Then the weights sum to N, and what remains is v̄
+    + s·cov(v, k) q, with s = 1 / √C and cov(v, k) = Σ v kᵀ / N − v̄ k̄ᵀ. Expanding about 0 instead, as in (Σv + s·(v
+    kᵀ) q) / (N + s·(Σk)·q), costs the same and is up to 25 times less exact where all keys have much in common.
 
     Example:
         >>> linear_attention(torch.zeros(1, 2, 3), torch.tensor([[[0.0, 3.0, 6.0], [1.0, 1.0, 1.0]]]))[0, 0].tolist()
@@ -87,7 +89,8 @@ def _tokens(parts: Tensor) -> Tensor:
 
 
 def _mean(z: Tensor) -> Tensor:
-    """The mean of all values of an image. In bfloat16 the sums are float32, and the rounding of their results averages out."""
+    """The mean of all values of an image. In bfloat16 the sums are float32, and the rounding of their results averages
+    out."""
     return z.mean((2, 3)).float().mean()
 
 
@@ -139,7 +142,8 @@ class SSBlock(DilatedBlock):
     def _queries_of(self, z: Tensor, mean: Tensor) -> Tensor:
         """`queries` of one image, or of a part of it.
 
-        Unit vectors do not depend on the deviation that `normalize_map` divides by, and the image's mean becomes a bias.
+        Unit vectors do not depend on the deviation that `normalize_map` divides by, and the image's mean becomes a
+        bias.
         """
         weight, _ = prepare_weights(self, "wqk", compute_dtype(z), lambda: (self.wqk.mT[..., None, None], None))
         q = convolve_with_weights(z, weight, -mean * self.wqk.sum(0))
@@ -149,8 +153,8 @@ class SSBlock(DilatedBlock):
     def attend(self, z: Tensor) -> Tensor:
         """SS-Attention alone, (B, F, H, W) → (B, F, H, W).
 
-        Where γ·d does not divide the sides, the zero tokens that pad them take part, as in the published code. On a CPU large images are
-        processed component by component. All tokens at once would be five more maps of memory.
+        Where γ·d does not divide the sides, the zero tokens that pad them take part, as in the published code. On a CPU
+        large images are processed component by component. All tokens at once would be five more maps of memory.
         """
         if can_fuse_on_cpu(z) and (is_chunking_forced() or z[:, 0].numel() > MAX_BATCHED_PIXELS):
             result = torch.empty_like(z)

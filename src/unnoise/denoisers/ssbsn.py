@@ -1,12 +1,13 @@
 """SS-BSN: D-BSN with larger blocks, the last of which attend to all pixels of the same polyphase component.
 
-Han and Yu, "SS-BSN: Attentive Blind-Spot Network for Self-Supervised Denoising with Nonlocal Self-Similarity", IJCAI 2023.
+Han and Yu, "SS-BSN: Attentive Blind-Spot Network for Self-Supervised Denoising with Nonlocal Self-Similarity", IJCAI
+2023.
 
-How blind it is: convolutions and attention connect only pixels that lie multiples of d apart, as in D-BSN. The exception is the
-layer normalization before attention. Its mean and variance are of the *whole* feature map, and so of features that saw the pixel.
-With these two numbers fixed, the gradient of an output pixel with respect to the input pixel at its place is exactly zero
-(float64). Otherwise it is about 1e-7 of the largest gradient on 30×30 pixels, and 1e-8 on 60×60. It falls further with more
-pixels. With m = 0 there is no such norm, and the network is strictly blind.
+How blind it is: convolutions and attention connect only pixels that lie multiples of d apart, as in D-BSN. The
+exception is the layer normalization before attention. Its mean and variance are of the *whole* feature map, and so of
+features that saw the pixel. With these two numbers fixed, the gradient of an output pixel with respect to the input
+pixel at its place is exactly zero (float64). Otherwise it is about 1e-7 of the largest gradient on 30×30 pixels, and
+1e-8 on 60×60. It falls further with more pixels. With m = 0 there is no such norm, and the network is strictly blind.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class SSBSN(DBSN):
         modules: blocks in each branch (9 in the paper).
         attention_modules: m, how many of these, the last ones, are SS-Blocks, from 0 to `modules` (3 in the paper).
         gamma: γ; attention connects the pixels that lie multiples of γ·d apart (2 in the paper).
-        strides: one branch for each d, with a (2d − 1)×(2d − 1) masked convolution and dilation d ((2, 3) in the paper).
+        strides: one branch for each d, with a (2d − 1)×(2d − 1) masked convolution and dilation d ((2, 3) in the
+            paper).
         attention: *exact* as published, *linear* to first order, or *auto*; see `SSBlock`.
 
     Raises:

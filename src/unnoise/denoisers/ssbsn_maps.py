@@ -1,6 +1,7 @@
 """Similarity maps of SS-BSN: how similar one pixel is to all others in each SS-Block, as in Figs. 1 and 7 of the paper.
 
-Han and Yu, "SS-BSN: Attentive Blind-Spot Network for Self-Supervised Denoising with Nonlocal Self-Similarity", IJCAI 2023.
+Han and Yu, "SS-BSN: Attentive Blind-Spot Network for Self-Supervised Denoising with Nonlocal Self-Similarity", IJCAI
+2023.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ def similarity_map(model_or_network: Any, image: Any, pixel: tuple[int, int]) ->
 
     Args:
         model_or_network: a `Model`, or the bare network.
-        image: one image, as `Model.denoise` takes it; for a bare network also float (C, H, W) or (1, C, H, W) in its value range.
+        image: one image, as `Model.denoise` takes it; for a bare network also float (C, H, W) or (1, C, H, W) in its
+            value range.
         pixel: row and column, from 0.
 
     Returns:
-        For each SS-Block, by its name in the network: (H, W) in −1..1. NaN where the block compares nothing, since it sees only
-        pixels that lie multiples of γ·d away.
+        For each SS-Block, by its name in the network: (H, W) in −1..1. NaN where the block compares nothing, since it
+        sees only pixels that lie multiples of γ·d away.
 
     Raises:
         UsageError: for a network without SS-Blocks, several images, or a pixel outside.

@@ -1,11 +1,11 @@
 """TM-BSN, which hides a diamond around each pixel, and its student, which is not blind.
 
-"TM-BSN: Triangular-Masked Blind-Spot Network for Self-Supervised Real-World Image Denoising", CVPR 2026. Demosaicing spreads the
-noise of a pixel over a diamond, so the blind spot is a diamond.
+"TM-BSN: Triangular-Masked Blind-Spot Network for Self-Supervised Real-World Image Denoising", CVPR 2026. Demosaicing
+spreads the noise of a pixel over a diamond, so the blind spot is a diamond.
 
-Why it is blind: every 3×3 kernel keeps only its upper triangle and the diagonal. So an output depends only on inputs r rows and
-c columns away with c − r ≥ 0. Shifted down by s rows, or left by s columns, it depends on those with c − r ≥ s. In four rotations,
-the pixels with |r| + |c| < s are seen by none.
+Why it is blind: every 3×3 kernel keeps only its upper triangle and the diagonal. So an output depends only on inputs r
+rows and c columns away with c − r ≥ 0. Shifted down by s rows, or left by s columns, it depends on those with c − r ≥
+s. In four rotations, the pixels with |r| + |c| < s are seen by none.
 """
 
 from __future__ import annotations
@@ -110,8 +110,9 @@ class TriangularTrunk(nn.Module):
 class TMBSN(TunableDenoiser):
     """TM-BSN, (B, channels, H, W) → the same shape, values in [0, 1]. 1.35 million parameters at full size.
 
-    Strictly blind to the diamond of pixels fewer than s steps away, s = `blind_spot` ≥ 1. At s = 1 this is the pixel alone. With
-    ``blind_spot=0`` at a call the network is not blind. Any sides, without padding, since nothing is pooled.
+    Strictly blind to the diamond of pixels fewer than s steps away, s = `blind_spot` ≥ 1. At s = 1 this is the pixel
+    alone. With ``blind_spot=0`` at a call the network is not blind. Any sides, without padding, since nothing is
+    pooled.
 
     Args:
         channels: of the image.
@@ -153,7 +154,8 @@ class TMBSN(TunableDenoiser):
         return convolutions + self.blind_spot_shift(self.blind_spot)
 
     def pieces(self, x: Tensor, places: Sequence[Region] | None = None) -> list[DirectionalFeatures]:
-        # Each rotation's features are shifted down and shifted left. "Left" of one rotation is "down" of the one before.
+        # Each rotation's features are shifted down and shifted left. "Left" of one rotation is "down" of the one
+        # before.
         if places is None:
             return [
                 DirectionalFeatures(direction, features)
@@ -169,7 +171,8 @@ class TMBSN(TunableDenoiser):
         ]
 
     def initialize_he(self) -> None:
-        """He-normal weights, with zeros for the last layer of each block and group. Otherwise the variance would grow with each."""
+        """He-normal weights, with zeros for the last layer of each block and group. Otherwise the variance would grow
+        with each."""
         super().initialize_he()
         for module in self.modules():
             if isinstance(module, ResidualBlock):
@@ -179,7 +182,8 @@ class TMBSN(TunableDenoiser):
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Sizes from `unet.conv1.weight` (F, C, 3, 3) and the numbers of groups and blocks. No weight tells the blind spot."""
+        """Sizes from `unet.conv1.weight` (F, C, 3, 3) and the numbers of groups and blocks. No weight tells the blind
+        spot."""
         first = weights.get("unet.conv1.weight")
         pattern = re.compile(r"unet\.RIR_blocks\.(\d+)\.res_blocks\.(\d+)\.conv1\.weight")
         found = [match for key in weights if (match := pattern.fullmatch(key))]
@@ -199,15 +203,17 @@ def _bounding_region(places: Sequence[Region]) -> Region:
 
 
 class TMBSNStudent(Denoiser):
-    """The student of TM-BSN (D), (B, channels, H, W) → the same shape, values in [0, 1]. Not blind. 1.02 million parameters.
+    """The student of TM-BSN (D), (B, channels, H, W) → the same shape, values in [0, 1]. Not blind. 1.02 million
+    parameters.
 
-    A U-Net with one 3×3 convolution at each of six encoder scales and two at each of five decoder scales. The skips are the features
-    *before* pooling. Sides that do not divide by 32 are padded by reflection, and the result is cropped.
+    A U-Net with one 3×3 convolution at each of six encoder scales and two at each of five decoder scales. The skips are
+    the features *before* pooling. Sides that do not divide by 32 are padded by reflection, and the result is cropped.
 
     Args:
         channels: of the image.
         width: of the encoder; the decoder is twice as wide (48 in the paper).
-        finest: width of the decoder at full size, where most of the time goes; None: as wide as the rest, as in the paper.
+        finest: width of the decoder at full size, where most of the time goes; None: as wide as the rest, as in the
+            paper.
 
     Example:
         >>> TMBSNStudent(width=4)(torch.rand(1, 3, 40, 33)).shape
@@ -293,7 +299,8 @@ class TMBSNStudent(Denoiser):
     def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Region], Tensor]:
         """The first convolution's features of any region, (B, width, rows, columns).
 
-        If there are several strips, the features are computed when asked for. That is twice, but cheap, and never all at once.
+        If there are several strips, the features are computed when asked for. That is twice, but cheap, and never all
+        at once.
         """
         if len(pieces) == 1:
             return region_reader(self.get_submodule("enc1")(x))

@@ -1,8 +1,8 @@
 """Denoisers whose blind spot is chosen at each call, as AT-BSN and TM-BSN are.
 
-Their trunk gives features of four half-planes. These are shifted away from the pixel and combined by 1×1 convolutions. The trunk does
-not depend on the blind spot. Nor does the first 1×1 convolution, since it commutes with a shift. So both are computed once for
-any number of blind spots.
+Their trunk gives features of four half-planes. These are shifted away from the pixel and combined by 1×1 convolutions.
+The trunk does not depend on the blind spot. Nor does the first 1×1 convolution, since it commutes with a shift. So both
+are computed once for any number of blind spots.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from unnoise.regions import Region
 STRIP_VALUES = {"cpu": 2**21, "other": 2**26}
 """Values of one map in the head's strips, by kind of device.
 
-The head, which is the widest part of the network, runs in strips of rows. As a whole it would take some kilobytes for each pixel, and
-would not fit the processor's caches."""
+The head, which is the widest part of the network, runs in strips of rows. As a whole it would take some kilobytes for
+each pixel, and would not fit the processor's caches."""
 
 
 class DirectionalFeatures(NamedTuple):
@@ -172,12 +172,13 @@ class TunableDenoiser(Denoiser):
         return torch.stack(results)
 
     def _mixed(self, pieces: list[DirectionalFeatures], distances: list[int], place: Region) -> Iterator[Tensor]:
-        """The result of nin_A and the activation on the shifted features, for one distance after the other: (B, F·pieces, rows, columns) each."""
+        """The result of nin_A and the activation on the shifted features, for one distance after the other: (B,
+        F·pieces, rows, columns) each."""
         top, left = place[0].start, place[1].start
         rows, columns = place[0].stop - top, place[1].stop - left
 
         def at(piece: DirectionalFeatures, distance: int) -> tuple[int, int]:
-            """The row and column of the piece, in its own coordinates, that the shift brings to the first pixel of the place."""
+            """The piece's row and column that the shift brings to the first pixel of the place."""
             down, right = shift_offset(piece.direction, distance)
             return top - down - piece.top, left - right - piece.left
 
@@ -204,7 +205,8 @@ class TunableDenoiser(Denoiser):
             yield activate(total, self.activation, self.slope)
 
     def _products(self, pieces: list[DirectionalFeatures], distances: list[int], rows: slice) -> list[DirectionalFeatures]:
-        """For each direction, nin_A's product of the rows that some distance shifts to `rows`, (B, F·pieces, h, w) each."""
+        """For each direction, nin_A's product of the rows that some distance shifts to `rows`, (B, F·pieces, h, w)
+        each."""
         products = []
         for direction in range(4):
             mine = [place for place, piece in enumerate(pieces) if piece.direction == direction]
@@ -247,7 +249,8 @@ def _source_interval(stretch: slice, moves: Sequence[int], bounds: slice) -> sli
 
 
 def _concatenate_windows(pieces: list[tuple[Tensor, int, int]], rows: int, width: int) -> Tensor:
-    """The windows of rows × width of all pieces (B, F, H, W), each from its own top and left: (B, F·pieces, rows, width)."""
+    """The windows of rows × width of all pieces (B, F, H, W), each from its own top and left: (B, F·pieces, rows,
+    width)."""
     first = pieces[0][0]
     if not can_fuse(first):
         return torch.cat([shifted_window(x, top, left, rows, width) for x, top, left in pieces], dim=1)

@@ -87,10 +87,11 @@ class UNet(Denoiser):
                 _initialize_small(module)
 
     def initialize_he(self) -> None:
-        """He-normal weights for the leaky ReLU, zero biases; a tenth of the weights for the last layer, so the output begins near black.
+        """He-normal weights for the leaky ReLU, zero biases; a tenth of the weights for the last layer, so the output
+        begins near black.
 
-        The published draw, a tenth in every layer, lets nothing of the picture through five levels. A short training then learns only the
-        mean brightness for a long time.
+        The published draw, a tenth in every layer, lets nothing of the picture through five levels. A short training
+        then learns only the mean brightness for a long time.
         """
         for module in self.modules():
             if isinstance(module, nn.ConvTranspose2d):
@@ -112,7 +113,8 @@ class UNet(Denoiser):
         return self.forward_region(x, full_region(x))
 
     def forward_region(self, x: Tensor, region: Region) -> Tensor:
-        """`Denoiser.forward_region`. On a CPU the full size, whose features are most of the memory, is computed in strips of rows."""
+        """`Denoiser.forward_region`. On a CPU the full size, whose features are most of the memory, is computed in
+        strips of rows."""
         x = pad_to_multiple_reflect(x, self.size_multiple)
         rows, columns = full_region(x)
         y, skips = self._encoded(x, row_strips(rows, x))
@@ -149,7 +151,8 @@ class UNet(Denoiser):
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Sizes from `enc_conv0.weight` (F, C, 3, 3); the width of `nin_a` tells the blind-spot form from the plain one."""
+        """Sizes from `enc_conv0.weight` (F, C, 3, 3); the width of `nin_a` tells the blind-spot form from the plain
+        one."""
         first, mixing = weights.get("enc_conv0.weight"), weights.get("nin_a.weight")
         if first is None or mixing is None or "up1.deconv.weight" not in weights:
             return None

@@ -2,9 +2,9 @@
 
 Laine et al., "High-Quality Self-Supervised Deep Image Denoising", NeurIPS 2019.
 
-Why it is blind: every 3×3 convolution, and the input of every pooling, is shifted down by a row. So the trunk depends only on the rows
-at and above a pixel. One more row of shift at the end removes the pixel's own row. The trunk runs on the picture in four
-rotations, once for each half-plane, and 1×1 convolutions combine the results.
+Why it is blind: every 3×3 convolution, and the input of every pooling, is shifted down by a row. So the trunk depends
+only on the rows at and above a pixel. One more row of shift at the end removes the pixel's own row. The trunk runs on
+the picture in four rotations, once for each half-plane, and 1×1 convolutions combine the results.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from unnoise.regions import Region
 class BlindSpotUNet(UNet):
     """Blind-spot U-Net, (B, channels, H, W) → the same shape, values in [0, 1], strictly blind to each pixel itself.
 
-    Sides that do not divide by 32 are padded with *zeros*, and the result is cropped. Reflection would show a pixel near the edge to
-    itself.
+    Sides that do not divide by 32 are padded with *zeros*, and the result is cropped. Reflection would show a pixel
+    near the edge to itself.
 
     Args:
         channels: of the image.

@@ -11,8 +11,8 @@ from unnoise.layers import triton as kernels
 def channel_sums(x: Tensor, *, exactly: bool = True) -> Tensor:
     """Sum the channels of each pixel: (B, C, H, W) → (B, 1, H, W), at least float32.
 
-    A product with ones is several times faster than torch's sum over so few neighbours. It rounds the result to the type of x. A second
-    product adds what the first one rounded off.
+    A product with ones is several times faster than torch's sum over so few neighbours. It rounds the result to the
+    type of x. A second product adds what the first one rounded off.
 
     Args:
         x: channels last, and `can_fuse`.

@@ -1,8 +1,8 @@
 """Convolutions fused with what follows them, in one pass over memory, at inference.
 
-A CPU runs them by torch's library (oneDNN), an NVIDIA GPU by cuDNN and the kernels of `unnoise.layers.triton`. Elsewhere, and wherever
-a gradient is wanted, they are torch's ordinary operations. Both forms compute the same, up to rounding. Measured in
-`docs/results/speed.md`.
+A CPU runs them by torch's library (oneDNN), an NVIDIA GPU by cuDNN and the kernels of `unnoise.layers.triton`.
+Elsewhere, and wherever a gradient is wanted, they are torch's ordinary operations. Both forms compute the same, up to
+rounding. Measured in `docs/results/speed.md`.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ GPU_DTYPES = (torch.bfloat16,)
 def can_fuse(x: Tensor) -> bool:
     """Whether convolutions of x run fused.
 
-    They do on a CPU in float32 or bfloat16, and on an NVIDIA GPU in bfloat16. They do not where a gradient is wanted, nor while a graph
-    is exported.
+    They do on a CPU in float32 or bfloat16, and on an NVIDIA GPU in bfloat16. They do not where a gradient is wanted,
+    nor while a graph is exported.
 
     Example:
         >>> can_fuse(torch.rand(1, 3, 8, 8))  # gradients are enabled here
@@ -103,10 +103,11 @@ def convolve(
 
 
 def convolve_unrounded(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """layer(x) for an x that `can_fuse`, without the rounding of x to bfloat16 under autocast: (B, C, H, W) → (B, C', H, W).
+    """layer(x) for an x that `can_fuse`, without the rounding of x to bfloat16 under autocast: (B, C, H, W) → (B, C',
+    H, W).
 
-    The 8 bits of a bfloat16 mantissa are half a step of 255 in bright regions. The part of x that bfloat16 rounds off enters the same
-    convolution as additional channels.
+    The 8 bits of a bfloat16 mantissa are half a step of 255 in bright regions. The part of x that bfloat16 rounds off
+    enters the same convolution as additional channels.
     """
     if compute_dtype(x) != torch.bfloat16:
         return convolve(layer, x)
@@ -120,7 +121,8 @@ def convolve_unrounded(layer: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def convolve_concatenated(layer: nn.Conv2d, one: Tensor, other: Tensor) -> Tensor:
-    """A 1×1 convolution of two concatenated inputs, (B, C₁, H, W) and (B, C₂, H, W) → (B, C', H, W), without concatenating them.
+    """A 1×1 convolution of two concatenated inputs, (B, C₁, H, W) and (B, C₂, H, W) → (B, C', H, W), without
+    concatenating them.
 
     Example:
         >>> layer = nn.Conv2d(3, 4, 1)
@@ -161,9 +163,9 @@ def convolve_with_weights(
 ) -> Tensor:
     """`convolve` with weights from `prepare_weights`, for an x that `can_fuse`: (B, C, H, W) → (B, C', H', W').
 
-    At most one of `activation`, `plus`, `minus` and `times` may be given. With `inplace` the result overwrites `plus` on a CPU, except in
-    int8 with kernels larger than 1×1. A CPU rounds a sum once, but twice where a kernel larger than 1×1 is not in place. A GPU rounds it
-    twice.
+    At most one of `activation`, `plus`, `minus` and `times` may be given. With `inplace` the result overwrites `plus`
+    on a CPU, except in int8 with kernels larger than 1×1. A CPU rounds a sum once, but twice where a kernel larger than
+    1×1 is not in place. A GPU rounds it twice.
 
     Args:
         x: (B, C, H, W).

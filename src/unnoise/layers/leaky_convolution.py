@@ -59,13 +59,15 @@ class LeakyConvolution(nn.Module):
             residual_base: for the last layer, the image that the result is close to, (B, C', H, W).
         """
         if self.upward and can_fuse(x):
-            # Pad two rows of zeros above, and drop the rows past the last. In a single picture these are the last in memory.
+            # Pad two rows of zeros above, and drop the rows past the last. In a single picture these are the last in
+            # memory.
             weight, bias = prepare_weights(self.conv, "", compute_dtype(x), lambda: effective_weights(self.conv))
             return convolve_with_weights(x, weight, bias, "leaky_relu", slope=NEGATIVE_SLOPE, padding=(2, 1))[
                 ..., : x.shape[-2], :
             ]
         if self.upward:
-            # Two rows of zeros above. Padding inside the convolution and cropping would double the time of the gradient.
+            # Two rows of zeros above. Padding inside the convolution and cropping would double the time of the
+            # gradient.
             x = F.conv2d(F.pad(x, (0, 0, 2, 0)), self.conv.weight, self.conv.bias, padding=(0, 1))
             return F.leaky_relu(x, NEGATIVE_SLOPE, inplace=True)
         if self.is_last:
@@ -75,7 +77,8 @@ class LeakyConvolution(nn.Module):
         return convolve(self.conv, x, "leaky_relu", slope=NEGATIVE_SLOPE)
 
     def forward_upsampled(self, x: Tensor, skip: Tensor) -> Tensor:
-        """The same for x up-sampled by two, with a skip concatenated: (B, C, H/2, W/2) and (B, S, H, W) → (B, C', H, W)."""
+        """The same for x up-sampled by two, with a skip concatenated: (B, C, H/2, W/2) and (B, S, H, W) → (B, C', H,
+        W)."""
         if can_fuse_upsampling(x) and (skip.shape[-2], skip.shape[-1]) == (2 * x.shape[-2], 2 * x.shape[-1]):
             kind = x.device.type
             with torch.autocast(kind, enabled=torch.is_autocast_enabled(kind) and not self.is_last):

@@ -24,7 +24,8 @@ class ChannelNorm(nn.Module):
 
     Args:
         channels: C.
-        kind: ``"WithBias"``: (x − mean) / √(variance + eps) · weight + bias; ``"BiasFree"``: x / √(variance + eps) · weight.
+        kind: ``"WithBias"``: (x − mean) / √(variance + eps) · weight + bias; ``"BiasFree"``: x / √(variance + eps) ·
+            weight.
         eps: added to the variance.
 
     Example:
@@ -57,7 +58,8 @@ class ChannelNorm(nn.Module):
         return (wide * self._inverse_deviation(wide) * weight[:, None, None] + bias[:, None, None]).to(x.dtype)
 
     def normalize(self, x: Tensor) -> Tensor:
-        """The normalization without weight and bias, for an x that `can_fuse`; a 1×1 convolution takes these in by `fold_into`.
+        """The normalization without weight and bias, for an x that `can_fuse`; a 1×1 convolution takes these in by
+        `fold_into`.
 
         On a CPU the sums over channels are matrix products with ones. That takes half the time of torch's layer norm.
         """
@@ -69,8 +71,8 @@ class ChannelNorm(nn.Module):
         away = x - (channel_sums(x, exactly=False) / x.shape[1]).to(x.dtype)
         variance = channel_sums(away * away) / x.shape[1]
         inverse = torch.rsqrt(variance.clamp_min(0) + self.eps).to(x.dtype)  # (B, 1, H, W)
-        # Rounding leaves some of the mean, the same in all channels, which `fold_into` ignores. It is under 1/10,000 of the variance
-        # unless the mean is five deviations.
+        # Rounding leaves some of the mean, the same in all channels, which `fold_into` ignores. It is under 1/10,000 of
+        # the variance unless the mean is five deviations.
         return x * inverse if self.bias is None else away.mul_(inverse)
 
     def fold_into(self, weights: Weights) -> Weights:
@@ -93,7 +95,8 @@ class ChannelNorm(nn.Module):
 class _BiasFree(torch.autograd.Function):
     """x / √(variance + eps) · weight along the last axis, (..., C) and (C) → (..., C).
 
-    Torch's fused layer norm gives (x − mean) / √(variance + eps) · weight and its gradient. This adds mean / √(variance + eps) · weight.
+    Torch's fused layer norm gives (x − mean) / √(variance + eps) · weight and its gradient. This adds mean / √(variance
+    + eps) · weight.
     """
 
     @staticmethod

@@ -1,4 +1,5 @@
-"""A network's last convolution, which makes the image: in the precision of its weights, and fast despite its few output channels."""
+"""A network's last convolution, which makes the image: in the precision of its weights, and fast despite its few output
+channels."""
 
 from __future__ import annotations
 
@@ -17,15 +18,17 @@ MAX_OUTPUT_CHANNELS, MIN_INPUTS_PER_OUTPUT = 4, 8
 
 With fewer input channels the sums take longer than the product saves (measured)."""
 STRIP_VALUES, MIN_STRIP_ROWS = 2**21, 16
-"""Values of the nine taps in one strip, and its least number of rows: a strip fits the caches, and its memory is reused."""
+"""Values of the nine taps in one strip, and its least number of rows: a strip fits the caches, and its memory is
+reused."""
 
 
 def output_convolution(layer: nn.Conv2d, x: Tensor, residual_base: Tensor | None = None) -> Tensor:
-    """Apply a network's last convolution, (B, C, H, W) → (B, C', H, W), in its weights' own precision, also under autocast.
+    """Apply a network's last convolution, (B, C, H, W) → (B, C', H, W), in its weights' own precision, also under
+    autocast.
 
-    The 8 bits of a bfloat16 mantissa would quantize the image itself. If a `residual_base` is given, which is close to the result, only
-    the difference of the two is rounded, and the features stay in bfloat16. On a CPU that takes a third of the time. On an NVIDIA GPU
-    features and weights are rounded, but their sums are not.
+    The 8 bits of a bfloat16 mantissa would quantize the image itself. If a `residual_base` is given, which is close to
+    the result, only the difference of the two is rounded, and the features stay in bfloat16. On a CPU that takes a
+    third of the time. On an NVIDIA GPU features and weights are rounded, but their sums are not.
 
     Args:
         layer: the convolution.
@@ -83,7 +86,8 @@ def _convolve_by_taps(layer: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def _sum_shifted_taps(taps: Tensor) -> Tensor:
-    """Σ over rows a and columns b of taps[a, b] shifted by (1 − a, 1 − b), with zeros at the edges: (3, 3, C, H, W) → (C, H, W)."""
+    """Σ over rows a and columns b of taps[a, b] shifted by (1 − a, 1 − b), with zeros at the edges: (3, 3, C, H, W) →
+    (C, H, W)."""
     *_, height, width = taps.shape
     result = taps[1, 1]
     for row in range(3):

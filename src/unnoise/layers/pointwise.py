@@ -1,7 +1,8 @@
 """1×1 convolutions and GELU on a CPU in training, as matrix products on channels-last memory.
 
-The library's convolutions reorder their weights at each call. That takes as long as the convolution itself where there are more
-weights than pixels. Its fast GELU needs memory that torch calls contiguous. Measured in `docs/results/speed.md`.
+The library's convolutions reorder their weights at each call. That takes as long as the convolution itself where there
+are more weights than pixels. Its fast GELU needs memory that torch calls contiguous. Measured in
+`docs/results/speed.md`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 MIN_MATMUL_CHANNELS = 128
-"""With this many input and output channels a matrix product is at least as fast as a convolution, for any number of pixels."""
+"""With this many input and output channels a matrix product is at least as fast as a convolution, for any number of
+pixels."""
 
 
 def convolve_pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -51,7 +53,8 @@ def gelu(x: Tensor) -> Tensor:
 
 
 def is_channels_last(x: Tensor) -> bool:
-    """Whether x, (B, C, H, W), lies on a CPU in dense channels-last memory; False while a graph is exported or compiled."""
+    """Whether x, (B, C, H, W), lies on a CPU in dense channels-last memory; False while a graph is exported or
+    compiled."""
     if x.device.type != "cpu" or torch.compiler.is_compiling():
         return False
     return x.shape[1] > 1 and x.is_contiguous(memory_format=torch.channels_last)

@@ -1,11 +1,12 @@
 """Pixel-shuffle down-sampling (PD): splitting an image into its s² polyphase components, and merging them.
 
-Component (i, j) of stride s is ``x[..., i::s, j::s]``: every s-th pixel from row i and column j. PD, dilated convolution and grid
-attention all work on these components, so the operation is written once. Two layouts exist, and a convolution sees different
-neighbours in each:
+Component (i, j) of stride s is ``x[..., i::s, j::s]``: every s-th pixel from row i and column j. PD, dilated
+convolution and grid attention all work on these components, so the operation is written once. Two layouts exist, and a
+convolution sees different neighbours in each:
 
 - *batch* (AMSNet): the components become s² times as many images.
-- *mosaic* (AP-BSN, SS-BSN): they lie side by side in one image, each with a border of zeros. Convolutions see across the seams.
+- *mosaic* (AP-BSN, SS-BSN): they lie side by side in one image, each with a border of zeros. Convolutions see across
+  the seams.
 
 Sides that do not divide by s are padded with zeros at the bottom and right. `merge_*` crops them when given the size.
 """
@@ -29,7 +30,8 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
 
 
 def split_batch(x: Tensor, stride: int) -> Tensor:
-    """Split (B, C, H, W) into (B·s², C, ⌈H/s⌉, ⌈W/s⌉). The components of an image are neighbours in the batch, in row-major order.
+    """Split (B, C, H, W) into (B·s², C, ⌈H/s⌉, ⌈W/s⌉). The components of an image are neighbours in the batch, in
+    row-major order.
 
     Example:
         >>> split_batch(torch.arange(4.0).reshape(1, 1, 2, 2), 2).flatten().tolist()

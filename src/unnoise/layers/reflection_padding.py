@@ -1,7 +1,7 @@
 """Reflection padding, for networks that need sides divisible by 8, 16 or 32.
 
-A blind network must not use it. The reflection of row i beyond the edge shows the network the very pixel that it must not see.
-Pad such a network with zeros, by `unnoise.layers.polyphase.pad_to_multiple`.
+A blind network must not use it. The reflection of row i beyond the edge shows the network the very pixel that it must
+not see. Pad such a network with zeros, by `unnoise.layers.polyphase.pad_to_multiple`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from torch import Tensor
 def pad_to_multiple_reflect(x: Tensor, multiple: int) -> Tensor:
     """Pad by reflection at the bottom and right until both sides divide by a number: (B, C, H, W) → (B, C, H', W').
 
-    The last row and column are not repeated. An image smaller than its padding is reflected several times. A side of one pixel is
-    repeated.
+    The last row and column are not repeated. An image smaller than its padding is reflected several times. A side of
+    one pixel is repeated.
 
     Example:
         >>> pad_to_multiple_reflect(torch.arange(3.0).reshape(1, 1, 1, 3), 2).tolist()

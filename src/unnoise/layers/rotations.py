@@ -1,8 +1,8 @@
 """Rotating and shifting: how one half-plane trunk serves all four directions.
 
-A trunk whose receptive field points up sees only what lies above a pixel. On the picture turned by 0, 90, 180 and 270 degrees it
-sees what lies above, left, below and right. Direction d = 0, 1, 2, 3 is where "down" of the d-th turn points in the upright
-picture: down, right, up, left.
+A trunk whose receptive field points up sees only what lies above a pixel. On the picture turned by 0, 90, 180 and 270
+degrees it sees what lies above, left, below and right. Direction d = 0, 1, 2, 3 is where "down" of the d-th turn points
+in the upright picture: down, right, up, left.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ def shift(x: Tensor, direction: int, distance: int) -> Tensor:
 
 
 def shifted_window(x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
-    """Cut height × width from (B, C, H, W), starting at row `top` and column `left`, which may be negative; outside are zeros.
+    """Cut height × width from (B, C, H, W), starting at row `top` and column `left`, which may be negative; outside are
+    zeros.
 
     Example:
         >>> shifted_window(torch.ones(1, 1, 2, 2), top=1, left=-1, height=2, width=2).tolist()
@@ -121,7 +122,8 @@ def add_shifted_window(total: Tensor, x: Tensor, top: int, left: int) -> None:
 
 
 def write_shifted_window(target: Tensor, x: Tensor, top: int, left: int) -> None:
-    """Copy `shifted_window(x, top, left, …)`, of the target's size, into the target where it overlaps x; the rest stays."""
+    """Copy `shifted_window(x, top, left, …)`, of the target's size, into the target where it overlaps x; the rest
+    stays."""
     rows, from_rows = _overlap(top, target.shape[-2], x.shape[-2])
     columns, from_columns = _overlap(left, target.shape[-1], x.shape[-1])
     target[..., rows, columns] = x[..., from_rows, from_columns]

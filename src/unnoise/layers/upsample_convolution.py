@@ -20,7 +20,8 @@ def can_fuse_upsampling(x: Tensor) -> bool:
 def convolve_upsampled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, *, upward: bool = False) -> Tensor:
     """A 3×3 convolution of the up-sampled x, with a skip connection concatenated to it: (B, C, h, w) → (B, C', 2h, 2w).
 
-    Up-sampling and kernel together are exactly one transposed convolution with a 4×4 kernel and 16 / 36 of the products.
+    Up-sampling and kernel together are exactly one transposed convolution with a 4×4 kernel and 16 / 36 of the
+    products.
 
     Args:
         layer: with padding 1, of zeros or replicated.

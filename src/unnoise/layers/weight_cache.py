@@ -45,8 +45,9 @@ def cached_weights(network: nn.Module | None = None) -> Iterator[None]:
     """Prepare each layer's weights once within this context. No weight may change meanwhile.
 
     Args:
-        network: keep what is prepared beyond the context, until the network is gone or a weight changes. A second picture then finds it
-            ready. Changes past torch's own count, as through `tensor.data`, are not noticed. None: keep it in the context only.
+        network: keep what is prepared beyond the context, until the network is gone or a weight changes. A second
+            picture then finds it ready. Changes past torch's own count, as through `tensor.data`, are not noticed.
+            None: keep it in the context only.
 
     Example:
         >>> from unnoise.layers.fused_convolution import convolve
@@ -98,7 +99,8 @@ def prepare_weights(owner: nn.Module, name: str, dtype: torch.dtype, make: Calla
 
 
 def cached(owner: nn.Module, key: Hashable, make: Callable[[], T]) -> T:
-    """What `make` gives from the weights of `owner`: once for each `key` within `cached_weights`, otherwise at each call."""
+    """What `make` gives from the weights of `owner`: once for each `key` within `cached_weights`, otherwise at each
+    call."""
     lasting = _active.get()
     if lasting is None:
         return make()
@@ -110,8 +112,8 @@ def in_library_layout(
 ) -> Tensor:
     """The kernel in the memory layout that oneDNN wants for this x. `cached_weights` keeps it.
 
-    Each shape may want its own layout. With a wrong one oneDNN may reorder the kernel at each call, which can take a hundred times as
-    long as the convolution (measured on a processor with AMX).
+    Each shape may want its own layout. With a wrong one oneDNN may reorder the kernel at each call, which can take a
+    hundred times as long as the convolution (measured on a processor with AMX).
     """
     if not _is_cached(weight):
         return weight

@@ -1,4 +1,5 @@
-"""The base class of all schemes. A scheme says how a network learns from noisy images, and how it is then applied; it does no I/O."""
+"""The base class of all schemes. A scheme says how a network learns from noisy images, and how it is then applied; it
+does no I/O."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from unnoise.schemes.simulated_crops import SimulatedCrops
 Network = Callable[[Tensor], Tensor]
 """(B, C, H, W) → (B, C, H, W), in the network's own value range.
 
-A scheme that needs more of a network, such as a blind spot chosen at each call, declares a Protocol and checks it in `Scheme.check`."""
+A scheme that needs more of a network, such as a blind spot chosen at each call, declares a Protocol and checks it in
+`Scheme.check`."""
 
 OLD_NAMES = {
     "phase": "tile_alignment",
@@ -53,7 +55,8 @@ class InferenceRecipe(Protocol):
 
 
 class TrainedModel(Protocol):
-    """What a scheme needs of a trained model, such as `unnoise.Model`. Models lie above schemes, so schemes cannot import them."""
+    """What a scheme needs of a trained model, such as `unnoise.Model`. Models lie above schemes, so schemes cannot
+    import them."""
 
     network: Denoiser
 
@@ -86,12 +89,14 @@ class AuxiliaryTargets(Protocol):
         ...
 
     def bands(self, noisy: Tensor, seed: int) -> Iterator[tuple[slice, slice, Tensor]]:
-        """The targets for a whole picture, (1, C, H, W) in 0..1: which, their rows, and their values (targets, C, rows, W)."""
+        """The targets for a whole picture, (1, C, H, W) in 0..1: which, their rows, and their values (targets, C, rows,
+        W)."""
         ...
 
 
 TeacherLoader = Callable[..., AuxiliaryTargets]
-"""From a scheme's teachers, the options for each of them, and the student, to what they give; see `training.teachers.load_teachers`."""
+"""From a scheme's teachers, the options for each of them, and the student, to what they give; see
+`training.teachers.load_teachers`."""
 
 
 class Scheme(BaseModel, ABC):
@@ -138,7 +143,8 @@ class Scheme(BaseModel, ABC):
 
     @property
     def tile_alignment(self) -> int:
-        """Tiles must begin at multiples of this many pixels. Elsewhere the scheme would split them differently from the picture."""
+        """Tiles must begin at multiples of this many pixels. Elsewhere the scheme would split them differently from the
+        picture."""
         return 1
 
     def restore_radius(self, network_radius: int) -> int:
@@ -150,7 +156,8 @@ class Scheme(BaseModel, ABC):
         return network_radius
 
     def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
-        """Of a tile of so many pixels, how many the network works on at one time, where of a small picture it works on all.
+        """Of a tile of so many pixels, how many the network works on at one time, where of a small picture it works on
+        all.
 
         Args:
             by_parts: by `restore_region`, and of a part of the picture.
@@ -182,7 +189,8 @@ class Scheme(BaseModel, ABC):
         return self
 
     def initialize(self, network: Denoiser) -> str | None:
-        """Give a fresh network better weights than random ones, where a bound scheme can; a sentence says what was done."""
+        """Give a fresh network better weights than random ones, where a bound scheme can; a sentence says what was
+        done."""
         return None
 
     @property
@@ -200,7 +208,8 @@ class Scheme(BaseModel, ABC):
 
     @abstractmethod
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The training loss of one batch, a scalar. All random numbers come from `generator`, so a step can be repeated."""
+        """The training loss of one batch, a scalar. All random numbers come from `generator`, so a step can be
+        repeated."""
 
     @abstractmethod
     def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:

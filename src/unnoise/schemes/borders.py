@@ -13,8 +13,8 @@ from unnoise.regions import Region
 def with_reflected_border(run: Callable[[Tensor], Tensor], x: Tensor, border: int) -> Tensor:
     """Pad (B, C, H, W) by reflection, run, and crop the border off the result, (…, H', W') → (…, H, W).
 
-    A small image gets at most H − 1 and W − 1 pixels. Near the edge of the picture a blind network is then no longer blind, since the
-    reflection shows a pixel to itself.
+    A small image gets at most H − 1 and W − 1 pixels. Near the edge of the picture a blind network is then no longer
+    blind, since the reflection shows a pixel to itself.
 
     Args:
         run: takes the padded image.

@@ -1,8 +1,9 @@
 """Distillation: a student learns, from noisy images alone, to give what one or several trained models give.
 
-Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024: one network
-with seven blind spots is seven teachers, each better in other places. A plain network that learns from all of them is better and
-cheaper than any. "TM-BSN", CVPR 2026, adds the recharge: its students see the noisy pixel, which blind teachers never saw.
+Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR
+2024: one network with seven blind spots is seven teachers, each better in other places. A plain network that learns
+from all of them is better and cheaper than any. "TM-BSN", CVPR 2026, adds the recharge: its students see the noisy
+pixel, which blind teachers never saw.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Distillation(Scheme):
 
     name: Literal["distillation"] = "distillation"
     teachers: tuple[TeacherChoice, ...] = ()
-    """Trained models, each a name or file, or that with its own options. A shipped recipe names none: give them at training."""
+    """Trained models, each a name or file, or that with its own options. A shipped recipe names none: give them at
+    training."""
     each: TeacherOptions = TeacherOptions()
     """How each teacher is run that does not say otherwise."""
     recharge: bool = False
@@ -48,15 +50,16 @@ class Distillation(Scheme):
     student_keeps: tuple[str, ...] = ()
     """Prefixes of names of weights that start at random although they would fit."""
     cache: bool = False
-    """Run the teachers once ahead over whole pictures, into files beside the run, and not on each crop anew. For teachers that take
-    long: they then see beyond the edges of the crops, and R³ draws once."""
+    """Run the teachers once ahead over whole pictures, into files beside the run, and not on each crop anew. For
+    teachers that take long: they then see beyond the edges of the crops, and R³ draws once."""
     even: bool = False
     """Weight each crop by its error in decibels, so quiet pictures count as much as noisy ones.
 
     By the plain mean a network learns most where the errors are largest, and harms pictures that have almost no noise."""
     simulated: SimulatedCrops | None = None
-    """Let a share of the crops be simulated: no teacher then has to be believed, and the student meets cameras that took none of the
-    training's pictures. Needs `cache`, as the teachers' results on whole pictures are what is photographed anew."""
+    """Let a share of the crops be simulated: no teacher then has to be believed, and the student meets cameras that
+    took none of the training's pictures. Needs `cache`, as the teachers' results on whole pictures are what is
+    photographed anew."""
 
     _teachers: AuxiliaryTargets | None = PrivateAttr(None)
     _values: Values = PrivateAttr((0.0, 1.0))
@@ -110,7 +113,8 @@ class Distillation(Scheme):
         return self.simulated
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Σ_k mean |network(x) − teacher_k(x)|, in the student's values; with `even` each crop's by a weight of its own."""
+        """Σ_k mean |network(x) − teacher_k(x)|, in the student's values; with `even` each crop's by a weight of its
+        own."""
         teachers = self._bound()
         if self.cache:
             noisy, *stack = noisy.chunk(1 + teachers.count, dim=1)
@@ -143,7 +147,8 @@ class Distillation(Scheme):
 
 
 def decibel_weighted(errors: Tensor, white: float = 1.0) -> Tensor:
-    """Errors (B), in 0..white, weighted so that their gradients are about those of their logarithms times `TYPICAL_ERROR`.
+    """Errors (B), in 0..white, weighted so that their gradients are about those of their logarithms times
+    `TYPICAL_ERROR`.
 
     Example:
         >>> decibel_weighted(torch.tensor([0.013])).round(decimals=4)

@@ -1,7 +1,7 @@
 """Pixel masks: which pixels a network sees, and which it must predict without seeing them.
 
-Masks are boolean and the same for all channels. True is a *visible* pixel (the M of the AMSNet paper), False a *hidden* one. They are
-drawn on the generator's device, usually the CPU, so every device draws the same.
+Masks are boolean and the same for all channels. True is a *visible* pixel (the M of the AMSNet paper), False a *hidden*
+one. They are drawn on the generator's device, usually the CPU, so every device draws the same.
 
 Liao et al., "Asymmetric Mask Scheme for Self-Supervised Real Image Denoising", ECCV 2024, Eqs. 2 and 5.
 """
@@ -46,9 +46,9 @@ def complementary_masks(
 ) -> Tensor:
     """k masks that hide each pixel exactly `overlap` times: (k, B, 1, H, W).
 
-    Each pixel falls into one of k parts at random, as in the published code, so the parts are about equally large. Mask i hides part i.
-    Eq. 5: at each pixel the masks sum to k − 1. With an overlap o, mask i hides the parts i, i − 1, …, i − o + 1 (modulo k), which is
-    o/k of the pixels.
+    Each pixel falls into one of k parts at random, as in the published code, so the parts are about equally large. Mask
+    i hides part i. Eq. 5: at each pixel the masks sum to k − 1. With an overlap o, mask i hides the parts i, i − 1, …,
+    i − o + 1 (modulo k), which is o/k of the pixels.
 
     Args:
         count: k ≥ 2.
@@ -77,7 +77,8 @@ def complementary_masks(
 
 
 def checkerboard_masks(batch: int, height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
-    """The two masks of a checkerboard, (2, B, 1, H, W). The first hides the pixels with even i + j, the second the others.
+    """The two masks of a checkerboard, (2, B, 1, H, W). The first hides the pixels with even i + j, the second the
+    others.
 
     The four nearest neighbours of every hidden pixel are visible, which no random mask can promise.
 

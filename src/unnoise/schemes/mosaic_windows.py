@@ -1,8 +1,9 @@
-"""A region of what a network makes of a picture's PD mosaic, from windows of the mosaic, which is never made as a whole.
+"""A region of what a network makes of a picture's PD mosaic, from windows of the mosaic, which is never made as a
+whole.
 
-In a mosaic the components lie side by side. Near a seam a convolution sees the neighbouring component, which is the opposite edge of
-the picture. A mosaic of a tile would have other neighbours there than the mosaic of the whole picture. A window of the whole
-picture's mosaic shows the network exactly what it would see.
+In a mosaic the components lie side by side. Near a seam a convolution sees the neighbouring component, which is the
+opposite edge of the picture. A mosaic of a tile would have other neighbours there than the mosaic of the whole picture.
+A window of the whole picture's mosaic shows the network exactly what it would see.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def restore_mosaic_region(
     radius: int,
     multiple: int,
 ) -> Tensor:
-    """`merge_mosaic(network(split_mosaic(picture, stride, border)))[part]`, for a network with this receptive field radius.
+    """`merge_mosaic(network(split_mosaic(picture, stride, border)))[part]`, for a network with this receptive field
+    radius.
 
     Args:
         network: gives one region of its result, (B, C, h, w) → (B, C, rows, columns).
@@ -98,7 +100,8 @@ def component_intervals(length: int, share: slice, stride: int, border: int) -> 
 def _read(
     view: RegionSource, rows: list[MosaicWindow], columns: list[MosaicWindow]
 ) -> tuple[Tensor, list[MosaicWindow], list[MosaicWindow]]:
-    """All pixels of the windows, and a last row and column of zeros, (B, C, h + 1, w + 1); and the windows in its indices."""
+    """All pixels of the windows, and a last row and column of zeros, (B, C, h + 1, w + 1); and the windows in its
+    indices."""
     row_runs, column_runs = _runs(rows), _runs(columns)
     block = torch.cat([torch.cat([view.read(r, c) for c in column_runs], -1) for r in row_runs], -2)
     return (

@@ -33,9 +33,11 @@ EVERYWHERE: Place = (...,)
 
 
 class MultiMask(Scheme):
-    """PD in batch form, k complementary masks, and each branch's prediction of its hidden pixels (the paper's MMDB, Eqs. 5 to 8).
+    """PD in batch form, k complementary masks, and each branch's prediction of its hidden pixels (the paper's MMDB,
+    Eqs. 5 to 8).
 
-    Sides that do not divide by the stride are padded with zeros at the bottom and right. To the network these are hidden pixels.
+    Sides that do not divide by the stride are padded with zeros at the bottom and right. To the network these are
+    hidden pixels.
     """
 
     replacement: ClassVar[Literal["value", "pixel"]] = "pixel"
@@ -109,7 +111,8 @@ class MultiMask(Scheme):
         return reduce(torch.add, estimates) / self.partitions
 
     def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
-        """The masks and their branches at full resolution, without PD. One partition is enough, since R³ averages over its draws."""
+        """The masks and their branches at full resolution, without PD. One partition is enough, since R³ averages over
+        its draws."""
         return predict_hidden(network, mixed, self._masks(mixed, generator_or_default(generator)))
 
     def refine_cropped(self, network: Network, mixed: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
@@ -129,8 +132,8 @@ def predict_hidden(network: Network, images: Tensor, masks: Tensor, region: Regi
     Args:
         network: sees a zero in place of each hidden pixel.
         images: (N, C, H, W).
-        masks: (k, N, 1, H, W), True where visible. A pixel that several masks hide becomes the mean of its predictions; one that no mask
-            hides becomes zero.
+        masks: (k, N, 1, H, W), True where visible. A pixel that several masks hide becomes the mean of its predictions;
+            one that no mask hides becomes zero.
         region: rows and columns to predict; None: all.
 
     Returns:

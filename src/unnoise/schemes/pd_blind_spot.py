@@ -1,8 +1,10 @@
-"""AP-BSN's asymmetric PD: train a blind network on components of distant pixels, apply it to components of close pixels.
+"""AP-BSN's asymmetric PD: train a blind network on components of distant pixels, apply it to components of close
+pixels.
 
-Lee, Son and Lee, "AP-BSN: Self-Supervised Denoising for Real-World Images via Asymmetric PD and Blind-Spot Network", CVPR 2022.
-A blind network can learn a pixel's noise only from correlated neighbours. Camera noise is correlated over a few pixels. At stride 5
-the neighbours in a component are far enough apart. At inference a stride of 2 keeps detail that stride 5 loses to aliasing.
+Lee, Son and Lee, "AP-BSN: Self-Supervised Denoising for Real-World Images via Asymmetric PD and Blind-Spot Network",
+CVPR 2022. A blind network can learn a pixel's noise only from correlated neighbours. Camera noise is correlated over a
+few pixels. At stride 5 the neighbours in a component are far enough apart. At inference a stride of 2 keeps detail that
+stride 5 loses to aliasing.
 """
 
 from __future__ import annotations

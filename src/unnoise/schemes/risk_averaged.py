@@ -1,15 +1,16 @@
 """Many blind spots at once, weighted in each place by their estimated error there.
 
-A large blind spot keeps all noise out and loses detail. A small one keeps detail and lets noise through. Which is better depends on
-the camera, the light and the place in the picture. Without a clean picture, the error of a result y of the noisy picture x is known up
-to a constant (Stein's unbiased risk, for noise n of any correlation):
+A large blind spot keeps all noise out and loses detail. A small one keeps detail and lets noise through. Which is
+better depends on the camera, the light and the place in the picture. Without a clean picture, the error of a result y
+of the noisy picture x is known up to a constant (Stein's unbiased risk, for noise n of any correlation):
 
     mean (y − clean)² = mean (y − x)² + 2 mean (y·n) − mean n².
 
 mean (y·n) is the noise that passes. It is measured by perturbing the input with more noise b of the same kind:
-mean b·(f(x + εb) − f(x)) / ε (Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Transactions on Image Processing, 2008). The last term is
-the same for every y. The results are averaged with the weights exp(−risk / temperature), as in the aggregation of estimators
-(Leung and Barron, 2006). This way to apply AT-BSN and TM-BSN is our own; the training is theirs.
+mean b·(f(x + εb) − f(x)) / ε (Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Transactions on Image Processing, 2008).
+The last term is the same for every y. The results are averaged with the weights exp(−risk / temperature), as in the
+aggregation of estimators (Leung and Barron, 2006). This way to apply AT-BSN and TM-BSN is our own; the training is
+theirs.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ from unnoise.schemes.tunable_blind_spot import PositiveBlindSpotSize, TunableSch
 
 
 class RiskAveraged(TunableScheme):
-    """Trained as `TunableBlindSpot`; restores by averaging over blind spots, and the noisy picture itself, by their local risk.
+    """Trained as `TunableBlindSpot`; restores by averaging over blind spots, and the noisy picture itself, by their
+    local risk.
 
-    It runs the trunk twice. The noise is measured over all that `restore` is given. So a tile's result is close to that of the whole
-    picture, but not equal to it.
+    It runs the trunk twice. The noise is measured over all that `restore` is given. So a tile's result is close to that
+    of the whole picture, but not equal to it.
 
     Example:
         >>> from unnoise import denoisers
@@ -70,7 +72,8 @@ class RiskAveraged(TunableScheme):
         """Without a generator the perturbation is drawn from seed 0."""
         source = generator or torch.Generator().manual_seed(0)
         results = self._results(network, noisy)  # (K, B, C, H, W)
-        # Lossy compression and clipping leave pixels without noise. The median over the blind spots lies between both kinds of error.
+        # Lossy compression and clipping leave pixels without noise. The median over the blind spots lies between both
+        # kinds of error.
         estimate = results.median(0).values
         level = noise_level(noisy.float() - estimate, estimate)
         extra = probe(noisy.float() - estimate, level, source)

@@ -37,7 +37,8 @@ def full_region(x: Tensor) -> Region:
 def row_strips(rows: slice, x: Tensor) -> list[slice]:
     """Cut rows of the result into strips of an even number of rows, about an eighth of H, on a CPU.
 
-    All rows are one strip on other devices, for small batches, and where a gradient is wanted, since that keeps everything anyway.
+    All rows are one strip on other devices, for small batches, and where a gradient is wanted, since that keeps
+    everything anyway.
 
     Args:
         rows: of the result.
@@ -166,9 +167,9 @@ def run_decoder(
     Each scale is computed with no more halo than the next one needs.
 
     Args:
-        stage: up-samples features, concatenates a skip and applies two 3×3 convolutions. It receives the level (1 is the full size),
-            features that cover a region at half the resolution, and the region; it gives (B, F', rows, columns). It is called once for
-            each level, but for level 1 once for each strip.
+        stage: up-samples features, concatenates a skip and applies two 3×3 convolutions. It receives the level (1 is
+            the full size), features that cover a region at half the resolution, and the region; it gives (B, F', rows,
+            columns). It is called once for each level, but for level 1 once for each strip.
         x: the deepest features.
         wanted: the region of the result.
         pieces: strips of its rows, computed in order.

@@ -1,8 +1,8 @@
 """Line buffers: a map passes several layers strip by strip, so no intermediate map is ever whole.
 
-Each layer runs as soon as it has the rows that it needs. The intermediate strips reuse the same memory. Whole maps of some hundred
-megabytes would be requested from the system anew at each layer, which can take a quarter of the time. A result may overwrite the map,
-since its rows are written after the map's rows are read.
+Each layer runs as soon as it has the rows that it needs. The intermediate strips reuse the same memory. Whole maps of
+some hundred megabytes would be requested from the system anew at each layer, which can take a quarter of the time. A
+result may overwrite the map, since its rows are written after the map's rows are read.
 """
 
 from __future__ import annotations

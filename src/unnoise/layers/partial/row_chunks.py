@@ -14,7 +14,8 @@ _forced: ContextVar[bool] = ContextVar("_always", default=False)
 
 @contextmanager
 def force_chunking() -> Iterator[None]:
-    """Within this context small pictures are computed in strips too, so that each pixel takes as much memory as in a large picture."""
+    """Within this context small pictures are computed in strips too, so that each pixel takes as much memory as in a
+    large picture."""
     token = _forced.set(True)
     try:
         yield

@@ -1,7 +1,8 @@
 """Cropping a map from layer to layer to what the remaining layers see around the wanted windows.
 
-The windows may be several, such as the components of a PD mosaic. They are kept side by side. At the seams and at the outer edges a
-convolution sees neighbours that are not its own. That spoils only pixels which the remaining layers no longer see.
+The windows may be several, such as the components of a PD mosaic. They are kept side by side. At the seams and at the
+outer edges a convolution sees neighbours that are not its own. That spoils only pixels which the remaining layers no
+longer see.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class ShrinkingHalo:
         Args:
             x: what is held now. Nobody else may need it, since the result may reuse its memory.
             by: width of the halo in pixels, at most that of what is held.
-            multiple: pieces begin at multiples of this, in the whole map and side by side, for layers that work along a grid.
+            multiple: pieces begin at multiples of this, in the whole map and side by side, for layers that work along a
+                grid.
         """
         rows, columns = (
             dilate_intervals(wanted, by, length, multiple) for wanted, length in zip(self.wanted, self.size, strict=True)

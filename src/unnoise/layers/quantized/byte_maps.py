@@ -1,9 +1,10 @@
 """Networks whose maps are uint8, at inference on a CPU, by oneDNN's int8 convolutions.
 
-A map is uint8, channels last, in units of its own layer's scales around `ZERO_POINT`. A weight is an integer with a scale for each
-output channel. The scales of a map are folded into the weights of the next layers, so no map is ever converted back. oneDNN cannot fuse a
-leaky ReLU into an int8 convolution, and rounding before it would spend most of the 256 levels on negative values. So a
-convolution gives float32, for a few rows that fit the caches. The leaky ReLU follows, and then the rounding.
+A map is uint8, channels last, in units of its own layer's scales around `ZERO_POINT`. A weight is an integer with a
+scale for each output channel. The scales of a map are folded into the weights of the next layers, so no map is ever
+converted back. oneDNN cannot fuse a leaky ReLU into an int8 convolution, and rounding before it would spend most of the
+256 levels on negative values. So a convolution gives float32, for a few rows that fit the caches. The leaky ReLU
+follows, and then the rounding.
 """
 
 from __future__ import annotations

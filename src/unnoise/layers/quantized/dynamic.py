@@ -1,8 +1,9 @@
 """Dynamic quantization: convolutions of float32 maps in int8, at inference on a CPU, for any network.
 
-Each strip of a map is quantized to 256 levels between its least and greatest value as it enters a layer. Weights are integers with a
-scale for each output channel. Products are summed exactly in 32 bits, and the result is float32. Jacob et al., "Quantization and Training
-of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018, Section 2. Measured in `docs/results/speed.md`.
+Each strip of a map is quantized to 256 levels between its least and greatest value as it enters a layer. Weights are
+integers with a scale for each output channel. Products are summed exactly in 32 bits, and the result is float32. Jacob
+et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018,
+Section 2. Measured in `docs/results/speed.md`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def convolve_in_int8(
     padding: Sequence[int],
     dilation: Sequence[int] = (1, 1),
 ) -> Tensor | None:
-    """A convolution in int8, (B, C, H, W) → (B, C', H', W') float32; None if the map holds values that cannot be quantized.
+    """A convolution in int8, (B, C, H, W) → (B, C', H', W') float32; None if the map holds values that cannot be
+    quantized.
 
     Args:
         read: gives some images' rows of the map, (images, C, rows, W) float32, channels last.
@@ -95,7 +97,8 @@ def convolve_in_int8(
 
 
 def _quantize(x: Tensor, margin: tuple[int, int, int, int]) -> tuple[Tensor, float, int] | None:
-    """(B, C, H, W) with a margin of zeros, as uint8, channels last; its scale; its zero point. None if it cannot be quantized."""
+    """(B, C, H, W) with a margin of zeros, as uint8, channels last; its scale; its zero point. None if it cannot be
+    quantized."""
     ends = torch.aminmax(x.permute(0, 2, 3, 1)) if x.numel() else (x.sum(), x.sum())  # in memory order
     least, greatest = (end.item() for end in ends)
     least, greatest = min(least, 0.0), max(greatest, 0.0)
@@ -110,9 +113,9 @@ def _quantize(x: Tensor, margin: tuple[int, int, int, int]) -> tuple[Tensor, flo
 def quantize_weights(weight: Tensor) -> tuple[Int8Kernel, Tensor]:
     """A kernel (C', C, k, k) as integers, and the sum of the values that they stand for, (C').
 
-    Each weight is rounded so that it makes up for the rounding of those before it. Neighbouring pixels are alike, and so are many
-    channels, so the sum of the rounding errors counts. Rounding to nearest shifts the brightness, by half a decibel on quiet pictures
-    (measured).
+    Each weight is rounded so that it makes up for the rounding of those before it. Neighbouring pixels are alike, and
+    so are many channels, so the sum of the rounding errors counts. Rounding to nearest shifts the brightness, by half a
+    decibel on quiet pictures (measured).
     """
     scales = weight_scales(weight).flatten()  # (C')
     exact = (weight.flatten(1) / scales[:, None]).double().cumsum(1)  # (C', C·k·k)

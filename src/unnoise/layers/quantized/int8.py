@@ -23,7 +23,8 @@ _active: ContextVar[bool] = ContextVar("_active", default=False)
 
 @contextmanager
 def int8_inference() -> Iterator[None]:
-    """Within this context convolutions run in int8 where that is faster, and networks with uint8 maps run in int8 as a whole.
+    """Within this context convolutions run in int8 where that is faster, and networks with uint8 maps run in int8 as a
+    whole.
 
     Example:
         >>> with torch.no_grad(), int8_inference():
@@ -102,7 +103,8 @@ def convolve_int8(
 
 
 def integer_values(quantized: Tensor) -> Tensor:
-    """The uint8 values of a quantized tensor, sharing its memory. `int_repr` would take three times as long as quantizing did."""
+    """The uint8 values of a quantized tensor, sharing its memory. `int_repr` would take three times as long as
+    quantizing did."""
     return torch.empty(0, dtype=torch.uint8).set_(quantized.untyped_storage(), 0, quantized.shape, quantized.stride())
 
 

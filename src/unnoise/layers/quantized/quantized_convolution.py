@@ -1,8 +1,8 @@
 """Convolutions with quantized weights and results, which networks learn with and then run in int8.
 
-Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018: training rounds
-as inference will, and gradients pass as if nothing were rounded. Esser et al., "Learned Step Size Quantization", ICLR 2020: the
-scales are learned.
+Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018:
+training rounds as inference will, and gradients pass as if nothing were rounded. Esser et al., "Learned Step Size
+Quantization", ICLR 2020: the scales are learned.
 """
 
 from __future__ import annotations
@@ -54,18 +54,19 @@ class _FakeQuantize(torch.autograd.Function):
 class QuantizedConvolution(LeakyConvolution):
     """3×3 convolution and leaky ReLU with int8 weights and uint8 result, (B, C, H, W) → (B, C', H, W).
 
-    In training weights and result are rounded, and the gradient passes as if they were not. Otherwise they are rounded only within
-    `int8_inference`.
+    In training weights and result are rounded, and the gradient passes as if they were not. Otherwise they are rounded
+    only within `int8_inference`.
 
     Args:
         in_channels, out_channels: C and C'.
         rounded: whether the result is quantized.
 
     Attributes:
-        log_maximum: (C'), the logarithm of each channel's largest representable value; all 0 until the first batch sets it. Maxima differ
-            by a factor of a hundred between maps, and in the logarithm all learn equally fast. None: the result is not quantized,
-            which is better for a last hidden layer.
-        sources: the layers whose concatenated results enter; empty: the input is the image, and the weights are not rounded.
+        log_maximum: (C'), the logarithm of each channel's largest representable value; all 0 until the first batch sets
+            it. Maxima differ by a factor of a hundred between maps, and in the logarithm all learn equally fast. None:
+            the result is not quantized, which is better for a last hidden layer.
+        sources: the layers whose concatenated results enter; empty: the input is the image, and the weights are not
+            rounded.
         observed_maximum: (C'), the maximum that each channel needed since this was set; None: do not observe.
 
     Example:
@@ -95,7 +96,8 @@ class QuantizedConvolution(LeakyConvolution):
         return self._fake_quantize(F.conv2d(x, self.fake_quantized_weight(), self.conv.bias, padding=1))
 
     def forward_upsampled(self, x: Tensor, skip: Tensor) -> Tensor:
-        """The same for x up-sampled by two, with a skip concatenated: (B, C, H/2, W/2) and (B, S, H, W) → (B, C', H, W)."""
+        """The same for x up-sampled by two, with a skip concatenated: (B, C, H/2, W/2) and (B, S, H, W) → (B, C', H,
+        W)."""
         if x.dtype == torch.uint8:
             return self._run_in_int8(upsample_and_concatenate(x, skip))
         if self.training and can_fuse_upsampling(x):
@@ -103,7 +105,8 @@ class QuantizedConvolution(LeakyConvolution):
         return self._observe(super().forward_upsampled(x, skip))
 
     def fake_quantized_weight(self) -> Tensor:
-        """(C', C, 3, 3), rounded so that each weight times the scale of its input channel is an integer times its row's scale."""
+        """(C', C, 3, 3), rounded so that each weight times the scale of its input channel is an integer times its row's
+        scale."""
         weight = self.conv.weight
         if not self.sources:
             return weight

@@ -24,7 +24,8 @@ def convolve_with_epilogue(
     dilation: Sequence[int],
     groups: int,
 ) -> Tensor:
-    """activation(convolution + bias), then `what` with `other`, (B, C, H, W) → (B, C', H', W'); see `epilogue.apply_epilogue`.
+    """activation(convolution + bias), then `what` with `other`, (B, C, H, W) → (B, C', H', W'); see
+    `epilogue.apply_epilogue`.
 
     Args:
         x, other: channels last, of the weight's type.

@@ -1,4 +1,5 @@
-"""A network's last convolution, from many features to the few channels of an image, without rounding the image to bfloat16."""
+"""A network's last convolution, from many features to the few channels of an image, without rounding the image to
+bfloat16."""
 
 from __future__ import annotations
 

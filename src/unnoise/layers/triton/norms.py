@@ -12,7 +12,8 @@ VALUES = 4096
 
 
 def layer_norm(x: Tensor, eps: float, *, centred: bool) -> Tensor:
-    """(x − mean) / √(variance + eps) of each pixel, or x / √(variance + eps) if not `centred`: (B, C, H, W) → the same shape.
+    """(x − mean) / √(variance + eps) of each pixel, or x / √(variance + eps) if not `centred`: (B, C, H, W) → the same
+    shape.
 
     Args:
         x: channels last.

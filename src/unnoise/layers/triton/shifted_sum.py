@@ -1,4 +1,5 @@
-"""The sum of four shifted maps, with bias and activation: the part of a tunable network that depends on the blind spot's size."""
+"""The sum of four shifted maps, with bias and activation: the part of a tunable network that depends on the blind
+spot's size."""
 
 from __future__ import annotations
 
