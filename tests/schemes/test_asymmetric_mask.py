@@ -134,12 +134,12 @@ def test_the_result_is_a_partition_of_the_branches_outputs(
     noisy = torch.rand(2, 3, height, width) + 0.5
     scheme, network = AsymmetricMask(infer_stride=stride, masks=masks), _Recorder()
     stride = 1 if full else stride
-    before = multi_mask.TOGETHER
-    multi_mask.TOGETHER = {"other": at_once * split_batch(noisy[:, :1], stride).numel()}
+    before = multi_mask.MAX_BATCH_PIXELS
+    multi_mask.MAX_BATCH_PIXELS = {"other": at_once * split_batch(noisy[:, :1], stride).numel()}
     try:
         result = (scheme.refine if full else scheme.restore)(network, noisy, _generator())
     finally:
-        multi_mask.TOGETHER = before
+        multi_mask.MAX_BATCH_PIXELS = before
     assert len(network.shown) == -(-masks // at_once)
     assert result.shape == noisy.shape
     used = torch.zeros_like(noisy)
@@ -190,12 +190,12 @@ def test_a_pixel_that_several_branches_hide_is_the_mean_of_theirs(
     noisy = torch.rand(2, 3, height, width, dtype=torch.float64) + 0.5
     scheme, network = AsymmetricMask(masks=masks, overlap=overlap), _Recorder()
     stride = 1 if full else scheme.infer_stride
-    before = multi_mask.TOGETHER
-    multi_mask.TOGETHER = {"other": at_once * split_batch(noisy[:, :1], stride).numel()}
+    before = multi_mask.MAX_BATCH_PIXELS
+    multi_mask.MAX_BATCH_PIXELS = {"other": at_once * split_batch(noisy[:, :1], stride).numel()}
     try:
         result = (scheme.refine if full else scheme.restore)(network, noisy, _generator())
     finally:
-        multi_mask.TOGETHER = before
+        multi_mask.MAX_BATCH_PIXELS = before
     hidden, outputs = [], []
     for shown, given_back in zip(network.shown, network.results, strict=True):
         hidden += [merge_batch(branch, stride, size=(height, width)) == 0 for branch in shown.split(2 * stride**2)]
