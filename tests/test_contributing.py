@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 import textwrap
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +21,8 @@ from unnoise import denoisers, images, schemes
 from unnoise.cli import app
 from unnoise.evaluation import datasets
 
-PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 SHORT_RUN = ["--steps", "2", "--device", "cpu", "--set", "training.crop=48"]
 
 
@@ -92,3 +94,12 @@ def test_the_example_data_set_is_scored(install: Callable[..., list[str]], tmp_p
     )
     scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
     assert "mine:" in json.dumps(scores)
+
+
+def test_the_list_of_layers_is_the_one_that_is_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    checked = [
+        set(layer.split(" : ")) for contract in contracts if contract["type"] == "layers" for layer in contract["layers"]
+    ]
+    listed = re.findall(r"^\d+\. (`\w+`(?:, `\w+`)*)$", _section("Where things are"), flags=re.MULTILINE)
+    assert [set(line.replace("`", "").split(", ")) for line in listed] == checked
