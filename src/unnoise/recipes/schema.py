@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInf
 from unnoise import denoisers, schemes
 from unnoise.denoisers.base import Initialization
 from unnoise.errors import UsageError
-from unnoise.photometry.bias_correction import Light
-from unnoise.photometry.normalization import Levels
+from unnoise.photometry.bias_correction import BiasCorrection
+from unnoise.photometry.normalization import Normalization
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.r3 import R3
 
@@ -97,9 +97,9 @@ class Recipe(BaseModel):
     """What follows the first estimate when `denoise` is not told otherwise."""
     ensemble: bool = False
     """Average over the eight flips and quarter turns when `denoise` is not told otherwise, at eight times the work."""
-    light: Light | None = None
+    light: BiasCorrection | None = None
     """Whether, and how, the result gets the light of the noisy picture; see `unnoise.photometry.bias_correction`. No paper does so."""
-    levels: Levels | None = None
+    levels: Normalization | None = None
     """Whether measurements are shown with the range that they have, in training and after;
     see `unnoise.photometry.normalization`. No paper does so."""
     detail: Share = 0.0
