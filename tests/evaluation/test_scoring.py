@@ -197,7 +197,7 @@ def test_what_cannot_be_scored_is_refused_before_any_denoising(tmp_path: Path) -
         evaluate(model, pictures, "x")
     with pytest.raises(UsageError, match="limit of 0"):
         evaluate(model, pictures, limit=0)
-    with pytest.raises(UsageError, match="method denoise is wanted, got str"):
+    with pytest.raises(UsageError, match="method denoise is needed, got str"):
         evaluate("fast", pictures)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no data set named 'x'"):
         evaluate(model, "x:y")

@@ -1,4 +1,4 @@
-"""Judging models where there is truth: data sets, metrics and protocols, scores, ablations."""
+"""Judging models on pictures with a clean version: data sets, metrics, scoring protocols, scores, ablations."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Writing files atomically, their temporary names, and what lies at a path."""
+"""Atomic writing, temporary names, and what a path leads to."""

@@ -50,7 +50,7 @@ class Photometry:
 
         >>> import torch
         >>> grey = RegionSource.of(torch.full((1, 1, 32, 32), 0.5))
-        >>> Photometry.decide(grey, Light(), Levels()).bias_correction.curve
+        >>> Photometry.decide(grey, BiasCorrection(), Normalization()).bias_correction.curve
         'srgb'
         """
         by_picture = (bias_correction and bias_correction.curve == "auto") or (normalization and normalization.of == "auto")

@@ -79,6 +79,10 @@ class Training(BaseModel):
     """Turn crops by a random number of quarter turns."""
 
 
+NOTES = ("purpose", "cost")
+"""Fields of the YAML file for people who choose a recipe, each a line; see `unnoise.recipes.summary`. The recipe itself drops them."""
+
+
 class Recipe(BaseModel):
     """A method: denoiser, scheme, refinement and training. `Recipe.model_validate` reads what YAML gives."""
 
@@ -87,10 +91,6 @@ class Recipe(BaseModel):
     name: Annotated[str, Field(min_length=1)]
     source: str = ""
     """The paper."""
-    purpose: Annotated[str, Field(exclude=True)] = ""
-    """What it is for, in a line. For people: model files do not keep it."""
-    cost: Annotated[str, Field(exclude=True)] = ""
-    """How long training takes, in a line; likewise."""
     denoiser: DenoiserChoice
     scheme: SerializeAsAny[Scheme]
     refinement: R3 | None = None
@@ -106,6 +106,11 @@ class Recipe(BaseModel):
     """How much of what was taken comes back where it is surely more than noise, when `denoise` is not told otherwise; see
     `inference.blending.keep_detail`. No paper does so."""
     training: Training = Training()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_notes(cls, value: Any) -> Any:
+        return {name: field for name, field in value.items() if name not in NOTES} if isinstance(value, dict) else value
 
     @field_validator("scheme", mode="before")
     @classmethod

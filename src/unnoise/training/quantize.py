@@ -1,4 +1,5 @@
-"""A student of TM-BSN for int8: the steps of its hidden maps, chosen by what they hold, and what int8 then changes in the pictures."""
+"""Preparing a student of TM-BSN for int8: choosing the quantization steps of its hidden maps, and measuring what int8
+changes."""
 
 from __future__ import annotations
 
@@ -22,23 +23,25 @@ from unnoise.training.image_pool import ImagePool
 
 ISO = (100, 1600, 12_800, 51_200)
 CROP_PIXELS, CROP_COUNT = 128, 96
-"""Of pictures so many crops of this side are looked at."""
+"""Side and number of the crops of the given pictures that are used."""
 
 
 class QuantizationChange(NamedTuple):
     """Mean squares over pictures in 0..1."""
 
     changed: float
-    """Between the restorations in int8 and in float32."""
+    """Difference between the restorations in int8 and in float32."""
     removed: float
-    """Between the noisy pictures and their restorations in float32."""
+    """Difference between the noisy pictures and their restorations in float32."""
 
 
 def quantize_model(model: Model, pool: ImagePool | None = None) -> Model:
-    """The same model with steps for int8, chosen for simulated photographs and for crops of a pool, its weights as they were.
+    """The same model with the same weights, and with quantization steps for int8.
+
+    The steps are chosen on simulated photographs and on crops of a pool.
 
     Raises:
-        UsageError: for a model that has no such form.
+        UsageError: the model's network has no int8 form with byte maps.
     """
     student = model.network
     if not isinstance(student, TMBSNStudent):
@@ -54,7 +57,8 @@ def quantize_model(model: Model, pool: ImagePool | None = None) -> Model:
 
 
 def measure_change(model: Model, pool: ImagePool | None = None) -> QuantizationChange:
-    """What int8 makes of simulated photographs, or of crops of a pool. Raises `UsageError` where this machine has no int8."""
+    """What int8 changes in simulated photographs, or in crops of a pool. Raises `UsageError` if this machine has no
+    int8."""
     changed, removed = [], []
     for noisy in sample_crops(pool) if pool else simulate_photographs(model.network.sizes["channels"]):
         exact, rounded = (
@@ -67,14 +71,18 @@ def measure_change(model: Model, pool: ImagePool | None = None) -> QuantizationC
 
 
 def sample_crops(pool: ImagePool) -> Iterator[Tensor]:
-    """Always the same ones, (1, C, H, W) each."""
+    """Random crops of a pool, always the same ones, (1, C, CROP_PIXELS, CROP_PIXELS) each."""
     draw = np.random.default_rng(0)
     for _ in range(CROP_COUNT):
         yield _tensor(to_unit_float(pool.crop(draw, CROP_PIXELS)))
 
 
 def simulate_photographs(channels: int = 3) -> list[Tensor]:
-    """Simulated ones that cover black, white, edges, colours, texture, weak and strong noise, each (1, channels, 96, 96)."""
+    """Simulated photographs with black, white, edges, colors and texture, and with weak and strong noise.
+
+    Returns:
+        28 tensors (1, channels, 96, 96) in 0..1.
+    """
     generator = np.random.default_rng(0)
     rows, columns = np.mgrid[:96, :96] / 96
     blocks = [np.kron(generator.random((96 // k, 96 // k, 3)), np.ones((k, k, 1))) for k in (1, 2, 4, 8, 16)]
