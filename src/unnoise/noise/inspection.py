@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unnoise.deprecated.module_names import renamed
 from unnoise.errors import UsageError
 from unnoise.images.picture import Layout
 from unnoise.images.pixels import check_array, check_range, in_range
@@ -170,3 +171,6 @@ def _places(height: int, width: int) -> list[tuple[slice, slice]]:
     if height * width <= _MAX_WHOLE_PIXELS:
         return [(slice(0, height), slice(0, width))]
     return sample_windows((height, width), _WINDOW_PIXELS, jpeg_grid.BLOCK_PIXELS, overlapping=False)
+
+
+__getattr__ = renamed(__name__, {"inspect": "unnoise.models.inspection:inspect"})
