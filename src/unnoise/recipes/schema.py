@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInf
 from unnoise import denoisers, schemes
 from unnoise.denoisers.base import Initialization
 from unnoise.errors import UsageError
-from unnoise.photometry.bias_correction import Light
-from unnoise.photometry.normalization import Levels
+from unnoise.photometry.bias_correction import BiasCorrection
+from unnoise.photometry.normalization import Normalization
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.r3 import R3
 
@@ -113,10 +113,10 @@ class Recipe(BaseModel):
     ensemble: bool = False
     """Whether to average over the eight flips and quarter turns, which takes eight times as long. An option of
     `denoise` has priority."""
-    light: Light | None = None
+    light: BiasCorrection | None = None
     """Bias correction: whether and how the result gets the local mean of the noisy picture. See
     `unnoise.photometry.bias_correction`. No paper does this."""
-    levels: Levels | None = None
+    levels: Normalization | None = None
     """Normalization: whether measurements are scaled by their own range, in training and at inference. See
     `unnoise.photometry.normalization`. No paper does this."""
     detail: Share = 0.0
