@@ -13,6 +13,7 @@ from torch import Tensor
 from reference import wide_open
 from unnoise import denoisers
 from unnoise.denoisers.dncnn import DnCNN
+from unnoise.inference.memory import pixels_at_work
 from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.layers.polyphase import merge_batch, split_batch
@@ -174,10 +175,10 @@ def test_what_the_network_holds_of_large_tiles_is_no_more_than_one_component_of_
 ) -> None:
     monkeypatch.setattr(multi_mask, "MAX_BATCH_PIXELS", {"other": 100})
     scheme, here = AsymmetricMask(masks=2), torch.device("cpu")
-    assert scheme.held(40, here, by_parts=False, refined=False) == 40
-    assert scheme.held(80, here, by_parts=False, refined=False) == 50
-    assert scheme.held(800, here, by_parts=True, refined=False) == 100
-    assert scheme.held(800, here, by_parts=True, refined=True) == 400
+    assert pixels_at_work(scheme, 40, here, by_parts=False, refined=False) == 40
+    assert pixels_at_work(scheme, 80, here, by_parts=False, refined=False) == 50
+    assert pixels_at_work(scheme, 800, here, by_parts=True, refined=False) == 100
+    assert pixels_at_work(scheme, 800, here, by_parts=True, refined=True) == 400
 
 
 @settings(max_examples=40, deadline=None)

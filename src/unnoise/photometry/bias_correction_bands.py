@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from unnoise.photometry.bias_correction import CELL, RADIUS, Light, smoothed, spread
-from unnoise.photometry.clipping import Cut
+from unnoise.photometry.bias_correction import CELL_PIXELS, RADIUS_CELLS, BiasCorrection, smooth_offsets, upsample_offsets
+from unnoise.photometry.clipping import Clipping
 from unnoise.photometry.photometry import Photometry
 from unnoise.regions import RegionSource
 
@@ -21,7 +21,7 @@ GPU wants many at a time."""
 
 
 def correct_bands(photometry: Sequence[Photometry], views: Sequence[RegionSource], bands: Iterable[Band]) -> Iterator[Band]:
-    """Restored bands with the brightness of the noisy pictures, the same as `Light` makes of whole ones.
+    """Restored bands with the brightness of the noisy pictures, the same as `BiasCorrection` makes of whole ones.
 
     Args:
         photometry: of each of the N pictures; where it has no bias correction, the bands stay as they are.
@@ -40,29 +40,29 @@ def _corrected(keepers: list[Keeper], views: Sequence[RegionSource], bands: Iter
     height, width = views[0].size
     if len(set(keepers)) == 1:
         keepers = keepers[:1]  # all at once
-    cells = -(-height // CELL)
+    cells = -(-height // CELL_PIXELS)
     waiting: Tensor | None = None  # restored rows, from the first that was not yielded yet
     first = 0  # row of cells that `waiting` begins with
     known: Tensor | None = None  # what all rows of cells so far have told
     solved = 0  # of these rows
     for rows, band in _cut(bands, width):
         waiting = band if waiting is None else torch.cat([waiting, band], dim=-2)
-        whole = cells if rows.stop == height else rows.stop // CELL
+        whole = cells if rows.stop == height else rows.stop // CELL_PIXELS
         if whole > solved:
-            part = slice(solved * CELL, min(whole * CELL, height))
+            part = slice(solved * CELL_PIXELS, min(whole * CELL_PIXELS, height))
             noisy = torch.cat([view.read(part, slice(0, width)).to(band.device) for view in views])  # (N, C, rows, W)
-            restored = waiting[..., part.start - first * CELL : part.stop - first * CELL, :]
-            told = torch.cat([k.light.told(x, y, k.cut) for k, x, y in _each(keepers, noisy, restored)], dim=1)
+            restored = waiting[..., part.start - first * CELL_PIXELS : part.stop - first * CELL_PIXELS, :]
+            told = torch.cat([k.light.measure_cells(x, y, k.cut) for k, x, y in _each(keepers, noisy, restored)], dim=1)
             known = told if known is None else torch.cat([known, told], dim=-2)
             solved = whole
-        last = cells if solved == cells else solved - RADIUS - 1
+        last = cells if solved == cells else solved - RADIUS_CELLS - 1
         if known is not None and last > first:
-            count = min(last * CELL, height) - first * CELL
-            top = max(first - 1 - RADIUS, 0)  # what is further up or down does not reach these rows
-            offsets = smoothed(known[..., top : last + 1 + RADIUS, :])
-            offset = spread(offsets, first - top, last - top, (height - top * CELL, width))
-            kept = [k.light.added(x, y) for k, x, y in _each(keepers, waiting[..., :count, :], offset)]
-            yield slice(first * CELL, first * CELL + count), torch.cat(kept)
+            count = min(last * CELL_PIXELS, height) - first * CELL_PIXELS
+            top = max(first - 1 - RADIUS_CELLS, 0)  # what is further up or down does not reach these rows
+            offsets = smooth_offsets(known[..., top : last + 1 + RADIUS_CELLS, :])
+            offset = upsample_offsets(offsets, first - top, last - top, (height - top * CELL_PIXELS, width))
+            kept = [k.light.add_offsets(x, y) for k, x, y in _each(keepers, waiting[..., :count, :], offset)]
+            yield slice(first * CELL_PIXELS, first * CELL_PIXELS + count), torch.cat(kept)
             waiting = waiting[..., count:, :].clone()
             first = last
 
@@ -70,8 +70,8 @@ def _corrected(keepers: list[Keeper], views: Sequence[RegionSource], bands: Iter
 class Keeper(NamedTuple):
     """What one picture's light is kept by."""
 
-    light: Light
-    cut: Cut
+    light: BiasCorrection
+    cut: Clipping
 
 
 def _each(keepers: Sequence[Keeper], one: Tensor, other: Tensor) -> Iterator[tuple[Keeper, Tensor, Tensor]]:
@@ -83,7 +83,7 @@ def _each(keepers: Sequence[Keeper], one: Tensor, other: Tensor) -> Iterator[tup
 def _cut(bands: Iterable[Band], width: int) -> Iterator[Band]:
     """The same rows in bands of about `PORTION` pixels, in whole cells."""
     for rows, band in bands:
-        step = max(1, PORTION.get(band.device.type, PORTION["cpu"]) // (width * CELL)) * CELL
+        step = max(1, PORTION.get(band.device.type, PORTION["cpu"]) // (width * CELL_PIXELS)) * CELL_PIXELS
         for first in range(rows.start, rows.stop, step):
             part = slice(first, min(first + step, rows.stop))
             yield part, band[..., part.start - rows.start : part.stop - rows.start, :].clone()

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unnoise.deprecated.module_names import renamed
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -26,7 +28,7 @@ FAR = 2.0**10
 
 
 @dataclass(frozen=True)
-class Span:
+class Rescaling:
     """x → (x − shift) · factor and back, in float64."""
 
     shift: float
@@ -46,10 +48,10 @@ class Span:
         return moved.to(dtype)
 
 
-def span_of(low: float, high: float) -> Span | None:
+def choose_rescaling(low: float, high: float) -> Rescaling | None:
     """For finite values from `low` to `high`; None: they are moderate."""
     if low == high:
-        return Span(low, 1.0) if low else None  # so that one value comes back to its last digit
+        return Rescaling(low, 1.0) if low else None  # so that one value comes back to its last digit
     width, largest = high - low, max(abs(low), abs(high))
     shift = 0.0
     if 0 < width < largest / FAR and math.isfinite(width):
@@ -58,4 +60,7 @@ def span_of(low: float, high: float) -> Span | None:
     if shift == 0 and SMALL <= largest <= LARGE:
         return None
     end = INSIDE[1] if largest > 1 else INSIDE[0]
-    return Span(shift, 2.0 ** min(1000, math.floor(math.log2(end) - math.log2(largest))))  # beyond, float64 ends
+    return Rescaling(shift, 2.0 ** min(1000, math.floor(math.log2(end) - math.log2(largest))))  # beyond, float64 ends
+
+
+__getattr__ = renamed(__name__, {"Span": "Rescaling", "span_of": "choose_rescaling"})

@@ -14,7 +14,7 @@ from torch import Tensor
 from unnoise.denoisers.base import Denoiser
 from unnoise.deprecated.class_members import RenamedMember, adopt_old_names
 from unnoise.deprecated.module_names import renamed
-from unnoise.photometry.bias_correction import Light
+from unnoise.photometry.bias_correction import BiasCorrection
 from unnoise.regions import Region, RegionSource, dilate, relative_to
 from unnoise.rng import PositionalGenerator, RandomSource
 from unnoise.schemes.r3 import R3
@@ -51,7 +51,7 @@ class InferenceRecipe(Protocol):
     def ensemble(self) -> bool: ...
 
     @property
-    def light(self) -> Light | None: ...
+    def light(self) -> BiasCorrection | None: ...
 
 
 class TrainedModel(Protocol):
@@ -155,18 +155,23 @@ class Scheme(BaseModel, ABC):
         """How many pixels away `refine` looks, for a network with this receptive field radius."""
         return network_radius
 
-    def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
-        """Of a tile of so many pixels, how many the network works on at one time, where of a small picture it works on
-        all.
+    @property
+    def sequential_parts(self) -> int:
+        """Into how many parts of equal size `restore_region` splits a region, which then go through the network one
+        after the other."""
+        return 1
 
-        Args:
-            by_parts: by `restore_region`, and of a part of the picture.
-            refined: by `refine` as well.
-        """
-        return pixels
+    @property
+    def branches(self) -> int:
+        """How many copies of each pixel go through the network."""
+        return 1
 
-    def shown(self, height: int, width: int) -> int:
-        """How many pixels a network sees of a picture of this size, with the borders that the scheme puts around."""
+    def batch_pixels(self, device: torch.device) -> int | None:
+        """The most pixels that go through the network in one batch; None: all that there are."""
+        return None
+
+    def network_pixels(self, height: int, width: int) -> int:
+        """How many pixels the network gets for a picture of this size, with the borders that the scheme adds."""
         return height * width
 
     def check(self, denoiser: type[Denoiser]) -> None:

@@ -82,10 +82,19 @@ class MultiMask(Scheme):
         """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
         return network_radius * self.infer_stride
 
-    def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
-        """What `MAX_BATCH_PIXELS` lets into one batch, of which one component is the least."""
-        least = pixels if refined else pixels / self.infer_stride**2
-        return max(least, min(pixels * self.masks, max_batch_pixels(device))) / self.masks
+    @property
+    def sequential_parts(self) -> int:
+        """The components, where they do not fit into one batch."""
+        return self.infer_stride**2
+
+    @property
+    def branches(self) -> int:
+        """One for each mask."""
+        return self.masks
+
+    def batch_pixels(self, device: torch.device) -> int | None:
+        """See `MAX_BATCH_PIXELS`."""
+        return max_batch_pixels(device)
 
     def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         """PD⁻¹(Σ_i hidden_i ⊙ network(visible_i ⊙ PD(x)) / overlap), Eqs. 7 and 8, averaged over `partitions`.

@@ -55,11 +55,12 @@ class PDBlindSpot(Scheme):
         """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
         return network_radius * self.infer_stride
 
-    def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
+    @property
+    def sequential_parts(self) -> int:
         """The components' windows come one by one."""
-        return pixels / self.infer_stride**2 if by_parts and not refined else pixels
+        return self.infer_stride**2
 
-    def shown(self, height: int, width: int) -> int:
+    def network_pixels(self, height: int, width: int) -> int:
         """Those of the mosaic."""
         stride = self.infer_stride
         return stride**2 * math.prod(-(-length // stride) + 2 * self._border(stride) for length in (height, width))

@@ -71,7 +71,7 @@ class TunableScheme(Scheme):
     def refine_radius(self, network_radius: int) -> int:
         return network_radius + self.refine_hole
 
-    def shown(self, height: int, width: int) -> int:
+    def network_pixels(self, height: int, width: int) -> int:
         return math.prod(length + 2 * min(self.pad, length - 1) for length in (height, width))
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
