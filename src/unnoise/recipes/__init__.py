@@ -103,9 +103,7 @@ def validate(fields: dict[str, Any], label: str) -> Recipe:
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
         model = Training if place.startswith("training.") else Recipe if "." not in place else None
-        raise UsageError(
-            explain_validation(error, f"The recipe {label}", known=model.model_fields if model else ())
-        ) from error
+        raise UsageError(explain_validation(error, f"The recipe {label}", known=model.model_fields if model else ())) from error
 
 
 def _find(name_or_path: str | Path) -> Path:

@@ -109,19 +109,19 @@ class Recipe(BaseModel):
     denoiser: DenoiserChoice
     scheme: SerializeAsAny[Scheme]
     refinement: R3 | None = None
-    """What follows the first estimate, unless `denoise` is told otherwise."""
+    """The refinement after the first estimate. An option of `denoise` has priority."""
     ensemble: bool = False
-    """Average over the eight flips and quarter turns, unless `denoise` is told otherwise. It takes eight times as
-    long."""
+    """Whether to average over the eight flips and quarter turns, which takes eight times as long. An option of
+    `denoise` has priority."""
     light: BiasCorrection | None = None
-    """Whether, and how, the result gets the mean brightness of the noisy picture; see
-    `unnoise.photometry.bias_correction`. No paper does so."""
+    """Bias correction: whether and how the result gets the local mean of the noisy picture. See
+    `unnoise.photometry.bias_correction`. No paper does this."""
     levels: Normalization | None = None
-    """Whether measurements are shown with the range that they have, in training and after;
-    see `unnoise.photometry.normalization`. No paper does so."""
+    """Normalization: whether measurements are scaled by their own range, in training and at inference. See
+    `unnoise.photometry.normalization`. No paper does this."""
     detail: Share = 0.0
-    """How much of what was taken comes back where it is surely more than noise, when `denoise` is not told otherwise;
-    see `inference.blending.keep_detail`. No paper does so."""
+    """Share of the removed detail that is returned where it is surely more than noise. An option of `denoise` has
+    priority. See `inference.blending.keep_detail`. No paper does this."""
     training: Training = Training()
 
     @model_validator(mode="before")

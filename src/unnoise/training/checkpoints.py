@@ -117,8 +117,10 @@ def check_compatible(saved: dict[str, Any], recipe: Recipe, seed: int, folder: P
     one, other = (_flat(x.model_dump(mode="json", exclude=set(UNTRAINED_FIELDS))) for x in (before, recipe))
     differing = [field for field in one | other if one.get(field) != other.get(field)]
     if differing:
-        told = ", ".join(f"{field} was {one.get(field)} and is {other.get(field)}" for field in differing[:3])
-        raise UsageError(f"The run in {folder} follows another recipe ({told}); give the same one, or choose another folder.")
+        differences = ", ".join(f"{field} was {one.get(field)} and is {other.get(field)}" for field in differing[:3])
+        raise UsageError(
+            f"The run in {folder} follows another recipe ({differences}); give the same one, or choose another folder."
+        )
     if saved["seed"] != seed:
         raise UsageError(f"The run in {folder} has the seed {saved['seed']}; give the same one.")
 
