@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -74,3 +75,13 @@ def test_one_file_and_one_line(
         return
     recipe: Any = shipped.load("runs/mine").recipe
     assert "mine" in (recipe.denoiser.name, recipe.scheme.name)
+
+
+def test_the_list_of_layers_is_the_one_that_is_checked() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    checked = [
+        set(layer.split(" : ")) for contract in contracts if contract["type"] == "layers" for layer in contract["layers"]
+    ]
+    listed = re.findall(r"^\d+\. (`\w+`(?:, `\w+`)*)$", _section("Where things are"), flags=re.MULTILINE)
+    assert [set(line.replace("`", "").split(", ")) for line in listed] == checked

@@ -32,7 +32,7 @@ def explain_validation(error: ValidationError, owner: str, *, known: Iterable[st
 
     Args:
         error: what pydantic raised.
-        owner: the subject of the sentence, for instance "The recipe 'ap-bsn'".
+        owner: the subject of the sentence, for instance "The recipe ap-bsn".
         known: the names that exist where the complaint is about an unknown one.
         kind: what the owner's parts are called.
 

@@ -131,7 +131,7 @@ def test_strips_of_any_height_give_the_same(monkeypatch: pytest.MonkeyPatch) -> 
     with torch.no_grad():
         whole = network.forward_blind_spots(x, HOLES)
         for rows in (1, 5, 36):
-            monkeypatch.setitem(tunable.STRIP, "cpu", rows * 20 * network.nin_A.out_channels)
+            monkeypatch.setitem(tunable.STRIP_VALUES, "cpu", rows * 20 * network.nin_A.out_channels)
             assert relative_error(network.forward_blind_spots(x, HOLES), whole) < 1e-5
             assert relative_error(network(x), whole[2]) < 1e-5
 

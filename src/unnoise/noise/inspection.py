@@ -16,7 +16,7 @@ from unnoise.noise import advice, flat_patches, jpeg_grid
 from unnoise.noise.autocovariance import PATCH_PIXELS, RADIUS_PIXELS
 from unnoise.noise.poisson_gaussian_fit import fit_line
 from unnoise.noise.report import ChannelNoise, NoiseReport
-from unnoise.photometry.normalization import SAMPLE, Levels, is_measured, scale_of
+from unnoise.photometry.normalization import SAMPLE_VALUES, Normalization, is_measured, scale_of_values
 from unnoise.regions import sample_windows
 
 Array = NDArray[Any]
@@ -94,14 +94,14 @@ def _extremes(pixels: Array, name: str, *, any_scale: bool) -> tuple[float, floa
 
 def _own_scale(pixels: Array, low: float, high: float) -> tuple[float, float]:
     """The range of nearly all values; all of them lie between `low` and `high`."""
-    step = max(1, math.isqrt(pixels.size // SAMPLE))
-    scale = scale_of(pixels[::step, ::step])
+    step = max(1, math.isqrt(pixels.size // SAMPLE_VALUES))
+    scale = scale_of_values(pixels[::step, ::step])
     return (scale.low, scale.high) if scale else (low - 0.5, low + 0.5)
 
 
 def _value_range(windows: list[Array]) -> float:
     """The size of the range of a measurement that a network sees."""
-    scale = scale_of(np.concatenate([window.ravel() for window in windows]))
+    scale = scale_of_values(np.concatenate([window.ravel() for window in windows]))
     return scale.high - scale.low if scale else 1.0
 
 
@@ -154,7 +154,7 @@ def _to_channels_last(image: Any, name: str) -> tuple[Array, bool]:
     if not isinstance(image, np.ndarray):
         from unnoise.images import to_tensor
 
-        tensor, form = to_tensor(image, name=name, levels=Levels())
+        tensor, form = to_tensor(image, name=name, levels=Normalization())
         if len(tensor) > 1:
             raise UsageError(f"{name} is a batch of {len(tensor)}; inspect one picture at a time.")
         result: Array = tensor[0].permute(1, 2, 0).cpu().numpy()

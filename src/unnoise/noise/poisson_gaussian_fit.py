@@ -55,10 +55,10 @@ def fit_line(curve: NoiseCurve) -> LineFit | None:
     >>> round(fit.a, 4), round(fit.b, 4), fit.holds
     (0.01, 0.001, True)
     """
-    kept = (curve.cut <= MAX_CLIPPED_SHARE) & (curve.variance > 0)
-    if kept.sum() < 3:
+    usable = (curve.cut <= MAX_CLIPPED_SHARE) & (curve.variance > 0)
+    if usable.sum() < 3:
         return None
-    x, variance, count = curve.brightness[kept], curve.variance[kept], curve.patches[kept]
+    x, variance, count = curve.brightness[usable], curve.variance[usable], curve.patches[usable]
     expected = variance
     least = 1e-2 * float(np.median(variance))
     for _ in range(10):

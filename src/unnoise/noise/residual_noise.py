@@ -50,10 +50,10 @@ def noise_level(residual: Tensor, estimate: Tensor) -> Tensor:
     spread = _blocks(residual, side).square().mean((3, 4)).sqrt().mT  # (B, C, n)
     order = brightness.argsort(-1)
     bins = max(1, min(BIN_COUNT, order.shape[-1] // 8))
-    kept = order[..., : order.shape[-1] // bins * bins]
-    kept = kept.reshape(*kept.shape[:2], bins, -1)  # (B, C, bins, n / bins)
+    order_bins = order[..., : order.shape[-1] // bins * bins]
+    order_bins = order_bins.reshape(*order_bins.shape[:2], bins, -1)  # (B, C, bins, n / bins)
     centres, spreads = (
-        values[:, :, None].expand(-1, -1, bins, -1).gather(-1, kept) for values in (brightness, spread)
+        values[:, :, None].expand(-1, -1, bins, -1).gather(-1, order_bins) for values in (brightness, spread)
     )  # (B, C, bins, n / bins)
     levels = spreads.quantile(QUIET_QUANTILE, dim=-1)  # (B, C, bins)
     return interpolate(estimate.flatten(2), centres.mean(-1), levels).reshape(estimate.shape)

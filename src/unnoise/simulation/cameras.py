@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from unnoise.errors import UsageError
-from unnoise.photometry.normalization import Scale, scale_of
+from unnoise.photometry.normalization import Scale, scale_of_values
 from unnoise.simulation import color
 from unnoise.simulation.camera import Camera
 from unnoise.simulation.settings import SimulationSettings
@@ -137,7 +137,7 @@ class Cameras(SimulationSettings):
         counts = generator.poisson(means).astype(np.float32)
         if generator.random() < 0.5:
             counts += np.float32(generator.uniform(*self.read_noise)) * generator.standard_normal(scene.shape, np.float32)
-        scale = scale_of(counts) or Scale(float(counts.min()), float(counts.min()) + 1)
+        scale = scale_of_values(counts) or Scale(float(counts.min()), float(counts.min()) + 1)
         noisy, clean = (scale.forward(torch.from_numpy(picture)).numpy() for picture in (counts, means.astype(np.float32)))
         return noisy, clean
 

@@ -135,7 +135,7 @@ def adapt(
         },
     )
     criterion = _Criterion(model, held, place, seed)
-    best, lowest, kept, seen = model, criterion.first, 0, 0
+    best, lowest, kept_rounds, seen = model, criterion.first, 0, 0
     with tempfile.TemporaryDirectory() as folder:
         for number in range(ROUNDS):
             left = None if steps is None else (steps - seen) // (ROUNDS - number)
@@ -159,7 +159,7 @@ def adapt(
             risks = criterion.risks(trained)
             if not is_significantly_lower(risks, lowest):
                 break
-            best, lowest, kept = trained, risks, number + 1
+            best, lowest, kept_rounds = trained, risks, number + 1
     change = criterion.change(lowest)
     card = model.card.model_copy(
         update={
@@ -168,7 +168,7 @@ def adapt(
             "scores": {},
         }
     )
-    return Adapted(Model(best.network, model.recipe, card) if kept else model, kept, change)
+    return Adapted(Model(best.network, model.recipe, card) if kept_rounds else model, kept_rounds, change)
 
 
 def is_significantly_lower(risks: Tensor, others: Tensor) -> bool:
@@ -316,9 +316,9 @@ def _share_progress(progress: Callable[[TrainingStatus], None] | None, number: i
     if progress is None:
         return None
 
-    def tell(status: TrainingStatus) -> None:
+    def report(status: TrainingStatus) -> None:
         share = (number + status.share) / ROUNDS
         later = (ROUNDS - 1 - number) * (status.seconds_left / max(1 - status.share, 1e-9) if status.share < 1 else 0.0)
         progress(TrainingStatus(status.step, share, status.loss, status.images_per_second, status.seconds_left + later))
 
-    return tell
+    return report

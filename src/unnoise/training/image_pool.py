@@ -19,7 +19,7 @@ from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Layout
 from unnoise.images.pixels import check_range, to_unit_float
-from unnoise.photometry.normalization import Levels
+from unnoise.photometry.normalization import Normalization
 from unnoise.photometry.photometry import Photometry
 from unnoise.regions import RegionSource
 
@@ -71,7 +71,7 @@ class ImagePool:
         return self.pictures[index][rows, columns]
 
 
-def from_arrays(arrays: Sequence[Pixels], channels: int, *, levels: Levels | None = None) -> ImagePool:
+def from_arrays(arrays: Sequence[Pixels], channels: int, *, levels: Normalization | None = None) -> ImagePool:
     """A pool of arrays (H, W) or (H, W, C): uint8, uint16, or floats in 0..1. `levels` is as for `from_files`."""
     return ImagePool([_usable(array, channels, f"picture {number}", levels) for number, array in enumerate(arrays, start=1)])
 
@@ -80,7 +80,7 @@ def from_files(
     files: Sequence[Path],
     channels: int,
     *,
-    levels: Levels | None = None,
+    levels: Normalization | None = None,
     memory: int = MEMORY_BYTES,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImagePool:
@@ -179,7 +179,7 @@ def _read(file: Path) -> list[Pixels]:
     return list(array) if array.ndim == 4 else [array]
 
 
-def _usable(pixels: Pixels, channels: int, name: str, levels: Levels | None) -> Pixels:
+def _usable(pixels: Pixels, channels: int, name: str, levels: Normalization | None) -> Pixels:
     picture = _with_channels(pixels, channels, name)
     layout = Layout.of((*pixels.shape, 1)[:3])
     levels = levels.of_kind(layout.colours, pixels.dtype) if levels else None

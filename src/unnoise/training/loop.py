@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unnoise import denoisers, images, recipes
-from unnoise.batch.interrupts_training import interruptible
+from unnoise.batch.interrupts import interruptible
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import make_folder

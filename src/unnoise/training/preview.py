@@ -29,7 +29,7 @@ def side_by_side(noisy: NDArray[Any], restored: NDArray[Any]) -> NDArray[np.uint
 
 
 def _colour(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    shown = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
-    if shown.ndim == 2:
-        shown = shown[..., None]  # (H, W, 1)
-    return np.repeat(shown, 3, axis=2) if shown.shape[2] == 1 else shown[..., :3]
+    eight_bit = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    if eight_bit.ndim == 2:
+        eight_bit = eight_bit[..., None]  # (H, W, 1)
+    return np.repeat(eight_bit, 3, axis=2) if eight_bit.shape[2] == 1 else eight_bit[..., :3]

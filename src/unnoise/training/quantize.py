@@ -13,6 +13,7 @@ from torch import Tensor
 from unnoise import denoisers, recipes
 from unnoise.denoisers.quantized_student import QuantizedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
+from unnoise.deprecated.module_names import renamed
 from unnoise.errors import UsageError
 from unnoise.images.pixels import to_unit_float
 from unnoise.inference.pipeline import Pipeline
@@ -96,3 +97,6 @@ def simulate_photographs(channels: int = 3) -> list[Tensor]:
 
 def _tensor(pixels: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Tensor:
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]  # (1, C, H, W)
+
+
+__getattr__ = renamed(__name__, {"quantized": "quantize_model", "difference": "measure_change"})

@@ -133,8 +133,8 @@ def _panel(axes: Axes, ablation: Ablation, rows: Sequence[Row], values: Sequence
         axes.bar(names, values, width=0.6)
     for place, value in enumerate(values):
         axes.annotate(f"{value:.2f}", (place, value), xytext=(0, 5), textcoords="offset points", ha="center")
-    shown = [*values, level] if level is not None else values
-    low, high = min(shown), max(shown)
+    plotted = [*values, level] if level is not None else values
+    low, high = min(plotted), max(plotted)
     axes.set_ylim(low - max(0.1, 0.15 * (high - low)), high + max(0.1, 0.2 * (high - low)))
     axes.margins(x=0.08)
     if level is not None:
