@@ -102,11 +102,11 @@ def measure(patches: Patches) -> Measurement | None:
         return None
     patches = Patches(patches.powers[alive], patches.means[alive], patches.cut[alive])
     count, channels = patches.means.shape
-    energies = [patches.powers[:, :, half].mean(axis=2) for half in _halves()]  # 2 of (P, C)
+    energies = [patches.powers[:, :, half].mean(axis=2) for half in halves()]  # 2 of (P, C)
     level = np.broadcast_to(np.median(energies[0] + energies[1], axis=0) + _TINY, (count, channels))
     for _ in range(2):  # the first curve lets patches of different brightness be compared
-        chosen = [_flattest(energy / level, patches.means.mean(axis=1)) for energy in energies]
-        fitted = [_channel(patches, chosen, c) for c in range(channels)]
+        chosen = [flattest(energy / level, patches.means.mean(axis=1)) for energy in energies]
+        fitted = [channel_curve(patches, chosen, c) for c in range(channels)]
         level = np.stack(
             [np.interp(patches.means[:, c], curve.brightness, curve.variance) for c, (curve, _) in enumerate(fitted)], axis=1
         )
@@ -121,13 +121,13 @@ def measure(patches: Patches) -> Measurement | None:
     return Measurement(curves, pooled, variances, len(np.union1d(*chosen)))
 
 
-def _halves() -> list[NDArray[np.bool_]]:
+def halves() -> list[NDArray[np.bool_]]:
     """The used frequencies in two halves, like the squares of a chessboard."""
     parity = np.add.outer(np.arange(SIDE), np.arange(SIDE)) % 2
     return [informative() & (parity == half) for half in (0, 1)]
 
 
-def _flattest(energy: Array, brightness: Array) -> NDArray[np.int64]:
+def flattest(energy: Array, brightness: Array) -> NDArray[np.int64]:
     """Indices of the `KEEP` patches with least energy (P, C), mean over channels, at each brightness (P,)."""
     order = np.argsort(brightness, kind="stable")
     total = energy.mean(axis=1)
@@ -136,7 +136,7 @@ def _flattest(energy: Array, brightness: Array) -> NDArray[np.int64]:
     return np.concatenate(taken)
 
 
-def _channel(patches: Patches, chosen: list[NDArray[np.int64]], channel: int) -> tuple[Curve, Floats]:
+def channel_curve(patches: Patches, chosen: list[NDArray[np.int64]], channel: int) -> tuple[Curve, Floats]:
     """A channel's curve, in units of its spectrum (SIDE, SIDE), whose mean over the used frequencies is 1."""
     every = np.concatenate(chosen)
     brightness = patches.means[:, channel]
@@ -148,7 +148,7 @@ def _channel(patches: Patches, chosen: list[NDArray[np.int64]], channel: int) ->
         parts = [part[np.searchsorted(edges, brightness[part]) == place] for part in chosen]
         if not all(len(part) for part in parts):
             continue
-        for other, part in zip(_halves()[::-1], parts, strict=True):
+        for other, part in zip(halves()[::-1], parts, strict=True):
             spectrum[other] = patches.powers[part, channel].mean(axis=0)[other]
         both = np.concatenate(parts)
         spectra.append(spectrum)

@@ -1,0 +1,136 @@
+"""Measuring a picture's noise from the picture alone, never from what a network took away.
+
+Plain patches show noise and nothing else (see `flat_patches`). Three things go beyond that: patterns that fill the picture are filtered
+out first (`spectral_lines`), frequencies at which no place is plain do not count (`plateau`), and how noise shifts means is told by its
+skewness (`noise_bias`). The estimate is meant as a bound: where it errs it should be too low, so that too little is taken away.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unnoise.noise import noise_bias
+from unnoise.noise.flat_patches import CLIPPED, Patches, channel_curve, flattest, halves
+from unnoise.noise.lags import SIDE, powers
+from unnoise.noise.noise_model import KNOTS, NoiseModel
+from unnoise.noise.plateau import OUTLIER, believed, plateaus
+from unnoise.noise.spectral_lines import find_lines, without_lines
+from unnoise.views import View, spread_windows
+
+Array = NDArray[Any]
+
+WINDOW = 352
+"""Side of the windows in which larger pictures are measured, in pixels; at most nine of them."""
+PATCHES = 4000
+"""About how many patches are looked at."""
+FEWEST = 40
+"""With fewer patches nothing can be told."""
+CONSTANT = 1e-10
+"""Sum of squares below which a patch is constant, of values in 0..1: float32's rounding stays below."""
+FAINT = 0.3 / 255
+"""Standard deviation below which there is no noise, of values in 0..1: that of rounding to 8 bits."""
+TINY = 1e-14
+ROUNDS = 3
+"""The level at each brightness tells which patches are plain, and these tell the level."""
+
+
+def measure_noise(view: View, low: float = 0.0, high: float = 1.0, *, coded: bool = True) -> NoiseModel | None:
+    """Measure the noise of one picture.
+
+    Args:
+        view: of the picture, (1, C, H, W).
+        low, high: the range that most of its values lie in; what lies at its ends or beyond counts as cut off.
+        coded: the values are coded for display and cut off at both ends. False: of measurements, whose means are right as they are.
+
+    Returns:
+        None for pictures with too few patches to tell anything: small ones, and those that are black or white nearly everywhere.
+
+    >>> noisy = 0.5 + 0.02 * torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
+    >>> model = measure_noise(View.of(noisy))
+    >>> model is not None and abs(model.level - 0.02) < 0.001
+    True
+    """
+    windows = [view.read(*part)[0].float().cpu().permute(1, 2, 0).numpy() for part in spread_windows(view.size, WINDOW)]
+    windows = [(window - np.float32(low)) / np.float32(high - low) for window in windows]
+    lines = find_lines(windows)
+    pixels = _patches([without_lines(window, lines) for window in windows] if lines else windows)
+    if pixels is None:
+        return None
+    cut = ((pixels <= 0) | (pixels >= 1)).mean(axis=(2, 3), dtype=np.float32)
+    alive = (cut <= CLIPPED).all(axis=1)
+    if alive.sum() < FEWEST:
+        return None
+    spectra, means = powers(pixels)
+    varying = alive & (spectra.sum(axis=(2, 3)) > CONSTANT).any(axis=1)
+    if varying.sum() < FEWEST:
+        return _none(pixels.shape[1], low, high)
+    patches = Patches(spectra[varying], means[varying], cut[varying])
+    level, curves, shapes = _fitted(patches)
+    found = plateaus(patches, level, shapes)
+    spectrum = believed(shapes, found)
+    overall = float(np.sqrt((level.mean(axis=0) * spectrum.mean(axis=(1, 2))).mean()))
+    if overall < FAINT:
+        return _none(pixels.shape[1], low, high)
+    brightness = np.linspace(0, 1, KNOTS)
+    variance = np.stack([np.interp(brightness, curve[0], curve[1]) for curve in curves])  # (C, KNOTS)
+    sigma = np.sqrt(variance * shapes.mean(axis=(1, 2))[:, None])
+    bent = noise_bias.bent_share(pixels[varying]) if coded else 0.0
+    bias = np.stack([noise_bias.shifts(brightness, s, bent) for s in sigma]) if coded else np.zeros((len(sigma), 2, KNOTS))
+    scale = high - low
+    return NoiseModel(
+        low=low,
+        high=high,
+        variance=_tensor(variance * scale**2),
+        spectrum=_tensor(spectrum),
+        level=overall * scale,
+        doubt=found.doubt,
+        below=_tensor(bias[:, 0] * scale),
+        above=_tensor(bias[:, 1] * scale),
+    )
+
+
+def _patches(windows: list[Array]) -> Array | None:
+    """About `PATCHES` of them, on a lattice whose step is odd where it is not small: (P, C, SIDE, SIDE)."""
+    area = sum(max(w.shape[0] - SIDE + 1, 0) * max(w.shape[1] - SIDE + 1, 0) for w in windows)
+    if not area:
+        return None
+    step = max(4, round(float(np.sqrt(area / PATCHES))) | 1)
+    if area / 16 <= PATCHES:
+        step = 4
+    channels = windows[0].shape[2]
+    views = [np.lib.stride_tricks.sliding_window_view(w, (SIDE, SIDE), axis=(0, 1))[::step, ::step] for w in windows]
+    return np.concatenate([view.reshape(-1, channels, SIDE, SIDE) for view in views])
+
+
+def _fitted(patches: Patches) -> tuple[Array, list[tuple[Array, Array]], Array]:
+    """The variance at each patch (P, C), curves of variance by brightness, and spectra (C, SIDE, SIDE), from the plainest patches."""
+    count, channels = patches.means.shape
+    energies = [patches.powers[:, :, half].mean(axis=2) for half in halves()]  # 2 of (P, C)
+    level = np.broadcast_to(np.median(energies[0] + energies[1], axis=0) + TINY, (count, channels))
+    for _ in range(ROUNDS):
+        chosen = []
+        for own, other in (energies, energies[::-1]):
+            plain = flattest(own / level, patches.means.mean(axis=1))
+            measured = (other / level)[plain].mean(axis=1)
+            chosen.append(plain[measured <= OUTLIER * np.median(measured)])  # a straight edge may lie in one half alone
+        fitted = [channel_curve(patches, chosen, c) for c in range(channels)]
+        level = np.stack(
+            [np.interp(patches.means[:, c], curve.brightness, curve.variance) for c, (curve, _) in enumerate(fitted)], axis=1
+        )
+        level = level + TINY
+    curves = [(curve.brightness, curve.variance) for curve, _ in fitted]
+    return level, curves, np.stack([shape for _, shape in fitted])
+
+
+def _none(channels: int, low: float, high: float) -> NoiseModel:
+    nothing = torch.zeros(channels, KNOTS)
+    return NoiseModel(low, high, nothing, torch.zeros(channels, SIDE, SIDE), 0.0, 0.0, nothing, nothing)
+
+
+def _tensor(values: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
