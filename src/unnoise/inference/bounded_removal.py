@@ -31,23 +31,25 @@ SCALES = 16, 4, 1
 """Sides in pixels of the means that the blocks are made of."""
 SQUARE = 4
 """Blocks along each side of a square, over which powers are averaged."""
-ALIGN = SQUARE * STRIDE * max(SCALES)
-"""Parts of a picture that begin at multiples of so many pixels come out as the whole does, away from their borders."""
-REACH = 2 * ALIGN
-"""How far away from a pixel others matter, in pixels."""
+ALIGN = 64
+"""Parts of a picture that begin at multiples of so many pixels come out as the whole does, away from their borders: blocks of the coarsest
+scale and squares of the next one begin there."""
+REACH = 256
+"""No further away from a pixel do others matter, in pixels: 144 at the coarsest scale, and 84 and 20 at the others."""
 STRIP_SQUARES = 2
 """Rows of squares that are worked on at a time: what is worked out for them stays in a processor's caches."""
 SINGLE = {1: 4.5, 4: 5.0, 16: 5.0}
 """By scale: standard deviations that a single coefficient of noise does not exceed."""
 MEAN = {1: 2.6, 4: 2.6, 16: 3.5}
 """The same of a block's mean. Lower, since a wrong mean is easily seen, and as means of noise are nearly normal."""
-PATTERN = {1: (3.0, 4.0), 4: (5.0, 7.0), 16: (5.0, 7.0)}
-"""Times the noise's power: one frequency over a square with less than the first comes back not at all, with more than the second whole."""
+PATTERN = {1: (3.0, 4.0), 4: (5.0, 7.0)}
+"""Times the noise's power: one frequency over a square with less than the first comes back not at all, with more than the second whole.
+At the coarsest scale blocks are looked at one by one, as squares of them would reach too far."""
 TEXTURE = 1.6, 2.4
 """The same for all frequencies of a square, of pixels alone."""
 MOST = 5.0
 """No frequency counts for more than so many times the noise's power in that: a pattern or an edge is no texture."""
-DOUBT = 0.6
+DOUBT = 1.0
 """In textures noise may be so much stronger, as a share of its standard deviation, where the noise model has doubts."""
 SLACK = 1.25
 """Shifts of the mean that are explained may be so many times as large."""
@@ -117,20 +119,20 @@ def _beyond(residual: Tensor, variance: Tensor, below: Tensor, above: Tensor, no
         part = slice(top, min(top + step, rows))
         pixels = slice(part.start * STRIDE, (part.stop + 1) * STRIDE)
         sigma = variance[:, part, :, None].clamp(min=noise.floor**2).sqrt()  # (C, r, columns, 1)
-        u = _blocks(residual[:, pixels]) @ forward
+        u = (_blocks(residual[:, pixels]) @ forward).unflatten(1, (-1, columns))
         u /= sigma  # (C, r, columns, 64); of noise alone the variance is 1
         if scale == 1:
-            unit = forward[..., 0, :1] * SIDE**2 / sigma[..., 0]  # of a mean, in standard deviations of its coefficient
+            unit = forward[:, :1, :1] * SIDE**2 / sigma[..., 0]  # of a mean, in standard deviations of its coefficient
             u[..., 0] -= u[..., 0].clamp(unit * below[:, part], unit * above[:, part])
         else:
-            low, high = (_blocks(x[:, pixels]) @ forward / sigma for x in (below, above))
+            low, high = ((_blocks(x[:, pixels]) @ forward).unflatten(1, (-1, columns)) / sigma for x in (below, above))
             u -= u.clamp(torch.minimum(low, high).clamp(max=0), torch.maximum(low, high).clamp(min=0))
         kept = _kept(u, scale)
         if kept is None:
             continue
         if result is None:
             result = torch.zeros_like(residual)
-        result[:, pixels] += _joined((u * kept).mul_(sigma) @ backward)
+        result[:, pixels] += _joined((u * kept).mul_(sigma).flatten(1, 2) @ backward, part.stop - part.start, columns)
     return None if result is None else _covered(result)[:, :height, :width]
 
 
@@ -139,6 +141,8 @@ def _kept(u: Tensor, scale: int) -> Tensor | None:
     power = u.square()
     limits = _limits(scale).to(u)
     single = power > limits
+    if scale not in PATTERN:
+        return single.to(u) if single.any() else None
     rows, columns = u.shape[1:3]
     share = _square_shares(power.mean(0), scale)  # (⌈r / 4⌉, ⌈columns / 4⌉, 64)
     if not share.any():
@@ -184,36 +188,50 @@ def _limits(scale: int) -> Tensor:
 def _transforms(noise: NoiseModel, scale: int) -> tuple[Tensor, Tensor]:
     """From the 64 values of a block to coefficients in standard deviations of noise, where its variance is 1; and back.
 
-    (C, 1, 64, 64) each.
+    (C, 64, 64) each.
     """
     variance = noise.coefficients(scale).reshape(-1, SIDE**2) * (1 + DOUBT * noise.doubt) ** 2  # (C, 64)
     sigma = variance.clamp(min=1e-8 * variance.max().item()).sqrt()
     basis = _basis().to(sigma)  # (64 coefficients, 64 values)
-    return (basis.T / sigma[:, None])[:, None], (basis * sigma[..., None])[:, None]
+    return basis.T / sigma[:, None], basis * sigma[..., None]
 
 
 @lru_cache
 def _basis() -> Tensor:
-    """The orthonormal cosine transform (DCT-II) of 8×8 values, (64, 64): a row for each coefficient, the mean's first."""
+    """The orthonormal cosine transform (DCT-II) of 8×8 values, (64, 64): a row for each coefficient, the mean's first.
+
+    The values are in the order of `_blocks`.
+    """
     k = torch.arange(SIDE, dtype=torch.float64)
     rows = torch.cos(math.pi * (k + 0.5) * k[:, None] / SIDE) * math.sqrt(2 / SIDE)
     rows[0] /= math.sqrt(2)
-    return torch.kron(rows, rows).float()
+    basis = torch.kron(rows, rows).reshape(SIDE**2, 2, STRIDE, 2, STRIDE)
+    return basis.transpose(2, 3).reshape(SIDE**2, SIDE**2).float()
+
+
+def _in_cells(x: Tensor) -> Tensor:
+    """(C, h, w) → (C, h / 4, w / 4, 16), the values of each cell side by side."""
+    channels, height, width = x.shape
+    return x.reshape(channels, height // STRIDE, STRIDE, width // STRIDE, STRIDE).transpose(2, 3).flatten(3)
 
 
 def _blocks(x: Tensor) -> Tensor:
-    """Overlapping blocks, (C, h, w) → (C, h / 4 − 1, w / 4 − 1, 64)."""
-    return x.unfold(1, SIDE, STRIDE).unfold(2, SIDE, STRIDE).flatten(3)
+    """Overlapping blocks of 2×2 cells, cell after cell: (C, h, w) → (C, (h / 4 − 1)·(w / 4 − 1), 64)."""
+    cells = _in_cells(x)
+    rows, columns = cells.shape[1] - 1, cells.shape[2] - 1
+    corners = [cells[:, down : rows + down, right : columns + right] for down in range(2) for right in range(2)]
+    return torch.cat(corners, dim=-1).flatten(1, 2)
 
 
-def _joined(blocks: Tensor) -> Tensor:
-    """The sum of overlapping blocks, (C, r, columns, 64) → (C, 4·(r + 1), 4·(columns + 1))."""
-    channels, rows, columns, _ = blocks.shape
-    pieces = blocks.reshape(channels, rows, columns, 2, STRIDE, 2, STRIDE)
-    cells = blocks.new_zeros(channels, rows + 1, STRIDE, columns + 1, STRIDE)
-    for down in range(2):
-        for right in range(2):
-            cells[:, down : rows + down, :, right : columns + right] += pieces[:, :, :, down, :, right].transpose(2, 3)
+def _joined(blocks: Tensor, rows: int, columns: int) -> Tensor:
+    """The sum of overlapping blocks, (C, rows·columns, 64) → (C, 4·(rows + 1), 4·(columns + 1))."""
+    channels = len(blocks)
+    pieces = blocks.reshape(channels, rows, columns, 4, STRIDE**2)
+    cells = blocks.new_zeros(channels, rows + 1, columns + 1, STRIDE**2)
+    for corner in range(4):
+        down, right = divmod(corner, 2)
+        cells[:, down : rows + down, right : columns + right] += pieces[:, :, :, corner]
+    cells = cells.reshape(channels, rows + 1, columns + 1, STRIDE, STRIDE).transpose(2, 3)
     return cells.reshape(channels, STRIDE * (rows + 1), STRIDE * (columns + 1))
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise.noise import noise_bias
-from unnoise.noise.flat_patches import CLIPPED, Patches, channel_curve, flattest, halves
+from unnoise.noise.flat_patches import CLIPPED, Curve, Patches, channel_curve, flattest, halves
 from unnoise.noise.lags import SIDE, powers
 from unnoise.noise.noise_model import KNOTS, NoiseModel
 from unnoise.noise.plateau import OUTLIER, believed, plateaus
@@ -35,6 +35,8 @@ CONSTANT = 1e-10
 FAINT = 0.3 / 255
 """Standard deviation below which there is no noise, of values in 0..1: that of rounding to 8 bits."""
 TINY = 1e-14
+FARTHEST = 3.0
+"""At the ends of the brightness curves the variance is at most so many times that of the last point, or its share."""
 ROUNDS = 3
 """The level at each brightness tells which patches are plain, and these tell the level."""
 
@@ -119,12 +121,23 @@ def _fitted(patches: Patches) -> tuple[Array, list[tuple[Array, Array]], Array]:
             measured = (other / level)[plain].mean(axis=1)
             chosen.append(plain[measured <= OUTLIER * np.median(measured)])  # a straight edge may lie in one half alone
         fitted = [channel_curve(patches, chosen, c) for c in range(channels)]
-        level = np.stack(
-            [np.interp(patches.means[:, c], curve.brightness, curve.variance) for c, (curve, _) in enumerate(fitted)], axis=1
-        )
-        level = level + TINY
-    curves = [(curve.brightness, curve.variance) for curve, _ in fitted]
+        curves = [_to_the_ends(curve, patches.means[:, c]) for c, (curve, _) in enumerate(fitted)]
+        level = np.stack([np.interp(patches.means[:, c], *curve) for c, curve in enumerate(curves)], axis=1) + TINY
     return level, curves, np.stack([shape for _, shape in fitted])
+
+
+def _to_the_ends(curve: Curve, means: Array) -> tuple[Array, Array]:
+    """A curve's brightnesses and variances, continued in straight lines to the darkest and the brightest patch."""
+    brightness, variance = curve.brightness, curve.variance
+    if len(brightness) < 2:
+        return brightness, variance
+    ends = []
+    for end, near, next_one in ((means.min(), 0, 1), (means.max(), -1, -2)):
+        slope = (variance[near] - variance[next_one]) / max(abs(brightness[near] - brightness[next_one]), TINY)
+        reached = variance[near] + slope * abs(end - brightness[near])
+        ends.append((end, np.clip(reached, variance[near] / FARTHEST, variance[near] * FARTHEST)))
+    (darkest, low), (brightest, high) = ends
+    return np.concatenate([[darkest], brightness, [brightest]]), np.concatenate([[low], variance, [high]])
 
 
 def _none(channels: int, low: float, high: float) -> NoiseModel:

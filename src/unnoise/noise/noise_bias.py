@@ -23,6 +23,8 @@ OFFSET = 0.055
 GROUP = 100
 """Patches of one brightness, of which the quietest `QUIET` are measured."""
 QUIET = 0.1
+FEWEST = 40
+"""Patches that it takes to tell."""
 CUT = 0.004
 """Patches with a larger share of cut-off pixels tell nothing: cutting makes noise lopsided too."""
 FAINT = 1 / 255
@@ -45,21 +47,23 @@ def bent_share(patches: Array) -> float:
         patches: of a picture, (P, C, SIDE, SIDE) in 0..1.
     """
     measured = expected = 0.0
+    inside = ((patches <= 0) | (patches >= 1)).mean(axis=(2, 3)) <= CUT  # (P, C)
+    means = patches.mean(axis=(2, 3))
+    variances = np.einsum("pcij,pcij->pc", patches, patches) / patches[0, 0].size - means**2
     for channel in range(patches.shape[1]):
-        pixels = patches[:, channel].reshape(len(patches), -1)
-        pixels = pixels[((pixels <= 0) | (pixels >= 1)).mean(axis=1) <= CUT]
-        means = pixels.mean(axis=1)
-        order = np.argsort(means, kind="stable")
-        for group in np.array_split(order, max(1, len(order) // GROUP)) if len(order) >= 40 else []:
-            centred = pixels[group] - means[group, None]
-            quietest = np.argsort((centred**2).mean(axis=1), kind="stable")[: max(3, round(QUIET * len(group)))]
-            centred, brightness = centred[quietest].astype(np.float64), means[group][quietest].mean()
-            sigma = math.sqrt((centred**2).mean())
-            own = -SKEWNESS * sigma / (brightness + OFFSET)
-            if sigma < FAINT or own > -LEAST:
+        places = np.flatnonzero(inside[:, channel])
+        places = places[np.argsort(means[places, channel], kind="stable")]
+        for group in np.array_split(places, max(1, len(places) // GROUP)) if len(places) >= FEWEST else []:
+            order = np.argsort(variances[group, channel], kind="stable")
+            group = group[order[: max(3, round(QUIET * len(group)))]]
+            own = means[group, channel]
+            centred = (patches[group, channel] - own[:, None, None]).astype(np.float64)
+            sigma, brightness = math.sqrt((centred**2).mean()), float(own.mean())
+            skewness = -SKEWNESS * sigma / (brightness + OFFSET)
+            if sigma < FAINT or skewness > -LEAST:
                 continue
-            measured += own * (centred**3).mean() / sigma**3
-            expected += own * own
+            measured += skewness * (centred**3).mean() / sigma**3
+            expected += skewness**2
     if expected < EVIDENCE:
         return 1.0
     return float(np.clip((measured / expected - NONE) / (FULL - NONE), 0, 1))

@@ -89,7 +89,5 @@ def _between(scale: int) -> NDArray[np.float32]:
         left = int(place)
         weights[k, left] += 1 - (place - left)
         weights[k, min(left + 1, 15)] += place - left
-        frequency = k / (2 * SIDE * scale)  # in cycles per pixel
-        passed = 1.0 if k == 0 else (np.sin(np.pi * frequency * scale) / (scale * np.sin(np.pi * frequency))) ** 2
-        weights[k] *= passed / scale
+        weights[k] /= scale  # averaging weakens frequencies about as much as it folds higher ones onto them
     return weights.astype(np.float32)

@@ -12,6 +12,7 @@ noise. It is known by its spectrum: nothing is left at the highest frequencies.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -65,10 +66,18 @@ class Plateaus:
         return self.smoothed * float(1 - self.trust[1:].mean())
 
 
+@lru_cache
 def bands() -> NDArray[np.int64]:
     """(SIDE, SIDE): the band of each frequency, −1 for the mean and both slopes."""
     found = np.searchsorted(EDGES, np.maximum(*np.indices((SIDE, SIDE))), side="right") - 1
     return np.where(informative(), found, -1)
+
+
+@lru_cache
+def _sums() -> NDArray[np.float32]:
+    """Which frequency is in which half and band: 1 or 0, (SIDE², 2·bands)."""
+    inside = [(bands() == band) & half for half in halves() for band in range(len(EDGES) - 1)]
+    return np.stack(inside, axis=-1).reshape(SIDE**2, -1).astype(np.float32)
 
 
 def plateaus(patches: Patches, level: Array, shapes: Array) -> Plateaus:
@@ -82,17 +91,16 @@ def plateaus(patches: Patches, level: Array, shapes: Array) -> Plateaus:
     inside = np.flatnonzero((patches.cut <= INSIDE).all(axis=1))
     if len(inside) < ENOUGH:
         inside = np.arange(len(patches.means))
-    powers = patches.powers[inside] / level[inside, :, None, None]
-    energies = [powers[:, :, half].mean(axis=(1, 2)) for half in halves()]
-    count = len(EDGES) - 1
-    groups = np.zeros((count, 2))
+    held = (patches.powers.reshape(-1, SIDE**2) @ _sums()).reshape(*patches.means.shape, 2, -1)[inside]  # (P, C, 2, bands)
+    held = (held / level[inside, :, None, None]).mean(axis=1)  # (P, 2, bands)
+    energies = held.sum(axis=2)  # (P, 2)
+    groups = np.zeros((held.shape[2], 2))
     for chosen, measured in ((0, 1), (1, 0)):
-        order = np.argsort(energies[chosen], kind="stable")
+        order = np.argsort(energies[:, chosen], kind="stable")
         for number, quantiles in enumerate((QUIETEST, QUIET)):
             group = order[_group(len(order), quantiles)]
-            group = group[energies[measured][group] <= OUTLIER * np.median(energies[measured][group])]
-            for band in range(count):
-                groups[band, number] += powers[group][:, :, (bands() == band) & halves()[measured]].mean()
+            own = energies[group, measured]
+            groups[:, number] += held[group[own <= OUTLIER * np.median(own)], measured].mean(axis=0)
     ratio = groups[:, 0] / np.maximum(groups[:, 1], 1e-20)
     trust = np.clip((ratio - NONE) / (FULL - NONE), 0, 1)
     trust[0] = min(np.clip((ratio[0] - NONE_COARSE) / (FULL_COARSE - NONE_COARSE), 0, 1), trust[1])
