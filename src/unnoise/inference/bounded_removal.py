@@ -32,8 +32,8 @@ SCALES = 16, 4, 1
 SQUARE = 4
 """Blocks along each side of a square, over which powers are averaged."""
 ALIGN = 64
-"""Parts of a picture that begin at multiples of so many pixels come out as the whole does, away from their borders: blocks of the coarsest
-scale and squares of the next one begin there."""
+"""Parts of a picture that begin at multiples of so many pixels come out as the whole does, away from their borders. Blocks of the
+coarsest scale and squares of the next one begin there."""
 REACH = 256
 """No further away from a pixel do others matter, in pixels: 144 at the coarsest scale, and 84 and 20 at the others."""
 STRIP_SQUARES = 2
@@ -87,9 +87,8 @@ def bounded_removal(noisy: Tensor, restored: Tensor, noise: NoiseModel, detail: 
             continue
         residual = noisy[0] - result
         cells = max(scale // STRIDE, 1)
-        found = _beyond(
-            _cells(residual, scale), *(_cells(x, cells) for x in (variance, *ends)), noise, scale
-        )  # (C, ⌈H / scale⌉, ⌈W / scale⌉)
+        own, below, above = (_cells(x, cells) for x in (variance, *ends))
+        found = _beyond(_cells(residual, scale), own, below, above, noise, scale)  # (C, ⌈H / scale⌉, ⌈W / scale⌉)
         if found is None:
             continue
         if scale > 1:
@@ -119,13 +118,13 @@ def _beyond(residual: Tensor, variance: Tensor, below: Tensor, above: Tensor, no
         part = slice(top, min(top + step, rows))
         pixels = slice(part.start * STRIDE, (part.stop + 1) * STRIDE)
         sigma = variance[:, part, :, None].clamp(min=noise.floor**2).sqrt()  # (C, r, columns, 1)
-        u = (_blocks(residual[:, pixels]) @ forward).unflatten(1, (-1, columns))
+        u = (_blocks(residual[:, pixels]) @ forward).reshape(*sigma.shape[:3], -1)
         u /= sigma  # (C, r, columns, 64); of noise alone the variance is 1
         if scale == 1:
             unit = forward[:, :1, :1] * SIDE**2 / sigma[..., 0]  # of a mean, in standard deviations of its coefficient
             u[..., 0] -= u[..., 0].clamp(unit * below[:, part], unit * above[:, part])
         else:
-            low, high = ((_blocks(x[:, pixels]) @ forward).unflatten(1, (-1, columns)) / sigma for x in (below, above))
+            low, high = ((_blocks(x[:, pixels]) @ forward).reshape(u.shape) / sigma for x in (below, above))
             u -= u.clamp(torch.minimum(low, high).clamp(max=0), torch.maximum(low, high).clamp(min=0))
         kept = _kept(u, scale)
         if kept is None:

@@ -49,8 +49,8 @@ def find_lines(windows: list[Array]) -> list[Frequency]:
     taper = (taper[:, None] * taper).astype(np.float32)
     blocks = np.stack([window[top : top + SIDE, left : left + SIDE] for window, top, left in places])
     blocks = blocks.transpose(0, 3, 1, 2)  # (blocks, C, SIDE, SIDE)
-    half = np.fft.rfft2((blocks - blocks.mean(axis=(2, 3), keepdims=True)) * taper)
-    half = (half.real**2 + half.imag**2).sum(axis=(0, 1))  # (SIDE, SIDE / 2 + 1)
+    spectra = np.fft.rfft2((blocks - blocks.mean(axis=(2, 3), keepdims=True)) * taper)
+    half = (spectra.real**2 + spectra.imag**2).sum(axis=(0, 1))  # (SIDE, SIDE / 2 + 1)
     mirrored = np.roll(half[::-1, -2:0:-1], 1, axis=0)  # a real picture's spectrum is its own mirror image
     return _peaks(np.fft.fftshift(np.concatenate([half, mirrored], axis=1)))
 
@@ -60,7 +60,7 @@ def without_lines(window: Array, lines: list[Frequency]) -> Array:
 
     A wave e^(iωp) is brought to frequency 0, smoothed, brought back and subtracted, so that its amplitude may change slowly.
     """
-    rest = window.astype(np.float32)
+    rest: Array = window.astype(np.float32)
     rows, columns = np.arange(window.shape[0])[:, None, None], np.arange(window.shape[1])[None, :, None]
     for along_rows, along_columns in lines:
         phase = 2 * np.pi * (along_rows * rows + along_columns * columns)
