@@ -14,6 +14,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
 from unnoise.inference.apply import Settings, restore
 from unnoise.inference.clipping import clipped, left_clipped
+from unnoise.inference.do_no_harm import guarded
 from unnoise.inference.memory import free_memory
 from unnoise.inference.moderate import span_of_image
 from unnoise.inference.precision import choose_device
@@ -94,6 +95,7 @@ class Model:
         report: bool = False,
         axes: str | None = None,
         group: int = 1,
+        force: bool = False,
     ) -> Any:
         """Take the noise out of an image.
 
@@ -117,6 +119,7 @@ class Model:
             axes: what each axis of `image` is: Y and X rows and columns, C channels that are no colours, S samples of a colour, any
                 other letter pictures one after the other: 'ZYX', 'TCYX', 'YXC'.
             group: so many channels that are no colours are restored together; 1: each by itself.
+            force: restore what seems to have no noise too: masks, palettes, and pictures whose noise cannot be told from structure.
 
         Returns:
             What came in: the same kind, shape, dtype and range (floats are clipped to 0..1, or to the input's own range if wider).
@@ -132,7 +135,15 @@ class Model:
         )
         if strength > 0 and (span := span_of_image(image, settings.levels, axes=axes, group=group)):
             options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision}
-            options |= {"light": light, "levels": levels, "strength": strength, "detail": detail, "axes": axes, "group": group}
+            options |= {
+                "light": light,
+                "levels": levels,
+                "strength": strength,
+                "detail": detail,
+                "axes": axes,
+                "group": group,
+                "force": force,
+            }
             result = self.denoise(span.seen(image), progress=progress, report=report, **options)
             if not report:
                 return span.back(result, image.dtype)
@@ -157,6 +168,7 @@ class Model:
             low, high = (value.item() for value in noisy.aminmax())
             untouched = clipped(noisy, settings.cut_of(View.of(noisy)))
             restored = left_clipped(noisy, restored.clamp_(min(low, 0.0), max(high, 1.0)), untouched)
+            restored = guarded(noisy, restored, settings, form.layout, form.dtype, force=force)
             restored = blend_each(noisy, restored, strength, settings.detail)
             result = form.restore(restored)
         if not report:

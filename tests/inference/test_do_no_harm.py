@@ -22,7 +22,7 @@ def test_equal_channels_stay_exactly_equal() -> None:
     picture = noisy(1).expand(-1, 3, -1, -1).contiguous()
     guard = Guard.of(View.of(picture), step=STEP)
     coloured = torch.full_like(picture, 120 / 255) + torch.tensor([0.02, 0.0, -0.01])[:, None, None]
-    result = guard.bounded(picture, coloured)
+    result = guard.apply(picture, coloured)
     assert guard.grey
     assert torch.equal(result[:, 0], result[:, 1])
     assert torch.equal(result[:, 0], result[:, 2])
@@ -32,7 +32,7 @@ def test_equal_channels_stay_exactly_equal() -> None:
 def test_a_mask_stays_as_it_is_and_a_sentence_says_why() -> None:
     mask = (torch.rand(1, 1, 64, 64) < 0.5).float()
     guard = Guard.of(View.of(mask), step=STEP)
-    assert torch.equal(guard.bounded(mask, torch.full_like(mask, 0.5)), mask)
+    assert torch.equal(guard.apply(mask, torch.full_like(mask, 0.5)), mask)
     with pytest.warns(UnnoiseWarning, match=r"^mask.png has only two values .*--force"):
         guard.warn("mask.png")
 
@@ -41,7 +41,7 @@ def test_force_restores_a_mask() -> None:
     mask = (torch.rand(1, 1, 64, 64) < 0.5).float()
     guard = Guard.of(View.of(mask), step=STEP, force=True)
     assert guard.kept is None
-    assert not torch.equal(guard.bounded(mask, torch.full_like(mask, 0.5)), mask)
+    assert not torch.equal(guard.apply(mask, torch.full_like(mask, 0.5)), mask)
 
 
 def test_where_no_noise_can_be_told_the_picture_stays_bit_for_bit() -> None:
@@ -50,7 +50,7 @@ def test_where_no_noise_can_be_told_the_picture_stays_bit_for_bit() -> None:
     guard = Guard.of(View.of(picture), step=STEP)
     assert guard.kept is not None
     assert "no noise can be told" in guard.kept
-    assert torch.equal(guard.bounded(picture, picture.clamp(0.2, 0.3)), picture)
+    assert torch.equal(guard.apply(picture, picture.clamp(0.2, 0.3)), picture)
     assert Guard.of(View.of(picture), step=STEP, force=True).kept is None
 
 
@@ -66,7 +66,7 @@ def test_the_plain_part_of_a_screenshot_stays_exact() -> None:
     picture = noisy(side=192)
     picture[..., :96] = 200 / 255
     guard = Guard.of(View.of(picture), step=STEP)
-    result = guard.bounded(picture, torch.full_like(picture, 120 / 255) + (picture > 190 / 255) * (81 / 255))
+    result = guard.apply(picture, torch.full_like(picture, 120 / 255) + (picture > 190 / 255) * (81 / 255))
     assert torch.equal(result[..., :80], picture[..., :80])
     assert result[..., 112:].std() < 0.5 * picture[..., 112:].std()
 
@@ -76,4 +76,4 @@ def test_a_picture_too_small_to_measure_is_restored_without_a_bound() -> None:
     guard = Guard.of(View.of(picture), step=STEP)
     assert guard.noise is None
     restored = torch.rand_like(picture)
-    assert torch.equal(guard.bounded(picture, restored), restored)
+    assert torch.equal(guard.apply(picture, restored), restored)

@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from unnoise.errors import UnnoiseWarning
 from unnoise.inference.bounded_removal import bounded_removal
+from unnoise.levels import is_measured
 from unnoise.noise.measure_noise import measure_noise
 from unnoise.noise.noise_model import NoiseModel
 from unnoise.noise.synthetic_images import all_channels_equal, noise_free, synthetic_kind
 from unnoise.views import View
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unnoise.images import Layout
+    from unnoise.inference.chain import Settings
+
+STEPS = {"uint8": 1 / 255, "uint16": 1 / 65535}
+"""Between the values of a type, where 1 is white."""
 
 
 @dataclass(frozen=True)
@@ -32,22 +43,13 @@ class Guard:
     """Why the picture stays as it is, in one sentence without its subject; None: it may be restored."""
 
     @classmethod
-    def of(
-        cls,
-        view: View,
-        *,
-        step: float | None = None,
-        low: float = 0.0,
-        high: float = 1.0,
-        coded: bool = True,
-        force: bool = False,
-    ) -> Guard:
+    def of(cls, view: View, *, step: float | None = None, bounded: bool = True, force: bool = False) -> Guard:
         """Decide.
 
         Args:
-            view: of the noisy picture, (1, C, H, W).
+            view: of the noisy picture, (1, C, H, W) in 0..1.
             step: between values of its type, 1/255 for 8 bits; None for floats.
-            low, high, coded: as `measure_noise` takes them.
+            bounded: measure its noise. False for counts of photons, whose noise is far from normal.
             force: restore it whatever it is, and without a bound where no noise can be told.
         """
         channels = view.read(slice(0, 1), slice(0, 1)).shape[1]
@@ -60,7 +62,7 @@ class Guard:
                 grey,
                 f"has {kind} and no noise to remove, so it was left as it is; add --force to denoise it all the same.",
             )
-        noise = measure_noise(seen, low, high, coded=coded)
+        noise = measure_noise(seen) if bounded else None
         if noise is None or not noise.is_none:
             return cls(noise, grey)
         if force:
@@ -76,7 +78,7 @@ class Guard:
         if self.kept:
             warnings.warn(f"{name} {self.kept}", UnnoiseWarning, stacklevel=3)
 
-    def bounded(self, noisy: Tensor, restored: Tensor) -> Tensor:
+    def apply(self, noisy: Tensor, restored: Tensor) -> Tensor:
         """A restoration without the harm, (1, C, H, W) each → the same; `noisy` itself where the picture stays as it is."""
         if self.kept:
             return noisy
@@ -90,3 +92,30 @@ class Guard:
             restored = bounded_removal(noisy, restored, self.noise)
         exact = noise_free(noisy)
         return torch.where(exact, noisy, restored) if exact.any() else restored
+
+
+def guarded(
+    noisy: Tensor,
+    restored: Tensor,
+    settings: Settings,
+    layout: Layout,
+    dtype: np.dtype[Any] | torch.dtype,
+    *,
+    name: str = "The image",
+    force: bool = False,
+) -> Tensor:
+    """`Guard.apply` of a batch, decided for each picture by itself, (B, C, H, W) each → the same.
+
+    Args:
+        settings, layout, dtype: of the pictures; measurements are not bounded.
+        name: the subject of warnings.
+        force: as `Guard.of` takes it.
+    """
+    results = []
+    for number in range(len(noisy)):
+        one, view = noisy[number : number + 1], View.of(noisy[number : number + 1])
+        bounded = not (settings.measures or is_measured(layout, dtype))
+        guard = Guard.of(view, step=STEPS.get(str(dtype).removeprefix("torch.")), bounded=bounded, force=force)
+        guard.warn(name)
+        results.append(guard.apply(one, restored[number : number + 1].to(one.dtype)))
+    return torch.cat(results)

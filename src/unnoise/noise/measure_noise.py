@@ -46,8 +46,9 @@ def measure_noise(view: View, low: float = 0.0, high: float = 1.0, *, coded: boo
 
     Args:
         view: of the picture, (1, C, H, W).
-        low, high: the range that most of its values lie in; what lies at its ends or beyond counts as cut off.
-        coded: the values are coded for display and cut off at both ends. False: of measurements, whose means are right as they are.
+        low, high: the range that most of its values lie in.
+        coded: the values are coded for display, and what lies at the range's ends or beyond is cut off. False: of measurements, whose
+            means are right as they are and which nothing cuts off.
 
     Returns:
         None for pictures with too few patches to tell anything: small ones, and those that are black or white nearly everywhere.
@@ -63,7 +64,7 @@ def measure_noise(view: View, low: float = 0.0, high: float = 1.0, *, coded: boo
     pixels = _patches([without_lines(window, lines) for window in windows] if lines else windows)
     if pixels is None:
         return None
-    cut = ((pixels <= 0) | (pixels >= 1)).mean(axis=(2, 3), dtype=np.float32)
+    cut = ((pixels <= 0) | (pixels >= 1)).mean(axis=(2, 3), dtype=np.float32) * np.float32(coded)
     alive = (cut <= CLIPPED).all(axis=1)
     if alive.sum() < FEWEST:
         return None
@@ -79,7 +80,11 @@ def measure_noise(view: View, low: float = 0.0, high: float = 1.0, *, coded: boo
     if overall < FAINT:
         return _none(pixels.shape[1], low, high)
     brightness = np.linspace(0, 1, KNOTS)
-    variance = np.stack([np.interp(brightness, curve[0], curve[1]) for curve in curves])  # (C, KNOTS)
+    # Towards darkest and brightest a curve that falls counts as level: a bound that is too low there would put noise back.
+    ends = [np.maximum(values, np.pad(values[1:-1], 1, mode="edge")) if len(values) > 2 else values for _, values in curves]
+    variance = np.stack(
+        [np.interp(brightness, curve[0], raised) for curve, raised in zip(curves, ends, strict=True)]
+    )  # (C, KNOTS)
     sigma = np.sqrt(variance * shapes.mean(axis=(1, 2))[:, None])
     bent = noise_bias.bent_share(pixels[varying]) if coded else 0.0
     bias = np.stack([noise_bias.shifts(brightness, s, bent) for s in sigma]) if coded else np.zeros((len(sigma), 2, KNOTS))
