@@ -7,6 +7,7 @@ skewness (`noise_bias`). The estimate is meant as a bound: where it errs it shou
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise.noise import noise_bias
-from unnoise.noise.flat_patches import CLIPPED, Curve, Patches, channel_curve, flattest, halves
+from unnoise.noise.flat_patches import CLIPPED, Patches, channel_curve, flattest, halves
 from unnoise.noise.lags import SIDE, powers
 from unnoise.noise.noise_model import KNOTS, NoiseModel
 from unnoise.noise.plateau import OUTLIER, believed, plateaus
@@ -75,16 +76,17 @@ def measure_noise(view: View, low: float = 0.0, high: float = 1.0, *, coded: boo
     patches = Patches(spectra[varying], means[varying], cut[varying])
     level, curves, shapes = _fitted(patches)
     found = plateaus(patches, level, shapes)
+    steep = np.stack(
+        [np.interp(patches.means[:, c], *_to_the_ends(*curve, patches.means[:, c])) for c, curve in enumerate(curves)], axis=1
+    )
+    other = plateaus(patches, steep + TINY, shapes)  # noise may grow beyond the ends of a curve as it does within
+    found = replace(found, trust=np.maximum(found.trust, other.trust))
     spectrum = believed(shapes, found)
     overall = float(np.sqrt((level.mean(axis=0) * spectrum.mean(axis=(1, 2))).mean()))
     if overall < FAINT:
         return _none(pixels.shape[1], low, high)
     brightness = np.linspace(0, 1, KNOTS)
-    # Towards darkest and brightest a curve that falls counts as level: a bound that is too low there would put noise back.
-    ends = [np.maximum(values, np.pad(values[1:-1], 1, mode="edge")) if len(values) > 2 else values for _, values in curves]
-    variance = np.stack(
-        [np.interp(brightness, curve[0], raised) for curve, raised in zip(curves, ends, strict=True)]
-    )  # (C, KNOTS)
+    variance = np.stack([np.interp(brightness, *curve) for curve in curves])  # (C, KNOTS)
     sigma = np.sqrt(variance * shapes.mean(axis=(1, 2))[:, None])
     bent = noise_bias.bent_share(pixels[varying]) if coded else 0.0
     bias = np.stack([noise_bias.shifts(brightness, s, bent) for s in sigma]) if coded else np.zeros((len(sigma), 2, KNOTS))
@@ -126,14 +128,13 @@ def _fitted(patches: Patches) -> tuple[Array, list[tuple[Array, Array]], Array]:
             measured = (other / level)[plain].mean(axis=1)
             chosen.append(plain[measured <= OUTLIER * np.median(measured)])  # a straight edge may lie in one half alone
         fitted = [channel_curve(patches, chosen, c) for c in range(channels)]
-        curves = [_to_the_ends(curve, patches.means[:, c]) for c, (curve, _) in enumerate(fitted)]
+        curves = [(curve.brightness, curve.variance) for curve, _ in fitted]
         level = np.stack([np.interp(patches.means[:, c], *curve) for c, curve in enumerate(curves)], axis=1) + TINY
     return level, curves, np.stack([shape for _, shape in fitted])
 
 
-def _to_the_ends(curve: Curve, means: Array) -> tuple[Array, Array]:
+def _to_the_ends(brightness: Array, variance: Array, means: Array) -> tuple[Array, Array]:
     """A curve's brightnesses and variances, continued in straight lines to the darkest and the brightest patch."""
-    brightness, variance = curve.brightness, curve.variance
     if len(brightness) < 2:
         return brightness, variance
     ends = []
