@@ -155,7 +155,7 @@ def test_no_distance_at_inference_is_wider_than_in_training_or_than_the_papers()
 
 
 def test_the_halves_are_disjoint_and_leave_out_slopes() -> None:
-    one, other = flat_patches._halves()
+    one, other = flat_patches.halves()
     assert not (one & other).any()
     assert (one | other).sum() == PATCH_PIXELS**2 - 3
     assert abs(int(one.sum()) - int(other.sum())) <= 3

@@ -34,6 +34,10 @@ class InferenceSettings:
     """Weight of the restoration in its mixture with the noisy picture."""
     detail: float = 0.0
     """Share of what was removed that is put back where it is more than noise."""
+    bounded: bool = False
+    """Whether no more is removed than the noise that was measured in the picture; see `inference.do_no_harm`."""
+    force: bool = False
+    """Whether pictures without noise are restored too, where `bounded` would leave them as they are."""
 
     def __post_init__(self) -> None:
         check_tile(self.tile)

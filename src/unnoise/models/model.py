@@ -26,7 +26,7 @@ from unnoise.photometry.rescaling import Rescaling
 from unnoise.quality.report import Report, middle
 from unnoise.recipes.schema import Recipe
 
-APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail"
+APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail", "bounded"
 """Fields of a recipe that may change after training."""
 
 

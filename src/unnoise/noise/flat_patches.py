@@ -121,11 +121,11 @@ def measure_noise(patches: PatchSpectra) -> NoiseMeasurement | None:
         return None
     patches = PatchSpectra(patches.powers[alive], patches.means[alive], patches.cut[alive])
     count, channels = patches.means.shape
-    energies = [patches.powers[:, :, half].mean(axis=2) for half in _halves()]  # 2 of (P, C)
+    energies = [patches.powers[:, :, half].mean(axis=2) for half in halves()]  # 2 of (P, C)
     level = np.broadcast_to(np.median(energies[0] + energies[1], axis=0) + _TINY, (count, channels))
     for _ in range(2):  # the first curve makes patches of different brightness comparable
-        chosen = [_flattest_patches(energy / level, patches.means.mean(axis=1)) for energy in energies]
-        fitted = [_measure_channel(patches, chosen, c) for c in range(channels)]
+        chosen = [flattest_patches(energy / level, patches.means.mean(axis=1)) for energy in energies]
+        fitted = [measure_channel(patches, chosen, c) for c in range(channels)]
         level = np.stack(
             [np.interp(patches.means[:, c], curve.brightness, curve.variance) for c, (curve, _) in enumerate(fitted)], axis=1
         )
@@ -140,13 +140,13 @@ def measure_noise(patches: PatchSpectra) -> NoiseMeasurement | None:
     return NoiseMeasurement(curves, pooled, variances, len(np.union1d(*chosen)))
 
 
-def _halves() -> list[NDArray[np.bool_]]:
+def halves() -> list[NDArray[np.bool_]]:
     """The used frequencies in two halves, as the black and white squares of a chessboard."""
     parity = np.add.outer(np.arange(PATCH_PIXELS), np.arange(PATCH_PIXELS)) % 2
     return [used_frequencies() & (parity == half) for half in (0, 1)]
 
 
-def _flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:
+def flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:
     """Indices of the patches with least energy (P, C), mean over channels: a share of `FLAT_SHARE` at each brightness
     (P,)."""
     order = np.argsort(brightness, kind="stable")
@@ -156,7 +156,7 @@ def _flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:
     return np.concatenate(taken)
 
 
-def _measure_channel(patches: PatchSpectra, chosen: list[NDArray[np.int64]], channel: int) -> tuple[NoiseCurve, Floats]:
+def measure_channel(patches: PatchSpectra, chosen: list[NDArray[np.int64]], channel: int) -> tuple[NoiseCurve, Floats]:
     """A channel's curve in units of its spectrum (PATCH_PIXELS, PATCH_PIXELS), and that spectrum."""
     every = np.concatenate(chosen)
     brightness = patches.means[:, channel]
@@ -168,7 +168,7 @@ def _measure_channel(patches: PatchSpectra, chosen: list[NDArray[np.int64]], cha
         parts = [part[np.searchsorted(edges, brightness[part]) == place] for part in chosen]
         if not all(len(part) for part in parts):
             continue
-        for other, part in zip(_halves()[::-1], parts, strict=True):
+        for other, part in zip(halves()[::-1], parts, strict=True):
             spectrum[other] = patches.powers[part, channel].mean(axis=0)[other]
         both = np.concatenate(parts)
         spectra.append(spectrum)
