@@ -1,19 +1,22 @@
-"""Keeping the light: no part of a restored picture is brighter or darker on average than the noisy picture says.
+"""Bias correction: a result gets the mean brightness that the noisy picture has, cell by cell.
 
-The noise of a sensor is nothing on average, but only in linear light. A picture coded for display bends it, black cuts it off, and
-few photons make it lopsided; so the mean of noisy values is darker than the scene in most places and brighter in the deepest
-shadows, and their median, which a network learns from |f(x) − x|, is off in its own way. On phones' pictures at high ISO that is 2
-to 8 steps of 255 over whole surfaces, more than the noise that is left. It can be told from the noisy picture alone: per cell and
-channel, we look for the offset a in linear light by which mean (y − (r + a)) = 0 of the noisy y and the restored r. Where the curve
-bends the light, plain places alone can tell: fine detail that was lost is bent as noise is, and would count as light.
+A sensor's noise has the mean 0, but only in linear light. The curve of display coding bends it, clipping at black cuts
+it off, and with few photons it is skewed. So the mean of noisy values is darker than the scene in most places, and
+brighter in the deepest shadows. A network that learns from |f(x) − x| learns the median, which is biased in its own
+way. On phone pictures at high ISO the bias is 2 to 8 steps of 255 over whole surfaces, more than the noise that is
+left.
 
-Where the noise reaches black or white, the cut-off side of it is missing. There each y counts as no further from r than black or
-white is, and a little: of noise that is as likely above as below the mean is then still right (a Winsorized mean, after Huber,
-"Robust Estimation of a Location Parameter", Annals of Mathematical Statistics, 1964; Foi, "Clipped noisy images", Signal
-Processing, 2009, treats what clipping does to noise). In measurements this is done only where black or white does cut: see
-`unnoise.photometry.clipping`.
+The noisy picture alone tells the bias. For each cell and channel we look for the offset a in linear light with mean (y
+− (r + a)) = 0, where y is noisy and r restored. Where the curve bends the light, only flat places count: lost detail
+is bent as noise is, and would count as a change of brightness.
 
-This is our own; no paper of the methods here does it.
+Where noise reaches black or white, one side of it is missing. There, each y is clipped to a distance from r that is no
+more than the distance to black or white, and a little. Noise that is symmetric about the mean then stays unbiased.
+This is a Winsorized mean (after Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics,
+1964; Foi, "Clipped noisy images", Signal Processing, 2009, treats what clipping does to noise). In measurements it is
+done only where black or white does clip; see `unnoise.photometry.clipping`.
+
+The method is our own; no paper of the methods here has it.
 """
 
 from __future__ import annotations

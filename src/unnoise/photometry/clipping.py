@@ -1,9 +1,12 @@
-"""Where black and white cut noise off, and where zero is a count like any other.
+"""Clipping: where black and white cut noise off, and where zero is a count like any other.
 
-A detector whose values end at 0 shows half of the noise in the dark; what is missing must be allowed for where a mean is to be right. But
-where photons are counted, none is a true value: at a mean of one photon a third of the pixels have none, and to take them for cut off
-would lose nine tenths of a faint picture's light. Counts tell themselves: at a mean of m photons the share exp(−m) has none, and noise
-that is cut off has many more zeros than that. And values below 0 say that nothing was cut.
+A detector whose values end at 0 shows half of the noise in the dark. A mean is right only if it allows for the missing
+half. But where photons are counted, 0 is a true value: at a mean of one photon, a third of the pixels have none. If
+these counted as clipped, a faint picture would lose nine tenths of its light. Counts tell themselves: at a mean of m
+photons the share exp(−m) is 0, and clipped noise has many more zeros than that. Values below 0 say that nothing was
+clipped.
+
+Regions that are clipped all around stay as they are: they hold no noise to remove and nothing to guess.
 """
 
 from __future__ import annotations

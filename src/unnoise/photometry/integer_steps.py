@@ -1,4 +1,4 @@
-"""A word of warning where the result of faint counts would be rounded away: half a photon is no whole number."""
+"""A warning where rounding to whole numbers would spoil a result: the mean of faint counts is no whole number."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Levels: which values of a picture the network takes for black and white.
+"""Normalization: which values of a picture become black and white for the network.
 
-Twelve bits of a camera in a file of sixteen reach from 0 to 0.06, and a network that learned on photographs knows nothing so dim: such a
-picture came out 8 dB worse than it went in. Where values are measurements, their range says nothing of the scene, and the network is
-shown the range that the picture itself has, by a curve between a straight line and the root: photographs, from which it learned, are
-coded so that noise is about as strong everywhere, and noise of light itself grows with brightness. What comes out is put back by the
-same curve. Pictures that are coded for display are shown as they are: there dark means dark, and noise that is seldom seen in the
-light.
+A camera's 12 bits in a file of 16 bits reach from 0 to 0.06. A network that learned from photographs knows nothing so
+dim: such a picture came out 8 dB worse than it went in. The range of a measurement says nothing about the scene. So
+the network sees the picture's own range, by a curve between a straight line and the square root. Photographs are coded
+like that: their noise is about as strong everywhere, while photon noise grows with brightness. The result goes back by
+the same curve. Pictures that are coded for display are shown as they are, because there dark means dark, with noise
+that is rare in bright places.
 
-This is our own; no paper of the methods here does it.
+The method is our own; no paper of the methods here has it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from unnoise.regions import RegionSource
 
 TAIL_SHARE = 0.001
-"""Share of the values that may lie below what becomes black, and as many above what becomes white: hot pixels, stars."""
+"""Share of the values that may lie below black, and the same share above white, such as hot pixels and stars."""
 MARGIN_SHARE = 0.05
 """Of the network's range on either side, so that noise around the darkest places is not cut off as black cuts it."""
 OVERSHOOT_RANGES = 1 / 3
@@ -37,7 +37,7 @@ EXPONENT = 0.7
 """Exponent. Pictures of few photons gain 1 to 4 dB by it, others up to 1.5 or lose up to 0.2 (`benchmarks/white.py`); the root, which
 evens noise of light alone out, loses up to 0.8 on quiet ones."""
 SAMPLE_VALUES = 2**20
-"""Values that tell the levels, about."""
+"""About how many values tell the range."""
 STRIP_PIXELS = 2**20
 """Pixels that are read at a time for it, about."""
 

@@ -1,9 +1,9 @@
-"""Floats of any size: volts and fluxes in SI units, dates in seconds, are moved to where float32 and the bounds in our sums hold them.
+"""Rescaling: floats of extreme size, such as volts or dates in seconds, move to where float32 holds them.
 
-A measurement may reach from 0 to 1e-12, or from 1e9 to 1e9 + 1. Its tensor is of float32, whose seven digits would not tell the values
-of the second apart, and what is done around the network holds small numbers that stand for nothing, such as 1e-12 for a power. So
-extreme pictures are multiplied by a power of two, which changes no digit, and, where they lie far from zero, moved towards it; the result
-goes back the same way. Pictures of moderate values stay as they are.
+A measurement may reach from 0 to 1e-12, or from 1e9 to 1e9 + 1. The seven digits of float32 would not tell the second
+one's values apart. And the code around the network treats numbers such as 1e-12 as zero. So extreme pictures are
+multiplied by a power of two, which changes no digit. Pictures far from zero also move towards it. The result goes back
+the same way. Moderate pictures stay as they are.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Whether a grey picture of 8 bits is coded for display, as its noise tells.
+"""The transfer function of a grey 8-bit picture, linear or display, as its noise tells.
 
-The file does not say it: photographs are coded about as by sRGB, microscopes write what they counted. But the noise of light grows with
-its square root. In proportion to light it is twice as strong where a picture is four times as bright, while the curve for display
-evens it out, and more; noise of one strength everywhere, as of an amplifier, lies between them.
+The file does not say it. Photographs are coded about as sRGB is, and microscopes write what they counted. Photon noise
+grows with the square root of brightness: in linear values it is twice as strong where a picture is four times as
+bright. The display curve more than evens that out. Noise of one strength everywhere, such as an amplifier's, lies
+between the two.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The base class of all schemes. A scheme says how a network learns from noisy images, and how it is then applied; it does no I/O."""
+"""The base class of all schemes. A scheme says how a network learns from noisy images, and how it is then applied; it
+does no I/O."""
 
 from __future__ import annotations
 
@@ -17,12 +18,13 @@ from unnoise.photometry.bias_correction import BiasCorrection
 from unnoise.regions import Region, RegionSource, dilate, relative_to
 from unnoise.rng import PositionalGenerator, RandomSource
 from unnoise.schemes.r3 import R3
-from unnoise.schemes.simulated_crops import Simulation
+from unnoise.schemes.simulated_crops import SimulatedCrops
 
 Network = Callable[[Tensor], Tensor]
 """(B, C, H, W) → (B, C, H, W), in the network's own value range.
 
-A scheme that needs more of a network, such as a blind spot chosen at each call, declares a Protocol and checks it in `Scheme.check`."""
+A scheme that needs more of a network, such as a blind spot chosen at each call, declares a Protocol and checks it in
+`Scheme.check`."""
 
 OLD_NAMES = {
     "phase": "tile_alignment",
@@ -53,7 +55,8 @@ class InferenceRecipe(Protocol):
 
 
 class TrainedModel(Protocol):
-    """What a scheme needs of a trained model, such as `unnoise.Model`. Models lie above schemes, so schemes cannot import them."""
+    """What a scheme needs of a trained model, such as `unnoise.Model`. Models lie above schemes, so schemes cannot
+    import them."""
 
     network: Denoiser
 
@@ -86,12 +89,14 @@ class AuxiliaryTargets(Protocol):
         ...
 
     def bands(self, noisy: Tensor, seed: int) -> Iterator[tuple[slice, slice, Tensor]]:
-        """The targets for a whole picture, (1, C, H, W) in 0..1: which, their rows, and their values (targets, C, rows, W)."""
+        """The targets for a whole picture, (1, C, H, W) in 0..1: which, their rows, and their values (targets, C, rows,
+        W)."""
         ...
 
 
 TeacherLoader = Callable[..., AuxiliaryTargets]
-"""From a scheme's teachers, the options for each of them, and the student, to what they give; see `training.teachers.load_teachers`."""
+"""From a scheme's teachers, the options for each of them, and the student, to what they give; see
+`training.teachers.load_teachers`."""
 
 
 class Scheme(BaseModel, ABC):
@@ -138,7 +143,8 @@ class Scheme(BaseModel, ABC):
 
     @property
     def tile_alignment(self) -> int:
-        """Tiles must begin at multiples of this many pixels. Elsewhere the scheme would split them differently from the picture."""
+        """Tiles must begin at multiples of this many pixels. Elsewhere the scheme would split them differently from the
+        picture."""
         return 1
 
     def restore_radius(self, network_radius: int) -> int:
@@ -151,7 +157,8 @@ class Scheme(BaseModel, ABC):
 
     @property
     def sequential_parts(self) -> int:
-        """Into how many parts of equal size `restore_region` splits a region, which then go through the network one after the other."""
+        """Into how many parts of equal size `restore_region` splits a region, which then go through the network one
+        after the other."""
         return 1
 
     @property
@@ -187,7 +194,8 @@ class Scheme(BaseModel, ABC):
         return self
 
     def initialize(self, network: Denoiser) -> str | None:
-        """Give a fresh network better weights than random ones, where a bound scheme can; a sentence says what was done."""
+        """Give a fresh network better weights than random ones, where a bound scheme can; a sentence says what was
+        done."""
         return None
 
     @property
@@ -199,13 +207,14 @@ class Scheme(BaseModel, ABC):
         return None
 
     @property
-    def simulation(self) -> Simulation | None:
+    def simulation(self) -> SimulatedCrops | None:
         """The settings of crops that are simulated from the auxiliary targets; None: no crop is simulated."""
         return None
 
     @abstractmethod
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The training loss of one batch, a scalar. All random numbers come from `generator`, so a step can be repeated."""
+        """The training loss of one batch, a scalar. All random numbers come from `generator`, so a step can be
+        repeated."""
 
     @abstractmethod
     def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:

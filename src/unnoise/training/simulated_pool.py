@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unnoise.files.atomic import atomic_write
-from unnoise.schemes.simulated_crops import Simulation
+from unnoise.schemes.simulated_crops import SimulatedCrops
 from unnoise.simulation.cameras import downscale
 from unnoise.simulation.dead_leaves import dead_leaves
 from unnoise.training.image_pool import Pixels
@@ -25,7 +25,7 @@ class SimulatedPool(TaughtPool):
     All K targets of a simulated crop are the clean picture itself.
     """
 
-    def __init__(self, taught: TaughtPool, simulation: Simulation) -> None:
+    def __init__(self, taught: TaughtPool, simulation: SimulatedCrops) -> None:
         super().__init__(taught, taught.files)
         self.simulation = simulation
         self.channels = self.pictures[0].shape[2]
