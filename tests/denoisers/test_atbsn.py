@@ -56,6 +56,7 @@ def _steps(height: int, width: int, row: int, column: int) -> torch.Tensor:
     return torch.maximum((torch.arange(height) - row).abs()[:, None], (torch.arange(width) - column).abs())
 
 
+@pytest.mark.data
 def test_golden_for_every_blind_spot() -> None:
     network, cases = _published()
     assert network.sizes == {"channels": 3, "width": 8, "blind_spot": 3}

@@ -215,6 +215,7 @@ def test_importing_it_imports_no_torch() -> None:
     )
 
 
+@pytest.mark.data
 def test_the_noisy_sidd_blocks_score_as_is_known() -> None:
     scores = []
     for pair in open_set(f"sidd-val:{data_dir('sidd_val')}"):
@@ -224,6 +225,7 @@ def test_the_noisy_sidd_blocks_score_as_is_known() -> None:
     assert np.mean([score.ssim for score in scores]) == pytest.approx(0.363, abs=0.0005)
 
 
+@pytest.mark.data
 def test_the_noisy_polyu_crops_score_as_is_known() -> None:
     decibels = []
     for pair in open_set(f"polyu:{data_dir('polyu')}"):

@@ -191,6 +191,7 @@ def test_finds_the_grid_of_jpeg_and_where_it_begins(crop: tuple[int, int]) -> No
     assert report.blocking > 3 * plain.blocking
 
 
+@pytest.mark.data
 def test_photographs_with_known_truth() -> None:
     from unnoise import images
 

@@ -47,6 +47,7 @@ def test_photographs_and_white_noise_are_not(scene: NDArray[np.float64], iso: fl
     assert not _told(np.clip(scene * 255 + noise, 0, 255).astype(np.uint8))
 
 
+@pytest.mark.data
 def test_most_photographs_in_grey_are_not() -> None:
     folder = data_dir("sidd_val") / "noisy"
     told = [_told(images.read(path).pixels.mean(axis=2).round().astype(np.uint8)) for path in sorted(folder.glob("*_10.webp"))]
