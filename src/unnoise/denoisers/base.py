@@ -73,6 +73,9 @@ class Denoiser(nn.Module):
 
     Set it where int8 is faster and costs at most 0.05 dB on all data sets (measured in `docs/results/speed.md`)."""
 
+    quantized_form: ClassVar[str | None] = None
+    """The registered name of the same network with quantized maps, which has a method `calibrate`; None: there is none."""
+
     he_gain: ClassVar[float] = 2.0
     """The factor by which `initialize_he` makes up for activations: 2 for ReLU, 1 where most layers are linear or
     gated."""

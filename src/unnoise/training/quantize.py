@@ -4,7 +4,7 @@ changes."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from torch import Tensor
 
 from unnoise import denoisers, recipes
 from unnoise.denoisers.quantized_student import QuantizedStudent
-from unnoise.denoisers.tmbsn import TMBSNStudent
 from unnoise.deprecated.module_names import renamed
 from unnoise.errors import UsageError
 from unnoise.images.pixels import to_unit_float
@@ -45,12 +44,12 @@ def quantize_model(model: Model, pool: ImagePool | None = None) -> Model:
         UsageError: the model's network has no int8 form with byte maps.
     """
     student = model.network
-    if not isinstance(student, TMBSNStudent):
+    if student.quantized_form is None:
         raise UsageError(
             f"A {type(student).__name__} has no form whose maps are bytes; run it as it is with --precision int8, "
             "or train a student of TM-BSN, as by the recipe tm-bsn-d-quick."
         )
-    network = QuantizedStudent(**student.sizes)
+    network = cast(QuantizedStudent, denoisers.create(student.quantized_form, **student.sizes))
     network.load_state_dict(student.state_dict())
     network.calibrate([*simulate_photographs(student.sizes["channels"]), *(sample_crops(pool) if pool else ())])
     fields = model.recipe.model_dump(mode="json") | {"denoiser": {"name": denoisers.name_of(network), "sizes": network.sizes}}
