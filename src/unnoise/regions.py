@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
-from torch import Tensor
+from array_api_compat import array_namespace, is_torch_array
 
 from unnoise.deprecated.module_names import renamed
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ValueMapping(Protocol):
@@ -26,7 +28,7 @@ Region = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class RegionSource:
-    """A picture (B, C, H, W) that is read part by part."""
+    """A picture (B, C, H, W) that is read part by part: torch tensors, or other arrays of one kind such as NumPy's."""
 
     size: tuple[int, int]
     """H and W."""
@@ -42,21 +44,32 @@ class RegionSource:
 
     def sample_windows(self, side: int = 256) -> list[Tensor]:
         """Windows of `sample_windows`, (B, C, h, w) float32 on the CPU each: enough to tell a picture's noise and range by."""
-        return [self.read(*part).float().cpu() for part in sample_windows(self.size, side)]
+        return [_as_float32(self.read(*part)) for part in sample_windows(self.size, side)]
 
     def flip(self) -> RegionSource:
         """The picture with left and right exchanged; see `flip_region`."""
         width = self.size[1]
-        return RegionSource(self.size, lambda rows, columns: self.read(rows, _mirror(columns, width)).flip(-1))
+        return RegionSource(self.size, lambda rows, columns: _flip_columns(self.read(rows, _mirror(columns, width))))
 
     def rotate(self) -> RegionSource:
         """The picture turned by a quarter, as by `torch.rot90(x, 1, (-2, -1))`; see `rotate_region`."""
         height, width = self.size
 
         def read(rows: slice, columns: slice) -> Tensor:
-            return torch.rot90(self.read(columns, _mirror(rows, width)), 1, (-2, -1))
+            turned: Any = _flip_columns(self.read(columns, _mirror(rows, width)))
+            return array_namespace(turned).matrix_transpose(turned)
 
         return RegionSource((width, height), read)
+
+
+def _as_float32(x: Any) -> Any:
+    """As float32 on the CPU."""
+    xp = array_namespace(x)
+    return x.float().cpu() if is_torch_array(x) else xp.astype(x, xp.float32, copy=False)
+
+
+def _flip_columns(x: Any) -> Any:
+    return array_namespace(x).flip(x, axis=-1)
 
 
 def flip_region(part: Region, size: tuple[int, int]) -> Region:

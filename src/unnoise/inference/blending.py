@@ -6,10 +6,10 @@ Both work on the finished restoration, so that another strength costs no pass of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F
+from array_api_compat import array_namespace
 from torch import Tensor
 
 from unnoise.errors import UsageError
@@ -20,6 +20,7 @@ from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import Store
 from unnoise.layers.gaussian_blur import gaussian_blur
 from unnoise.noise.residual_level import WINDOW_PIXELS, ResidualLevel
+from unnoise.photometry.array_ops import T, add_product, average_pool, clip, upsample_bilinear
 from unnoise.regions import sample_windows
 
 CELL = 4
@@ -36,7 +37,7 @@ REACH = CELL * (3 * round(WINDOW / CELL) + 1)
 class NoiseCurve(Protocol):
     """What `keep_detail` asks of a curve of noise by brightness; `ResidualLevel` is one."""
 
-    def at(self, restored: Tensor) -> Tensor: ...
+    def at(self, restored: Any) -> Any: ...
 
 
 def check(**shares: float | None) -> None:
@@ -68,24 +69,21 @@ def blend(
     return restored if strength == 1 else noisy.lerp(restored, strength)
 
 
-def keep_detail(noisy: Tensor, restored: Tensor, detail: float, level: NoiseCurve) -> Tensor:
+def keep_detail(noisy: T, restored: T, detail: float, level: NoiseCurve) -> T:
     """Put back what was taken where it is more than noise: Wiener's filter on the residual, channels together.
 
     Where the residual's power R around a pixel exceeds `SURE` times the noise's power N at its brightness, structure went with it,
     and the share 1 − SURE·N/R of the residual, times `detail`, comes back. In plain places nothing does.
     """
-    taken = noisy - restored
-    power = gaussian_blur(_cells(taken.square().mean(1, keepdim=True)), WINDOW / CELL)  # (B, 1, h, w)
-    expected = gaussian_blur(level.at(_cells(restored)).square().mean(1, keepdim=True), WINDOW / CELL)  # (B, 1, h, w)
-    share = detail * (1 - SURE * expected / power.clamp(min=1e-12)).clamp(0, 1)
+    xp: Any = array_namespace(noisy, restored)
+    taken: Any = noisy - restored
+    power = average_pool(xp.mean(xp.square(taken), axis=1, keepdims=True), CELL)  # (B, 1, h, w)
+    expected = xp.mean(xp.square(level.at(average_pool(restored, CELL))), axis=1, keepdims=True)  # (B, 1, h, w)
+    power, expected = (gaussian_blur(x, WINDOW / CELL) for x in (power, expected))
+    share = detail * clip(1 - SURE * expected / clip(power, 1e-12), 0, 1)
     height, width = noisy.shape[-2:]
-    share = F.interpolate(share, scale_factor=CELL, mode="bilinear")[..., :height, :width]  # (B, 1, H, W)
-    return torch.addcmul(restored, share, taken)
-
-
-def _cells(x: Tensor) -> Tensor:
-    """Means, (B, C, H, W) → (B, C, ⌈H / CELL⌉, ⌈W / CELL⌉)."""
-    return F.avg_pool2d(x, CELL, ceil_mode=True, count_include_pad=False)
+    share = upsample_bilinear(share, CELL)[..., :height, :width]  # (B, 1, H, W)
+    return add_product(restored, share, taken)
 
 
 def blend_stored(

@@ -1,4 +1,4 @@
-"""The one Gaussian blur of the library, for NumPy arrays and torch tensors. Importing it does not load torch."""
+"""The one Gaussian blur of the library, for torch tensors and other arrays. Importing it does not load torch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from array_api_compat import array_namespace, device, is_torch_array
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def gaussian_blur(x: T, sigma: float, axes: tuple[int, int] = (-1, -2)) -> T:
     """Average each pixel with its neighbours, weighted by a Gaussian; pixels outside repeat the edge.
 
     Args:
-        x: floats of any shape, a NumPy array or a torch tensor on any device.
+        x: floats of any shape, a torch tensor on any device, a NumPy array, or another array of the array API standard.
         sigma: standard deviation in pixels, 0 or more; 0 changes nothing.
         axes: the two axes to blur along, in this order. (-1, -2) fits (…, H, W), the only order that tensors take; (0,
             1) fits (H, W, C).
@@ -44,18 +45,18 @@ def gaussian_blur(x: T, sigma: float, axes: tuple[int, int] = (-1, -2)) -> T:
     """
     blurred: Any = x
     for axis in axes:
-        blurred = _blur_array(blurred, sigma, axis) if isinstance(x, np.ndarray) else _blur_tensor(blurred, sigma, axis)
+        blurred = (_blur_tensor if is_torch_array(x) else _blur_array)(blurred, sigma, axis)
     return blurred
 
 
-def _blur_array(x: NDArray[Any], sigma: float, axis: int) -> NDArray[Any]:
+def _blur_array(x: Any, sigma: float, axis: int) -> Any:
+    xp = array_namespace(x)
     radius, length = kernel_radius(sigma), x.shape[axis]
     weights = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2)) if radius else np.ones(1)
-    weights = (weights / weights.sum()).astype(x.dtype)
-    padded = np.take(x, np.clip(np.arange(-radius, length + radius), 0, length - 1), axis)
-    slices = (np.moveaxis(padded, axis, 0)[start : start + length] for start in range(2 * radius + 1))
-    total: NDArray[Any] = sum(weight * part for weight, part in zip(weights, slices, strict=True))
-    return np.moveaxis(total, 0, axis)
+    places = [min(max(place, 0), length - 1) for place in range(-radius, length + radius)]
+    padded = xp.moveaxis(xp.take(x, xp.asarray(places, device=device(x)), axis=axis), axis, 0)
+    total = sum(float(weight) * padded[start : start + length, ...] for start, weight in enumerate(weights / weights.sum()))
+    return xp.moveaxis(total, 0, axis)
 
 
 def _blur_tensor(x: Tensor, sigma: float, axis: int) -> Tensor:

@@ -21,20 +21,22 @@ The method is our own; no paper of the methods here has it.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
-import torch.nn.functional as F
+from array_api_compat import array_namespace, device
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
 
 from unnoise.deprecated.module_names import renamed
+from unnoise.photometry import array_ops
+from unnoise.photometry.array_ops import T, clip, convolve, split_into_cells, upsample_row
 from unnoise.photometry.clipping import BOTH_ENDS, Clipping
 from unnoise.photometry.normalization import is_measured
 from unnoise.photometry.srgb import srgb_decode, srgb_encode
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
 TransferFunction = Literal["srgb", "linear"]
 
@@ -69,56 +71,67 @@ class BiasCorrection(BaseModel):
         """With the curve of this kind of picture where it is *auto*, and the kind tells it."""
         return self.model_copy(update={"curve": curve_of(colours, dtype)}) if self.curve == "auto" else self
 
-    def __call__(self, noisy: Tensor, restored: Tensor, cut: Clipping = BOTH_ENDS) -> Tensor:
+    def __call__(self, noisy: T, restored: T, cut: Clipping = BOTH_ENDS) -> T:
         """Whole pictures (B, C, H, W) in 0..1 each → `restored` with the light of `noisy`, not clipped."""
-        with torch.autocast(noisy.device.type, enabled=False):  # differences of means need more than eight bits
+        with array_ops.full_precision(noisy):  # differences of means need more than eight bits
             offsets = smooth_offsets(self.measure_cells(noisy, restored, cut))
-            return self.add_offsets(restored, upsample_offsets(offsets, 0, offsets.shape[-2], restored.shape[-2:]))
+            height, width = restored.shape[-2:]
+            return self.add_offsets(restored, upsample_offsets(offsets, 0, offsets.shape[-2], (height, width)))
 
-    def measure_cells(self, noisy: Tensor, restored: Tensor, cut: Clipping = BOTH_ENDS) -> Tensor:
+    def measure_cells(self, noisy: T, restored: T, cut: Clipping = BOTH_ENDS) -> T:
         """What each cell, from the upper left corner on, tells of the light: (B, C, H, W) each → (2, B, C, ⌈H / CELL⌉, ⌈W / CELL⌉).
 
         First the offset in linear light, times its weight; then the weight, 0..1: the share of the cell that can tell.
         """
-        seen, start = (_cells(x.float()) for x in (noisy, restored))  # (B, C, h, w, CELL²)
-        shape = seen.shape[:-1]
-        inside = _cells(noisy.new_ones(1, 1, *noisy.shape[-2:])).expand_as(seen).flatten(0, 3)  # 0 in what fills the cells up
-        seen, start = seen.flatten(0, 3), start.flatten(0, 3)  # (cells, CELL²)
+        xp: Any = array_namespace(noisy, restored)
+        pixels = CELL_PIXELS**2
+        seen: Any = split_into_cells(_as_float32(noisy), CELL_PIXELS)  # (B, C, h, w, CELL²)
+        start: Any = split_into_cells(_as_float32(restored), CELL_PIXELS)
+        shape: tuple[int, ...] = seen.shape[:-1]
+        inside = split_into_cells(xp.ones((1, 1, *noisy.shape[-2:]), dtype=noisy.dtype, device=device(noisy)), CELL_PIXELS)
+        inside = xp.reshape(xp.broadcast_to(inside, seen.shape), (-1, pixels))  # 0 in what fills the cells up
+        seen, start = (xp.reshape(x, (-1, pixels)) for x in (seen, start))  # (cells, CELL²)
         share = inside if self.curve == "linear" else inside * _plain(seen, start)
-        weight = share.mean(-1)
-        share = share / share.sum(-1, keepdim=True).clamp(min=1e-6)
+        weight = xp.mean(share, axis=-1)
+        share = share / clip(xp.sum(share, axis=-1, keepdims=True), 1e-6)
         seen, start = self._linear(seen), self._linear(start)
         # From the mere mean on, which is too bright where black cuts: from below, steps would be as short as the way to black.
-        found = ((seen - start) * share).sum(-1)
-        left = torch.arange(len(seen), device=seen.device)
+        found = xp.sum((seen - start) * share, axis=-1)
+        left = xp.arange(seen.shape[0], device=device(seen))
         for _ in range(NEWTON_STEPS if cut.black or cut.white else 0):
-            step, missing = self._step(seen, start + found[left, None], share, cut)
-            found[left] += step
-            cut_off = (missing > 0).nonzero().squeeze(1)  # the others are solved: without a cut it is the mean
-            left, seen, start, share = (x.index_select(0, cut_off) for x in (left, seen, start, share))
-        return torch.stack([found * weight, weight]).reshape(2, *shape)
+            step, missing = self._step(seen, start + xp.take(found, left)[:, None], share, cut)
+            found = array_ops.add_at(found, left, step)
+            (cut_off,) = xp.nonzero(missing > 0)  # the others are solved: without a cut it is the mean
+            left, seen, start, share = (xp.take(x, cut_off, axis=0) for x in (left, seen, start, share))
+        return xp.reshape(xp.stack([found * weight, weight]), (2, *shape))
 
-    def _step(self, seen: Tensor, now: Tensor, share: Tensor, cut: Clipping) -> tuple[Tensor, Tensor]:
+    def _step(self, seen: Any, now: Any, share: Any, cut: Clipping) -> tuple[Any, Any]:
         """One of Newton's, (cells, pixels) each → how far to go, and which share of the pixels is cut off, (cells) each."""
+        xp = array_namespace(seen)
         # Without `torch.where` and sums of truth values, which take many times as long as arithmetic.
         # Beyond black and white, as floats may be, nothing is cut off.
-        way = torch.minimum(now, 1 - now) if cut.black and cut.white else now if cut.black else 1 - now
-        room = F.threshold(self.bound * way, 0.0, torch.inf)
+        way = xp.minimum(now, 1 - now) if cut.black and cut.white else now if cut.black else 1 - now
+        room = array_ops.positive_or(self.bound * way, math.inf)
         missing = seen - now
-        cut_off = ((missing.abs() - room).sign_().clamp_(min=0) * share).sum(-1)
-        step = (missing.clamp(-room, room) * share).sum(-1)
+        cut_off = xp.sum(array_ops.is_positive(abs(missing) - room) * share, axis=-1)
+        step = xp.sum(clip(missing, -room, room) * share, axis=-1)
         # With more than half cut off, the way is felt rather than known.
-        return step / (1 - (1 + self.bound) * cut_off).clamp(min=0.35), cut_off
+        return step / clip(1 - (1 + self.bound) * cut_off, 0.35), cut_off
 
-    def add_offsets(self, restored: Tensor, offset: Tensor) -> Tensor:
+    def add_offsets(self, restored: T, offset: T) -> T:
         """Offsets in linear light added: (B, C, H, W) each → the same, coded as `restored` is."""
-        return self._coded(self._linear(restored.float()) + offset)
+        return self._coded(self._linear(_as_float32(restored)) + offset)
 
-    def _linear(self, x: Tensor) -> Tensor:
+    def _linear(self, x: Any) -> Any:
         return x if self.curve == "linear" else srgb_decode(x)
 
-    def _coded(self, x: Tensor) -> Tensor:
+    def _coded(self, x: Any) -> Any:
         return x if self.curve == "linear" else srgb_encode(x)
+
+
+def _as_float32(x: Any) -> Any:
+    xp = array_namespace(x)
+    return xp.astype(x, xp.float32, copy=False)
 
 
 def curve_of(colours: str, dtype: np.dtype[Any] | torch.dtype) -> Literal["auto"] | TransferFunction:
@@ -126,19 +139,18 @@ def curve_of(colours: str, dtype: np.dtype[Any] | torch.dtype) -> Literal["auto"
     return "linear" if is_measured(colours, dtype) else "auto" if colours == "grey" else "srgb"
 
 
-def smooth_offsets(told: Tensor) -> Tensor:
+def smooth_offsets(told: T) -> T:
     """The offsets, averaged over neighbouring cells by their weights: (2, B, C, h, w) → (B, C, h, w)."""
-    kernel = torch.exp(-torch.arange(-RADIUS_CELLS, RADIUS_CELLS + 1, device=told.device).float().square() / 2)
-    kernel = (kernel[:, None] * kernel)[None, None]
+    xp: Any = array_namespace(told)
+    steps = xp.arange(-RADIUS_CELLS, RADIUS_CELLS + 1, dtype=xp.float32, device=device(told))
+    kernel = xp.exp(-xp.square(steps) / 2)
+    kernel = kernel[:, None] * kernel
+    offset, weight = (convolve(told[number, ...], kernel, RADIUS_CELLS) for number in range(2))
+    everywhere = convolve(xp.ones_like(told[0, ...]), kernel, RADIUS_CELLS)
+    return offset / (weight + NEUTRAL_WEIGHT * everywhere)
 
-    def gathered(x: Tensor) -> Tensor:
-        return F.conv2d(x.reshape(-1, 1, *x.shape[-2:]), kernel, padding=RADIUS_CELLS).reshape(x.shape)
 
-    offset, weight = gathered(told)
-    return offset / (weight + NEUTRAL_WEIGHT * gathered(torch.ones_like(told[0])))
-
-
-def upsample_offsets(offsets: Tensor, first: int, last: int, size: tuple[int, int] | torch.Size) -> Tensor:
+def upsample_offsets(offsets: T, first: int, last: int, size: tuple[int, int]) -> T:
     """From the middles of cells to pixels, in straight lines: (B, C, h, w) → (B, C, rows, W).
 
     Args:
@@ -146,45 +158,33 @@ def upsample_offsets(offsets: Tensor, first: int, last: int, size: tuple[int, in
         first, last: rows of cells whose pixels are wanted.
         size: H and W in pixels; the last cells may be partly beyond.
     """
+    xp: Any = array_namespace(offsets)
     above, below = max(first - 1, 0), min(last + 1, offsets.shape[-2])
-    part = offsets[..., above:below, :]
-    rows = _finer(part.mT).mT  # (B, C, rows of cells · CELL, w)
+    part = xp.matrix_transpose(offsets[..., above:below, :])
+    rows = xp.matrix_transpose(upsample_row(part, CELL_PIXELS))  # (B, C, rows of cells · CELL, w)
     top = (first - above) * CELL_PIXELS
     rows = rows[..., top : top + min(last * CELL_PIXELS, size[0]) - first * CELL_PIXELS, :]
-    return _finer(rows)[..., : size[1]]
+    return upsample_row(rows, CELL_PIXELS)[..., : size[1]]
 
 
-def _finer(x: Tensor) -> Tensor:
-    """Along the last axis from the middles of cells to pixels, (…, w) → (…, w · CELL); level beyond the outermost middles."""
-    ends = torch.cat([x[..., :1], x, x[..., -1:]], dim=-1)  # (…, w + 2)
-    share = (torch.arange(CELL_PIXELS, device=x.device, dtype=x.dtype) + 0.5) / CELL_PIXELS
-    between = torch.addcmul(ends[..., :-1, None], ends.diff(dim=-1)[..., None], share)  # (…, w + 1, CELL)
-    return between.flatten(-2)[..., CELL_PIXELS // 2 : -(CELL_PIXELS // 2)]
-
-
-def _plain(seen: Tensor, start: Tensor) -> Tensor:
+def _plain(seen: Any, start: Any) -> Any:
     """How plain the block around each pixel is, 0..1; cells of coded values (cells, CELL²) each → the same."""
+    xp = array_namespace(seen)
     # Sums over blocks are products with this, which take a tenth of the time of torch's sums along short axes.
     block = _blocks(start)  # (CELL², blocks)
-    centred = start - start.mean(-1, keepdim=True)
-    own = (centred.square() @ block - (centred @ block).square() / BLOCK_PIXELS**2) / BLOCK_PIXELS**2  # (cells, blocks)
-    taken = (seen - start).square().mean(-1, keepdim=True).clamp(min=1e-7)
+    centred = start - xp.mean(start, axis=-1, keepdims=True)
+    own = (xp.square(centred) @ block - xp.square(centred @ block) / BLOCK_PIXELS**2) / BLOCK_PIXELS**2  # (cells, blocks)
+    taken = clip(xp.mean(xp.square(seen - start), axis=-1, keepdims=True), 1e-7)
     # No smaller than e^−30: processors are slow with numbers near nothing.
-    return torch.exp(-(own / (FLAT_VARIANCE_RATIO * taken)).clamp(0, 30)) @ block.mT
+    return xp.exp(-clip(own / (FLAT_VARIANCE_RATIO * taken), 0, 30)) @ xp.matrix_transpose(block)
 
 
-def _blocks(x: Tensor) -> Tensor:
+def _blocks(x: Any) -> Any:
     """Which pixel of a cell lies in which of its blocks: 1 or 0, (CELL², (CELL / BLOCK)²), of the type of x."""
-    stretch = torch.eye(CELL_PIXELS // BLOCK_PIXELS, dtype=x.dtype, device=x.device).repeat_interleave(BLOCK_PIXELS, 0)
-    return torch.kron(stretch, stretch)
-
-
-def _cells(x: Tensor) -> Tensor:
-    """(B, C, H, W) → (B, C, h, w, CELL²), filled up with zeros."""
-    height, width = x.shape[-2:]
-    x = F.pad(x, (0, -width % CELL_PIXELS, 0, -height % CELL_PIXELS))
-    x = x.reshape(*x.shape[:2], x.shape[-2] // CELL_PIXELS, CELL_PIXELS, x.shape[-1] // CELL_PIXELS, CELL_PIXELS)
-    return x.transpose(-3, -2).flatten(-2)  # (B, C, h, w, CELL²)
+    xp, side = array_namespace(x), CELL_PIXELS // BLOCK_PIXELS
+    row_of_pixel, row = (xp.arange(count, device=device(x)) for count in (CELL_PIXELS, side))
+    within = xp.astype(row_of_pixel[:, None] // BLOCK_PIXELS == row, x.dtype)  # (CELL, CELL / BLOCK)
+    return xp.reshape(within[:, None, :, None] * within[None, :, None, :], (CELL_PIXELS**2, side**2))
 
 
 __getattr__ = renamed(__name__, {"Light": "BiasCorrection", "REACH": "REACH_PIXELS"})

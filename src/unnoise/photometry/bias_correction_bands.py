@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-import torch
-from torch import Tensor
+from array_api_compat import array_namespace, device, to_device
 
+from unnoise.photometry import array_ops
 from unnoise.photometry.bias_correction import CELL_PIXELS, RADIUS_CELLS, BiasCorrection, smooth_offsets, upsample_offsets
 from unnoise.photometry.clipping import Clipping
 from unnoise.photometry.photometry import Photometry
 from unnoise.regions import RegionSource
 
-Band = tuple[slice, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Band: TypeAlias = "tuple[slice, Tensor]"
+"""Rows and their values (N, C, rows, W): a tensor, or another array of the kind that the pictures are."""
 
 PORTION = {"cpu": 2**16, "cuda": 2**23}
 """About how many pixels are corrected at a time. On a CPU they then fit into its caches, which is twice as fast; a GPU needs many."""
@@ -31,38 +35,41 @@ def correct_bands(photometry: Sequence[Photometry], views: Sequence[RegionSource
         The same in other portions: some rows of cells wait for those below.
     """
     corrections = [Correction(each.bias_correction, each.clipping) for each in photometry if each.bias_correction]
-    return _corrected(corrections, views, bands) if corrections else iter(bands)
+    return array_ops.without_gradients(_corrected)(corrections, views, bands) if corrections else iter(bands)
 
 
-@torch.inference_mode()
 def _corrected(corrections: list[Correction], views: Sequence[RegionSource], bands: Iterable[Band]) -> Iterator[Band]:
     height, width = views[0].size
     if len(set(corrections)) == 1:
         corrections = corrections[:1]  # all at once
     cells = -(-height // CELL_PIXELS)
-    waiting: Tensor | None = None  # restored rows, from the first that was not yielded yet
+    waiting: Any = None  # restored rows, from the first that was not yielded yet
     first = 0  # row of cells that `waiting` begins with
-    known: Tensor | None = None  # what all rows of cells so far have told
+    known: Any = None  # what all rows of cells so far have told
     solved = 0  # of these rows
     for rows, band in _cut(bands, width):
-        waiting = band if waiting is None else torch.cat([waiting, band], dim=-2)
+        xp = array_namespace(band)
+        waiting = band if waiting is None else xp.concat([waiting, band], axis=-2)
         whole = cells if rows.stop == height else rows.stop // CELL_PIXELS
         if whole > solved:
             part = slice(solved * CELL_PIXELS, min(whole * CELL_PIXELS, height))
-            noisy = torch.cat([view.read(part, slice(0, width)).to(band.device) for view in views])  # (N, C, rows, W)
+            read = [to_device(view.read(part, slice(0, width)), device(band)) for view in views]
+            noisy = xp.concat(read)  # (N, C, rows, W)
             restored = waiting[..., part.start - first * CELL_PIXELS : part.stop - first * CELL_PIXELS, :]
-            told = torch.cat([k.light.measure_cells(x, y, k.cut) for k, x, y in _each(corrections, noisy, restored)], dim=1)
-            known = told if known is None else torch.cat([known, told], dim=-2)
+            told = [k.light.measure_cells(x, y, k.cut) for k, x, y in _each(corrections, noisy, restored)]
+            told = xp.concat(told, axis=1)
+            known = told if known is None else xp.concat([known, told], axis=-2)
             solved = whole
         last = cells if solved == cells else solved - RADIUS_CELLS - 1
         if known is not None and last > first:
             count = min(last * CELL_PIXELS, height) - first * CELL_PIXELS
             top = max(first - 1 - RADIUS_CELLS, 0)  # what is further up or down does not reach these rows
-            offsets = smooth_offsets(known[..., top : last + 1 + RADIUS_CELLS, :])
+            bottom = min(last + 1 + RADIUS_CELLS, known.shape[-2])
+            offsets = smooth_offsets(known[..., top:bottom, :])
             offset = upsample_offsets(offsets, first - top, last - top, (height - top * CELL_PIXELS, width))
             kept = [k.light.add_offsets(x, y) for k, x, y in _each(corrections, waiting[..., :count, :], offset)]
-            yield slice(first * CELL_PIXELS, first * CELL_PIXELS + count), torch.cat(kept)
-            waiting = waiting[..., count:, :].clone()
+            yield slice(first * CELL_PIXELS, first * CELL_PIXELS + count), xp.concat(kept)
+            waiting = array_ops.copy(waiting[..., count:, :])
             first = last
 
 
@@ -73,17 +80,19 @@ class Correction(NamedTuple):
     cut: Clipping
 
 
-def _each(corrections: Sequence[Correction], one: Tensor, other: Tensor) -> Iterator[tuple[Correction, Tensor, Tensor]]:
+def _each(corrections: Sequence[Correction], one: Any, other: Any) -> Iterator[tuple[Correction, Any, Any]]:
     """Each correction with its pictures of (N, C, H, W): one picture each, or all if there is only one correction."""
-    share = len(one) // len(corrections)
-    return zip(corrections, torch.split(one, share), torch.split(other, share), strict=True)
+    share = one.shape[0] // len(corrections)
+    for number, correction in enumerate(corrections):
+        pictures = slice(number * share, (number + 1) * share)
+        yield correction, one[pictures, ...], other[pictures, ...]
 
 
 def _cut(bands: Iterable[Band], width: int) -> Iterator[Band]:
     """The same rows in bands of about `PORTION` pixels, in whole cells."""
     for rows, band in bands:
-        step = max(1, PORTION.get(band.device.type, PORTION["cpu"]) // (width * CELL_PIXELS)) * CELL_PIXELS
+        step = max(1, PORTION.get(array_ops.device_kind(band), PORTION["cpu"]) // (width * CELL_PIXELS)) * CELL_PIXELS
         for first in range(rows.start, rows.stop, step):
             part = slice(first, min(first + step, rows.stop))
-            yield part, band[..., part.start - rows.start : part.stop - rows.start, :].clone()
+            yield part, array_ops.copy(band[..., part.start - rows.start : part.stop - rows.start, :])
         del band  # before the next one is made

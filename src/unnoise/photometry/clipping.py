@@ -12,12 +12,12 @@ Regions that are clipped all around stay as they are: they hold no noise to remo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from array_api_compat import array_namespace
 
 from unnoise.deprecated.module_names import renamed
+from unnoise.photometry.array_ops import T, average_pool, clip, copy, median
 from unnoise.regions import RegionSource
 
 BLOCK_PIXELS = 8
@@ -50,69 +50,80 @@ BOTH_ENDS = Clipping()
 def measure_clipping(view: RegionSource) -> Clipping:
     """Of a measurement, told from windows of it."""
     windows = view.sample_windows()
-    lowest, highest = min(x.min().item() for x in windows), max(x.max().item() for x in windows)
+    xp = array_namespace(*windows)
+    lowest, highest = min(float(xp.min(x)) for x in windows), max(float(xp.max(x)) for x in windows)
     return Clipping(black=lowest >= 0 and _has_too_many_zeros(windows), white=highest <= 1)
 
 
-def _has_too_many_zeros(windows: list[Tensor]) -> bool:
+def _has_too_many_zeros(windows: list[Any]) -> bool:
     """For counts; looked at in the darker half of the blocks, where the stars of a dark sky are not."""
-    means, zeros = (_block_means(x) for x in (windows, [(x <= 0).float() for x in windows]))
-    positive = torch.cat([x.flatten() for x in windows])
+    xp = array_namespace(*windows)
+    means, zeros = (_block_means(x) for x in (windows, [xp.astype(x <= 0, x.dtype) for x in windows]))
+    positive = xp.concat([xp.reshape(x, (-1,)) for x in windows])
     positive = positive[positive > 0]
-    if not len(positive):
+    if not positive.shape[0]:
         return False
-    photon = positive.sort().values[int(SMALLEST * len(positive))]
-    dark = means <= means.median()
-    few = zeros[dark].mean() <= MANY * torch.exp(-means[dark] / photon).mean()
-    return not few and not _is_lopsided(windows, dark)
+    photon = xp.sort(positive)[int(SMALLEST * positive.shape[0])]
+    dark = means <= median(means)
+    few = xp.mean(zeros[dark]) <= MANY * xp.mean(xp.exp(-means[dark] / photon))
+    return not bool(few) and not _is_lopsided(windows, dark)
 
 
-def _is_lopsided(windows: list[Tensor], dark: Tensor) -> bool:
-    positive = [x.clamp(min=0) for x in windows]
-    share = _block_means([(x > 0).float() for x in windows])[dark]
-    total, squares = _block_means(positive)[dark], _block_means([x.square() for x in positive])[dark]
+def _is_lopsided(windows: list[Any], dark: Any) -> bool:
+    xp = array_namespace(*windows)
+    share = _block_means([xp.astype(x > 0, x.dtype) for x in windows])[dark]
+    total = _block_means([clip(x, 0) for x in windows])[dark]
+    squares = _block_means([xp.square(clip(x, 0)) for x in windows])[dark]
     enough = share >= POSITIVE / BLOCK_PIXELS**2
-    if not enough.any():
+    if not bool(xp.any(enough)):
         return False
-    spread = squares * share / total.square().clamp(min=1e-30) - 1
-    return bool(spread[enough].median() > LOPSIDED)
+    spread = squares * share / clip(xp.square(total), 1e-30) - 1
+    return bool(median(spread[enough]) > LOPSIDED)
 
 
-def _block_means(windows: list[Tensor]) -> Tensor:
-    return torch.cat([F.avg_pool2d(x, BLOCK_PIXELS, ceil_mode=True, count_include_pad=False).flatten() for x in windows])
+def _block_means(windows: list[Any]) -> Any:
+    xp = array_namespace(*windows)
+    return xp.concat([xp.reshape(average_pool(x, BLOCK_PIXELS), (-1,)) for x in windows])
 
 
-def find_clipped(noisy: Tensor, cut: Clipping = BOTH_ENDS) -> Tensor:
+def find_clipped(noisy: T, cut: Clipping = BOTH_ENDS) -> T:
     """Where a channel is exactly 0, or exactly 1, throughout the 5 × 5 pixels around; (B, C, H, W) each.
 
     Where `cut` says that 0 is a value like any other, as where photons are counted, it is none of these.
 
     What lies beyond the picture does not count. Where noise is only often clipped, 25 pixels together seldom are, and the mean that
     a network gives there differs from black by less than a twentieth of the noise's level.
+
+    >>> import numpy as np
+    >>> int(find_clipped(np.zeros((1, 1, 4, 4))).sum())
+    16
     """
-    found: Tensor | None = None
+    xp: Any = array_namespace(noisy)
+    found: Any = None
     for value, cuts in ((0.0, cut.black), (1.0, cut.white)):
         if not cuts:
             continue
         here = noisy == value
-        if here.any():
+        if bool(xp.any(here)):
             inside = ~_near(_near(~here, -2), -1)
             found = inside if found is None else found | inside
-    return torch.zeros_like(noisy, dtype=torch.bool) if found is None else found
+    return xp.zeros_like(noisy, dtype=xp.bool) if found is None else found
 
 
-def keep_clipped(noisy: Tensor, restored: Tensor, where: Tensor) -> Tensor:
+def keep_clipped(noisy: T, restored: T, where: T) -> T:
     """`restored`, but as `noisy` is `where` that is `find_clipped`; (B, C, H, W) each. Most pictures need no copy for it."""
-    return torch.where(where, noisy, restored) if where.any() else restored
+    xp: Any = array_namespace(noisy)
+    return xp.where(where, noisy, restored) if bool(xp.any(where)) else restored
 
 
-def _near(x: Tensor, dim: int) -> Tensor:
-    """Whether x is true in a place or up to `REACH_PIXELS` pixels away along `dim`."""
-    result, length = x.clone(), x.shape[dim]
+def _near(x: Any, axis: int) -> Any:
+    """Whether x is true in a place or up to `REACH_PIXELS` pixels away along `axis`, -1 or -2."""
+    result, length = copy(x), x.shape[axis]
+    rest = (slice(None),) * (-1 - axis)
     for distance in range(1, min(REACH_PIXELS, length - 1) + 1):
-        left = length - distance
-        result.narrow(dim, 0, left).logical_or_(x.narrow(dim, distance, left))
-        result.narrow(dim, distance, left).logical_or_(x.narrow(dim, 0, left))
+        first, last = (..., slice(length - distance), *rest), (..., slice(distance, length), *rest)
+        result[first] |= x[last]
+        result[last] |= x[first]
     return result
 
 

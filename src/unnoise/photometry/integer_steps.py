@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-import torch
+from array_api_compat import array_namespace
 
 from unnoise.errors import UnnoiseWarning
 from unnoise.regions import RegionSource
@@ -17,8 +17,10 @@ TOP_QUANTILE = 0.999
 
 def warn_of_few_steps(view: RegionSource, white: int, name: str) -> None:
     """Warn where the whole numbers of a measurement, with `white` at 1, are fewer than `MIN_STEPS`: the result is rounded to them too."""
-    values = torch.cat([x.flatten() for x in view.sample_windows()]).sort().values
-    steps = round((values[int(TOP_QUANTILE * (len(values) - 1))] - values[0]).item() * white)
+    windows = view.sample_windows()
+    xp = array_namespace(*windows)
+    values = xp.sort(xp.concat([xp.reshape(x, (-1,)) for x in windows]))
+    steps = round(float(values[int(TOP_QUANTILE * (values.shape[0] - 1))] - values[0]) * white)
     if 0 < steps < MIN_STEPS:
         warnings.warn(
             f"{name} spans {steps} whole numbers, and its result is rounded to whole numbers too; give it as floats to keep what lies "

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from array_api_compat import array_namespace
 from pydantic import BaseModel, ConfigDict
 
 from unnoise.deprecated.module_names import renamed
+from unnoise.photometry.array_ops import T, clip, match, to_numpy
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
 
     from unnoise.regions import RegionSource
 
@@ -65,21 +66,21 @@ class Scale:
     low: float
     high: float
 
-    def unit(self, x: Tensor) -> Tensor:
+    def unit(self, x: T) -> T:
         """In proportion, with `low` at 0 and `high` at 1; of any shape."""
         return (x - self.low) / self._range
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: T) -> T:
         """As the network is shown them; of any shape; see `OVERSHOOT_RANGES`."""
-        return _bent(self.unit(x.clamp(*self._ends)), EXPONENT) * (1 - 2 * MARGIN_SHARE) + MARGIN_SHARE
+        return _bent(self.unit(clip(x, *self._ends)), EXPONENT) * (1 - 2 * MARGIN_SHARE) + MARGIN_SHARE
 
-    def inverse(self, restored: Tensor, noisy: Tensor) -> Tensor:
+    def inverse(self, restored: T, noisy: T) -> T:
         """What the network made of `forward(noisy)` in the picture's values, and what went around it."""
-        excess = noisy - noisy.clamp(*self._ends)
+        excess = noisy - clip(noisy, *self._ends)
         return (
             _bent((restored - MARGIN_SHARE) / (1 - 2 * MARGIN_SHARE), 1 / EXPONENT) * self._range
             + self.low
-            + excess.to(restored)
+            + match(excess, restored)
         )
 
     @property
@@ -95,21 +96,21 @@ class Scale:
 class ConstantScale(Scale):
     """Of a picture whose values are all the same: there is nothing to show, and no noise."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: T) -> T:
         """Grey."""
         return x * 0 + 0.5
 
-    def inverse(self, restored: Tensor, noisy: Tensor) -> Tensor:
+    def inverse(self, restored: T, noisy: T) -> T:
         """As it was."""
-        return noisy.to(restored)
+        return match(noisy, restored)
 
 
 CONSTANT_SCALE = ConstantScale(0.0, 1.0)
 
 
-def _bent(x: Tensor, exponent: float) -> Tensor:
+def _bent(x: Any, exponent: float) -> Any:
     """x to a power, its sign kept."""
-    return x.abs().pow(exponent).copysign(x)
+    return array_namespace(x).copysign(abs(x) ** exponent, x)
 
 
 def is_measured(colours: str, dtype: np.dtype[Any] | torch.dtype) -> bool:
@@ -132,7 +133,12 @@ def measure_scale(view: RegionSource) -> Scale | None:
     step = max(1, math.isqrt(height * width // SAMPLE_VALUES))
     rows = max(1, STRIP_PIXELS // width // step) * step
     strips = (view.read(slice(top, min(top + rows, height)), slice(0, width)) for top in range(0, height, rows))
-    return scale_of_values(np.concatenate([strip[..., ::step, ::step].float().cpu().numpy().ravel() for strip in strips]))
+    return scale_of_values(np.concatenate([_float32_values(strip[..., ::step, ::step]) for strip in strips]))
+
+
+def _float32_values(x: Any) -> np.ndarray[Any, Any]:
+    xp = array_namespace(x)
+    return to_numpy(xp.astype(x, xp.float32, copy=False)).ravel()
 
 
 __getattr__ = renamed(__name__, {"Levels": "Normalization", "measured": "measure_scale", "scale_of": "scale_of_values"})

@@ -48,8 +48,8 @@ class Photometry:
             normalization: what is wanted; *auto* normalizes pictures in proportion to light.
             rescaling: of the values in `view`.
 
-        >>> import torch
-        >>> grey = RegionSource.of(torch.full((1, 1, 32, 32), 0.5))
+        >>> import numpy as np
+        >>> grey = RegionSource.of(np.full((1, 1, 32, 32), 0.5, np.float32))
         >>> Photometry.decide(grey, BiasCorrection(), Normalization()).bias_correction.curve
         'srgb'
         """

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
+from array_api_compat import array_namespace
 
 from unnoise.deprecated.module_names import renamed
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SMALL, LARGE = 2.0**-10, 2.0**20
 """Pictures whose largest value lies between these are not multiplied."""
@@ -36,16 +33,13 @@ class Rescaling:
 
     def forward(self, values: Any) -> Any:
         """As float32; an array or a tensor, of any shape."""
-        if isinstance(values, np.ndarray):
-            return ((values.astype(np.float64) - self.shift) * self.factor).astype(np.float32)
-        return ((values.double() - self.shift) * self.factor).float()
+        xp = array_namespace(values)
+        return xp.astype((xp.astype(values, xp.float64, copy=False) - self.shift) * self.factor, xp.float32)
 
     def inverse(self, values: Any, dtype: Any) -> Any:
         """From what `seen` gave, in another type."""
-        if isinstance(values, np.ndarray):
-            return (values.astype(np.float64) / self.factor + self.shift).astype(dtype)
-        moved: Tensor = values.double() / self.factor + self.shift
-        return moved.to(dtype)
+        xp = array_namespace(values)
+        return xp.astype(xp.astype(values, xp.float64, copy=False) / self.factor + self.shift, dtype, copy=False)
 
 
 def choose_rescaling(low: float, high: float) -> Rescaling | None:

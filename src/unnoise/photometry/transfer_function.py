@@ -8,11 +8,13 @@ between the two.
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from itertools import pairwise
+from typing import Any
+
+from array_api_compat import array_namespace, device
 
 from unnoise.deprecated.module_names import renamed
+from unnoise.photometry.array_ops import average_pool, convolve, quantile
 from unnoise.regions import RegionSource
 
 BLOCK_PIXELS = 8
@@ -34,30 +36,41 @@ nine of ten photographs of SIDD and PolyU in grey less than 0.4."""
 def is_linear(view: RegionSource) -> bool:
     """Whether noise grows with brightness as that of light does; no where it cannot be told."""
     brightness, noise = _blocks(view.sample_windows())
-    if len(brightness) < 2 * MIN_BLOCKS:
+    count = brightness.shape[0]
+    if count < 2 * MIN_BLOCKS:
         return False
-    order = brightness.argsort()
-    bins = order.tensor_split(min(BINS, len(order) // MIN_BLOCKS))
-    x = torch.stack([brightness[chosen].mean() for chosen in bins]).log()
-    y = torch.stack([noise[chosen].quantile(QUIET_QUANTILE) for chosen in bins])
-    if not (y > 0).all() or x.std(correction=0) < MIN_LOG_SPREAD:
+    xp = array_namespace(brightness)
+    bins = _split(xp.argsort(brightness), min(BINS, count // MIN_BLOCKS))
+    x = xp.log(xp.stack([xp.mean(xp.take(brightness, chosen)) for chosen in bins]))
+    y = xp.stack([quantile(xp.take(noise, chosen), QUIET_QUANTILE) for chosen in bins])
+    if not bool(xp.all(y > 0)) or float(xp.std(x, correction=0)) < MIN_LOG_SPREAD:
         return False
-    x = x - x.mean()
-    return bool((x * y.log()).mean() / x.square().mean() > LINEAR_EXPONENT)
+    x = x - xp.mean(x)
+    return bool(xp.mean(x * xp.log(y)) / xp.mean(xp.square(x)) > LINEAR_EXPONENT)
 
 
-def _blocks(windows: list[Tensor]) -> tuple[Tensor, Tensor]:
+def _split(x: Any, parts: int) -> list[Any]:
+    """Split (n,) into parts of equal length; the first ones are longer by one where the length does not divide."""
+    length, longer = divmod(x.shape[0], parts)
+    ends = [number * length + min(number, longer) for number in range(parts + 1)]
+    return [x[start:stop] for start, stop in pairwise(ends)]
+
+
+def _blocks(windows: list[Any]) -> tuple[Any, Any]:
     """Brightness of the blocks of all windows (1, C, h, w), and how strongly neighbouring pixels differ in them; (n,) each."""
-    second = torch.tensor([1.0, -2.0, 1.0])  # blind to slopes
+    xp, place = array_namespace(*windows), device(windows[0])
+    second = xp.asarray([1.0, -2.0, 1.0], dtype=xp.float32, device=place)  # blind to slopes
     kernel = second[:, None] * second
-    found = []
+    found = [xp.zeros((2, 0), dtype=xp.float32, device=place)]
     for window in windows:
-        planes = window.cpu().flatten(0, 1)[:, None]  # (C, 1, h, w)
+        planes = xp.reshape(window, (-1, 1, *window.shape[-2:]))  # (C, 1, h, w)
         if min(planes.shape[-2:]) < BLOCK_PIXELS + 2:
             continue
-        changes = F.conv2d(planes, kernel[None, None]).abs()
-        found.append(torch.stack([F.avg_pool2d(x, BLOCK_PIXELS).flatten() for x in (planes[..., 1:-1, 1:-1], changes)]))
-    brightness, noise = torch.cat(found, dim=-1) if found else torch.zeros(2, 0)
+        changes = abs(convolve(planes, kernel))
+        pooled = (average_pool(x, BLOCK_PIXELS, partial=False) for x in (planes[..., 1:-1, 1:-1], changes))
+        found.append(xp.stack([xp.reshape(x, (-1,)) for x in pooled]))
+    told = xp.concat(found, axis=-1)
+    brightness, noise = told[0, :], told[1, :]
     inside = (brightness > UNCLIPPED_RANGE[0]) & (brightness < UNCLIPPED_RANGE[1])
     return brightness[inside], noise[inside]
 
