@@ -67,9 +67,9 @@ def test_plain_pictures_have_a_scale_only_if_something_differs(value: float, oth
 def test_the_scale_does_not_depend_on_how_it_is_read(height: int, width: int, rows: int) -> None:
     picture = torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(height * width))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(levels, "SAMPLE", 500)
+        patch.setattr(levels, "SAMPLE_VALUES", 500)
         whole = measure_scale(RegionSource.of(picture))
-        patch.setattr(levels, "STRIP", rows * width)
+        patch.setattr(levels, "STRIP_PIXELS", rows * width)
         assert measure_scale(RegionSource.of(picture)) == whole
 
 

@@ -137,7 +137,9 @@ def fingerprint(model: Model, options: DenoiseOptions, *, report: bool = False, 
         32 hexadecimal digits. They are those of version 0.1, so that manifests which that version wrote stay valid.
     """
     counted = options.fingerprint_fields() | {"report": report} | ({"adapt": adapt} if adapt else {})
-    digest = hashlib.sha256(model.recipe.model_dump_json().encode())
+    # version 0.1 did not know `bounded`, so it counts where it is set
+    recipe = model.recipe.model_dump_json(exclude=None if model.recipe.bounded else {"bounded"})
+    digest = hashlib.sha256(recipe.encode())
     digest.update(json.dumps(counted, sort_keys=True, default=str).encode())
     for key, value in model.network.state_dict().items():
         digest.update(key.encode())
