@@ -75,7 +75,7 @@ def test_tiff_in_a_compression_that_libvips_lacks(tmp_path: Path) -> None:
     pixels = random_pixels("uint16", 3)
     path = tiff(tmp_path / "a.tif", pixels, compression="zstd")
     np.testing.assert_array_equal(read(path).pixels, pixels, strict=True)
-    with pytest.raises(UsageError, match=r"b\.tif has values of type int"):
+    with pytest.raises(UsageError, match=r"b\.tif is a TIFF with 1 channel of 32 bits, signed integers"):
         read(tiff(tmp_path / "b.tif", np.zeros((3, 5), np.int32), compression="zstd"))
 
 
@@ -292,13 +292,16 @@ def test_other_pages_and_types_are_refused_by_name(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 9, 11), np.uint16), photometric="minisblack")
     tifffile.imwrite(tmp_path / "signed.tif", np.zeros((9, 11), np.int16))
     tifffile.imwrite(tmp_path / "complex.tif", np.zeros((9, 11), np.complex64))
-    for name, fragment in {"film.webp": "2 pages", "stack.tif": "5 pages", "signed.tif": "short"}.items():
+    for name, fragment in {
+        "film.webp": "2 pages",
+        "stack.tif": "5 pages",
+        "signed.tif": "signed integers",
+        "complex.tif": "complex numbers",
+    }.items():
         with pytest.raises(UsageError) as caught:
             read(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value)
         assert fragment in str(caught.value)
-    with pytest.raises(UnnoiseError, match=r"complex\.tif"):
-        read(tmp_path / "complex.tif")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".avif", ".heic"])

@@ -121,12 +121,17 @@ def test_colours_that_alpha_multiplied_look_the_same_where_alpha_is_straight(tmp
     assert tifffile.TiffFile(tmp_path / "c.tif").pages[0].extrasamples == (2,)
 
 
-def test_colours_that_libvips_divided_by_alpha_are_said_to_be_so(tmp_path: Path) -> None:
-    pixels = np.full((6, 5, 2), (155, 128), np.uint8)  # white is zero: 100 of 255 once it is turned
-    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite", planarconfig="contig", extrasamples=(1,))
+@pytest.mark.parametrize("alpha", [1, 2])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_white_that_is_zero_stays_so(tmp_path: Path, planar: Any, alpha: int) -> None:
+    pixels = np.full((6, 5, 2), (155, 128), np.uint8)
+    stored = np.moveaxis(pixels, -1, 0) if planar == "separate" else pixels
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="miniswhite", planarconfig=planar, extrasamples=(alpha,))
+    np.testing.assert_array_equal(read(tmp_path / "a.tif").pixels[0, 0], (100, 128))
     copy(tmp_path / "a.tif", tmp_path / "b.tif")
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
-        assert (file.pages[0].photometric.name, file.pages[0].extrasamples) == ("MINISBLACK", (2,))
+        assert (file.pages[0].photometric.name, file.pages[0].extrasamples) == ("MINISWHITE", (alpha,))
+        np.testing.assert_array_equal(file.asarray(), stored)
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".jpg"])

@@ -21,8 +21,8 @@ class Layout:
 
     colours: Literal["grey", "rgb", "cmyk", "channels"]
     """`channels`: measurements side by side, such as fluorescent dyes, of which none is a colour or alpha."""
-    alpha: bool = False
-    """Whether the last channel is transparency, which is left as it is."""
+    alpha: int = 0
+    """How many of the last channels are transparency, which is left as it is; only TIFF has more than one."""
 
     @classmethod
     def of(cls, shape: tuple[int, ...]) -> Layout:
@@ -30,7 +30,7 @@ class Layout:
         count = shape[2] if len(shape) == 3 else 1
         if count > 4:
             return cls("channels")
-        return cls("grey" if count < 3 else "rgb", count in (2, 4))
+        return cls("grey" if count < 3 else "rgb", int(count in (2, 4)))
 
 
 @dataclass(frozen=True)

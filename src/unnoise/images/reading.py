@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.images import bmff, heic, jpeg, png, raw, tiff, vips, zarr_stacks
+from unnoise.images import bmff, cross_check, heic, jpeg, png, raw, tiff, tiff_pixels, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
 from unnoise.images.formats import AVIF, FORMATS, HEIC, JPEG, NPY, PNG, RAW, TIFF, WEBP, ZARR, Format, format_of, recognise
@@ -131,7 +131,9 @@ def _refuse_films(path: Path, form: Format) -> None:
 def _by_vips(path: Path, form: Format, index: int) -> Decoded:
     try:
         pixels, layout, metadata = vips.decode(path, form, str(path), index)
-    except vips.DecodingError as error:
+        if form is not WEBP:  # whose frames other decoders do not tell apart
+            cross_check.checked(path, form, pixels)
+    except (vips.DecodingError, ValueError) as error:
         raise damaged(path, str(error)) from error
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if form is JPEG:
@@ -143,26 +145,24 @@ def _by_vips(path: Path, form: Format, index: int) -> Decoded:
     return pixels, layout, metadata
 
 
-def _tiff(path: Path, index: int) -> Decoded:
+def _tiff(path: Path, index: int, part: int = 0) -> Decoded:
     metadata, layout, foreign = tiff.describe(path, index)
-    other = None
-    reason = ""
+    coding = metadata.coding if isinstance(metadata.coding, tiff.Coding) else tiff.Coding()
     if not foreign:
         try:
             pixels, seen, _ = vips.decode(path, TIFF, str(path), index)
-            return pixels, layout or seen, metadata
         except vips.DecodingError as error:
-            reason = str(error)
+            raise damaged(path, str(error)) from error
+        if not cross_check.is_constant(pixels):
+            return pixels, layout or seen, metadata
     try:
-        other = tiff.decode(path, str(path), index, foreign=foreign)
+        other = tiff_pixels.decode(path, str(path), index, coding, part)
     except UnnoiseError:
         raise
     except Exception as error:  # tifffile and its codecs raise nearly every kind on damaged bytes
-        raise damaged(path, str(error)) from error
-    if other is None:
-        raise damaged(path, reason)
-    if len(other.shape) not in (2, 3):
-        raise damaged(path, f"pixels of shape {other.shape}")
+        if not foreign and not cross_check.holds_more(pixels.nbytes, coding.encoded_bytes):
+            return pixels, layout or seen, metadata
+        raise damaged(path, str(error) or type(error).__name__) from error
     return other, layout or Layout.of(other.shape), metadata
 
 

@@ -1,4 +1,4 @@
-"""TIFF files: what each page says of itself, byte by byte, and pixels that libvips cannot decode, by tifffile."""
+"""TIFF files: what each page says of itself, byte by byte."""
 
 from __future__ import annotations
 
@@ -9,26 +9,29 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from unnoise.errors import UsageError
 from unnoise.images import tags
 from unnoise.images.picture import Layout, Metadata
-from unnoise.images.pixels import DTYPES
 from unnoise.images.resolution import resolution_of
-from unnoise.images.scratch import Scratch
 from unnoise.images.tags import File, Tags, Value
 
 LIBVIPS_COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}
-"""None, the fax codes, LZW, JPEG, Deflate, PackBits: when libvips fails on one of these, the file is damaged."""
+"""None, the fax codes, LZW, JPEG, Deflate, PackBits. libvips gives zeros for tiles in any other, without an error."""
 
 COMPRESSIONS = {1: None, 5: "lzw", 8: "zlib", 32946: "zlib", 32773: "packbits", 34925: "lzma", 50000: "zstd"}
 """Those that lose nothing, which stay as they are; from others we write Deflate."""
 
-BY_TIFFFILE = {1: "MINISBLACK", 2: "RGB", 5: "SEPARATED"}
-"""What the colours are of pages that `decode` takes."""
+OLD_JPEG = 6
+"""libvips reads its strips alone."""
+
+LIBVIPS_TYPES = {(1, 1), (8, 1), (16, 1), (32, 3)}
+"""Bits of a sample and SampleFormat (1: unsigned, 3: float) that libvips reads as they are."""
+
+LIBVIPS_PHOTOMETRICS = {0, 1, 2, 5, 6}
+"""Grey (0: white is zero), RGB, inks, YCbCr."""
 
 STRUCTURE = frozenset(
     {
@@ -82,13 +85,26 @@ class Coding:
     """The channels lie one after the other."""
     extra: tuple[int, ...] | None = None
     """What the channels beyond the colours are: 0 unspecified, 1 alpha that colours were multiplied by, 2 alpha."""
+    byteorder: Literal["<", ">"] = "<"
+    photometric: int | None = None
+    """TIFF's PhotometricInterpretation; None: what is usual for the channels."""
+    samples: int = 0
+    """Of a pixel in the file."""
+    bits: int = 0
+    """Bits of a sample in the file where they do not fill our type; 0: they do."""
+    palette: bytes = b""
+    """ColorMap, little-endian; empty: colours stand in the pixels themselves."""
+    order: tuple[int, ...] = ()
+    """Where each of our channels is in the file; (): in the same order."""
+    encoded_bytes: int = 0
+    """Of the strips or tiles; 0: they are not compressed."""
 
 
 def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
     """What page `index` says, what its channels are (None: colours that are decoded to RGB), and if libvips is not to decode it.
 
-    libvips widens 16-bit floats, misreads channels that lie one after the other, and divides colours by an alpha that they were
-    multiplied by, which loses what cannot be told again.
+    libvips returns zeros for tiles that its codecs do not know, widens 16-bit floats, misreads channels that lie one after the other,
+    and divides colours by an alpha that they were multiplied by, which loses what cannot be told again.
     """
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
@@ -104,27 +120,51 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
         return (numbers.get(code) or (usual,))[0]
 
     def blob(code: int) -> bytes:
+        """As it stands in the file."""
         value = found.get(code)
-        return value.data if isinstance(value, Value) else b""
+        return tags.turned(value.data, value.kind, file.order) if isinstance(value, Value) else b""
 
+    photometric, samples, compression, bits = number(262, 1), number(277, 1), number(259, 1), number(258, 1)
     iptc = blob(tags.PHOTOSHOP) or (blob(tags.IPTC) and _resource(0x0404, blob(tags.IPTC)))
     extra = tuple(numbers.get(338, ()))
-    associated = 1 in extra and number(262, 1) in BY_TIFFFILE
-    if not associated:  # libvips has divided
-        extra = tuple(2 if kind == 1 else kind for kind in extra)
+    layout, order = _layout(photometric, samples, extra, inks=number(332, 1) == 1)
+    for code in (tags.SUBFILE, *((332, 333, 334, 336) if photometric == 5 else ())):
+        if code in found:
+            own[code] = found[code]
+    palette = found.get(tags.COLORMAP) if photometric == 3 else None
     coding = Coding(
         own,
-        COMPRESSIONS.get(number(259, 1), "zlib"),
-        number(317, 1) > 1 or number(259, 1) not in COMPRESSIONS,
+        COMPRESSIONS.get(compression, "zlib"),
+        number(317, 1) > 1 or compression not in COMPRESSIONS,
         (number(323, 0), number(322, 0)) if number(322, 1) % 16 == number(323, 1) % 16 == 0 else None,
         number(278, 0) or None,
         number(284, 1) == 2,
         extra,
+        file.order,
+        None if photometric in (3, 6) else photometric,
+        samples,
+        bits if bits not in (8, 16, 32, 64) else 0,
+        palette.data if isinstance(palette, Value) else b"",
+        order,
+        0 if compression == 1 else sum(numbers.get(279) or numbers.get(325) or ()),
     )
-    metadata = Metadata(tags.build(exif) if exif else b"", blob(tags.XMP), blob(tags.ICC), iptc, resolution_of(found), coding)
-    half = number(258, 1) == 16 and number(339, 1) == 3
-    foreign = half or (coding.planar and number(277, 1) > 1) or associated
-    return metadata, _layout(number(262, 1), number(277, 1), coding.extra or ()), foreign
+    metadata = Metadata(
+        tags.build(exif, file.order) if exif else b"", blob(tags.XMP), blob(tags.ICC), iptc, resolution_of(found), coding
+    )
+    by_libvips = (
+        (compression in LIBVIPS_COMPRESSIONS or (compression == OLD_JPEG and 322 not in found))
+        and photometric in LIBVIPS_PHOTOMETRICS
+        and (bits, number(339, 1)) in LIBVIPS_TYPES
+    )
+    odd = (
+        1 in extra
+        or bool(order)
+        or (photometric == 0 and (samples > 1 or bits > 8))
+        or (coding.planar and samples > 1)
+        or (compression == 7 and samples not in (1, 3))
+        or number(32997, 1) > 1
+    )
+    return metadata, layout, odd or not by_libvips
 
 
 def pages(path: Path) -> int:
@@ -142,17 +182,23 @@ def pages(path: Path) -> int:
         return max(1, count)
 
 
-def _layout(photometric: int, samples: int, extra: tuple[int, ...]) -> Layout | None:
-    """From TIFF's PhotometricInterpretation, SamplesPerPixel and ExtraSamples."""
-    named: dict[int, tuple[Any, int]] = {0: ("grey", 1), 1: ("grey", 1), 2: ("rgb", 3), 5: ("cmyk", 4)}
+def _layout(photometric: int, samples: int, extra: tuple[int, ...], *, inks: bool) -> tuple[Layout | None, tuple[int, ...]]:
+    """From TIFF's PhotometricInterpretation, SamplesPerPixel, ExtraSamples and InkSet; where each channel lies, if alpha moves last."""
+    named: dict[int, tuple[Any, int]] = {0: ("grey", 1), 1: ("grey", 1), 2: ("rgb", 3), 3: ("rgb", 1), 5: ("cmyk", 4)}
     if photometric not in named:
-        return None
+        return None, ()
     colours, count = named[photometric]
+    if not inks:
+        colours, count = "channels", samples - len(extra)
     if samples == count:
-        return Layout(colours)
-    # many programs leave the alpha of RGB unspecified
-    alpha = samples == count + 1 and ((extra[:1] or (0,))[0] in (1, 2) or colours == "rgb")
-    return Layout(colours, True) if alpha else Layout("channels")
+        return Layout(colours), ()
+    first = samples - len(extra)
+    alphas = tuple(first + i for i, kind in enumerate(extra) if kind in (1, 2) and 0 <= first + i)
+    if not alphas and samples == count + 1 and colours == "rgb":
+        alphas = (samples - 1,)  # many programs leave the alpha of RGB unspecified
+    others = tuple(i for i in range(samples) if i not in alphas)
+    order = (*others, *alphas) if alphas != tuple(range(len(others), samples)) else ()
+    return Layout(colours if len(others) == count else "channels", len(alphas)), order
 
 
 def _numbers(value: Value) -> tuple[int, ...]:
@@ -165,33 +211,6 @@ def _numbers(value: Value) -> tuple[int, ...]:
 def _resource(number: int, content: bytes) -> bytes:
     """One of Photoshop's image resources."""
     return b"8BIM" + struct.pack(">HHI", number, 0, len(content)) + content + b"\0" * (len(content) % 2)
-
-
-def decode(path: Path, name: str, index: int, *, foreign: bool) -> Scratch | None:
-    """Decode a page of a kind that only tifffile knows, or any if it is `foreign` to libvips; None: it is not of such a kind.
-
-    Damaged bytes raise whatever tifffile raises. UsageError for types that are no pixel's.
-    """
-    import tifffile
-
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # or its warnings about damage reach the terminal
-    with tifffile.TiffFile(path) as file, np.errstate(all="ignore"):  # it calculates with damaged tags too
-        page: Any = file.pages[index]
-        common = page.dtype is None or page.dtype != np.float64
-        if common and not foreign and int(page.compression) in LIBVIPS_COMPRESSIONS:
-            return None
-        whole = page.dtype is not None and page.dtype.name in DTYPES and page.bitspersample == 8 * page.dtype.itemsize
-        if not whole or page.photometric not in BY_TIFFFILE or page.imagedepth > 1:
-            kind = f"{page.samplesperpixel} {page.photometric.name} channels of {page.bitspersample} bits"
-            raise UsageError(f"{name} is a TIFF of {kind}, which is not supported; convert it to 8- or 16-bit grey or RGB.")
-        segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
-        size = path.stat().st_size
-        if len(segments) != math.prod(page.chunked) or not all(0 < start < start + n <= size for start, n in segments):
-            raise ValueError("strips or tiles are missing")  # tifffile would fill their place with zeros
-        pixels = page.asarray()
-        if page.samplesperpixel > 1 and page.planarconfig == 2:
-            pixels = np.moveaxis(pixels, 0, -1)  # (H, W, C)
-    return Scratch.of(np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")))
 
 
 def stack(path: Path, pages: int) -> tuple[Any, str] | None:

@@ -132,7 +132,7 @@ class Target:
             if self._form is TIFF:
                 if self._tiff is None:
                     frames = len(self._like) if self._like else 1
-                    self._tiff = tiff_writing.Writer(self._temporary, frames * pixels.nbytes)
+                    self._tiff = tiff_writing.Writer(self._temporary, frames * pixels.nbytes, picture.metadata)
                 self._tiff.add(pixels.array(), picture.layout, picture.metadata)
             else:
                 embedding.save(pixels.array(), picture.layout, picture.metadata, self._form, self._temporary)
@@ -189,6 +189,8 @@ def _check(path: Path, form: Format, picture: Described) -> None:
     layout = picture.layout
     if layout.alpha and not form.alpha:
         raise UsageError(f"{path} cannot hold transparency, which {form.name} does not have; write .png or .tif instead.")
+    if layout.alpha > 1 and not form.stacks:
+        raise UsageError(f"{path} cannot hold {layout.alpha} channels of transparency; write .tif instead.")
     if layout.colours == "cmyk" and not form.ink:
         raise UsageError(f"{path} cannot hold CMYK, which {form.name} does not have; write .tif or .jpg instead.")
     if layout.colours == "channels" and not form.stacks:
