@@ -52,6 +52,9 @@ class Metadata:
     coding: object = None
     """How the file was made, and what only its own format can hold: `jpeg.Coding` and its like. Another format ignores it."""
 
+    cicp: tuple[int, int] | None = None
+    """Primaries and curve of the colours after ITU-T H.273, such as (9, 16) for BT.2020 and PQ; None: the file does not say."""
+
     @property
     def orientation(self) -> int:
         """How the picture is to be turned when it is shown, 1 … 8 after EXIF; 1: as it is."""

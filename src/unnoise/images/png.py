@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from unnoise.images import bmff
 from unnoise.images.picture import Metadata
 from unnoise.images.tags import Data
 
@@ -61,6 +62,17 @@ def resolution(data: Data) -> tuple[float, float] | None:
     return None
 
 
+def cicp(data: Data) -> tuple[int, int] | None:
+    """Primaries and curve of the colours after ITU-T H.273; None: the file does not say, or they are sRGB's."""
+    for kind, start, end in chunks(data):
+        if kind == b"cICP" and end - start == 16:
+            primaries, curve = data[start + 8], data[start + 9]
+            return None if (primaries, curve) == (1, 13) else (primaries, curve)
+        if kind == b"IDAT":
+            break
+    return None
+
+
 def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
@@ -71,6 +83,11 @@ def header(encoded: Data, metadata: Metadata) -> tuple[bytes, int]:
     made = b"".join(bytes(encoded[start:end]) for kind, start, end in chunks(encoded) if end <= after and kind not in KEPT)
     if isinstance(metadata.coding, Coding):
         return b"\x89PNG\r\n\x1a\n" + made + metadata.coding.chunks, after
+    if metadata.cicp:
+        made += chunk(b"cICP", bytes([*metadata.cicp, 0, 1]))  # matrix: red, green and blue as they are; the whole range
+    if isinstance(metadata.coding, bmff.Coding):
+        light, screen = bmff.brightness(metadata.coding.properties)
+        made += (chunk(b"mDCV", screen) if screen else b"") + (chunk(b"cLLI", light) if light else b"")
     if metadata.icc:
         made += chunk(b"iCCP", b"icc\0\0" + zlib.compress(metadata.icc))
     if metadata.resolution:

@@ -21,6 +21,7 @@ from unnoise.images.formats import AVIF, FORMATS, HEIC, JPEG, NPY, PNG, RAW, TIF
 from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
 from unnoise.images.pixels import DTYPES
+from unnoise.images.scratch import Scratch
 from unnoise.images.tags import upright
 from unnoise.places import kind, refuse_device
 
@@ -139,10 +140,25 @@ def _by_vips(path: Path, form: Format, index: int) -> Decoded:
         if form is JPEG:
             metadata = replace(metadata, coding=jpeg.coding(data), resolution=metadata.resolution or jpeg.resolution(data))
         elif form is PNG:
-            metadata = replace(metadata, coding=png.coding(data), resolution=metadata.resolution or png.resolution(data))
+            resolution = metadata.resolution or png.resolution(data)
+            metadata = replace(metadata, coding=png.coding(data), resolution=resolution, cicp=png.cicp(data))
         elif form is AVIF:  # the pixels have been turned
-            metadata = replace(metadata, exif=upright(metadata.exif))
+            coding = bmff.coding(data)
+            metadata = replace(metadata, exif=upright(metadata.exif), cicp=coding.cicp, coding=coding)
+            if coding.chroma == "400":
+                pixels, layout = _grey(pixels, layout)
     return pixels, layout, metadata
+
+
+def _grey(pixels: Scratch, layout: Layout) -> tuple[Scratch, Layout]:
+    """Of three equal channels the first, and alpha if there is one."""
+    kept = [0, 3] if layout.alpha else [0]
+    made = Scratch(pixels.shape[:2] + (2,) * layout.alpha, pixels.dtype)
+    for top in range(0, pixels.shape[0], vips.STRIP):
+        strip = pixels[top : top + vips.STRIP][..., kept]
+        made[top : top + vips.STRIP] = strip if layout.alpha else strip[..., 0]
+    pixels.close()
+    return made, Layout("grey", layout.alpha)
 
 
 def _tiff(path: Path, index: int, part: int = 0) -> Decoded:

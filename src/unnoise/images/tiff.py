@@ -193,7 +193,7 @@ def _layout(photometric: int, samples: int, extra: tuple[int, ...], *, inks: boo
     if samples == count:
         return Layout(colours), ()
     first = samples - len(extra)
-    alphas = tuple(first + i for i, kind in enumerate(extra) if kind in (1, 2) and 0 <= first + i)
+    alphas = tuple(first + i for i, kind in enumerate(extra) if kind in (1, 2) and first + i >= 0)
     if not alphas and samples == count + 1 and colours == "rgb":
         alphas = (samples - 1,)  # many programs leave the alpha of RGB unspecified
     others = tuple(i for i in range(samples) if i not in alphas)

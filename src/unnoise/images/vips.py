@@ -23,9 +23,6 @@ DTYPES_OF = {"uchar": "uint8", "ushort": "uint16", "float": "float32", "double":
 """What libvips calls the types of pixel, and what numpy does."""
 FORMATS_OF = {dtype: form for form, dtype in DTYPES_OF.items()}
 
-XMP_AND_ICC = 2 | 8
-"""Of libvips' flags for metadata that are kept."""
-
 STRIP = 128
 """Rows that are decoded at a time."""
 
@@ -133,10 +130,9 @@ def pages(path: Path, form: Format) -> int:
 
 
 def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, file: BinaryIO) -> None:
-    """Write a PNG, JPEG, WebP or AVIF that holds `pixels`, of one of its depths; memory that is mapped is not copied.
+    """Write a PNG, JPEG or WebP that holds `pixels`, of one of its depths; memory that is mapped is not copied.
 
-    No metadata but the resolution; in AVIF all, though EXIF in libvips' own words. JPEG takes quality and chroma from
-    `metadata.coding` if that is a JPEG's, else 95 and full; AVIF is of quality 95, full chroma.
+    No metadata but the resolution. JPEG takes quality and chroma from `metadata.coding` if that is a JPEG's, else 95 and full.
 
     Raises EncodingError; OSError where the disk is full.
     """
@@ -151,14 +147,6 @@ def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, fil
         options["interlace"] = bool(made and made.progressive)
     elif form is WEBP:
         options |= {"lossless": True, "exact": True}  # exact: keep the colours under transparent pixels
-    elif form is AVIF:
-        options = {"compression": "av1", "Q": 95, "subsample_mode": "off"}
-        if not metadata.exif:
-            options["keep"] = XMP_AND_ICC  # or libvips would make a block
-        if pixels.dtype == np.uint16:
-            options["bitdepth"] = 12
-            # libvips drops the lowest 4 bits: hand it 12 bits already rounded, in their place
-            pixels = (((pixels.astype(np.uint32) * 4095 + 32767) // 65535) << 4).astype(np.uint16)
     try:
         image = _image(pyvips, pixels, layout, metadata)
         getattr(image, f"{form.codec}save_target")(pyvips.Target.new_to_descriptor(file.fileno()), **options)
@@ -182,15 +170,6 @@ def _image(pyvips: Any, pixels: Pixels, layout: Layout, metadata: Metadata) -> A
     image = image.copy(interpretation=interpretation)
     if metadata.resolution is not None:
         image = image.copy(xres=metadata.resolution[0], yres=metadata.resolution[1])
-    blobs = {
-        "icc-profile-data": metadata.icc,
-        "xmp-data": metadata.xmp,
-        "exif-data": metadata.exif and b"Exif\0\0" + metadata.exif,
-    }
-    for key, blob in blobs.items():
-        if blob:
-            image.set_type(pyvips.GValue.blob_type, key, blob)
-    image.set_type(pyvips.GValue.gint_type, "orientation", metadata.orientation)
     return image
 
 

@@ -15,12 +15,15 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import reserve, written_whole
 from unnoise.images import alpha, embedding, tiff_writing, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
-from unnoise.images.formats import NPY, RAW, TIFF, ZARR, Format, format_of, is_zarr
+from unnoise.images.formats import JPEG, NPY, RAW, TIFF, WEBP, ZARR, Format, format_of, is_zarr
 from unnoise.images.opening import Source
 from unnoise.images.picture import Described, Picture, Pixels
 from unnoise.images.pixels import check_array, depth_for, to_depth
 from unnoise.images.scratch import Scratch, Window
 from unnoise.places import kind, refuse_device
+
+HDR_CURVES = {16: "PQ", 18: "HLG"}
+"""Curves of ITU-T H.273 by which values mean light far beyond ordinary white."""
 
 
 def write(path: str | Path, picture: Picture, *, overwrite: bool = False) -> None:
@@ -189,6 +192,12 @@ def _check(path: Path, form: Format, picture: Described) -> None:
     layout = picture.layout
     if layout.alpha and not form.alpha:
         raise UsageError(f"{path} cannot hold transparency, which {form.name} does not have; write .png or .tif instead.")
+    metadata = picture.metadata
+    if form in (JPEG, WEBP, TIFF) and metadata.cicp and metadata.cicp[1] in HDR_CURVES and not metadata.icc:
+        raise UsageError(
+            f"{path} would show false colours: the picture is HDR ({HDR_CURVES[metadata.cicp[1]]}), which {form.name} files "
+            "cannot say; write .avif, .heic or .png instead."
+        )
     if layout.alpha > 1 and not form.stacks:
         raise UsageError(f"{path} cannot hold {layout.alpha} channels of transparency; write .tif instead.")
     if layout.colours == "cmyk" and not form.ink:
