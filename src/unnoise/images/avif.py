@@ -37,7 +37,7 @@ def encode(pixels: Pixels, layout: Layout, metadata: Metadata, quality: int, *, 
         # libavif takes no grey with alpha: three equal channels, of which it stores one
         pixels = pixels[..., [0, 0, 0, 1]]
     options: dict[str, Any] = {"primaries": primaries, "transfer": transfer, "matrix": matrix}
-    encoded: bytes = imagecodecs.avif_encode(
+    encoded = imagecodecs.avif_encode(
         np.ascontiguousarray(pixels),
         100 if lossless else quality,
         speed=SPEED,

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from unnoise.images import avif, heic, jpeg, png, tags, vips, webp
+from unnoise.images import avif, heic, jpeg, jpeg_trailer, png, tags, vips, webp
 from unnoise.images.formats import AVIF, HEIC, JPEG, WEBP, Format
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.resolution import tags_of
@@ -22,6 +22,8 @@ def save(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, path:
     """Write a PNG, JPEG, WebP, AVIF or HEIC. Raises vips.EncodingError."""
     if metadata.resolution and form in (WEBP, AVIF, HEIC):
         metadata = _with_resolution(metadata)
+    if not isinstance(metadata.coding, jpeg.Coding) or form is not JPEG:
+        metadata = replace(metadata, xmp=jpeg_trailer.without_words(metadata.xmp))
     if form in (AVIF, HEIC):
         encode = avif.encode if form is AVIF else heic.encode
         try:
@@ -40,6 +42,8 @@ def save(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, path:
             file.write(header)
             bare.seek(after)
             shutil.copyfileobj(bare, file)
+            if form is JPEG and isinstance(metadata.coding, jpeg.Coding):
+                file.write(metadata.coding.trailer)
 
 
 def _with_resolution(metadata: Metadata) -> Metadata:

@@ -46,6 +46,7 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
         resolution=resolution_of(tags.first(exif)),
         cicp=coding.cicp,
         coding=coding,
+        left_behind=coding.left_behind,
     )
     return Scratch.of(pixels), Layout.of(pixels.shape), metadata
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from unnoise.images import jpeg_trailer
 from unnoise.images.picture import Metadata
 from unnoise.images.tags import Data
 
 KEPT: dict[int, tuple[bytes, ...]] = {
     0xE0: (b"JFIF\0", b"JFXX\0"),
     0xE1: (b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"),
-    0xE2: (b"ICC_PROFILE\0",),
+    0xE2: (b"ICC_PROFILE\0", jpeg_trailer.GAIN_MAP),
     0xED: (b"Photoshop 3.0\0",),
     0xFE: (b"",),
 }
@@ -42,6 +43,14 @@ class Coding:
     subsampled: bool
     """Chroma at half the size both ways (4:2:0); all else is written with full chroma."""
     progressive: bool
+    trailer: bytes = field(default=b"", repr=False)
+    """What belongs to the picture and follows it, such as a gain map."""
+    old_end: int = field(default=0, compare=False)
+    """Where the picture ended."""
+    old_place: int = field(default=0, compare=False)
+    """Where the offsets of MPF counted from."""
+    left_behind: tuple[str, ...] = ()
+    """What follows the picture and does not go along."""
 
 
 def segments(data: Data) -> Iterator[tuple[int, bytes]]:
@@ -62,15 +71,21 @@ def segments(data: Data) -> Iterator[tuple[int, bytes]]:
 def coding(data: Data) -> Coding:
     """How this file was made."""
     kept, quality, subsampled, progressive = b"", 95, False, False
+    every = b"".join(content for marker, content in segments(data) if marker in (0xE1, 0xE2))
+    trailer, left_behind = jpeg_trailer.kept(data, every)
     for marker, content in segments(data):
-        if marker in KEPT and content.startswith(KEPT[marker]):
+        pictures = trailer and marker == 0xE2 and content.startswith(jpeg_trailer.MPF)
+        if (marker in KEPT and content.startswith(KEPT[marker])) or pictures:
             kept += segment(marker, content)
         elif marker == 0xDB:
             quality = _quality(content) or quality
         elif marker in (0xC0, 0xC1, 0xC2):
             progressive = marker == 0xC2
             subsampled = len(content) >= 15 and content[5] == 3 and content[7] == 0x22 and content[10] == content[13] == 0x11
-    return Coding(kept, quality, subsampled, progressive)
+    end = jpeg_trailer.end_of_picture(data)
+    return Coding(
+        kept, quality, subsampled, progressive, trailer, end, jpeg_trailer.place_of_mpf(data) if trailer else 0, left_behind
+    )
 
 
 def _quality(tables: bytes) -> int | None:
@@ -123,13 +138,15 @@ def header(encoded: Data, metadata: Metadata) -> tuple[bytes, int]:
 
     EXIF and XMP larger than a segment are left out; ICC profiles are cut into several.
     """
-    if isinstance(metadata.coding, Coding):
-        return b"\xff\xd8" + metadata.coding.segments, 2
+    own = metadata.coding
+    if isinstance(own, Coding):
+        end = len(own.segments) + len(encoded)
+        return b"\xff\xd8" + jpeg_trailer.moved(own.segments, 2, own.old_end, end, own.old_place), 2
     ink = any(marker == 0xEE for marker, _ in segments(encoded))  # JFIF knows no CMYK
     made = b"\xff\xd8" + (b"" if ink else _jfif(metadata.resolution))
     for marker, start, content in (
         (0xE1, b"Exif\0\0", metadata.exif),
-        (0xE1, b"http://ns.adobe.com/xap/1.0/\0", metadata.xmp),
+        (0xE1, b"http://ns.adobe.com/xap/1.0/\0", jpeg_trailer.without_words(metadata.xmp)),
         (0xED, b"Photoshop 3.0\0", metadata.iptc),
     ):
         if content and len(start) + len(content) <= LARGEST:

@@ -55,6 +55,9 @@ class Metadata:
     cicp: tuple[int, int] | None = None
     """Primaries and curve of the colours after ITU-T H.273, such as (9, 16) for BT.2020 and PQ; None: the file does not say."""
 
+    left_behind: tuple[str, ...] = ()
+    """What else the file holds and no result of it will, by name."""
+
     @property
     def orientation(self) -> int:
         """How the picture is to be turned when it is shown, 1 … 8 after EXIF; 1: as it is."""

@@ -138,13 +138,17 @@ def _by_vips(path: Path, form: Format, index: int) -> Decoded:
         raise damaged(path, str(error)) from error
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if form is JPEG:
-            metadata = replace(metadata, coding=jpeg.coding(data), resolution=metadata.resolution or jpeg.resolution(data))
+            made = jpeg.coding(data)
+            resolution = metadata.resolution or jpeg.resolution(data)
+            metadata = replace(metadata, coding=made, resolution=resolution, left_behind=made.left_behind)
         elif form is PNG:
             resolution = metadata.resolution or png.resolution(data)
             metadata = replace(metadata, coding=png.coding(data), resolution=resolution, cicp=png.cicp(data))
         elif form is AVIF:  # the pixels have been turned
             coding = bmff.coding(data)
-            metadata = replace(metadata, exif=upright(metadata.exif), cicp=coding.cicp, coding=coding)
+            metadata = replace(
+                metadata, exif=upright(metadata.exif), cicp=coding.cicp, coding=coding, left_behind=coding.left_behind
+            )
             if coding.chroma == "400":
                 pixels, layout = _grey(pixels, layout)
     return pixels, layout, metadata

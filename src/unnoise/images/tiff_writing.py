@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from unnoise.images import tags, tiff_pixels
+from unnoise.images import jpeg_trailer, tags, tiff_pixels
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.resolution import tags_of
 from unnoise.images.tags import File, Tags, Value
@@ -109,7 +109,11 @@ def _said(metadata: Metadata) -> Tags:
     said = {code: value for code, value in tags.first(metadata.exif).items() if code not in STRUCTURE}
     if metadata.resolution and tags.X_RESOLUTION not in said:
         said |= tags_of(metadata.resolution)
-    for code, content in {tags.XMP: metadata.xmp, tags.PHOTOSHOP: metadata.iptc, tags.ICC: metadata.icc}.items():
+    for code, content in {
+        tags.XMP: jpeg_trailer.without_words(metadata.xmp),
+        tags.PHOTOSHOP: metadata.iptc,
+        tags.ICC: metadata.icc,
+    }.items():
         if content:
             said[code] = Value(1 if code == tags.XMP else 7, content)
     return said

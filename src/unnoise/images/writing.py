@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from unnoise.errors import UnnoiseError, UsageError
+from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.files import reserve, written_whole
-from unnoise.images import alpha, embedding, tiff_writing, vips, zarr_stacks
+from unnoise.images import alpha, embedding, jpeg, tiff_writing, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.formats import JPEG, NPY, RAW, TIFF, WEBP, ZARR, Format, format_of, is_zarr
 from unnoise.images.opening import Source
-from unnoise.images.picture import Described, Picture, Pixels
+from unnoise.images.picture import Described, Metadata, Picture, Pixels
 from unnoise.images.pixels import check_array, depth_for, to_depth
 from unnoise.images.scratch import Scratch, Window
 from unnoise.places import kind, refuse_device
@@ -76,6 +77,7 @@ class Target:
         if self._added and not self._form.stacks:
             raise UsageError(f"{self.path} can hold one picture only; write .tif, .npy or .zarr instead.")
         self._encode()
+        self._warn(picture.metadata)
         dtype = depth_for(picture.dtype, self._form.depths)
         pixels = self._in_array(picture, dtype) if self._form in (NPY, ZARR) else self._aside(picture, dtype)
         self._added += 1
@@ -99,6 +101,16 @@ class Target:
         if self._array is not None and self._form is ZARR:
             zarr_stacks.give_up(self._array)
         self._open = self._array = None
+
+    def _warn(self, metadata: Metadata) -> None:
+        """Say what a result does not hold of what its source does."""
+        lost = list(metadata.left_behind)
+        if self._form is not JPEG and isinstance(metadata.coding, jpeg.Coding) and metadata.coding.trailer:
+            lost.append("a gain map, or other data behind the picture,")
+        if lost:
+            warnings.warn(
+                f"{self.path} does not hold all that its source does: {', '.join(lost)} stays behind.", UnnoiseWarning, 3
+            )
 
     def _aside(self, picture: Described, dtype: np.dtype[Any]) -> Scratch:
         pixels = Scratch(picture.shape, dtype, self._temporary.parent)
