@@ -131,8 +131,8 @@ def test_what_is_left_behind_is_named(tmp_path: Path, trailer: bytes | None, wor
 def test_the_end_of_the_picture_is_found(tmp_path: Path, progressive: bool) -> None:
     made = io.BytesIO()
     image.fromarray(noise((64, 64, 3), "uint8")).save(made, "JPEG", progressive=progressive, restart_marker_rows=1)
+    (tmp_path / "a.jpg").write_bytes(made.getvalue() + b"\xff\xd8\xff\xd9")
     with pytest.warns(UnnoiseWarning):
-        (tmp_path / "a.jpg").write_bytes(made.getvalue() + b"\xff\xd8\xff\xd9")
         copy(tmp_path / "a.jpg", tmp_path / "b.jpg")
     (tmp_path / "a.jpg").write_bytes(made.getvalue() + bytes(100))  # padding is nothing
     with warnings.catch_warnings():

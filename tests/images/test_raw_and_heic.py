@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from images.exif_blocks import exif_block
-from unnoise.errors import UnnoiseError, UsageError
+from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.images import Metadata, Picture, find_pictures, read, result_name, write
 
 
@@ -120,3 +120,27 @@ def test_without_the_library_its_extra_is_named(
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(UnnoiseError, match=rf'pip install "unnoise\[{extra}\]"'):
         read(tmp_path / name)
+
+
+def test_other_pictures_of_a_heic_are_named_and_gone(tmp_path: Path) -> None:
+    """A depth map, such as portraits have, made of an alpha channel by another word; a thumbnail, which would show the noise."""
+    heif = pytest.importorskip("pillow_heif", reason="HEIC needs the extra heic")
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 4), np.uint8)
+    xmp = b'<x xmlns:apdi="http://ns.apple.com/pixeldatainfo/1.0/" apdi:AuxiliaryImageType="x" HDRGainMap:HDRGainMapVersion="1" a="b"/>'
+    heif.encode("RGBA", (96, 64), pixels.tobytes(), tmp_path / "alpha.heic", xmp=xmp)
+    for name in (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"):
+        if name in (data := (tmp_path / "alpha.heic").read_bytes()):
+            (tmp_path / "a.heic").write_bytes(data.replace(name, name.replace(b"alpha", b"depth").replace(b":1", b":2")))
+    picture = read(tmp_path / "a.heic")
+    with pytest.warns(UnnoiseWarning, match="a depth map"):
+        write(tmp_path / "b.heic", picture)
+    assert read(tmp_path / "alpha.heic").metadata.left_behind == ()
+    made = read(tmp_path / "b.heic")
+    assert made.metadata.left_behind == ()
+    assert b"HDRGainMap" not in made.metadata.xmp
+    assert b' a="b"' in made.metadata.xmp
+    opened = heif.from_bytes("RGB", (96, 64), pixels[..., :3].tobytes())
+    opened.save(tmp_path / "c.heic", thumbnails=[32])
+    assert heif.open_heif(tmp_path / "c.heic").info["thumbnails"]
+    write(tmp_path / "d.heic", read(tmp_path / "c.heic"))
+    assert not heif.open_heif(tmp_path / "d.heic").info["thumbnails"]

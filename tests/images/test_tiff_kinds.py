@@ -254,3 +254,39 @@ def test_colours_that_are_not_supported_are_named(tmp_path: Path, photometric: s
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric=photometric)
     with pytest.raises(UsageError, match=rf"a\.tif is a TIFF of {words}"):
         read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("options", [{"tile": (16, 16, 16)}, {"tile": (4, 16, 16)}, {"compression": "zlib"}, {}], ids=str)
+def test_every_slice_of_a_volume(tmp_path: Path, options: dict[str, Any]) -> None:
+    """One page with ImageDepth 16: its slices are pictures of a stack, and come out as pages."""
+    volume = noise((16, 40, 50))
+    tifffile.imwrite(tmp_path / "a.tif", volume, volumetric=True, photometric="minisblack", metadata=None, **options)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert (len(file.pages), file.pages[0].imagedepth) == (1, 16)
+    with images.open(tmp_path / "a.tif") as source:
+        assert (len(source), source.outer) == (16, (16,))
+    copy(tmp_path / "a.tif", tmp_path / "b.tif")
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "b.tif"), volume, strict=True)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_overviews_of_a_pyramid_show_the_result(tmp_path: Path, dtype: str) -> None:
+    pixels = noise((96, 64, 3), dtype)
+    other = noise((30, 50, 3), dtype)  # of another shape: a picture of its own, such as a label
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(pixels, photometric="rgb", tile=(32, 32), metadata=None, description="full")
+        for factor in (2, 4):
+            small = np.zeros_like(pixels[::factor, ::factor])
+            file.write(small, photometric="rgb", tile=(16, 16), subfiletype=1, metadata=None, description=f"1/{factor}")
+        file.write(other, photometric="rgb", subfiletype=1, metadata=None, description="label")
+    frames = copy(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert [frame.shape for frame in frames] == [(96, 64, 3), (30, 50, 3)]
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert [int(page.subfiletype) for page in file.pages] == [0, 1, 1, 1]
+        assert [page.description for page in file.pages] == ["full", "1/2", "1/4", "label"]
+        assert file.pages[2].tile == (16, 16)
+        np.testing.assert_array_equal(file.pages[0].asarray(), pixels)
+        np.testing.assert_array_equal(file.pages[3].asarray(), other)
+        half = pixels.astype(float).reshape(48, 2, 32, 2, 3).mean((1, 3))
+        white = np.iinfo(dtype).max if dtype.startswith("u") else 1
+        assert np.abs(file.pages[1].asarray() - half).max() < 0.005 * white

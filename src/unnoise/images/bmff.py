@@ -234,12 +234,10 @@ class _Meta:
         return made
 
     def others(self) -> tuple[str, ...]:
-        """What other pictures the file holds: thumbnails, depth, gain maps and the like."""
+        """What other pictures the file holds, but for thumbnails, which would show the noise: depth, gain maps and the like."""
         found: dict[str, None] = {}
         for kind, source, _ in self.references:
-            if kind == b"thmb":
-                found["a thumbnail"] = None
-            elif kind == b"auxl":
+            if kind == b"auxl":
                 says = b"".join(content for name, content in self.properties_of(source) if name == b"auxC").lower()
                 for words, name in AUXILIARY.items():
                     if words in says:
@@ -311,7 +309,15 @@ class _Meta:
         return data[: self.start] + whole + data[self.end :] + tail
 
 
-AUXILIARY = {b"alpha": "", b"depth": "a depth map", b"gainmap": "a gain map", b"matte": "a matte", b"disparity": "a depth map"}
+AUXILIARY = {
+    b"alpha": "",
+    b"auxid:1": "",
+    b"auxid:2": "a depth map",
+    b"depth": "a depth map",
+    b"gainmap": "a gain map",
+    b"matte": "a matte",
+    b"disparity": "a depth map",
+}
 """Words in the type of an auxiliary picture, and what it is; alpha is read with the picture."""
 
 

@@ -70,15 +70,18 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
         return Source(path, 1, lambda _: decode(0))
     stack = None
     try:
-        count = tiff.pages(path) if form is TIFF else vips.pages(path, form)
-        if form is TIFF:
-            stack = tiff.stack(path, count)
+        if form is WEBP:
+            count = vips.pages(path, form)
+            return Source(path, count, decode, None if count == 1 else (count,))
+        places = tiff.places(path)
+        stack = tiff.stack(path, len(places))
     except (vips.DecodingError, ValueError) as error:
         raise damaged(path, str(error)) from error
     if stack:
         array, letters = stack
         return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path, 0)[0])
-    return Source(path, count, decode, None if count == 1 else (count,))
+    count = len(places)
+    return Source(path, count, lambda index: _tiff(path, places[index]), None if count == 1 else (count,))
 
 
 def _recognised(path: Path) -> Format:
@@ -165,8 +168,10 @@ def _grey(pixels: Scratch, layout: Layout) -> tuple[Scratch, Layout]:
     return made, Layout("grey", layout.alpha)
 
 
-def _tiff(path: Path, index: int, part: int = 0) -> Decoded:
+def _tiff(path: Path, place: tiff.Place) -> Decoded:
+    index = place.page
     metadata, layout, foreign = tiff.describe(path, index)
+    metadata = _with_overviews(path, place, metadata)
     coding = metadata.coding if isinstance(metadata.coding, tiff.Coding) else tiff.Coding()
     if not foreign:
         try:
@@ -176,7 +181,7 @@ def _tiff(path: Path, index: int, part: int = 0) -> Decoded:
         if not cross_check.is_constant(pixels):
             return pixels, layout or seen, metadata
     try:
-        other = tiff_pixels.decode(path, str(path), index, coding, part)
+        other = tiff_pixels.decode(path, str(path), index, coding, place.part)
     except UnnoiseError:
         raise
     except Exception as error:  # tifffile and its codecs raise nearly every kind on damaged bytes
@@ -184,6 +189,15 @@ def _tiff(path: Path, index: int, part: int = 0) -> Decoded:
             return pixels, layout or seen, metadata
         raise damaged(path, str(error) or type(error).__name__) from error
     return other, layout or Layout.of(other.shape), metadata
+
+
+def _with_overviews(path: Path, place: tiff.Place, metadata: Metadata) -> Metadata:
+    if not place.overviews or not isinstance(metadata.coding, tiff.Coding):
+        return metadata
+    found = [tiff.describe(path, page)[0].coding for page in place.overviews]
+    sizes = tiff.sizes(path, place.overviews)
+    overviews = tuple((*size, own) for size, own in zip(sizes, found, strict=True) if isinstance(own, tiff.Coding))
+    return replace(metadata, coding=replace(metadata.coding, overviews=overviews))
 
 
 def _by_library(path: Path, library: ModuleType, _: int) -> Decoded:
@@ -196,7 +210,7 @@ def _by_library(path: Path, library: ModuleType, _: int) -> Decoded:
 
 
 DECODERS: dict[Format, Callable[[Path, int], Decoded]] = {
-    TIFF: _tiff,
+    TIFF: lambda path, index: _tiff(path, tiff.Place(index)),
     HEIC: lambda path, index: _by_library(path, heic, index),
     RAW: lambda path, index: _by_library(path, raw, index),
     **{form: lambda path, index, form=form: _by_vips(path, form, index) for form in (PNG, JPEG, WEBP, AVIF)},  # type: ignore[misc]

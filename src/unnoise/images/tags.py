@@ -125,7 +125,7 @@ class File:
         """All that a directory and those below it say."""
         found: dict[int, Value | Tags] = {}
         for code, record in self.entries(place):
-            value = self._value(record)
+            value = self.value(record)
             if value is None:
                 continue
             if code in POINTERS:
@@ -136,7 +136,8 @@ class File:
                 found[code] = value
         return found
 
-    def _value(self, record: bytes) -> Value | None:
+    def value(self, record: bytes) -> Value | None:
+        """What an entry of `entries` says; None: it leads out of the data."""
         kind = struct.unpack(self.order + "H", record[2:4])[0]
         count = struct.unpack(self.pointer, record[4 : 4 + self.width])[0]
         size = SIZES.get(kind, 0) * count

@@ -6,7 +6,8 @@ import logging
 import math
 import mmap
 import struct
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -96,8 +97,10 @@ class Coding:
     """ColorMap, little-endian; empty: colours stand in the pixels themselves."""
     order: tuple[int, ...] = ()
     """Where each of our channels is in the file; (): in the same order."""
-    encoded_bytes: int = 0
+    encoded_bytes: int = field(default=0, compare=False)
     """Of the strips or tiles; 0: they are not compressed."""
+    overviews: tuple[tuple[int, int, Coding], ...] = ()
+    """Height and width of pages that show the same picture smaller, and how they were made."""
 
 
 def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
@@ -167,19 +170,67 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
     return metadata, layout, odd or not by_libvips
 
 
-def pages(path: Path) -> int:
-    """How many pictures the file's chain of directories names; at least 1, for the decoder to say what is wrong.
+@dataclass(frozen=True)
+class Place:
+    """Where a picture is in a file."""
+
+    page: int
+    part: int = 0
+    """Which slice, of a volume."""
+    overviews: tuple[int, ...] = ()
+    """Pages that show the same picture smaller."""
+
+
+def places(path: Path) -> list[Place]:
+    """The pictures of the file's chain of directories; at least one, for the decoder to say what is wrong.
 
     ValueError: the chain is broken, so that nobody knows how many there were.
     """
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
         if file is None:
-            return 1
-        count = sum(1 for _ in file.directories())
-        if count and not file.ends():
-            raise ValueError(f"its chain of pages is broken after page {count}")
-        return max(1, count)
+            return [Place(0)]
+        found = [_size(file, place) for place, _ in file.directories()]
+        if found and not file.ends():
+            raise ValueError(f"its chain of pages is broken after page {len(found)}")
+    made: list[Place] = []
+    full: tuple[int, int] | None = None
+    for page, (height, width, depth, kind) in enumerate(found):
+        if kind & 1 and full and len(made) and depth == 1 and _is_smaller((height, width), full):
+            made[-1] = replace(made[-1], overviews=(*made[-1].overviews, page))
+            continue
+        full = (height, width) if depth == 1 else None
+        made += [Place(page, part) for part in range(depth)]
+    return made or [Place(0)]
+
+
+def sizes(path: Path, pages: Sequence[int]) -> list[tuple[int, int]]:
+    """Height and width of pages."""
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        file = File.of(data)
+        found = [place for place, _ in file.directories()] if file else []
+        return [_size(file, found[page])[:2] for page in pages] if file else []
+
+
+MOST_SLICES = 100_000
+"""Of a volume; more is damage."""
+
+
+def _size(file: File, place: int) -> tuple[int, int, int, int]:
+    """Height, width, number of slices, and NewSubfileType of a page."""
+    wanted = {257: 0, 256: 0, 32997: 1, tags.SUBFILE: 0}
+    for code, record in file.entries(place):
+        if code in wanted:
+            value = file.value(record)
+            wanted[code] = int.from_bytes(value.data[:4], "little") if value else wanted[code]
+    depth = wanted[32997]
+    return wanted[257], wanted[256], depth if 0 < depth < MOST_SLICES else 1, wanted[tags.SUBFILE]
+
+
+def _is_smaller(size: tuple[int, int], full: tuple[int, int]) -> bool:
+    """Whether a page of this size can show the same picture as one of size `full`, at most two thirds as large."""
+    (height, width), (rows, columns) = size, full
+    return 0 < 3 * height <= 2 * rows and 3 * width <= 2 * columns and abs(height * columns - width * rows) <= max(full)
 
 
 def _layout(photometric: int, samples: int, extra: tuple[int, ...], *, inks: bool) -> tuple[Layout | None, tuple[int, ...]]:

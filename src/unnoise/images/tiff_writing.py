@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import mmap
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unnoise.images import jpeg_trailer, tags, tiff_pixels
+from unnoise.images import jpeg_trailer, tags, tiff_pixels, vips
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.resolution import tags_of
 from unnoise.images.tags import File, Tags, Value
@@ -68,6 +69,9 @@ class Writer:
             **options,
         )
         self._said.append({**_said(metadata), **said})
+        for overview in own.overviews:
+            height, width, coding = overview
+            self.add(vips.shrunk(pixels, height, width), layout, replace(metadata, coding=coding))
 
     def _goes_on(self, kind: tuple[Any, ...]) -> bool:
         """Whether this page's pixels follow the last one's without a gap, as programs expect in uncompressed stacks of ImageJ."""

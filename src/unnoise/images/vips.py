@@ -155,6 +155,19 @@ def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, fil
         raise EncodingError(_reason(error)) from error
 
 
+def shrunk(pixels: Pixels, height: int, width: int) -> Pixels:
+    """(H, W) or (H, W, C) made smaller, each pixel the mean of those that it shows."""
+    pyvips = libvips()
+    array = np.ascontiguousarray(pixels)
+    bands = array.shape[2] if array.ndim == 3 else 1
+    wide = array if array.dtype.name in FORMATS_OF else array.astype(np.float32)
+    image = pyvips.Image.new_from_memory(wide, array.shape[1], array.shape[0], bands, FORMATS_OF[wide.dtype.name])
+    smaller = image.shrink(array.shape[1] / width, array.shape[0] / height, ceil=True)
+    smaller = smaller.embed(0, 0, width, height, extend="copy").numpy()  # to the very size, where that was rounded
+    made: Pixels = np.asarray(smaller, array.dtype).reshape(height, width, *array.shape[2:])
+    return made
+
+
 def _raise_if_disk(error: Any) -> None:
     """Raise the OSError that libvips' message tells of, if that is why a file cannot be written."""
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
