@@ -314,9 +314,9 @@ AUXILIARY = {
     b"auxid:1": "",
     b"auxid:2": "a depth map",
     b"depth": "a depth map",
+    b"disparity": "a depth map",
     b"gainmap": "a gain map",
     b"matte": "a matte",
-    b"disparity": "a depth map",
 }
 """Words in the type of an auxiliary picture, and what it is; alpha is read with the picture."""
 

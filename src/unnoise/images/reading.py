@@ -17,6 +17,7 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import bmff, cross_check, heic, jpeg, png, raw, tiff, tiff_pixels, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
+from unnoise.images.file_array import FileArray
 from unnoise.images.formats import AVIF, FORMATS, HEIC, JPEG, NPY, PNG, RAW, TIFF, WEBP, ZARR, Format, format_of, recognise
 from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
@@ -220,7 +221,7 @@ DECODERS: dict[Format, Callable[[Path, int], Decoded]] = {
 
 def _open_npy(path: Path, letters: str | None) -> Source:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = FileArray.of_npy(path)
     except Exception as error:  # a damaged header makes numpy raise nearly every kind too
         raise damaged(path, str(error)) from error
     _check_array(array, path)

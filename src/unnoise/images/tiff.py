@@ -12,9 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-import numpy as np
-
 from unnoise.images import tags
+from unnoise.images.file_array import FileArray
 from unnoise.images.picture import Layout, Metadata
 from unnoise.images.resolution import resolution_of
 from unnoise.images.tags import File, Tags, Value
@@ -289,7 +288,7 @@ def stack(path: Path, pages: int) -> tuple[Any, str] | None:
         raise ValueError(f"it speaks of {promised} pictures and ends before the last of them does")
     if promised == 1 or place is None or alone or not {*"YX"} <= {*axes}:
         return None
-    return np.memmap(path, kind, "r", place, shape), axes
+    return FileArray(path, kind, place, shape), axes
 
 
 def _promised(file: Any) -> int:
