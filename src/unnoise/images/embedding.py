@@ -9,8 +9,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from unnoise.images import avif, heic, jpeg, jpeg_trailer, png, tags, vips, webp
-from unnoise.images.formats import AVIF, HEIC, JPEG, WEBP, Format
+import numpy as np
+
+from unnoise.images import avif, heic, jpeg, jpeg_trailer, palette, png, tags, vips, webp
+from unnoise.images.formats import AVIF, HEIC, JPEG, PNG, WEBP, Format
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.resolution import tags_of
 
@@ -32,7 +34,11 @@ def save(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, path:
             raise vips.EncodingError(str(error).partition("\n")[0]) from error
         return
     with tempfile.TemporaryFile(dir=path.parent, prefix=".unnoise-") as bare:
-        vips.encode(pixels, layout, metadata, form, bare)
+        few = _indexed(pixels, metadata) if form is PNG else None
+        if few:
+            bare.write(few)
+        else:
+            vips.encode(pixels, layout, metadata, form, bare)
         bare.flush()
         with path.open("wb") as file, mmap.mmap(bare.fileno(), 0, access=mmap.ACCESS_READ) as encoded:
             if form is WEBP:
@@ -44,6 +50,15 @@ def save(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, path:
             shutil.copyfileobj(bare, file)
             if form is JPEG and isinstance(metadata.coding, jpeg.Coding):
                 file.write(metadata.coding.trailer)
+
+
+def _indexed(pixels: Pixels, metadata: Metadata) -> bytes | None:
+    """A PNG with a palette, if the source had one and the colours are few enough, or RGB; None: by libvips."""
+    own = metadata.coding
+    if not isinstance(own, png.Coding) or not own.palette or own.interlaced or pixels.dtype != np.uint8 or pixels.ndim != 3:
+        return None
+    found = palette.indexed(pixels, 2**own.bits) if pixels.shape[2] in (3, 4) else None
+    return png.indexed(*found, own.bits) if found else None
 
 
 def _with_resolution(metadata: Metadata) -> Metadata:

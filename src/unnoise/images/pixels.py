@@ -90,8 +90,7 @@ def to_depth(pixels: Pixels, depths: Sequence[str], name: str = "The image") -> 
 
 def stretched(pixels: Pixels, bits: int) -> Pixels:
     """Whole numbers of `bits` bits over the whole range of their type, so that white is white; `narrowed` is the way back."""
-    white = int(np.iinfo(pixels.dtype).max)
-    most = 2**bits - 1
+    white, most = int(np.iinfo(pixels.dtype).max), 2**bits - 1
     wide = np.minimum(pixels, most).astype(np.uint64)
     made: Pixels = ((wide * white + most // 2) // most).astype(pixels.dtype)
     return made

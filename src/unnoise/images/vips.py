@@ -16,6 +16,7 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import jpeg, png, tags
 from unnoise.images.formats import AVIF, JPEG, PNG, WEBP, Format
 from unnoise.images.picture import Layout, Metadata, Pixels
+from unnoise.images.pixels import narrowed, stretched
 from unnoise.images.resolution import resolution_of
 from unnoise.images.scratch import Scratch
 
@@ -140,7 +141,13 @@ def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, fil
     options: dict[str, Any] = {"keep": "none"}
     own = metadata.coding
     if form is PNG:
-        options |= {"interlace": isinstance(own, png.Coding) and own.interlaced, "filter": "all"}  # a third smaller than "none"
+        made_png = own if isinstance(own, png.Coding) else None
+        options |= {"interlace": bool(made_png and made_png.interlaced), "filter": "all"}  # a third smaller than "none"
+        if made_png and pixels.dtype == np.uint8 and made_png.palette and layout.colours == "rgb":
+            options |= {"palette": True, "bitdepth": made_png.bits, "Q": 100, "dither": 0.0, "filter": "none"}
+        elif made_png and made_png.bits < 8 and layout == Layout("grey") and pixels.dtype == np.uint8:
+            options |= {"bitdepth": made_png.bits, "filter": "none"}
+            pixels = stretched(narrowed(pixels, made_png.bits), made_png.bits)  # libvips takes the upper bits, not the nearest
     elif form is JPEG:
         made = own if isinstance(own, jpeg.Coding) else None
         options |= {"Q": made.quality if made else 95, "subsample_mode": "on" if made and made.subsampled else "off"}
