@@ -85,6 +85,17 @@ def brightness(properties: bytes) -> tuple[bytes, bytes]:
     return light if b"clli" in found else b"", screen[8:12] + screen[:8] + screen[12:24]
 
 
+def picture_bytes(data: Data) -> int:
+    """Bytes of the colours of the main picture; 0: nobody knows."""
+    try:
+        meta = _meta(data)
+        parts = {meta.primary}  # a grid, and the tiles that it is made of
+        parts |= {to for kind, source, found in meta.references if kind == b"dimg" and source in parts for to in found}
+        return sum(length for item in meta.items() if item.number in parts for _, length in item.extents)
+    except (ValueError, IndexError, struct.error):
+        return 0
+
+
 def completed(
     data: bytes, *, exif: bytes = b"", xmp: bytes = b"", icc: bytes = b"", properties: bytes = b"", orientation: int = 1
 ) -> bytes:

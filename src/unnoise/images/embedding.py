@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 import shutil
 import struct
@@ -11,17 +12,34 @@ from pathlib import Path
 
 import numpy as np
 
-from unnoise.images import avif, heic, jpeg, jpeg_trailer, palette, png, tags, vips, webp
+from unnoise.images import avif, bmff, heic, jpeg, jpeg_trailer, palette, png, tags, vips, webp
 from unnoise.images.formats import AVIF, HEIC, JPEG, PNG, WEBP, Format
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.resolution import tags_of
 
 QUALITY = 95
-"""Of lossy formats where neither the caller nor the source says another."""
+"""Of AVIF and HEIC where neither the caller nor the source says another."""
 
 
-def save(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, path: Path) -> None:
-    """Write a PNG, JPEG, WebP, AVIF or HEIC. Raises vips.EncodingError."""
+def save(
+    pixels: Pixels,
+    layout: Layout,
+    metadata: Metadata,
+    form: Format,
+    path: Path,
+    *,
+    quality: int | None = None,
+    lossless: bool | None = None,
+) -> None:
+    """Write a PNG, JPEG, WebP, AVIF or HEIC. Raises vips.EncodingError.
+
+    `quality` is 1 … 100 of lossy formats. None, and `lossless` too: as the source if it is of the same format, else JPEG, AVIF and
+    HEIC of quality 95, and WebP without loss.
+    """
+    sample = metadata.sample
+    if quality is None and lossless is None and sample and sample.form is form:
+        quality = sample.quality(lambda *part: _encoded_bytes(*part, metadata, form))
+        lossless = quality is None
     if metadata.resolution and form in (WEBP, AVIF, HEIC):
         metadata = _with_resolution(metadata)
     if not isinstance(metadata.coding, jpeg.Coding) or form is not JPEG:
@@ -29,7 +47,7 @@ def save(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, path:
     if form in (AVIF, HEIC):
         encode = avif.encode if form is AVIF else heic.encode
         try:
-            path.write_bytes(encode(pixels, layout, metadata, QUALITY))
+            path.write_bytes(encode(pixels, layout, metadata, quality or QUALITY, lossless=bool(lossless)))
         except (ValueError, RuntimeError, struct.error) as error:
             raise vips.EncodingError(str(error).partition("\n")[0]) from error
         return
@@ -38,7 +56,7 @@ def save(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, path:
         if few:
             bare.write(few)
         else:
-            vips.encode(pixels, layout, metadata, form, bare)
+            vips.encode(pixels, layout, metadata, form, bare, quality)
         bare.flush()
         with path.open("wb") as file, mmap.mmap(bare.fileno(), 0, access=mmap.ACCESS_READ) as encoded:
             if form is WEBP:
@@ -50,6 +68,19 @@ def save(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, path:
             shutil.copyfileobj(bare, file)
             if form is JPEG and isinstance(metadata.coding, jpeg.Coding):
                 file.write(metadata.coding.trailer)
+
+
+def _encoded_bytes(pixels: Pixels, layout: Layout, quality: int, metadata: Metadata, form: Format) -> int:
+    """Bytes of the colours alone of a file that we would make."""
+    bare = Metadata(coding=metadata.coding, cicp=metadata.cicp)
+    if form is WEBP:
+        made = io.BytesIO()
+        with tempfile.TemporaryFile() as file:
+            vips.encode(pixels, layout, bare, form, file, quality)
+            file.seek(0)
+            made.write(file.read())
+        return webp.lossy_bytes(made.getvalue())
+    return bmff.picture_bytes((avif if form is AVIF else heic).encode(pixels, layout, bare, quality))
 
 
 def _indexed(pixels: Pixels, metadata: Metadata) -> bytes | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from unnoise.images import tags
+
+if TYPE_CHECKING:
+    from unnoise.images.quality_match import Sample
 
 Pixels = npt.NDArray[Any]
 """(H, W) or (H, W, C): uint8, uint16, or float with black 0 and white 1."""
@@ -57,6 +60,9 @@ class Metadata:
 
     left_behind: tuple[str, ...] = ()
     """What else the file holds and no result of it will, by name."""
+
+    sample: Sample | None = field(default=None, compare=False, repr=False)
+    """Of a lossy file, to be encoded again as well."""
 
     @property
     def orientation(self) -> int:

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.images import bmff, cross_check, heic, jpeg, png, raw, tiff, tiff_pixels, vips, zarr_stacks
+from unnoise.images import bmff, cross_check, heic, jpeg, png, raw, tiff, tiff_pixels, vips, webp, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
@@ -22,8 +21,9 @@ from unnoise.images.formats import AVIF, FORMATS, HEIC, JPEG, NPY, PNG, RAW, TIF
 from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
 from unnoise.images.pixels import DTYPES
+from unnoise.images.quality_match import Sample, sample_of
 from unnoise.images.scratch import Scratch
-from unnoise.images.tags import upright
+from unnoise.images.tags import Data, upright
 from unnoise.places import kind, refuse_device
 
 Decoded = tuple[Regions, Layout, Metadata]
@@ -155,7 +155,19 @@ def _by_vips(path: Path, form: Format, index: int) -> Decoded:
             )
             if coding.chroma == "400":
                 pixels, layout = _grey(pixels, layout)
+        metadata = replace(metadata, sample=_sample(data, pixels, layout, form))
     return pixels, layout, metadata
+
+
+def _sample(data: Data, pixels: Scratch, layout: Layout, form: Format) -> Sample | None:
+    spent = webp.lossy_bytes(data) if form is WEBP else bmff.picture_bytes(data) if form in (AVIF, HEIC) else 0
+    return sample_of(pixels, layout, form, spent) if spent else None
+
+
+def _heic(path: Path) -> Decoded:
+    pixels, layout, metadata = heic.decode(path)
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return pixels, layout, replace(metadata, sample=_sample(data, pixels, layout, HEIC))
 
 
 def _grey(pixels: Scratch, layout: Layout) -> tuple[Scratch, Layout]:
@@ -201,9 +213,9 @@ def _with_overviews(path: Path, place: tiff.Place, metadata: Metadata) -> Metada
     return replace(metadata, coding=replace(metadata.coding, overviews=overviews))
 
 
-def _by_library(path: Path, library: ModuleType, _: int) -> Decoded:
+def _by_library(path: Path, decode: Callable[[Path], Decoded]) -> Decoded:
     try:
-        return library.decode(path)
+        return decode(path)
     except UnnoiseError:
         raise
     except Exception as error:  # of which pillow-heif and rawpy have many kinds
@@ -212,8 +224,8 @@ def _by_library(path: Path, library: ModuleType, _: int) -> Decoded:
 
 DECODERS: dict[Format, Callable[[Path, int], Decoded]] = {
     TIFF: lambda path, index: _tiff(path, tiff.Place(index)),
-    HEIC: lambda path, index: _by_library(path, heic, index),
-    RAW: lambda path, index: _by_library(path, raw, index),
+    HEIC: lambda path, _: _by_library(path, _heic),
+    RAW: lambda path, _: _by_library(path, raw.decode),
     **{form: lambda path, index, form=form: _by_vips(path, form, index) for form in (PNG, JPEG, WEBP, AVIF)},  # type: ignore[misc]
 }
 """Frame `index` of a file of each format."""

@@ -130,10 +130,13 @@ def pages(path: Path, form: Format) -> int:
         raise DecodingError("its metadata is not valid text") from error
 
 
-def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, file: BinaryIO) -> None:
+def encode(
+    pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, file: BinaryIO, quality: int | None = None
+) -> None:
     """Write a PNG, JPEG or WebP that holds `pixels`, of one of its depths; memory that is mapped is not copied.
 
-    No metadata but the resolution. JPEG takes quality and chroma from `metadata.coding` if that is a JPEG's, else 95 and full.
+    No metadata but the resolution. `quality` is that of JPEG and WebP; None: JPEG takes that of `metadata.coding` if that is a
+    JPEG's, as its chroma, else 95 and full; WebP is lossless.
 
     Raises EncodingError; OSError where the disk is full.
     """
@@ -150,10 +153,14 @@ def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, fil
             pixels = stretched(narrowed(pixels, made_png.bits), made_png.bits)  # libvips takes the upper bits, not the nearest
     elif form is JPEG:
         made = own if isinstance(own, jpeg.Coding) else None
-        options |= {"Q": made.quality if made else 95, "subsample_mode": "on" if made and made.subsampled else "off"}
+        options |= {
+            "Q": quality or (made.quality if made else 95),
+            "subsample_mode": "on" if made and made.subsampled else "off",
+        }
         options["interlace"] = bool(made and made.progressive)
     elif form is WEBP:
-        options |= {"lossless": True, "exact": True}  # exact: keep the colours under transparent pixels
+        options |= {"Q": quality} if quality else {"lossless": True}
+        options["exact"] = True  # keep the colours under transparent pixels
     try:
         image = _image(pyvips, pixels, layout, metadata)
         getattr(image, f"{form.codec}save_target")(pyvips.Target.new_to_descriptor(file.fileno()), **options)

@@ -27,23 +27,37 @@ HDR_CURVES = {16: "PQ", 18: "HLG"}
 """Curves of ITU-T H.273 by which values mean light far beyond ordinary white."""
 
 
-def write(path: str | Path, picture: Picture, *, overwrite: bool = False) -> None:
+def write(
+    path: str | Path,
+    picture: Picture,
+    *,
+    overwrite: bool = False,
+    quality: int | None = None,
+    lossless: bool | None = None,
+) -> None:
     """Write `picture` in the format that the suffix of `path` names, with its metadata as far as the format holds it.
 
     The bit depth stays where the format can hold it. Otherwise values are rounded to the nearest: 16 bits to 8 in JPEG and WebP, to 12
     in AVIF and to 10 in HEIC; floats (clipped to 0..1) likewise, and to 16 bits in PNG. PNG, TIFF, WebP and .npy lose nothing else;
-    JPEG, AVIF and HEIC are written at quality 95 with full chroma. WebP and AVIF hold no grey: read again, a grey picture has three
-    equal channels.
+    JPEG, AVIF and HEIC are written at quality 95 with full chroma. A picture that was read from the same lossy format gets about
+    the quality and the chroma that it had. WebP holds no grey: read again, a grey picture has three equal channels.
+
+    Args:
+        path: its suffix names the format.
+        picture: what to write.
+        overwrite: it may replace a file.
+        quality: 1 … 100, of JPEG, WebP, AVIF and HEIC; other formats lose nothing.
+        lossless: WebP, AVIF and HEIC lose nothing either.
 
     The file appears under its name only when complete and on the disk: it is written beside, as a hidden file, and renamed.
 
     Raises:
-        UsageError: unknown suffix, a missing folder, a file that exists without `overwrite`, alpha in a format that has none,
+        UsageError: unknown suffix, a quality outside 1 … 100, `lossless` for a JPEG or beside `quality`, a missing folder, a file that exists without `overwrite`, alpha in a format that has none,
             or pixels that are no image.
         UnnoiseError: it could not be encoded or written, for instance onto a full disk. Nothing is left behind.
     """
     check_array(picture.pixels, str(path), any_channels=picture.stated is not None)
-    with create(path, overwrite=overwrite) as target:
+    with create(path, overwrite=overwrite, quality=quality, lossless=lossless) as target:
         target.add(picture)[...] = picture.pixels
 
 
@@ -64,8 +78,11 @@ class Canvas:
 class Target:
     """A picture file in the making. `create` gives it."""
 
-    def __init__(self, path: Path, form: Format, temporary: Path, like: Source | None) -> None:
+    def __init__(
+        self, path: Path, form: Format, temporary: Path, like: Source | None, quality: int | None, lossless: bool | None
+    ) -> None:
         self.path, self._form, self._temporary, self._like = path, form, temporary, like
+        self._quality, self._lossless = quality, lossless
         self._open: tuple[Scratch, Described] | None = None
         self._tiff: tiff_writing.Writer | None = None
         self._array: Any = None
@@ -150,7 +167,15 @@ class Target:
                     self._tiff = tiff_writing.Writer(self._temporary, frames * pixels.nbytes, picture.metadata)
                 self._tiff.add(pixels.array(), picture.layout, picture.metadata)
             else:
-                embedding.save(pixels.array(), picture.layout, picture.metadata, self._form, self._temporary)
+                embedding.save(
+                    pixels.array(),
+                    picture.layout,
+                    picture.metadata,
+                    self._form,
+                    self._temporary,
+                    quality=self._quality,
+                    lossless=self._lossless,
+                )
         except (vips.EncodingError, ValueError, struct.error) as error:  # tifffile has the two others for what exceeds TIFF
             raise UnnoiseError(f"{self.path} cannot be encoded here ({error}); choose another format, such as .png.") from error
         pixels.close()
@@ -158,13 +183,21 @@ class Target:
 
 
 @contextmanager
-def create(path: str | Path, like: Source | None = None, *, overwrite: bool = False) -> Iterator[Target]:
+def create(
+    path: str | Path,
+    like: Source | None = None,
+    *,
+    overwrite: bool = False,
+    quality: int | None = None,
+    lossless: bool | None = None,
+) -> Iterator[Target]:
     """Make a picture file piece by piece, so that neither picture nor stack need fit into memory.
 
     Args:
         path: its suffix names the format.
         like: the source whose frames will be added in order; None: a single picture.
         overwrite: it may replace a file.
+        quality, lossless: as `write` takes them.
 
     Usage::
 
@@ -182,9 +215,20 @@ def create(path: str | Path, like: Source | None = None, *, overwrite: bool = Fa
     path = Path(path)
     form = format_of(path)
     _check_target(path, form, overwrite)
-    with written_whole(path) as temporary, contextlib.closing(Target(path, form, temporary, like)) as target:
+    check_compression(quality, lossless, form)
+    with written_whole(path) as temporary, contextlib.closing(Target(path, form, temporary, like, quality, lossless)) as target:
         yield target
         target.finish()
+
+
+def check_compression(quality: int | None, lossless: bool | None, form: Format | None = None) -> None:
+    """Refuse with a UsageError what no encoder can do, of any format or of `form`."""
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"The quality {quality} is outside 1 … 100; 95 is very good, 75 is good.")
+    if quality is not None and lossless:
+        raise UsageError("A quality is for encoding with loss, and no loss was asked for; give one of them.")
+    if lossless and form is JPEG:
+        raise UsageError("JPEG files always lose a little; write .png, or .webp, .avif or .heic without loss.")
 
 
 def _check_target(path: Path, form: Format, overwrite: bool) -> None:
