@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,27 @@ import tifffile
 from images.exif_blocks import exif_block
 from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.images import Metadata, Picture, find_pictures, read, result_name, write
+
+
+def grey_dng(path: Path, pixels: np.ndarray, white: float | None = None) -> Path:
+    """A raw file of a camera without colours: each pixel has one value (LinearRaw). (DNG 1.4.)"""
+    extra: list[Any] = [
+        (271, 2, None, "Maker", True),
+        (272, 2, None, "Monochrom", True),
+        (50706, 1, 4, (1, 4, 0, 0), True),
+        (50708, 2, None, "Maker Monochrom", True),
+        (50714, 5, 1, (0, 1), True),
+    ]
+    if white:
+        extra.append((50717, 5, 1, (round(white * 1000), 1000), True))
+    elif pixels.dtype.kind == "u":
+        extra.append((50717, 4, 1, 65535, True))
+    with tifffile.TiffWriter(path) as file:
+        options: Any = {"photometric": "minisblack", "metadata": None, "extratags": extra, "software": False}
+        file.write(pixels, **options)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags[262].overwrite(34892)
+    return path
 
 
 def dng(path: Path, mosaic: np.ndarray) -> Path:
@@ -103,22 +125,22 @@ def test_heic_keeps_shape_and_depth(tmp_path: Path, dtype: str, bound: int, chan
 
 
 @pytest.mark.parametrize(
-    ("name", "start", "library", "extra"),
+    ("name", "start", "library", "package"),
     [
-        ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "pillow_heif", "heic"),
-        ("a.nef", b"MM\0*", "rawpy", "raw"),
+        ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "pillow_heif", "pillow-heif"),
+        ("a.nef", b"MM\0*", "rawpy", "rawpy"),
         ("a.zarr", None, "zarr", "zarr"),
     ],
 )
-def test_without_the_library_its_extra_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, start: bytes | None, library: str, extra: str
+def test_without_the_library_its_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, start: bytes | None, library: str, package: str
 ) -> None:
     if start is None:
         (tmp_path / name).mkdir()
     else:
         (tmp_path / name).write_bytes(start)
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(UnnoiseError, match=rf'pip install "unnoise\[{extra}\]"'):
+    with pytest.raises(UnnoiseError, match=rf"pip install {package}\."):
         read(tmp_path / name)
 
 
@@ -144,3 +166,44 @@ def test_other_pictures_of_a_heic_are_named_and_gone(tmp_path: Path) -> None:
     assert heif.open_heif(tmp_path / "c.heic").info["thumbnails"]
     write(tmp_path / "d.heic", read(tmp_path / "c.heic"))
     assert not heif.open_heif(tmp_path / "d.heic").info["thumbnails"]
+
+
+def test_a_camera_without_colours(tmp_path: Path) -> None:
+    pytest.importorskip("rawpy", reason="camera raw needs the extra raw")
+    rows, columns = np.mgrid[:64, :96]
+    path = grey_dng(tmp_path / "a.dng", (rows * 600 + columns * 200).astype(np.uint16))
+    picture = read(path)
+    assert picture.layout.colours == "grey"
+    assert picture.metadata.icc == b""  # one of RGB would be refused by others
+    write(tmp_path / "a.tif", picture)
+    made = tifffile.imread(tmp_path / "a.tif")
+    assert made.shape == (64, 96)
+    assert (np.diff(made.astype(int)[:, 5]) > 0).all()
+
+
+@pytest.mark.parametrize("white", [None, 1.0])
+def test_one_hot_pixel_of_floats_does_not_darken_the_rest(tmp_path: Path, white: float | None) -> None:
+    """LibRaw scales floats by their brightest value."""
+    pytest.importorskip("rawpy", reason="camera raw needs the extra raw")
+    rows, columns = np.mgrid[:64, :96]
+    pixels = ((rows / 63 + columns / 95) / 2 * (white or 1)).astype(np.float32)
+    first = read(grey_dng(tmp_path / "a.dng", pixels, white)).pixels.astype(int)
+    hot = pixels.copy()
+    hot[30, 40] = 8 * (white or 1)
+    second = read(grey_dng(tmp_path / "b.dng", hot, white)).pixels.astype(int)
+    others = np.ones(first.shape, bool)
+    others[28:33, 38:43] = False
+    assert np.abs(first - second)[others].max() < 400
+    assert first.max() > 64000
+
+
+def test_what_rawpy_says_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rawpy = pytest.importorskip("rawpy", reason="camera raw needs the extra raw")
+
+    def refuse(*_: Any) -> Any:
+        raise rawpy.LibRawFileUnsupportedError("a reason in words")
+
+    monkeypatch.setattr(rawpy, "imread", refuse)
+    (tmp_path / "a.nef").write_bytes(b"MM\0*")
+    with pytest.raises(UnnoiseError, match=r"a\.nef cannot be decoded \(a reason in words\)"):
+        read(tmp_path / "a.nef")

@@ -190,7 +190,10 @@ def test_missing_strips_of_a_tiff_are_not_filled_up(tmp_path: Path) -> None:
 
 def test_the_reason_is_that_of_this_file(folder: Path, tmp_path: Path) -> None:
     read(folder / "a.avif")  # leaves idle messages behind
-    for name, reason in {"interlaced.png": "no reason given", "progressive.jpg": "premature end of JPEG image"}.items():
+    for name, reason in {
+        "interlaced.png": "its bytes make no picture",
+        "progressive.jpg": "premature end of JPEG image",
+    }.items():
         whole = (folder / name).read_bytes()
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
         with pytest.raises(UnnoiseError) as caught:

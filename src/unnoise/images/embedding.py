@@ -8,11 +8,12 @@ import shutil
 import struct
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from unnoise.images import avif, bmff, heic, jpeg, jpeg_trailer, palette, png, tags, vips, webp
+from unnoise.images import avif, bmff, heic, jpeg, jpeg_rare, jpeg_trailer, palette, png, tags, vips, webp
 from unnoise.images.formats import AVIF, HEIC, JPEG, PNG, WEBP, Format
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.resolution import tags_of
@@ -38,12 +39,15 @@ def save(
     """
     sample = metadata.sample
     if quality is None and lossless is None and sample and sample.form is form:
-        quality = sample.quality(lambda *part: _encoded_bytes(*part, metadata, form))
+        quality = sample.quality(partial(_encoded_bytes, metadata, form))
         lossless = quality is None
     if metadata.resolution and form in (WEBP, AVIF, HEIC):
         metadata = _with_resolution(metadata)
     if not isinstance(metadata.coding, jpeg.Coding) or form is not JPEG:
         metadata = replace(metadata, xmp=jpeg_trailer.without_words(metadata.xmp))
+    if form is JPEG and isinstance(metadata.coding, jpeg.Coding) and jpeg_rare.is_rare(metadata.coding):
+        path.write_bytes(jpeg_rare.encode(pixels, layout, metadata, metadata.coding, quality))
+        return
     if form in (AVIF, HEIC):
         encode = avif.encode if form is AVIF else heic.encode
         try:
@@ -70,7 +74,7 @@ def save(
                 file.write(metadata.coding.trailer)
 
 
-def _encoded_bytes(pixels: Pixels, layout: Layout, quality: int, metadata: Metadata, form: Format) -> int:
+def _encoded_bytes(metadata: Metadata, form: Format, pixels: Pixels, layout: Layout, quality: int) -> int:
     """Bytes of the colours alone of a file that we would make."""
     bare = Metadata(coding=metadata.coding, cicp=metadata.cicp)
     if form is WEBP:

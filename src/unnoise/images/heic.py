@@ -22,7 +22,7 @@ def _library() -> Any:
         import pillow_heif
     except ImportError as error:
         raise UnnoiseError(
-            'HEIC files need pillow-heif, which is not installed; install it with: pip install "unnoise[heic]".'
+            "HEIC files need pillow-heif, which is not installed; install it with: pip install pillow-heif."
         ) from error
     return pillow_heif
 

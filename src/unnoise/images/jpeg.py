@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from unnoise.images import jpeg_trailer
+from unnoise.images import jpeg_trailer, tags
 from unnoise.images.picture import Metadata
+from unnoise.images.resolution import resolution_of
 from unnoise.images.tags import Data
 
 KEPT: dict[int, tuple[bytes, ...]] = {
@@ -43,6 +44,10 @@ class Coding:
     subsampled: bool
     """Chroma at half the size both ways (4:2:0); all else is written with full chroma."""
     progressive: bool
+    bits: int = 8
+    """Of a sample; vips reads 8 alone."""
+    lossless: bool = False
+    """Lossless in the sense of the first JPEG standard (SOF3), as medical devices write it."""
     trailer: bytes = field(default=b"", repr=False)
     """What belongs to the picture and follows it, such as a gain map."""
     old_end: int = field(default=0, compare=False)
@@ -83,8 +88,36 @@ def coding(data: Data) -> Coding:
             progressive = marker == 0xC2
             subsampled = len(content) >= 15 and content[5] == 3 and content[7] == 0x22 and content[10] == content[13] == 0x11
     end = jpeg_trailer.end_of_picture(data)
-    return Coding(
-        kept, quality, subsampled, progressive, trailer, end, jpeg_trailer.place_of_mpf(data) if trailer else 0, left_behind
+    place = jpeg_trailer.place_of_mpf(data) if trailer else 0
+    bits, lossless = kind(data)
+    return Coding(kept, quality, subsampled, progressive, bits, lossless, trailer, end, place, left_behind)
+
+
+def kind(data: Data) -> tuple[int, bool]:
+    """Bits of a sample, and whether the picture was encoded without loss (SOF3)."""
+    for marker, content in segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and content:
+            return content[0], marker == 0xC3
+    return 8, False
+
+
+def metadata(data: Data) -> Metadata:
+    """What the segments say."""
+    found: dict[bytes, bytes] = {}
+    profile = b""
+    for _, content in segments(data):
+        for start in (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"):
+            if content.startswith(start):
+                found.setdefault(start, content.removeprefix(start))
+        if content.startswith(b"ICC_PROFILE\0"):
+            profile += content[14:]
+    exif = found.get(b"Exif\0\0", b"")
+    return Metadata(
+        exif,
+        found.get(b"http://ns.adobe.com/xap/1.0/\0", b""),
+        profile,
+        found.get(b"Photoshop 3.0\0", b""),
+        resolution_of(tags.first(exif)) or resolution(data),
     )
 
 

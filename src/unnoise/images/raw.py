@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from unnoise.errors import UnnoiseError
 from unnoise.images import jpeg, tags, vips
 from unnoise.images.picture import Layout, Metadata
@@ -13,6 +15,10 @@ from unnoise.images.tiff import APART, STRUCTURE
 
 SRGB_GAMMA = (2.4, 12.92)
 """LibRaw's words for sRGB's curve: its power, and the slope of the line near black."""
+
+WHITE_LEVEL = 50717
+RAW_PHOTOMETRICS = {32803, 34892}
+"""Mosaics, and pixels that each have all colours."""
 
 LAST = 50000
 """Tags from this number on speak of the raw pixels (DNG) or are a maker's own."""
@@ -27,7 +33,7 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
         import rawpy
     except ImportError as error:
         raise UnnoiseError(
-            'Camera raw files need rawpy, which is not installed; install it with: pip install "unnoise[raw]".'
+            "Camera raw files need rawpy, which is not installed; install it with: pip install rawpy."
         ) from error
     try:
         with path.open("rb") as opened, rawpy.imread(opened) as file:  # rawpy takes no name that is not UTF-8
@@ -38,11 +44,34 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
                 adjust_maximum_thr=0.0,  # or white would be the brightest pixel of each picture
                 gamma=SRGB_GAMMA,
                 output_color=rawpy.ColorSpace.sRGB,
+                bright=_brightness(path) if path.suffix.lower() == ".dng" else 1.0,
             )
             exif = _exif(file, rawpy) or _own_exif(path)
-    except rawpy.LibRawError as error:  # its reason comes as bytes
-        raise ValueError(error.args[0].decode() if error.args else "LibRaw gives no reason") from error
-    return Scratch.of(pixels), Layout("rgb"), Metadata(tags.upright(exif), icc=vips.srgb_profile())
+    except (rawpy.LibRawError, rawpy.NotSupportedError) as error:  # the reason comes as bytes, or not
+        said = error.args[0] if error.args else ""
+        raise ValueError(said.decode() if isinstance(said, bytes) else str(said)) from error
+    if pixels.shape[2] == 1:  # a camera without colours
+        pixels = np.ascontiguousarray(pixels[..., 0])
+    layout = Layout.of(pixels.shape)
+    profile = vips.srgb_profile() if layout.colours == "rgb" else b""
+    return Scratch.of(pixels), layout, Metadata(tags.upright(exif), icc=profile)
+
+
+def _brightness(path: Path) -> float:
+    """By how much LibRaw makes float pixels too dark: it scales them by the brightest of them, such as a hot pixel, not by white."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            pages = [page for top in file.pages for page in (top, *(top.pages or ()))]
+            for page in pages:
+                if page.photometric in RAW_PHOTOMETRICS and page.dtype is not None and page.dtype.kind == "f":
+                    said = page.tags.get(WHITE_LEVEL)
+                    white = float(np.max(said.value)) if said else 1.0
+                    return float(np.nanmax(page.asarray())) / white
+    except Exception:  # what LibRaw can read although tifffile cannot
+        return 1.0
+    return 1.0
 
 
 def _exif(file: Any, rawpy: Any) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.images import bmff, cross_check, heic, jpeg, png, raw, tiff, tiff_pixels, vips, webp, zarr_stacks
+from unnoise.images import bmff, cross_check, heic, jpeg, jpeg_rare, png, raw, tiff, tiff_pixels, vips, webp, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
@@ -77,7 +77,7 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
         places = tiff.places(path)
         stack = tiff.stack(path, len(places))
     except (vips.DecodingError, ValueError) as error:
-        raise damaged(path, str(error)) from error
+        raise damaged(path, error) from error
     if stack:
         array, letters = stack
         return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path, 0)[0])
@@ -126,11 +126,21 @@ def _refuse_films(path: Path, form: Format) -> None:
         try:
             count = vips.pages(path, form)
         except vips.DecodingError as error:
-            raise damaged(path, str(error)) from error
+            raise damaged(path, error) from error
     if count > 1:
         raise UsageError(
             f"{path} holds {count} pictures, of which only the first can be read; save them as single files or as a TIFF of many pages."
         )
+
+
+def _jpeg(path: Path, index: int) -> Decoded:
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        bits, lossless = jpeg.kind(data)
+        if bits == 8 and not lossless:
+            return _by_vips(path, JPEG, index)
+        coding = jpeg.coding(data)
+    pixels, layout, metadata = _by_library(path, partial(jpeg_rare.decode, coding=coding))
+    return pixels, layout, replace(metadata, coding=coding, left_behind=coding.left_behind)
 
 
 def _by_vips(path: Path, form: Format, index: int) -> Decoded:
@@ -139,7 +149,7 @@ def _by_vips(path: Path, form: Format, index: int) -> Decoded:
         if form is not WEBP:  # whose frames other decoders do not tell apart
             cross_check.checked(path, form, pixels)
     except (vips.DecodingError, ValueError) as error:
-        raise damaged(path, str(error)) from error
+        raise damaged(path, error) from error
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if form is JPEG:
             made = jpeg.coding(data)
@@ -190,7 +200,7 @@ def _tiff(path: Path, place: tiff.Place) -> Decoded:
         try:
             pixels, seen, _ = vips.decode(path, TIFF, str(path), index)
         except vips.DecodingError as error:
-            raise damaged(path, str(error)) from error
+            raise damaged(path, error) from error
         if not cross_check.is_constant(pixels):
             return pixels, layout or seen, metadata
     try:
@@ -200,7 +210,7 @@ def _tiff(path: Path, place: tiff.Place) -> Decoded:
     except Exception as error:  # tifffile and its codecs raise nearly every kind on damaged bytes
         if not foreign and not cross_check.holds_more(pixels.nbytes, coding.encoded_bytes):
             return pixels, layout or seen, metadata
-        raise damaged(path, str(error) or type(error).__name__) from error
+        raise damaged(path, error) from error
     return other, layout or Layout.of(other.shape), metadata
 
 
@@ -219,14 +229,15 @@ def _by_library(path: Path, decode: Callable[[Path], Decoded]) -> Decoded:
     except UnnoiseError:
         raise
     except Exception as error:  # of which pillow-heif and rawpy have many kinds
-        raise damaged(path, str(error) or type(error).__name__) from error
+        raise damaged(path, error) from error
 
 
 DECODERS: dict[Format, Callable[[Path, int], Decoded]] = {
     TIFF: lambda path, index: _tiff(path, tiff.Place(index)),
     HEIC: lambda path, _: _by_library(path, _heic),
     RAW: lambda path, _: _by_library(path, raw.decode),
-    **{form: lambda path, index, form=form: _by_vips(path, form, index) for form in (PNG, JPEG, WEBP, AVIF)},  # type: ignore[misc]
+    JPEG: _jpeg,
+    **{form: lambda path, index, form=form: _by_vips(path, form, index) for form in (PNG, WEBP, AVIF)},  # type: ignore[misc]
 }
 """Frame `index` of a file of each format."""
 
@@ -235,7 +246,7 @@ def _open_npy(path: Path, letters: str | None) -> Source:
     try:
         array = FileArray.of_npy(path)
     except Exception as error:  # a damaged header makes numpy raise nearly every kind too
-        raise damaged(path, str(error)) from error
+        raise damaged(path, error) from error
     _check_array(array, path)
     return _of_array(path, array, Axes.of(array.shape, letters, str(path)), Metadata())
 
@@ -246,7 +257,7 @@ def _open_zarr(path: Path, letters: str | None) -> Source:
     except UnnoiseError:
         raise
     except Exception as error:  # zarr too has many
-        raise damaged(path, str(error)) from error
+        raise damaged(path, error) from error
     _check_array(found.array, path)
     axes = Axes.of(found.array.shape, letters or found.letters, str(path))
     return _of_array(path, found.array, axes, Metadata(coding=found))

@@ -97,6 +97,8 @@ def decode(path: Path, form: Format, name: str, page: int = 0) -> tuple[Scratch,
 
 
 def _opened(pyvips: Any, path: Path, form: Format, **options: Any) -> Any:
+    with contextlib.suppress(AttributeError):  # a name that pyvips does not promise
+        pyvips.vips_lib.vips_error_clear()  # what it said of other files
     with path.open("rb") as file:  # which it duplicates; pyvips takes no name that is not UTF-8
         source = pyvips.Source.new_from_descriptor(file.fileno())
     # `error` also refuses files that end too early, which libvips would otherwise fill up with grey
@@ -224,6 +226,6 @@ def _reason(error: Any) -> str:
     lines = [line.strip() for line in str(error.detail).splitlines()]
     lines = [line for line in lines if line and not any(words in line for words in idle)]
     if not lines:
-        return "no reason given"
+        return ""
     speaker, _, text = lines[-1].partition(": ")
     return text if text and " " not in speaker else lines[-1]

@@ -52,8 +52,8 @@ def write(
     The file appears under its name only when complete and on the disk: it is written beside, as a hidden file, and renamed.
 
     Raises:
-        UsageError: unknown suffix, a quality outside 1 … 100, `lossless` for a JPEG or beside `quality`, a missing folder, a file that exists without `overwrite`, alpha in a format that has none,
-            or pixels that are no image.
+        UsageError: unknown suffix, a quality outside 1 … 100, `lossless` for a JPEG or beside `quality`, a missing folder, a file
+            that exists without `overwrite`, alpha in a format that has none, or pixels that are no image.
         UnnoiseError: it could not be encoded or written, for instance onto a full disk. Nothing is left behind.
     """
     check_array(picture.pixels, str(path), any_channels=picture.stated is not None)
@@ -95,11 +95,14 @@ class Target:
             raise UsageError(f"{self.path} can hold one picture only; write .tif, .npy or .zarr instead.")
         self._encode()
         self._warn(picture.metadata)
-        dtype = depth_for(picture.dtype, self._form.depths)
+        depths = self._form.depths
+        if self._form is JPEG and isinstance(own := picture.metadata.coding, jpeg.Coding) and own.bits > 8:
+            depths = ("uint16",)
+        dtype = depth_for(picture.dtype, depths)
         pixels = self._in_array(picture, dtype) if self._form in (NPY, ZARR) else self._aside(picture, dtype)
         self._added += 1
         divided = self._form is not TIFF and alpha.is_associated(picture)  # no other format can say that they were multiplied
-        return Canvas(pixels, self._form.depths, str(self.path), divided=divided)
+        return Canvas(pixels, depths, str(self.path), divided=divided)
 
     def finish(self) -> None:
         """Encode what is left and complete the file."""

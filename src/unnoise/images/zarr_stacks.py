@@ -29,9 +29,7 @@ def _library() -> Any:
     try:
         import zarr
     except ImportError as error:
-        raise UnnoiseError(
-            'Zarr needs the package zarr, which is not installed; install it with: pip install "unnoise[zarr]".'
-        ) from error
+        raise UnnoiseError("Zarr needs the package zarr, which is not installed; install it with: pip install zarr.") from error
     return zarr
 
 
