@@ -26,7 +26,7 @@ def grey_dng(path: Path, pixels: np.ndarray, white: float | None = None) -> Path
         (50714, 5, 1, (0, 1), True),
     ]
     if white:
-        extra.append((50717, 5, 1, (round(white * 1000), 1000), True))
+        extra.append((50717, 4, 1, round(white), True))
     elif pixels.dtype.kind == "u":
         extra.append((50717, 4, 1, 65535, True))
     with tifffile.TiffWriter(path) as file:
