@@ -15,6 +15,8 @@ from images.exif_blocks import exif_block
 from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.images import Metadata, Picture, find_pictures, read, result_name, write
 
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" rating="5"/>'
+
 
 def grey_dng(path: Path, pixels: np.ndarray, white: float | None = None) -> Path:
     """A raw file of a camera without colours: each pixel has one value (LinearRaw). (DNG 1.4.)"""
@@ -53,6 +55,7 @@ def dng(path: Path, mosaic: np.ndarray) -> Path:
         (50721, 10, 9, tuple(rational), True),
         (50728, 5, 3, (1, 1, 1, 1, 1, 1), True),
         (50778, 3, 1, 21, True),
+        (700, 1, len(XMP), XMP, True),
     ]
     tifffile.imwrite(path, mosaic, photometric=32803, metadata=None, extratags=extra, software=False)
     return path
@@ -76,7 +79,8 @@ def test_raw_is_developed_to_16_bits(tmp_path: Path) -> None:
     write(tmp_path / "a.tif", picture)
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         assert file.pages[0].tags[271].value == "Maker"
-        assert 50706 not in file.pages[0].tags
+        assert not {33421, 33422, 50706} & {tag.code for tag in file.pages[0].tags}
+        assert file.pages[0].tags[700].value == XMP
         assert file.pages[0].iccprofile == picture.metadata.icc
 
 

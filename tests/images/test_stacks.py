@@ -289,8 +289,12 @@ def test_ome_zarr(tmp_path: Path, zarr_format: Any) -> None:
     }
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=zarr_format)
     group.attrs.update({"ome": {"version": "0.5", **scales}, "lab": 7} if zarr_format == 3 else {**scales, "lab": 7})
-    group.create_array("0", data=stack, chunks=(1, 1, 16, 16))
+    keys: Any = {"name": "v2" if zarr_format == 2 else "default", "separator": "/" if zarr_format == 2 else "."}
+    group.create_array("0", data=stack, chunks=(1, 1, 16, 16), chunk_key_encoding=keys)
     group.create_array("1", data=stack[..., ::2, ::2])
+    words = b"<OME>what the microscope says</OME>"
+    zarr.create_group(group.store, path="OME", zarr_format=zarr_format)
+    (tmp_path / "a.zarr" / "OME" / "METADATA.ome.xml").write_bytes(words)
     assert images.find_pictures([tmp_path]) == [tmp_path / "a.zarr"]
     copy(tmp_path / "a.zarr", tmp_path / "b.zarr")
     made = zarr.open(tmp_path / "b.zarr", mode="r")
@@ -300,7 +304,11 @@ def test_ome_zarr(tmp_path: Path, zarr_format: Any) -> None:
     assert made.attrs["lab"] == 7
     said = (made.attrs.get("ome") or made.attrs)["multiscales"][0]
     assert said == scales["multiscales"][0] | {"datasets": [{"path": "0"}]}
-    assert list(made.keys()) == ["0"]
+    assert sorted(made.keys()) == ["0", "OME"]
+    assert (tmp_path / "b.zarr" / "OME" / "METADATA.ome.xml").read_bytes() == words
+    chunk = "0/0/0/0/0" if zarr_format == 2 else "0/c.0.0.0.0"
+    assert (tmp_path / "a.zarr" / chunk).is_file()
+    assert (tmp_path / "b.zarr" / chunk).is_file()
     write(tmp_path / "one.zarr", Picture(stack[0, 0]))
     write(tmp_path / "one.zarr", Picture(stack[1, 0]), overwrite=True)
     np.testing.assert_array_equal(read(tmp_path / "one.zarr").pixels, stack[1, 0])

@@ -13,14 +13,16 @@ from unnoise.images.picture import Metadata
 from unnoise.images.resolution import resolution_of
 from unnoise.images.tags import Data
 
-KEPT: dict[int, tuple[bytes, ...]] = {
-    0xE0: (b"JFIF\0", b"JFXX\0"),
-    0xE1: (b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"),
-    0xE2: (b"ICC_PROFILE\0", jpeg_trailer.GAIN_MAP),
-    0xED: (b"Photoshop 3.0\0",),
-    0xFE: (b"",),
-}
-"""Segments that go from JPEG to JPEG as they are: not those that speak of the coding, of other pictures behind, or that sign it."""
+NOT_KEPT: tuple[tuple[int, bytes], ...] = (
+    (0xE2, jpeg_trailer.MPF),
+    (0xE8, b"SPIFF\0"),
+    (0xEB, b"JP"),
+    (0xEE, b"Adobe"),
+)
+"""Of the segments of applications those that do not go from JPEG to JPEG: they speak of the coding, of other pictures behind, or sign
+the file (C2PA). All others do: EXIF, profiles, thermal values, notes of cameras."""
+
+COMMENT = 0xFE
 
 LARGEST = 65533
 """Bytes that a segment holds."""
@@ -80,7 +82,8 @@ def coding(data: Data) -> Coding:
     trailer, left_behind = jpeg_trailer.kept(data, every)
     for marker, content in segments(data):
         pictures = trailer and marker == 0xE2 and content.startswith(jpeg_trailer.MPF)
-        if (marker in KEPT and content.startswith(KEPT[marker])) or pictures:
+        own = 0xE0 <= marker <= 0xEF and not any(marker == code and content.startswith(start) for code, start in NOT_KEPT)
+        if own or marker == COMMENT or pictures:
             kept += segment(marker, content)
         elif marker == 0xDB:
             quality = _quality(content) or quality

@@ -17,7 +17,8 @@ COLOURS = {b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI"}
 TEXTS = {b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME"}
 SCALES = {b"pHYs", b"pCAL", b"sCAL", b"oFFs", b"sTER", b"sPLT"}
 KEPT = COLOURS | TEXTS | SCALES
-"""Chunks that go from PNG to PNG as they are: not those that speak of the way the pixels are stored."""
+"""Chunks that go from PNG to PNG as they are: not those that speak of the way the pixels are stored. So do unknown ones whose name says
+that they may be copied, by a small last letter."""
 SAME_COLOURS = {b"sBIT", b"bKGD"}
 """Such as stay where the colours are stored as they were; a number of a colour in a palette is of another palette then."""
 
@@ -56,8 +57,12 @@ def chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
 def coding(data: Data) -> Coding:
     """How this file was made."""
     wanted = KEPT | ({b"sBIT"} if data[25] == PALETTE else SAME_COLOURS)
-    kept = b"".join(bytes(data[start:end]) for kind, start, end in chunks(data) if kind in wanted)
+    kept = b"".join(bytes(data[start:end]) for kind, start, end in chunks(data) if kind in wanted or _may_be_copied(kind))
     return Coding(kept, bytes(data[28:29]) == b"\1", data[24], data[25])
+
+
+def _may_be_copied(kind: bytes) -> bool:
+    return kind not in SAME_COLOURS | KEPT and kind.isalpha() and kind[:1].islower() and kind[3:].islower()
 
 
 def frames(data: Data) -> int:
@@ -117,13 +122,15 @@ def header(encoded: Data, metadata: Metadata) -> tuple[bytes, int]:
     others = b"".join(
         bytes(encoded[start:end])
         for kind, start, end in chunks(encoded)
-        if 33 <= start < after and kind not in KEPT | SAME_COLOURS
+        if 33 <= start < after and kind not in KEPT | SAME_COLOURS and not _may_be_copied(kind)
     )
     own = metadata.coding
     if isinstance(own, Coding):
         kept = own.chunks
         if encoded[25] != own.colour_type:
-            kept = b"".join(kept[start - 8 : end - 8] for kind, start, end in chunks(bytes(8) + kept) if kind in KEPT)
+            kept = b"".join(
+                kept[start - 8 : end - 8] for kind, start, end in chunks(bytes(8) + kept) if kind not in SAME_COLOURS
+            )
         return first + kept + others, after
     made = first
     if metadata.cicp:

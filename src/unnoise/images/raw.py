@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from unnoise.errors import UnnoiseError
 from unnoise.images import jpeg, tags, vips
 from unnoise.images.picture import Layout, Metadata
 from unnoise.images.scratch import Scratch
+from unnoise.images.tags import Value
 from unnoise.images.tiff import APART, STRUCTURE
 
 SRGB_GAMMA = (2.4, 12.92)
@@ -54,7 +56,7 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
         pixels = np.ascontiguousarray(pixels[..., 0])
     layout = Layout.of(pixels.shape)
     profile = vips.srgb_profile() if layout.colours == "rgb" else b""
-    return Scratch.of(pixels), layout, Metadata(tags.upright(exif), icc=profile)
+    return Scratch.of(pixels), layout, Metadata(tags.upright(exif), _xmp(path), profile)
 
 
 def _brightness(path: Path) -> float:
@@ -85,7 +87,22 @@ def _exif(file: Any, rawpy: Any) -> bytes:
     return next(found, b"").removeprefix(b"Exif\0\0")
 
 
+MOSAIC = frozenset({33421, 33422, 37398, 37399, 41730})
+"""Tags that speak of the colours of a mosaic, which the developed picture is not."""
+
+
+def _first(path: Path) -> tags.Tags:
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return tags.first(data)
+
+
+def _xmp(path: Path) -> bytes:
+    """What stands in the file itself; DNG alone."""
+    value = _first(path).get(tags.XMP)
+    return value.data if isinstance(value, Value) else b""
+
+
 def _own_exif(path: Path) -> bytes:
-    said = tags.first(path.read_bytes())
-    kept = {code: value for code, value in said.items() if code < LAST and code not in STRUCTURE | APART}
+    said = _first(path)
+    kept = {code: value for code, value in said.items() if code < LAST and code not in STRUCTURE | APART | MOSAIC}
     return tags.build(kept) if kept else b""

@@ -66,6 +66,12 @@ STRUCTURE = frozenset(
 )
 """Tags that speak of how the pixels are stored, of pages below, or hold other versions of them, such as Photoshop's layers."""
 
+METAMORPH = frozenset({33628, 33629, 33630, 33631})
+"""Tags of MetaMorph, whose values are longer than they say and point into the file."""
+
+SUBDIRECTORIES = 330
+"""Smaller versions of the picture, or other pictures, below a page."""
+
 APART = frozenset([tags.XMP, tags.IPTC, tags.PHOTOSHOP, tags.ICC])
 """Tags whose content other formats keep outside of EXIF."""
 
@@ -114,7 +120,7 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
         if file is None or index >= len(places):
             return Metadata(), None, False
         found = file.tags(places[index])
-    own = {code: value for code, value in found.items() if code not in STRUCTURE}
+    own = {code: value for code, value in found.items() if code not in STRUCTURE | METAMORPH}
     exif = {code: value for code, value in own.items() if code not in APART}
     numbers = {code: _numbers(value) for code, value in found.items() if isinstance(value, Value)}
 
@@ -151,8 +157,12 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
         0 if compression == 1 else sum(numbers.get(279) or numbers.get(325) or ()),
     )
     metadata = Metadata(
-        tags.build(exif, file.order) if exif else b"", blob(tags.XMP), blob(tags.ICC), iptc, resolution_of(found), coding
-    )
+        tags.build(exif, file.order) if exif else b"", blob(tags.XMP), blob(tags.ICC), iptc, resolution_of(found), coding,
+        left_behind=(
+            *(["the values of MetaMorph (UIC tags)"] if METAMORPH & set(found) else []),
+            *(["other pictures below its page (SubIFDs)"] if SUBDIRECTORIES in found else []),
+        ),
+    )  # fmt: skip
     by_libvips = (
         (compression in LIBVIPS_COMPRESSIONS or (compression == OLD_JPEG and 322 not in found))
         and photometric in LIBVIPS_PHOTOMETRICS
