@@ -75,8 +75,6 @@ def test_tiff_in_a_compression_that_libvips_lacks(tmp_path: Path) -> None:
     pixels = random_pixels("uint16", 3)
     path = tiff(tmp_path / "a.tif", pixels, compression="zstd")
     np.testing.assert_array_equal(read(path).pixels, pixels, strict=True)
-    with pytest.raises(UsageError, match=r"b\.tif is a TIFF with 1 channel of 32 bits, signed integers"):
-        read(tiff(tmp_path / "b.tif", np.zeros((3, 5), np.int32), compression="zstd"))
 
 
 def test_profile_of_a_tiff_that_only_tifffile_reads(tmp_path: Path) -> None:
@@ -269,7 +267,7 @@ def test_a_folder_is_no_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("array", "fragment"),
     [
-        (np.zeros((2, 3), np.int32), "int32"),
+        (np.zeros((2, 3), np.complex64), "complex64"),
         (np.zeros((3, 20, 20), np.uint8), "(3, 20, 20)"),
         (np.zeros((0, 20), np.uint8), "(0, 20)"),
     ],
@@ -293,12 +291,10 @@ def test_other_pages_and_types_are_refused_by_name(tmp_path: Path) -> None:
     two.set_type(pyvips.GValue.gint_type, "page-height", 12)
     two.webpsave(str(tmp_path / "film.webp"))
     tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 9, 11), np.uint16), photometric="minisblack")
-    tifffile.imwrite(tmp_path / "signed.tif", np.zeros((9, 11), np.int16))
     tifffile.imwrite(tmp_path / "complex.tif", np.zeros((9, 11), np.complex64))
     for name, fragment in {
         "film.webp": "2 pages",
         "stack.tif": "5 pages",
-        "signed.tif": "signed integers",
         "complex.tif": "complex numbers",
     }.items():
         with pytest.raises(UsageError) as caught:

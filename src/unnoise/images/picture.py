@@ -61,6 +61,9 @@ class Metadata:
     left_behind: tuple[str, ...] = ()
     """What else the file holds and no result of it will, by name."""
 
+    stored: str = ""
+    """The type of the values in the file, such as int16, where they are given as floats; empty: they are given as they are."""
+
     sample: Sample | None = field(default=None, compare=False, repr=False)
     """Of a lossy file, to be encoded again as well."""
 

@@ -18,6 +18,7 @@ from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
 from unnoise.images.formats import AVIF, FORMATS, HEIC, JPEG, NPY, PNG, RAW, TIFF, WEBP, ZARR, Format, format_of, recognise
+from unnoise.images.measured_values import FLOATS
 from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
 from unnoise.images.pixels import DTYPES
@@ -264,7 +265,7 @@ def _open_zarr(path: Path, letters: str | None) -> Source:
 
 
 def _check_array(array: Any, path: Path) -> None:
-    if np.dtype(array.dtype).newbyteorder("=").name not in DTYPES:
+    if np.dtype(array.dtype).newbyteorder("=").name not in (*DTYPES, *FLOATS):
         raise UsageError(f"{path} has values of type {array.dtype}; convert it to uint8, uint16, or floats in 0..1.")
     if 0 in array.shape:
         raise UsageError(f"{path} has the shape {array.shape}, which holds no pixels; give at least one row and one column.")

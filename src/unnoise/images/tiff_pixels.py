@@ -13,6 +13,7 @@ import numpy as np
 
 from unnoise.errors import UsageError
 from unnoise.images import palette, tags
+from unnoise.images.measured_values import FLOATS
 from unnoise.images.picture import Pixels
 from unnoise.images.pixels import DTYPES, narrowed, stretched
 from unnoise.images.scratch import Scratch
@@ -75,7 +76,7 @@ def _dtype(page: Any, name: str) -> np.dtype[Any]:
     kind = f"{page.samplesperpixel} channel{'s' * (page.samplesperpixel > 1)} of {page.bitspersample} bits"
     if photometric not in PHOTOMETRICS:
         raise UsageError(f"{name} is a TIFF of {page.photometric.name} colours, which are not supported; convert it to RGB.")
-    if dtype is None or dtype.name not in (*DTYPES, "bool"):
+    if dtype is None or dtype.name not in (*DTYPES, *FLOATS, "bool"):
         sort = {2: "signed integers", 3: "floats", 5: "complex integers", 6: "complex numbers"}.get(
             int(page.sampleformat), "integers"
         )
@@ -114,14 +115,14 @@ def presented(samples: Pixels, coding: Coding) -> Pixels:
         return _colours(coding)[np.minimum(samples[..., 0], len(_colours(coding)) - 1)]
     if coding.order and samples.shape[2] == len(coding.order):
         samples = samples[..., coding.order]
-    if coding.bits and samples.dtype.kind == "u":
+    if coding.bits and samples.dtype.kind == "u" and samples.dtype.itemsize <= 2:
         samples = stretched(samples, coding.bits)
     return turned_white(samples, coding)
 
 
 def turned_white(pixels: Pixels, coding: Coding) -> Pixels:
     """Where the file says that white is zero, its grey turned round, either way; alpha stays."""
-    if coding.photometric != 0 or pixels.dtype.kind != "u":
+    if coding.photometric != 0 or pixels.dtype.name not in ("uint8", "uint16"):
         return pixels
     turned = pixels.copy()
     turned[..., : pixels.shape[-1] - _alphas(coding)] ^= np.iinfo(pixels.dtype).max
@@ -164,7 +165,7 @@ def stored(pixels: Pixels, coding: Coding) -> tuple[Pixels, int, dict[int, Value
     pixels = turned_white(pixels if pixels.ndim == 3 else pixels[..., None], coding) if coding.photometric == 0 else pixels
     bits = coding.bits if pixels.dtype.kind == "u" and pixels.dtype.itemsize * 8 > coding.bits else 0
     if bits and not (bits == 1 and samples > 1):  # tifffile packs several channels of one bit wrongly
-        pixels = narrowed(pixels, bits)
+        pixels = narrowed(pixels, bits) if pixels.dtype.itemsize <= 2 else np.minimum(pixels, 2**bits - 1)
         pixels = pixels.astype(bool) if bits == 1 else pixels
     else:
         bits = 0

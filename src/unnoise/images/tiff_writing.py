@@ -20,6 +20,10 @@ RESOLUTION = (tags.X_RESOLUTION, tags.Y_RESOLUTION, tags.RESOLUTION_UNIT)
 """Tags that tifffile always writes, also when nobody knows."""
 
 
+LONG_INTEGERS = (np.dtype("int64"), np.dtype("uint64"))
+"""For which there is no predictor."""
+
+
 class Writer:
     """Pages of a TIFF file, one after the other; `finish` adds what they say."""
 
@@ -62,7 +66,10 @@ class Writer:
             np.moveaxis(stored, -1, 0) if own.planar and samples > 1 else stored,
             photometric=photometric,
             compression=compression,
-            predictor=own.predictor and not bits and compression not in (None, "packbits"),
+            predictor=own.predictor
+            and not bits
+            and compression not in (None, "packbits")
+            and stored.dtype not in LONG_INTEGERS,
             metadata=None,
             software=False,
             contiguous=self._goes_on((pixels.shape, stored.dtype, own, layout)),

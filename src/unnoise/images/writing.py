@@ -14,7 +14,7 @@ import numpy as np
 
 from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.files import reserve, written_whole
-from unnoise.images import alpha, embedding, jpeg, tiff_writing, vips, zarr_stacks
+from unnoise.images import alpha, embedding, jpeg, measured_values, tiff_writing, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.formats import JPEG, NPY, RAW, TIFF, WEBP, ZARR, Format, format_of, is_zarr
 from unnoise.images.opening import Source
@@ -68,11 +68,28 @@ class Canvas:
     colours that were multiplied by alpha.
     """
 
-    def __init__(self, pixels: Scratch | ArrayFrame, depths: tuple[str, ...], name: str, *, divided: bool) -> None:
-        self.pixels, self._depths, self._name, self._divided = pixels, depths, name, divided
+    def __init__(
+        self,
+        pixels: Scratch | ArrayFrame,
+        depths: tuple[str, ...],
+        name: str,
+        *,
+        divided: bool,
+        source: measured_values.Filled | None = None,
+    ) -> None:
+        self.pixels, self._depths, self._name, self._divided, self._source = pixels, depths, name, divided, source
 
     def __setitem__(self, window: Window, values: Pixels) -> None:
-        self.pixels[window] = to_depth(alpha.straight(values) if self._divided else values, self._depths, self._name)
+        if self.pixels.dtype.name in measured_values.FLOATS:
+            self.pixels[window] = measured_values.whole(np.asarray(values), self.pixels.dtype)
+            return
+        made = to_depth(alpha.straight(values) if self._divided else values, self._depths, self._name)
+        if self._source is not None and made.dtype.kind == "f":
+            there = self._source.original(window)
+            missing = ~np.isfinite(there)
+            if missing.any():
+                made = np.where(missing, there, made)
+        self.pixels[window] = made
 
 
 class Target:
@@ -98,11 +115,16 @@ class Target:
         depths = self._form.depths
         if self._form is JPEG and isinstance(own := picture.metadata.coding, jpeg.Coding) and own.bits > 8:
             depths = ("uint16",)
-        dtype = depth_for(picture.dtype, depths)
+        stored = picture.metadata.stored
+        if stored and self._form.stacks and picture.dtype == measured_values.FLOATS[stored]:
+            depths = (stored,)
+        dtype = np.dtype(stored) if depths == (stored,) else depth_for(picture.dtype, depths)
         pixels = self._in_array(picture, dtype) if self._form in (NPY, ZARR) else self._aside(picture, dtype)
         self._added += 1
         divided = self._form is not TIFF and alpha.is_associated(picture)  # no other format can say that they were multiplied
-        return Canvas(pixels, depths, str(self.path), divided=divided)
+        source = getattr(picture, "pixels", None)
+        source = source if isinstance(source, measured_values.Filled) else None
+        return Canvas(pixels, depths, str(self.path), divided=divided, source=source)
 
     def finish(self) -> None:
         """Encode what is left and complete the file."""
