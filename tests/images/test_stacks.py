@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from unnoise import images
-from unnoise.errors import UnnoiseError, UsageError
+from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.images import Layout, Picture, read, write
 
 DTYPES = ["uint8", "uint16", "float16", "float32", "float64"]
@@ -339,3 +339,23 @@ def test_frames_by_number(tmp_path: Path) -> None:
         np.testing.assert_array_equal(frame.region(slice(2, 5), slice(1, 4)), stack[2, 2:5, 1:4])
         with pytest.raises(IndexError):
             source[3]
+
+
+def test_every_plane_of_metamorph(tmp_path: Path) -> None:
+    """One page, the tag UIC2 for each plane, and their pixels one after the other."""
+    stack = noise((4, 9, 11))
+    times = [
+        (33628, 4, 4, (0, 1, 2, 3), True),
+        (33629, 5, 4, tuple(range(1, 9)), True),
+        (65000, 2, None, "words of a microscope", True),
+    ]
+    options: dict[str, Any] = {"metadata": None, "extratags": times, "software": False, "photometric": "minisblack"}
+    tifffile.imwrite(tmp_path / "a.stk", stack[0], **options)
+    with tifffile.TiffFile(tmp_path / "a.stk") as file:
+        assert file.is_stk
+        assert file.pages[0].dataoffsets[0] + stack[0].nbytes == (tmp_path / "a.stk").stat().st_size
+    with (tmp_path / "a.stk").open("ab") as end:
+        end.write(stack[1:].tobytes())
+    with pytest.warns(UnnoiseWarning, match="the values of MetaMorph"):
+        copy(tmp_path / "a.stk", tmp_path / "b.tif")
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "b.tif"), stack, strict=True)

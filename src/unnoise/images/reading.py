@@ -17,7 +17,22 @@ from unnoise.images import bmff, cross_check, heic, jpeg, jpeg_rare, png, raw, t
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
-from unnoise.images.formats import AVIF, FORMATS, HEIC, JPEG, NPY, PNG, RAW, TIFF, WEBP, ZARR, Format, format_of, recognise
+from unnoise.images.formats import (
+    AVIF,
+    FORMATS,
+    HEIC,
+    JPEG,
+    NPY,
+    PNG,
+    RAW,
+    TIFF,
+    WEBP,
+    ZARR,
+    Format,
+    format_of,
+    is_picture,
+    recognise,
+)
 from unnoise.images.measured_values import FLOATS
 from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
@@ -87,19 +102,26 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
 
 
 def _recognised(path: Path) -> Format:
-    named = format_of(path)
     refuse_device(path)  # or a pipe that nobody writes to would be waited for
+    suffix = path.suffix.lower()
     if kind(path) == "folder":
-        if named is ZARR:
+        if suffix in ZARR.suffixes:
             return ZARR
+        format_of(path)
         raise UsageError(f"{path} is a folder; name a picture file.")
+    if kind(path) is None and not is_picture(path):
+        format_of(path)
     start = _start(path)
     if not start:
+        if not is_picture(path):
+            format_of(path)
         raise UnnoiseError(f"{path} is empty; get the file again from where it came.")
-    if named is RAW:  # many look like TIFFs inside
+    if suffix in RAW.suffixes:  # many look like TIFFs inside
         return RAW
     form = recognise(start)  # the content decides, as names often err
     if form is None:
+        if not is_picture(path):
+            format_of(path)
         known = ", ".join(form.name for form in FORMATS)
         raise UnnoiseError(
             f"{path} is not a picture although it ends in {path.suffix}; give a file in one of the formats {known}."

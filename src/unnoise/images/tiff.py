@@ -288,7 +288,7 @@ def stack(path: Path, pages: int) -> tuple[Any, str] | None:
             page, series = file.pages[0], file.series[0]
             end, size, kind = page.dataoffsets[0], path.stat().st_size, series.dtype.newbyteorder(file.byteorder)
             # such pictures are never compressed and nothing follows them; else the words are of a stack that the page was taken from
-            promised = _promised(file) if page.is_final and page.offset < end else 1
+            promised = _promised(file) if file.is_stk or (page.is_final and page.offset < end) else 1
             place, shape, axes = series.dataoffset, series.shape, str(series.axes)
             alone = series.size == math.prod(page.shape)
             end += promised * page.nbytes
@@ -304,6 +304,8 @@ def stack(path: Path, pages: int) -> tuple[Any, str] | None:
 def _promised(file: Any) -> int:
     """How many pictures of the first page's size a file's description speaks of."""
     page = file.pages[0]
+    if file.is_stk:  # MetaMorph: each plane has an entry in the tag UIC2
+        return max(1, int(page.tags[33629].count))
     if file.is_imagej:
         apart = page.samplesperpixel if page.planarconfig == 2 else 1  # Bio-Formats counts each sample
         return max(1, int(file.imagej_metadata.get("images", 1)) // apart)
