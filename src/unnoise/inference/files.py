@@ -11,6 +11,7 @@ from pathlib import Path
 from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import make_folder
+from unnoise.images.formats import is_zarr, refuse_other_picture
 from unnoise.inference.manifest import Manifest
 from unnoise.inference.report import MARK as REPORT_MARK
 from unnoise.inference.report import report_files
@@ -103,21 +104,33 @@ def plan(
     if out is None:
         ours = (MARK, f"{MARK}{REPORT_MARK}")
         results = {file: place for file, place in found.items() if not file.stem.endswith(ours)} or found
-        made = Plan([Job(file, file.with_name(images.result_name(f"{file.stem}{MARK}{file.suffix}"))) for file in results])
+        names = _result_names({file: file.with_name(f"{file.stem}{MARK}{file.suffix}") for file in results})
+        made = Plan([Job(file, name) for file, name in names.items()])
     elif out.suffix.lower() in images.SUFFIXES and kind(out) != "folder":
         if len(found) > 1:
             raise UsageError(f"{out} is one file, but {len(found)} pictures were given; give a folder.")
         made = Plan([Job(next(iter(found)), out)])
     else:
+        refuse_other_picture(out)
         if kind(out) == "file":
             raise UsageError(
                 f"{out} is a file whose suffix is no picture's; give a folder or one of {', '.join(sorted(images.SUFFIXES))}."
             )
-        made = Plan([Job(file, out / images.result_name(str(place))) for file, place in found.items()], out)
+        made = Plan([Job(file, out / place) for file, place in _result_names(found).items()], out)
     if report:
         made = replace(made, jobs=_with_reports(made.jobs))
     _check(made, overwrite)
     return made
+
+
+def _result_names(found: dict[Path, Path]) -> dict[Path, Path]:
+    """Each picture with the name of its result; camera raw beside a TIFF of the same name becomes `a.dng.tif`."""
+    names = {file: Path(images.result_name(str(place))) for file, place in found.items()}
+    alike = Counter(names.values())
+    return {
+        file: name if alike[name] == 1 or name == found[file] else found[file].with_name(f"{found[file].name}.tif")
+        for file, name in names.items()
+    }
 
 
 def _with_reports(jobs: Sequence[Job]) -> list[Job]:
@@ -134,7 +147,7 @@ def _find(pictures: Sequence[Path], out: Path | None, recursive: bool, pattern: 
     """Each picture, with its place in the folder that was given: its name alone where it was given itself."""
     found: dict[Path, Path] = {}
     for given in pictures:
-        inside = kind(given) == "folder"
+        inside = kind(given) == "folder" and not is_zarr(given)
         for file in images.find_pictures([given], recursive=recursive):
             if inside and ((pattern and not file.match(pattern)) or (out and _lies_in(file, out) and not _lies_in(given, out))):
                 continue
