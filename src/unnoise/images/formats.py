@@ -52,53 +52,9 @@ VENDOR_SUFFIXES = (".svs", ".stk", ".lsm", ".scn", ".ndpi")
 """TIFFs of microscopes by other names, which are read, and written as .tif."""
 
 OTHER_PICTURES = frozenset(
-    [
-        ".bmp",
-        ".cr",
-        ".czi",
-        ".dcm",
-        ".dicom",
-        ".exr",
-        ".fit",
-        ".fits",
-        ".fts",
-        ".gif",
-        ".h5",
-        ".hdf5",
-        ".hdr",
-        ".j2k",
-        ".jp2",
-        ".jpf",
-        ".jxl",
-        ".lif",
-        ".mrc",
-        ".nd2",
-        ".nii",
-        ".pbm",
-        ".pcx",
-        ".pfm",
-        ".pgm",
-        ".pic",
-        ".pnm",
-        ".ppm",
-        ".psb",
-        ".psd",
-        ".svg",
-        ".tga",
-        ".x3f",
-        ".3fr",
-        ".erf",
-        ".fff",
-        ".iiq",
-        ".kdc",
-        ".mef",
-        ".mos",
-        ".mrw",
-        ".rwl",
-        ".sr2",
-        ".srf",
-        ".dcr",
-    ]
+    {".bmp", ".gif", ".hdr", ".j2k", ".jp2", ".jpf", ".jxl", ".pbm", ".pcx", ".pfm", ".pgm", ".pic", ".pnm", ".ppm", ".psb"}
+    | {".psd", ".svg", ".tga", ".czi", ".dcm", ".dicom", ".exr", ".fit", ".fits", ".fts", ".h5", ".hdf5", ".lif", ".mrc"}
+    | {".nd2", ".nii", ".3fr", ".dcr", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".rwl", ".sr2", ".srf", ".x3f"}
 )
 """Endings of pictures that can be neither read nor written."""
 
