@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from unnoise import images, recipes
+from unnoise.batch.manifest import NAME
 from unnoise.cli import main
 from unnoise.images import Picture
-from unnoise.inference.manifest import NAME
-from unnoise.model import fresh
+from unnoise.models.model import fresh
 
 Call = Callable[..., tuple[int, str]]
 
@@ -212,6 +212,9 @@ def test_ctrl_c_leaves_no_half_file_and_a_second_call_goes_on(kind: signal.Signa
     assert "Traceback" not in error
     results = _files(out)
     assert 3 <= len(results) < many
+    (line,) = error.splitlines()
+    assert line.startswith("unnoise: Stopped. ")
+    assert line.endswith(" not done. Give the same command again to go on.")
     for name in results:  # also hidden ones, which would be halves
         assert images.read(out / name).pixels.shape == (40, 40, 3)
         assert (folder / name).exists()

@@ -41,6 +41,20 @@ def test_a_lossy_file_keeps_its_size(tmp_path: Path, suffix: str, quality: int, 
     assert np.abs(second - first).mean() < 0.8 * lost + 0.5
 
 
+@pytest.mark.parametrize("alpha", [False, True])
+def test_a_grey_avif_keeps_its_size(tmp_path: Path, alpha: bool) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    grey = scene((96, 128))[..., 0]
+    pixels = np.stack([grey, grey, grey, *([255 - grey // 8] if alpha else [])], axis=-1)
+    (tmp_path / "a.avif").write_bytes(imagecodecs.avif_encode(pixels, 60, pixelformat="400"))
+    copy(tmp_path / "a.avif", tmp_path / "b.avif")
+    old, new = ((tmp_path / name).read_bytes() for name in ("a.avif", "b.avif"))
+    assert 0.75 * len(old) < len(new) < 1.3 * len(old)
+    assert imagecodecs.avif_decode(new).shape == imagecodecs.avif_decode(old).shape
+    write(tmp_path / "c.avif", read(tmp_path / "a.avif"), lossless=True)
+    np.testing.assert_array_equal(imagecodecs.avif_decode((tmp_path / "c.avif").read_bytes()), read(tmp_path / "a.avif").pixels)
+
+
 @pytest.mark.parametrize("suffix", [".webp", ".avif", ".heic"])
 def test_without_loss(tmp_path: Path, suffix: str) -> None:
     if suffix == ".heic":

@@ -23,7 +23,7 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "atbsn-student-c": "atbsn_students:StudentC",
         "tmbsn": "tmbsn:TMBSN",
         "tmbsn-student": "tmbsn:TMBSNStudent",
-        "tmbsn-student-rounded": "rounded_student:RoundedStudent",
+        "tmbsn-student-rounded": "quantized_student:QuantizedStudent",
         "restormer": "restormer:Restormer",
         "deamnet": "deamnet:DeamNet",
         "nafnet": "nafnet:NAFNet",

@@ -14,15 +14,15 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.denoisers.atbsn_unet import AsymmetricUNet, Row, Stage, mark_last
+from unnoise.denoisers.atbsn_unet import AsymmetricUNet, ConvolutionSequence, NumberedSequence, mark_last
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.padding import pad_to_multiple_reflect
-from unnoise.layers.parts import LEVELS, everywhere, halved
-from unnoise.layers.reach import doubling, reach_through, window
-from unnoise.layers.rectified import Convolution
-from unnoise.views import Part
+from unnoise.layers.leaky_convolution import LeakyConvolution
+from unnoise.layers.partial.halo_crop import POOLING_LEVELS, full_region, max_pool
+from unnoise.layers.receptive_field import kernel_span, receptive_field_radius, upsampling_span
+from unnoise.layers.reflection_padding import pad_to_multiple_reflect
+from unnoise.regions import Region
 
-SMALLEST = 4  # sides that two poolings leave a pixel of
+MIN_SIDE_PIXELS = 4  # sides that two poolings leave a pixel of
 
 
 class StudentA(Denoiser):
@@ -37,7 +37,7 @@ class StudentA(Denoiser):
     """
 
     value_range = (0.0, 255.0)
-    multiple: ClassVar[int] = 4
+    size_multiple: ClassVar[int] = 4
     """Tiles cut at its multiples pool the same pixels together."""
 
     convolutions: ClassVar[tuple[int, int]] = (1, 1)
@@ -55,24 +55,26 @@ class StudentA(Denoiser):
         mark_last(self.dec1)
 
     @staticmethod
-    def _down(entering: int, middle: int, leaving: int) -> Row:
-        return Row(OrderedDict(conv=Convolution(entering, leaving, replicate=True)))
+    def _down(in_channels: int, middle: int, out_channels: int) -> ConvolutionSequence:
+        return ConvolutionSequence(OrderedDict(conv=LeakyConvolution(in_channels, out_channels, replicate=True)))
 
     _up = _down
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """Down to a quarter of the resolution and up again."""
-        down, up = ([window(1, 1)] * number for number in self.convolutions)
-        pool = [window(0, 1, 2)]
-        return reach_through([*up, doubling(), *up, doubling(), *down, *pool, *down, *pool, *down], self.multiple)
+        down, up = ([kernel_span(1, 1)] * number for number in self.convolutions)
+        pool = [kernel_span(0, 1, 2)]
+        return receptive_field_radius(
+            [*up, upsampling_span(), *up, upsampling_span(), *down, *pool, *down, *pool, *down], self.size_multiple
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        x = F.pad(x, (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height)), mode="replicate")
-        half = halved(self.enc1(x))  # (B, width, H/2, W/2)
-        y = self.enc3(halved(self.enc2(half)))  # (B, width, H/4, W/4)
-        result: Tensor = self.dec1.doubled(self.dec2.doubled(y, half), x)
+        x = F.pad(x, (0, max(0, MIN_SIDE_PIXELS - width), 0, max(0, MIN_SIDE_PIXELS - height)), mode="replicate")
+        half = max_pool(self.enc1(x))  # (B, width, H/2, W/2)
+        y = self.enc3(max_pool(self.enc2(half)))  # (B, width, H/4, W/4)
+        result: Tensor = self.dec1.forward_upsampled(self.dec2.forward_upsampled(y, half), x)
         return result[..., :height, :width]
 
     @classmethod
@@ -90,12 +92,12 @@ class StudentB(StudentA):
     convolutions = (3, 4)
 
     @staticmethod
-    def _down(entering: int, middle: int, leaving: int) -> Row:
-        return Stage(entering, middle, middle, leaving, replicate=True)
+    def _down(in_channels: int, middle: int, out_channels: int) -> ConvolutionSequence:
+        return NumberedSequence(in_channels, middle, middle, out_channels, replicate=True)
 
     @staticmethod
-    def _up(entering: int, middle: int, leaving: int) -> Row:
-        return Stage(entering, middle, middle, middle, leaving, replicate=True)
+    def _up(in_channels: int, middle: int, out_channels: int) -> ConvolutionSequence:
+        return NumberedSequence(in_channels, middle, middle, middle, out_channels, replicate=True)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
@@ -117,10 +119,10 @@ class StudentC(Denoiser):
     """
 
     value_range = (0.0, 255.0)
-    multiple: ClassVar[int] = 2**LEVELS
+    size_multiple: ClassVar[int] = 2**POOLING_LEVELS
     """Sides that divide by it need no padding, and tiles cut at its multiples pool the same pixels together."""
 
-    halo_cost = 0.21  # the encoder
+    halo_relative_cost = 0.21  # the encoder
 
     def __init__(self, channels: int = 3, width: int = 48) -> None:
         super().__init__()
@@ -129,15 +131,15 @@ class StudentC(Denoiser):
         mark_last(self.unet.get_submodule("dec1"))
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """Down to the sixth encoder at a thirty-second of the resolution and up again."""
-        return reach_through(self.unet.paths[0], self.multiple)
+        return receptive_field_radius(self.unet.paths[0], self.size_multiple)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.part(x, everywhere(x))
+        return self.forward_region(x, full_region(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
-        return self.unet.part(pad_to_multiple_reflect(x, self.multiple), wanted)
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        return self.unet.forward_region(pad_to_multiple_reflect(x, self.size_multiple), region)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

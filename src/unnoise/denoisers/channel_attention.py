@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from unnoise.layers.fused import can_fuse, convolve_with, working_type
+from unnoise.layers.channel_mixing import mix_channels
+from unnoise.layers.fused_convolution import can_fuse, compute_dtype, convolve_with_weights
 from unnoise.layers.norms import ChannelNorm
-from unnoise.layers.pointwise import are_rows, convolve_depthwise, convolve_pixels
-from unnoise.layers.prepared import Weights, prepared
-from unnoise.layers.sums import mix_channels
+from unnoise.layers.pointwise import convolve_depthwise, convolve_pointwise, is_channels_last
+from unnoise.layers.weight_cache import Weights, prepare_weights
 
 
 class ChannelAttention(nn.Module):
@@ -31,7 +31,9 @@ class ChannelAttention(nn.Module):
 
     def forward(self, x: Tensor, norm: ChannelNorm) -> Tensor:
         """x + attention(norm(x))."""
-        if can_fuse(x) or (are_rows(x) and working_type(x) != torch.float16):  # in which sums of squares could overflow
+        if can_fuse(x) or (
+            is_channels_last(x) and compute_dtype(x) != torch.float16
+        ):  # in which sums of squares could overflow
             return self._by_rows(x, norm)
         plus, x = x, norm(x)
         channels, heads = x.shape[1], len(self.temperature)
@@ -65,7 +67,7 @@ class ChannelAttention(nn.Module):
         """Cosines (B, heads, C/heads, C/heads) and values (B, H·W, C)."""
         batch, channels = x.shape[:2]
         heads = len(self.temperature)
-        normal = norm.unscaled(x)
+        normal = norm.normalize(x)
         parts = slice(2 * channels), slice(2 * channels, None)
         both, values = (_as_rows(self._part(normal, part, norm)) for part in parts)  # (B, H·W, 2C) and (B, H·W, C)
         # All products of queries and keys with one another: of use are the lengths on the diagonal, and blocks of queries with keys. That
@@ -81,7 +83,7 @@ class ChannelAttention(nn.Module):
         """The same of a normalised x: gradients of what is never cut out need not be put together, nor those of products without use."""
         channels, heads = x.shape[1], len(self.temperature)
         queries, keys, values = (  # each (B, H·W, C)
-            _as_rows(convolve_depthwise(convolve_pixels(x, *_rows(self.qkv, part)), *_rows(self.qkv_dwconv, part)))
+            _as_rows(convolve_depthwise(convolve_pointwise(x, *_rows(self.qkv, part)), *_rows(self.qkv_dwconv, part)))
             for part in (slice(start, start + channels) for start in range(0, 3 * channels, channels))
         )
         wide = torch.promote_types(queries.dtype, torch.float32)
@@ -95,10 +97,10 @@ class ChannelAttention(nn.Module):
 
     def _part(self, x: Tensor, part: slice, norm: ChannelNorm) -> Tensor:
         """Some of the channels of qkv_dwconv(qkv(norm(…))), for x that the norm left unscaled."""
-        name, dtype = f"{part.start}", working_type(x)
-        x = convolve_with(x, *prepared(self.qkv, name, dtype, lambda: norm.into(_rows(self.qkv, part))))
-        weight, bias = prepared(self.qkv_dwconv, name, dtype, lambda: _rows(self.qkv_dwconv, part))
-        return convolve_with(x, weight, bias, padding=(1, 1), groups=len(weight))
+        name, dtype = f"{part.start}", compute_dtype(x)
+        x = convolve_with_weights(x, *prepare_weights(self.qkv, name, dtype, lambda: norm.fold_into(_rows(self.qkv, part))))
+        weight, bias = prepare_weights(self.qkv_dwconv, name, dtype, lambda: _rows(self.qkv_dwconv, part))
+        return convolve_with_weights(x, weight, bias, padding=(1, 1), groups=len(weight))
 
 
 def _as_rows(x: Tensor) -> Tensor:

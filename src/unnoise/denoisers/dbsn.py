@@ -19,12 +19,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
-from unnoise.layers.fused import can_fuse, convolve, in_sequence
-from unnoise.layers.last import last_layer
-from unnoise.layers.narrowing import Narrowing, Stretches, put_together
-from unnoise.layers.parts import everywhere
-from unnoise.layers.streaming import is_streamed, leads_to_a_stream, stages, stream, streamed, streamed_onto
-from unnoise.views import Part
+from unnoise.layers.fused_convolution import can_fuse, convolve, run_sequential
+from unnoise.layers.output_layer import output_convolution
+from unnoise.layers.partial.halo_crop import full_region
+from unnoise.layers.partial.line_buffer import (
+    add_buffered,
+    buffered_layers,
+    run_buffered,
+    run_line_buffer,
+    uses_line_buffer,
+    will_use_line_buffer,
+)
+from unnoise.layers.partial.shrinking_halo import Intervals, ShrinkingHalo, gather_windows
+from unnoise.regions import Region
 
 
 class CentreMaskedConv2d(nn.Conv2d):
@@ -67,13 +74,13 @@ class ResidualModule(Block):
             nn.Conv2d(features, features, 1),
         )
 
-    def forward(self, x: Tensor, *, own: bool = False) -> Tensor:
+    def forward(self, x: Tensor, *, inplace: bool = False) -> Tensor:
         first, _, second = self.body
         assert isinstance(first, nn.Conv2d)
         assert isinstance(second, nn.Conv2d)
-        if own and is_streamed(x):
-            return streamed_onto(x, list(self.body)[:2], second, x)
-        return convolve(second, convolve(first, x, "relu"), plus=x, own=own)
+        if inplace and uses_line_buffer(x):
+            return add_buffered(x, list(self.body)[:2], second, x)
+        return convolve(second, convolve(first, x, "relu"), plus=x, inplace=inplace)
 
 
 class Branch(nn.Module):
@@ -94,19 +101,19 @@ class Branch(nn.Module):
             nn.ReLU(inplace=True),
         )
 
-    def forward(self, x: Tensor, narrowing: Narrowing, before: Sequence[nn.Module] = ()) -> Tensor:
-        """The branch of `before`(x), (B, F, H, W), at what is wanted alone, (B, F, h, w); no block works further around that than those
+    def forward(self, x: Tensor, narrowing: ShrinkingHalo, before: Sequence[nn.Module] = ()) -> Tensor:
+        """The branch of `before`(x), (B, F, H, W), at what is region alone, (B, F, h, w); no block works further around that than those
         after it see."""
         start = list(takewhile(lambda layer: not isinstance(layer, Block), self.body))
         blocks = [layer for layer in self.body if isinstance(layer, Block)]
-        streams = leads_to_a_stream(x, self.features)
-        x = (streamed if streams else in_sequence)([*before, *start], x)
+        streams = will_use_line_buffer(x, self.features)
+        x = (run_buffered if streams else run_sequential)([*before, *start], x)
         to_come = sum(block.sees for block in blocks)
         for block in blocks:
-            x = block(narrowing.to(x, to_come, block.grid), own=True)
+            x = block(narrowing.to(x, to_come, block.grid), inplace=True)
             to_come -= block.sees
         x, rest = narrowing.to(x, 0), list(self.body)[len(start) + len(blocks) :]
-        return streamed(rest, x, x) if is_streamed(x) else in_sequence(rest, x)
+        return run_buffered(rest, x, x) if uses_line_buffer(x) else run_sequential(rest, x)
 
 
 class DBSN(Denoiser):
@@ -121,7 +128,7 @@ class DBSN(Denoiser):
 
     value_range = (0.0, 255.0)
     blindness: ClassVar[Blindness] = "strict"
-    halo_cost = 0.58  # of the masked convolutions all, of the last blocks nothing
+    halo_relative_cost = 0.58  # of the masked convolutions all, of the last blocks nothing
 
     def __init__(self, channels: int = 3, features: int = 128, modules: int = 9, strides: Sequence[int] = (2, 3)) -> None:
         super().__init__()
@@ -150,38 +157,38 @@ class DBSN(Denoiser):
         return stride
 
     @property
-    def reach(self) -> int | None:
+    def receptive_field_radius(self) -> int | None:
         """Masked convolution, then one step of d for each module; the widest branch counts."""
         return max(stride - 1 + self.sizes["modules"] * self._dilation(stride) for stride in self.sizes["strides"])
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.part(x, everywhere(x))
+        return self.forward_region(x, full_region(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
-        return self.parts(x, [wanted[0]], [wanted[1]])
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        return self.forward_windows(x, [region[0]], [region[1]])
 
-    def parts(self, x: Tensor, rows: Stretches, columns: Stretches) -> Tensor:
-        """`Denoiser.parts`: no block works further around what is wanted than those after it see."""
-        seen, near = self._seen(x, rows, columns), put_together(x, rows, columns)
+    def forward_windows(self, x: Tensor, rows: Intervals, columns: Intervals) -> Tensor:
+        """`Denoiser.forward_windows`: no block works further around what is region than those after it see."""
+        seen, residual_base = self._seen(x, rows, columns), gather_windows(x, rows, columns)
         *tail, last = self.tail
         assert isinstance(last, nn.Conv2d)
-        if not all(is_streamed(each) for each in seen):
-            return last_layer(last, in_sequence(tail, torch.cat(seen, dim=1)), near)
-        result = torch.empty_like(near, memory_format=torch.channels_last)
+        if not all(uses_line_buffer(each) for each in seen):
+            return output_convolution(last, run_sequential(tail, torch.cat(seen, dim=1)), residual_base)
+        result = torch.empty_like(residual_base, memory_format=torch.channels_last)
 
         def finish(y: Tensor, rows: slice) -> None:
-            result[..., rows, :] = last_layer(last, y, near[..., rows, :])
+            result[..., rows, :] = output_convolution(last, y, residual_base[..., rows, :])
 
-        stream(seen, stages(tail), finish)
+        run_line_buffer(seen, buffered_layers(tail), finish)
         return result
 
-    def _seen(self, x: Tensor, rows: Stretches, columns: Stretches) -> list[Tensor]:
+    def _seen(self, x: Tensor, rows: Intervals, columns: Intervals) -> list[Tensor]:
         """What the branches see there, (B, F, rows, columns) each."""
         # The head anew for each branch, which costs next to nothing: kept, it would be one of five maps at the peak of memory.
         again = can_fuse(x)
-        features, before = (x, self.head) if again else (in_sequence(self.head, x), [])
+        features, before = (x, self.head) if again else (run_sequential(self.head, x), [])
         return [
-            self.get_submodule(name)(features, Narrowing((x.shape[-2], x.shape[-1]), rows, columns), before)
+            self.get_submodule(name)(features, ShrinkingHalo((x.shape[-2], x.shape[-1]), rows, columns), before)
             for name in self.branches
         ]
 

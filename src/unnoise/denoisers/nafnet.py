@@ -15,13 +15,20 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.fused import Activation, can_fuse, convolve, convolve_with, weights_of, working_type
-from unnoise.layers.last import last_layer
+from unnoise.layers.channel_mixing import spatial_means
+from unnoise.layers.fused_convolution import (
+    Activation,
+    can_fuse,
+    compute_dtype,
+    convolve,
+    convolve_with_weights,
+    effective_weights,
+)
 from unnoise.layers.norms import ChannelNorm
-from unnoise.layers.pointwise import apply, convolve_pixels
-from unnoise.layers.prepared import Weights, prepared
-from unnoise.layers.sums import image_means
-from unnoise.polyphase import pad_to_multiple
+from unnoise.layers.output_layer import output_convolution
+from unnoise.layers.pointwise import apply_convolution, convolve_pointwise
+from unnoise.layers.polyphase import pad_to_multiple
+from unnoise.layers.weight_cache import Weights, prepare_weights
 
 
 class Block(nn.Module):
@@ -46,7 +53,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self._local(x)
         x = _scaled(self.conv3, y * self._attend(y).to(y.dtype), self.beta, plus=x)
-        return _scaled(self.conv5, self._hidden(x), self.gamma, plus=x, own=True)
+        return _scaled(self.conv5, self._hidden(x), self.gamma, plus=x, inplace=True)
 
     def _local(self, x: Tensor) -> Tensor:
         """norm1, conv1, conv2 and the activation."""
@@ -95,15 +102,15 @@ class NAFBlock(Block):
 
     def _local(self, x: Tensor) -> Tensor:
         if not can_fuse(x):
-            return _gate(self.conv2(apply(self.conv1, self.norm1(x))))
-        y = self.norm1.unscaled(x)
+            return _gate(self.conv2(apply_convolution(self.conv1, self.norm1(x))))
+        y = self.norm1.normalize(x)
         one, other = (_half(self.conv2, _half(self.conv1, y, part, self.norm1), part) for part in (0, 1))
         return one.mul_(other)
 
     def _hidden(self, x: Tensor) -> Tensor:
         if not can_fuse(x):
-            return _gate(apply(self.conv4, self.norm2(x)))
-        y = self.norm2.unscaled(x)
+            return _gate(apply_convolution(self.conv4, self.norm2(x)))
+        y = self.norm2.normalize(x)
         return _half(self.conv4, y, 1, self.norm2, times=_half(self.conv4, y, 0, self.norm2))
 
     def _attend(self, x: Tensor) -> Tensor:
@@ -126,6 +133,7 @@ class NAFNet(Denoiser):
         hidden_expansion: the same for the feed-forward part.
     """
 
+    he_gain = 1.0
     block: ClassVar[type[Block]] = NAFBlock
     attention_key: ClassVar[str] = "sca.1.weight"
 
@@ -177,13 +185,13 @@ class NAFNet(Denoiser):
         self.ending = nn.Conv2d(width, channels, 3, padding=1)
 
     @property
-    def multiple(self) -> int:  # type: ignore[override] # a constant of the class elsewhere, here it depends on the depth
+    def size_multiple(self) -> int:  # type: ignore[override] # a constant of the class elsewhere, here it depends on the depth
         """Sides that divide by it need no padding."""
         return 1 << len(self.downs)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        return self.on_grid(pad_to_multiple(x, self.multiple))[..., :height, :width]
+        return self.on_grid(pad_to_multiple(x, self.size_multiple))[..., :height, :width]
 
     def on_grid(self, x: Tensor) -> Tensor:
         """The network without its padding, (B, channels, H, W) → the same shape, for H and W that divide by `multiple`."""
@@ -196,7 +204,7 @@ class NAFNet(Denoiser):
         x = self.middle_blks(x)
         for up, decoder in zip(self.ups, self.decoders, strict=True):
             x = decoder(up[1](convolve(up[0], x)) + skips.pop())  # type: ignore[index]
-        return image + last_layer(self.ending, x, torch.zeros_like(image))
+        return image + output_convolution(self.ending, x, torch.zeros_like(image))
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
@@ -241,7 +249,7 @@ class NAFNetBaseline(NAFNet):
         super().__init__(channels, width, encoder_blocks, middle_blocks, decoder_blocks, depthwise_expansion, hidden_expansion)
 
 
-def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor, plus: Tensor, *, own: bool = False) -> Tensor:
+def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor, plus: Tensor, *, inplace: bool = False) -> Tensor:
     """layer(x) · scale + plus, with the scale (1, C, 1, 1) taken into the weights, which are smaller than the image; in the memory of
     plus, where nobody else wants that any more."""
 
@@ -250,13 +258,13 @@ def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor, plus: Tensor, *, own: bo
         return layer.weight * scale.view(-1, 1, 1, 1), bias
 
     if can_fuse(x):
-        return convolve_with(x, *prepared(layer, "scaled", working_type(x), make), plus=plus, own=own)
-    return plus + convolve_pixels(x, *make())
+        return convolve_with_weights(x, *prepare_weights(layer, "scaled", compute_dtype(x), make), plus=plus, inplace=inplace)
+    return plus + convolve_pointwise(x, *make())
 
 
 def _pooled(attention: nn.Sequential, x: Tensor) -> Tensor:
     """The attention's first layer, (B, C, H, W) → (B, C, 1, 1)."""
-    result: Tensor = image_means(x) if can_fuse(x) else attention[0](x)
+    result: Tensor = spatial_means(x) if can_fuse(x) else attention[0](x)
     return result
 
 
@@ -270,8 +278,8 @@ def _after_norm(norm: ChannelNorm, layer: nn.Conv2d, x: Tensor, activation: Acti
     """activation(layer(norm(x))) for a 1×1 convolution."""
     if not can_fuse(x):
         return convolve(layer, norm(x), activation)
-    weights = prepared(layer, "after norm", working_type(x), lambda: norm.into(weights_of(layer)))
-    return convolve_with(norm.unscaled(x), *weights, activation)
+    weights = prepare_weights(layer, "after norm", compute_dtype(x), lambda: norm.fold_into(effective_weights(layer)))
+    return convolve_with_weights(norm.normalize(x), *weights, activation)
 
 
 def _half(
@@ -284,8 +292,8 @@ def _half(
 
     def make() -> Weights:
         half = layer.weight.chunk(2)[part], None if layer.bias is None else layer.bias.chunk(2)[part]
-        return half if norm is None else norm.into(half)
+        return half if norm is None else norm.fold_into(half)
 
-    weight, bias = prepared(layer, f"half {part}", working_type(x), make)
+    weight, bias = prepare_weights(layer, f"half {part}", compute_dtype(x), make)
     groups = layer.groups // 2 if layer.groups > 1 else 1
-    return convolve_with(x, weight, bias, times=times, padding=layer.padding, groups=groups)
+    return convolve_with_weights(x, weight, bias, times=times, padding=layer.padding, groups=groups)

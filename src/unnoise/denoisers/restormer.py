@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.channel_attention import ChannelAttention
 from unnoise.denoisers.gated_feedforward import GatedFeedForward
-from unnoise.layers.fused import convolve, in_sequence
-from unnoise.layers.last import last_layer
+from unnoise.layers.fused_convolution import convolve, run_sequential
 from unnoise.layers.norms import ChannelNorm, NormKind
-from unnoise.layers.padding import pad_to_multiple_reflect
+from unnoise.layers.output_layer import output_convolution
+from unnoise.layers.reflection_padding import pad_to_multiple_reflect
 
 # The published code's names, in the order from the image down and up again, each with the level whose heads and blocks it has.
 _STAGES = {
@@ -56,12 +56,12 @@ class Resampling(nn.Module):
 
     def __init__(self, channels: int, up: bool) -> None:
         super().__init__()
-        leaving = 2 * channels if up else channels // 2
+        out_channels = 2 * channels if up else channels // 2
         shuffle = nn.PixelShuffle(2) if up else nn.PixelUnshuffle(2)
-        self.body = nn.Sequential(nn.Conv2d(channels, leaving, 3, padding=1, bias=False), shuffle)
+        self.body = nn.Sequential(nn.Conv2d(channels, out_channels, 3, padding=1, bias=False), shuffle)
 
     def forward(self, x: Tensor) -> Tensor:
-        return in_sequence(self.body, x)
+        return run_sequential(self.body, x)
 
 
 class Restormer(Denoiser):
@@ -81,7 +81,8 @@ class Restormer(Denoiser):
         norm: ``"BiasFree"`` (denoising) or ``"WithBias"``; see `ChannelNorm`.
     """
 
-    multiple: ClassVar[int] = 8
+    he_gain = 1.0
+    size_multiple: ClassVar[int] = 8
     """Sides that divide by it need no padding."""
 
     def __init__(
@@ -128,12 +129,12 @@ class Restormer(Denoiser):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        return self.on_grid(pad_to_multiple_reflect(x, self.multiple))[..., :height, :width]
+        return self.on_grid(pad_to_multiple_reflect(x, self.size_multiple))[..., :height, :width]
 
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 8."""
         image, skips = x, []
-        x = in_sequence(self.patch_embed, x)  # (B, dim, H, W)
+        x = run_sequential(self.patch_embed, x)  # (B, dim, H, W)
         for level in range(1, 4):
             x = self.get_submodule(f"encoder_level{level}")(x)
             skips.append(x)
@@ -144,7 +145,14 @@ class Restormer(Denoiser):
             if level > 1:
                 x = convolve(self.get_submodule(f"reduce_chan_level{level}"), x)  # type: ignore[arg-type]
             x = self.get_submodule(f"decoder_level{level}")(x)
-        return image + last_layer(self.output, self.get_submodule("refinement")(x), torch.zeros_like(image))
+        return image + output_convolution(self.output, self.get_submodule("refinement")(x), torch.zeros_like(image))
+
+    def initialize_he(self) -> None:
+        """He-normal weights, with zeros for the last layer of each attention and feed-forward part: each block begins as the identity."""
+        super().initialize_he()
+        for module in self.modules():
+            if isinstance(module, ChannelAttention | GatedFeedForward):
+                nn.init.zeros_(module.project_out.weight)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.dbsn import Block
-from unnoise.layers.fused import can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
-from unnoise.layers.prepared import prepared
-from unnoise.layers.streaming import is_streamed, streamed_onto
-from unnoise.layers.strips import is_as_if_large
-from unnoise.polyphase import merge_batch, split_batch
+from unnoise.layers.fused_convolution import can_fuse, can_fuse_on_cpu, compute_dtype, convolve, convolve_with_weights
+from unnoise.layers.partial.line_buffer import add_buffered, uses_line_buffer
+from unnoise.layers.partial.row_chunks import is_chunking_forced
+from unnoise.layers.polyphase import merge_batch, split_batch
+from unnoise.layers.weight_cache import prepare_weights
 
 Attention = Literal["auto", "exact", "linear"]
 
@@ -36,12 +36,12 @@ form, on photographs) it was 4e-4, and the restored pictures changed by at most 
 """
 
 
-RECTIFIED = nn.ReLU()
-TOGETHER = 2**18
+RELU = nn.ReLU()
+MAX_BATCHED_PIXELS = 2**18
 """Pixels of a batch whose components all attend at once."""
 
 
-def normalise(z: Tensor, eps: float = 1e-5) -> Tensor:
+def normalize_map(z: Tensor, eps: float = 1e-5) -> Tensor:
     """Layer normalisation of each feature map (C, H, W) in z, (B, C, H, W), as a whole, in float32 at least."""
     wide = z.to(torch.promote_types(z.dtype, torch.float32))
     centred = wide - wide.mean((1, 2, 3), keepdim=True)
@@ -87,16 +87,16 @@ class DilatedBlock(Block):
         self.conv2 = nn.Conv2d(features, features, 3, padding=dilation, dilation=dilation)
         self.conv3 = nn.Conv2d(features, features, 1)
 
-    def feed(self, x: Tensor, plus: Tensor, *, own: bool) -> Tensor:
+    def feed(self, x: Tensor, plus: Tensor, *, inplace: bool) -> Tensor:
         """The convolutions of x, added to `plus`."""
-        if own and is_streamed(plus):
-            return streamed_onto(plus, [self.conv1, RECTIFIED, self.conv2, RECTIFIED], self.conv3, x)
+        if inplace and uses_line_buffer(plus):
+            return add_buffered(plus, [self.conv1, RELU, self.conv2, RELU], self.conv3, x)
         x = convolve(self.conv1, x, "relu")
         x = convolve(self.conv2, x, "relu")
-        return convolve(self.conv3, x, plus=plus, own=own)
+        return convolve(self.conv3, x, plus=plus, inplace=inplace)
 
-    def forward(self, z: Tensor, *, own: bool = False) -> Tensor:
-        return self.feed(z, plus=z, own=own)
+    def forward(self, z: Tensor, *, inplace: bool = False) -> Tensor:
+        return self.feed(z, plus=z, inplace=inplace)
 
 
 class SSBlock(DilatedBlock):
@@ -118,16 +118,18 @@ class SSBlock(DilatedBlock):
         """The unit vectors that pixels are compared by, (B, F, H, W)."""
         if can_fuse(z):
             return torch.cat([self._queries_of(image, _mean(image)) for image in z.chunk(len(z))])
-        q: Tensor = F.conv2d(normalise(z), self.wqk.mT[..., None, None])
+        q: Tensor = F.conv2d(normalize_map(z), self.wqk.mT[..., None, None])
         q = q.to(torch.promote_types(q.dtype, torch.float32))
         length: Tensor = torch.linalg.vector_norm(q, dim=1, keepdim=True)
         return q / (length + 1e-8)
 
     def _queries_of(self, z: Tensor, mean: Tensor) -> Tensor:
-        """`queries` of one image, or of a part of it. Unit vectors do not know the deviation that `normalise` divides by, and the mean of
-        the image is a bias."""
-        weight, _ = prepared(self, "wqk", working_type(z), lambda: (self.wqk.mT[..., None, None], None))
-        q = convolve_with(z, weight, -mean * self.wqk.sum(0))
+        """`queries` of one image, or of a part of it.
+
+        Unit vectors do not depend on the deviation that `normalize_map` divides by, and the image's mean becomes a bias.
+        """
+        weight, _ = prepare_weights(self, "wqk", compute_dtype(z), lambda: (self.wqk.mT[..., None, None], None))
+        q = convolve_with_weights(z, weight, -mean * self.wqk.sum(0))
         length: Tensor = torch.linalg.vector_norm(q, dim=1, keepdim=True)
         return q.div_(length + 1e-8)
 
@@ -137,7 +139,7 @@ class SSBlock(DilatedBlock):
         Where γ·d does not divide the sides, the tokens of zeros that fill them up take part, as in the published code. On a CPU large
         images are taken component by component: their tokens all at once are five more maps of memory, most of them page faults.
         """
-        if can_fuse_on_cpu(z) and (is_as_if_large() or z[:, 0].numel() > TOGETHER):
+        if can_fuse_on_cpu(z) and (is_chunking_forced() or z[:, 0].numel() > MAX_BATCHED_PIXELS):
             result = torch.empty_like(z)
             for number, image in enumerate(z):
                 self._attend_in_turn(image[None], result[number : number + 1])
@@ -162,9 +164,9 @@ class SSBlock(DilatedBlock):
         mixed = linear_attention(*tokens) if self._is_linear(tokens[0]) else exact_attention(*tokens)
         return mixed.mT.reshape(*values.shape[:1], *values.shape[2:], -1).permute(0, 3, 1, 2)  # (N, F, h, w)
 
-    def forward(self, z: Tensor, *, own: bool = False) -> Tensor:
+    def forward(self, z: Tensor, *, inplace: bool = False) -> Tensor:
         # Without a name, so that it is gone when the first convolution is done.
-        return self.feed(self.attend(z).add_(z) if can_fuse(z) else z + self.attend(z), plus=z, own=own)
+        return self.feed(self.attend(z).add_(z) if can_fuse(z) else z + self.attend(z), plus=z, inplace=inplace)
 
     def _is_linear(self, queries: Tensor) -> bool:
         if self.attention != "auto":

@@ -19,17 +19,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.tunable import Piece, TunableDenoiser
+from unnoise.denoisers.tunable import DirectionalFeatures, TunableDenoiser
 from unnoise.errors import UsageError
-from unnoise.layers.fused import convolve
-from unnoise.layers.last import last_layer
-from unnoise.layers.padding import pad_to_multiple_reflect
-from unnoise.layers.parts import LEVELS, decoded, everywhere, halved, strips
-from unnoise.layers.reach import doubling, reach_through, window
-from unnoise.layers.rectified import Convolution, start_kaiming
-from unnoise.layers.strips import joined
-from unnoise.layers.turns import in_four_turns, parts_in_four_turns
-from unnoise.views import Part, grown, within
+from unnoise.layers.fused_convolution import convolve
+from unnoise.layers.leaky_convolution import LeakyConvolution, initialize_kaiming
+from unnoise.layers.output_layer import output_convolution
+from unnoise.layers.partial.halo_crop import POOLING_LEVELS, full_region, max_pool, row_strips, run_decoder
+from unnoise.layers.partial.row_chunks import concatenate_rows
+from unnoise.layers.receptive_field import kernel_span, receptive_field_radius, upsampling_span
+from unnoise.layers.reflection_padding import pad_to_multiple_reflect
+from unnoise.layers.rotations import run_in_four_rotations, run_regions_in_four_rotations
+from unnoise.regions import Region, dilate, relative_to
 
 
 class TriangularConv2d(nn.Conv2d):
@@ -37,8 +37,8 @@ class TriangularConv2d(nn.Conv2d):
 
     mask: Tensor
 
-    def __init__(self, entering: int, leaving: int) -> None:
-        super().__init__(entering, leaving, 3, padding=1)
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 3, padding=1)
         self.register_buffer("mask", torch.ones(3, 3).triu(), persistent=False)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -53,9 +53,9 @@ class ResidualBlock(nn.Module):
         self.conv1 = TriangularConv2d(features, features)
         self.conv2 = TriangularConv2d(features, features)
 
-    def forward(self, x: Tensor, *, own: bool = False) -> Tensor:
+    def forward(self, x: Tensor, *, inplace: bool = False) -> Tensor:
         """In the memory of x, where that is the caller's `own`."""
-        return convolve(self.conv2, convolve(self.conv1, x, "relu"), plus=x, own=own)
+        return convolve(self.conv2, convolve(self.conv1, x, "relu"), plus=x, inplace=inplace)
 
 
 class Group(nn.Module):
@@ -68,12 +68,12 @@ class Group(nn.Module):
         self.convolutions = 2 * blocks + 1
         """One after the other."""
 
-    def forward(self, x: Tensor, *, own: bool = False) -> Tensor:
+    def forward(self, x: Tensor, *, inplace: bool = False) -> Tensor:
         """In the memory of x, where that is the caller's `own`."""
         y = x
         for block in self.res_blocks:
-            y = block(y, own=y is not x)
-        return convolve(self.conv_out, y, plus=x, own=own)
+            y = block(y, inplace=y is not x)
+        return convolve(self.conv_out, y, plus=x, inplace=inplace)
 
 
 class TriangularTrunk(nn.Module):
@@ -86,21 +86,21 @@ class TriangularTrunk(nn.Module):
         self.conv2 = TriangularConv2d(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.part(x, everywhere(x))
+        return self.forward_region(x, full_region(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
-        """`Denoiser.part`: no group works further around what is wanted than the convolutions after it see."""
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        """`Denoiser.forward_region`: no group works further around what is region than the convolutions after it see."""
         size = x.shape[-2], x.shape[-1]
         to_come = 1 + sum(group.convolutions for group in self.groups)
-        seen, start = grown(wanted, to_come + 1, size), grown(wanted, to_come, size)
-        first = y = convolve(self.conv1, x[..., *seen])[..., *within(start, seen)]
+        seen, start = dilate(region, to_come + 1, size), dilate(region, to_come, size)
+        first = y = convolve(self.conv1, x[..., *seen])[..., *relative_to(start, seen)]
         around = start
         for group in self.groups:
             to_come -= group.convolutions
-            inner = grown(wanted, to_come, size)
-            y = group(y, own=y is not first)[..., *within(inner, around)]
+            inner = dilate(region, to_come, size)
+            y = group(y, inplace=y is not first)[..., *relative_to(inner, around)]
             around = inner
-        return convolve(self.conv2, y, plus=first[..., *within(around, start)])[..., *within(wanted, around)]
+        return convolve(self.conv2, y, plus=first[..., *relative_to(around, start)])[..., *relative_to(region, around)]
 
     @property
     def groups(self) -> list[Group]:
@@ -123,7 +123,7 @@ class TMBSN(TunableDenoiser):
 
     value_range = (0.0, 1.0)
     activation = "relu"
-    halo_cost = 0.5  # the first layers see all of it, the last ones nothing
+    halo_relative_cost = 0.5  # the first layers see all of it, the last ones nothing
 
     def __init__(self, channels: int = 3, features: int = 48, groups: int = 5, blocks: int = 5, blind_spot: int = 4) -> None:
         super().__init__(channels, pieces=8, features=features, middle=2 * features, blind_spot=blind_spot)
@@ -131,33 +131,42 @@ class TMBSN(TunableDenoiser):
         self.unet = TriangularTrunk(channels, features, groups, blocks)
 
     @staticmethod
-    def distance(blind_spot: int) -> int:
+    def blind_spot_shift(size: int, /) -> int:
         """s pixels."""
-        if blind_spot < 0:
-            raise UsageError(f"The blind spot of TM-BSN is 0 or the steps to its edge, at least 1; got {blind_spot}.")
-        return blind_spot
+        if size < 0:
+            raise UsageError(f"The blind spot of TM-BSN is 0 or the steps to its edge, at least 1; got {size}.")
+        return size
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """One pixel for each 3×3 convolution, and the network's own blind spot."""
         convolutions: int = 2 + self.sizes["groups"] * (2 * self.sizes["blocks"] + 1)
-        return convolutions + self.distance(self.blind_spot)
+        return convolutions + self.blind_spot_shift(self.blind_spot)
 
-    def pieces(self, x: Tensor, places: Sequence[Part] | None = None) -> list[Piece]:
+    def pieces(self, x: Tensor, places: Sequence[Region] | None = None) -> list[DirectionalFeatures]:
         # Each turn's features are moved down and moved left; "left" of a turn points where "down" of the turn before does.
         if places is None:
             return [
-                Piece(direction, features)
-                for turn, features in enumerate(in_four_turns(self.unet, x))
+                DirectionalFeatures(direction, features)
+                for turn, features in enumerate(run_in_four_rotations(self.unet, x))
                 for direction in (turn, (turn - 1) % 4)
             ]
-        place = _around(places)
-        results = parts_in_four_turns(self.unet.part, x, [place] * 4)
+        place = _bounding_region(places)
+        results = run_regions_in_four_rotations(self.unet.forward_region, x, [place] * 4)
         return [
-            Piece(direction, features, place[0].start, place[1].start)
+            DirectionalFeatures(direction, features, place[0].start, place[1].start)
             for turn, features in enumerate(results)
             for direction in (turn, (turn - 1) % 4)
         ]
+
+    def initialize_he(self) -> None:
+        """He-normal weights, with zeros for the last layer of each block and group: without a norm their sum would grow with each."""
+        super().initialize_he()
+        for module in self.modules():
+            if isinstance(module, ResidualBlock):
+                nn.init.zeros_(module.conv2.weight)
+            elif isinstance(module, Group):
+                nn.init.zeros_(module.conv_out.weight)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
@@ -171,7 +180,7 @@ class TMBSN(TunableDenoiser):
         return {"channels": first.shape[1], "features": first.shape[0], "groups": groups, "blocks": blocks}
 
 
-def _around(places: Sequence[Part]) -> Part:
+def _bounding_region(places: Sequence[Region]) -> Region:
     """The least part that holds all: they lie a blind spot from one another, and a direction's pieces must all begin at one pixel."""
     rows, columns = (
         slice(min(stretch.start for stretch in axis), max(stretch.stop for stretch in axis))
@@ -194,28 +203,28 @@ class TMBSNStudent(Denoiser):
     """
 
     value_range = (0.0, 1.0)
-    multiple: ClassVar[int] = 2**LEVELS
+    size_multiple: ClassVar[int] = 2**POOLING_LEVELS
     """Sides that divide by it need no padding, and tiles cut at its multiples pool the same pixels together."""
 
-    halo_cost = 0.09  # the encoder, of whose layers one alone is at full size
+    halo_relative_cost = 0.09  # the encoder, of whose layers one alone is at full size
 
     def __init__(self, channels: int = 3, width: int = 48, finest: int | None = None) -> None:
         super().__init__()
         wide = 2 * width
         finest = finest or wide
         self.sizes = {"channels": channels, "width": width, "finest": finest}
-        for level in range(1, LEVELS + 2):
+        for level in range(1, POOLING_LEVELS + 2):
             self.add_module(f"enc{level}", self.convolution(channels if level == 1 else width, width, first=level == 1))
-        for level in range(LEVELS, 0, -1):
-            leaving = wide if level > 1 else finest
-            entering = (width if level == LEVELS else wide) + width
-            self.add_module(f"dec{level}_2", self.convolution(entering, leaving, last=level == 1))
+        for level in range(POOLING_LEVELS, 0, -1):
+            out_channels = wide if level > 1 else finest
+            in_channels = (width if level == POOLING_LEVELS else wide) + width
+            self.add_module(f"dec{level}_2", self.convolution(in_channels, out_channels, last=level == 1))
             if level > 1:
                 self.add_module(f"dec{level}_1", self.convolution(wide, wide))
         self.dec1_1 = nn.Conv2d(finest, channels, 3, padding=1)
-        start_kaiming(self)
+        initialize_kaiming(self)
 
-    def convolution(self, entering: int, leaving: int, *, first: bool = False, last: bool = False) -> Convolution:
+    def convolution(self, in_channels: int, out_channels: int, *, first: bool = False, last: bool = False) -> LeakyConvolution:
         """A hidden layer.
 
         Args:
@@ -223,60 +232,64 @@ class TMBSNStudent(Denoiser):
             first: it sees the image itself.
             last: the network's last layer sees it.
         """
-        layer = Convolution(entering, leaving)
+        layer = LeakyConvolution(in_channels, out_channels)
         layer.is_first = first
         return layer
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """Down to the sixth encoder at a thirty-second of the resolution and up again."""
-        convolution, pool = window(1, 1), window(0, 1, 2)
-        path = [convolution, convolution, doubling()] * LEVELS + [convolution] + [pool, convolution] * LEVELS
-        return reach_through(path, self.multiple)
+        convolution, pool = kernel_span(1, 1), kernel_span(0, 1, 2)
+        path = (
+            [convolution, convolution, upsampling_span()] * POOLING_LEVELS
+            + [convolution]
+            + [pool, convolution] * POOLING_LEVELS
+        )
+        return receptive_field_radius(path, self.size_multiple)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.part(x, everywhere(x))
+        return self.forward_region(x, full_region(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
-        """`Denoiser.part`: going up, each scale is worked out no further around than the two convolutions of the scale below ask.
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        """`Denoiser.forward_region`: on the way up each scale has only the halo that the next one needs.
 
         On a CPU the full size, whose features are most of all memory, is worked out in strips of rows.
         """
-        x = pad_to_multiple_reflect(x, self.multiple)
-        rows, columns = everywhere(x)
-        pieces = self.strips(rows, x)
+        x = pad_to_multiple_reflect(x, self.size_multiple)
+        rows, columns = full_region(x)
+        pieces = self.row_strips(rows, x)
         first = self.first(x, pieces)
-        y = joined([halved(first((piece, columns))) for piece in pieces])  # (B, width, H/2, W/2)
+        y = concatenate_rows([max_pool(first((piece, columns))) for piece in pieces])  # (B, width, H/2, W/2)
         skips = []
-        for level in range(2, LEVELS + 2):
-            y = halved(y) if level > 2 else y
+        for level in range(2, POOLING_LEVELS + 2):
+            y = max_pool(y) if level > 2 else y
             y = self.get_submodule(f"enc{level}")(y)  # (B, width, H/2^(level − 1), W/2^(level − 1))
             skips.append(y)
         skips.pop()
 
-        def stage(level: int, y: Tensor, around: Part) -> Tensor:
+        def stage(level: int, y: Tensor, around: Region) -> Tensor:
             skip = first(around) if level == 1 else skips.pop()[..., *around]
-            y = self.get_submodule(f"dec{level}_2").doubled(y, skip)  # type: ignore[operator]
-            return last_layer(self.dec1_1, y, x[..., *around]) if level == 1 else self.get_submodule(f"dec{level}_1")(y)
+            y = self.get_submodule(f"dec{level}_2").forward_upsampled(y, skip)  # type: ignore[operator]
+            return output_convolution(self.dec1_1, y, x[..., *around]) if level == 1 else self.get_submodule(f"dec{level}_1")(y)
 
-        return decoded(stage, y, wanted, self.strips(wanted[0], x), (rows.stop, columns.stop))
+        return run_decoder(stage, y, region, self.row_strips(region[0], x), (rows.stop, columns.stop))
 
-    def strips(self, rows: slice, x: Tensor) -> list[slice]:
+    def row_strips(self, rows: slice, x: Tensor) -> list[slice]:
         """`rows` of the full size in the pieces that are worked out one after the other."""
-        return strips(rows, x)
+        return row_strips(rows, x)
 
-    def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Part], Tensor]:
+    def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Region], Tensor]:
         """The first convolution's features of any place, (B, width, rows, columns).
 
         Where the rows are worked out in `pieces` they are made when asked for: twice, but never all at once, and that is cheap.
         """
         if len(pieces) == 1:
-            return cut(self.get_submodule("enc1")(x))
+            return region_reader(self.get_submodule("enc1")(x))
 
-        def at(place: Part) -> Tensor:
-            around = grown(place, 1, (x.shape[-2], x.shape[-1]))
+        def at(place: Region) -> Tensor:
+            around = dilate(place, 1, (x.shape[-2], x.shape[-1]))
             features: Tensor = self.get_submodule("enc1")(x[..., *around])
-            return features[..., *within(place, around)]
+            return features[..., *relative_to(place, around)]
 
         return at
 
@@ -284,11 +297,13 @@ class TMBSNStudent(Denoiser):
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
         """Sizes from `enc1.conv.weight` (width, C, 3, 3), and `dec1_1.weight` (C, finest, 3, 3)."""
         first, last = weights.get("enc1.conv.weight"), weights.get("dec1_1.weight")
-        if first is None or last is None or "enc1.top" in weights:  # of which a layer of bytes has one
+        if (
+            first is None or last is None or "enc1.log_maximum" in weights or "enc1.top" in weights
+        ):  # of which a layer of bytes has one
             return None
         return {"channels": first.shape[1], "width": first.shape[0], "finest": last.shape[1]}
 
 
-def cut(x: Tensor) -> Callable[[Part], Tensor]:
+def region_reader(x: Tensor) -> Callable[[Region], Tensor]:
     """Gives any place of x."""
     return lambda place: x[..., *place]

@@ -14,24 +14,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise import kernels
 from unnoise.denoisers.base import Blindness, Denoiser
 from unnoise.errors import UsageError
-from unnoise.layers.fused import Activation, activate, can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
-from unnoise.layers.last import last_layer
-from unnoise.layers.parts import everywhere
-from unnoise.layers.prepared import prepared
-from unnoise.layers.strips import is_as_if_large, joined
-from unnoise.layers.turns import add_window, offset, put_window, window
-from unnoise.polyphase import pad_to_multiple
-from unnoise.views import Part
+from unnoise.layers import triton as kernels
+from unnoise.layers.fused_convolution import (
+    Activation,
+    activate,
+    can_fuse,
+    can_fuse_on_cpu,
+    compute_dtype,
+    convolve,
+    convolve_with_weights,
+)
+from unnoise.layers.output_layer import output_convolution
+from unnoise.layers.partial.halo_crop import full_region
+from unnoise.layers.partial.row_chunks import concatenate_rows, is_chunking_forced
+from unnoise.layers.polyphase import pad_to_multiple
+from unnoise.layers.rotations import add_shifted_window, shift_offset, shifted_window, write_shifted_window
+from unnoise.layers.weight_cache import prepare_weights
+from unnoise.regions import Region
 
-STRIP = {"cpu": 2**21, "other": 2**26}
+STRIP_VALUES = {"cpu": 2**21, "other": 2**26}
 """Values in one map of the head at a time, by kind of device. The head works in strips of rows, as it is the widest part of
 the network: in one piece it would take some kilobytes for each pixel, and the processor's caches would be no help."""
 
 
-class Piece(NamedTuple):
+class DirectionalFeatures(NamedTuple):
     """Features of a part of the picture, and the direction in which they are moved."""
 
     direction: int
@@ -54,6 +62,7 @@ class TunableDenoiser(Denoiser):
     """
 
     blindness: ClassVar[Blindness] = "strict"
+    has_tunable_blind_spot: ClassVar[bool] = True
     activation: ClassVar[Activation]
     """What follows nin_A and nin_B."""
     slope: ClassVar[float] = 0.0
@@ -61,7 +70,7 @@ class TunableDenoiser(Denoiser):
 
     def __init__(self, channels: int, pieces: int, features: int, middle: int, blind_spot: int) -> None:
         super().__init__()
-        if self.distance(blind_spot) < 1:
+        if self.blind_spot_shift(blind_spot) < 1:
             raise ValueError(f"The network's own blind_spot must be at least 1, got {blind_spot}; 0 can be given at a call.")
         self.blind_spot = blind_spot
         self.nin_A = nn.Conv2d(pieces * features, pieces * features, 1)
@@ -70,11 +79,11 @@ class TunableDenoiser(Denoiser):
 
     @staticmethod
     @abstractmethod
-    def distance(blind_spot: int) -> int:
+    def blind_spot_shift(size: int, /) -> int:
         """By how many pixels the features are moved for a blind spot of this size. Raises UsageError where there is none."""
 
     @abstractmethod
-    def pieces(self, x: Tensor, places: Sequence[Part] | None = None) -> list[Piece]:
+    def pieces(self, x: Tensor, places: Sequence[Region] | None = None) -> list[DirectionalFeatures]:
         """The trunk's results for (B, channels, H, W), sides dividing by `multiple`, in the order of nin_A's input.
 
         Args:
@@ -82,60 +91,66 @@ class TunableDenoiser(Denoiser):
             places: for each of the four directions, where its results are needed at least; None: everywhere.
         """
 
-    def forward(self, x: Tensor, blind_spot: int | None = None, *, wanted: Part | None = None) -> Tensor:
+    def forward(self, x: Tensor, blind_spot: int | None = None, *, region: Region | None = None) -> Tensor:
         """Restore `x` without looking at the blind spot of each pixel; `blind_spot` = 0 is not blind.
 
         Args:
             x: (B, channels, H, W) in `value_range`.
             blind_spot: None: the network's own.
-            wanted: the rows and columns of the result that are returned; None: all.
+            region: the rows and columns of the result that are returned; None: all.
 
         Raises:
             UsageError: for a size that the network cannot take.
         """
-        return self.holes(x, [self.blind_spot if blind_spot is None else blind_spot], wanted=wanted)[0]
+        return self.forward_blind_spots(x, [self.blind_spot if blind_spot is None else blind_spot], region=region)[0]
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
-        result: Tensor = self(x, wanted=wanted)
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        result: Tensor = self(x, region=region)
         return result
 
-    def holes(self, x: Tensor, blind_spots: Sequence[int], *, wanted: Part | None = None) -> Tensor:
+    def holes(self, x: Tensor, blind_spots: Sequence[int], *, region: Region | None = None) -> Tensor:
+        """The same as `forward_blind_spots`, by its promised older name."""
+        return self.forward_blind_spots(x, blind_spots, region=region)
+
+    def forward_blind_spots(self, x: Tensor, sizes: Sequence[int], *, region: Region | None = None) -> Tensor:
         """The results for K blind spots at once, (K, B, channels, H, W), for little more than the work of one.
 
         Args:
             x: (B, channels, H, W) in `value_range`.
-            blind_spots: their sizes.
-            wanted: the rows and columns of the results that are returned; None: all.
+            sizes: of the blind spots, K ≥ 1.
+            region: the rows and columns of the results that are returned; None: all.
 
         Raises:
             UsageError: for a size that the network cannot take.
         """
-        if not blind_spots:
+        if not sizes:
             raise UsageError("Give at least one blind spot.")
-        distances = [self.distance(size) for size in blind_spots]
-        padded = pad_to_multiple(x, self.multiple)
+        distances = [self.blind_spot_shift(size) for size in sizes]
+        padded = pad_to_multiple(x, self.size_multiple)
         # On a CPU even all of it is better worked out as a part, which takes less memory.
-        wanted_apart = wanted is not None and (wanted != everywhere(x) or can_fuse_on_cpu(x))
-        places = [_origin(wanted, d, distances, everywhere(padded)) for d in range(4)] if wanted and wanted_apart else None
+        wanted_apart = region is not None and (region != full_region(x) or can_fuse_on_cpu(x))
+        places = (
+            [_source_region(region, d, distances, full_region(padded)) for d in range(4)] if region and wanted_apart else None
+        )
         pieces = self.pieces(padded, places)
-        rows, columns = wanted or everywhere(x)
+        rows, columns = region or full_region(x)
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             # For the gradient everything is kept anyway; and an exported graph has no loops.
             return self._strip(x, pieces, distances, (rows, columns))
-        budget = STRIP.get(x.device.type, STRIP["other"]) // (16 if is_as_if_large() else 1)
+        budget = STRIP_VALUES.get(x.device.type, STRIP_VALUES["other"]) // (16 if is_chunking_forced() else 1)
         step = max(1, budget // (x.shape[0] * (columns.stop - columns.start) * self.nin_A.out_channels))
         strips = [slice(top, min(top + step, rows.stop)) for top in range(rows.start, rows.stop, step)]
-        return joined([self._strip(x, pieces, distances, (strip, columns)) for strip in strips])
+        return concatenate_rows([self._strip(x, pieces, distances, (strip, columns)) for strip in strips])
 
-    def _strip(self, image: Tensor, pieces: list[Piece], distances: list[int], place: Part) -> Tensor:
+    def _strip(self, image: Tensor, pieces: list[DirectionalFeatures], distances: list[int], place: Region) -> Tensor:
         """All results at a place, (K, B, channels, rows, columns)."""
-        results, near = [], image[..., *place]
+        results, residual_base = [], image[..., *place]
         for x in self._mixed(pieces, distances, place):
             x = convolve(self.nin_B, x, self.activation, slope=self.slope)
-            results.append(last_layer(self.nin_C, x, near))
+            results.append(output_convolution(self.nin_C, x, residual_base))
         return torch.stack(results)
 
-    def _mixed(self, pieces: list[Piece], distances: list[int], place: Part) -> Iterator[Tensor]:
+    def _mixed(self, pieces: list[DirectionalFeatures], distances: list[int], place: Region) -> Iterator[Tensor]:
         """What nin_A and the activation make of the moved pieces at a place, for one distance after the other.
 
         (B, F·pieces, rows, columns) each.
@@ -143,41 +158,41 @@ class TunableDenoiser(Denoiser):
         top, left = place[0].start, place[1].start
         rows, columns = place[0].stop - top, place[1].stop - left
 
-        def at(piece: Piece, distance: int) -> tuple[int, int]:
+        def at(piece: DirectionalFeatures, distance: int) -> tuple[int, int]:
             """The row and column of the piece, counted from its own first ones, that a move brings to the first of the place."""
-            down, right = offset(piece.direction, distance)
+            down, right = shift_offset(piece.direction, distance)
             return top - down - piece.top, left - right - piece.left
 
         if len(distances) == 1:
             placed = [(piece.features, *at(piece, distances[0])) for piece in pieces]
-            yield convolve(self.nin_A, _side_by_side(placed, rows, columns), self.activation, slope=self.slope)
+            yield convolve(self.nin_A, _concatenate_windows(placed, rows, columns), self.activation, slope=self.slope)
             return
         # One product for each direction; then only sums are left to do.
         bias = self.nin_A.bias
         assert bias is not None
         products = self._products(pieces, distances, place[0])
         if can_fuse(products[0].features) and kernels.can_run(products[0].features):
-            from unnoise.kernels.moved_sums import sum_moved
+            from unnoise.layers.triton.shifted_sum import shifted_sum
 
             for distance in distances:
                 maps = [(product.features, *at(product, distance)) for product in products]
-                yield sum_moved(maps, bias, rows, columns, self.activation, self.slope)
+                yield shifted_sum(maps, bias, rows, columns, self.activation, self.slope)
             return
         start = bias[:, None, None].expand(len(pieces[0].features), -1, rows, columns)
         for distance in distances:
             total = start.clone(memory_format=torch.channels_last)  # and not the bias itself, which a single pixel would be
             for product in products:
-                add_window(total, product.features, *at(product, distance))
+                add_shifted_window(total, product.features, *at(product, distance))
             yield activate(total, self.activation, self.slope)
 
-    def _products(self, pieces: list[Piece], distances: list[int], rows: slice) -> list[Piece]:
+    def _products(self, pieces: list[DirectionalFeatures], distances: list[int], rows: slice) -> list[DirectionalFeatures]:
         """For each direction, nin_A's part of the rows that some distance brings to `rows`, (B, F·pieces, h, w) each."""
         products = []
         for direction in range(4):
             mine = [place for place, piece in enumerate(pieces) if piece.direction == direction]
             _, first, top, left = pieces[mine[0]]
-            downs = [offset(direction, distance)[0] for distance in distances]
-            needed = _before(rows, downs, slice(top, top + first.shape[-2]))
+            downs = [shift_offset(direction, distance)[0] for distance in distances]
+            needed = _source_interval(rows, downs, slice(top, top + first.shape[-2]))
             features = torch.cat(
                 [pieces[place].features[..., needed.start - top : needed.stop - top, :] for place in mine], dim=1
             )
@@ -185,7 +200,7 @@ class TunableDenoiser(Denoiser):
             if not (can_fuse(features) and kernels.can_run(features)):
                 # Many sums follow, in float32 at least: faster than those of bfloat16, and nothing is rounded on the way.
                 product = product.to(self.nin_A.weight.dtype)
-            products.append(Piece(direction, product, needed.start, left))
+            products.append(DirectionalFeatures(direction, product, needed.start, left))
         return products
 
     def _product(self, features: Tensor, mine: list[int], count: int) -> Tensor:
@@ -196,29 +211,31 @@ class TunableDenoiser(Denoiser):
 
         if not can_fuse(features):
             return F.conv2d(features, kernel())
-        return convolve_with(
-            features, *prepared(self.nin_A, f"pieces {mine}", working_type(features), lambda: (kernel(), None))
+        return convolve_with_weights(
+            features, *prepare_weights(self.nin_A, f"pieces {mine}", compute_dtype(features), lambda: (kernel(), None))
         )
 
 
-def _origin(place: Part, direction: int, distances: list[int], bounds: Part) -> Part:
+def _source_region(place: Region, direction: int, distances: list[int], bounds: Region) -> Region:
     """Where within `bounds` lies what moves by these distances bring to a place; of one that gets zeros alone, a pixel of no matter."""
-    downs, rights = zip(*(offset(direction, distance) for distance in distances), strict=True)
-    return _before(place[0], downs, bounds[0]), _before(place[1], rights, bounds[1])
+    downs, rights = zip(*(shift_offset(direction, distance) for distance in distances), strict=True)
+    return _source_interval(place[0], downs, bounds[0]), _source_interval(place[1], rights, bounds[1])
 
 
-def _before(stretch: slice, moves: Sequence[int], bounds: slice) -> slice:
+def _source_interval(stretch: slice, moves: Sequence[int], bounds: slice) -> slice:
     """Which rows, or columns, within `bounds` the moves bring to a stretch of them; one at least."""
     first = min(max(bounds.start, stretch.start - max(moves)), bounds.stop - 1)
     return slice(first, max(min(bounds.stop, stretch.stop - min(moves)), first + 1))
 
 
-def _side_by_side(pieces: list[tuple[Tensor, int, int]], rows: int, width: int) -> Tensor:
+def _concatenate_windows(pieces: list[tuple[Tensor, int, int]], rows: int, width: int) -> Tensor:
     """The windows of rows × width of all pieces (B, F, H, W), each from its own top and left: (B, F·pieces, rows, width)."""
     first = pieces[0][0]
     if not can_fuse(first):
-        return torch.cat([window(x, top, left, rows, width) for x, top, left in pieces], dim=1)
-    joined = first.new_zeros(len(first), rows, width, first.shape[1] * len(pieces)).permute(0, 3, 1, 2)  # channels last
-    for part, (x, top, left) in zip(joined.chunk(len(pieces), dim=1), pieces, strict=True):
-        put_window(part, x, top, left)
-    return joined
+        return torch.cat([shifted_window(x, top, left, rows, width) for x, top, left in pieces], dim=1)
+    concatenate_rows = first.new_zeros(len(first), rows, width, first.shape[1] * len(pieces)).permute(
+        0, 3, 1, 2
+    )  # channels last
+    for part, (x, top, left) in zip(concatenate_rows.chunk(len(pieces), dim=1), pieces, strict=True):
+        write_shifted_window(part, x, top, left)
+    return concatenate_rows

@@ -33,9 +33,8 @@ def encode(pixels: Pixels, layout: Layout, metadata: Metadata, quality: int, *, 
         matrix = bmff.SRGB[2]
     if lossless:
         chroma, matrix = ("400", matrix) if grey else ("444", 0)
-    if grey and layout.alpha:
-        # libavif takes no grey with alpha: three equal channels, of which it stores one
-        pixels = pixels[..., [0, 0, 0, 1]]
+    if grey and not lossless:  # imagecodecs encodes one channel without loss whatever the quality, but not three equal ones
+        pixels = pixels[..., [0, 0, 0, 1]] if layout.alpha else np.stack([pixels] * 3, axis=-1)
     options: dict[str, Any] = {"primaries": primaries, "transfer": transfer, "matrix": matrix}
     encoded = imagecodecs.avif_encode(
         np.ascontiguousarray(pixels),

@@ -9,22 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from unnoise.errors import UnnoiseError
 from unnoise.images import bmff, tags
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.pixels import narrowed
 from unnoise.images.resolution import resolution_of
 from unnoise.images.scratch import Scratch
+from unnoise.registry import require
 
 
 def _library() -> Any:
-    try:
-        import pillow_heif
-    except ImportError as error:
-        raise UnnoiseError(
-            "HEIC files need pillow-heif, which is not installed; install it with: pip install pillow-heif."
-        ) from error
-    return pillow_heif
+    return require("pillow_heif", "HEIC")
 
 
 def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:

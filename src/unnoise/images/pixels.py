@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unnoise.errors import UsageError
 from unnoise.images.picture import Pixels
@@ -101,3 +102,17 @@ def narrowed(pixels: Pixels, bits: int) -> Pixels:
     white = int(np.iinfo(pixels.dtype).max)
     made: Pixels = ((pixels.astype(np.uint64) * (2**bits - 1) + white // 2) // white).astype(pixels.dtype)
     return made
+
+
+def to_unit_float(pixels: Pixels) -> NDArray[np.float32]:
+    """Convert pixels of any shape to float32 with black 0 and white 1; floats keep their values.
+
+    Args:
+        pixels: uint8, uint16, or floats in 0..1.
+
+    >>> to_unit_float(np.array([0, 51, 255], np.uint8))
+    array([0. , 0.2, 1. ], dtype=float32)
+    """
+    if pixels.dtype.kind == "f":
+        return pixels.astype(np.float32)
+    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files.paths import path_kind, refuse_device
 from unnoise.images import bmff, cross_check, heic, jpeg, jpeg_rare, png, raw, tiff, tiff_pixels, vips, webp, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
@@ -40,7 +41,6 @@ from unnoise.images.pixels import DTYPES
 from unnoise.images.quality_match import Sample, sample_of
 from unnoise.images.scratch import Scratch
 from unnoise.images.tags import Data, upright
-from unnoise.places import kind, refuse_device
 
 Decoded = tuple[Regions, Layout, Metadata]
 
@@ -104,12 +104,12 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
 def _recognised(path: Path) -> Format:
     refuse_device(path)  # or a pipe that nobody writes to would be waited for
     suffix = path.suffix.lower()
-    if kind(path) == "folder":
+    if path_kind(path) == "folder":
         if suffix in ZARR.suffixes:
             return ZARR
         format_of(path)
         raise UsageError(f"{path} is a folder; name a picture file.")
-    if kind(path) is None and not is_picture(path):
+    if path_kind(path) is None and not is_picture(path):
         format_of(path)
     start = _start(path)
     if not start:

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from unnoise import kernels
-from unnoise.layers.pointwise import are_rows
-from unnoise.layers.prepared import Weights
-from unnoise.layers.sums import channel_sums
+from unnoise.layers import triton as kernels
+from unnoise.layers.channel_mixing import channel_sums
+from unnoise.layers.pointwise import is_channels_last
+from unnoise.layers.weight_cache import Weights
 
 NormKind = Literal["BiasFree", "WithBias"]
 
@@ -39,7 +39,7 @@ class ChannelNorm(nn.Module):
         # The statistics need at least float32, whatever autocast made of x.
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         weight = self.weight.to(wide.dtype)
-        if self.bias is None and are_rows(x):
+        if self.bias is None and is_channels_last(x):
             rows: Tensor = _BiasFree.apply(wide.permute(0, 2, 3, 1), weight, self.eps)  # type: ignore[no-untyped-call]
             return rows.permute(0, 3, 1, 2).to(x.dtype)
         if self.bias is None:
@@ -50,15 +50,15 @@ class ChannelNorm(nn.Module):
         wide = wide - wide.mean(1, keepdim=True)
         return (wide * self._inverse_deviation(wide) * weight[:, None, None] + bias[:, None, None]).to(x.dtype)
 
-    def unscaled(self, x: Tensor) -> Tensor:
+    def normalize(self, x: Tensor) -> Tensor:
         """The normalisation but for weight and bias, for an x that `can_fuse` and a 1×1 convolution that takes these in: `into`.
 
         On a CPU sums along the channels are products with ones; with them it takes half the time of torch's layer norm.
         """
         if kernels.can_run(x):
-            from unnoise.kernels.norms import normalise
+            from unnoise.layers.triton.norms import layer_norm
 
-            return normalise(x.contiguous(memory_format=torch.channels_last), self.eps, centred=self.bias is not None)
+            return layer_norm(x.contiguous(memory_format=torch.channels_last), self.eps, centred=self.bias is not None)
         x = x.contiguous(memory_format=torch.channels_last)
         away = x - (channel_sums(x, exactly=False) / x.shape[1]).to(x.dtype)
         variance = channel_sums(away * away) / x.shape[1]
@@ -67,7 +67,7 @@ class ChannelNorm(nn.Module):
         # unless the mean is five deviations.
         return x * inverse if self.bias is None else away.mul_(inverse)
 
-    def into(self, weights: Weights) -> Weights:
+    def fold_into(self, weights: Weights) -> Weights:
         """The weights of a 1×1 convolution, with this layer's own taken in, blind to what is the same in all channels of a pixel."""
         weight, bias = weights
         scaled = weight * self.weight[:, None, None]

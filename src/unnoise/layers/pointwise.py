@@ -11,22 +11,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WIDE = 128
+MIN_MATMUL_CHANNELS = 128
 """Channels in and out from which a product of matrices is at least as fast as a convolution, however many pixels there are."""
 
 
-def convolve_pixels(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def convolve_pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A 1×1 convolution, (B, C, H, W) and (C', C, 1, 1) → (B, C', H, W)."""
-    if min(weight.shape[:2]) < WIDE or not are_rows(x):
+    if min(weight.shape[:2]) < MIN_MATMUL_CHANNELS or not is_channels_last(x):
         return F.conv2d(x, weight, bias)
     return F.linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
 
 
-def apply(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """layer(x), (B, C, H, W) → (B, C', H', W'), by `convolve_pixels` where the layer is of that kind."""
+def apply_convolution(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """layer(x), (B, C, H, W) → (B, C', H', W'), by `convolve_pointwise` where the layer is of that kind."""
     is_pointwise = type(layer) is nn.Conv2d and layer.kernel_size == layer.stride == (1, 1) and layer.groups == 1
     if is_pointwise and layer.padding == (0, 0):
-        return convolve_pixels(x, layer.weight, layer.bias)
+        return convolve_pointwise(x, layer.weight, layer.bias)
     result: Tensor = layer(x)
     return result
 
@@ -38,10 +38,10 @@ def convolve_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor
 
 def gelu(x: Tensor) -> Tensor:
     """GELU, (B, C, H, W) → the same shape."""
-    return F.gelu(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) if are_rows(x) else F.gelu(x)
+    return F.gelu(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) if is_channels_last(x) else F.gelu(x)
 
 
-def are_rows(x: Tensor) -> bool:
+def is_channels_last(x: Tensor) -> bool:
     """Whether the pixels of x, (B, C, H, W), are rows of memory without gaps, on a CPU; not while being exported or compiled."""
     if x.device.type != "cpu" or torch.compiler.is_compiling():
         return False

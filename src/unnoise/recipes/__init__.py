@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from unnoise.errors import UsageError
+from unnoise.errors import UsageError, explain_validation
 
 if TYPE_CHECKING:
     from unnoise.recipes.schema import Recipe
@@ -23,6 +23,27 @@ def names() -> list[str]:
 def source(name: str) -> str:
     """The paper behind a shipped recipe, read without checking the rest."""
     return str(_parse(_FOLDER / f"{name}.yaml").get("source", ""))
+
+
+class Summary(NamedTuple):
+    """What people choose a recipe by, each a line."""
+
+    purpose: str
+    cost: str
+    source: str
+
+
+def summary(name_or_path: str | Path) -> Summary:
+    """What a recipe is for, what it costs, and its paper; read without checking the rest.
+
+    Raises:
+        UsageError: unknown name, or a file that cannot be read.
+
+    >>> summary("at-bsn").cost
+    'for a GPU: 400,000 steps; about two months of one CPU core'
+    """
+    fields = _parse(_find(name_or_path))
+    return Summary(*(str(fields.get(field, "")) for field in Summary._fields))
 
 
 def load(name_or_path: str | Path | Recipe, overrides: dict[str, Any] | None = None) -> Recipe:
@@ -42,12 +63,7 @@ def load(name_or_path: str | Path | Recipe, overrides: dict[str, Any] | None = N
     elif not isinstance(name_or_path, str | Path):
         raise UsageError(f"A recipe is a name, a YAML file or a Recipe, got {type(name_or_path).__name__}.")
     else:
-        path = _FOLDER / f"{name_or_path}.yaml"
-        if not path.is_file():
-            path = Path(name_or_path)
-        if not path.is_file():
-            raise UsageError(f"There is no recipe '{name_or_path}'; choose one of {', '.join(names())}, or give a YAML file.")
-        fields, label = _parse(path), str(name_or_path)
+        fields, label = _parse(_find(name_or_path)), str(name_or_path)
     for dotted, value in (overrides or {}).items():
         _set(fields, dotted, value)
     return validate(fields, label)
@@ -57,19 +73,24 @@ def validate(fields: dict[str, Any], label: str) -> Recipe:
     """Check the fields of a recipe; `label` names it in errors. Raises `UsageError` that names the field."""
     from pydantic import ValidationError
 
-    from unnoise.recipes.schema import Recipe
+    from unnoise.recipes.schema import Recipe, Training
 
     try:
         return Recipe.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise UsageError(f"Recipe '{label}': there is no field '{place}'; {_known(place)}.") from error
-        if first["type"] == "value_error":  # a sentence of our own
-            raise UsageError(f"Recipe '{label}', field '{place}': {first['ctx']['error']}") from error
-        given = "" if first["type"] == "missing" else f", got {first['input']!r}"
-        raise UsageError(f"Recipe '{label}', field '{place}': {_lower(first['msg'])}{given}.") from error
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        model = Training if place.startswith("training.") else Recipe if "." not in place else None
+        raise UsageError(
+            explain_validation(error, f"The recipe '{label}'", known=model.model_fields if model else ())
+        ) from error
+
+
+def _find(name_or_path: str | Path) -> Path:
+    shipped = _FOLDER / f"{name_or_path}.yaml"
+    path = shipped if shipped.is_file() else Path(name_or_path)
+    if not path.is_file():
+        raise UsageError(f"There is no recipe '{name_or_path}'; choose one of {', '.join(names())}, or give a YAML file.")
+    return path
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -92,14 +113,3 @@ def _set(fields: dict[str, Any], dotted: str, value: Any) -> None:
     if isinstance(fields.get("sizes"), dict) and last not in ("name", "sizes"):
         fields = fields["sizes"]
     fields[last] = value
-
-
-def _known(place: str) -> str:
-    from unnoise.recipes.schema import Recipe, Training
-
-    model = Training if place.startswith("training.") else Recipe if "." not in place else None
-    return f"the fields are {', '.join(model.model_fields)}" if model else "remove it"
-
-
-def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]

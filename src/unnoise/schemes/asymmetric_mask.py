@@ -11,10 +11,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from unnoise.masks import random_mask
-from unnoise.polyphase import split_batch
+from unnoise.layers.polyphase import split_batch
 from unnoise.schemes.base import Network
-from unnoise.schemes.multi_mask import MultiMask, given_or_fresh
+from unnoise.schemes.masks import random_mask
+from unnoise.schemes.multi_mask import MultiMask, generator_or_default
 
 
 class AsymmetricMask(MultiMask):
@@ -38,7 +38,7 @@ class AsymmetricMask(MultiMask):
         parts = split_batch(noisy, self.train_stride)  # (B·s², C, h, w)
         inside = split_batch(torch.ones_like(noisy[:, :1]), self.train_stride) > 0  # (B·s², 1, h, w)
         count, channels, height, width = parts.shape
-        kept = random_mask(count, height, width, self.keep, given_or_fresh(generator)).to(parts.device)
+        kept = random_mask(count, height, width, self.keep, generator_or_default(generator)).to(parts.device)
         counted = inside & ~kept
         distance = (network(torch.where(kept, parts, 0)) - parts).abs()
         # A tiny crop may have no hidden pixel at all: then the loss is zero, not 0/0.

@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from unnoise.masks import complementary_masks
-from unnoise.polyphase import merge_batch, split_batch
+from unnoise.layers.polyphase import merge_batch, split_batch
 from unnoise.schemes.base import Network
-from unnoise.schemes.multi_mask import MultiMask, given_or_fresh, predict_hidden
+from unnoise.schemes.masks import complementary_masks
+from unnoise.schemes.multi_mask import MultiMask, generator_or_default, predict_hidden
 
 
 class AsymmetricMaskTV(MultiMask):
@@ -35,7 +35,7 @@ class AsymmetricMaskTV(MultiMask):
         """
         parts = split_batch(noisy, self.train_stride)  # (B·s², C, h, w)
         count, _, height, width = parts.shape
-        draws = given_or_fresh(generator)
+        draws = generator_or_default(generator)
         masks = complementary_masks(self.masks, count, height, width, draws, overlap=self.overlap).to(parts.device)
         restored = merge_batch(
             predict_hidden(network, parts, masks), self.train_stride, size=(noisy.shape[-2], noisy.shape[-1])

@@ -16,18 +16,18 @@ from pydantic import PrivateAttr, field_validator, model_validator
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.draws import Source
 from unnoise.errors import UsageError
-from unnoise.schemes.base import Load, Network, Scheme, part_of
-from unnoise.schemes.simulation import Simulation
-from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
-from unnoise.views import Part
+from unnoise.regions import Region
+from unnoise.rng import RandomSource
+from unnoise.schemes.base import AuxiliaryTargets, Network, Scheme, TeacherLoader, run_region
+from unnoise.schemes.simulated_crops import Simulation
+from unnoise.schemes.teachers import TeacherChoice, TeacherOptions
 
 Values = tuple[float, float]
 
-TYPICAL = 0.015
+TYPICAL_ERROR = 0.015
 """About the mean error of a crop, in 0..1, which keeps its weight when all count alike."""
-QUIET = 0.002
+NEGLIGIBLE_ERROR = 0.002
 """Half of an 8-bit step: better than this no picture needs to become."""
 
 
@@ -39,8 +39,8 @@ class Distillation(Scheme):
 
     name: Literal["distillation"] = "distillation"
     teachers: tuple[TeacherChoice, ...] = ()
-    """Trained models, each a name or file, or that with its own lessons. A shipped recipe names none: give them at training."""
-    each: Lessons = Lessons()
+    """Trained models, each a name or file, or that with its own options. A shipped recipe names none: give them at training."""
+    each: TeacherOptions = TeacherOptions()
     """How each teacher is run that does not say otherwise."""
     recharge: bool = False
     """Give each pixel at random to one of the targets, and in that one put the noisy pixel in its place (TM-BSN)."""
@@ -58,7 +58,7 @@ class Distillation(Scheme):
     """Let a share of the crops be simulated: no teacher then has to be believed, and the student meets cameras that took none of the
     training's pictures. Needs `cache`, as the teachers' results on whole pictures are what is photographed anew."""
 
-    _teachers: Teachers | None = PrivateAttr(None)
+    _teachers: AuxiliaryTargets | None = PrivateAttr(None)
     _values: Values = PrivateAttr((0.0, 1.0))
 
     @field_validator("teachers", mode="before")
@@ -74,14 +74,14 @@ class Distillation(Scheme):
             raise UsageError("Simulated crops need the teachers' results on whole pictures; set scheme.cache=true as well.")
         return self
 
-    def bind(self, load: Load, network: Denoiser) -> Self:
+    def bind(self, load_teachers: TeacherLoader, network: Denoiser) -> Self:
         """Load the teachers for the student `network`. Raises `UsageError` where none is named, absent, or unfit."""
         if not self.teachers:
             raise UsageError(
                 "A student needs a teacher; name a trained model by --teacher, or in the recipe's scheme.teachers."
             )
         bound = self.model_copy()
-        bound._teachers = engage(self.teachers, self.each, load, network)
+        bound._teachers = load_teachers(self.teachers, self.each, network)
         bound._values = network.value_range
         return bound
 
@@ -89,7 +89,7 @@ class Distillation(Scheme):
         """Take the first teacher's weights where names and shapes agree, as `student_from_teacher` says."""
         if not self.student_from_teacher:
             return None
-        teacher = self._bound().teachers[0].network
+        teacher = self._bound().first_network
         weights = network.state_dict()
         fitting = {
             key: value
@@ -102,7 +102,7 @@ class Distillation(Scheme):
         return f"The student begins with {len(fitting)} of its {len(weights)} tensors of weights from {self.teachers[0].model}."
 
     @property
-    def companions(self) -> Teachers | None:
+    def auxiliary_targets(self) -> AuxiliaryTargets | None:
         return self._bound() if self.cache else None
 
     @property
@@ -118,36 +118,36 @@ class Distillation(Scheme):
         else:
             targets = teachers(noisy, self._values, generator)
         if self.recharge:
-            targets = recharged(targets, noisy, generator)
+            targets = recharge_targets(targets, noisy, generator)
         errors = (network(noisy) - targets).abs().mean((0, 2, 3, 4))  # (B)
         low, high = self._values
-        return (evenly(errors, high - low) if self.even else errors).mean() * teachers.count
+        return (decibel_weighted(errors, high - low) if self.even else errors).mean() * teachers.count
 
-    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
+    def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         return network(noisy)
 
-    def restore_within(self, network: Network, noisy: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
-        return part_of(network, noisy, wanted)
+    def restore_cropped(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
+        return run_region(network, noisy, wanted)
 
-    def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
+    def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
         """The same call. The papers use no R³ on students, which are not blind and have little to gain from it."""
         return network(mixed)
 
-    def refine_within(self, network: Network, mixed: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
-        return part_of(network, mixed, wanted)
+    def refine_cropped(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
+        return run_region(network, mixed, wanted)
 
-    def _bound(self) -> Teachers:
+    def _bound(self) -> AuxiliaryTargets:
         if self._teachers is None:
             raise UsageError("The scheme 'distillation' has no teachers yet; call bind first, as training does.")
         return self._teachers
 
 
-def evenly(errors: Tensor, white: float = 1.0) -> Tensor:
-    """Errors (B), 0..white, times weights: their gradients are, but for a bound, those of their logarithms times `TYPICAL`."""
-    return errors * (TYPICAL / (errors.detach() / white + QUIET))
+def decibel_weighted(errors: Tensor, white: float = 1.0) -> Tensor:
+    """Errors (B), 0..white, times weights: their gradients are, but for a bound, those of their logarithms times `TYPICAL_ERROR`."""
+    return errors * (TYPICAL_ERROR / (errors.detach() / white + NEGLIGIBLE_ERROR))
 
 
-def recharged(targets: Tensor, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def recharge_targets(targets: Tensor, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Put each pixel of `noisy`, (B, C, H, W), into one of the K targets, (K, B, C, H, W), drawn at random for each pixel."""
     count, batch, _, height, width = targets.shape
     chosen = torch.randint(count, (batch, 1, height, width), generator=generator).to(targets.device)

@@ -14,14 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.views import Part, View, coarser, widened
+from unnoise.regions import Region, RegionSource, dilate_interval, downsample_region
 
-GAP = 64
+MAX_GAP_PIXELS = 64
 """Rows or columns that are not needed are read all the same where they are so few; larger gaps are left out."""
 
 
 @dataclass(frozen=True)
-class Window:
+class MosaicWindow:
     """Along one axis, the stretch of a mosaic that one component's share of a part depends on."""
 
     places: Tensor
@@ -30,10 +30,16 @@ class Window:
     """The component's share, counted from the window's first place."""
 
 
-def restore_window(
-    network: Callable[[Tensor, Part], Tensor], view: View, part: Part, stride: int, border: int, reach: int, multiple: int
+def restore_mosaic_region(
+    network: Callable[[Tensor, Region], Tensor],
+    view: RegionSource,
+    part: Region,
+    stride: int,
+    border: int,
+    reach: int,
+    multiple: int,
 ) -> Tensor:
-    """`merge_mosaic(network(split_mosaic(picture, stride, border)))[part]`, for a network that sees no farther than `reach`.
+    """`merge_mosaic(network(split_mosaic(picture, stride, border)))[part]`, for a network that sees no farther than `restore_radius`.
 
     Args:
         network: gives its result for (B, C, h, w) at a place of it, (B, C, rows, columns).
@@ -47,7 +53,7 @@ def restore_window(
     height, width = ((stretch.stop - stretch.start) for stretch in part)
     rows, columns = (
         _windows(length, share, stride, border, reach, multiple)
-        for length, share in zip(view.size, coarser(part, stride), strict=True)
+        for length, share in zip(view.size, downsample_region(part, stride), strict=True)
     )
     block, rows, columns = _read(view, rows, columns)
     merged = block.new_empty(*block.shape[:2], -(-height // stride) * stride, -(-width // stride) * stride)
@@ -59,48 +65,50 @@ def restore_window(
     return merged[..., :height, :width]
 
 
-def _windows(length: int, share: slice, stride: int, border: int, reach: int, multiple: int) -> list[Window]:
+def _windows(length: int, share: slice, stride: int, border: int, reach: int, multiple: int) -> list[MosaicWindow]:
     """One window for each component, holding its rows `share`, along an axis of `length` pixels."""
     inner = -(-length // stride)
     outer = inner + 2 * border
     windows = []
-    for place in shares(length, share, stride, border):
-        seen = widened(place, reach, stride * outer, multiple)
+    for place in component_intervals(length, share, stride, border):
+        seen = dilate_interval(place, reach, stride * outer, multiple)
         places = torch.arange(seen.start, seen.stop)
         neighbour, offset = places // outer, places % outer - border
         pixels = offset * stride + neighbour
         pixels[(offset < 0) | (offset >= inner) | (pixels >= length)] = -1
-        windows.append(Window(pixels, slice(place.start - seen.start, place.stop - seen.start)))
+        windows.append(MosaicWindow(pixels, slice(place.start - seen.start, place.stop - seen.start)))
     return windows
 
 
-def shares(length: int, share: slice, stride: int, border: int) -> list[slice]:
+def component_intervals(length: int, share: slice, stride: int, border: int) -> list[slice]:
     """Where in a mosaic the rows `share` of each component lie, along an axis of `length` pixels."""
     outer = -(-length // stride) + 2 * border
     starts = [component * outer + border for component in range(stride)]
     return [slice(start + share.start, start + share.stop) for start in starts]
 
 
-def _read(view: View, rows: list[Window], columns: list[Window]) -> tuple[Tensor, list[Window], list[Window]]:
+def _read(
+    view: RegionSource, rows: list[MosaicWindow], columns: list[MosaicWindow]
+) -> tuple[Tensor, list[MosaicWindow], list[MosaicWindow]]:
     """All that the windows show, with a last row and column of zeros, (B, C, h + 1, w + 1), and the windows counted in it."""
     row_runs, column_runs = _runs(rows), _runs(columns)
     block = torch.cat([torch.cat([view.read(r, c) for c in column_runs], -1) for r in row_runs], -2)
     return (
         F.pad(block, (0, 1, 0, 1)),
-        [_counted(window, row_runs, block.device) for window in rows],
-        [_counted(window, column_runs, block.device) for window in columns],
+        [_renumber(window, row_runs, block.device) for window in rows],
+        [_renumber(window, column_runs, block.device) for window in columns],
     )
 
 
-def _runs(windows: list[Window]) -> list[slice]:
+def _runs(windows: list[MosaicWindow]) -> list[slice]:
     """The stretches of the picture that the windows show, in order."""
     shown: Tensor = torch.unique(torch.cat([window.places for window in windows]))
     shown = shown[shown >= 0]
-    breaks = (shown.diff() > GAP).nonzero()[:, 0] + 1
+    breaks = (shown.diff() > MAX_GAP_PIXELS).nonzero()[:, 0] + 1
     return [slice(int(run[0]), int(run[-1]) + 1) for run in shown.tensor_split(breaks)]
 
 
-def _counted(window: Window, runs: list[slice], device: torch.device) -> Window:
+def _renumber(window: MosaicWindow, runs: list[slice], device: torch.device) -> MosaicWindow:
     read = torch.cat([torch.arange(run.start, run.stop) for run in runs])
     places = torch.where(window.places < 0, len(read), torch.searchsorted(read, window.places))
-    return Window(places.to(device), window.core)
+    return MosaicWindow(places.to(device), window.core)

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from unnoise import recipes
 from unnoise.errors import UsageError
-from unnoise.files import make_folder
+from unnoise.files.atomic import make_folder
 from unnoise.inference.precision import choose_device
-from unnoise.model import Model
+from unnoise.models.model import Model
 from unnoise.recipes import auto
 from unnoise.recipes.schema import Recipe
-from unnoise.training import checkpoint, logs, sources
+from unnoise.training import checkpoints, logs, sources
+from unnoise.training.hardware import check_libraries
+from unnoise.training.image_pool import from_arrays, from_files
 from unnoise.training.loop import Run
-from unnoise.training.options import Options, checked
-from unnoise.training.pool import from_arrays, from_files
+from unnoise.training.options import TrainingOptions, validate_options
 from unnoise.training.schedule import Length
 
 
 def train(
-    images: sources.Given,
+    images: sources.TrainingInput,
     recipe: str | Path | Recipe,
     *,
     output: str | Path,
@@ -30,6 +31,7 @@ def train(
     minutes: float | None = None,
     resume: bool = False,
     denoiser: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
     start: Model | None = None,
     **options: Any,
 ) -> Model:
@@ -37,13 +39,15 @@ def train(
 
     Args:
         images: files and folders, or arrays (H, W) and (H, W, C) of uint8, uint16 or floats in 0..1.
-        recipe: a shipped name, a YAML file, a `Recipe`, or 'auto': by the noise of the pictures, see `recipes.auto`.
+        recipe: a shipped name, a YAML file, a `Recipe`, or 'auto': by the noise of the pictures, see `recipes.auto`; with `resume`,
+            that of the run.
         output: folder for `model.safetensors` (always usable), `checkpoint.pt`, `log.csv`, `tensorboard/` and `previews/`.
         steps, minutes: the run's length; both: whichever comes first; neither: as the recipe says. The schedule fits itself to it.
         resume: go on from the checkpoint in `output`, exactly as if the run had never stopped.
         denoiser: another network in place of the recipe's, at its default sizes.
+        overrides: fields of the recipe to change, by dotted name, as ``{"training.batch": 4}``.
         start: begin with the weights of this model, which must have the recipe's network.
-        options: see `Options`.
+        options: see `TrainingOptions`.
 
     Returns:
         The trained model, with averaged weights where the recipe asks for them.
@@ -53,20 +57,28 @@ def train(
         UnnoiseError: the loss is no number any more, a damaged checkpoint, a full disk.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint has been written.
     """
-    made = checked(Options, output=output, length=checked(Length, steps=steps, minutes=minutes), **options)
+    check_libraries()
+    made = validate_options(
+        TrainingOptions, output=output, length=validate_options(Length, steps=steps, minutes=minutes), **options
+    )
     if start is not None and not isinstance(start, Model):
         raise UsageError(f"A training starts from a model, got {type(start).__name__}; load it with unnoise.load.")
-    overrides: dict[str, Any] = {"denoiser": {"name": denoiser}} if denoiser else {}
-    files, arrays = sources.divided(images, made.output)
-    if recipe == auto.NAME:
+    changes = ({"denoiser": {"name": denoiser}} if denoiser else {}) | dict(overrides or {})
+    files, arrays = sources.split_inputs(images, made.output)
+    saved = _saved_state(made.output, resume)  # before the pictures are decoded, which takes long
+    sentence = None
+    if recipe == auto.AUTO and saved is not None:
+        recipe = checkpoints.recipe_of(saved, made.output)
+    elif recipe == auto.AUTO:
         found = auto.choose(arrays or files, quick=choose_device(made.device).type == "cpu")
-        recipe, overrides = found.recipe, found.overrides | overrides
-    chosen = recipes.load(recipe, overrides)
+        recipe, changes, sentence = found.recipe, found.overrides | changes, found.sentence
+    chosen = recipes.load(recipe, changes)
     if steps is None and minutes is None:
         made.length = Length(steps=chosen.training.steps)
     run = Run(chosen, made)
-    saved = _saved_state(run.options.output, resume)  # before the pictures are decoded, which takes long
     make_folder(run.options.output)
+    if sentence:
+        run.options.on_message(sentence)
     channels, levels = run.network.sizes.get("channels", 3), chosen.levels
     pool = from_arrays(arrays, channels, levels=levels) if arrays else from_files(files, channels, levels=levels)
     for sentence in pool.skipped:
@@ -81,16 +93,16 @@ def _by_folder(files: Sequence[Path]) -> list[str]:
 
 
 def _saved_state(output: Path, resume: bool) -> dict[str, Any] | None:
-    saved = checkpoint.load(output)
+    saved = checkpoints.load(output)
     if saved is not None and not resume:
         raise UsageError(f"{output} already holds a run; add --resume to go on with it, or choose another folder.")
-    model = output / checkpoint.MODEL
+    model = output / checkpoints.MODEL_FILE
     if saved is None and resume:
         remedy = (
             f"begin a run in another folder, with --start {model}" if model.exists() else "leave out --resume to begin a run"
         )
         raise UsageError(f"{output} holds no checkpoint to resume from; {remedy}.")
-    log = output / logs.NAME
+    log = output / logs.LOG_FILE
     # A log of ours alone is of a run that ended before its first checkpoint: nothing to go on from, and nothing to lose.
     taken = model if model.exists() else log if log.exists() and not logs.is_log(log) else None
     if saved is None and taken:

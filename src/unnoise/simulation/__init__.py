@@ -1,0 +1,1 @@
+"""Simulated pictures: cameras, sensors, and scenes that nobody photographed."""
