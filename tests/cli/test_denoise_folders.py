@@ -260,4 +260,4 @@ def test_whole_numbers_and_missing_values_of_measurements(tmp_path: Path, model:
     np.testing.assert_array_equal(np.isinf(made), np.isinf(gaps))
     there = np.isfinite(gaps)
     assert not np.array_equal(made[there], gaps[there])
-    assert abs(made[there].mean() / gaps[there].mean() - 1) < 1e-3
+    assert abs(made[there].mean() / gaps[there].mean() - 1) < 5e-3
