@@ -226,6 +226,16 @@ def test_palettes_stay_palettes(tmp_path: Path, compression: str | None, scale: 
         assert np.abs((page.colormap.T[page.asarray()] >> 8).astype(int) - smooth).mean() < 8
 
 
+@pytest.mark.parametrize("side", [16, 32, 64])
+def test_small_tiles_of_jpeg(tmp_path: Path, side: int) -> None:
+    """libvips 8.18 reads grey ones of 16 x 16 wrongly, by up to half the range."""
+    pixels = noise((64, 80), "uint8")
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", compression="jpeg", tile=(side, side))
+    found = read(tmp_path / "a.tif").pixels
+    np.testing.assert_array_equal(found, tifffile.imread(tmp_path / "a.tif"), strict=True)
+    assert np.abs(found.astype(int) - pixels).max() < 20
+
+
 @pytest.mark.parametrize("bits", [8, 12])
 def test_jpeg_in_tiff_beyond_grey_and_rgb_of_8_bits(tmp_path: Path, bits: int) -> None:
     imagecodecs = pytest.importorskip("imagecodecs")

@@ -173,7 +173,7 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
         or bool(order)
         or (photometric == 0 and (samples > 1 or bits > 8))
         or (coding.planar and samples > 1)
-        or (compression == 7 and samples not in (1, 3))
+        or (compression == 7 and (samples not in (1, 3) or 322 in found))  # libvips reads grey tiles of 16 x 16 wrongly
         or number(32997, 1) > 1
     )
     return metadata, layout, odd or not by_libvips
