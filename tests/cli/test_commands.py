@@ -240,7 +240,7 @@ def test_train_then_evaluate_then_denoise(unnoise: Callable[..., Answer], tmp_pa
         "train", tmp_path / "pairs" / "noisy", "--recipe", "ap-bsn", "--out", run, "--steps", 5, *sizes, "--resume"
     )
     assert answer.status == 0
-    assert "Going on from step 3" in answer.err
+    assert "Continuing from step 3" in answer.err
     assert "5 steps" in answer.out
     scores = tmp_path / "scores.json"
     answer = unnoise("evaluate", "--model", run, "--data", f"pairs:{tmp_path / 'pairs'}", "--json", scores, "--no-refine")

@@ -28,6 +28,7 @@ def _normalise_by_fixed_statistics(z: torch.Tensor, eps: float = 1e-5) -> torch.
     return (z - mean) * torch.rsqrt(variance + eps)
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("attention", ["auto", "exact"])
 def test_golden(attention: str) -> None:
     weights, cases = golden("ssbsn")
@@ -41,6 +42,7 @@ def test_golden(attention: str) -> None:
             assert relative_error(network(cases[case][0]), cases[case][1]) < 1e-4, case
 
 
+@pytest.mark.data
 def test_published_weights_load() -> None:
     weights, cases = golden("ssbsn")
     network = SSBSN.from_weights({key.removeprefix("bsn."): value for key, value in weights.items()})

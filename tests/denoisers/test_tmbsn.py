@@ -31,6 +31,7 @@ def _steps(height: int, width: int, row: int, column: int) -> torch.Tensor:
     return (torch.arange(height) - row).abs()[:, None] + (torch.arange(width) - column).abs()
 
 
+@pytest.mark.data
 def test_golden_for_every_blind_spot() -> None:
     weights, cases = golden("tmbsn")
     network = TMBSN.from_weights(weights)

@@ -46,6 +46,7 @@ def test_there_is_a_default_and_it_is_small() -> None:
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) <= 8_000_000
 
 
+@pytest.mark.data
 @pytest.mark.parametrize(("name", "least"), [("best", 38.3), ("default", 38.2), ("fast", 37.9)])
 def test_models_on_unseen_phone_pictures(name: str, least: float) -> None:
     """Twelve blocks of scenes 25 to 30, as each model asks to be applied; all of them: see the card."""
@@ -55,6 +56,7 @@ def test_models_on_unseen_phone_pictures(name: str, least: float) -> None:
     assert result.restored.psnr > least
 
 
+@pytest.mark.data
 def test_a_model_of_phones_helps_cameras_that_it_never_saw() -> None:
     """Twelve pictures of PolyU; 0.12 dB of it by the detail that comes back, 0.37 of all hundred."""
     pairs = open_set(f"polyu:{data_dir('polyu')}")
@@ -74,6 +76,7 @@ def test_sharp_pictures_with_hardly_any_noise_lose_no_more_than_that(name: str, 
     assert after > before - lost
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("name", ["default", "fast"])
 def test_no_real_picture_is_made_worse(name: str) -> None:
     """Middles of pictures of PolyU, the quietest among them, whose noisy ones have 38 to 40 dB.

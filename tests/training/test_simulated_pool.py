@@ -16,7 +16,7 @@ from unnoise import denoisers, recipes
 from unnoise.errors import UsageError
 from unnoise.noise import Cameras
 from unnoise.recipes.schema import Training
-from unnoise.schemes.simulated_crops import Simulation
+from unnoise.schemes.simulated_crops import SimulatedCrops
 from unnoise.schemes.teachers import TeacherChoice, TeacherOptions
 from unnoise.training.feeding import CropBatches
 from unnoise.training.image_pool import ImagePool
@@ -28,7 +28,7 @@ from unnoise.training.train import train
 PICTURES = [astronaut()[top : top + 96, left : left + 80] for top, left in ((0, 150), (100, 200), (250, 60))]
 
 
-def _mixed(folder: Path, simulation: Simulation, channels: int = 3, teachers: int = 2) -> SimulatedPool:
+def _mixed(folder: Path, simulation: SimulatedCrops, channels: int = 3, teachers: int = 2) -> SimulatedPool:
     networks = {str(number): Affine(1.0, 0.01 * number, channels=channels) for number in range(teachers)}
     engaged = load_teachers(
         [TeacherChoice(model=name) for name in networks], TeacherOptions(), networks["0"], lambda name: model_of(networks[name])
@@ -41,7 +41,7 @@ def _mixed(folder: Path, simulation: Simulation, channels: int = 3, teachers: in
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("reduce", "leaves"), [(1, 0), (2, 0), (2, 0.5), (2, 1)])
 def test_crops_bring_targets_of_both_kinds(channels: int, reduce: int, leaves: float, tmp_path: Path) -> None:
-    pool = _mixed(tmp_path, Simulation(share=0.3, reduce=reduce, leaves=leaves), channels)
+    pool = _mixed(tmp_path, SimulatedCrops(share=0.3, reduce=reduce, leaves=leaves), channels)
     draw = np.random.default_rng(0)
     real = 0
     for _ in range(200):
@@ -57,13 +57,13 @@ def test_crops_bring_targets_of_both_kinds(channels: int, reduce: int, leaves: f
 
 
 def test_the_draws_decide(tmp_path: Path) -> None:
-    pool = _mixed(tmp_path, Simulation())
+    pool = _mixed(tmp_path, SimulatedCrops())
     training = Training(crop=16, batch=8)
     assert torch.equal(CropBatches(pool, training, 3)[4], CropBatches(pool, training, 3)[4])
 
 
 def test_leaves_have_the_pictures_colours(tmp_path: Path) -> None:
-    pool = _mixed(tmp_path, Simulation(leaves=1))
+    pool = _mixed(tmp_path, SimulatedCrops(leaves=1))
     known = np.concatenate([picture.reshape(-1, 3) for picture in PICTURES]) / 255
     assert pool.palette.shape[1] == 3
     assert np.abs(pool.palette.mean(axis=0) - known.mean(axis=0)).max() < 0.05
@@ -74,7 +74,7 @@ def test_leaves_have_the_pictures_colours(tmp_path: Path) -> None:
 
 
 def test_a_pool_of_simulated_crops_is_a_taught_pool(tmp_path: Path) -> None:
-    pool = _mixed(tmp_path, Simulation())
+    pool = _mixed(tmp_path, SimulatedCrops())
     assert isinstance(pool, TaughtPool)
     assert len(pool.files) == len(PICTURES)
 

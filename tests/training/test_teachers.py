@@ -16,7 +16,7 @@ from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UsageError
 from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
-from unnoise.photometry.bias_correction import Light
+from unnoise.photometry.bias_correction import BiasCorrection
 from unnoise.schemes import r3 as refinement_module
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
 from unnoise.schemes.r3 import R3
@@ -45,7 +45,7 @@ def test_holes_in_one_pass_are_separate_calls(name: str, pad: int) -> None:
 
 @pytest.mark.parametrize("holes", [None, (1, 3)])
 def test_targets_have_the_light_that_the_recipe_keeps(holes: tuple[int, ...] | None) -> None:
-    network, light = denoisers.create("atbsn", **TINY["atbsn"]), Light(curve="srgb")
+    network, light = denoisers.create("atbsn", **TINY["atbsn"]), BiasCorrection(curve="srgb")
     noisy = torch.rand(2, 3, 40, 35) ** 2
     scheme, lessons = TunableBlindSpot(infer_hole=3), TeacherOptions(holes=holes)
     dark, lit = (Teachers([Teacher(network, scheme, None, lessons, kept)]) for kept in (None, light))
@@ -200,7 +200,7 @@ def test_whole_pictures_in_tiles_have_the_targets_of_crops(options: dict[str, ob
         network, scheme = denoisers.create("tmbsn", **TINY["tmbsn"]), TunableBlindSpot()
     else:
         network, scheme = DBSN(features=4, modules=1), PDBlindSpot(infer_stride=2)
-    teacher = Teacher(network, scheme, None, TeacherOptions.model_validate(options), Light(curve="srgb"))
+    teacher = Teacher(network, scheme, None, TeacherOptions.model_validate(options), BiasCorrection(curve="srgb"))
     noisy = torch.rand(1, 3, 50, 33) ** 2
     bands = list(teacher.bands(noisy, 7))
     assert [row for rows, _ in bands for row in range(rows.start, rows.stop)] == list(range(50))

@@ -16,7 +16,7 @@ from unnoise.inference.sources import rescaling_of_file, source_of_file
 from unnoise.inference.stores import PixelStore
 from unnoise.models.judging import report_on
 from unnoise.models.model import Model
-from unnoise.photometry.rescaling import Span
+from unnoise.photometry.rescaling import Rescaling
 from unnoise.quality.report import MARK, Report, middle
 
 STRIP_ROWS = 256
@@ -89,7 +89,7 @@ def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | No
     return progress and (lambda done, tiles: progress(index * tiles + done, frames * tiles))
 
 
-def _judged(pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Span | None) -> Report:
+def _judged(pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Rescaling | None) -> Report:
     part = middle(frame.height, frame.width)
     together = frame.channels - frame.layout.alpha  # whatever the channels are, the report is of one picture
     settings = pipeline.settings

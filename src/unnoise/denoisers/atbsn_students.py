@@ -1,8 +1,8 @@
 """The students of AT-BSN (D): plain networks, not blind, that learn from one AT-BSN with several blind spots at once.
 
-Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024.
-Every convolution of all three is followed by a leaky ReLU, the last one too, so that negative outputs come out ten times too
-small; the published weights are used to that.
+Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR
+2024. In all three a leaky ReLU follows every convolution, also the last one. So negative outputs come out ten times too
+small, and the published weights are trained for that.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from unnoise.layers.receptive_field import kernel_span, receptive_field_radius, 
 from unnoise.layers.reflection_padding import pad_to_multiple_reflect
 from unnoise.regions import Region
 
-MIN_SIDE_PIXELS = 4  # sides that two poolings leave a pixel of
+MIN_SIDE_PIXELS = 4  # two poolings leave one pixel of it
 
 
 class StudentA(Denoiser):
     """Student a, (B, channels, H, W) → the same shape, values in [0, 255]. Not blind. 128,385 parameters at width 48.
 
-    Three convolutions down, two up, with replicate padding and no biases. Where pooling dropped the last row or column, the
-    decoder puts zeros, as the published network does.
+    Three convolutions down, two up, with replicate padding and no biases. Where pooling dropped the last row or column,
+    the decoder pads with zeros, as the published network does.
 
     Args:
         channels: of the image.
@@ -38,10 +38,10 @@ class StudentA(Denoiser):
 
     value_range = (0.0, 255.0)
     size_multiple: ClassVar[int] = 4
-    """Tiles cut at its multiples pool the same pixels together."""
+    """Tiles that begin at its multiples pool the same pixels."""
 
     convolutions: ClassVar[tuple[int, int]] = (1, 1)
-    """In a row at each step down and up."""
+    """Convolutions in sequence at each step down and up."""
 
     def __init__(self, channels: int = 3, width: int = 48) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class StudentA(Denoiser):
 
 
 class StudentB(StudentA):
-    """Student b, student a with three convolutions at each step down and four at each step up. 856,656 parameters."""
+    """Student b: student a with three convolutions at each step down and four at each step up. 856,656 parameters."""
 
     convolutions = (3, 4)
 
@@ -110,8 +110,8 @@ class StudentB(StudentA):
 class StudentC(Denoiser):
     """Student c, (B, channels, H, W) → the same shape, values in [0, 255]. Not blind. 1,003,011 parameters at width 48.
 
-    AT-BSN's U-Net without the shifts, so that it can start from a teacher's weights (all but `unet.dec1`). Sides that do not
-    divide by 32 are padded by reflection and the result is cropped.
+    AT-BSN's U-Net without the shifts, so it can start from a teacher's weights (all but `unet.dec1`). Sides that do not
+    divide by 32 are padded by reflection, and the result is cropped.
 
     Args:
         channels: of the image.
@@ -120,7 +120,7 @@ class StudentC(Denoiser):
 
     value_range = (0.0, 255.0)
     size_multiple: ClassVar[int] = 2**POOLING_LEVELS
-    """Sides that divide by it need no padding, and tiles cut at its multiples pool the same pixels together."""
+    """Such sides need no padding, and tiles that begin at its multiples pool the same pixels."""
 
     halo_relative_cost = 0.21  # the encoder
 
@@ -132,7 +132,7 @@ class StudentC(Denoiser):
 
     @property
     def receptive_field_radius(self) -> int:
-        """Down to the sixth encoder at a thirty-second of the resolution and up again."""
+        """Down to the sixth encoder scale, at 1/32 of the resolution, and up again."""
         return receptive_field_radius(self.unet.paths[0], self.size_multiple)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class StudentC(Denoiser):
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Sizes from `unet.intro.conv.weight` (width, C, 3, 3); AT-BSN itself has `nin_A` beside it."""
+        """Sizes from `unet.intro.conv.weight` (width, C, 3, 3); AT-BSN itself has `nin_A` as well."""
         intro = weights.get("unet.intro.conv.weight")
         if intro is None or "nin_A.weight" in weights:
             return None

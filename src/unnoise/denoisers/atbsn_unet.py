@@ -1,6 +1,7 @@
-"""The U-Net of AT-BSN: as the teacher's trunk its receptive field points only up, as student c it sees all round.
+"""The U-Net of AT-BSN. As the teacher's trunk it sees only upwards; as student c it sees all around.
 
-Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024.
+Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR
+2024.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ DOWN = 0
 
 
 class ConvolutionSequence(nn.Sequential):
-    """Convolutions one after the other, (B, C, H, W) → (B, C', H, W)."""
+    """Convolutions in sequence, (B, C, H, W) → (B, C', H, W)."""
 
     def forward_upsampled(self, x: Tensor, skip: Tensor) -> Tensor:
-        """The first one's `Convolution.doubled`, then the others."""
+        """`LeakyConvolution.forward_upsampled` of the first one, then the others."""
         first, *others = self
         x = first.forward_upsampled(x, skip)  # type: ignore[operator]
         for layer in others:
-            x = layer(x, skip) if layer.is_last else layer(x)  # the skip of the last row is the image itself
+            x = layer(x, skip) if layer.is_last else layer(x)  # in the last one the skip is the image
         return x
 
 
 class NumberedSequence(ConvolutionSequence):
-    """A row named conv1, conv2 … as in the published files."""
+    """Convolutions in sequence, named conv1, conv2, …."""
 
     def __init__(self, *widths: int, upward: bool = False, replicate: bool = False) -> None:
         super().__init__()
@@ -54,14 +55,14 @@ class NumberedSequence(ConvolutionSequence):
 class AsymmetricUNet(nn.Module):
     """(B, channels, H, W) → (B, leaving, H, W), for H and W that divide by 32.
 
-    Going down, one convolution and a pooling at each scale; going up, two convolutions on the features joined with the *pooled*
-    ones of that scale, and at full size with the image itself.
+    The encoder has one convolution and a pooling at each scale. The decoder has two convolutions, on features
+    concatenated with the *pooled* ones of that scale, and at full size with the image itself.
 
     Args:
         channels: of the image.
         width: of the encoder; the decoder is twice as wide.
         leaving: channels of the result.
-        upward: output row i depends on input rows up to i alone.
+        upward: row i of the output depends only on the input rows up to i.
     """
 
     def __init__(self, channels: int, width: int, out_channels: int, *, upward: bool) -> None:
@@ -88,9 +89,9 @@ class AsymmetricUNet(nn.Module):
         return self._in_pieces(x, (rows, columns), [rows], [rows])
 
     def forward_region(self, x: Tensor, region: Region) -> Tensor:
-        """The result at the rows and columns `region` alone, (B, leaving, rows, columns), from the part of x that it depends on.
+        """The result in one region, (B, leaving, rows, columns), from the part of x that it depends on.
 
-        On a CPU the full size is worked out in strips of rows, but for a result that is as large as what it is made of.
+        On a CPU the full size is computed in strips of rows, unless the result is as large as its input.
         """
         around = (
             input_interval(region[0], self.paths[0], x.shape[-2], 2**POOLING_LEVELS),
@@ -101,7 +102,7 @@ class AsymmetricUNet(nn.Module):
         return self._in_pieces(x, region, row_strips(full_region(x)[0], x), up)
 
     def _in_pieces(self, x: Tensor, region: Region, down: list[slice], up: list[slice]) -> Tensor:
-        """The result at `region`; at full size, all rows in the pieces `down` enter, and those of `region` in the pieces `up` leave."""
+        """The result in one region. At full size the encoder runs in the strips `down`, the decoder in the strips `up`."""
         y = run_first_level(
             lambda image: self.get_submodule("enc1")(self.intro(image)), self._pool, x, down, upward=self.upward
         )
@@ -115,7 +116,7 @@ class AsymmetricUNet(nn.Module):
 
     def _pool(self, x: Tensor) -> Tensor:
         if self.upward and can_fuse(x):
-            # The same without a copy: pooling's own padding is less than any value, where a row of zeros must count.
+            # The same without a copy. Pooling pads with minus infinity where a row of zeros must count.
             y = F.max_pool2d(x, 2, padding=(1, 0))[..., : x.shape[-2] // 2, :]
             y[..., :1, :].clamp_(min=0)
             return y
@@ -123,6 +124,6 @@ class AsymmetricUNet(nn.Module):
 
 
 def mark_last(stage: nn.Module) -> None:
-    """Declare the last convolution of `stage` the last of the whole network."""
+    """Declare the last convolution of `stage` the network's last layer."""
     *_, last = (module for module in stage.modules() if isinstance(module, LeakyConvolution))
     last.is_last = True

@@ -1,10 +1,11 @@
-"""D-BSN, the dilated blind-spot network of AP-BSN, and its dense twin that is not blind.
+"""D-BSN, the dilated blind-spot network of AP-BSN, and its dense variant, which is not blind.
 
-Wu et al., "Unpaired Learning of Deep Image Denoising", ECCV 2020, in the lighter form of Lee et al., "AP-BSN: Self-Supervised
-Denoising for Real-World Images via Asymmetric PD and Blind-Spot Network", CVPR 2022.
+Wu et al., "Unpaired Learning of Deep Image Denoising", ECCV 2020, in the lighter form of Lee et al., "AP-BSN:
+Self-Supervised Denoising for Real-World Images via Asymmetric PD and Blind-Spot Network", CVPR 2022.
 
-Why it is blind: each branch begins with a convolution whose centre weight is zero and whose reach is d − 1, and every later 3×3
-convolution steps by d. From d − 1 pixels at most, steps of d lead back to the centre only from distance 0, which was left out.
+Why it is blind: each branch begins with a convolution of radius d − 1 whose centre weight is zero. Every later 3×3
+convolution steps by d. From at most d − 1 pixels away, steps of d reach the centre only from distance 0, which was left
+out.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from unnoise.regions import Region
 
 
 class CentreMaskedConv2d(nn.Conv2d):
-    """A k×k convolution, (B, C, H, W) → (B, C', H, W), whose centre weight takes no part: the blind spot."""
+    """A k×k convolution without its centre weight, which makes the blind spot: (B, C, H, W) → (B, C', H, W)."""
 
     mask: Tensor
 
@@ -50,12 +51,12 @@ class CentreMaskedConv2d(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """One of the layers that a branch repeats, (B, F, H, W) → (B, F, H, W). It is added to its input: in the input's own memory, where
-    a call says `own=True`.
+    """One of the residual layers that a branch repeats, (B, F, H, W) → (B, F, H, W). With ``inplace=True`` it may
+    overwrite its input.
 
     Attributes:
-        sees: how many pixels away its convolutions look, in rows or columns.
-        grid: if it looks farther, then only at pixels that lie multiples of this apart.
+        sees: radius of its convolutions, in pixels.
+        grid: beyond that radius it looks only at pixels that lie multiples of this apart.
     """
 
     def __init__(self, sees: int, grid: int = 1) -> None:
@@ -84,7 +85,8 @@ class ResidualModule(Block):
 
 
 class Branch(nn.Module):
-    """One branch, (B, F, H, W) → (B, F, h, w): masked convolution of reach d − 1, then modules that step by `dilation`."""
+    """One branch, (B, F, H, W) → (B, F, h, w): a masked convolution of radius d − 1, then residual modules with
+    dilation d."""
 
     def __init__(self, features: int, stride: int, modules: int, dilation: int) -> None:
         super().__init__()
@@ -102,8 +104,13 @@ class Branch(nn.Module):
         )
 
     def forward(self, x: Tensor, narrowing: ShrinkingHalo, before: Sequence[nn.Module] = ()) -> Tensor:
-        """The branch of `before`(x), (B, F, H, W), at what is region alone, (B, F, h, w); no block works further around that than those
-        after it see."""
+        """The branch of before(x), cropped to the windows of `narrowing`: (B, F, H, W) → (B, F, h, w).
+
+        Args:
+            x: (B, C, H, W).
+            narrowing: crops the map before each block to what the remaining blocks need.
+            before: layers to run first.
+        """
         start = list(takewhile(lambda layer: not isinstance(layer, Block), self.body))
         blocks = [layer for layer in self.body if isinstance(layer, Block)]
         streams = will_use_line_buffer(x, self.features)
@@ -121,14 +128,22 @@ class DBSN(Denoiser):
 
     Args:
         channels: of the image.
-        features: width of every layer (128 in the paper).
+        features: width of every layer, even (128 in the paper).
         modules: residual modules in each branch (9 in the paper).
-        strides: one branch for each d, with a (2d − 1)×(2d − 1) masked convolution and dilation d ((2, 3) in the paper).
+        strides: one branch for each d ≥ 2, with a (2d − 1)×(2d − 1) masked convolution and dilation d ((2, 3) in the
+            paper).
+
+    Raises:
+        ValueError: for sizes that would break the network or its blindness.
+
+    Example:
+        >>> DBSN(features=8, modules=1)(torch.rand(1, 3, 9, 7) * 255).shape
+        torch.Size([1, 3, 9, 7])
     """
 
     value_range = (0.0, 255.0)
     blindness: ClassVar[Blindness] = "strict"
-    halo_relative_cost = 0.58  # of the masked convolutions all, of the last blocks nothing
+    halo_relative_cost = 0.58  # the masked convolutions compute all of the halo, the last blocks none of it
 
     def __init__(self, channels: int = 3, features: int = 128, modules: int = 9, strides: Sequence[int] = (2, 3)) -> None:
         super().__init__()
@@ -158,7 +173,7 @@ class DBSN(Denoiser):
 
     @property
     def receptive_field_radius(self) -> int | None:
-        """Masked convolution, then one step of d for each module; the widest branch counts."""
+        """The masked convolution, then one step of d for each module; the widest branch counts."""
         return max(stride - 1 + self.sizes["modules"] * self._dilation(stride) for stride in self.sizes["strides"])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -168,7 +183,7 @@ class DBSN(Denoiser):
         return self.forward_windows(x, [region[0]], [region[1]])
 
     def forward_windows(self, x: Tensor, rows: Intervals, columns: Intervals) -> Tensor:
-        """`Denoiser.forward_windows`: no block works further around what is region than those after it see."""
+        """`Denoiser.forward_windows`, with no more halo for each block than the blocks after it need."""
         seen, residual_base = self._seen(x, rows, columns), gather_windows(x, rows, columns)
         *tail, last = self.tail
         assert isinstance(last, nn.Conv2d)
@@ -183,8 +198,9 @@ class DBSN(Denoiser):
         return result
 
     def _seen(self, x: Tensor, rows: Intervals, columns: Intervals) -> list[Tensor]:
-        """What the branches see there, (B, F, rows, columns) each."""
-        # The head anew for each branch, which costs next to nothing: kept, it would be one of five maps at the peak of memory.
+        """The branches' results in the windows, (B, F, rows, columns) each."""
+        # The head is computed again for each branch, which is cheap. Kept, it would be one of five maps at the peak of
+        # memory.
         again = can_fuse(x)
         features, before = (x, self.head) if again else (run_sequential(self.head, x), [])
         return [
@@ -194,11 +210,12 @@ class DBSN(Denoiser):
 
     @torch.no_grad()
     def initialize_he(self) -> None:
-        """He-normal weights, zero biases; nothing for each residual module's last layer, half for the network's own.
+        """He-normal weights, zero biases; zeros for the last layer of each residual module, and half weights for the
+        network's last layer.
 
-        PyTorch's own draw, which the published code keeps, shrinks the signal from layer to layer, so that the network begins as a
-        nearly constant black and takes its first minutes to find the brightness of its input. The residual modules begin as the
-        identity, or that search would shut their ReLUs for good.
+        PyTorch's default, which the published code keeps, shrinks the signal from layer to layer. The network then
+        begins as nearly constant black and spends its first minutes on finding the brightness. The residual modules
+        begin as the identity. Otherwise that search would permanently close their ReLUs.
         """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -226,9 +243,10 @@ class DBSN(Denoiser):
 
 
 class DenseDBSN(DBSN):
-    """D-BSN with ordinary 3×3 convolutions in place of the dilated ones: *not* blind, it can learn the identity.
+    """D-BSN with ordinary 3×3 convolutions in place of the dilated ones. It is *not* blind and can learn the identity.
 
-    The denoiser D_AS of Table 3 of the AMSNet paper, there to show which schemes need a blind network. Same parameters as `DBSN`.
+    Table 3 of the AMSNet paper calls it D_AS and shows with it which schemes need a blind network. It has the
+    parameters of `DBSN`.
     """
 
     blindness = "none"
@@ -239,5 +257,5 @@ class DenseDBSN(DBSN):
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Always None: its state dict cannot be told from D-BSN's, which is what published files hold."""
+        """Always None: its state dict looks like that of D-BSN, which is what published files hold."""
         return None

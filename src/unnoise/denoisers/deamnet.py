@@ -1,7 +1,7 @@
-"""DeamNet: a U-Net passed four times with the same weights, each pass weighed against the features it began with.
+"""DeamNet: one U-Net applied four times with the same weights. Each result is weighted against the first features.
 
-Ren et al., "Adaptive Consistency Prior based Deep Network for Image Denoising", CVPR 2021. Its dual element-wise attention
-(DEAM) is a weight for every single feature value between two feature maps. Key names are those of the published code.
+Ren et al., "Adaptive Consistency Prior based Deep Network for Image Denoising", CVPR 2021. Its dual element-wise
+attention (DEAM) weights two feature maps against each other, value by value. Keys are those of the published code.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _UNUSED_LAYERS = ("conv_dila1", "conv_dila2", "conv_dila3", "cat1")
 
 
 class PlainConvolution(nn.Module):
-    """A convolution under the published key `conv2d`, (B, C, H, W) → (B, C', H, W)."""
+    """A convolution with the published key `conv2d`, (B, C, H, W) → (B, C', H, W)."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class PlainConvolution(nn.Module):
 
 
 class ReLUConvolution(nn.Module):
-    """A 3×3 convolution and ReLU under the published key `block`, (B, F, H, W) → (B, F, ⌈H/stride⌉, ⌈W/stride⌉)."""
+    """A 3×3 convolution and ReLU with the published key `block`, (B, F, H, W) → (B, F, ⌈H/stride⌉, ⌈W/stride⌉)."""
 
     def __init__(self, features: int, stride: int = 1) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class ReLUConvolution(nn.Module):
 
 
 class UpsampledConvolution(nn.Module):
-    """Nearest up-sampling, a 3×3 convolution and ReLU, (B, F, H, W) → (B, F, 2H, 2W); no transposed convolution."""
+    """Nearest-neighbour up-sampling, a 3×3 convolution and ReLU, (B, F, H, W) → (B, F, 2H, 2W)."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class EncoderLevel(nn.Module):
 
 
 class SkipFusion(nn.Module):
-    """A skip and the level below it, (B, F, H, W) and (B, F, H/2, W/2) → (B, F, H, W)."""
+    """Fuses a skip with the level below it, (B, F, H, W) and (B, F, H/2, W/2) → (B, F, H, W)."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class DecoderLevel(nn.Module):
 
 
 def _attention_layers(features: int) -> nn.Sequential:
-    """(B, F, H, W) → weights in 0 … 1 of the same shape, through F/16 channels."""
+    """Layers that give weights in 0 … 1 of the shape of their input, (B, F, H, W), through F/16 channels."""
     narrow = max(1, features // 16)
     return nn.Sequential(
         PlainConvolution(features, narrow), nn.ReLU(inplace=True), PlainConvolution(narrow, features), nn.Sigmoid()
@@ -117,7 +117,7 @@ def _attention_layers(features: int) -> nn.Sequential:
 
 
 def _attention_weights(layers: nn.Sequential, x: Tensor) -> Tensor:
-    """What `_attention_layers` made, applied."""
+    """The result of `_attention_layers`."""
     result: Tensor = layers[2](layers[0](x, "relu"), "sigmoid")
     return result
 
@@ -129,9 +129,9 @@ def _residual_pair(layers: nn.Sequential, x: Tensor) -> Tensor:
 
 
 def _fuse_skip(cat: nn.Conv2d, first: nn.Conv2d, skip: Tensor, below: Tensor) -> Tensor:
-    """cat of first(skip) beside `below`, all (B, F, H, W) → (B, F, H, W), for a 1×1 `cat`.
+    """cat of first(skip) and `below`, all (B, F, H, W) → (B, F, H, W), for a 1×1 `cat`.
 
-    Nothing lies between the two convolutions of the skip, so that they are one.
+    Nothing lies between the two convolutions of the skip, so they are merged into one.
     """
     if not can_fuse(skip):
         return convolve_concatenated(cat, first(skip), below)
@@ -171,7 +171,7 @@ class Subnetwork(nn.Module):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        # Dead in the published network too: they take part in no output, only in the state dict and the parameter count.
+        # Unused in the published network too. They are only in the state dict and the parameter count.
         for name, kernel_size in zip(_UNUSED_LAYERS, (3, 5, 7), strict=False):
             self.add_module(name, PlainConvolution(features, features, kernel_size))
         self.cat1 = nn.Conv2d(3 * features, features, 1)
@@ -197,7 +197,7 @@ class Subnetwork(nn.Module):
 
 
 class StartAttention(nn.Module):
-    """DEAM between a pass's result and the features the network began with, both (B, F, H, W) → the same shape."""
+    """DEAM between an application's result and the first features, both (B, F, H, W) → the same shape."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -212,7 +212,7 @@ class StartAttention(nn.Module):
 
 
 class Transform(nn.Module):
-    """Into or out of the feature space: a convolution `ext`, and two with a residual `pre` on the side of the features."""
+    """Into or out of the feature space: a convolution `ext`, and two residual ones `pre` on the side of the features."""
 
     def __init__(self, in_channels: int, out_channels: int, features: int) -> None:
         super().__init__()
@@ -225,20 +225,23 @@ class Transform(nn.Module):
 class DeamNet(Denoiser):
     """DeamNet, (B, channels, H, W) → the same shape, values in [0, 1]. Not blind. 2,228,131 parameters at 64 features.
 
-    Sides that do not divide by 16 are padded by reflection and the result is cropped.
+    Sides that do not divide by 16 are padded by reflection, and the result is cropped.
 
-    Of the parameters, 352,512 are dead in the published network as well: `net2.conv_dila1`, `net2.conv_dila2`,
-    `net2.conv_dila3` and `net2.cat1` change no output. They are here for the published state dict, ask for no gradient and cost
-    no time.
+    352,512 of the parameters change no output, as in the published network: `net2.conv_dila1`, `net2.conv_dila2`,
+    `net2.conv_dila3` and `net2.cat1`. They are here for the published state dict, need no gradient and cost no time.
 
     Args:
         channels: of the image.
         features: width of every layer (always 64 in the published network).
+
+    Example:
+        >>> DeamNet(features=16)(torch.rand(1, 3, 20, 17)).shape
+        torch.Size([1, 3, 20, 17])
     """
 
     he_gain = 1.0
     size_multiple: ClassVar[int] = 2**_LEVELS
-    """Sides that divide by it need no padding, and tiles cut at its multiples are down-sampled at the same pixels."""
+    """Such sides need no padding, and tiles that begin at its multiples are down-sampled at the same pixels."""
 
     def __init__(self, channels: int = 3, features: int = 64) -> None:
         super().__init__()
@@ -254,7 +257,7 @@ class DeamNet(Denoiser):
 
     @property
     def receptive_field_radius(self) -> int:
-        """Four times down four levels and up again: most of a photograph."""
+        """Four times down four levels and up again, which is most of a photograph."""
         one = kernel_span(1, 1)
         up = [one] * 6 + [upsampling_span()]  # a decoder's three convolutions, two of the weighing, one after doubling
         down = [kernel_span(1, 1, 2), one, one]
@@ -262,7 +265,7 @@ class DeamNet(Denoiser):
         return receptive_field_radius([one] * 3 + once * _PASSES + [one] * 3, self.size_multiple)
 
     def parameter_count(self) -> int:
-        """Number of values in the state dict, the dead ones included, as papers count."""
+        """Number of values in the state dict, with the unused ones, as papers count."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     def forward(self, x: Tensor) -> Tensor:

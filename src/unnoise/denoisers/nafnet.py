@@ -1,7 +1,7 @@
-"""NAFNet and the baseline that it was simplified from.
+"""NAFNet, and the baseline that it was simplified from.
 
-Chen et al., "Simple Baselines for Image Restoration", ECCV 2022. Both are one U-shaped frame and differ in its blocks only: the
-baseline has GELU and channel attention; NAFNet has the product of two halves (SimpleGate) in place of GELU, and a channel
+Chen et al., "Simple Baselines for Image Restoration", ECCV 2022. Both are one U-shaped network and differ only in their
+blocks. The baseline has GELU and channel attention. NAFNet has the product of two halves (SimpleGate), and a channel
 attention of one linear layer. AMSNet's published configuration names NAFNet but uses the *baseline*.
 """
 
@@ -32,10 +32,10 @@ from unnoise.layers.weight_cache import Weights, prepare_weights
 
 
 class Block(nn.Module):
-    """The frame of a block, (B, C, H, W) → the same shape: attention over channels, then a feed-forward part, each residual."""
+    """A block, (B, C, H, W) → the same shape: attention over channels, then a feed-forward part, each residual."""
 
     share: ClassVar[int] = 1
-    """The activation leaves one in `share` channels."""
+    """The activation leaves one of `share` channels."""
 
     def __init__(self, channels: int, depthwise: int, hidden: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Block(nn.Module):
         self.norm2 = ChannelNorm(channels, "WithBias", eps=1e-6)
         self.conv4 = nn.Conv2d(channels, hidden, 1)
         self.conv5 = nn.Conv2d(hidden // self.share, channels, 1)
-        # Zero at the start, so that a fresh block is the identity.
+        # Zero at the start, so a fresh block is the identity.
         self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.gamma = nn.Parameter(torch.zeros(1, channels, 1, 1))
 
@@ -120,17 +120,24 @@ class NAFBlock(Block):
 class NAFNet(Denoiser):
     """NAFNet, (B, channels, H, W) → the same shape, values in [0, 1]. Not blind.
 
-    Each encoder level halves the sides and doubles the width. Sides that do not divide by 2^levels (16 by default) are padded
-    with zeros, as in the published network, and the result is cropped. The channel attention averages over the whole image,
-    padding included, so every pixel depends on every other.
+    Each encoder level halves the sides and doubles the width. Sides that do not divide by 2^levels (16 by default) are
+    padded with zeros, as in the published network, and the result is cropped. The channel attention averages over the
+    whole image with its padding, so every pixel depends on every other.
 
     Args:
         channels: of the image.
         width: channels of the first level (32, or 64 for the paper's larger form).
         encoder_blocks, decoder_blocks: blocks at each level, from the image down and back up.
-        middle_blocks: blocks at the bottom.
-        depthwise_expansion: how many times wider the depthwise convolution is than the level (2 in NAFNet, 1 in the baseline).
+        middle_blocks: blocks at the lowest level.
+        depthwise_expansion: width of the depthwise convolution over that of the level (2 in NAFNet, 1 in the baseline).
         hidden_expansion: the same for the feed-forward part.
+
+    Raises:
+        ValueError: for sizes that do not fit each other.
+
+    Example:
+        >>> NAFNet(width=4, encoder_blocks=(1,), middle_blocks=1, decoder_blocks=(1,))(torch.rand(1, 3, 9, 8)).shape
+        torch.Size([1, 3, 9, 8])
     """
 
     he_gain = 1.0
@@ -185,8 +192,8 @@ class NAFNet(Denoiser):
         self.ending = nn.Conv2d(width, channels, 3, padding=1)
 
     @property
-    def size_multiple(self) -> int:  # type: ignore[override] # a constant of the class elsewhere, here it depends on the depth
-        """Sides that divide by it need no padding."""
+    def size_multiple(self) -> int:  # type: ignore[override] # depends on the depth
+        """Such sides need no padding."""
         return 1 << len(self.downs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -194,7 +201,8 @@ class NAFNet(Denoiser):
         return self.on_grid(pad_to_multiple(x, self.size_multiple))[..., :height, :width]
 
     def on_grid(self, x: Tensor) -> Tensor:
-        """The network without its padding, (B, channels, H, W) → the same shape, for H and W that divide by `multiple`."""
+        """The network without padding, (B, channels, H, W) → the same shape, for H and W that divide by
+        `size_multiple`."""
         image, skips = x, []
         x = convolve(self.intro, x)
         for encoder, down in zip(self.encoders, self.downs, strict=True):
@@ -208,7 +216,8 @@ class NAFNet(Denoiser):
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Sizes from `intro.weight` (width, C, 3, 3), `downs` and the blocks' keys; the attention's tell the kind of block."""
+        """Sizes from `intro.weight` (width, C, 3, 3), `downs` and the keys of the blocks. The attention tells the kind
+        of block."""
         first, widening = weights.get("intro.weight"), weights.get("downs.0.weight")
         block = next((key.removesuffix(cls.attention_key) for key in weights if key.endswith(f".{cls.attention_key}")), None)
         if first is None or widening is None or block is None or f"{block}conv4.weight" not in weights:
@@ -250,8 +259,8 @@ class NAFNetBaseline(NAFNet):
 
 
 def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor, plus: Tensor, *, inplace: bool = False) -> Tensor:
-    """layer(x) · scale + plus, with the scale (1, C, 1, 1) taken into the weights, which are smaller than the image; in the memory of
-    plus, where nobody else wants that any more."""
+    """layer(x) · scale + plus, with the scale (1, C, 1, 1) folded into the weights. With `inplace` the result
+    overwrites plus."""
 
     def make() -> Weights:
         bias = None if layer.bias is None else layer.bias * scale.flatten()
@@ -285,9 +294,10 @@ def _after_norm(norm: ChannelNorm, layer: nn.Conv2d, x: Tensor, activation: Acti
 def _half(
     layer: nn.Conv2d, x: Tensor, part: Literal[0, 1], norm: ChannelNorm | None = None, times: Tensor | None = None
 ) -> Tensor:
-    """One half of the layer's outputs for an x that `can_fuse`, times a factor.
+    """One half of the layer's outputs, for an x that `can_fuse`, times a factor.
 
-    A layer of groups gets the half of x that it needs, one after a norm what this leaves unscaled.
+    A grouped layer receives its half of x. A layer after a norm receives the normalized x without the norm's weight and
+    bias.
     """
 
     def make() -> Weights:

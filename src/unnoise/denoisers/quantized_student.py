@@ -1,4 +1,5 @@
-"""TM-BSN (D)'s student with hidden maps of bytes, for CPUs whose int8 is several times as fast as anything else they have."""
+"""TM-BSN (D)'s student with int8 weights and uint8 maps, for CPUs whose int8 is several times faster than anything
+else."""
 
 from __future__ import annotations
 
@@ -17,23 +18,26 @@ from unnoise.layers.quantized.quantized_convolution import QuantizedConvolution
 from unnoise.regions import Region
 
 STRIP_VALUES = 3 * 2**20
-"""Values of the last map, in float32, of a strip that the caches hold: the convolution then takes half of the time."""
+"""Values of the last map, in float32, in one strip. The strip fits the caches, and the convolution takes half of the
+time."""
 MAXIMUM_SHARE = 0.8
-"""Of the largest value of a channel is what the last step stands for: finer steps are worth more than the rare values that saturate
-(measured: docs/results/speed.md)."""
+"""The maximum of a map's levels, as a share of a channel's largest value.
+
+Finer levels gain more than clamping the rare largest values costs (measured: docs/results/speed.md)."""
 MIN_MAXIMUM = 1e-4
-"""What the last step stands for at least, where a channel is not used."""
+"""Least maximum of a channel, for channels that are not used."""
 
 
 class QuantizedStudent(TMBSNStudent):
-    """`TMBSNStudent` whose hidden maps and weights are bytes, (B, channels, H, W) → the same shape.
+    """`TMBSNStudent` with int8 weights and uint8 hidden maps, (B, channels, H, W) → the same shape, values in [0, 1].
 
-    It learns with them rounded, and is the student itself wherever it does not run in int8. What meets the image is not rounded: the
-    weights of the first layer and of the last, and the map that the last one sees. Values in [0, 1]. The network is that of TM-BSN, CVPR
-    2026; its steps are learned as by Esser et al., "Learned Step Size Quantization", ICLR 2020, in their logarithm.
+    It learns with weights and maps rounded. Where it does not run in int8 it is the plain student. What touches the
+    image is not rounded: the weights of the first and last layer, and the map that enters the last layer. The network
+    is that of TM-BSN, CVPR 2026. Its scales are learned as in Esser et al., "Learned Step Size Quantization", ICLR
+    2020, as logarithms.
 
     Args:
-        channels, width, finest: as there.
+        channels, width, finest: as in `TMBSNStudent`.
     """
 
     prefers_int8 = True
@@ -50,11 +54,11 @@ class QuantizedStudent(TMBSNStudent):
 
     @torch.inference_mode()
     def calibrate(self, pictures: Iterable[Tensor], held: float = MAXIMUM_SHARE) -> None:
-        """Choose the steps by what the maps hold for some pictures, not rounded; no weight changes.
+        """Choose the scales by what the maps hold for some pictures. No weight changes.
 
         Args:
             pictures: (B, channels, H, W) each, in `value_range`.
-            held: of the largest value of a channel is what its last step stands for.
+            held: the largest representable value, as a share of each channel's largest value.
         """
         layers = [
             layer for layer in self.modules() if isinstance(layer, QuantizedConvolution) and layer.log_maximum is not None
@@ -92,11 +96,11 @@ class QuantizedStudent(TMBSNStudent):
     def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Region], Tensor]:
         return (
             region_reader(self._layer("enc1")(x)) if runs_in_int8(x) else super().first(x, pieces)
-        )  # bytes are small enough to be kept
+        )  # uint8 maps are small enough to keep
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """As for the student, from weights that have steps as well."""
+        """As for the student, from weights that have scales as well."""
         others = {key: value for key, value in weights.items() if not key.endswith((".log_maximum", ".top"))}
         return super().infer_sizes(others) if len(others) < len(weights) else None
 

@@ -34,7 +34,7 @@ NEGATIVE_SLOPE = 0.2  # of the leaky ReLU
 
 
 class UpsampleAndConcatenate(nn.Module):
-    """Transposed convolution and the skip beside it, (B, F, H, W) and (B, S, 2H, 2W) → (B, F + S, 2H, 2W)."""
+    """A transposed convolution and the skip: (B, F, H, W) and (B, S, 2H, 2W) → (B, F + S, 2H, 2W)."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -47,20 +47,24 @@ class UpsampleAndConcatenate(nn.Module):
 class UNet(Denoiser):
     """U-Net, (B, channels, H, W) → the same shape, values in [0, 1]. Not blind. 7,935,555 parameters at 128 features.
 
-    Sides that do not divide by 32 are padded by reflection and the result is cropped.
+    Sides that do not divide by 32 are padded by reflection, and the result is cropped.
 
     Args:
         channels: of the image.
         features: width of the encoder; the decoder is twice as wide (128 in AMSNet, 48 in Laine et al.).
+
+    Example:
+        >>> UNet(features=4)(torch.rand(1, 3, 40, 33)).shape
+        torch.Size([1, 3, 40, 33])
     """
 
     size_multiple: ClassVar[int] = 32
-    """Sides that divide by it need no padding, and tiles cut at its multiples pool the same pixels together."""
+    """Such sides need no padding, and tiles that begin at its multiples pool the same pixels."""
 
     halo_relative_cost = 0.2  # all of the encoder
 
     branches: ClassVar[int] = 1
-    """How many trunk outputs lie side by side before the 1×1 convolutions."""
+    """How many trunk outputs are concatenated before the 1×1 convolutions."""
 
     def __init__(self, channels: int = 3, features: int = 128) -> None:
         super().__init__()
@@ -83,14 +87,15 @@ class UNet(Denoiser):
                 _initialize_small(module)
 
     def initialize_he(self) -> None:
-        """He-normal weights for the leaky ReLU, zero biases; a tenth of them for the last layer, so that it begins near black.
+        """He-normal weights for the leaky ReLU, zero biases; a tenth of the weights for the last layer, so the output
+        begins near black.
 
-        The published start, a tenth for every layer, leaves nothing of the picture after five levels: a short training learns the
-        mean brightness alone before it finds the way down and up again.
+        The published draw, a tenth in every layer, lets nothing of the picture through five levels. A short training
+        then learns only the mean brightness for a long time.
         """
         for module in self.modules():
             if isinstance(module, nn.ConvTranspose2d):
-                # At stride 2 each output has one value of each feature behind it, and no ReLU follows.
+                # At stride 2 each output sums one value of each feature, and no ReLU follows.
                 nn.init.normal_(module.weight, std=module.in_channels**-0.5)
             elif isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE)
@@ -101,14 +106,15 @@ class UNet(Denoiser):
 
     @property
     def receptive_field_radius(self) -> int:
-        """Down to the sixth convolution at a thirty-second of the resolution, and up again."""
+        """Down to the sixth convolution, at 1/32 of the resolution, and up again."""
         return receptive_field_radius(deepest_path(kernel_span(1, 1), kernel_span(0, 1, 2)), self.size_multiple)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_region(x, full_region(x))
 
     def forward_region(self, x: Tensor, region: Region) -> Tensor:
-        """`Denoiser.forward_region`; on a CPU the full size, whose features are most of all memory, is worked out in strips of rows."""
+        """`Denoiser.forward_region`. On a CPU the full size, whose features are most of the memory, is computed in
+        strips of rows."""
         x = pad_to_multiple_reflect(x, self.size_multiple)
         rows, columns = full_region(x)
         y, skips = self._encoded(x, row_strips(rows, x))
@@ -122,7 +128,7 @@ class UNet(Denoiser):
         return run_decoder(stage, y, region, row_strips(region[0], x), (rows.stop, columns.stop))
 
     def _encoded(self, x: Tensor, pieces: list[slice]) -> tuple[Tensor, list[Tensor]]:
-        """The deepest features, (B, F, H/32, W/32), and the pooled ones of levels 1 to 4; at full size in pieces of all rows."""
+        """The deepest features, (B, F, H/32, W/32), and the pooled ones of levels 1 to 4; the full size in strips."""
         y = run_first_level(lambda x: self._convolve("enc_conv1", self._convolve("enc_conv0", x)), self._pool, x, pieces)
         return run_encoder(lambda level, x: self._convolve(f"enc_conv{level}", x), self._pool, y)
 
@@ -145,7 +151,8 @@ class UNet(Denoiser):
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Sizes from `enc_conv0.weight` (F, C, 3, 3); the width of `nin_a` tells the blind-spot form from the plain one."""
+        """Sizes from `enc_conv0.weight` (F, C, 3, 3); the width of `nin_a` tells the blind-spot form from the plain
+        one."""
         first, mixing = weights.get("enc_conv0.weight"), weights.get("nin_a.weight")
         if first is None or mixing is None or "up1.deconv.weight" not in weights:
             return None
@@ -159,7 +166,7 @@ def _convolution(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 
 def _initialize_small(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
-    """The published start: a tenth of Kaiming's normal weights, zero biases."""
+    """The published draw: a tenth of Kaiming-normal weights, zero biases."""
     nn.init.kaiming_normal_(layer.weight)
     with torch.no_grad():
         layer.weight *= 0.1

@@ -1,10 +1,10 @@
-"""The blind-spot U-Net of Laine et al.: four half-planes that meet in every pixel but hold none of it.
+"""The blind-spot U-Net of Laine et al.: four half-planes that border on every pixel but hold none of it.
 
 Laine et al., "High-Quality Self-Supervised Deep Image Denoising", NeurIPS 2019.
 
-Why it is blind: the trunk sees only the rows at and above a pixel, as every 3×3 convolution is shifted down by a row, and so is
-the input of every pooling. One more row of shift at the end takes the pixel's own row away. The image passes in four turns, so
-that the half-planes above, below, left and right are each seen once, and 1×1 convolutions join them.
+Why it is blind: every 3×3 convolution, and the input of every pooling, is shifted down by a row. So the trunk depends
+only on the rows at and above a pixel. One more row of shift at the end removes the pixel's own row. The trunk runs on
+the picture in four rotations, once for each half-plane, and 1×1 convolutions combine the results.
 """
 
 from __future__ import annotations
@@ -29,12 +29,16 @@ from unnoise.regions import Region
 class BlindSpotUNet(UNet):
     """Blind-spot U-Net, (B, channels, H, W) → the same shape, values in [0, 1], strictly blind to each pixel itself.
 
-    Any sides; those that do not divide by 32 are padded with *zeros* and the result is cropped, for a reflection would show a
-    pixel near the edge to itself.
+    Sides that do not divide by 32 are padded with *zeros*, and the result is cropped. Reflection would show a pixel
+    near the edge to itself.
 
     Args:
         channels: of the image.
         features: width of the encoder; the decoder is twice as wide (48 in Laine et al., our default).
+
+    Example:
+        >>> BlindSpotUNet(features=4)(torch.rand(1, 3, 33, 20)).shape
+        torch.Size([1, 3, 33, 20])
     """
 
     blindness: ClassVar[Blindness] = "strict"
@@ -78,9 +82,9 @@ class BlindSpotUNet(UNet):
             return convolve_with_weights(x, weight, bias, "leaky_relu", slope=NEGATIVE_SLOPE, padding=(2, 1))[
                 ..., : x.shape[-2], :
             ]
-        # Two rows of zeros above, and the rows past the last left out: row i sees rows i − 2 … i.
+        # Pad two rows of zeros above and drop the rows past the last: row i depends on the rows i − 2 … i.
         x = F.conv2d(x, layer.weight, layer.bias, padding=(2, 1))[..., : x.shape[-2], :]
-        return F.leaky_relu(x, NEGATIVE_SLOPE)  # not in place: it copies the cropped rows together on the way
+        return F.leaky_relu(x, NEGATIVE_SLOPE)  # not in place, since this also makes the cropped rows contiguous
 
     def _pool(self, x: Tensor) -> Tensor:
         return max_pool(shift(x, direction=0, distance=1))

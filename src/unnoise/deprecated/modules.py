@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 
 PACKAGE = "unnoise."
@@ -43,7 +44,7 @@ MOVED = {
     "files": "files.atomic",
     "inference.apply": "inference.pipeline",
     "inference.blend_arrays": "inference.blending",
-    "inference.clipping": "photometry.clipped_regions",
+    "inference.clipping": "photometry.clipping",
     "inference.files": "batch.run",
     "inference.lit": "photometry.bias_correction_bands",
     "inference.manifest": "batch.manifest",
@@ -117,7 +118,7 @@ MOVED = {
     "training.batches": "training.feeding",
     "training.checkpoint": "training.checkpoints",
     "training.compiling": "training.compile",
-    "training.interruption": "batch.interrupts_training",
+    "training.interruption": "batch.interrupts",
     "training.machine": "training.hardware",
     "training.mixed_pool": "training.simulated_pool",
     "training.pool": "training.image_pool",
@@ -130,6 +131,11 @@ MOVED = {
 
 KEPT = {"zoo"}
 """Old paths that stay valid: they are promised names."""
+
+
+def _is_there(path: str) -> bool:
+    """Whether a package took the place of a module that moved, as `unnoise.files` did."""
+    return Path(__file__).parents[1].joinpath(*path.split("."), "__init__.py").is_file()
 
 
 class _MovedModule(Loader):
@@ -155,7 +161,7 @@ class MovedModules(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         old = fullname.removeprefix(PACKAGE)
-        if not fullname.startswith(PACKAGE) or old not in MOVED:
+        if not fullname.startswith(PACKAGE) or old not in MOVED or _is_there(old):
             return None
         new = PACKAGE + MOVED[old]
         if old not in KEPT:
@@ -164,6 +170,9 @@ class MovedModules(MetaPathFinder):
 
 
 def install() -> None:
-    """Make old paths importable, once. They are asked for last, so that modules that exist come first."""
+    """Make old paths importable, once.
+
+    The finder comes first. Else a module in a package that moved would be found through that package, and run a second time.
+    """
     if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
-        sys.meta_path.append(MovedModules())
+        sys.meta_path.insert(0, MovedModules())

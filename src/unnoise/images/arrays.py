@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from unnoise.photometry.normalization import Levels
-
 WHITE = {"uint8": 255, "uint16": 65535}
+
+
+class AnyScale(Protocol):
+    """Says which pictures may have floats on any scale; `unnoise.photometry.normalization` has one."""
+
+    def of_kind(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> object | None:
+        """None: floats of this kind of picture must lie in 0..1."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +94,7 @@ def to_tensor(
     layout: Layout | None = None,
     axes: str | None = None,
     group: int = 1,
-    levels: Levels | None = None,
+    levels: AnyScale | None = None,
 ) -> tuple[Tensor, Form]:
     """Turn an image into a new float32 tensor (B, C, H, W) with black 0 and white 1, and a `Form` that turns it back.
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.inference.memory import SCRATCH, peak_bytes
+from unnoise.inference.memory import SCRATCH, peak_bytes, pixels_at_work
 from unnoise.inference.precision import choose_precision, running_in
 from unnoise.inference.settings import InferenceSettings
 from unnoise.layers.partial.row_chunks import force_chunking
@@ -147,7 +147,7 @@ class Chain:
         """
         of_wanted, of_halo = self.bytes_per_pixel()
         refined = self.settings.refinement is not None
-        held = self.scheme.held(read, self.device, by_parts=self.is_finite and not whole, refined=refined)
+        held = pixels_at_work(self.scheme, read, self.device, by_parts=self.is_finite and not whole, refined=refined)
         share = wanted / read
         return held * (share * of_wanted + (1 - share) * of_halo) + (read - held) * REST
 
@@ -174,7 +174,7 @@ class Chain:
         alone = replace(self, settings=replace(self.settings, ensemble=False))
         with force_chunking():
             taken = peak_bytes(lambda: alone.restore(RegionSource.of(noise), (stretch, stretch)))
-        shown = self.scheme.shown(noise.shape[-2], noise.shape[-1])  # of a large tile borders are next to nothing
+        shown = self.scheme.network_pixels(noise.shape[-2], noise.shape[-1])  # of a large tile borders are next to nothing
         return SCRATCH * taken / shown
 
 

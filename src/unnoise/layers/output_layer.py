@@ -1,4 +1,5 @@
-"""A network's last layer, which makes the image: in its weights' own precision, and fast though so few channels leave it."""
+"""A network's last convolution, which makes the image: in the precision of its weights, and fast despite its few output
+channels."""
 
 from __future__ import annotations
 
@@ -13,21 +14,30 @@ from unnoise.layers.partial.row_chunks import split_rows
 from unnoise.layers.weight_cache import Weights, prepare_weights
 
 MAX_OUTPUT_CHANNELS, MIN_INPUTS_PER_OUTPUT = 4, 8
-"""At most so many channels leave a last layer whose products are worth a product of matrices, and for each of them so many must enter
-it, or the sums would take longer (measured)."""
+"""Up to this many output channels, and with this many input channels for each of them, one matrix product is faster.
+
+With fewer input channels the sums take longer than the product saves (measured)."""
 STRIP_VALUES, MIN_STRIP_ROWS = 2**21, 16
-"""Values of the nine taps of so many rows, at least `MIN_STRIP_ROWS`: what the caches hold, and what memory is used again for."""
+"""Values of the nine taps in one strip, and its least number of rows: a strip fits the caches, and its memory is
+reused."""
 
 
 def output_convolution(layer: nn.Conv2d, x: Tensor, residual_base: Tensor | None = None) -> Tensor:
-    """Apply a network's last convolution, (B, C, H, W) → (B, C', H, W), in its weights' own precision, also under autocast.
+    """Apply a network's last convolution, (B, C, H, W) → (B, C', H, W), in its weights' own precision, also under
+    autocast.
 
-    Eight bits of bfloat16 mantissa would quantise the image itself. Where what the image is `near` to is known, which is the noisy
-    one, only the difference of the two is rounded, and the features need not be brought to float32: at inference on a CPU that takes
-    a third of the time. On an NVIDIA GPU features and weights are rounded, but not their sums.
+    The 8 bits of a bfloat16 mantissa would quantize the image itself. If a `residual_base` is given, which is close to
+    the result, only the difference of the two is rounded, and the features stay in bfloat16. On a CPU that takes a
+    third of the time. On an NVIDIA GPU features and weights are rounded, but their sums are not.
 
     Args:
-        near: of the result's shape; for a layer that gives a correction, which is near to nothing, zeros.
+        layer: the convolution.
+        x: (B, C, H, W).
+        residual_base: of the result's shape, as the noisy image is; zeros for a layer that predicts a correction.
+
+    Example:
+        >>> output_convolution(nn.Conv2d(8, 3, 1), torch.rand(1, 8, 4, 4)).shape
+        torch.Size([1, 3, 4, 4])
     """
     if can_fuse(x) and kernels.can_run(x) and _fits_triton(layer):
         return _convolve_to_float32(layer, x)
@@ -43,6 +53,7 @@ def output_convolution(layer: nn.Conv2d, x: Tensor, residual_base: Tensor | None
 
 
 def _is_faster_by_taps(layer: nn.Conv2d) -> bool:
+    """Whether `_convolve_by_taps` is faster for this layer."""
     leaving = layer.out_channels
     return (
         layer.kernel_size == (3, 3) and leaving <= MAX_OUTPUT_CHANNELS and layer.in_channels >= MIN_INPUTS_PER_OUTPUT * leaving
@@ -50,9 +61,9 @@ def _is_faster_by_taps(layer: nn.Conv2d) -> bool:
 
 
 def _convolve_by_taps(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """A 3×3 convolution to a few channels, as sums of what each of its nine places makes of each pixel.
+    """A 3×3 convolution to few channels: one matrix product for all nine taps, then a sum of shifted taps.
 
-    The library fills three channels up to sixteen; nine times three as one product of matrices waste nothing.
+    oneDNN pads three output channels to sixteen. Nine taps times three channels in one product waste nothing.
     """
     if layer.padding_mode == "replicate":
         x = F.pad(x, (1, 1, 1, 1), mode="replicate")
@@ -75,7 +86,8 @@ def _convolve_by_taps(layer: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def _sum_shifted_taps(taps: Tensor) -> Tensor:
-    """Σ over rows a and columns b of taps[a, b] moved by (1 − a, 1 − b), (3, 3, C, H, W) → (C, H, W); what is moved in is zero."""
+    """Σ over rows a and columns b of taps[a, b] shifted by (1 − a, 1 − b), with zeros at the edges: (3, 3, C, H, W) →
+    (C, H, W)."""
     *_, height, width = taps.shape
     result = taps[1, 1]
     for row in range(3):
@@ -89,12 +101,12 @@ def _sum_shifted_taps(taps: Tensor) -> Tensor:
 
 
 def _shifted_interval(length: int, by: int) -> slice:
-    """The places that the others reach when all are moved."""
+    """The indices that receive values when all values move by `by`."""
     return slice(max(by, 0), length + min(by, 0))
 
 
 def _fits_triton(layer: nn.Conv2d) -> bool:
-    """Whether it is of the kind that `kernels.few_outputs` is for: 1×1 or 3×3, to a few channels, keeping the size."""
+    """Whether `triton.few_outputs` supports the layer: 1×1 or 3×3, few output channels, the size kept."""
     side = layer.kernel_size[0]
     return (
         layer.kernel_size in ((1, 1), (3, 3))
@@ -107,6 +119,7 @@ def _fits_triton(layer: nn.Conv2d) -> bool:
 
 
 def _convolve_to_float32(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """The convolution on an NVIDIA GPU, with sums and result in float32."""
     from unnoise.layers.triton.few_outputs import convolve_few_outputs, pack_taps
 
     def make() -> Weights:
@@ -119,13 +132,16 @@ def _convolve_to_float32(layer: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def _convolve_residual(layer: nn.Conv2d, x: Tensor, residual_base: Tensor) -> Tensor:
+    """The convolution in bfloat16, as a difference from `residual_base`, (B, C', H, W) float32."""
     coarse = residual_base.to(torch.bfloat16)
     weight, bias = prepare_weights(layer, "last", torch.bfloat16, lambda: effective_weights(layer))
     padding = layer.padding
     if layer.padding_mode != "zeros":
         x, padding = F.pad(x, layer._reversed_padding_repeated_twice, mode=layer.padding_mode), (0, 0)
     rounded = None if bias is None else bias.to(torch.bfloat16)
-    result = convolve_with_weights(x, weight, rounded, minus=coarse, padding=padding).float() + coarse  # coarse itself is exact
+    result = (
+        convolve_with_weights(x, weight, rounded, minus=coarse, padding=padding).float() + coarse
+    )  # adding `coarse` back is exact
     return result if bias is None or rounded is None else result + (bias - rounded)[:, None, None]
 
 

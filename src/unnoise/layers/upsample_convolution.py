@@ -1,4 +1,4 @@
-"""Doubling a map and a 3×3 convolution after it as one transposed convolution, on a CPU."""
+"""Nearest-neighbour up-sampling by two and a 3×3 convolution, fused into one transposed convolution on a CPU."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ from unnoise.layers.weight_cache import prepare_weights
 
 
 def can_fuse_upsampling(x: Tensor) -> bool:
-    """Whether `convolve_upsampled` is worth its while for x: on a CPU, in training too, not while being exported."""
+    """Whether `convolve_upsampled` is faster for x: on a CPU, also in training, but not while a graph is exported."""
     return x.device.type == "cpu" and not torch.compiler.is_compiling() and compute_dtype(x) in (torch.float32, torch.bfloat16)
 
 
 def convolve_upsampled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, *, upward: bool = False) -> Tensor:
-    """A 3×3 convolution of x with its sides doubled (nearest neighbour), a skip beside it: (B, C, h, w) → (B, C', 2h, 2w).
+    """A 3×3 convolution of the up-sampled x, with a skip connection concatenated to it: (B, C, h, w) → (B, C', 2h, 2w).
 
-    Doubling and kernel together are one transposed convolution with a 4×4 kernel and 16 / 36 of the products, exactly.
+    Up-sampling and kernel together are exactly one transposed convolution with a 4×4 kernel and 16 / 36 of the
+    products.
 
     Args:
         layer: with padding 1, of zeros or replicated.
-        x: what is doubled, for which `can_fuse_upsampling`.
-        skip: (B, S, 2h, 2w), which enters the layer after x.
-        upward: the layer's zeros are two rows above the picture and none below, in place of one and one.
+        x: (B, C, h, w), for which `can_fuse_upsampling`.
+        skip: (B, S, 2h, 2w), whose channels enter the layer after those of x.
+        upward: pad two rows of zeros above the picture and none below.
+
+    Example:
+        >>> layer = nn.Conv2d(3, 8, 3, padding=1)
+        >>> convolve_upsampled(layer, torch.rand(1, 3, 4, 4)).shape
+        torch.Size([1, 8, 8, 8])
     """
     cut, replicated = x.shape[1], layer.padding_mode == "replicate"
     if not can_fuse(x):
@@ -51,9 +57,9 @@ def convolve_upsampled(layer: nn.Conv2d, x: Tensor, skip: Tensor | None = None, 
 
 
 def _convolve_in_int8(layer: nn.Conv2d, x: Tensor, skip: Tensor | None, *, upward: bool) -> Tensor | None:
-    """`convolve_upsampled` in int8, with zeros as padding; None where that is not to be.
+    """`convolve_upsampled` in int8, with zero padding; None where int8 is not possible.
 
-    There is no transposed convolution of bytes: the map is doubled, at 36 / 16 of the products.
+    There is no int8 transposed convolution, so the map is really up-sampled, at 36 / 16 of the products.
     """
     if not is_better_in_int8(x, layer.weight):
         return None
@@ -74,15 +80,15 @@ def _convolve_in_int8(layer: nn.Conv2d, x: Tensor, skip: Tensor | None, *, upwar
 def upsample_and_convolve(
     x: Tensor, weight: Tensor, bias: Tensor | None, skip: Tensor | None, *, upward: bool = False, replicated: bool = False
 ) -> Tensor:
-    """`convolve_upsampled` of torch's own operations, for gradients too, with zeros and copies where the maps are small.
+    """`convolve_upsampled` by torch's own operations, with gradients.
 
     Args:
-        x, skip, upward: as there.
+        x, skip, upward: as in `convolve_upsampled`.
         weight, bias: of the layer.
-        replicated: the layer replicates borders in place of zeros.
+        replicated: the layer pads by replication, not with zeros.
     """
     cut = x.shape[1]
-    with torch.autocast(x.device.type, enabled=False):  # sums of weights are not to be rounded
+    with torch.autocast(x.device.type, enabled=False):  # autocast must not round sums of weights
         kernel = _transposed_kernel(weight[:, :cut]).contiguous(memory_format=torch.channels_last)
     if replicated:
         x = F.pad(x, (1, 1, 1, 1), mode="replicate")
@@ -101,6 +107,9 @@ def upsample_and_convolve(
 
 
 def _transposed_kernel(weight: Tensor) -> Tensor:
-    """The 4×4 kernel of the transposed convolution, (C', C, 3, 3) → (C, C', 4, 4): the 3×3 one spread over each 2×2 of equal pixels."""
+    """The transposed convolution's kernel, (C', C, 3, 3) → (C, C', 4, 4).
+
+    It is the 3×3 kernel, summed over each 2×2 block of equal pixels.
+    """
     spread = weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
     return torch.einsum("ak,bl,oikl->ioab", spread, spread, weight)

@@ -1,4 +1,4 @@
-"""Weights brought once into the form that a device wants them in, and kept with their network until they change."""
+"""A cache of weights in the form that a device wants, kept with their network until the weights change."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Weights = tuple[Tensor, Tensor | None]
 """A kernel (C', C / groups, k, k) and a bias (C')."""
 
 MAX_LAYOUTS = 4
-"""Orders in memory that are kept of one kernel, the latest ones."""
+"""How many memory layouts of one kernel are kept, the latest ones."""
 
 
 @dataclass
 class _WeightCache:
-    """Weights as they were prepared, and the tensors of the network that they were made from."""
+    """Prepared weights, and the tensors of the network that they were made from."""
 
     sources: list[_Source] = field(default_factory=list)
     weights: WeakKeyDictionary[nn.Module, dict[Hashable, Any]] = field(default_factory=WeakKeyDictionary)
     by_kernel: dict[int, tuple[Tensor, dict[Hashable, Any]]] = field(default_factory=dict)
-    """By the identity of a kernel in `weights`: the kernel, and what was made of it."""
+    """By the identity of a prepared kernel: the kernel, and what was made from it."""
 
 
 _Source = tuple[Tensor, int, int]
-"""A parameter or buffer, how often it has been changed in place, and where its values lie."""
+"""A parameter or buffer, its count of changes in place, and the address of its values."""
 
 _active: ContextVar[_WeightCache | None] = ContextVar("_kept", default=None)
 _by_network: WeakKeyDictionary[nn.Module, _WeightCache] = WeakKeyDictionary()
@@ -42,11 +42,19 @@ _by_network: WeakKeyDictionary[nn.Module, _WeightCache] = WeakKeyDictionary()
 
 @contextmanager
 def cached_weights(network: nn.Module | None = None) -> Iterator[None]:
-    """Prepare each layer's weights once while this lasts; none may change meanwhile.
+    """Prepare each layer's weights once within this context. No weight may change meanwhile.
 
     Args:
-        network: what is prepared for its layers is kept on until it is gone or its weights change, so that a second picture finds
-            it there. Changes that go past torch's count of them, as through `tensor.data`, are not seen.
+        network: keep what is prepared beyond the context, until the network is gone or a weight changes. A second
+            picture then finds it ready. Changes past torch's own count, as through `tensor.data`, are not noticed.
+            None: keep it in the context only.
+
+    Example:
+        >>> from unnoise.layers.fused_convolution import convolve
+        >>> layer = nn.Conv2d(3, 8, 3)
+        >>> with torch.inference_mode(), cached_weights(layer):
+        ...     convolve(layer, torch.rand(1, 3, 9, 9)).shape
+        torch.Size([1, 8, 7, 7])
     """
     token = _active.set(_WeightCache() if network is None else _cache_of(network))
     try:
@@ -58,7 +66,7 @@ def cached_weights(network: nn.Module | None = None) -> Iterator[None]:
 def _cache_of(network: nn.Module) -> _WeightCache:
     tensors = list(chain(network.parameters(), network.buffers()))
     if any(tensor.is_inference() for tensor in tensors):
-        return _WeightCache()  # torch does not count their changes
+        return _WeightCache()  # torch does not count changes of inference tensors
     sources = [(tensor, tensor._version, tensor.data_ptr()) for tensor in tensors]
     known = _by_network.get(network)
     if known is None or not _same_sources(known.sources, sources):
@@ -71,7 +79,14 @@ def _same_sources(some: list[_Source], others: list[_Source]) -> bool:
 
 
 def prepare_weights(owner: nn.Module, name: str, dtype: torch.dtype, make: Callable[[], Weights]) -> Weights:
-    """The weights that `make` makes for `owner` under `name`, in `dtype` and channels last; the bias in float32 at least."""
+    """The weights that `make` gives, in a type and channels last. `cached_weights` keeps them.
+
+    Args:
+        owner: the module whose weights they are made from.
+        name: tells several sets of one owner apart.
+        dtype: of the kernel; the bias keeps float32 at least.
+        make: gives the kernel (C', C / groups, k, k) and the bias (C') or None.
+    """
 
     def ready() -> Weights:
         weight, bias = make()
@@ -84,7 +99,8 @@ def prepare_weights(owner: nn.Module, name: str, dtype: torch.dtype, make: Calla
 
 
 def cached(owner: nn.Module, key: Hashable, make: Callable[[], T]) -> T:
-    """What `make` makes of the weights of `owner`: once for each `key` while `cached_weights` lasts, else anew."""
+    """What `make` gives from the weights of `owner`: once for each `key` within `cached_weights`, otherwise at each
+    call."""
     lasting = _active.get()
     if lasting is None:
         return make()
@@ -94,10 +110,10 @@ def cached(owner: nn.Module, key: Hashable, make: Callable[[], T]) -> T:
 def in_library_layout(
     x: Tensor, weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int
 ) -> Tensor:
-    """The weight in the order in which the library wants it for such an x, found once while `cached_weights` lasts.
+    """The kernel in the memory layout that oneDNN wants for this x. `cached_weights` keeps it.
 
-    Another shape may want another order, and where it gets a wrong one, the library may put it right at each call, in a hundred times
-    the time of the convolution (measured on a processor with AMX).
+    Each shape may want its own layout. With a wrong one oneDNN may reorder the kernel at each call, which can take a
+    hundred times as long as the convolution (measured on a processor with AMX).
     """
     if not _is_cached(weight):
         return weight
@@ -110,7 +126,7 @@ def in_library_layout(
 
 
 def cached_for_kernel(weight: Tensor, key: Hashable, make: Callable[[], T]) -> T:
-    """What `make` makes of a kernel that `prepare_weights` gave: once for each `key` while `cached_weights` lasts, else anew."""
+    """What `make` gives from a prepared kernel: once for each `key` within `cached_weights`, otherwise at each call."""
     lasting = _active.get()
     if lasting is None or id(weight) not in lasting.by_kernel:
         return make()
@@ -118,14 +134,14 @@ def cached_for_kernel(weight: Tensor, key: Hashable, make: Callable[[], T]) -> T
 
 
 def get_or_make_layout(
-    orders: dict[Hashable, Tensor], key: Hashable, make: Callable[[], Tensor], most: int = MAX_LAYOUTS
+    layouts: dict[Hashable, Tensor], key: Hashable, make: Callable[[], Tensor], most: int = MAX_LAYOUTS
 ) -> Tensor:
-    """The order in memory of a kernel that `make` makes, of which `orders` keeps the latest, `most` at most."""
-    if key not in orders:
-        while len(orders) >= most:
-            del orders[next(iter(orders))]
-        orders[key] = make()
-    return orders[key]
+    """A memory layout of a kernel; `layouts` keeps the latest ones, at most `most`."""
+    if key not in layouts:
+        while len(layouts) >= most:
+            del layouts[next(iter(layouts))]
+        layouts[key] = make()
+    return layouts[key]
 
 
 def _is_cached(weight: Tensor) -> bool:

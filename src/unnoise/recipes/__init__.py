@@ -1,4 +1,5 @@
-"""The recipes: YAML files that name a denoiser, a scheme, a refinement and their parameters. Listing them imports no torch."""
+"""The recipes: YAML files that name a denoiser, a scheme, a refinement and their parameters. Listing them does not
+import torch."""
 
 from __future__ import annotations
 
@@ -16,12 +17,16 @@ _FOLDER = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """The names of the shipped recipes."""
+    """The names of the shipped recipes.
+
+    >>> "at-bsn" in names()
+    True
+    """
     return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
 
 
 def source(name: str) -> str:
-    """The paper behind a shipped recipe, read without checking the rest."""
+    """The paper of a shipped recipe. The rest of the file is not checked."""
     return str(_parse(_FOLDER / f"{name}.yaml").get("source", ""))
 
 
@@ -50,11 +55,21 @@ def load(name_or_path: str | Path | Recipe, overrides: dict[str, Any] | None = N
     """Read and check a recipe.
 
     Args:
-        name_or_path: a shipped name (`names()`), a YAML file, or a `Recipe`, which comes back with the overrides applied.
+        name_or_path: a shipped name (see `names`), a YAML file, or a `Recipe`.
         overrides: values by dotted field, such as ``{"training.batch": 4, "denoiser.features": 32}``.
 
+    Returns:
+        The recipe with the overrides.
+
     Raises:
-        UsageError: unknown name, unreadable file, unknown field or bad value, named in the sentence.
+        UsageError: an unknown name, a file that cannot be read, an unknown field or a wrong value. The sentence names
+            it.
+
+    >>> load("ap-bsn", {"training.batch": 2}).training.batch
+    2
+    >>> load("ap-bsn", {"training.batch": 0})
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: The recipe ap-bsn's field 'training.batch' does not take 0: input should be greater than or equal to 1.
     """
     from unnoise.recipes.schema import Recipe  # brings torch
 
@@ -70,7 +85,15 @@ def load(name_or_path: str | Path | Recipe, overrides: dict[str, Any] | None = N
 
 
 def validate(fields: dict[str, Any], label: str) -> Recipe:
-    """Check the fields of a recipe; `label` names it in errors. Raises `UsageError` that names the field."""
+    """Check the fields of a recipe.
+
+    Args:
+        fields: as in the YAML file, or from `Recipe.model_dump`.
+        label: what errors call the recipe.
+
+    Raises:
+        UsageError: a field is unknown or has a wrong value. The sentence names it.
+    """
     from pydantic import ValidationError
 
     from unnoise.recipes.schema import Recipe, Training
@@ -80,9 +103,7 @@ def validate(fields: dict[str, Any], label: str) -> Recipe:
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
         model = Training if place.startswith("training.") else Recipe if "." not in place else None
-        raise UsageError(
-            explain_validation(error, f"The recipe '{label}'", known=model.model_fields if model else ())
-        ) from error
+        raise UsageError(explain_validation(error, f"The recipe {label}", known=model.model_fields if model else ())) from error
 
 
 def _find(name_or_path: str | Path) -> Path:

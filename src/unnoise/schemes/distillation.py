@@ -1,9 +1,9 @@
-"""Distillation: a student learns, on noisy images alone, to give what one or several trained models give.
+"""Distillation: a student learns, from noisy images alone, to give what one or several trained models give.
 
-Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024: one
-network with seven blind spots is seven teachers, each right in other places, and a plain network that learns from all of them is
-better and cheaper than any. "TM-BSN", CVPR 2026, adds the recharge: its students see the noisy pixel again that blind teachers
-never saw.
+Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR
+2024: one network with seven blind spots is seven teachers, each better in other places. A plain network that learns
+from all of them is better and cheaper than any. "TM-BSN", CVPR 2026, adds the recharge: its students see the noisy
+pixel, which blind teachers never saw.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from unnoise.errors import UsageError
 from unnoise.regions import Region
 from unnoise.rng import RandomSource
 from unnoise.schemes.base import AuxiliaryTargets, Network, Scheme, TeacherLoader, run_region
-from unnoise.schemes.simulated_crops import Simulation
+from unnoise.schemes.simulated_crops import SimulatedCrops
 from unnoise.schemes.teachers import TeacherChoice, TeacherOptions
 
 Values = tuple[float, float]
 
 TYPICAL_ERROR = 0.015
-"""About the mean error of a crop, in 0..1, which keeps its weight when all count alike."""
+"""About the mean error of a crop, in 0..1. It keeps its weight when all crops count equally."""
 NEGLIGIBLE_ERROR = 0.002
-"""Half of an 8-bit step: better than this no picture needs to become."""
+"""Half of an 8-bit step, in 0..1. No picture needs to become better than this."""
 
 
 class Distillation(Scheme):
@@ -39,24 +39,27 @@ class Distillation(Scheme):
 
     name: Literal["distillation"] = "distillation"
     teachers: tuple[TeacherChoice, ...] = ()
-    """Trained models, each a name or file, or that with its own options. A shipped recipe names none: give them at training."""
+    """Trained models, each a name or file, or that with its own options. A shipped recipe names none: give them at
+    training."""
     each: TeacherOptions = TeacherOptions()
     """How each teacher is run that does not say otherwise."""
     recharge: bool = False
     """Give each pixel at random to one of the targets, and in that one put the noisy pixel in its place (TM-BSN)."""
     student_from_teacher: bool = False
-    """Begin with the weights of the first teacher that agree in name and shape, if it has the same values."""
+    """Start with those weights of the first teacher that agree in name and shape, if its value range is the same."""
     student_keeps: tuple[str, ...] = ()
-    """Beginnings of the names of weights that begin at random all the same, though they would fit."""
+    """Prefixes of names of weights that start at random although they would fit."""
     cache: bool = False
-    """Run the teachers once ahead over whole pictures, into files beside the run, and not on each crop anew. For teachers that take
-    long: they then see beyond the edges of the crops, and R³ draws once."""
+    """Run the teachers once ahead over whole pictures, into files beside the run, and not on each crop anew. For
+    teachers that take long: they then see beyond the edges of the crops, and R³ draws once."""
     even: bool = False
-    """Let each crop count by its error in decibels, so that quiet pictures count as much as loud ones. By the plain mean a network learns
-    most where most is left to gain, and harms pictures that have next to no noise."""
-    simulated: Simulation | None = None
-    """Let a share of the crops be simulated: no teacher then has to be believed, and the student meets cameras that took none of the
-    training's pictures. Needs `cache`, as the teachers' results on whole pictures are what is photographed anew."""
+    """Weight each crop by its error in decibels, so quiet pictures count as much as noisy ones.
+
+    By the plain mean a network learns most where the errors are largest, and harms pictures that have almost no noise."""
+    simulated: SimulatedCrops | None = None
+    """Let a share of the crops be simulated: no teacher then has to be believed, and the student meets cameras that
+    took none of the training's pictures. Needs `cache`, as the teachers' results on whole pictures are what is
+    photographed anew."""
 
     _teachers: AuxiliaryTargets | None = PrivateAttr(None)
     _values: Values = PrivateAttr((0.0, 1.0))
@@ -106,11 +109,12 @@ class Distillation(Scheme):
         return self._bound() if self.cache else None
 
     @property
-    def simulation(self) -> Simulation | None:
+    def simulation(self) -> SimulatedCrops | None:
         return self.simulated
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Σ_k mean |network(x) − teacher_k(x)|, in the student's values; with `even` each crop's by a weight of its own."""
+        """Σ_k mean |network(x) − teacher_k(x)|, in the student's values; with `even` each crop's by a weight of its
+        own."""
         teachers = self._bound()
         if self.cache:
             noisy, *stack = noisy.chunk(1 + teachers.count, dim=1)
@@ -126,15 +130,15 @@ class Distillation(Scheme):
     def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         return network(noisy)
 
-    def restore_cropped(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
-        return run_region(network, noisy, wanted)
+    def restore_cropped(self, network: Network, noisy: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
+        return run_region(network, noisy, region)
 
     def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
         """The same call. The papers use no R³ on students, which are not blind and have little to gain from it."""
         return network(mixed)
 
-    def refine_cropped(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
-        return run_region(network, mixed, wanted)
+    def refine_cropped(self, network: Network, mixed: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
+        return run_region(network, mixed, region)
 
     def _bound(self) -> AuxiliaryTargets:
         if self._teachers is None:
@@ -143,12 +147,31 @@ class Distillation(Scheme):
 
 
 def decibel_weighted(errors: Tensor, white: float = 1.0) -> Tensor:
-    """Errors (B), 0..white, times weights: their gradients are, but for a bound, those of their logarithms times `TYPICAL_ERROR`."""
+    """Errors (B), in 0..white, weighted so that their gradients are about those of their logarithms times
+    `TYPICAL_ERROR`.
+
+    Example:
+        >>> decibel_weighted(torch.tensor([0.013])).round(decimals=4)
+        tensor([0.0130])
+    """
     return errors * (TYPICAL_ERROR / (errors.detach() / white + NEGLIGIBLE_ERROR))
 
 
 def recharge_targets(targets: Tensor, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Put each pixel of `noisy`, (B, C, H, W), into one of the K targets, (K, B, C, H, W), drawn at random for each pixel."""
+    """Put each pixel of the noisy image into one of the K targets, drawn at random for each pixel (TM-BSN's recharge).
+
+    Args:
+        targets: (K, B, C, H, W).
+        noisy: (B, C, H, W).
+        generator: of the draws.
+
+    Returns:
+        (K, B, C, H, W).
+
+    Example:
+        >>> recharge_targets(torch.zeros(2, 1, 1, 2, 2), torch.ones(1, 1, 2, 2)).sum().item()
+        4.0
+    """
     count, batch, _, height, width = targets.shape
     chosen = torch.randint(count, (batch, 1, height, width), generator=generator).to(targets.device)
     here = chosen == torch.arange(count, device=targets.device).reshape(-1, 1, 1, 1, 1)  # (K, B, 1, H, W)

@@ -1,4 +1,4 @@
-"""What a student may be shown beside real pictures: simulated ones, whose truth is known."""
+"""Simulated crops that a student may train on beside real ones; their clean image is known."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from unnoise.simulation.cameras import Cameras
 from unnoise.simulation.settings import SimulationSettings
 
 
-class Simulation(SimulationSettings):
-    """How many of the crops are simulated, of what scenes and by what cameras."""
+class SimulatedCrops(SimulationSettings):
+    """How many of the crops are simulated, of which scenes and by which cameras.
+
+    Example:
+        >>> SimulatedCrops(share=0.25).reduce
+        2
+    """
 
     noun: ClassVar[str] = "simulation"
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Of the crops."""
+    """Share of the crops."""
     reduce: Annotated[int, Field(ge=1, le=8)] = 2
-    """How many times smaller scenes are made: what noise and blur teachers' results have shrinks by as much."""
+    """Factor by which scenes are made smaller. Noise and blur that a teacher's result still has shrink with it."""
     leaves: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of the scenes that are dead leaves (`noise.leaves`); the others are teachers' results."""
+    """Share of the scenes that are dead leaves; the others are teachers' results."""
     cameras: Cameras = Cameras()

@@ -12,16 +12,19 @@ from unnoise.schemes.tunable_blind_spot import BlindSpotSize
 
 
 class TeacherOptions(BaseModel):
-    """How a teacher is applied. What is left out is as the scheme's `each` says, and where that says nothing, as given here."""
+    """How a teacher is applied. What is left out is as the scheme's `each` says, and where that says nothing, as given
+    here."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     holes: tuple[BlindSpotSize, ...] | None = None
-    """Blind spots of a tunable network, one target each, from one pass; none: the teacher's restoration as its recipe says."""
+    """Blind spots of a tunable network, one target each, from one pass; none: the teacher's restoration as its recipe
+    says."""
     refine: bool | None = None
     """R³ after a restoration; default: as the teacher's recipe says. The bare passes at `holes` know none."""
     ensemble: bool | None = None
-    """Average over the eight flips and quarter turns; default: as the teacher's recipe says, but not the bare passes at `holes`."""
+    """Average over the eight flips and quarter turns; default: as the teacher's recipe says, but not the bare passes at
+    `holes`."""
     pad: Annotated[int, Field(ge=0, le=256)] | None = None
     """Reflected pixels around each image; default: 0."""
 

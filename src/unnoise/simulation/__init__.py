@@ -1,1 +1,1 @@
-"""Simulated pictures: cameras, sensors, and scenes that nobody photographed."""
+"""Simulated pictures: cameras, sensors, and artificial scenes."""

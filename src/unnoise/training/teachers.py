@@ -18,7 +18,7 @@ from unnoise.inference.chain import Chain
 from unnoise.inference.settings import InferenceSettings
 from unnoise.layers.weight_cache import cached_weights
 from unnoise.models import shipped
-from unnoise.photometry.bias_correction import Light
+from unnoise.photometry.bias_correction import BiasCorrection
 from unnoise.photometry.bias_correction_bands import correct_bands
 from unnoise.photometry.photometry import Photometry
 from unnoise.regions import Region, RegionSource
@@ -63,7 +63,12 @@ class Teacher:
     """
 
     def __init__(
-        self, network: Denoiser, scheme: Scheme, refinement: R3 | None, options: TeacherOptions, light: Light | None = None
+        self,
+        network: Denoiser,
+        scheme: Scheme,
+        refinement: R3 | None,
+        options: TeacherOptions,
+        light: BiasCorrection | None = None,
     ) -> None:
         """
         Args:

@@ -1,8 +1,8 @@
-"""Keeping of a map, from layer to layer, no more than the layers still to come see around what is wanted in the end.
+"""Cropping a map from layer to layer to what the remaining layers see around the wanted windows.
 
-What is wanted may be several places, as the components' shares of a mosaic are: what is kept around them is put side by side. Where two
-such pieces meet, and at the outer edges, a convolution sees neighbours that are not its own; but what that spoils is what the layers
-to come no longer see.
+The windows may be several, such as the components of a PD mosaic. They are kept side by side. At the seams and at the
+outer edges a convolution sees neighbours that are not its own. That spoils only pixels which the remaining layers no
+longer see.
 """
 
 from __future__ import annotations
@@ -19,17 +19,22 @@ from unnoise.layers.partial.row_chunks import split_rows
 from unnoise.regions import dilate_interval
 
 Intervals = Sequence[slice]
-"""Rows, or columns, of a map in pieces that do not overlap, in order."""
+"""Rows, or columns, of a map: intervals in ascending order, without overlap."""
 COPIED_ROWS = 16
-"""Rows that are moved by way of one copy."""
+"""How many rows are moved by one copy."""
 
 
 class ShrinkingHalo:
-    """What is held of a map, (B, C, H, W) in the beginning.
+    """What is still held of a map that was (B, C, H, W) at the beginning.
 
     Args:
         size: H and W.
-        rows, columns: that are wanted, each row with each column; in order, without overlaps.
+        rows, columns: the windows; there is one for each interval of rows and each of columns.
+
+    Example:
+        >>> halo = ShrinkingHalo((10, 10), [slice(4, 6)], [slice(0, 2)])
+        >>> halo.to(torch.rand(1, 3, 10, 10), 1).shape
+        torch.Size([1, 3, 4, 3])
     """
 
     def __init__(self, size: tuple[int, int], rows: Intervals, columns: Intervals) -> None:
@@ -37,12 +42,13 @@ class ShrinkingHalo:
         self.held: tuple[Intervals, Intervals] = ([slice(0, size[0])], [slice(0, size[1])])
 
     def to(self, x: Tensor, by: int, multiple: int = 1) -> Tensor:
-        """Of x, which is what is held, (B, C, h, w), keep `by` rows and columns around what is wanted: (B, C, h', w').
+        """Crop x to the windows and a halo around them: (B, C, h, w) → (B, C, h', w').
 
         Args:
-            x: nobody else's: what is kept may take its memory.
-            by: no more than what is held.
-            multiple: pieces begin at multiples of it, in the whole map and side by side, for layers that look along its grid.
+            x: what is held now. Nobody else may need it, since the result may reuse its memory.
+            by: width of the halo in pixels, at most that of what is held.
+            multiple: pieces begin at multiples of this, in the whole map and side by side, for layers that work along a
+                grid.
         """
         rows, columns = (
             dilate_intervals(wanted, by, length, multiple) for wanted, length in zip(self.wanted, self.size, strict=True)
@@ -53,7 +59,12 @@ class ShrinkingHalo:
 
 
 def dilate_intervals(wanted: Intervals, by: int, length: int, multiple: int = 1) -> list[slice]:
-    """The stretches and `by` places around each, within `length`, from and to multiples or the end; what meets is one."""
+    """Dilate each interval by `by` within 0 … `length`, outward to multiples; merge those that meet.
+
+    Example:
+        >>> dilate_intervals([slice(2, 3), slice(5, 6)], 1, 10)
+        [slice(1, 7, None)]
+    """
     result: list[slice] = []
     for stretch in wanted:
         wide = dilate_interval(stretch, by, length, multiple)
@@ -64,7 +75,12 @@ def dilate_intervals(wanted: Intervals, by: int, length: int, multiple: int = 1)
 
 
 def gather_windows(x: Tensor, rows: Intervals, columns: Intervals) -> Tensor:
-    """These rows of (B, C, H, W), and of them these columns, side by side; x itself where that is all of it."""
+    """Concatenate the windows of (B, C, H, W) side by side; x itself if they are all of it.
+
+    Example:
+        >>> gather_windows(torch.rand(1, 3, 9, 9), [slice(0, 2), slice(4, 5)], [slice(0, 9)]).shape
+        torch.Size([1, 3, 3, 9])
+    """
     if _lengths(rows) == [x.shape[-2]] and _lengths(columns) == [x.shape[-1]]:
         return x
     if not can_fuse(x):
@@ -77,7 +93,7 @@ def gather_windows(x: Tensor, rows: Intervals, columns: Intervals) -> Tensor:
 
 
 def _gather_in_place(x: Tensor, rows: Intervals, columns: Intervals) -> Tensor:
-    """The same of one image, in its own memory."""
+    """`gather_windows` of one image, in its own memory."""
     if _lengths(rows) == [x.shape[-2]] and _lengths(columns) == [x.shape[-1]]:
         return x
     height, width = sum(_lengths(rows)), sum(_lengths(columns))
@@ -85,14 +101,14 @@ def _gather_in_place(x: Tensor, rows: Intervals, columns: Intervals) -> Tensor:
     result = values[: height * width * x.shape[1]].view(1, height, width, -1).permute(0, 3, 1, 2)
     for place, r in _with_offsets(rows):
         for some in split_rows(r, COPIED_ROWS):
-            strip = torch.cat([x[..., some, c] for c in columns], dim=-1)  # a copy, as it may be put where it partly is
+            strip = torch.cat([x[..., some, c] for c in columns], dim=-1)  # a copy, since source and target may overlap
             start = place.start + some.start - r.start
-            result[..., start : start + strip.shape[-2], :] = strip  # what is yet to be read lies beyond
+            result[..., start : start + strip.shape[-2], :] = strip  # later sources lie beyond
     return result
 
 
 def _offsets_within(stretches: Intervals, held: Intervals) -> list[slice]:
-    """Where the stretches lie in what is held of them, side by side."""
+    """Where the intervals lie in the intervals that are held, which are concatenated."""
     result = []
     for stretch in stretches:
         place, whole = next(
@@ -106,7 +122,7 @@ def _offsets_within(stretches: Intervals, held: Intervals) -> list[slice]:
 
 
 def _with_offsets(stretches: Intervals) -> list[tuple[slice, slice]]:
-    """Each stretch, with its place when they lie side by side before it."""
+    """Each interval, with its position once they are concatenated before it."""
     ends = list(accumulate(_lengths(stretches)))
     return [(slice(start, end), stretch) for start, end, stretch in zip([0, *ends], ends, stretches, strict=False)]
 

@@ -1,10 +1,10 @@
-"""Networks whose maps are bytes, run as whole numbers: int8 convolutions of torch's library (oneDNN), at inference on a CPU.
+"""Networks whose maps are uint8, at inference on a CPU, by oneDNN's int8 convolutions.
 
-A map is uint8, channels last, and counts steps of its own layer up and down from `ZERO_POINT`; a weight is a whole number of its output
-channel's step. What one step of a map stands for is taken into the weights of the layers that see it, so that no map is ever multiplied
-out again. The library cannot put a leaky ReLU into a convolution of bytes, and rounded before it, most of the 256 steps would go to what
-is below zero: so a convolution gives float32, a few rows at a time that the caches hold, and what is below zero is made a tenth before it
-is counted.
+A map is uint8, channels last, in units of its own layer's scales around `ZERO_POINT`. A weight is an integer with a
+scale for each output channel. The scales of a map are folded into the weights of the next layers, so no map is ever
+converted back. oneDNN cannot fuse a leaky ReLU into an int8 convolution, and rounding before it would spend most of the
+256 levels on negative values. So a convolution gives float32, for a few rows that fit the caches. The leaky ReLU
+follows, and then the rounding.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from unnoise.layers.quantized.int8 import Int8Kernel, convolve_int8, integer_val
 from unnoise.layers.weight_cache import cached, prepare_weights
 
 ZERO_POINT = 64
-"""Of 0..255, what stands for 0 in a map."""
+"""The value of 0..255 that stands for 0 in a map."""
 LEVELS_ABOVE_ZERO, LEVELS_BELOW_ZERO = 255 - ZERO_POINT, ZERO_POINT
-"""So many steps a map can hold above and below it: a leaky ReLU leaves little below."""
+"""Levels of a map above and below zero. A leaky ReLU leaves little below."""
 CHUNK_VALUES = 2**20
-"""Values in float32 that are worked out at a time before they are counted."""
+"""Values in float32 that are computed before they are rounded."""
 
 
 def convolve_image_to_bytes(layer: nn.Conv2d, slope: float, x: Tensor, steps: Tensor) -> Tensor:
-    """Leaky ReLU of a 3×3 convolution of the image x, in float32, then counted: (B, C, H, W) → (B, C', H, W) uint8.
+    """Leaky ReLU of a 3×3 convolution of the image, in float32, then quantized: (B, C, H, W) → (B, C', H, W) uint8.
 
     Args:
         layer: with padding 1.
         slope: of the leaky ReLU.
         x: float32.
-        steps: (C'), what one step of each channel of the result stands for.
+        steps: (C'), scales of the result's channels.
     """
 
     def make() -> tuple[Tensor, Tensor]:
@@ -53,14 +53,14 @@ def convolve_image_to_bytes(layer: nn.Conv2d, slope: float, x: Tensor, steps: Te
 def convolve_bytes(
     layer: nn.Conv2d, slope: float, whole: Callable[[], tuple[Tensor, Tensor]], x: Tensor, steps: Tensor | None
 ) -> Tensor:
-    """Leaky ReLU of a 3×3 convolution of a map of bytes, (B, C, H, W) uint8 → (B, C', H, W) uint8 or float32.
+    """Leaky ReLU of a 3×3 convolution of a uint8 map, (B, C, H, W) → (B, C', H, W) uint8 or float32.
 
     Args:
-        layer: with padding 1; its bias is the one that counts.
+        layer: with padding 1; only its bias is used.
         slope: of the leaky ReLU.
-        whole: gives its weights as whole numbers (C', C, 3, 3), and what one stands for where one step of the map enters (C', 1, 1, 1).
+        whole: gives the integer weights (C', C, 3, 3), and their scales (C', 1, 1, 1), with the scales of x folded in.
         x: the map.
-        steps: (C'), what one step of each channel of the result stands for; None: the result is not counted.
+        steps: (C'), scales of the result's channels; None: the result stays float32.
     """
 
     def make() -> tuple[Int8Kernel, Tensor]:
@@ -78,7 +78,12 @@ def convolve_bytes(
 
 
 def quantize(y: Tensor) -> Tensor:
-    """Steps (B, C, H, W) float32 → uint8, rounded, 0 at `ZERO_POINT`."""
+    """Round (B, C, H, W) float32, in units of its scales, to uint8 with 0 at `ZERO_POINT`.
+
+    Example:
+        >>> quantize(torch.tensor([[[[1.2]]]])).item()
+        65
+    """
     return integer_values(torch.quantize_per_tensor(y, 1.0, ZERO_POINT, torch.quint8))
 
 

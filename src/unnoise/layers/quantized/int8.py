@@ -1,4 +1,4 @@
-"""What all layers that run in int8 have in common, and the choice of who applies the network that they do."""
+"""What all int8 layers share: the switch that turns int8 on, the kernel, and the convolution itself."""
 
 from __future__ import annotations
 
@@ -13,17 +13,24 @@ from torch import Tensor
 
 from unnoise.layers.weight_cache import get_or_make_layout
 
-warnings.filterwarnings("ignore", "torch.quantize_per_tensor")  # deprecated: where it is gone `inference.precision` sees it
+warnings.filterwarnings("ignore", "torch.quantize_per_tensor")  # deprecated; `inference.precision` notices when it is gone
 MAX_WEIGHT = 127
-"""A weight is one of the whole numbers from −127 to 127."""
+"""Weights are integers from −127 to 127."""
 MAX_LAYOUTS = 16
-"""Orders in memory that are kept of one kernel, the latest ones: pieces of a map are of several heights."""
+"""How many memory layouts of one kernel are kept, the latest ones. Strips of a map have several heights."""
 _active: ContextVar[bool] = ContextVar("_active", default=False)
 
 
 @contextmanager
 def int8_inference() -> Iterator[None]:
-    """While this lasts, convolutions that int8 makes faster run in it, and networks whose maps are bytes as a whole."""
+    """Within this context convolutions run in int8 where that is faster, and networks with uint8 maps run in int8 as a
+    whole.
+
+    Example:
+        >>> with torch.no_grad(), int8_inference():
+        ...     runs_in_int8(torch.rand(1))
+        True
+    """
     token = _active.set(True)
     try:
         yield
@@ -32,24 +39,29 @@ def int8_inference() -> Iterator[None]:
 
 
 def runs_in_int8(x: Tensor) -> bool:
-    """Whether `int8_inference` lasts and x is where it can be done: on a CPU, without a gradient."""
+    """Whether `int8_inference` is active and x allows it: on a CPU, without a gradient."""
     return _active.get() and x.device.type == "cpu" and not torch.is_grad_enabled()
 
 
 def weight_scales(weight: Tensor) -> Tensor:
-    """(C', 1, 1, 1), the step of each output channel of which its largest weight is `MAX_WEIGHT`, for (C', C, k, k)."""
+    """The scale of each output channel, with which its largest weight is `MAX_WEIGHT`: (C', C, k, k) → (C', 1, 1, 1).
+
+    Example:
+        >>> weight_scales(torch.full((1, 1, 1, 1), 254.0)).item()
+        2.0
+    """
     return weight.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / MAX_WEIGHT
 
 
 class Int8Kernel(NamedTuple):
-    """A kernel as whole numbers."""
+    """A kernel of integers."""
 
     weight: Tensor
     """(C', C, k, k) int8."""
     scales: Tensor
-    """(C'), what one of them stands for."""
+    """(C'), the value of one unit."""
     layouts: dict[Hashable, Tensor]
-    """The kernel in the library's own orders, by the shape of what it is applied to."""
+    """The kernel in oneDNN's memory layouts, by the shape of the input."""
 
 
 def convolve_int8(
@@ -63,14 +75,14 @@ def convolve_int8(
     dilation: Sequence[int] = (1, 1),
     activation: Literal["none", "relu"] = "none",
 ) -> Tensor:
-    """A convolution of whole numbers, (B, C, H, W) uint8 → (B, C', H', W') float32.
+    """A convolution of integers, (B, C, H, W) uint8 → (B, C', H', W') float32.
 
     Args:
-        x: the numbers.
-        kernel: always with the same zero, padding and dilation.
+        x: the integers.
+        kernel: must always be used with the same zero point, padding and dilation.
         bias: (C').
-        step: what one of x stands for.
-        zero: which of 0..255 stands for 0, as do those around x.
+        step: scale of x, the value of one unit.
+        zero: zero point of x, also used as padding.
         padding, dilation: of rows and of columns.
         activation: of the result.
     """
@@ -91,12 +103,13 @@ def convolve_int8(
 
 
 def integer_values(quantized: Tensor) -> Tensor:
-    """The uint8 numbers of a quantized tensor, in its own memory: `int_repr` would take three times as long as it took to make them."""
+    """The uint8 values of a quantized tensor, sharing its memory. `int_repr` would take three times as long as
+    quantizing did."""
     return torch.empty(0, dtype=torch.uint8).set_(quantized.untyped_storage(), 0, quantized.shape, quantized.stride())
 
 
 def upsample_and_concatenate(x: Tensor, skip: Tensor) -> Tensor:
-    """x with its sides doubled and the skip beside it, (B, C, H/2, W/2) and (B, S, H, W) → (B, C + S, H, W), channels last."""
+    """x up-sampled by two, and a skip: (B, C, H/2, W/2) and (B, S, H, W) → (B, C + S, H, W), channels last."""
     height, width = x.shape[-2:]
     both = x.new_empty(len(x), 2 * height, 2 * width, x.shape[1] + skip.shape[1]).permute(0, 3, 1, 2)
     apart = both[:, : x.shape[1]].view(len(x), x.shape[1], height, 2, width, 2)  # (B, C, H/2, 2, W/2, 2), the same memory

@@ -1,8 +1,8 @@
-"""Convolutions whose results are counted in bytes, for networks that run in int8, and that can learn with their maps rounded.
+"""Convolutions with quantized weights and results, which networks learn with and then run in int8.
 
-Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018: training rounds
-as inference will, and hands gradients through. Esser et al., "Learned Step Size Quantization", ICLR 2020: what the last of the steps
-stands for is a weight that learns with the others.
+Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018:
+training rounds as inference will, and gradients pass as if nothing were rounded. Esser et al., "Learned Step Size
+Quantization", ICLR 2020: the scales are learned.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from unnoise.layers.quantized.int8 import runs_in_int8, upsample_and_concatenate
 from unnoise.layers.upsample_convolution import can_fuse_upsampling, upsample_and_convolve
 
 MIN_MAXIMUM = 1e-3
-"""What the last step stands for to begin with, at least: the first batch may leave a channel without use."""
+"""Least maximum of a channel at the start. The first batch may leave a channel unused."""
 GRADIENT_SAMPLING_STRIDE = 3
-"""Every so many rows and columns of a map tell how `top` is to move: all of them would take longer than the convolution."""
+"""Every third row and column gives the gradient of `log_maximum`. All of them would take longer than the convolution."""
 
 
 class _FakeQuantize(torch.autograd.Function):
-    """Leaky ReLU, saturated at e^top and rounded to its steps, (B, C, H, W) and (C) → (B, C, H, W) float32."""
+    """Leaky ReLU, clamped at e^log_maximum and rounded to its levels, (B, C, H, W) and (C) → (B, C, H, W) float32."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, log_maximum: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ class _FakeQuantize(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        """To x as if nothing were rounded; to `top` by what saturation and rounding made of the result."""
+        """To x as if nothing were rounded; to `log_maximum` by what clamping and rounding changed in the result."""
         scales, step = ctx.saved_tensors
         (gradient,) = gradients
         some, some_gradients = (
@@ -52,19 +52,26 @@ class _FakeQuantize(torch.autograd.Function):
 
 
 class QuantizedConvolution(LeakyConvolution):
-    """3×3 convolution and leaky ReLU, whose weights and result are bytes, (B, C, H, W) → (B, C', H, W).
+    """3×3 convolution and leaky ReLU with int8 weights and uint8 result, (B, C, H, W) → (B, C', H, W).
 
-    In training both are rounded, and the gradient passes as if they were not. Else neither is, but where `bytewise` runs the network.
+    In training weights and result are rounded, and the gradient passes as if they were not. Otherwise they are rounded
+    only within `int8_inference`.
 
     Args:
-        entering, leaving: C and C'.
+        in_channels, out_channels: C and C'.
+        rounded: whether the result is quantized.
 
     Attributes:
-        top: (C'), the logarithm of what the last step of each channel stands for; all 0 where that is not known yet: the first batch
-            shows. Of what maps hold some is a hundred times larger than others, and all are to learn as fast. None: the result is not
-            rounded, as a last hidden layer's had better not be.
-        sources: whose results, joined, enter it; none: it sees the image, and its weights are not rounded.
-        largest: (C'), while it is no None: what the last step of each channel must stand for to hold all that it gave meanwhile.
+        log_maximum: (C'), the logarithm of each channel's largest representable value; all 0 until the first batch sets
+            it. Maxima differ by a factor of a hundred between maps, and in the logarithm all learn equally fast. None:
+            the result is not quantized, which is better for a last hidden layer.
+        sources: the layers whose concatenated results enter; empty: the input is the image, and the weights are not
+            rounded.
+        observed_maximum: (C'), the maximum that each channel needed since this was set; None: do not observe.
+
+    Example:
+        >>> QuantizedConvolution(3, 8)(torch.rand(1, 3, 5, 5)).shape
+        torch.Size([1, 8, 5, 5])
     """
 
     log_maximum: nn.Parameter | None
@@ -77,7 +84,7 @@ class QuantizedConvolution(LeakyConvolution):
         self._is_calibrated = False
 
     def set_sources(self, *sources: QuantizedConvolution) -> QuantizedConvolution:
-        """Declare the `sources`, and give back the layer."""
+        """Declare the layers whose results enter, and return this layer."""
         self.sources = sources
         return self
 
@@ -89,7 +96,8 @@ class QuantizedConvolution(LeakyConvolution):
         return self._fake_quantize(F.conv2d(x, self.fake_quantized_weight(), self.conv.bias, padding=1))
 
     def forward_upsampled(self, x: Tensor, skip: Tensor) -> Tensor:
-        """The same for x with its sides doubled and the skip beside it, (B, C, H/2, W/2) and (B, S, H, W) → (B, C', H, W)."""
+        """The same for x up-sampled by two, with a skip concatenated: (B, C, H/2, W/2) and (B, S, H, W) → (B, C', H,
+        W)."""
         if x.dtype == torch.uint8:
             return self._run_in_int8(upsample_and_concatenate(x, skip))
         if self.training and can_fuse_upsampling(x):
@@ -97,7 +105,8 @@ class QuantizedConvolution(LeakyConvolution):
         return self._observe(super().forward_upsampled(x, skip))
 
     def fake_quantized_weight(self) -> Tensor:
-        """(C', C, 3, 3), each a whole number of its row's steps when multiplied by the step of the channel that it applies to."""
+        """(C', C, 3, 3), rounded so that each weight times the scale of its input channel is an integer times its row's
+        scale."""
         weight = self.conv.weight
         if not self.sources:
             return weight
@@ -107,17 +116,17 @@ class QuantizedConvolution(LeakyConvolution):
         return weight + rounding
 
     def integer_weight(self) -> tuple[Tensor, Tensor]:
-        """Whole numbers (C', C, 3, 3), and (C', 1, 1, 1) what one of them stands for where one step of the map enters."""
+        """Integer weights (C', C, 3, 3), and their scales (C', 1, 1, 1), with the scales of the input folded in."""
         weight = self.conv.weight * self._input_scales()
         step = weight_scales(weight)
         return (weight / step).round(), step
 
     def scales(self) -> Tensor | None:
-        """(C'), what one step of each channel of the result stands for; None where it is not rounded."""
+        """(C'), the scale of each channel of the result; None where it is not quantized."""
         return None if self.log_maximum is None else self.log_maximum.detach().exp() / LEVELS_ABOVE_ZERO
 
     def _input_scales(self) -> Tensor:
-        """(C, 1, 1), what one step of each channel that enters stands for."""
+        """(C, 1, 1), the scale of each input channel."""
         scales = [source.scales() for source in self.sources]
         return torch.cat([each for each in scales if each is not None])[:, None, None]
 
@@ -138,7 +147,7 @@ class QuantizedConvolution(LeakyConvolution):
 
     @torch.no_grad()
     def _initialize_maximum(self, y: Tensor) -> bool:
-        """Let the results of the first batch say what `top` is, the largest of those of all processes, which must stay alike."""
+        """Set `log_maximum` from the first batch, to the largest of all processes, which must agree."""
         assert self.log_maximum is not None
         self.log_maximum.copy_(_maximum_needed(F.leaky_relu(y.float(), NEGATIVE_SLOPE)).clamp_min(MIN_MAXIMUM).log())
         if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -146,6 +155,7 @@ class QuantizedConvolution(LeakyConvolution):
         return True
 
     def _observe(self, y: Tensor) -> Tensor:
+        """Record the maximum that a result needs, if asked to."""
         if self.observed_maximum is not None:
             self.observed_maximum = torch.maximum(self.observed_maximum, _maximum_needed(y))
         return y
@@ -160,7 +170,7 @@ class QuantizedConvolution(LeakyConvolution):
 
 
 def _maximum_needed(y: Tensor) -> Tensor:
-    """What the last step must stand for to hold all of (B, C, H, W), (C): there are more steps above zero than below."""
+    """The maximum that each channel of (B, C, H, W) needs, (C). There are more levels above zero than below."""
     return torch.maximum(y.amax((0, 2, 3)), -y.amin((0, 2, 3)) * LEVELS_ABOVE_ZERO / LEVELS_BELOW_ZERO)
 
 

@@ -1,4 +1,4 @@
-"""Depthwise 3×3 convolutions with what follows them: they do so little for each value that passes over memory are all their cost."""
+"""Depthwise 3×3 convolutions with their epilogue. They compute so little that passes over memory are their whole cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from unnoise.layers.triton.elementwise import ACTIVATIONS, COMBINATIONS, apply_activation, combine
 
 PIXELS, CHANNELS = 32, 64
-"""That one program works on."""
+"""Pixels and channels of one program."""
 
 
 def convolve_depthwise(
@@ -22,11 +22,13 @@ def convolve_depthwise(
     other: Tensor | None = None,
     what: str = "none",
 ) -> Tensor:
-    """A 3×3 convolution of each channel by itself, with a border of zeros: (B, C, H, W) → the same; see `finishing.finish`.
+    """A depthwise 3×3 convolution with zero padding, (B, C, H, W) → the same shape, and its epilogue; see `epilogue`.
 
     Args:
         x, other: channels last.
         weight: (C, 1, 3, 3).
+        bias: (C) or None.
+        activation, slope, what: as in `epilogue.apply_epilogue`.
     """
     batch, channels, height, width = x.shape
     out = torch.empty_like(x)
@@ -40,7 +42,7 @@ def convolve_depthwise(
     return out
 
 
-@triton.jit(do_not_specialize=["pixels", "height", "width"])  # or each size would be compiled by itself
+@triton.jit(do_not_specialize=["pixels", "height", "width"])  # otherwise each size is compiled anew
 def _depthwise(
     x, taps, bias, other, out, pixels, height, width, slope,
     C: tl.constexpr, BIASED: tl.constexpr, ACTIVATION: tl.constexpr, OTHER: tl.constexpr,

@@ -1,4 +1,4 @@
-"""What the kernels share: activations, the number of a channel, and how a flat range of values is cut into programs."""
+"""What the kernels share: activations, and sums or products with another map."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 
 BLOCK_VALUES = 1024
-"""Values that one program works on where they are a flat range."""
+"""Values of one program, for kernels over a flat range."""
 ACTIVATIONS = {"none": 0, "relu": 1, "leaky_relu": 2, "gelu": 3, "sigmoid": 4}
 COMBINATIONS = {"none": 0, "plus": 1, "minus": 2, "times": 3}
 
@@ -27,7 +27,7 @@ def apply_activation(v, slope, ACTIVATION: tl.constexpr):
 
 @triton.jit
 def combine(v, other, at, inside, OTHER: tl.constexpr):
-    """v plus, minus or times what lies at the same place of another map."""
+    """v plus, minus or times the values of another map at the same positions."""
     if OTHER != 0:
         o = tl.load(other + at, mask=inside, other=0).to(tl.float32)
         if OTHER == 1:

@@ -1,4 +1,4 @@
-"""What follows a convolution, in one pass and in place: bias, activation, and a sum or product with another map."""
+"""The epilogue of a convolution, in one pass and in place: bias, activation, and a sum or product with another map."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ def apply_epilogue(
     other: Tensor | None = None,
     what: str = "none",
 ) -> Tensor:
-    """activation(y + bias), then `what` ('plus', 'minus', 'times') with `other`; written into y, (B, C, H, W), and given back.
+    """activation(y + bias), then `what` with `other`; overwrites y, (B, C, H, W), and returns it.
 
     Args:
         y: channels last.
         bias: (C).
+        activation: a key of `elementwise.ACTIVATIONS`.
+        slope: of the leaky ReLU.
         other: of y's shape, channels last.
+        what: "plus", "minus", "times" or "none".
     """
     size = y.numel()
     _apply_epilogue[(triton.cdiv(size, BLOCK_VALUES),)](
@@ -43,7 +46,7 @@ def _apply_epilogue(
     inside = at < size
     v = tl.load(y + at, mask=inside, other=0).to(tl.float32)
     if BIASED:
-        channel = ((start % CHANNELS).to(tl.int32) + lane) % CHANNELS  # no division of 64 bits for each value
+        channel = ((start % CHANNELS).to(tl.int32) + lane) % CHANNELS  # avoids a 64-bit division for each value
         v += tl.load(bias + channel).to(tl.float32)
     v = apply_activation(v, slope, ACTIVATION)
     v = combine(v, other, at, inside, OTHER)

@@ -1,4 +1,4 @@
-"""Layer normalisation over the channels of each pixel, without weights, in one pass: read once, written once."""
+"""Layer normalization over the channels of each pixel, without weights: reads and writes each value once."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import triton.language as tl
 from torch import Tensor
 
 VALUES = 4096
-"""That one program works on, about."""
+"""About how many values one program processes."""
 
 
 def layer_norm(x: Tensor, eps: float, *, centred: bool) -> Tensor:
-    """(x − mean) / √(variance + eps) of each pixel, or x / √(variance + eps) where not `centred`: (B, C, H, W) → the same.
+    """(x − mean) / √(variance + eps) of each pixel, or x / √(variance + eps) if not `centred`: (B, C, H, W) → the same
+    shape.
 
     Args:
         x: channels last.
+        eps: added to the variance.
+        centred: whether the mean is subtracted.
     """
     channels = x.shape[1]
     out = torch.empty_like(x)

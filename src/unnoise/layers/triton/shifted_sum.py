@@ -1,4 +1,5 @@
-"""The sum of four maps, each moved its own way, with bias and activation: what a blind spot's size changes in a tunable network."""
+"""The sum of four shifted maps, with bias and activation: the part of a tunable network that depends on the blind
+spot's size."""
 
 from __future__ import annotations
 
@@ -11,17 +12,20 @@ from torch import Tensor
 from unnoise.layers.triton.elementwise import ACTIVATIONS, apply_activation
 
 PIXELS, CHANNELS = 32, 128
-"""That one program works on."""
+"""Pixels and channels of one program."""
 
 
 def shifted_sum(
     maps: Sequence[tuple[Tensor, int, int]], bias: Tensor, rows: int, columns: int, activation: str = "none", slope: float = 0.0
 ) -> Tensor:
-    """activation(bias + Σ of windows of four maps), (B, C, h, W) each → (B, C, rows, columns).
+    """activation(bias + the sum of windows of four maps), (B, C, h, W) each → (B, C, rows, columns).
 
     Args:
-        maps: four, channels last, each with the row and the column at which its window begins; outside are zeros.
+        maps: four, channels last, each with the row and column where its window begins. Outside of a map are zeros.
         bias: (C).
+        rows, columns: size of the result.
+        activation: a key of `elementwise.ACTIVATIONS`.
+        slope: of the leaky ReLU.
     """
     first = maps[0][0]
     batch, channels = first.shape[:2]
@@ -49,7 +53,7 @@ def _load_shifted(
 @triton.jit(
     do_not_specialize=[f"{name}_{what}" for name in "abcd" for what in ("height", "width", "top", "left")]
     + ["pixels", "rows", "columns"]
-)  # or each blind spot would be compiled by itself
+)  # otherwise each blind spot is compiled anew
 def _shifted_sum(
     a, b, c, d,
     a_height, a_width, a_top, a_left, b_height, b_width, b_top, b_left,
