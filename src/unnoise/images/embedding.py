@@ -16,6 +16,7 @@ import numpy as np
 from unnoise.images import avif, bmff, heic, jpeg, jpeg_rare, jpeg_trailer, palette, png, tags, vips, webp
 from unnoise.images.formats import AVIF, HEIC, JPEG, PNG, WEBP, Format
 from unnoise.images.picture import Layout, Metadata, Pixels
+from unnoise.images.quality_match import Sample
 from unnoise.images.resolution import tags_of
 
 QUALITY = 95
@@ -38,7 +39,7 @@ def save(
     HEIC of quality 95, and WebP without loss.
     """
     sample = metadata.sample
-    if quality is None and lossless is None and sample and sample.form is form:
+    if quality is None and lossless is None and isinstance(sample, Sample) and sample.form is form:
         quality = sample.quality(partial(_encoded_bytes, metadata, form))
         lossless = quality is None
     if metadata.resolution and form in (WEBP, AVIF, HEIC):

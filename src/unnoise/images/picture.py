@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from unnoise.images import tags
-
-if TYPE_CHECKING:
-    from unnoise.images.quality_match import Sample
 
 Pixels = npt.NDArray[Any]
 """(H, W) or (H, W, C): uint8, uint16, or float with black 0 and white 1."""
@@ -64,8 +61,8 @@ class Metadata:
     stored: str = ""
     """The type of the values in the file, such as int16, where they are given as floats; empty: they are given as they are."""
 
-    sample: Sample | None = field(default=None, compare=False, repr=False)
-    """Of a lossy file, to be encoded again as well."""
+    sample: object = field(default=None, compare=False, repr=False)
+    """A `quality_match.Sample` of a lossy file, which is to be encoded again as well as it was."""
 
     @property
     def orientation(self) -> int:
