@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-
 import torch
+
 from handmade import Affine, model_of
 from unnoise import recipes
 from unnoise.batch.manifest import fingerprint
