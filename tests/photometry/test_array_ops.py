@@ -76,6 +76,7 @@ def test_adding_at_places(places: set[int]) -> None:
     expected = values.copy()
     expected[chosen] += 10 * chosen
     added = (10 * chosen).astype(np.float32)
+    assert_kinds_agree(array_ops.take, values, chosen, tolerance=0)
     assert_kinds_agree(array_ops.add_at, values, chosen, added, tolerance=0)
     np.testing.assert_array_equal(array_ops.add_at(values.copy(), chosen, added), expected)
 

@@ -196,6 +196,15 @@ def add_product(x: Any, factor: Any, other: Any) -> Any:
     return x + factor * other
 
 
+def take(x: Any, places: Any) -> Any:
+    """The rows of x (n, …) at places (m,), which are 0 or more.
+
+    >>> take(np.array([5.0, 6.0, 7.0]), np.array([2, 0]))
+    array([7., 5.])
+    """
+    return x.index_select(0, places) if is_torch_array(x) else array_namespace(x).take(x, places, axis=0)
+
+
 def add_at(x: Any, places: Any, values: Any) -> Any:
     """Add values (m,) to those of x (n,) at places (m,), which rise. x is overwritten where its kind allows it.
 

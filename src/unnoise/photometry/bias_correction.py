@@ -99,10 +99,10 @@ class BiasCorrection(BaseModel):
         found = xp.sum((seen - start) * share, axis=-1)
         left = xp.arange(seen.shape[0], device=device(seen))
         for _ in range(NEWTON_STEPS if cut.black or cut.white else 0):
-            step, missing = self._step(seen, start + xp.take(found, left)[:, None], share, cut)
+            step, missing = self._step(seen, start + array_ops.take(found, left)[:, None], share, cut)
             found = array_ops.add_at(found, left, step)
             (cut_off,) = xp.nonzero(missing > 0)  # the others are solved: without a cut it is the mean
-            left, seen, start, share = (xp.take(x, cut_off, axis=0) for x in (left, seen, start, share))
+            left, seen, start, share = (array_ops.take(x, cut_off) for x in (left, seen, start, share))
         return xp.reshape(xp.stack([found * weight, weight]), (2, *shape))
 
     def _step(self, seen: Any, now: Any, share: Any, cut: Clipping) -> tuple[Any, Any]:
