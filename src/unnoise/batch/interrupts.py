@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """What asks a program to stop; Windows lacks the last."""
 
 
 def stop_by_signals() -> None:
-    """Let every signal of `STOPPING` that would end the process at once be a `KeyboardInterrupt`, so that nothing is left behind half
+    """Let every signal of `STOP_SIGNALS` that would end the process at once be a `KeyboardInterrupt`, so that nothing is left behind half
     done; those that are ignored, as under nohup, stay so."""
-    for kind in STOPPING:
+    for kind in STOP_SIGNALS:
         if signal.getsignal(kind) is signal.SIG_DFL:
             signal.signal(kind, signal.default_int_handler)
 
@@ -38,7 +38,7 @@ def kept_interrupts() -> Iterator[Callable[[], None]]:
             raise KeyboardInterrupt
 
     # Signals reach the main thread alone; one who handles them in another way goes on doing so.
-    ours = [kind for kind in STOPPING if signal.getsignal(kind) is signal.default_int_handler]
+    ours = [kind for kind in STOP_SIGNALS if signal.getsignal(kind) is signal.default_int_handler]
     if threading.current_thread() is not threading.main_thread():
         ours = []
     for kind in ours:

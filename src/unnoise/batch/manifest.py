@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from unnoise.inference.options import DenoiseOptions
     from unnoise.models.model import Model
 
-NAME = ".unnoise-manifest.json"
+FILE_NAME = ".unnoise-manifest.json"
 FORMAT = "unnoise manifest 1"
-SPARING = 20
+SAVE_INTERVAL_FACTOR = 20
 """The file is written again once so many times as long has passed as writing it took."""
 
 
@@ -38,7 +38,7 @@ class Manifest:
         Raises:
             UnnoiseError: the record is there but cannot be read.
         """
-        self.path = folder / NAME
+        self.path = folder / FILE_NAME
         self.settings = settings
         self._entries = self._read()
         self._before: dict[str, list[int] | None] = {}
@@ -76,7 +76,7 @@ class Manifest:
     def done(self, target: Path) -> None:
         """Record that `target` was made as planned, and save the record unless it was saved a moment ago."""
         self._entries[self._key(target)]["result"] = _stamp(target)
-        if time.monotonic() - self._saved_at > SPARING * self._saving_took:
+        if time.monotonic() - self._saved_at > SAVE_INTERVAL_FACTOR * self._saving_took:
             self.save()
 
     def failed(self, target: Path) -> None:

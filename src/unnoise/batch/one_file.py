@@ -66,9 +66,9 @@ def denoise_file(
             with images.Scratch(frame.shape, dtype, target.parent) as restored:
                 pixels = source_of_file(frame, frame.layout, settings.normalization, **described)
                 store = PixelStore(frame, restored, frame.layout, **described)
-                pipeline.run(pixels, store, _of_all(progress, index, len(frames)))
+                pipeline.run(pixels, store, _progress_of_all(progress, index, len(frames)))
                 if report and judged is None:
-                    judged = _judged(pipeline, frame, restored, rescaling)
+                    judged = _report_on_middle(pipeline, frame, restored, rescaling)
                 canvas = made.add(frame)
                 for top in range(0, frame.height, STRIP_ROWS):
                     strip = restored[top : top + STRIP_ROWS]
@@ -78,12 +78,12 @@ def denoise_file(
     return judged
 
 
-def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | None:
+def _progress_of_all(progress: Progress | None, index: int, frames: int) -> Progress | None:
     """Progress with one of the frames as progress with all of them."""
     return progress and (lambda done, tiles: progress(index * tiles + done, frames * tiles))
 
 
-def _judged(pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Rescaling | None) -> Report:
+def _report_on_middle(pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Rescaling | None) -> Report:
     part = middle(frame.height, frame.width)
     together = frame.channels - frame.layout.alpha  # whatever the channels are, the report is of one picture
     settings = pipeline.settings

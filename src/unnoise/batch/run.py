@@ -18,10 +18,10 @@ from unnoise.images import formats
 from unnoise.quality.report import MARK as REPORT_MARK
 from unnoise.quality.report import report_files
 
-MARK = "_denoised"
+RESULT_MARK = "_denoised"
 """Added to the name of a result that lies beside its picture."""
 
-LONGEST_SUFFIX = 5
+MAX_SUFFIX_CHARACTERS = 5
 """Characters of what ends a file's name, with the dot. What is longer, as in 'trip.to-rome', is taken for a part of a folder's name."""
 
 OnTile = Callable[[int, int], None]
@@ -146,9 +146,9 @@ def plan(
     """
     found = _find(pictures, out, recursive, pattern)
     if out is None:
-        ours = (MARK, f"{MARK}{REPORT_MARK}")
+        ours = (RESULT_MARK, f"{RESULT_MARK}{REPORT_MARK}")
         results = {file: place for file, place in found.items() if not file.stem.endswith(ours)} or found
-        jobs = [Job(file, file.with_name(images.result_name(f"{file.stem}{MARK}{file.suffix}"))) for file in results]
+        jobs = [Job(file, file.with_name(images.result_name(f"{file.stem}{RESULT_MARK}{file.suffix}"))) for file in results]
         made = Plan(jobs, beside=len(jobs) > 1 or any(path_kind(given) == "folder" for given in pictures))
     elif _is_file(out, alone=len(found) == 1 and list(found) == list(pictures)):
         if len(found) > 1:
@@ -182,7 +182,7 @@ def _is_file(out: Path, alone: bool) -> bool:
         return False
     if known and formats.format_of(out).depths:
         return True
-    looks_like_a_kind = suffix[1:].isalpha() and len(suffix) <= LONGEST_SUFFIX
+    looks_like_a_kind = suffix[1:].isalpha() and len(suffix) <= MAX_SUFFIX_CHARACTERS
     if known or (suffix and kind is None and (alone or looks_like_a_kind)):
         writable = ", ".join(suffix for form in formats.FORMATS if form.depths for suffix in form.suffixes)
         raise UsageError(

@@ -23,7 +23,7 @@ from unnoise.recipes.schema import Recipe
 T = TypeVar("T")
 
 FORMAT = "unnoise model 1"
-SMALL = 10_000
+ALWAYS_ALLOWED_SIZE = 10_000
 """A network's size may be so large however few weights it has."""
 
 
@@ -105,7 +105,7 @@ def _read(header: Mapping[str, str], key: str, read: Callable[[str], T], path: P
 
 def _made(name: str, sizes: dict[str, Any], weights: Mapping[str, Tensor]) -> Denoiser | None:
     """The network of these sizes with the weights; None: they do not fit it."""
-    largest = max(SMALL, sum(value.numel() for value in weights.values()))
+    largest = max(ALWAYS_ALLOWED_SIZE, sum(value.numel() for value in weights.values()))
     if any(size > largest for size in _numbers(sizes)):  # it would take all memory, or for ever, to see that it does not fit
         return None
     try:

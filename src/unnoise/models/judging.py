@@ -16,7 +16,7 @@ from unnoise.quality.report import Report, make
 from unnoise.regions import Region, RegionSource
 from unnoise.schemes.tunable_blind_spot import TunableBlindSpot, TunableScheme
 
-VARIANTS = 3
+VARIANT_COUNT = 3
 
 
 def report_on(pipeline: Pipeline, noisy: Tensor, restored: Tensor, part: Region) -> Report:
@@ -47,7 +47,7 @@ def report_on(pipeline: Pipeline, noisy: Tensor, restored: Tensor, part: Region)
 
 
 def _variants(pipeline: Pipeline, noisy: Tensor, photometry: Sequence[Photometry]) -> tuple[list[Tensor], str]:
-    """`VARIANTS` results of one picture (1, C, H, W) that ought to be the same, and what differs.
+    """`VARIANT_COUNT` results of one picture (1, C, H, W) that ought to be the same, and what differs.
 
     Of a network with tunable blind spots these differ; of a scheme with random masks, or with R³, the draws; else the picture is flipped.
     """
@@ -59,7 +59,7 @@ def _variants(pipeline: Pipeline, noisy: Tensor, photometry: Sequence[Photometry
         schemes = [TunableBlindSpot(infer_hole=hole, train_hole=scheme.train_hole, pad=scheme.pad) for hole in (1, 3, 5)]
         return [replace(plain, scheme=each).restore(noisy, photometry) for each in schemes], "blind spots"
     if settings.refinement is not None or scheme.is_random:
-        seeds = [settings.seed + 1 + number for number in range(VARIANTS)]
+        seeds = [settings.seed + 1 + number for number in range(VARIANT_COUNT)]
         drawn = [replace(pipeline, settings=replace(settings, seed=seed)) for seed in seeds]
         return [each.restore(noisy, photometry) for each in drawn], "draws"
     flips: list[tuple[int, ...]] = [(), (-1,), (-2,)]

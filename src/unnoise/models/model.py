@@ -30,7 +30,7 @@ APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail", "boun
 """Fields of a recipe that may change after training."""
 
 
-NEEDED_AROUND = 20
+DEVICE_MEMORY_FACTOR = 20
 """A GPU holds a whole picture where this many times its bytes are free."""
 
 
@@ -158,7 +158,7 @@ class Model:
         moderate = rescaling.forward(image) if rescaling else image
         noisy, form = images.to_tensor(moderate, axes=options.axes, group=options.group, levels=settings.normalization)
         device = next(self.network.parameters()).device
-        if device.type == "cuda" and NEEDED_AROUND * noisy.nbytes < free_memory(device):
+        if device.type == "cuda" and DEVICE_MEMORY_FACTOR * noisy.nbytes < free_memory(device):
             noisy = noisy.to(device)
         return noisy, form
 

@@ -20,7 +20,7 @@ from unnoise.models.card import Card
 from unnoise.models.file_format import check_finite, is_model
 from unnoise.models.model import Model
 
-# Under which recipe a network was published; others are applied as the networks of `ELSE` are.
+# Under which recipe a network was published; others are applied as the networks of `DEFAULT_RECIPE` are.
 _RECIPES = {
     "dbsn": "ap-bsn",
     "ssbsn": "ss-bsn",
@@ -40,7 +40,7 @@ _RECIPES = {
     "unet-blindspot": "amsnet-b",
     "dncnn": "amsnet-b",
 }
-ELSE = "amsnet-b"
+DEFAULT_RECIPE = "amsnet-b"
 
 # What may stand beside the weights in Lightning's files, each read as the plainest thing that can hold it: none of these does
 # anything when it is made.
@@ -71,7 +71,7 @@ def read(path: Path) -> Model:
 
 def _as_model(network: Denoiser, path: Path) -> Model:
     name = denoisers.name_of(network)
-    fields = recipes.load(_RECIPES.get(name, ELSE)).model_dump(mode="json")
+    fields = recipes.load(_RECIPES.get(name, DEFAULT_RECIPE)).model_dump(mode="json")
     fields["denoiser"] = {"name": name, "sizes": network.sizes}
     return Model(network.eval(), recipes.validate(fields, str(path)), Card(description=f"Imported from {path.name}."))
 

@@ -17,7 +17,7 @@ from unnoise.noise.advice import Advice
 
 WEIGHTS = Path(__file__).parent / "weights"
 """The folder of the shipped models."""
-_SAMPLE = 12
+_SAMPLE_FILES = 12
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def choose_for(files: Sequence[Path]) -> str:
     """The name that `choose` gives for most of a sample of picture files; those that cannot be read have no say."""
     from unnoise import images
 
-    count = min(_SAMPLE, len(files))
+    count = min(_SAMPLE_FILES, len(files))
     votes = Counter[str]()
     for place in range(count):
         with suppress(UnnoiseError):  # denoising reports it

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from unnoise.layers.gaussian_blur import gaussian_blur
 
-FINE = 2.0
+DETAIL_SIGMA_PIXELS = 2.0
 """Detail is what a Gaussian of this standard deviation, in pixels, leaves."""
-DAMPING = 0.25
+DAMPING_SHARE = 0.25
 """Share of the residual's power that is added to the picture's."""
-WINDOW = 8.0
+WINDOW_SIGMA_PIXELS = 8.0
 """Standard deviation in pixels of the Gaussian over which the map averages."""
 
 
@@ -32,14 +32,14 @@ def correlation_map(residual: Tensor, restored: Tensor) -> Tensor:
     """The same around each pixel, the channels together: (B, C, H, W) each → (B, H, W)."""
     a, b = _detail(residual), _detail(restored)
     together, taken, detail = (
-        gaussian_blur(product.mean(1), WINDOW) for product in (a * b, a.square(), b.square())
+        gaussian_blur(product.mean(1), WINDOW_SIGMA_PIXELS) for product in (a * b, a.square(), b.square())
     )  # (B, H, W)
     return _correlation(together, taken, detail)
 
 
 def _correlation(together: Tensor, taken: Tensor, detail: Tensor) -> Tensor:
-    return together / (taken * (detail + DAMPING * taken)).sqrt().clamp(min=1e-12)
+    return together / (taken * (detail + DAMPING_SHARE * taken)).sqrt().clamp(min=1e-12)
 
 
 def _detail(x: Tensor) -> Tensor:
-    return x - gaussian_blur(x, FINE)
+    return x - gaussian_blur(x, DETAIL_SIGMA_PIXELS)
