@@ -28,8 +28,8 @@ def denoise(image: Image, model: str | Path | Model = "default", **options: Any)
         UnnoiseError: the file of the model is damaged; also as `unnoise.Model.denoise`.
 
     >>> import numpy as np
-    >>> denoise(np.full((16, 16), 100, np.uint8), strength=0).max()
-    ...100...
+    >>> int(denoise(np.full((16, 16), 100, np.uint8), strength=0).max())
+    100
     """
     return (model if isinstance(model, Model) else _loaded(str(model))).denoise(image, **options)
 
