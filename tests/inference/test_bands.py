@@ -1,4 +1,4 @@
-"""Bands cover a picture once, ramps add up, and memory that runs out halves the tiles."""
+"""Bands cover a picture once, ramps add up to one, and tiles are halved when memory runs out."""
 
 from __future__ import annotations
 

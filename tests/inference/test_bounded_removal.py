@@ -1,4 +1,4 @@
-"""Whatever a network does, means, patterns and fine texture come back, noise does not, and parts agree with the whole."""
+"""Any network: means, patterns and fine texture are kept, noise is not, and regions agree with the whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory: what is freed within a picture's pass is there for the next layer, and a network is measured once."""
+"""Memory: freed memory is reused by the next layer, and each network is measured once."""
 
 from __future__ import annotations
 
