@@ -12,7 +12,7 @@ from unnoise.noise.noise_model import SIDE, NoiseModel
 
 BLOCK_PIXELS = 16
 """Side of the blocks in which the correlation of channels is measured."""
-QUIET_SHARE = 0.1
+QUIET_SHARE = 0.25
 """Share of the blocks that count: those that vary least."""
 LEAST_SHARE = 1e-3
 """Of a channel's mean power: so much every frequency has."""

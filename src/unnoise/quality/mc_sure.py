@@ -51,8 +51,8 @@ SMALLEST = 8
 """Side in pixels of a picture below which there is too little of it to tell a gain."""
 CELL_PIXELS = 16
 """Side of the cells whose means tell drift."""
-OCTAVES = 4
-"""Bands of frequencies in which the noise's spectrum is told."""
+BANDS = 4
+"""Bands of frequencies in which the noise's spectrum is told, evenly from the mean to the highest frequency."""
 QUIET_DOUBT = 0.02
 """Of the power of a residual's noise: so far it may be wrong. It counts the more, the less error is left."""
 DOUBT = 1.0
@@ -83,7 +83,7 @@ class Judgement(BaseModel):
     drift: float | None = None
     """Power by which local means moved beyond the noise, in the same units."""
     spectrum: tuple[float, ...] = ()
-    """Power of the noise in `OCTAVES` bands of frequencies, coarse to fine, relative to white noise of the same level."""
+    """Power of the noise in `BANDS` bands of frequencies, coarse to fine, relative to white noise of the same level."""
     taken: float = 0.0
     """Root mean square of what was taken from the picture, 0..1."""
     verdict: Verdict = Verdict.UNKNOWN
@@ -127,7 +127,10 @@ def judge(
         nothing: dict[str, Any] = dict.fromkeys(("gain", "uncertainty", "shaken", "replayed", "left", "lost"))
         verdict = Verdict.UNKNOWN
         if noise is not None and noise.is_none:
-            verdict = Verdict.WORSE if power > FAINT**2 else Verdict.NO_NOISE
+            if power <= FAINT**2:
+                verdict = Verdict.NO_NOISE
+            elif _is_clean(noisy):
+                verdict = Verdict.WORSE
         return Judgement(level=0.0, verdict=verdict, **known, **nothing)
     coarse = gaussian_blur(noisy, GRAIN)
     sigma = noise_sigma(noise, coarse)
@@ -169,10 +172,16 @@ def judge(
         left=fmean(lefts),
         lost=fmean(losses),
         drift=drift,
-        spectrum=_octaves(noise),
+        spectrum=_bands(noise),
         verdict=verdict_of(gain, fmean(lefts), fmean(losses) + drift),
         **known,
     )
+
+
+def _is_clean(picture: Tensor) -> bool:
+    """Whether most places of it hold neither noise nor texture that could be noise."""
+    smooth = gaussian_blur(picture, 1.0)
+    return noise_level(picture - smooth, smooth).median().item() < FAINT
 
 
 def _parts(excess: Tensor | None, own: float) -> tuple[float, float]:
@@ -185,13 +194,13 @@ def _parts(excess: Tensor | None, own: float) -> tuple[float, float]:
     return (whole - drift) / own, drift / own
 
 
-def _octaves(noise: NoiseModel) -> tuple[float, ...]:
+def _bands(noise: NoiseModel) -> tuple[float, ...]:
     """See `Judgement.spectrum`."""
-    powers = noise.spectrum.mean(0)
+    powers = noise.coefficients(1).mean(0)  # (8, 8)
     powers = powers / powers.mean()
     place = torch.arange(len(powers))
-    band = torch.maximum(place[:, None], place).clamp(min=1).log2().long()  # 1, 2 and 3, 4 to 7, 8 to 15
-    return tuple(powers[band == number].mean().item() for number in range(OCTAVES))
+    band = torch.maximum(place[:, None], place) * BANDS // len(powers)
+    return tuple(powers[band == number].mean().item() for number in range(BANDS))
 
 
 def _fine(change: Tensor) -> Tensor:

@@ -63,12 +63,10 @@ class Report:
         start = f"{self.verdict.capitalize()}: "
         if found.gain is None or found.uncertainty is None or found.left is None or found.lost is None:
             if self.verdict is Verdict.WORSE:
-                return (
-                    f"{start}no noise can be told in the picture, yet {found.taken * 255:.1f} steps of 255 were taken from it."
-                )
+                return f"{start}the picture has no noise, yet {found.taken * 255:.1f} steps of 255 were taken from it."
             if self.verdict is Verdict.NO_NOISE:
                 return f"{start}no noise can be told in the picture, and nothing was taken from it."
-            return f"{start}there is too little of the picture to measure its noise."
+            return f"{start}too little of the picture shows noise apart from structure to measure it."
         return (
             f"{start}estimated gain {found.gain:.1f} ± {found.uncertainty:.1f} dB, noise level {found.level * 255:.1f} of 255; "
             f"{found.left:.0%} of the noise is left, lost structure has {found.lost + (found.drift or 0):.0%} of its power."
