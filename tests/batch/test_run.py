@@ -159,6 +159,25 @@ def test_a_result_that_its_owner_changed_is_not_ours_though_ctrl_c_struck(made: 
     assert made.jobs[0].target.read_text() == "retouched by hand"
 
 
+def test_zarrs_by_their_names_go_into_a_folder(tmp_path: Path) -> None:
+    """A Zarr is a folder that counts as one file."""
+    pictures = [tmp_path / "a.zarr", tmp_path / "b.zarr"]
+    for picture in pictures:
+        picture.mkdir()
+    jobs = plan(pictures, tmp_path / "out").jobs
+    assert [job.target for job in jobs] == [tmp_path / "out" / "a.zarr", tmp_path / "out" / "b.zarr"]
+    assert [job.target for job in plan(pictures, None).jobs] == [tmp_path / "a_denoised.zarr", tmp_path / "b_denoised.zarr"]
+    assert [job.target for job in plan([tmp_path], tmp_path / "out").jobs] == [job.target for job in jobs]
+
+
+def test_camera_raw_beside_a_tiff_of_the_same_name(tmp_path: Path) -> None:
+    _pictures(tmp_path / "in", "a.dng", "a.tif", "b.cr3", "c.nef", "c.arw")
+    names = ["a.dng.tif", "a.tif", "b.tif", "c.arw.tif", "c.nef.tif"]
+    assert sorted(job.target.name for job in plan([tmp_path / "in"], tmp_path / "out").jobs) == names
+    beside = ["a_denoised.dng.tif", "a_denoised.tif", "b_denoised.tif", "c_denoised.arw.tif", "c_denoised.nef.tif"]
+    assert sorted(job.target.name for job in plan([tmp_path / "in"], None).jobs) == beside
+
+
 @pytest.mark.parametrize(
     ("out", "named", "fails"),
     [

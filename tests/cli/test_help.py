@@ -33,7 +33,7 @@ def test_choices_are_those_of_the_library() -> None:
     assert set(get_args(options.TrainingPrecision)) == set(get_args(options.Precision)) - {"int8"}
     assert set(get_args(evaluate.Protocol)) == set(protocols.names())
     assert get_args(benchmark.Name) == tuple(ablations.names())
-    assert set(get_args(bias_correction.Curve)) < set(get_args(options.BiasCorrection))
+    assert set(get_args(bias_correction.TransferFunction)) < set(get_args(options.BiasCorrection))
     for name in get_args(options.BiasCorrection):
         recipes.load("ap-bsn", {"light": name})
     for name in get_args(options.Normalization):

@@ -44,7 +44,7 @@ def test_the_pictures_choose_the_recipe_and_a_run_goes_on_by_its_own(
     assert "The whole run takes about 1 minute (6 steps" in error
     status, error = _call(monkeypatch, capfd, "--steps", "8", "--resume")
     assert status == 0, error
-    assert "Going on from step 6" in error
+    assert "Continuing from step 6" in error
     assert "calls for" not in error
     model = shipped.load(folder / "run")
     assert (model.recipe.name, model.network.sizes["features"], model.card.steps) == ("tm-bsn-quick", 4, 8)

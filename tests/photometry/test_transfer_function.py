@@ -65,7 +65,7 @@ def test_an_eight_bit_picture_of_counts_keeps_their_sum(tmp_path: Path) -> None:
     model = unnoise.load("fast")
     restored = model.denoise(noisy)
     assert abs(restored.mean() - noisy.mean()) < 0.2
-    assert abs(model.denoise(noisy, bias_correction="srgb").mean() - noisy.mean()) > 1
+    assert abs(model.denoise(noisy, bias_correction="srgb", bounded=False).mean() - noisy.mean()) > 1
     images.write(tmp_path / "in.png", images.Picture(noisy))
     denoise_file(model, tmp_path / "in.png", tmp_path / "out.png")
     np.testing.assert_allclose(images.read(tmp_path / "out.png").pixels.squeeze().astype(int), restored, atol=1)

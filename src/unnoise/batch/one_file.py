@@ -32,6 +32,8 @@ def denoise_file(
     overwrite: bool = False,
     progress: Progress | None = None,
     report: bool | Path = False,
+    quality: int | None = None,
+    lossless: bool | None = None,
     **fields: Unpack[OptionFields],
 ) -> Report | None:
     """Restore the picture in `source`, or each of the stack, into `target`; large ones are never whole in memory.
@@ -44,6 +46,7 @@ def denoise_file(
         progress: called after each tile.
         report: write a `Report` beside `target`, as `target.report.png` and `.json` without the suffix of `target`, or of this name
             without its suffixes; of a stack, on its first picture.
+        quality, lossless: how a lossy format is encoded, as `images.write` takes them; None: as the source was.
         fields: fields of `DenoiseOptions` that replace those of `options`.
 
     Returns:
@@ -56,7 +59,10 @@ def denoise_file(
     settings = options.settings(model.recipe)
     pipeline = Pipeline(model.network, model.recipe.scheme, settings)
     judged = None
-    with images.open(source, axes=options.axes) as frames, images.create(target, frames, overwrite=overwrite) as made:
+    with (
+        images.open(source, axes=options.axes) as frames,
+        images.create(target, frames, overwrite=overwrite, quality=quality, lossless=lossless) as made,
+    ):
         for index, frame in enumerate(frames):
             rescaling = None
             if settings.strength > 0:

@@ -15,6 +15,7 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import make_folder
 from unnoise.files.paths import path_kind
 from unnoise.images import formats
+from unnoise.images.formats import is_zarr
 from unnoise.quality.report import MARK as REPORT_MARK
 from unnoise.quality.report import report_files
 
@@ -148,7 +149,8 @@ def plan(
     if out is None:
         ours = (MARK, f"{MARK}{REPORT_MARK}")
         results = {file: place for file, place in found.items() if not file.stem.endswith(ours)} or found
-        jobs = [Job(file, file.with_name(images.result_name(f"{file.stem}{MARK}{file.suffix}"))) for file in results]
+        names = _result_names({file: file.with_name(f"{file.stem}{MARK}{file.suffix}") for file in results})
+        jobs = [Job(file, name) for file, name in names.items()]
         made = Plan(jobs, beside=len(jobs) > 1 or any(path_kind(given) == "folder" for given in pictures))
     elif _is_file(out, alone=len(found) == 1 and list(found) == list(pictures)):
         if len(found) > 1:
@@ -159,11 +161,21 @@ def plan(
             raise UsageError(
                 f"{out} is a file whose suffix is no picture's; give a folder or one of {', '.join(sorted(images.SUFFIXES))}."
             )
-        made = Plan([Job(file, out / images.result_name(str(place))) for file, place in found.items()], out)
+        made = Plan([Job(file, out / place) for file, place in _result_names(found).items()], out)
     if report:
         made = replace(made, jobs=_with_reports(made.jobs))
     _check(made, overwrite)
     return made
+
+
+def _result_names(found: dict[Path, Path]) -> dict[Path, Path]:
+    """Each picture with the name of its result; camera raw beside a TIFF of the same name becomes `a.dng.tif`."""
+    names = {file: Path(images.result_name(str(place))) for file, place in found.items()}
+    alike = Counter(names.values())
+    return {
+        file: name if alike[name] == 1 or name == found[file] else found[file].with_name(f"{found[file].name}.tif")
+        for file, name in names.items()
+    }
 
 
 def _is_file(out: Path, alone: bool) -> bool:
@@ -206,7 +218,7 @@ def _find(pictures: Sequence[Path], out: Path | None, recursive: bool, pattern: 
     """Each picture, with its place in the folder that was given: its name alone where it was given itself."""
     found: dict[Path, Path] = {}
     for given in pictures:
-        inside = path_kind(given) == "folder"
+        inside = path_kind(given) == "folder" and not is_zarr(given)
         for file in images.find_pictures([given], recursive=recursive):
             if inside and ((pattern and not file.match(pattern)) or (out and _lies_in(file, out) and not _lies_in(given, out))):
                 continue

@@ -42,6 +42,19 @@ def denoise(
             "default: as the model says."
         ),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Denoise masks, palettes and other pictures without noise too; else they stay as they are."
+        ),
+    ] = False,
+    bounded: Annotated[
+        bool | None,
+        typer.Option(
+            "--bounded/--unbounded",
+            help="Remove no more than the noise that was measured in the picture; default: as the model says.",
+        ),
+    ] = None,
     refine: options.RefineOption = None,
     ensemble: options.EnsembleOption = None,
     report: Annotated[
@@ -68,6 +81,17 @@ def denoise(
         bool,
         typer.Option("--overwrite", help="Replace pictures that are there, and do all of them again.", rich_help_panel=FILES),
     ] = False,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            help="Of JPEG, WebP, AVIF and HEIC results, 1 to 100; default: about that of the source, or 95.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    lossless: Annotated[
+        bool | None,
+        typer.Option("--lossless", help="Write WebP, AVIF and HEIC results without any loss.", rich_help_panel=FILES),
+    ] = None,
     axes: Annotated[
         str | None,
         typer.Option(
@@ -117,6 +141,7 @@ def denoise(
     from unnoise.batch.one_file import denoise_file
     from unnoise.batch.run import Stopped, plan, run
     from unnoise.cli.progress import files_bar
+    from unnoise.images.writing import check_compression
     from unnoise.inference.options import DenoiseOptions
     from unnoise.models import shipped
     from unnoise.training.adapt import parse_length
@@ -133,16 +158,19 @@ def denoise(
         normalization=_either("normalization", normalization, "levels", levels),
         strength=strength,
         detail=detail,
+        bounded=bounded,
+        force=force,
         axes=axes,
         group=group,
     )
+    check_compression(quality, lossless)
     length = parse_length(adapt) if adapt else None
     _check_save_model(save_model, adapt, overwrite)
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report)
     if model == "auto":
         model = shipped.choose_for([job.source for job in made.jobs])
     loaded = shipped.load(model).applied(assignments(set_))
-    settings = fingerprint(loaded, asked, report=report, adapt=adapt)
+    settings = fingerprint(loaded, asked, report=report, adapt=adapt, quality=quality, lossless=lossless)
     if length:
         loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model)
     loaded.to(device or "auto")
@@ -150,7 +178,15 @@ def denoise(
 
     def work(job: Job, replace: bool, on_tile: OnTile) -> None:
         judged = denoise_file(
-            loaded, job.source, job.target, options=asked, overwrite=replace, progress=on_tile, report=job.report or False
+            loaded,
+            job.source,
+            job.target,
+            options=asked,
+            overwrite=replace,
+            progress=on_tile,
+            report=job.report or False,
+            quality=quality,
+            lossless=lossless,
         )
         if judged:
             verdicts[job.target] = judged

@@ -36,7 +36,7 @@ class Form:
     device: torch.device | None
     """Of the tensor that was given; None: it was an array."""
     alpha: Tensor | None
-    """(B, 1, H, W), a copy in the type that was given."""
+    """(B, A, H, W), a copy in the type that was given."""
     planes: tuple[int, int, int, int]
     """The shape (B, C, H, W) of the tensor that was made, without alpha."""
     stacked: tuple[int, ...]
@@ -77,7 +77,7 @@ class Form:
         *outer, channels, height, width = self.stacked
         values = values.reshape(math.prod(outer), -1, height, width)  # (B, C, H, W), B and C as given
         if self.alpha is not None:
-            values = torch.cat([values, self.alpha.to(values.device)], dim=1)  # (B, C + 1, H, W)
+            values = torch.cat([values, self.alpha.to(values.device)], dim=1)  # (B, C + A, H, W)
         values = values.reshape(*outer, channels, height, width)  # (…, C, H, W)
         if len(self.order) < len(self.stacked):
             values = values.squeeze(-3)  # (…, H, W)
@@ -146,8 +146,8 @@ def to_tensor(
     pictures = stacked.reshape(-1, *stacked.shape[-3:])  # (B, C, H, W)
     usual = Layout("channels") if "C" in letters else Layout.of((0, 0, pictures.shape[1]))
     layout = layout or usual
-    alpha = pictures[:, -1:].clone() if layout.alpha else None
-    colours = pictures if alpha is None else pictures[:, :-1]
+    alpha = pictures[:, -layout.alpha :].clone() if layout.alpha else None
+    colours = pictures if alpha is None else pictures[:, : -layout.alpha]
     if layout.colours in ("cmyk", "channels"):
         if group < 1 or colours.shape[1] % group:
             raise UsageError(

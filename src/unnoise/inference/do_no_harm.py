@@ -102,5 +102,5 @@ def guards_of(source: PixelSource, *, bounded: bool, force: bool) -> list[Guard]
     def picture(number: int) -> RegionSource:
         return RegionSource(source.size, lambda rows, columns: source.read(rows, columns)[number : number + 1])
 
-    step = 1 / source.white if source.white else None
+    step = 1 / source.white if source.white and bounded else None  # counts may lie far apart, as a camera's gain has it
     return [Guard.of(picture(number), step=step, bounded=bounded, force=force) for number in range(count)]
