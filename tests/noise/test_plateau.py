@@ -32,6 +32,16 @@ def test_texture_is_none() -> None:
     assert found.doubt == 0
 
 
+def test_fine_scatter_above_coarse_noise_is_noise_too() -> None:
+    """As where black and white cut strong noise: its finest part varies more from place to place than the curve of brightness tells."""
+    random = np.random.default_rng(0)
+    scatter = np.where(bands() == 4, np.exp(0.7 * random.normal(size=(COUNT, 1, 1, 1))), 1)
+    powers = 4e-4 * random.normal(size=(COUNT, 1, PATCH_PIXELS, PATCH_PIXELS)) ** 2 * scatter
+    patches = PatchSpectra(powers, np.full((COUNT, 1), 0.5), np.zeros((COUNT, 1)))
+    found = plateaus(patches, np.full((COUNT, 1), 4e-4), np.ones((1, PATCH_PIXELS, PATCH_PIXELS)))
+    assert found.trust[-1] >= found.trust[:-1].max() > 0.9
+
+
 def test_what_a_camera_smoothed_counts_as_noise_with_doubts() -> None:
     smooth = np.where(LOW, 1e-4, 1e-7)
     found = made(smooth, 0.7)

@@ -106,7 +106,8 @@ def plateaus(patches: PatchSpectra, level: Array, shapes: Array) -> Plateaus:
     ratio = groups[:, 0] / np.maximum(groups[:, 1], 1e-20)
     trust = np.clip((ratio - NONE) / (FULL - NONE), 0, 1)
     trust[0] = min(np.clip((ratio[0] - NONE_COARSE) / (FULL_COARSE - NONE_COARSE), 0, 1), trust[1])
-    return Plateaus(trust, _smoothed(level.mean(axis=0), shapes))
+    # texture falls off with frequency: where places are plain at one frequency, they are so at higher ones
+    return Plateaus(np.maximum.accumulate(trust), _smoothed(level.mean(axis=0), shapes))
 
 
 def believed(shapes: Array, found: Plateaus) -> Floats:
