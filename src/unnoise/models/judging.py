@@ -16,6 +16,7 @@ from unnoise.inference.bounded_removal import bounded_removal
 from unnoise.inference.do_no_harm import Guard
 from unnoise.inference.pipeline import Pipeline
 from unnoise.noise.noise_estimation import estimate_noise
+from unnoise.noise.noise_sampling import white_part
 from unnoise.photometry.normalization import measure_scale
 from unnoise.photometry.photometry import Photometry
 from unnoise.quality.report import Report, make
@@ -69,6 +70,8 @@ def report_on(
         return blend(x, again, settings.strength, 0.0 if guard and guard.bounds else settings.detail)
 
     noise = estimate_noise(RegionSource.of(noisy), coded=bounded)
+    if noise and not bounded:
+        noise = white_part(noise)
     excess = None
     if noise and not noise.is_none:
         excess = bounded_removal(noisy, restored, noise) - restored

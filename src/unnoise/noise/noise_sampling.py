@@ -5,6 +5,8 @@ Unlike noise that is cut out of the picture, it holds none of its patterns and e
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,10 @@ BLOCK_PIXELS = 16
 """Side of the blocks in which the correlation of channels is measured."""
 QUIET_SHARE = 0.25
 """Share of the blocks that count: those that vary least."""
+HIGHEST = 11
+"""Index of the highest frequencies of the model's spectrum, from here on."""
+LEAST_WHITE = 0.1
+"""With a smaller share of the mean power at the highest frequencies, noise cannot be white."""
 LEAST_SHARE = 1e-3
 """Of a channel's mean power: so much every frequency has."""
 
@@ -22,6 +28,20 @@ def noise_sigma(noise: NoiseModel, seen: Tensor) -> Tensor:
     """The standard deviation of the noise at each pixel of a picture without noise, (1, C, H, W) → the same shape."""
     power = noise.coefficients(1).mean((1, 2)).to(seen)[:, None, None]  # (C, 1, 1)
     return (noise.at(noise.variance.to(seen), seen[0]) * power).clamp(min=noise.floor**2).sqrt()[None]
+
+
+def white_part(noise: NoiseModel) -> NoiseModel:
+    """The noise of a measurement, whose pixels count photons independently: no frequency has more than the highest ones.
+
+    What coarse frequencies have beyond that is structure that fills the picture. Where the highest ones have next to
+    nothing, the picture was resampled, and its noise stays as measured.
+    """
+    highest = noise.spectrum[:, HIGHEST:, HIGHEST:].mean()
+    mean = noise.spectrum.mean()
+    if not highest > LEAST_WHITE * mean:
+        return noise
+    spectrum = noise.spectrum.clamp(max=highest.item())
+    return replace(noise, spectrum=spectrum, level=noise.level * (spectrum.mean() / mean).sqrt().item())
 
 
 def sample_noise(noise: NoiseModel, sigma: Tensor, channels: Tensor, source: torch.Generator) -> Tensor:
