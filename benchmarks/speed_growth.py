@@ -14,7 +14,7 @@ from torch import Tensor
 from speed_machine import seconds
 from speed_methods import METHODS
 from unnoise.inference.chain import Chain
-from unnoise.inference.memory import give_back, resident, reused
+from unnoise.inference.memory import resident_bytes, reuse_freed_memory, trim_memory
 from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.tiling import Tiling
@@ -83,14 +83,14 @@ def sampled(chain: Chain, size: tuple[int, int], clock: Callable[[Callable[[], o
         kinds[kind] += 1
         parts[kind] = part
     chain.network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    limit, total = resident() + tiling.retained, 0.0
+    limit, total = resident_bytes() + tiling.retained_bytes, 0.0
 
     def one(part: Region) -> Tensor:
         result = chain.restore(view, part).cpu()
-        give_back(limit)
+        trim_memory(limit)
         return result
 
-    with cached_weights(chain.network), reused(entirely=tiling.is_roomy):
+    with cached_weights(chain.network), reuse_freed_memory(entirely=tiling.reuses_large_blocks):
         for kind, count in kinds.items():
             took = clock(lambda kind=kind: one(parts[kind]))
             total += count * took

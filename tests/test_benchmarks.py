@@ -1,4 +1,4 @@
-"""Benchmarks, which are run by hand, still begin; and what ours is timed against, the published form, gives the same picture."""
+"""Benchmarks start, and the published implementation that ours is timed against gives the same picture."""
 
 from __future__ import annotations
 

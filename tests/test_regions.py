@@ -1,4 +1,4 @@
-"""Views of a picture, flipped and turned, against torch's own flips and turns."""
+"""Flipped and turned sources against PyTorch's own flips and turns."""
 
 from __future__ import annotations
 

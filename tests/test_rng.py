@@ -1,4 +1,4 @@
-"""Placed random numbers: uniform, and the same wherever and however many at a time they are drawn."""
+"""Positional random numbers: uniform, and independent of the region and of the number of planes drawn together."""
 
 from __future__ import annotations
 

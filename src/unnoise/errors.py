@@ -1,4 +1,4 @@
-"""The errors that a user can meet. Each carries one sentence: what was wrong, and what to do."""
+"""Errors for users. The message of each is one sentence: what was wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ if TYPE_CHECKING:
 
 
 class UnnoiseError(Exception):
-    """A sound call failed, for instance because a file is damaged or the disk is full. The command line exits with
-    1."""
+    """A correct call failed, for instance because a file is damaged or the disk is full. The command line exits with 1.
+
+    >>> UnnoiseError.exit_status
+    1
+    """
 
     exit_status = 1
 
@@ -23,18 +26,17 @@ class UsageError(UnnoiseError, ValueError):
 
 
 class UnnoiseWarning(UserWarning):
-    """The result is as good as it can be, but the user should know its limit. The command line prints it as one
-    sentence."""
+    """The result has a limit that the user should know. The command line prints the warning as one sentence."""
 
 
 def explain_validation(error: ValidationError, owner: str, *, known: Iterable[str] = (), kind: str = "field") -> str:
-    """Say pydantic's first complaint in one sentence.
+    """Express pydantic's first complaint as one sentence.
 
     Args:
         error: what pydantic raised.
         owner: the subject of the sentence, for instance "The recipe ap-bsn".
-        known: the names that exist where the complaint is about an unknown one.
-        kind: what the owner's parts are called.
+        known: the names that exist, in case the complaint is about an unknown name.
+        kind: the word for a part of the owner.
 
     Returns:
         A sentence that names the field, the value and what the field takes. A `UsageError` that a validator raised

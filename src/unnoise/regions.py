@@ -1,4 +1,7 @@
-"""Pictures that need not lie in memory: reading parts of them, also of the picture flipped or turned, and the geometry of parts."""
+"""Regions of pictures: their geometry, and sources that read a picture region by region.
+
+A source need not hold the picture in memory. It can also read the flipped or turned picture.
+"""
 
 from __future__ import annotations
 
@@ -13,35 +16,45 @@ from unnoise.deprecated.module_names import renamed
 
 
 class ValueMapping(Protocol):
-    """How a network sees a picture's values; `unnoise.photometry.normalization.Scale` is one."""
+    """A mapping of a picture's values to those that a network gets; `unnoise.photometry.normalization.Scale` is one."""
 
-    def forward(self, x: Tensor) -> Tensor: ...
+    def forward(self, x: Tensor) -> Tensor:
+        """Map values of the picture to those that the network gets."""
+        ...
 
-    def inverse(self, restored: Tensor, noisy: Tensor) -> Tensor: ...
+    def inverse(self, restored: Tensor, noisy: Tensor) -> Tensor:
+        """Map restored values back; `noisy` is the picture before."""
+        ...
 
 
 Region = tuple[slice, slice]
-"""Rows and columns of a picture, each from a start to a stop."""
+"""Rows and columns of a picture, in pixels. Both slices have a start and a stop."""
 
 
 @dataclass(frozen=True)
 class RegionSource:
-    """A picture (B, C, H, W) that is read part by part."""
+    """A picture (B, C, H, W) that is read region by region.
+
+    >>> source = RegionSource.of(torch.arange(6.0).reshape(1, 1, 2, 3))
+    >>> source.rotate().read(slice(0, 1), slice(0, 2))
+    tensor([[[[2., 5.]]]])
+    """
 
     size: tuple[int, int]
-    """H and W."""
+    """Height and width in pixels."""
     read: Callable[[slice, slice], Tensor]
-    """Rows and columns, both within the picture → (B, C, rows, columns)."""
+    """Reads rows and columns, both within the picture: (B, C, rows, columns)."""
     scale: ValueMapping | None = None
-    """How a network sees the values; None: as they are."""
+    """Maps the values to those that a network gets; None: they stay as they are."""
 
     @classmethod
     def of(cls, picture: Tensor) -> RegionSource:
-        """A picture that is in memory, (B, C, H, W)."""
+        """A source for a picture in memory, (B, C, H, W)."""
         return cls((picture.shape[-2], picture.shape[-1]), lambda rows, columns: picture[..., rows, columns])
 
     def sample_windows(self, side: int = 256) -> list[Tensor]:
-        """Windows of `sample_windows`, (B, C, h, w) float32 on the CPU each: enough to tell a picture's noise and range by."""
+        """Read the windows of `sample_windows`, (B, C, h, w) float32 on the CPU each. They suffice to measure noise and
+        range."""
         return [self.read(*part).float().cpu() for part in sample_windows(self.size, side)]
 
     def flip(self) -> RegionSource:
@@ -50,7 +63,7 @@ class RegionSource:
         return RegionSource(self.size, lambda rows, columns: self.read(rows, _mirror(columns, width)).flip(-1))
 
     def rotate(self) -> RegionSource:
-        """The picture turned by a quarter, as by `torch.rot90(x, 1, (-2, -1))`; see `rotate_region`."""
+        """The picture after a quarter turn, as `torch.rot90(x, 1, (-2, -1))` turns it; see `rotate_region`."""
         height, width = self.size
 
         def read(rows: slice, columns: slice) -> Tensor:
@@ -60,29 +73,50 @@ class RegionSource:
 
 
 def flip_region(part: Region, size: tuple[int, int]) -> Region:
-    """Where `part` of a picture of `size` lies when left and right are exchanged."""
+    """The place of a region after left and right of the picture of `size` are exchanged.
+
+    >>> flip_region((slice(0, 1), slice(0, 2)), (4, 10))
+    (slice(0, 1, None), slice(8, 10, None))
+    """
     return part[0], _mirror(part[1], size[1])
 
 
 def rotate_region(part: Region, size: tuple[int, int]) -> Region:
-    """Where `part` of a picture of `size` lies when it is turned as `RegionSource.rotate` does."""
+    """The place of a region after the picture of `size` is turned by `RegionSource.rotate`.
+
+    >>> rotate_region((slice(0, 1), slice(0, 2)), (4, 10))
+    (slice(8, 10, None), slice(0, 1, None))
+    """
     return _mirror(part[1], size[1]), part[0]
 
 
 def dilate(part: Region, by: int, size: tuple[int, int], multiple: int = 1) -> Region:
-    """`part` and at least `by` pixels around it, as far as the picture goes; it begins and ends at multiples or at the edge."""
+    """A region extended by at least `by` pixels on each side, within the picture. It begins and ends at multiples or at
+    the edge.
+
+    >>> dilate((slice(4, 5), slice(9, 10)), 2, (8, 10), multiple=4)
+    (slice(0, 8, None), slice(4, 10, None))
+    """
     rows, columns = (dilate_interval(stretch, by, length, multiple) for stretch, length in zip(part, size, strict=True))
     return rows, columns
 
 
 def dilate_interval(stretch: slice, by: int, length: int, multiple: int = 1) -> slice:
-    """`dilate` along one axis of `length` pixels."""
+    """`dilate` along one axis of `length` pixels.
+
+    >>> dilate_interval(slice(4, 5), 2, 20)
+    slice(2, 7, None)
+    """
     start, stop = max(stretch.start - by, 0), stretch.stop + by
     return slice(start // multiple * multiple, min(-(-stop // multiple) * multiple, length))
 
 
 def relative_to(part: Region, outer: Region) -> Region:
-    """`part` counted from the first row and column of `outer`, which holds it."""
+    """A region relative to the first row and column of the region `outer`, which contains it.
+
+    >>> relative_to((slice(4, 5), slice(9, 10)), (slice(2, 7), slice(5, 10)))
+    (slice(2, 3, None), slice(4, 5, None))
+    """
     rows, columns = (
         slice(inner.start - whole.start, inner.stop - whole.start) for inner, whole in zip(part, outer, strict=True)
     )
@@ -90,14 +124,23 @@ def relative_to(part: Region, outer: Region) -> Region:
 
 
 def downsample_region(part: Region, step: int) -> Region:
-    """`part` counted in steps of so many pixels: its share of each polyphase component, where it begins at such a step and ends at one
-    or at the edge."""
+    """A region in units of `step` pixels: the region of each polyphase component. It begins at a multiple, and ends at
+    one or the edge.
+
+    >>> downsample_region((slice(4, 8), slice(2, 5)), 2)
+    (slice(2, 4, None), slice(1, 3, None))
+    """
     rows, columns = (slice(stretch.start // step, -(-stretch.stop // step)) for stretch in part)
     return rows, columns
 
 
 def tile_grid(size: tuple[int, int], side: int, multiple: int = 1) -> Iterator[Region]:
-    """A picture of `size` in squares of `side`, rounded up to `multiple`, that do not overlap; from left to right, then down."""
+    """Divide a picture of `size` into squares that do not overlap, from left to right, then down. `side` is rounded up
+    to `multiple`.
+
+    >>> [columns for rows, columns in tile_grid((4, 10), 6)]
+    [slice(0, 6, None), slice(6, 10, None)]
+    """
     side = -(-side // multiple) * multiple
     for top in range(0, size[0], side):
         for left in range(0, size[1], side):
@@ -105,13 +148,13 @@ def tile_grid(size: tuple[int, int], side: int, multiple: int = 1) -> Iterator[R
 
 
 def sample_windows(size: tuple[int, int], side: int, multiple: int = 1, *, overlapping: bool = True) -> list[Region]:
-    """At most nine windows, spread evenly over a picture of `size`.
+    """Spread at most nine windows evenly over a picture.
 
     Args:
-        size: H and W in pixels.
-        side: height and width of a window in pixels; less where the picture is smaller.
+        size: height and width in pixels.
+        side: height and width of a window in pixels; less if the picture is smaller.
         multiple: windows start at multiples of this.
-        overlapping: whether windows may overlap, so that they reach every part of a picture of up to three sides.
+        overlapping: whether windows may overlap. Then they cover a picture of up to three sides completely.
 
     >>> sample_windows((4, 20), 4)
     [(slice(0, 4, None), slice(2, 6, None)), (slice(0, 4, None), slice(8, 12, None)), (slice(0, 4, None), slice(13, 17, None))]

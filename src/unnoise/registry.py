@@ -1,4 +1,4 @@
-"""What is imported when it is first asked for: the classes behind the names that users write, and optional libraries."""
+"""Lazy imports: classes that users name in recipes and options, and optional libraries."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def require(library: str, purpose: str) -> ModuleType:
     try:
         return import_module(library)
     except ModuleNotFoundError as error:
-        if error.name != library:  # it is there, but not whole
+        if error.name != library:  # it is installed, but one of its own imports is missing
             raise
         extra = EXTRAS[library]
         raise UnnoiseError(
@@ -47,7 +47,11 @@ def require(library: str, purpose: str) -> ModuleType:
 
 
 def torch_missing() -> UnnoiseError:
-    """The error for an installation without PyTorch, which Linux users choose themselves."""
+    """The error for an installation without PyTorch. Linux users choose its build themselves.
+
+    >>> str(torch_missing())
+    'PyTorch is not installed; run: pip install torch ...'
+    """
     return UnnoiseError(
         "PyTorch is not installed; run: pip install torch --index-url https://download.pytorch.org/whl/cpu, or with an NVIDIA GPU: "
         "pip install torch."
@@ -55,12 +59,19 @@ def torch_missing() -> UnnoiseError:
 
 
 class Registry(Generic[T]):
-    """Names of one kind.
+    """A table of names for classes or functions of one kind, which are imported on first use.
 
     Args:
-        kind: what a name stands for, as errors call it.
-        package: the dotted package that holds the modules.
-        table: name → "module:Attribute". Strings, not classes, so that listing the names imports nothing heavy.
+        kind: the kind, as error messages call it.
+        package: the dotted name of the package that holds the modules.
+        table: name → "module:Attribute". The values are strings, so that listing the names imports nothing heavy.
+
+    >>> decoders = Registry("decoder", "json", {"plain": "decoder:JSONDecoder"})
+    >>> decoders.lookup("plain").__name__
+    'JSONDecoder'
+    >>> decoders.lookup("fancy")
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: There is no decoder named 'fancy'; choose one of plain.
     """
 
     def __init__(self, kind: str, package: str, table: Mapping[str, str]) -> None:
@@ -73,14 +84,14 @@ class Registry(Generic[T]):
         return list(self.table)
 
     def lookup(self, name: str) -> T:
-        """What stands behind a name. Raises `UsageError` for an unknown one."""
+        """Import the class or function with this name. Raises `UsageError` for an unknown name."""
         if name not in self.table:
             raise UsageError(f"There is no {self.kind} named '{name}'; choose one of {', '.join(self.table)}.")
         module, attribute = self.table[name].split(":")
         return cast(T, getattr(import_module(f"{self.package}.{module}"), attribute))
 
     def name_of(self, found: object) -> str:
-        """The name behind which `found` stands. Raises `KeyError` when it stands behind none."""
+        """The name of a class or function. Raises `KeyError` if it has none."""
         target = f"{found.__module__.removeprefix(self.package + '.')}:{getattr(found, '__qualname__', '')}"
         for name, path in self.table.items():
             if path == target:

@@ -1,4 +1,4 @@
-"""An interrupt that a library swallowed comes up at the next check."""
+"""An interrupt that a library dropped is raised at the next check."""
 
 from __future__ import annotations
 

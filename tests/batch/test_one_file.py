@@ -1,4 +1,4 @@
-"""From file to file: every picture of a stack as if it were alone, channels by themselves, and nothing else changed."""
+"""File to file: each picture of a stack is restored as if alone, and nothing else changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of jobs: where results go, one that breaks, and Ctrl-C at any moment: what was done is not done again, what was not is."""
+"""Lists of jobs: the places of results, failures, and Ctrl-C at any moment. No finished work is repeated."""
 
 from __future__ import annotations
 

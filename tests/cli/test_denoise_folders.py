@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from unnoise import images, recipes
-from unnoise.batch.manifest import NAME
+from unnoise.batch.manifest import FILE_NAME
 from unnoise.cli import main
 from unnoise.images import Picture
 from unnoise.models.model import fresh
@@ -72,7 +72,7 @@ def tree(tmp_path: Path) -> Path:
 
 def _files(folder: Path) -> dict[str, int]:
     """All files but the manifest, with the times of their last changes."""
-    inside = (path for path in folder.rglob("*") if path.is_file() and path.name != NAME)
+    inside = (path for path in folder.rglob("*") if path.is_file() and path.name != FILE_NAME)
     return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in inside}
 
 
@@ -186,10 +186,10 @@ def test_a_damaged_manifest_is_one_sentence(unnoise: Call, model: Path, tree: Pa
     out = tmp_path / "out"
     out.mkdir()
     for damage in ("{", "[]", '{"format": "other"}', '{"format": "unnoise manifest 1", "results": 3}'):
-        (out / NAME).write_text(damage)
+        (out / FILE_NAME).write_text(damage)
         status, error = unnoise(tree, "-o", out, "--model", model)
         assert status == 1
-        assert NAME in error
+        assert FILE_NAME in error
         assert "Traceback" not in error
 
 

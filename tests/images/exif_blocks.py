@@ -1,4 +1,4 @@
-"""EXIF blocks made by hand, with all that is easily lost: a maker's note, GPS, a thumbnail, both byte orders."""
+"""EXIF blocks made by hand, with parts that are easily lost: a maker note, GPS, a thumbnail, both byte orders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pixels, and PNGs that libvips had no part in."""
+"""Pixels, and PNG files made without libvips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colours that were multiplied by alpha, divided by it again: over black they look as they did."""
+"""Premultiplied colours become straight ones, and look the same over black."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays and tensors to what networks take and back: nothing lost, nothing shared, and no nonsense accepted."""
+"""Arrays and tensors to network input and back: nothing is lost or shared, and invalid input is refused."""
 
 from __future__ import annotations
 

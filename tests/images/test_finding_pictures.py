@@ -1,4 +1,4 @@
-"""Finding picture files: what a folder stands for, and what is said of one without pictures."""
+"""Finding picture files in folders, and the error for a folder without pictures."""
 
 from __future__ import annotations
 

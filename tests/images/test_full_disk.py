@@ -1,4 +1,4 @@
-"""A disk that is full: one sentence that says so, in every format, and nothing left."""
+"""A full disk: one sentence in every format, and no file is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Black stays black, white stays white, 16 bits stay 16 bits, and JPEG stays as good as it was."""
+"""Black stays black, white stays white, 16 bits stay 16 bits, and JPEG keeps its quality."""
 
 from __future__ import annotations
 

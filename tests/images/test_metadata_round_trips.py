@@ -1,4 +1,4 @@
-"""What a file says of its picture comes out byte by byte, in its own format and in others, and other programs see it."""
+"""Metadata survives byte by byte, in the same format and in others, and other programs can read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names and places of picture files: pipes, names that are too long, that libvips would read otherwise, that are not UTF-8."""
+"""Paths of picture files: pipes, long names, names that libvips would interpret, names that are not UTF-8."""
 
 from __future__ import annotations
 

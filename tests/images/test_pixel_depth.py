@@ -1,4 +1,4 @@
-"""Changing bit depth for a file that holds less: every value to the nearest."""
+"""Reducing bit depth for a file: every value is rounded to the nearest."""
 
 from __future__ import annotations
 

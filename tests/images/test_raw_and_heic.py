@@ -1,4 +1,4 @@
-"""Formats of cameras: raw files are developed, HEIC is read and written, each with a library of its own or a clear word."""
+"""Camera formats: raw files are developed, HEIC is read and written, and a missing library gives a clear error."""
 
 from __future__ import annotations
 

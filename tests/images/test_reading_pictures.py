@@ -1,4 +1,4 @@
-"""Reading picture files: the very pixels that an independent encoder stored, and a clear sentence for every bad file."""
+"""Reading picture files: exact pixels of an independent encoder, and a clear sentence for every bad file."""
 
 from __future__ import annotations
 
@@ -314,7 +314,7 @@ def test_films_of_which_the_first_picture_alone_would_be_read_are_refused(tmp_pa
     if suffix == ".heic":  # the boxes are the same
         data = (tmp_path / "film.avif").read_bytes()
         (tmp_path / "film.heic").write_bytes(data[:64].replace(b"avis", b"hevc").replace(b"avif", b"hevc") + data[64:])
-    with pytest.raises(UsageError, match=rf"film\{suffix} holds 3 pictures, of which only the first"):
+    with pytest.raises(UsageError, match=rf"film\{suffix} holds 3 pictures, but only the first"):
         read(tmp_path / f"film{suffix}")
     frames[0].save(tmp_path / f"one{kind}", save_all=True, default_image=False)
     assert read(tmp_path / f"one{kind}").pixels.shape == (24, 20, 3)

@@ -1,4 +1,4 @@
-"""Pixels put aside on the disk are those of an array, whatever is written where."""
+"""Scratch pixels on the disk equal those of an array, whatever is written."""
 
 from __future__ import annotations
 

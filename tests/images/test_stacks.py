@@ -1,4 +1,4 @@
-"""Stacks frame by frame, and pictures with any channels: in comes out, in every file that can hold them."""
+"""Stacks frame by frame, and pictures with any channels, survive in every file format that can store them."""
 
 from __future__ import annotations
 

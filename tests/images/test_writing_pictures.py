@@ -1,4 +1,4 @@
-"""Writing picture files: what was written is read again, and never is a file half there or gone."""
+"""Writing picture files: the written pixels are read again, and no file is ever half written or lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What zarr is still writing when a file has been given up comes to nothing."""
+"""What zarr writes after a file was given up has no effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measurements on any scale are restored as well as any other, by arrays and by files."""
+"""Measurements on any scale are restored as well as others, from arrays and from files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bands cover a picture once, ramps add up, and memory that runs out halves the tiles."""
+"""Bands cover a picture once, ramps add up to one, and tiles are halved when memory runs out."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_memory_of_this_machine_and_container(monkeypatch: pytest.MonkeyPatch, t
     (tmp_path / "memory.max").write_text("3000000\n")
     (tmp_path / "memory.current").write_text("1500000\n")
     (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 500000\n")
-    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "CGROUP_FOLDER", tmp_path)
     assert free_memory(here) == 2_000_000
     (tmp_path / "memory.max").write_text("max\n")
     assert free_memory(here) > 2_000_000

@@ -1,4 +1,4 @@
-"""How much of a restoration is wanted: nothing, all, and what lies between; detail that comes back."""
+"""Strength and detail: nothing, everything, and values between; structure is put back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a network does, means, patterns and fine texture come back, noise does not, and parts agree with the whole."""
+"""Any network: means, patterns and fine texture are kept, noise is not, and regions agree with the whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.fft import dctn
 from torch import Tensor
 
 from unnoise.inference import bounded_removal as module
-from unnoise.inference.bounded_removal import ALIGN, REACH, bounded_removal
+from unnoise.inference.bounded_removal import ALIGN_PIXELS, RADIUS_PIXELS, bounded_removal
 from unnoise.noise.noise_estimation import estimate_noise
 from unnoise.noise.noise_model import KNOTS, NoiseModel
 from unnoise.regions import RegionSource
@@ -115,10 +115,13 @@ def test_parts_agree_with_the_whole(rows: slice, columns: slice) -> None:
     restored = 0.4 + 0.1 * coarse
     model = white(0.03, 2)
     whole = bounded_removal(noisy, restored, model)
-    assert rows.start % ALIGN == columns.start % ALIGN == 0
+    assert rows.start % ALIGN_PIXELS == columns.start % ALIGN_PIXELS == 0
     part = bounded_removal(noisy[..., rows, columns], restored[..., rows, columns], model)
     inside = tuple(
-        slice(0 if place.start == 0 else REACH, length if place.stop == length else place.stop - place.start - REACH)
+        slice(
+            0 if place.start == 0 else RADIUS_PIXELS,
+            length if place.stop == length else place.stop - place.start - RADIUS_PIXELS,
+        )
         for place, length in ((rows, 1200), (columns, 700))
     )
     there = tuple(

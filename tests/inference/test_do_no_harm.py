@@ -1,4 +1,4 @@
-"""What is decided once for a picture: equal channels stay equal, and what has no noise stays as it is, with a sentence."""
+"""Guards: equal channels stay equal, and a picture without noise is left unchanged, with a warning."""
 
 from __future__ import annotations
 

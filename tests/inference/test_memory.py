@@ -1,4 +1,4 @@
-"""Memory: what is freed within a picture's pass is there for the next layer, and a network is measured once."""
+"""Memory: freed memory is reused by the next layer, and each network is measured once."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ import resource
 
 import torch
 
-from unnoise.inference.memory import give_back, resident, reused
+from unnoise.inference.memory import trim_memory, resident_bytes, reuse_freed_memory
 
 MB = 2**20
 
 
-def filled(count, size):  # resident bytes after tensors of so many MB were filled and freed, and the faults of pages that it took
+def filled(count, size):  # resident_bytes bytes after tensors of so many MB were filled and freed, and the faults of pages that it took
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     pieces = [torch.ones(size * MB, dtype=torch.uint8) for _ in range(count)]
     del pieces
-    return resident(), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    return resident_bytes(), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
-give_back()
+trim_memory()
 """
 
 WHOLE = """
 before, _ = filled(1, 80)  # more than glibc ever keeps by itself
-with reused(entirely=True):
+with reuse_freed_memory(entirely=True):
     kept = [filled(1, 80)[0] for _ in range(16)]
 assert kept[0] - before > 40 * MB, "what was freed went back to the system"
 assert kept[-1] - kept[0] < 12 * 80 * MB, "no memory was handed out again"  # glibc may need seven places first
-give_back()
-assert resident() - before < 20 * MB, "what was kept cannot be given back"
+trim_memory()
+assert resident_bytes() - before < 20 * MB, "what was kept cannot be given back"
 """
 
 TILES = """
-before = resident()
+before = resident_bytes()
 first, _ = filled(8, 20)
 _, again = filled(8, 20)
 assert again > 10_000, "glibc keeps so much by itself, and nothing need be done"
-with reused(entirely=False):
+with reuse_freed_memory(entirely=False):
     filled(8, 20)
     faults = [filled(8, 20)[1] for _ in range(8)]
     assert sorted(faults)[4] < again / 4, f"the same tile again asks for new memory: {faults}"
-    held = resident()
-    give_back(held + 100 * MB)
-    assert resident() > held - 10 * MB, "given back though less was held than may be"
-    give_back(held - 100 * MB)
-    assert resident() < before + 60 * MB, "kept though more was held than may be"
+    held = resident_bytes()
+    trim_memory(held + 100 * MB)
+    assert resident_bytes() > held - 10 * MB, "given back though less was held than may be"
+    trim_memory(held - 100 * MB)
+    assert resident_bytes() < before + 60 * MB, "kept though more was held than may be"
 """
 
 

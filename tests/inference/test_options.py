@@ -1,4 +1,4 @@
-"""Options of denoising: checked once, old names read, and counted in fingerprints as by the first version."""
+"""Options of denoising are checked once, old names are read, and fingerprints equal those of the first version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures in memory and pictures read by regions go one way: channels, ranges, progress, and the same result."""
+"""Pictures in memory and pictures read by region give the same result: channels, ranges and progress."""
 
 from __future__ import annotations
 

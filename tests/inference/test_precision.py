@@ -1,4 +1,4 @@
-"""The precision that suits network and hardware."""
+"""The choice of precision by network and hardware."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bfloat16 and int8 cost the shipped model on real photographs: at most 0.02 and 0.05 dB on a data set."""
+"""The loss from bfloat16 and int8 on real photographs is at most 0.02 dB and 0.05 dB on a data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tiled and whole results agree wherever the network's reach is finite: any size, any tile, with all that follows the first estimate."""
+"""Tiled and whole results agree if the receptive field is bounded: any size, any tile, every later step."""
 
 from __future__ import annotations
 

@@ -15,9 +15,10 @@ from unnoise import denoisers
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UnnoiseError
 from unnoise.inference import tiling
-from unnoise.inference.chain import UNBOUNDED_HALO, Chain
+from unnoise.inference.chain import Chain
+from unnoise.inference.halo import UNBOUNDED_HALO_PIXELS
 from unnoise.inference.settings import InferenceSettings
-from unnoise.inference.tiling import Tiling, even, sides_for
+from unnoise.inference.tiling import Tiling, even_side, sides_for
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.distillation import Distillation
@@ -34,7 +35,7 @@ def test_less_free_memory_means_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -
         sides.append(height)
     assert sides == sorted(sides, reverse=True)
     assert sides[0] > 4 * sides[-1]
-    assert sides[-1] == tiling.SMALLEST
+    assert sides[-1] == tiling.MIN_TILE_PIXELS
 
 
 def test_who_sees_too_far_for_tiles_is_applied_like_one_who_sees_everything(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +44,7 @@ def test_who_sees_too_far_for_tiles_is_applied_like_one_who_sees_everything(monk
     monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (5000.0, 5000.0))
     chain = Chain(denoisers.create("deamnet", features=4), AsymmetricMask(), InferenceSettings(precision="float32"))
     assert not chain.is_finite
-    assert chain.halo == 2 * UNBOUNDED_HALO
+    assert chain.halo == 2 * UNBOUNDED_HALO_PIXELS
     assert min(sides_for(chain, (6000, 4000))) > 4 * chain.halo
 
 
@@ -58,8 +59,8 @@ def test_who_sees_without_bound_reads_as_little_as_fits(size: tuple[int, int], n
     chain = Chain(
         denoisers.create("nafnet", width=2, encoder_blocks=[1], decoder_blocks=[1]), Distillation(), InferenceSettings()
     )
-    around = 2 * (chain.halo + tiling.RAMP)
-    usable = tiling.SHARE * free
+    around = 2 * (chain.halo + tiling.RAMP_PIXELS)
+    usable = tiling.FREE_MEMORY_SHARE * free
 
     def cut(count: tuple[int, int]) -> tuple[int, int]:
         return -(-size[0] // count[0]), -(-size[1] // count[1])
@@ -69,7 +70,9 @@ def test_who_sees_without_bound_reads_as_little_as_fits(size: tuple[int, int], n
 
     def fits(core: tuple[int, int]) -> bool:
         shown = math.prod(min(own + around, length) for own, length in zip(core, size, strict=True)) * needed
-        return shown <= min(usable, (tiling.MOST if math.prod(core) <= tiling.LARGE else tiling.AMPLE)["cpu"])
+        return shown <= min(
+            usable, (tiling.MAX_TILE_BYTES if math.prod(core) <= tiling.LARGE_TILE_PIXELS else tiling.AMPLE_BYTES)["cpu"]
+        )
 
     assume(fits((128, 128)))
     with pytest.MonkeyPatch.context() as patch:
@@ -105,7 +108,7 @@ def test_what_runs_one_by_one_makes_larger_tiles(scheme: Scheme, monkeypatch: py
 @settings(max_examples=100)
 @given(length=st.integers(1, 5000), most=st.integers(16, 600), least=st.integers(1, 16))
 def test_tiles_are_as_few_as_can_be_and_of_about_one_size(length: int, most: int, least: int) -> None:
-    side = even(length, most, least)
+    side = even_side(length, most, least)
     count = -(-length // side)
     assert least <= side <= max(most, least)
     assert count == -(-length // most) or side == least
@@ -126,14 +129,14 @@ def test_tiles_cover_the_picture_once(size: tuple[int, int], tile: int, stride: 
     top = 0
     while top < size[0]:
         band = tiles.band(top)
-        assert tiles.left(top) % len(band) == 0
-        assert (tiles.left(top) == len(band)) == (band[0][0].stop == size[0])
+        assert tiles.remaining(top) % len(band) == 0
+        assert (tiles.remaining(top) == len(band)) == (band[0][0].stop == size[0])
         assert band[0][0].start == top
         for rows, columns in band:
             assert rows.start % stride == columns.start % stride == 0
             covered[rows, columns] += 1
         top = band[0][0].stop
-        if halve and min(tiles.most) >= 2 * tiling.SMALLEST + stride:
+        if halve and min(tiles.max_core) >= 2 * tiling.MIN_TILE_PIXELS + stride:
             tiles.halve()
             halve = False
     assert (covered == 1).all()
@@ -143,7 +146,7 @@ def test_halving_ends_with_a_sentence() -> None:
     tiles = Tiling(Chain(Affine(), Distillation(), InferenceSettings(tile=64)), (100, 100))
     tiles.halve()
     tiles.halve()
-    assert tiles.most == (tiling.SMALLEST, tiling.SMALLEST)
+    assert tiles.max_core == (tiling.MIN_TILE_PIXELS, tiling.MIN_TILE_PIXELS)
     with pytest.raises(UnnoiseError, match="tiles of 16 pixels"):
         tiles.halve()
 
@@ -153,9 +156,9 @@ def test_a_picture_in_one_piece_keeps_all_memory(monkeypatch: pytest.MonkeyPatch
     chain = Chain(Affine(), Distillation(), InferenceSettings())
     monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (1000.0, 1000.0))
     monkeypatch.setattr(tiling, "free_memory", lambda device: 100 * 2**30)
-    assert Tiling(chain, (100, 100)).is_roomy
+    assert Tiling(chain, (100, 100)).reuses_large_blocks
     large = Tiling(chain, (5000, 5000))
-    assert large.is_roomy
-    assert large.retained >= 1000 * min(large.most[0], 5000) ** 2 * 0.5
+    assert large.reuses_large_blocks
+    assert large.retained_bytes >= 1000 * min(large.max_core[0], 5000) ** 2 * 0.5
     monkeypatch.setattr(tiling, "free_memory", lambda device: 2**29)
-    assert not Tiling(chain, (5000, 5000)).is_roomy
+    assert not Tiling(chain, (5000, 5000)).reuses_large_blocks

@@ -1,4 +1,4 @@
-"""A model is the same after a round trip through its file, and a damaged file is one sentence."""
+"""A model survives a round trip through its file, and a damaged file gives a one-sentence error."""
 
 from __future__ import annotations
 

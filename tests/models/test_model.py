@@ -1,4 +1,4 @@
-"""A model gives back what it got."""
+"""A model returns the kind of image that it got."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published checkpoints: whatever is wrapped around the weights, the network is found and gives the published picture."""
+"""Published checkpoints: the network is recognized in any wrapping, and gives the published picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AMSNet's published checkpoints, as Lightning writes them: each denoiser is found and gives the published picture."""
+"""AMSNet's published checkpoints in Lightning's format: each denoiser is recognized, with the published picture."""
 
 from __future__ import annotations
 

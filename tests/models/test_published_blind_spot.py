@@ -1,4 +1,4 @@
-"""Published checkpoints of SS-BSN, AT-BSN, TM-BSN and their students: the network is found and gives the published picture."""
+"""Published checkpoints of SS-BSN, AT-BSN, TM-BSN and their students: recognized, with the published picture."""
 
 from __future__ import annotations
 

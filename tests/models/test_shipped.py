@@ -1,4 +1,4 @@
-"""The models that ship: small, described, and as good on pictures they never saw as their cards say."""
+"""The shipped models are small, have a card, and reach the scores of their cards on unseen pictures."""
 
 from __future__ import annotations
 

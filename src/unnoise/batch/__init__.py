@@ -1,1 +1,1 @@
-"""Denoising many files: the plan, the manifest, the run, and interrupts."""
+"""Denoising many files: one file, the plan, the run, the manifest, and interrupts."""

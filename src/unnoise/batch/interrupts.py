@@ -1,6 +1,6 @@
-"""Signals that ask a program to stop, such as Ctrl-C: none is lost, and none leaves anything half done.
+"""Interrupts: signals that ask a program to stop, such as Ctrl-C. No signal is lost, and none leaves work half done.
 
-Python drops an exception that a signal raises within a library's callback into Python. So these handlers remember the signal too.
+Python drops an exception that a signal raises inside a library's callback. So these handlers also remember the signal.
 """
 
 from __future__ import annotations
@@ -11,21 +11,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-"""What asks a program to stop; Windows lacks the last."""
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""Signals that ask a program to stop. Windows lacks the last one."""
 
 
 def stop_by_signals() -> None:
-    """Let every signal of `STOPPING` that would end the process at once be a `KeyboardInterrupt`, so that nothing is left behind half
-    done; those that are ignored, as under nohup, stay so."""
-    for kind in STOPPING:
+    """Turn every signal of `STOP_SIGNALS` into a `KeyboardInterrupt`, so that no work is left half done.
+
+    Signals that are ignored, as under nohup, stay ignored.
+    """
+    for kind in STOP_SIGNALS:
         if signal.getsignal(kind) is signal.SIG_DFL:
             signal.signal(kind, signal.default_int_handler)
 
 
 @contextmanager
 def kept_interrupts() -> Iterator[Callable[[], None]]:
-    """Within it Ctrl-C raises `KeyboardInterrupt` as ever, and once more from the function given, to be called now and then."""
+    """Within this context, Ctrl-C raises `KeyboardInterrupt` as usual, and again from the function that is yielded.
+
+    Call that function from time to time, since a library may have dropped the first exception.
+
+    >>> with kept_interrupts() as check:
+    ...     check()
+    """
     struck = False
 
     def strike(number: int, frame: FrameType | None) -> None:
@@ -37,8 +45,8 @@ def kept_interrupts() -> Iterator[Callable[[], None]]:
         if struck:
             raise KeyboardInterrupt
 
-    # Signals reach the main thread alone; one who handles them in another way goes on doing so.
-    ours = [kind for kind in STOPPING if signal.getsignal(kind) is signal.default_int_handler]
+    # Only the main thread receives signals. Handlers that others have set stay.
+    ours = [kind for kind in STOP_SIGNALS if signal.getsignal(kind) is signal.default_int_handler]
     if threading.current_thread() is not threading.main_thread():
         ours = []
     for kind in ours:
@@ -53,9 +61,14 @@ def kept_interrupts() -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Within it Ctrl-C and SIGTERM set an event and do no more, so that a step in progress can end and be saved."""
+    """Within this context, Ctrl-C and SIGTERM only set an event, so that a step in progress can end and be saved.
+
+    >>> with interruptible() as interrupted:
+    ...     interrupted.is_set()
+    False
+    """
     interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
+    if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
         yield interrupted
         return
     kinds = (signal.SIGINT, signal.SIGTERM)

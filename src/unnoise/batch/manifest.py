@@ -1,4 +1,5 @@
-"""What was done already in an output folder, so that a second call does only what is missing or has changed."""
+"""The manifest of an output folder records each result. A second call then makes only what is missing or has
+changed."""
 
 from __future__ import annotations
 
@@ -15,30 +16,38 @@ if TYPE_CHECKING:
     from unnoise.inference.options import DenoiseOptions
     from unnoise.models.model import Model
 
-NAME = ".unnoise-manifest.json"
+FILE_NAME = ".unnoise-manifest.json"
 FORMAT = "unnoise manifest 1"
-SPARING = 20
-"""The file is written again once so many times as long has passed as writing it took."""
+SAVE_INTERVAL_FACTOR = 20
+"""The time between two writes of the file is at least this many times the time that a write takes."""
 
 
 class Manifest:
-    """The record of one output folder: for each result its source, how it was made, and the result itself.
+    """The record of one output folder: for each result its source, its settings, and its own size and time.
 
-    A result that is recorded is ours: it may be made anew when its source or the settings changed. One that is recorded as planned
-    but not as done, as after a crash, may be too.
+    A recorded result is ours, so it may be replaced when its source or the settings have changed. The same holds for a
+    result that was planned but never recorded as done, as after a crash.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> manifest = Manifest(folder, "settings")
+    >>> for name in ("noisy.png", "result.png"):
+    ...     _ = (folder / name).write_bytes(b"pixels")
+    >>> manifest.is_ours(folder / "noisy.png", folder / "result.png")
+    False
     """
 
     def __init__(self, folder: Path, settings: str) -> None:
         """Read the record, if there is one.
 
         Args:
-            folder: of the results.
-            settings: a fingerprint of the model and of how it is applied.
+            folder: the output folder.
+            settings: fingerprint of the model and the options; see `fingerprint`.
 
         Raises:
-            UnnoiseError: the record is there but cannot be read.
+            UnnoiseError: the record exists but cannot be read.
         """
-        self.path = folder / NAME
+        self.path = folder / FILE_NAME
         self.settings = settings
         self._entries = self._read()
         self._before: dict[str, list[int] | None] = {}
@@ -58,37 +67,38 @@ class Manifest:
             raise UnnoiseError(f"{self.path} cannot be read ({error}); remove it to begin anew.") from error
 
     def is_done(self, source: Path, target: Path) -> bool:
-        """Whether `target` was made from `source` as it is now, by these settings, and is still there as it was made."""
+        """Whether `target` was made from the present `source` with these settings, and has not changed since."""
         entry = self._entries.get(self._key(target), {})
         made = _stamp(target)
         return made is not None and entry == self._entry(source) | {"result": made}
 
     def is_ours(self, source: Path, target: Path) -> bool:
-        """Whether what lies at `target` may be replaced unasked: made by us from `source`, and not touched since, or never finished."""
+        """Whether the file at `target` may be replaced: we made it from `source`, and it has not changed since or is
+        unfinished."""
         entry = self._entries.get(self._key(target), {})
         return entry.get("source") == str(source.absolute()) and entry.get("result") in (None, _stamp(target))
 
     def plan(self, source: Path, target: Path) -> None:
-        """Record that `target` is going to be made, from `source` as it is now."""
+        """Record that `target` will be made from the present `source`."""
         self._entries[self._key(target)] = self._entry(source) | {"result": None}
         self._before[self._key(target)] = _stamp(target)
 
     def done(self, target: Path) -> None:
-        """Record that `target` was made as planned, and save the record unless it was saved a moment ago."""
+        """Record that `target` was made as planned. The record is saved unless that happened a moment ago."""
         self._entries[self._key(target)]["result"] = _stamp(target)
-        if time.monotonic() - self._saved_at > SPARING * self._saving_took:
+        if time.monotonic() - self._saved_at > SAVE_INTERVAL_FACTOR * self._saving_took:
             self.save()
 
     def failed(self, target: Path) -> None:
-        """Record that nothing came of the plan to make `target`."""
+        """Record that `target` was not made."""
         if _stamp(target) is None:
             self._entries.pop(self._key(target), None)
 
     def close(self) -> None:
-        """Save the record at the end, or where Ctrl-C struck; raises as `save` does.
+        """Save the record at the end, or after Ctrl-C. Raises the errors of `save`.
 
-        A result that has come since it was planned is whole, for it was renamed into its place: it is recorded even where nobody
-        came to say that it is done.
+        A result that appeared after it was planned is complete, since files are renamed into place. So it is recorded
+        even if `done` was never called for it.
         """
         for key, before in self._before.items():
             entry, now = self._entries.get(key), _stamp(self.path.parent / key)
@@ -97,7 +107,7 @@ class Manifest:
         self.save()
 
     def save(self) -> None:
-        """Write the record, whole or not at all; an empty one is removed. Raises `UnnoiseError` where that fails."""
+        """Write the record atomically, or remove an empty one. Raises `UnnoiseError` if that fails."""
         started = time.monotonic()
         if not self._entries:
             self.path.unlink(missing_ok=True)
@@ -116,7 +126,7 @@ class Manifest:
 
 
 def _stamp(path: Path) -> list[int] | None:
-    """Size in bytes and time of the last change in nanoseconds; None: there is no such file."""
+    """Size in bytes and time of the last change in nanoseconds; None: the file does not exist."""
     try:
         status = path.stat()
     except OSError:
@@ -133,17 +143,17 @@ def fingerprint(
     quality: int | None = None,
     lossless: bool | None = None,
 ) -> str:
-    """Of all that changes a result: the model's weights and recipe, the options, and adapting.
+    """The fingerprint of everything that changes a result: weights, recipe, options, adaptation and encoding.
 
     Args:
-        model: as it was loaded, before it adapts.
-        options: how it is applied.
-        report: whether each result has a report beside it.
-        adapt: the length of adapting, as `--adapt` takes it; None: the model stays as it is.
+        model: the model as it was loaded, before it is adapted.
+        options: the options of denoising.
+        report: whether a report is written beside each result.
+        adapt: the length of the adaptation, as `--adapt` takes it; None: the model is not adapted.
         quality, lossless: how lossy files are encoded, as `images.write` takes them; None: as their sources.
 
     Returns:
-        32 hexadecimal digits. They are those of version 0.1, so that manifests which that version wrote stay valid.
+        32 hexadecimal digits. Version 0.1 gives the same digits, so its manifests stay valid.
     """
     counted = options.fingerprint_fields() | {"report": report} | ({"adapt": adapt} if adapt else {})
     counted |= {name: value for name, value in (("quality", quality), ("lossless", lossless)) if value is not None}

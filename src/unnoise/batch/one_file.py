@@ -1,4 +1,4 @@
-"""One picture file to another."""
+"""Denoising one picture file, or stack, into another file. Large pictures are never held in memory as a whole."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from unnoise.photometry.rescaling import Rescaling
 from unnoise.quality.report import MARK, Report, middle
 
 STRIP_ROWS = 256
-"""Rows that are copied at a time."""
+"""Number of rows that are copied at a time."""
 
 
 def denoise_file(
@@ -36,24 +36,24 @@ def denoise_file(
     lossless: bool | None = None,
     **fields: Unpack[OptionFields],
 ) -> Report | None:
-    """Restore the picture in `source`, or each of the stack, into `target`; large ones are never whole in memory.
+    """Denoise a picture file, or each picture of a stack.
 
     Args:
         model: on any device.
         source, target: picture files.
-        options: how; the default leaves all to the model.
-        overwrite: `target` may replace a file.
+        options: the options of denoising; None: the defaults.
+        overwrite: whether `target` may replace a file.
         progress: called after each tile.
-        report: write a `Report` beside `target`, as `target.report.png` and `.json` without the suffix of `target`, or of this name
-            without its suffixes; of a stack, on its first picture.
-        quality, lossless: how a lossy format is encoded, as `images.write` takes them; None: as the source was.
+        report: whether to write a `Report`, or its path without suffixes. True: it lies beside `target`, as
+            `NAME.report.png` and `NAME.report.json`. The report of a stack judges its first picture.
+        quality, lossless: how a lossy format is encoded, as `images.write` takes them; None: as the source is.
         fields: fields of `DenoiseOptions` that replace those of `options`.
 
     Returns:
-        The report that was written; None: none was asked for.
+        The report that was written; None: no report was asked for.
 
     Raises:
-        UsageError, UnnoiseError: as `images.open`, `restore_regions` and `images.create` do, naming the file.
+        UsageError, UnnoiseError: as `images.open`, `Pipeline.run` and `images.create`. The sentence names the file.
     """
     options = DenoiseOptions.of(fields, options)
     settings = options.settings(model.recipe)
@@ -72,26 +72,26 @@ def denoise_file(
             with images.Scratch(frame.shape, dtype, target.parent) as restored:
                 pixels = source_of_file(frame, frame.layout, settings.normalization, **described)
                 store = PixelStore(frame, restored, frame.layout, **described)
-                pipeline.run(pixels, store, _of_all(progress, index, len(frames)))
+                pipeline.run(pixels, store, _progress_of_all(progress, index, len(frames)))
                 if report and judged is None:
-                    judged = _judged(pipeline, frame, restored, rescaling)
+                    judged = _report_on_middle(pipeline, frame, restored, rescaling)
                 canvas = made.add(frame)
                 for top in range(0, frame.height, STRIP_ROWS):
                     strip = restored[top : top + STRIP_ROWS]
                     canvas[top : top + STRIP_ROWS] = rescaling.inverse(strip, frame.dtype) if rescaling else strip
-        if judged:  # before the block ends, so that a result that is in its place has its report beside it
+        if judged:  # before `create` renames the result into place, so that no result lacks its report
             judged.save(report if isinstance(report, Path) else target.with_name(target.stem + MARK))
     return judged
 
 
-def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | None:
-    """Progress with one of the frames as progress with all of them."""
+def _progress_of_all(progress: Progress | None, index: int, frames: int) -> Progress | None:
+    """Convert the progress of one frame into that of all frames."""
     return progress and (lambda done, tiles: progress(index * tiles + done, frames * tiles))
 
 
-def _judged(pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Rescaling | None) -> Report:
+def _report_on_middle(pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Rescaling | None) -> Report:
     part = middle(frame.height, frame.width)
-    together = frame.channels - frame.layout.alpha  # whatever the channels are, the report is of one picture
+    together = frame.channels - frame.layout.alpha  # the report judges all channels as one picture
     settings = pipeline.settings
     noisy = rescaling.forward(frame[part]) if rescaling else frame[part]
     (before, form), (after, _) = (

@@ -1,4 +1,4 @@
-"""Denoising many files: where each result goes, what is done already, and going on past those that fail."""
+"""Denoising many files: plan the result of each, skip those that are done, and continue after a failure."""
 
 from __future__ import annotations
 
@@ -19,79 +19,83 @@ from unnoise.images.formats import is_zarr
 from unnoise.quality.report import MARK as REPORT_MARK
 from unnoise.quality.report import report_files
 
-MARK = "_denoised"
-"""Added to the name of a result that lies beside its picture."""
+RESULT_MARK = "_denoised"
+"""Appended to the name of a result that lies beside its picture."""
 
-LONGEST_SUFFIX = 5
-"""Characters of what ends a file's name, with the dot. What is longer, as in 'trip.to-rome', is taken for a part of a folder's name."""
+MAX_SUFFIX_CHARACTERS = 5
+"""Most characters of a file's suffix, with the dot. A longer one, as in 'trip.to-rome', counts as part of a folder's
+name."""
 
 OnTile = Callable[[int, int], None]
-"""Called with the number of tiles done and the number of all."""
+"""Called with the number of tiles that are done and the number of all tiles."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture and the places of its results."""
+    """One picture and the paths of its results."""
 
     source: Path
     target: Path
     report: Path | None = None
-    """Name of its report without the suffixes; None: none is wanted."""
+    """Path of its report without suffixes; None: no report is wanted."""
 
     @property
     def results(self) -> list[Path]:
-        """All files that it makes."""
+        """All files that the job writes."""
         return [self.target, *([] if self.report is None else report_files(self.report))]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All pictures and the places of their results."""
+    """All jobs, and where their results are recorded."""
 
     jobs: list[Job]
     folder: Path | None = None
-    """The one that all results go to or below; None: beside their pictures, or to a file that was named."""
+    """The folder that holds all results; None: they lie beside their pictures, or in a file that was named."""
     beside: bool = False
-    """Whether results lie beside their pictures and are recorded there: so with a folder, or with several pictures, and no `-o`."""
+    """Whether results lie beside their pictures and are recorded there. This is so for a folder or several pictures
+    without `-o`."""
 
     @property
     def is_recorded(self) -> bool:
-        """Whether manifests record what was done, so that the same call goes on where another one ended."""
+        """Whether manifests record the results, so that a second call continues where the first one ended."""
         return self.beside or self.folder is not None
 
     def record(self, job: Job) -> Path | None:
-        """The folder whose manifest records a job; None: none does."""
+        """The folder whose manifest records a job; None: no manifest does."""
         return job.target.parent if self.beside else self.folder
 
 
 @dataclass(frozen=True)
-class Report:
-    """How far the work is."""
+class RunProgress:
+    """The progress of a run."""
 
     file: int
-    """The number of the file at work, from 1."""
+    """Number of the present file, from 1."""
     files: int
+    """Number of all files."""
     name: str
+    """Name of the present file."""
     share: float
-    """Of all the work, in 0..1, by the files' bytes."""
+    """Share of the work that is done, 0..1, weighted by the files' bytes."""
 
 
 @dataclass
 class Outcome:
-    """What came of a list of jobs."""
+    """The outcome of a list of jobs."""
 
     written: list[Path] = field(default_factory=list)
     """Results that were written."""
     done_before: list[Path] = field(default_factory=list)
-    """Results of a former call whose source and settings are the same."""
+    """Results of an earlier call with the same source and settings."""
     left: list[Path] = field(default_factory=list)
-    """Files in a result's place, beside the pictures, that no manifest knows as ours."""
+    """Files at the path of a result, beside the pictures, that no manifest records as ours."""
     failures: list[str] = field(default_factory=list)
     """One sentence for each picture that failed."""
     not_done: int = 0
     """Pictures that an interrupt left undone."""
     exit_status: int = 0
-    """2 when every failure was bad use, 1 when one was of another kind, 0 without any."""
+    """0: no failure. 2: every failure was a `UsageError`. 1: some failure was another error."""
 
     def summary(self) -> str:
         """The numbers that are not 0, as one sentence.
@@ -109,12 +113,13 @@ class Outcome:
         return ", ".join(f"{count} {what}" for what, count in counts.items() if count) + "."
 
     def fail(self, error: UnnoiseError) -> None:
+        """Record a failure."""
         self.failures.append(str(error))
         self.exit_status = error.exit_status if self.exit_status in (0, error.exit_status) else 1
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C or its like ended a run; `outcome` says how far it had come."""
+    """Ctrl-C or a similar signal ended a run. `outcome` holds what was done until then."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.summary())
@@ -133,23 +138,24 @@ def plan(
     """Find the pictures and name each result, before any work is done.
 
     Args:
-        pictures: files, and folders whose pictures are taken.
-        out: None: `name_denoised.suffix` beside each picture; a name with a picture's suffix: that file, for a single picture;
-            else a folder, made if need be, in which the results lie as the pictures do in theirs. What lies in it is no input.
-        recursive: take the pictures in folders of the folders too.
-        pattern: of the pictures in folders take those whose name, or end of the path, fits, such as `*_raw.tif` or `night/*`.
-        overwrite: results may replace files that are there.
-        report: each result has a report beside it.
+        pictures: picture files, and folders of pictures.
+        out: where results go. None: to `NAME_denoised.SUFFIX` beside each picture. A name with a picture's suffix: to
+            that file, for a single picture. Else to a folder, which is created if needed. Results keep their places in
+            it, and files in it are no input.
+        recursive: whether to search folders within folders.
+        pattern: which pictures of folders to take, by name or end of path, for instance `*_raw.tif` or `night/*`.
+        overwrite: whether results may replace existing files.
+        report: whether a report is written beside each result.
 
     Raises:
-        UsageError: nothing found, two results of one name, or a result that would replace one of the pictures. What is there already is
-            refused by `run`, which knows what of it is its own.
+        UsageError: there is no picture, two results have one name, or a result would replace one of the pictures. `run`
+            refuses other files that exist, since it knows which of them are its own results.
     """
     found = _find(pictures, out, recursive, pattern)
     if out is None:
-        ours = (MARK, f"{MARK}{REPORT_MARK}")
+        ours = (RESULT_MARK, f"{RESULT_MARK}{REPORT_MARK}")
         results = {file: place for file, place in found.items() if not file.stem.endswith(ours)} or found
-        names = _result_names({file: file.with_name(f"{file.stem}{MARK}{file.suffix}") for file in results})
+        names = _result_names({file: file.with_name(f"{file.stem}{RESULT_MARK}{file.suffix}") for file in results})
         jobs = [Job(file, name) for file, name in names.items()]
         made = Plan(jobs, beside=len(jobs) > 1 or any(path_kind(given) == "folder" for given in pictures))
     elif _is_file(out, alone=len(found) == 1 and list(found) == list(pictures)):
@@ -169,7 +175,7 @@ def plan(
 
 
 def _result_names(found: dict[Path, Path]) -> dict[Path, Path]:
-    """Each picture with the name of its result; camera raw beside a TIFF of the same name becomes `a.dng.tif`."""
+    """The name of the result for each picture. The result of `a.dng` is `a.dng.tif` if there is an `a.tif` too."""
     names = {file: Path(images.result_name(str(place))) for file, place in found.items()}
     alike = Counter(names.values())
     return {
@@ -179,14 +185,14 @@ def _result_names(found: dict[Path, Path]) -> dict[Path, Path]:
 
 
 def _is_file(out: Path, alone: bool) -> bool:
-    """Whether `-o` names a picture, and not a folder.
+    """Whether `-o` names a picture, not a folder.
 
     Args:
-        out: what was given.
-        alone: it is for one picture, which was given by its own name.
+        out: the path that was given.
+        alone: whether one picture was given, by its own name.
 
     Raises:
-        UsageError: it looks like a picture of a kind that cannot be written.
+        UsageError: the path looks like a picture in a format that cannot be written.
     """
     suffix, kind = out.suffix.lower(), path_kind(out)
     known = suffix in images.SUFFIXES
@@ -194,7 +200,7 @@ def _is_file(out: Path, alone: bool) -> bool:
         return False
     if known and formats.format_of(out).depths:
         return True
-    looks_like_a_kind = suffix[1:].isalpha() and len(suffix) <= LONGEST_SUFFIX
+    looks_like_a_kind = suffix[1:].isalpha() and len(suffix) <= MAX_SUFFIX_CHARACTERS
     if known or (suffix and kind is None and (alone or looks_like_a_kind)):
         writable = ", ".join(suffix for form in formats.FORMATS if form.depths for suffix in form.suffixes)
         raise UsageError(
@@ -205,7 +211,8 @@ def _is_file(out: Path, alone: bool) -> bool:
 
 
 def _with_reports(jobs: Sequence[Job]) -> list[Job]:
-    """Named as the results, without their suffixes where these are not all that tells two apart, as a.png and a.jpg."""
+    """Name the reports like the results. The suffix is kept only if two results differ in nothing else, as a.png and
+    a.jpg."""
     alike = Counter(job.target.with_suffix("") for job in jobs)
 
     def named(target: Path) -> Path:
@@ -215,7 +222,8 @@ def _with_reports(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _find(pictures: Sequence[Path], out: Path | None, recursive: bool, pattern: str | None) -> dict[Path, Path]:
-    """Each picture, with its place in the folder that was given: its name alone where it was given itself."""
+    """Each picture with its path relative to the folder that was given, or with its name if the picture itself was
+    given."""
     found: dict[Path, Path] = {}
     for given in pictures:
         inside = path_kind(given) == "folder" and not is_zarr(given)
@@ -243,7 +251,7 @@ def _check(made: Plan, overwrite: bool) -> None:
             seen[result] = job.source
             own = sources.get(result.resolve())
             if own is None and os.path.exists(result) and result.samefile(job.source):  # noqa: PTH110 (see below)
-                own = job.source  # by another name
+                own = job.source  # the same file under another name
             if own and (result != job.target or own != job.source or not overwrite):
                 what = "its own source" if own == job.source else f"the picture {own}"
                 raise UsageError(f"{result} would replace {what}; choose another folder with -o.")
@@ -253,7 +261,7 @@ def _check(made: Plan, overwrite: bool) -> None:
 
 def _refuse_existing(job: Job) -> None:
     for result in job.results:
-        if os.path.exists(result):  # noqa: PTH110 (which is no error where the name is too long: writing names that one)
+        if os.path.exists(result):  # noqa: PTH110 (Path.exists fails if the name is too long; writing reports that)
             raise UsageError(f"{result} is there already; add --overwrite to replace it, or choose another place with -o.")
 
 
@@ -263,24 +271,25 @@ def run(
     settings: str,
     *,
     overwrite: bool = False,
-    progress: Callable[[Report], None] | None = None,
+    progress: Callable[[RunProgress], None] | None = None,
 ) -> Outcome:
-    """Do each job; one that fails is reported and the next begins.
+    """Do each job. If one fails, the failure is recorded and the next job begins.
 
-    In an output folder, and beside the pictures of a folder, a manifest records what was done. A second call does what is missing, and
-    what has another source, model or settings. A file in a result's place that we did not make is replaced with `overwrite` alone.
+    A manifest records the results in an output folder, and beside the pictures of a folder. A second call makes what is
+    missing, and what has a new source, model or settings. A file that we did not make is replaced only with
+    `overwrite`.
 
     Args:
-        made: what `plan` gave.
-        work: reads the picture, restores it and writes the result, whole or not at all and as the last thing it does; its second
-            argument says whether the result may replace a file.
-        settings: fingerprint of the model and of how it is applied; see `manifest.fingerprint`.
-        overwrite: results may replace files that are there, and all are made anew.
+        made: the result of `plan`.
+        work: reads the picture, restores it, and at the end writes the result atomically. Its second argument tells
+            whether the result may replace a file.
+        settings: fingerprint of the model and the options; see `manifest.fingerprint`.
+        overwrite: whether results may replace existing files. Then all are made again.
         progress: called at the start of each file and after each tile.
 
     Raises:
-        UsageError: a file in an output folder is in a result's place and not ours; before any work is done.
-        Stopped: after Ctrl-C or its like, with what was done until then.
+        UsageError: a file in an output folder has the path of a result and is not ours. Raised before any work is done.
+        Stopped: after Ctrl-C or a similar signal, with the outcome until then.
     """
     outcome = Outcome()
     manifests: dict[Path | None, Manifest] = {}
@@ -298,7 +307,7 @@ def run(
         manifest.save()
     try:
         with kept_interrupts() as check:
-            tell = _Teller(jobs, check, progress)
+            tell = _ProgressMeter(jobs, check, progress)
             for job in jobs:
                 _do(job, work, tell, manifests.get(made.record(job)), overwrite, outcome)
     except KeyboardInterrupt:
@@ -311,7 +320,7 @@ def run(
 
 
 def _is_left(made: Plan, job: Job, manifest: Manifest | None, outcome: Outcome) -> bool:
-    """Whether there is nothing to do for a job, which is then noted in `outcome`. Raises `UsageError` for a file that is not ours."""
+    """Whether a job needs no work; this is noted in `outcome`. Raises `UsageError` for a file that is not ours."""
     if manifest is None:
         return False
     if manifest.is_done(job.source, job.target) and all(map(Path.exists, job.results)):
@@ -328,12 +337,12 @@ def _is_left(made: Plan, job: Job, manifest: Manifest | None, outcome: Outcome) 
 def _do(
     job: Job,
     work: Callable[[Job, bool, OnTile], None],
-    tell: _Teller,
+    tell: _ProgressMeter,
     manifest: Manifest | None,
     overwrite: bool,
     outcome: Outcome,
 ) -> None:
-    """One job, and what came of it in `outcome` and in the manifest."""
+    """Do one job, and record it in `outcome` and in the manifest."""
     try:
         make_folder(job.target.parent)
         work(job, overwrite or manifest is not None, tell.begin(job))
@@ -342,7 +351,7 @@ def _do(
             manifest.done(job.target)
     except MemoryError:
         raise
-    except Exception as error:  # one odd file must not cost the others
+    except Exception as error:  # one bad file must not stop the others
         outcome.fail(_as_sentence(job, error))
         if manifest:
             manifest.failed(job.target)
@@ -357,10 +366,10 @@ def _as_sentence(job: Job, error: Exception) -> UnnoiseError:
     )
 
 
-class _Teller:
-    """Turns the tiles of single files into the share of all the work, which is weighed by the files' bytes."""
+class _ProgressMeter:
+    """Converts tiles of single files into the share of all work, weighted by the files' bytes."""
 
-    def __init__(self, jobs: Sequence[Job], check: Callable[[], None], progress: Callable[[Report], None] | None) -> None:
+    def __init__(self, jobs: Sequence[Job], check: Callable[[], None], progress: Callable[[RunProgress], None] | None) -> None:
         self.check = check
         self.sizes = [1 + (job.source.stat().st_size if job.source.exists() else 0) for job in jobs]
         self.total, self.before = sum(self.sizes), 0
@@ -368,7 +377,7 @@ class _Teller:
         self.file = 0
 
     def begin(self, job: Job) -> OnTile:
-        """The next file is begun."""
+        """Begin the next file."""
         size, before = self.sizes[self.file], self.before
         self.file, self.before = self.file + 1, before + size
         file = self.file
@@ -376,7 +385,7 @@ class _Teller:
         def on_tile(done: int, tiles: int) -> None:
             self.check()
             if self.progress:
-                self.progress(Report(file, len(self.sizes), job.source.name, (before + size * done / tiles) / self.total))
+                self.progress(RunProgress(file, len(self.sizes), job.source.name, (before + size * done / tiles) / self.total))
 
         on_tile(0, 1)
         return on_tile

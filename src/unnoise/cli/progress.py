@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unnoise.batch.run import Report
+    from unnoise.batch.run import RunProgress
     from unnoise.training.options import TrainingStatus
 
 
@@ -26,7 +26,7 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def files_bar() -> Iterator[Callable[[Report], None]]:
+def files_bar() -> Iterator[Callable[[RunProgress], None]]:
     """A bar with the file, the share of all the work and the time left; where standard error is no terminal, a line a minute."""
     from rich.console import Console
     from rich.markup import escape
@@ -36,13 +36,13 @@ def files_bar() -> Iterator[Callable[[Report], None]]:
     started = time.monotonic()
     written = started
 
-    def left(report: Report) -> str:
+    def left(report: RunProgress) -> str:
         gone = time.monotonic() - started
         return f"{_duration(gone * (1 - report.share) / report.share)} left" if report.share > 0 else ""
 
     if not console.is_terminal:
 
-        def line(report: Report) -> None:
+        def line(report: RunProgress) -> None:
             nonlocal written
             if time.monotonic() - written > 60:
                 written = time.monotonic()

@@ -1,4 +1,4 @@
-"""Restormer's feed-forward part: two depthwise convolutions, one of which gates the other."""
+"""Restormer's feed-forward part: two depthwise convolutions, where one gates the other."""
 
 from __future__ import annotations
 

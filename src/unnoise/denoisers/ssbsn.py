@@ -1,4 +1,4 @@
-"""SS-BSN: D-BSN with larger blocks, the last of which attend to all pixels of the same polyphase component.
+"""SS-BSN: D-BSN with larger blocks. The last blocks attend to all pixels of the same polyphase component.
 
 Han and Yu, "SS-BSN: Attentive Blind-Spot Network for Self-Supervised Denoising with Nonlocal Self-Similarity", IJCAI
 2023.

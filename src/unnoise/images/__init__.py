@@ -1,4 +1,4 @@
-"""Pictures in and out: files with their bit depth and metadata, and arrays or tensors as networks take them.
+"""Reading and writing pictures: files with bit depth and metadata, and arrays or tensors for networks.
 
 Importing this package imports neither torch nor pyvips: they come in when the first picture is read or converted.
 """

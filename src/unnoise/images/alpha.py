@@ -1,4 +1,4 @@
-"""Colours that were multiplied by alpha, as some TIFFs hold them, to the straight ones that all other formats hold."""
+"""Alpha: converts premultiplied colours, as some TIFF files hold them, to straight ones, as all other formats do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def is_associated(picture: Described) -> bool:
 def straight(pixels: Pixels) -> Pixels:
     """(H, W, C) with alpha last: its colours divided by it, in the same type.
 
-    Integers are rounded to the nearest. Where nothing is seen colours are black; none goes beyond white, as noise would.
+    Integers are rounded to the nearest. Where nothing is seen colours are black; none goes beyond white, as noise
+    would.
     """
     white = float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1.0
     values = pixels.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Between what users hold (arrays and tensors of many forms) and what networks take: float32, (B, C, H, W), in 0..1."""
+"""Conversion of arrays and tensors of many forms to the network's float32 (B, C, H, W) in 0..1, and back."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ class Form:
     def restore(self, tensor: Tensor) -> Any:
         """Turn (B, C, H, W) in 0..1, of any float type and device, into an array or tensor like the one that was given.
 
-        Integers are rounded to the nearest and clipped; floats are given as they are, also beyond 0..1. Alpha is put back.
-        The result is exactly what was given if `tensor` is what `to_tensor` made (float64: to the precision of float32).
+        Integers are rounded to the nearest and clipped; floats are given as they are, also beyond 0..1. Alpha is put
+        back. The result is exactly what was given if `tensor` is what `to_tensor` made (float64: to the precision of
+        float32).
 
         Raises UsageError for another shape, UnnoiseError for NaN or infinite values.
         """
@@ -99,21 +100,24 @@ def to_tensor(
     """Turn an image into a new float32 tensor (B, C, H, W) with black 0 and white 1, and a `Form` that turns it back.
 
     Args:
-        image: an array (H, W) or (H, W, C), or a tensor (H, W), (C, H, W) or (B, C, H, W), with C in 1..4, or any with `layout` or
-            `axes`. uint8 and uint16 over their whole range, or float16, float32 and float64 in 0..1: a little beyond (−0.5 to 1.5)
-            is noise or overshoot, and is neither refused nor clipped.
+        image: an array (H, W) or (H, W, C), or a tensor (H, W), (C, H, W) or (B, C, H, W), with C in 1..4, or any with
+            `layout` or `axes`. uint8 and uint16 over their whole range, or float16, float32 and float64 in 0..1: a
+            little beyond (−0.5 to 1.5) is noise or overshoot, and is neither refused nor clipped.
         name: the subject of error messages, for instance the file.
-        layout: what the channels are; None: as usual for so many, that is, of 2 and 4 the last is alpha. Alpha is left out of
-            the tensor and kept in the form. Colours stay together; the inks of CMYK and mere channels become pictures of their own.
-        axes: of an image of any dimension, one letter for each: Y and X are rows and columns, C mere channels, S samples of a
-            colour as in `layout`; any other numbers pictures: 'ZYX', 'TCYX', 'ZYXS'. Each picture is a picture of the batch.
-        group: so many mere channels that follow each other stay together.
+        layout: the meaning of the channels; None: the usual one, where the last of 2 or 4 channels is alpha. The form
+            keeps alpha, and the tensor has none. Colours stay together. Inks of CMYK and other channels become single
+            pictures.
+        axes: of an image of any dimension, one letter for each: Y and X are rows and columns, C mere channels, S
+            samples of a colour as in `layout`; any other numbers pictures: 'ZYX', 'TCYX', 'ZYXS'. Each picture is a
+            picture of the batch.
+        group: number of consecutive channels that stay together, if they are no colours.
         levels: floats that these show with their own range may be on any scale, such as counts of photons.
 
     The tensor shares no memory with `image` and stays on its device.
 
-    Raises UsageError for another shape or type, an image without pixels, NaN or infinite values, floats on another scale, axes that
-    do not fit, and channels that do not divide into groups.
+    Raises:
+        UsageError: another shape or type, an image without pixels, NaN or infinite values, floats on another scale,
+            axes that do not fit, or channels that do not divide into groups.
     """
     import torch
 
@@ -190,7 +194,8 @@ def _check_tensor(image: Tensor, name: str, *, any_shape: bool, any_channels: bo
 
 
 def _check_values(colours: Tensor, name: str, *, any_scale: bool) -> None:
-    """Refuse with a UsageError floats that are not finite or, but for `any_scale`, further from 0..1 than noise goes."""
+    """Refuse with a UsageError floats that are not finite or, but for `any_scale`, further from 0..1 than noise
+    goes."""
     low, high = (value.item() for value in colours.aminmax())  # NaN if there is one
     bad = 0
     if not math.isfinite(low) or not math.isfinite(high):

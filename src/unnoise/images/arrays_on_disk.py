@@ -1,4 +1,4 @@
-"""Arrays in files, .npy and Zarr, as pictures or stacks of pictures, told apart by their axes."""
+"""Arrays in files (.npy and Zarr) as pictures or stacks of pictures. The axes decide which it is."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ INSIDE = "YXCS"
 class Axes:
     """Which axis of an array is what: 'YX', 'YXS', 'ZYX', 'TCYX' …
 
-    Y and X are a picture's rows and columns, C its channels, each a measurement of its own, S the samples of a colour (and alpha);
-    any other letter numbers pictures.
+    Y and X are a picture's rows and columns, C its channels, each a measurement of its own, S the samples of a colour
+    (and alpha); any other letter numbers pictures.
     """
 
     letters: str
@@ -91,7 +91,8 @@ class ArrayFrame:
         self.nbytes = math.prod(self.shape) * self.dtype.itemsize
 
     def region(self, rows: slice, columns: slice) -> Pixels:
-        """The pixels there, (rows, columns) or (rows, columns, C). UnnoiseError: they are damaged, which Zarr finds only now."""
+        """The pixels there, (rows, columns) or (rows, columns, C). UnnoiseError: they are damaged, which Zarr finds
+        only now."""
         try:
             part = np.asarray(self.array[self._window(rows, columns)])
         except MemoryError:

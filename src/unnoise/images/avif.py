@@ -1,4 +1,4 @@
-"""AVIF files by libavif (imagecodecs), which writes depth, chroma and colour space as they were; libvips does not."""
+"""AVIF files by libavif (imagecodecs). Unlike libvips, it keeps depth, chroma and colour space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Boxes of AVIF and HEIC files: what they say of the picture, and what our encoders leave out put in. (ISO/IEC 14496-12, 23008-12.)"""
+"""Boxes of AVIF and HEIC files: reads facts about the picture, and adds metadata that encoders leave out.
+
+Source: ISO/IEC 14496-12 and 23008-12.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ Box = tuple[bytes, int, int]
 """Kind, and where its content starts and ends."""
 
 KEPT = (b"clli", b"mdcv", b"pasp", b"cclv", b"amve")
-"""Properties of the picture that go from file to file as they are: brightness of content and of the screen, shape of pixels."""
+"""Properties of the picture that go from file to file as they are: brightness of content and of the screen, shape of
+pixels."""
 
 SRGB = (1, 13, 6, 1)
 """Primaries, curve and matrix of ordinary pictures, after ITU-T H.273; the whole range of values."""
@@ -99,7 +103,8 @@ def picture_bytes(data: Data) -> int:
 def completed(
     data: bytes, *, exif: bytes = b"", xmp: bytes = b"", icc: bytes = b"", properties: bytes = b"", orientation: int = 1
 ) -> bytes:
-    """A file of one picture, without metadata as yet, with these. ValueError: its encoder stores pictures in an unknown way."""
+    """A file of one picture, without metadata as yet, with these. ValueError: its encoder stores pictures in an unknown
+    way."""
     meta = _meta(data)
     added = [_box(kind, data_) for kind, data_ in _list(properties)]
     if icc:
@@ -121,7 +126,8 @@ def completed(
 TURNS: dict[int, tuple[int, int | None]] = {
     1: (0, None), 2: (0, 1), 3: (2, None), 4: (0, 0), 5: (1, 0), 6: (3, None), 7: (3, 0), 8: (1, None),
 }  # fmt: skip
-"""Of EXIF's orientations: quarter turns to the left (irot), then a mirror (imir; 0: top and bottom change, 1: left and right)."""
+"""Of EXIF's orientations: quarter turns to the left (irot), then a mirror (imir; 0: top and bottom change, 1: left and
+right)."""
 
 
 def put_properties(data: bytes, properties: bytes) -> bytes:
@@ -245,7 +251,8 @@ class _Meta:
         return made
 
     def others(self) -> tuple[str, ...]:
-        """What other pictures the file holds, but for thumbnails, which would show the noise: depth, gain maps and the like."""
+        """What other pictures the file holds, but for thumbnails, which would show the noise: depth, gain maps and the
+        like."""
         found: dict[str, None] = {}
         for kind, source, _ in self.references:
             if kind == b"auxl":
@@ -281,7 +288,8 @@ class _Meta:
         return made
 
     def grown(self, data: bytes, added: Sequence[bytes], essential: int, new: Sequence[tuple[bytes, bytes]]) -> bytes:
-        """The file with properties of the main picture, from `essential` on such as readers must know, and with items of its own."""
+        """The file with properties of the main picture, from `essential` on such as readers must know, and with items
+        of its own."""
         items, primary, version = self.items(), self.primary, self.child(b"iinf")[:1]
         if version != b"\0" or any(item.number > 65000 for item in items):
             raise ValueError("its encoder stores pictures in an unknown way")

@@ -1,4 +1,5 @@
-"""A second look at pictures that decode to one single value: some decoders give zeros for what they cannot read, without an error."""
+"""A second check of pictures that decode to a single value, since some decoders return zeros for damaged data, without
+an error."""
 
 from __future__ import annotations
 
@@ -13,13 +14,13 @@ from unnoise.images.scratch import Scratch
 STRIP_ROWS = 256
 
 LARGEST_RATIO = 20
-"""Codecs pack a picture of one value at least so many times smaller than its pixels; JPEG packs it least."""
+"""Least ratio by which codecs compress a picture of one value. JPEG has the smallest ratio."""
 
 HEADER_BYTES = 4096
-"""What files of one value may hold besides, such as tables and tags."""
+"""Most bytes of tables and tags in a file of one value."""
 
 DECODERS = {PNG: "png_decode", JPEG: "jpeg8_decode", WEBP: "webp_decode", AVIF: "avif_decode"}
-"""How imagecodecs calls them."""
+"""Format → the name of its decoder in imagecodecs."""
 
 
 def is_constant(pixels: Scratch) -> bool:
@@ -30,12 +31,13 @@ def is_constant(pixels: Scratch) -> bool:
 
 
 def holds_more(nbytes: int, encoded_bytes: int) -> bool:
-    """Whether so many encoded bytes are too many for `nbytes` of pixels of one value."""
+    """Whether `encoded_bytes` are too many for pixels of one value with `nbytes` bytes."""
     return encoded_bytes > nbytes / LARGEST_RATIO + HEADER_BYTES
 
 
 def checked(path: Path, form: Format, pixels: Scratch) -> Scratch:
-    """A PNG, JPEG, WebP or AVIF that libvips has decoded. ValueError: all values are the same, which the file contradicts."""
+    """A PNG, JPEG, WebP or AVIF that libvips has decoded. ValueError: all values are the same, which the file
+    contradicts."""
     if not is_constant(pixels) or not holds_more(pixels.nbytes, path.stat().st_size):
         return pixels
     import imagecodecs

@@ -1,4 +1,4 @@
-"""What is said of a file that cannot be decoded."""
+"""The error for a file that cannot be decoded."""
 
 from __future__ import annotations
 
@@ -18,11 +18,19 @@ OUR_WORDS = (
     UnicodeError,
     struct.error,
 )
-"""Errors of programs, whose words say nothing of the file."""
+"""Errors of programs. Their messages say nothing about the file."""
 
 
 def damaged(path: Path, reason: str | Exception) -> UnnoiseError:
-    """The error to raise; `reason` is the decoder's, of which the first line is told if it speaks of the file."""
+    """The error to raise for a damaged file.
+
+    Args:
+        path: the file.
+        reason: the decoder's message. Its first line is quoted if it is about the file.
+
+    >>> str(damaged(Path("a.png"), "bad header")).partition(":")[0]
+    'a.png cannot be decoded (bad header)'
+    """
     words = "" if isinstance(reason, OUR_WORDS) else str(reason).strip().partition("\n")[0].strip().rstrip(".")
     return UnnoiseError(
         f"{path} cannot be decoded ({words or 'its bytes make no picture'}): it is damaged, cut short or of an unknown kind; "

@@ -1,4 +1,4 @@
-"""Encoded pictures with their metadata byte by byte: the encoder gets none, or not its last word, and we put them in."""
+"""Embedding metadata in encoded pictures, byte by byte, independent of what the encoder supports."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def save(
 ) -> None:
     """Write a PNG, JPEG, WebP, AVIF or HEIC. Raises vips.EncodingError.
 
-    `quality` is 1 … 100 of lossy formats. None, and `lossless` too: as the source if it is of the same format, else JPEG, AVIF and
-    HEIC of quality 95, and WebP without loss.
+    `quality` is 1 … 100 of lossy formats. None, and `lossless` too: as the source if it is of the same format, else
+    JPEG, AVIF and HEIC of quality 95, and WebP without loss.
     """
     sample = metadata.sample
     if quality is None and lossless is None and isinstance(sample, Sample) and sample.form is form:

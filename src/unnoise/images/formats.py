@@ -1,4 +1,4 @@
-"""Which kinds of file hold pictures, what each can keep, and finding such files in folders."""
+"""The file formats of pictures: what each can store, and how such files are found in folders."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ OTHER_PICTURES = frozenset(
 """Endings of pictures that can be neither read nor written."""
 
 SUFFIXES: tuple[str, ...] = tuple(suffix for form in FORMATS for suffix in form.suffixes)
-"""The endings of file names that can be read, and but for camera raw written, lower case, with the dot; capitals are taken too."""
+"""The endings of file names that can be read, and but for camera raw written, lower case, with the dot; capitals are
+taken too."""
 
 
 def is_picture(path: str | Path) -> bool:
@@ -77,7 +78,8 @@ def format_of(path: Path) -> Format:
 
 
 def result_name(name: str) -> str:
-    """What the result of a picture of this name is called where no other format is asked for: camera raw becomes TIFF."""
+    """What the result of a picture of this name is called where no other format is asked for: camera raw becomes
+    TIFF."""
     return str(Path(name).with_suffix(".tif")) if Path(name).suffix.lower() in (*RAW.suffixes, *VENDOR_SUFFIXES) else name
 
 
@@ -111,10 +113,13 @@ def recognise(data: bytes) -> Format | None:
 def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> list[Path]:
     """The picture files that `paths` name, each once, in their order.
 
-    A file is taken as it is, whatever its suffix. A folder stands for the picture files in it, sorted, hidden ones left out,
-    and with `recursive` for those in its folders too. A pattern such as `scans/*_raw.tif`, for shells that leave it as it is,
-    stands for the files that it fits. Raises UsageError for a path that does not exist or cannot be reached, a pattern that fits
-    nothing, a folder without pictures, and pipes and devices, which folders may hold.
+    A file is taken whatever its suffix. A folder gives its picture files, sorted and without hidden ones; `recursive`
+    adds those of its folders. A pattern such as `scans/*_raw.tif` gives the files that match, if the shell has not
+    expanded it.
+
+    Raises:
+        UsageError: a path does not exist or cannot be reached, a pattern matches nothing, a folder has no pictures, or
+            a path is a pipe or device.
     """
     found: dict[Path, None] = {}  # a set that keeps the order
     for path in (match for named in paths for match in _matches(Path(named))):

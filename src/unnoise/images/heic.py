@@ -1,4 +1,4 @@
-"""HEIC files by pillow-heif (extra `heic`): libvips' wheel holds no HEVC codec."""
+"""HEIC files by pillow-heif (extra `heic`), since the wheel of libvips has no HEVC codec."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a JPEG file says besides its pixels, as it says it: the segments before the picture, quality, chroma. (ITU T.81, annex B.)"""
+"""Segments of JPEG files: metadata, quality and chroma subsampling. Source: ITU T.81, annex B."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ NOT_KEPT: tuple[tuple[int, bytes], ...] = (
     (0xEB, b"JP"),
     (0xEE, b"Adobe"),
 )
-"""Of the segments of applications those that do not go from JPEG to JPEG: they speak of the coding, of other pictures behind, or sign
-the file (C2PA). All others do: EXIF, profiles, thermal values, notes of cameras."""
+"""Of the segments of applications those that do not go from JPEG to JPEG: they speak of the coding, of other pictures
+behind, or sign the file (C2PA). All others do: EXIF, profiles, thermal values, notes of cameras."""
 
 COMMENT = 0xFE
 
@@ -148,7 +148,8 @@ LENGTHS = {1: 25.4, 2: 10.0}
 
 
 def _jfif(resolution: tuple[float, float] | None) -> bytes:
-    """The segment that says what pixels are and how large, in whole dots per inch or per centimetre: whichever is nearer."""
+    """The segment that says what pixels are and how large, in whole dots per inch or per centimetre: whichever is
+    nearer."""
     unit, across, down = 0, 1, 1
     if resolution:
         errors = {
@@ -170,7 +171,8 @@ def resolution(data: Data) -> tuple[float, float] | None:
 
 
 def header(encoded: Data, metadata: Metadata) -> tuple[bytes, int]:
-    """What a file that holds no metadata begins with instead to hold these, and how many of its own bytes that replaces.
+    """What a file that holds no metadata begins with instead to hold these, and how many of its own bytes that
+    replaces.
 
     EXIF and XMP larger than a segment are left out; ICC profiles are cut into several.
     """

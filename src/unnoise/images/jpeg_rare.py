@@ -1,4 +1,4 @@
-"""JPEGs that libvips does not read, of more than 8 bits or encoded without loss: by imagecodecs."""
+"""JPEG files that libvips cannot read, with more than 8 bits or lossless: imagecodecs decodes them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What follows the picture in a JPEG file: gain maps of Ultra HDR, films of motion photos, previews, notes of cameras.
+"""Data after the picture in a JPEG file: gain maps of Ultra HDR, films of motion photos, previews, camera notes.
 
-Sources: CIPA DC-007 (MPF); Android's Ultra HDR and Motion Photo formats, which tell lengths from the end of the file backwards;
-ISO 21496-1.
+Sources: CIPA DC-007 (MPF); Android's Ultra HDR and Motion Photo formats, which tell lengths from the end of the file
+backwards; ISO 21496-1.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Values that networks do not take, shown as such that they do: whole numbers of other types as floats, missing ones filled in.
+"""Converts stored values that networks cannot take: integers of other types become floats, and missing values are
+filled.
 
-`shown` wraps what is read. What is written goes back: rounded to the type of the file, and missing where it was missing.
+`shown` wraps what is read. What is written goes back: rounded to the type of the file, and missing where it was
+missing.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class _Regions(Protocol):
 
 
 def shown(pixels: Any, metadata: Metadata, name: str) -> tuple[Any, Metadata]:
-    """Pixels as a network takes them, and metadata that say of which type they are in the file."""
+    """Pixels as a network takes them, and metadata that record the type in the file."""
     if pixels.dtype.name in FLOATS:
         return WholeNumbers(pixels, name), replace(metadata, stored=pixels.dtype.name)
     return (Filled(pixels) if pixels.dtype.kind == "f" else pixels), metadata

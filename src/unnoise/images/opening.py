@@ -1,4 +1,5 @@
-"""Picture files opened for reading by regions, frame by frame, so that neither picture nor stack need fit into memory."""
+"""Opening picture files for reading by region and by frame. Neither the picture nor the stack has to fit into
+memory."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class Regions(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of an open file, read by regions; large ones lie decoded on the disk until the next frame is taken."""
+    """One picture of an open file, read by regions; large ones lie decoded on the disk until the next frame is
+    taken."""
 
     pixels: Regions
     layout: Layout
@@ -69,7 +71,8 @@ class Frame:
         return self.pixels[window]
 
     def picture(self, path: Path | None = None) -> Picture:
-        """The whole of it in memory; values that are no numbers, or infinite, stay so here, while regions have them filled in."""
+        """The whole of it in memory; values that are no numbers, or infinite, stay so here, while regions have them
+        filled in."""
         whole = self.pixels.original(...) if isinstance(self.pixels, measured_values.Filled) else self[...]
         return Picture(np.ascontiguousarray(whole), self.metadata, path, self.layout)
 
@@ -77,8 +80,8 @@ class Frame:
 class Source:
     """An open picture file: its frames in order, one after the other.
 
-    Iterating decodes each frame as its turn comes and lets the one before go. A single picture is a source of one frame.
-    Used as a context manager, it gives all room back at the end.
+    Iterating decodes each frame as its turn comes and lets the one before go. A single picture is a source of one
+    frame. Used as a context manager, it gives all room back at the end.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Pictures of few colours: each pixel the number of a colour in a table."""
+"""Palettes: pictures whose pixels are the numbers of colours in a table."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ LARGEST = 256
 
 
 def indexed(pixels: Pixels, limit: int) -> tuple[Pixels, Pixels] | None:
-    """Numbers (H, W) and colours (N, C), N ≤ `limit`, of a picture (H, W, C) or (H, W): exact where it has no more colours.
+    """Numbers (H, W) and colours (N, C), N ≤ `limit`, of a picture (H, W, C) or (H, W): exact where it has no more
+    colours.
 
-    RGB of more colours gets the nearest of a table that median cut makes, without dithering, which would be noise again.
-    None: it has more colours and is not RGB of 8 bits.
+    RGB of more colours gets the nearest of a table that median cut makes, without dithering, which would be noise
+    again. None: it has more colours and is not RGB of 8 bits.
     """
     height, width = pixels.shape[:2]
     channels = pixels.shape[2] if pixels.ndim == 3 else 1

@@ -1,4 +1,4 @@
-"""A picture as it lies in a file: its pixels, what its channels mean, and what the file says about them."""
+"""A picture as a file stores it: pixels, the meaning of the channels, and metadata."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ Pixels = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Layout:
-    """What the channels are."""
+    """The meaning of the channels."""
 
     colours: Literal["grey", "rgb", "cmyk", "channels"]
-    """`channels`: measurements side by side, such as fluorescent dyes, of which none is a colour or alpha."""
+    """`channels`: separate measurements, such as fluorescent dyes. None of them is a colour or alpha."""
     alpha: int = 0
     """How many of the last channels are transparency, which is left as it is; only TIFF has more than one."""
 
     @classmethod
     def of(cls, shape: tuple[int, ...]) -> Layout:
-        """The usual meaning of pixels of this shape: 1 is grey, 3 RGB, with alpha 2 and 4; other counts are mere channels."""
+        """The usual meaning of pixels of this shape: 1 is grey, 3 RGB, with alpha 2 and 4; other counts are mere
+        channels."""
         count = shape[2] if len(shape) == 3 else 1
         if count > 4:
             return cls("channels")
@@ -35,7 +36,8 @@ class Layout:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says besides its pixels; only `images` itself looks inside, others hand it on. What is empty is absent."""
+    """What a file says besides its pixels; only `images` itself looks inside, others hand it on. What is empty is
+    absent."""
 
     exif: bytes = b""
     """The block as cameras write it, from its TIFF header on."""
@@ -50,16 +52,19 @@ class Metadata:
     """Horizontal and vertical, in pixels per millimetre; None: unknown."""
 
     coding: object = None
-    """How the file was made, and what only its own format can hold: `jpeg.Coding` and its like. Another format ignores it."""
+    """How the file was made, and what only its own format can hold: `jpeg.Coding` and its like. Another format ignores
+    it."""
 
     cicp: tuple[int, int] | None = None
-    """Primaries and curve of the colours after ITU-T H.273, such as (9, 16) for BT.2020 and PQ; None: the file does not say."""
+    """Primaries and curve of the colours after ITU-T H.273, such as (9, 16) for BT.2020 and PQ; None: the file does not
+    say."""
 
     left_behind: tuple[str, ...] = ()
     """What else the file holds and no result of it will, by name."""
 
     stored: str = ""
-    """The type of the values in the file, such as int16, where they are given as floats; empty: they are given as they are."""
+    """The type of the values in the file, such as int16, where they are given as floats; empty: they are given as they
+    are."""
 
     sample: object = field(default=None, compare=False, repr=False)
     """A `quality_match.Sample` of a lossy file, which is to be encoded again as well as it was."""
@@ -83,7 +88,7 @@ class Picture:
     """Where it was read from; None: made from an array."""
 
     stated: Layout | None = None
-    """What the file says of its channels; None: what is usual for so many."""
+    """The meaning of the channels that the file states; None: the usual one for their number."""
 
     @property
     def layout(self) -> Layout:

@@ -1,4 +1,4 @@
-"""What an image array must be, and how its values change from one bit depth to another. No torch here."""
+"""Checks of image arrays, and conversion between bit depths. This module does not need PyTorch."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
 """The types a pixel may have; integers span their whole range, floats 0..1."""
 
 LOWEST, HIGHEST = -0.5, 1.5
-"""Floats may leave 0..1 this far: noise, sharpening and interpolation overshoot, but 0..255 or −1..1 is another scale."""
+"""Floats may leave 0..1 this far: noise, sharpening and interpolation overshoot, but 0..255 or −1..1 is another
+scale."""
 
 
 def check_array(pixels: Pixels, name: str = "The image", *, any_channels: bool = False) -> None:
-    """Refuse with a UsageError what is not (H, W) or (H, W, C), H and W ≥ 1, of one of `DTYPES`; C in 1..4 unless `any_channels`."""
+    """Refuse with a UsageError what is not (H, W) or (H, W, C), H and W ≥ 1, of one of `DTYPES`; C in 1..4 unless
+    `any_channels`."""
     shape = pixels.shape
     if pixels.dtype.newbyteorder("=").name not in DTYPES:
         raise UsageError(
@@ -40,7 +42,8 @@ def in_range(low: float, high: float) -> bool:
 
 
 def check_range(low: float, high: float, bad: int, name: str = "The image", *, or_else: str = "") -> None:
-    """Refuse with a UsageError floats that are no image in 0..1: `bad` of them not finite, the others from `low` to `high`.
+    """Refuse with a UsageError floats that are no image in 0..1: `bad` of them not finite, the others from `low` to
+    `high`.
 
     `or_else`: what can be done but to bring them there.
     """
@@ -57,8 +60,8 @@ def check_range(low: float, high: float, bad: int, name: str = "The image", *, o
 def depth_for(dtype: np.dtype[Any], depths: Sequence[str]) -> np.dtype[Any]:
     """The first best of `depths` for pixels of `dtype`.
 
-    The own type if it is among them; otherwise float16 widens to float32, other floats become the deepest integers, and uint16
-    becomes uint8.
+    The own type if it is among them; otherwise float16 widens to float32, other floats become the deepest integers, and
+    uint16 becomes uint8.
     """
     name = dtype.newbyteorder("=").name
     if name in depths:
@@ -69,7 +72,8 @@ def depth_for(dtype: np.dtype[Any], depths: Sequence[str]) -> np.dtype[Any]:
 
 
 def to_depth(pixels: Pixels, depths: Sequence[str], name: str = "The image") -> Pixels:
-    """`pixels` in the type that `depth_for` names: the same values, rounded to nearest where it holds fewer; floats are clipped.
+    """`pixels` in the type that `depth_for` names: the same values, rounded to nearest where it holds fewer; floats are
+    clipped.
 
     Raises UsageError for floats that are not finite or on another scale and would become integers.
     """
@@ -90,7 +94,8 @@ def to_depth(pixels: Pixels, depths: Sequence[str], name: str = "The image") -> 
 
 
 def stretched(pixels: Pixels, bits: int) -> Pixels:
-    """Whole numbers of `bits` bits over the whole range of their type, so that white is white; `narrowed` is the way back."""
+    """Whole numbers of `bits` bits over the whole range of their type, so that white is white; `narrowed` is the way
+    back."""
     white, most = int(np.iinfo(pixels.dtype).max), 2**bits - 1
     wide = np.minimum(pixels, most).astype(np.uint64)
     made: Pixels = ((wide * white + most // 2) // most).astype(pixels.dtype)

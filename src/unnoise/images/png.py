@@ -1,4 +1,4 @@
-"""What a PNG file says besides its pixels, as it says it: the chunks around the picture. (PNG, third edition, section 11.3.)"""
+"""Chunks of PNG files: the metadata around the pixels. Source: PNG, third edition, section 11.3."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ COLOURS = {b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI"}
 TEXTS = {b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME"}
 SCALES = {b"pHYs", b"pCAL", b"sCAL", b"oFFs", b"sTER", b"sPLT"}
 KEPT = COLOURS | TEXTS | SCALES
-"""Chunks that go from PNG to PNG as they are: not those that speak of the way the pixels are stored. So do unknown ones whose name says
-that they may be copied, by a small last letter."""
+"""Chunks that go from PNG to PNG as they are: not those that speak of the way the pixels are stored. So do unknown ones
+whose name says that they may be copied, by a small last letter."""
 SAME_COLOURS = {b"sBIT", b"bKGD"}
-"""Such as stay where the colours are stored as they were; a number of a colour in a palette is of another palette then."""
+"""Such as stay where the colours are stored as they were; a number of a colour in a palette is of another palette
+then."""
 
 XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
 
@@ -115,7 +116,8 @@ def indexed(numbers: Pixels, colours: Pixels, bits: int) -> bytes:
 
 
 def header(encoded: Data, metadata: Metadata) -> tuple[bytes, int]:
-    """What a file that holds no metadata begins with instead to hold these, and how many of its own bytes that replaces."""
+    """What a file that holds no metadata begins with instead to hold these, and how many of its own bytes that
+    replaces."""
     after = next(start for kind, start, _ in chunks(encoded) if kind == b"IDAT")
     first = bytes(encoded[:33])  # signature, size and kind
     # a palette comes after what is said of colours

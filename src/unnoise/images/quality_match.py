@@ -1,4 +1,4 @@
-"""How well a lossy file was encoded, told by its size: the quality at which our encoder makes as many bytes of the same pixels.
+"""Estimating the quality of a lossy file: the quality at which our encoder makes as many bytes from the same pixels.
 
 AVIF, HEIC and WebP do not say it, and each encoder has a scale of its own.
 """
@@ -15,12 +15,12 @@ from unnoise.images.picture import Layout, Pixels
 from unnoise.images.scratch import Scratch
 
 TILE, TILES = 128, 2
-"""A large picture is judged by so many tiles each way, of this side, from all over it."""
+"""Side in pixels of the tiles by which a large picture is judged, and their number along each axis."""
 
 LOWEST_QUALITY, BEST_QUALITY = 10, 100
 
 LOSSLESS_RATIO = 1.25
-"""A file so many times larger than ours of the best quality was made without loss."""
+"""A file counts as lossless if it is this many times larger than ours of the best quality."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,8 @@ class Sample:
     bytes_per_pixel: float
 
     def quality(self, encoded_bytes: Callable[[Pixels, Layout, int], int]) -> int | None:
-        """The quality at which `encoded_bytes` of our encoder are nearest to the file's; None: the file was made without loss."""
+        """The quality at which `encoded_bytes` of our encoder are nearest to the file's; None: the file was made
+        without loss."""
         target = self.bytes_per_pixel * self.pixels.shape[0] * self.pixels.shape[1]
         low, high = LOWEST_QUALITY, BEST_QUALITY
         if target > LOSSLESS_RATIO * encoded_bytes(self.pixels, self.layout, high):

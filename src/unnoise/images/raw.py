@@ -1,4 +1,4 @@
-"""Camera raw files, developed by LibRaw (extra `raw`) to 16-bit sRGB; they are read and never written."""
+"""Camera raw files, developed by LibRaw (extra `raw`) to 16-bit sRGB. They are read but never written."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
 
 
 def _brightness(path: Path) -> float:
-    """By how much LibRaw makes float pixels too dark: it scales them by the brightest of them, such as a hot pixel, not by white."""
+    """By how much LibRaw makes float pixels too dark: it scales them by the brightest of them, such as a hot pixel, not
+    by white."""
     import tifffile
 
     try:

@@ -1,4 +1,4 @@
-"""Picture files to pixels, strictly: a damaged file is an error, never a picture with a grey rest."""
+"""Reading picture files strictly: a damaged file is an error, never a picture with a missing part."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ Decoded = tuple[Regions, Layout, Metadata]
 def read(path: str | Path) -> Picture:
     """Read a file that holds one picture: pixels (H, W) or (H, W, C) in the file's own type and range.
 
-    Pixels come as stored: an EXIF orientation is kept as a tag and not applied (HEIC and AVIF turn within the format itself).
-    10 and 12 bits of AVIF come as uint16.
+    Pixels come as stored: an EXIF orientation is kept as a tag and not applied (HEIC and AVIF turn within the format
+    itself). 10 and 12 bits of AVIF come as uint16.
 
     Raises:
-        UsageError: there is no such file, its suffix is no picture's, or it holds what is not supported (several pictures, which
-            `open` reads; other types of pixel).
+        UsageError: there is no such file, its suffix is no picture's, or it holds what is not supported (several
+            pictures, which `open` reads; other types of pixel).
         UnnoiseError: it is empty, cut short, damaged or no picture at all, cannot be opened, or pyvips is missing.
     """
     path = Path(path)
@@ -70,8 +70,8 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
 
     Args:
         path: the file.
-        axes: for .npy and Zarr, what each axis is: Y and X, C for channels, any other letter numbers pictures: 'ZYX', 'TCYX', 'CYX'.
-            None: (H, W) or (H, W, C) with C in 1..4, or what a Zarr says itself.
+        axes: for .npy and Zarr, what each axis is: Y and X, C for channels, any other letter numbers pictures: 'ZYX',
+            'TCYX', 'CYX'. None: (H, W) or (H, W, C) with C in 1..4, or what a Zarr says itself.
 
     Raises UsageError and UnnoiseError as `read` does, now or when a frame is taken.
     """
@@ -152,7 +152,7 @@ def _refuse_films(path: Path, form: Format) -> None:
             raise damaged(path, error) from error
     if count > 1:
         raise UsageError(
-            f"{path} holds {count} pictures, of which only the first can be read; save them as single files or as a TIFF of many pages."
+            f"{path} holds {count} pictures, but only the first can be read; save them as single files or as a TIFF of many pages."
         )
 
 
@@ -251,7 +251,7 @@ def _by_library(path: Path, decode: Callable[[Path], Decoded]) -> Decoded:
         return decode(path)
     except UnnoiseError:
         raise
-    except Exception as error:  # of which pillow-heif and rawpy have many kinds
+    except Exception as error:  # pillow-heif and rawpy raise many kinds
         raise damaged(path, error) from error
 
 

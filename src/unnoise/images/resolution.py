@@ -1,4 +1,4 @@
-"""How fine a picture is, in pixels per millimetre, and as TIFF and EXIF say it."""
+"""The resolution of a picture in pixels per millimetre, and its form in TIFF and EXIF."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pixels of one picture while it is worked on: in memory when they are few, else in a file that nobody sees and that goes."""
+"""Scratch pixels of a picture in progress: in memory if they are few, else in a hidden temporary file."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Window = slice | tuple[slice, slice] | EllipsisType
 class Scratch:
     """A picture (H, W) or (H, W, C) that is read and written by regions: `pixels[rows, columns]`, with slices alone.
 
-    A large one lies in a file without a name: it is gone when the picture is closed, and when the process ends in any way.
-    Its regions are read and written, not mapped, so that they do not count as the process's memory.
+    A large one lies in a file without a name: it is gone when the picture is closed, and when the process ends in any
+    way. Its regions are read and written, not mapped, so that they do not count as the process's memory.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any] | str, folder: Path | None = None) -> None:

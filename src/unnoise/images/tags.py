@@ -1,4 +1,4 @@
-"""Directories of tags, as TIFF files and EXIF blocks hold them: read, grown by tags, and built anew. (TIFF 6.0, section 2.)
+"""Directories of tags in TIFF files and EXIF blocks: reading, adding tags, and writing. Source: TIFF 6.0, section 2.
 
 Damage never raises here: a tag or directory that leads out of the data is as if it were not there.
 """
@@ -115,7 +115,8 @@ class File:
             pointer = self.after(place)
 
     def ends(self) -> bool:
-        """Whether the chain of directories ends where it says so, and not by leading out of the data or back into itself."""
+        """Whether the chain of directories ends where it says so, and not by leading out of the data or back into
+        itself."""
         pointer = self.first
         for place, _ in self.directories():
             pointer = self.after(place)
@@ -152,7 +153,8 @@ class File:
         return Value(kind, turned(data, kind, self.order)) if len(data) == size else None
 
     def grown(self, place: int, added: Tags, end: int, following: int, without: Collection[int] = ()) -> bytes:
-        """The directory at `place` with tags added or put in the place of others, to lie at `end`; the next one at `following`.
+        """The directory at `place` with tags added or put in the place of others, to lie at `end`; the next one at
+        `following`.
 
         Tags of `without` go if they are not added. Values of tags that stay are not moved.
         """
@@ -161,7 +163,8 @@ class File:
 
 
 def build(tags: Tags, order: ByteOrder = "<") -> bytes:
-    """An EXIF block of these tags, in this byte order: what a maker put into a tag of bytes often keeps that of its file."""
+    """An EXIF block of these tags, in this byte order: what a maker put into a tag of bytes often keeps that of its
+    file."""
     empty = File(b"", order, False)
     start = b"II*\0" if order == "<" else b"MM\0*"
     return start + struct.pack(order + "I", 8) + _directory(empty, {}, tags, 8, 0)

@@ -1,4 +1,4 @@
-"""TIFF files: what each page says of itself, byte by byte."""
+"""TIFF files: the metadata of each page, byte by byte."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ STRUCTURE = frozenset(
     | {320, 321, 322, 323, 324, 325, 330, 332, 333, 334, 336, 338, 339, 340, 341, 342, 343, 344, 345, 346, 347}
     | {512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532, 559, 32995, 32996, 32997, 32998, 37724}
 )
-"""Tags that speak of how the pixels are stored, of pages below, or hold other versions of them, such as Photoshop's layers."""
+"""Tags that speak of how the pixels are stored, of pages below, or hold other versions of them, such as Photoshop's
+layers."""
 
 METAMORPH = frozenset({33628, 33629, 33630, 33631})
 """Tags of MetaMorph, whose values are longer than they say and point into the file."""
@@ -109,10 +110,12 @@ class Coding:
 
 
 def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
-    """What page `index` says, what its channels are (None: colours that are decoded to RGB), and if libvips is not to decode it.
+    """What page `index` says, what its channels are (None: colours that are decoded to RGB), and if libvips is not to
+    decode it.
 
-    libvips returns zeros for tiles that its codecs do not know, widens 16-bit floats, misreads channels that lie one after the other,
-    and divides colours by an alpha that they were multiplied by, which loses what cannot be told again.
+    libvips returns zeros for tiles that its codecs do not know, widens 16-bit floats, misreads channels that lie one
+    after the other, and divides colours by an alpha that they were multiplied by, which loses what cannot be told
+    again.
     """
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
@@ -243,7 +246,8 @@ def _is_smaller(size: tuple[int, int], full: tuple[int, int]) -> bool:
 
 
 def _layout(photometric: int, samples: int, extra: tuple[int, ...], *, inks: bool) -> tuple[Layout | None, tuple[int, ...]]:
-    """From TIFF's PhotometricInterpretation, SamplesPerPixel, ExtraSamples and InkSet; where each channel lies, if alpha moves last."""
+    """From TIFF's PhotometricInterpretation, SamplesPerPixel, ExtraSamples and InkSet; where each channel lies, if
+    alpha moves last."""
     named: dict[int, tuple[Any, int]] = {0: ("grey", 1), 1: ("grey", 1), 2: ("rgb", 3), 3: ("rgb", 1), 5: ("cmyk", 4)}
     if photometric not in named:
         return None, ()
@@ -274,7 +278,8 @@ def _resource(number: int, content: bytes) -> bytes:
 
 
 def stack(path: Path, pages: int) -> tuple[Any, str] | None:
-    """A stack behind a single page, as ImageJ and tifffile write it: (…, H, W[, C]) as it lies in the file, and its axes.
+    """A stack behind a single page, as ImageJ and tifffile write it: (…, H, W[, C]) as it lies in the file, and its
+    axes.
 
     None: it is none. ValueError: the file is too short for the pictures that it speaks of.
     """
@@ -292,7 +297,7 @@ def stack(path: Path, pages: int) -> tuple[Any, str] | None:
             place, shape, axes = series.dataoffset, series.shape, str(series.axes)
             alone = series.size == math.prod(page.shape)
             end += promised * page.nbytes
-    except Exception:  # damage, of which the decoder will speak
+    except Exception:  # damage, which the decoder will report
         return None
     if promised > 1 and end > size:
         raise ValueError(f"it speaks of {promised} pictures and ends before the last of them does")

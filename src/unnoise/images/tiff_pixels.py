@@ -1,4 +1,4 @@
-"""Pixels of TIFF pages that libvips cannot decode, or not as they are: by tifffile, strip by strip or tile by tile."""
+"""Pixels of TIFF pages that libvips cannot decode exactly: tifffile decodes them, strip by strip or tile by tile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ BUFFER_BYTES = 2**26
 
 
 def decode(path: Path, name: str, index: int, coding: Coding, part: int = 0) -> Scratch:
-    """Decode a page, or slice `part` of a volume: samples over the whole range of their type, palettes as RGB, alpha last.
+    """Decode a page, or slice `part` of a volume: samples over the whole range of their type, palettes as RGB, alpha
+    last.
 
     Damaged bytes raise whatever tifffile raises. UsageError for types that are no pixel's.
     """
@@ -87,7 +88,8 @@ def _dtype(page: Any, name: str) -> np.dtype[Any]:
 
 
 def _bands(page: Any, part: int) -> Iterator[tuple[int, int, Pixels]]:
-    """Channel (0 where they lie together), first row and pixels (h, W, S) of each row of strips or tiles of slice `part`."""
+    """Channel (0 where they lie together), first row and pixels (h, W, S) of each row of strips or tiles of slice
+    `part`."""
     _, _, height, width, samples = page.shaped
     row: tuple[int, int] | None = None
     band: Pixels | None = None
@@ -148,7 +150,8 @@ def _colours(coding: Coding) -> Pixels:
 
 
 def stored(pixels: Pixels, coding: Coding) -> tuple[Pixels, int, dict[int, Value]]:
-    """Samples as the file had them for pixels (H, W) or (H, W, C), their bits if fewer than their type's, and tags that say so."""
+    """Samples as the file had them for pixels (H, W) or (H, W, C), their bits if fewer than their type's, and tags that
+    say so."""
     if coding.palette and pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype.kind == "u":
         bits = coding.bits or 8 * (1 + (len(coding.palette) > 6 * 256))
         found = palette.indexed(pixels, min(2**bits, 65536))

@@ -1,4 +1,4 @@
-"""Writing TIFF files: pixels by tifffile, and what each page says put in behind, byte by byte."""
+"""Writing TIFF files: tifffile writes the pixels, then the metadata of each page is appended byte by byte."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ class Writer:
             self.add(vips.shrunk(pixels, height, width), layout, replace(metadata, coding=coding))
 
     def _goes_on(self, kind: tuple[Any, ...]) -> bool:
-        """Whether this page's pixels follow the last one's without a gap, as programs expect in uncompressed stacks of ImageJ."""
+        """Whether this page's pixels follow the last one's without a gap, as programs expect in uncompressed stacks of
+        ImageJ."""
         own = kind[2]
         before, self._last = self._last, (*kind[:2], own.compression, own.tile, own.rows, own.planar, own.extra, kind[3])
         return before == self._last and own.compression is None and own.tile is None

@@ -1,4 +1,4 @@
-"""Encoded bytes to pixels and back by libvips, with its errors brought to one sentence. The only module that knows pyvips."""
+"""Decoding and encoding by libvips, with its errors as one sentence. Only this module imports pyvips."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def libvips() -> Any:
 
 
 def _silence_glib(pyvips: Any) -> None:
-    """Send what GLib says of absurd sizes in damaged headers where pyvips sends the rest: to its logger, not to the terminal."""
+    """Send what GLib says of absurd sizes in damaged headers where pyvips sends the rest: to its logger, not to the
+    terminal."""
     domain, critical_and_warning = b"GLib-GObject", 1 << 3 | 1 << 4
     with contextlib.suppress(AttributeError):  # names that pyvips does not promise
         handler = pyvips.glib_lib.g_log_set_handler(domain, critical_and_warning, pyvips._log_handler_cb, pyvips.ffi.NULL)
@@ -137,8 +138,8 @@ def encode(
 ) -> None:
     """Write a PNG, JPEG or WebP that holds `pixels`, of one of its depths; memory that is mapped is not copied.
 
-    No metadata but the resolution. `quality` is that of JPEG and WebP; None: JPEG takes that of `metadata.coding` if that is a
-    JPEG's, as its chroma, else 95 and full; WebP is lossless.
+    No metadata but the resolution. `quality` is that of JPEG and WebP; None: JPEG takes that of `metadata.coding` if
+    that is a JPEG's, as its chroma, else 95 and full; WebP is lossless.
 
     Raises EncodingError; OSError where the disk is full.
     """
@@ -215,7 +216,8 @@ def _layout(image: Any, name: str) -> Layout:
 
 
 def _full_range(pixels: Pixels, bits: int) -> Pixels:
-    """libvips shifts 10 or 12 bits up to 16 and leaves zeros below, so that white is not 65535: repeat the upper bits there."""
+    """libvips shifts 10 or 12 bits up to 16 and leaves zeros below, so that white is not 65535: repeat the upper bits
+    there."""
     filled: Pixels = pixels | (pixels >> bits)
     return filled
 

@@ -1,4 +1,4 @@
-"""Profile, EXIF and XMP of a WebP file, byte by byte. (RFC 9649, section 2.7.)"""
+"""Profile, EXIF and XMP of WebP files, byte by byte. Source: RFC 9649, section 2.7."""
 
 from __future__ import annotations
 

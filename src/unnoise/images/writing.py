@@ -1,4 +1,4 @@
-"""Pixels to picture files: whole or not at all, and never over another file unasked."""
+"""Writing picture files atomically. No other file is replaced unless the caller asks for it."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ def write(
 ) -> None:
     """Write `picture` in the format that the suffix of `path` names, with its metadata as far as the format holds it.
 
-    The bit depth stays where the format can hold it. Otherwise values are rounded to the nearest: 16 bits to 8 in JPEG and WebP, to 12
-    in AVIF and to 10 in HEIC; floats (clipped to 0..1) likewise, and to 16 bits in PNG. PNG, TIFF, WebP and .npy lose nothing else;
-    JPEG, AVIF and HEIC are written at quality 95 with full chroma. A picture that was read from the same lossy format gets about
-    the quality and the chroma that it had. WebP holds no grey: read again, a grey picture has three equal channels.
+    The bit depth stays where the format can hold it. Otherwise values are rounded to the nearest: 16 bits to 8 in JPEG
+    and WebP, to 12 in AVIF and to 10 in HEIC; floats (clipped to 0..1) likewise, and to 16 bits in PNG. PNG, TIFF, WebP
+    and .npy lose nothing else; JPEG, AVIF and HEIC are written at quality 95 with full chroma. A picture that was read
+    from the same lossy format gets about the quality and the chroma that it had. WebP holds no grey: read again, a grey
+    picture has three equal channels.
 
     Args:
         path: its suffix names the format.
@@ -49,11 +50,13 @@ def write(
         quality: 1 … 100, of JPEG, WebP, AVIF and HEIC; other formats lose nothing.
         lossless: WebP, AVIF and HEIC lose nothing either.
 
-    The file appears under its name only when complete and on the disk: it is written beside, as a hidden file, and renamed.
+    The file appears under its name only when complete and on the disk: it is written beside, as a hidden file, and
+        renamed.
 
     Raises:
-        UsageError: unknown suffix, a quality outside 1 … 100, `lossless` for a JPEG or beside `quality`, a missing folder, a file
-            that exists without `overwrite`, alpha in a format that has none, or pixels that are no image.
+        UsageError: unknown suffix, a quality outside 1 … 100, `lossless` for a JPEG or beside `quality`, a missing
+            folder, a file that exists without `overwrite`, alpha in a format that has none, or pixels that are no
+            image.
         UnnoiseError: it could not be encoded or written, for instance onto a full disk. Nothing is left behind.
     """
     check_array(picture.pixels, str(path), any_channels=picture.stated is not None)
@@ -64,8 +67,8 @@ def write(
 class Canvas:
     """Pixels of one picture of a file that is being made: `canvas[rows] = strip`, `canvas[rows, columns] = tile`.
 
-    Values are taken in the type of the picture it was made for and brought to one that the file can hold; with `divided` so are
-    colours that were multiplied by alpha.
+    Values are taken in the type of the picture it was made for and brought to one that the file can hold; with
+    `divided` so are colours that were multiplied by alpha.
     """
 
     def __init__(
@@ -106,7 +109,8 @@ class Target:
         self._added = 0
 
     def add(self, picture: Described) -> Canvas:
-        """Room for the next picture, of this shape, type and metadata, black as yet. The one before is finished by this."""
+        """Room for the next picture, of this shape, type and metadata, black as yet. The one before is finished by
+        this."""
         _check(self.path, self._form, picture)
         if self._added and not self._form.stacks:
             raise UsageError(f"{self.path} can hold one picture only; write .tif, .npy or .zarr instead.")
@@ -232,7 +236,8 @@ def create(
                 for rows in strips:
                     canvas[rows] = work(frame.region(rows, slice(None)))
 
-    When the block ends the file is encoded with the metadata and appears under its name, complete. When it ends by an error, nothing
+    When the block ends the file is encoded with the metadata and appears under its name, complete. When it ends by an
+    error, nothing
     is left. Large pictures lie in `path`'s folder meanwhile, in a file without a name.
 
     Raises UsageError and UnnoiseError as `write` does.

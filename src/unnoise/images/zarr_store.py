@@ -1,4 +1,4 @@
-"""Where a Zarr is written: a folder of which one can say that nothing more comes into it."""
+"""A store for writing Zarr arrays: a folder that can be closed, so that no later write reaches it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from zarr.storage import LocalStore, WrapperStore
 class ClosableStore(WrapperStore[Store]):
     """A folder that takes chunks until it is shut.
 
-    zarr writes chunks at once in threads and goes on with the others when one fails, or when Ctrl-C ends the wait for them: a folder that
-    is removed meanwhile is made anew by the next.
+    zarr writes chunks at once in threads and goes on with the others when one fails, or when Ctrl-C ends the wait for
+    them: a folder that is removed meanwhile is made anew by the next.
     """
 
     def __init__(self, store: Store | Path) -> None:

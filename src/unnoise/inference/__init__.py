@@ -1,1 +1,2 @@
-"""Applying models to pictures: tiles, precision, device, many files."""
+"""Inference: applying a trained network to pictures of any size, in tiles, in the precision and memory that the machine
+offers."""

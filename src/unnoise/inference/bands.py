@@ -1,4 +1,7 @@
-"""Restoring pictures of any size in bands of tiles, from top to bottom, in the memory that there is."""
+"""Restoring pictures of any size in bands of tiles, from top to bottom, within the memory that is free.
+
+A band is a row of tiles. A band that runs out of memory is repeated with smaller tiles. Overlapping tiles are blended
+by ramps."""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.inference.chain import Chain
-from unnoise.inference.memory import give_back, is_out_of_memory, resident, reused
+from unnoise.inference.memory import is_out_of_memory, resident_bytes, reuse_freed_memory, trim_memory
 from unnoise.inference.tiling import Tiling
 from unnoise.layers.weight_cache import cached_weights
 from unnoise.regions import Region, RegionSource, dilate_interval
 
 Progress = Callable[[int, int], None]
-"""Called with the number of tiles done and the number of all."""
+"""Called with the number of tiles that are done and the number of all tiles."""
 
 
 def restore_bands(
@@ -25,29 +28,38 @@ def restore_bands(
 ) -> Iterator[tuple[slice, Tensor]]:
     """Restore N pictures of one size, band by band.
 
-    A tile that does not fit into memory is tried again at half the side, down to `tiling.SMALLEST`.
+    If a tile does not fit into memory, its side is halved, down to `tiling.MIN_TILE_PIXELS`.
 
     Args:
-        chain: how.
-        views: of the pictures, each as `Chain.restore` takes it.
+        chain: restores each tile.
+        views: the pictures, each as `Chain.restore` takes it.
         progress: called after each tile.
 
     Yields:
-        Rows, each once and in order, and their values (N, C, rows, W), float32 in about 0..1, on the network's device if that is
-        an NVIDIA GPU, else on the CPU.
+        Rows and their values (N, C, rows, W), float32 in about 0..1. Each row comes once, in order. The values are on
+        the network's device if that is an NVIDIA GPU, else on the CPU.
 
     Raises:
-        UnnoiseError: when memory does not suffice for the smallest tile.
+        UnnoiseError: memory does not suffice for the smallest tile.
+
+    >>> from unnoise import denoisers, recipes
+    >>> from unnoise.inference.settings import InferenceSettings
+    >>> network = denoisers.create("dncnn", channels=1, features=4, layers=3)
+    >>> chain = Chain(network, recipes.load("ap-bsn").scheme, InferenceSettings(tile=40))
+    >>> for rows, values in restore_bands(chain, [RegionSource.of(torch.rand(1, 1, 80, 20))]):
+    ...     print(rows, tuple(values.shape))
+    slice(0, 40, None) (1, 1, 40, 20)
+    slice(40, 80, None) (1, 1, 40, 20)
     """
     height, _ = views[0].size
     top, unfinished = 0, None
-    with _at_inference(chain.network):
+    with _in_evaluation_mode(chain.network):
         tiling = Tiling(chain, views[0].size)
-        after = _AfterTile(progress, resident() + tiling.retained)
+        after = _AfterTile(progress, resident_bytes() + tiling.retained_bytes)
         while top < height:
             tiles = tiling.band(top)
-            after.expect(tiling.left(top) * len(views))
-            with cached_weights(chain.network), reused(entirely=tiling.is_roomy):
+            after.expect(tiling.remaining(top) * len(views))
+            with cached_weights(chain.network), reuse_freed_memory(entirely=tiling.reuses_large_blocks):
                 band = _band(chain, views, tiles, tiling.ramp, unfinished, after)
             if band is None:
                 tiling.halve()
@@ -59,16 +71,16 @@ def restore_bands(
             del band  # before the next one is made
             top = bottom
             if top < height:
-                give_back(after.limit)  # what was done with the band left its own pieces
+                trim_memory(after.limit)  # the caller freed memory of its own while it used the band
 
 
 @contextmanager
-def _at_inference(network: Denoiser) -> Iterator[None]:
-    """While this lasts it is not in training; and it is channels last, which it stays."""
+def _in_evaluation_mode(network: Denoiser) -> Iterator[None]:
+    """Put the network into evaluation mode for a while, and into the memory format channels-last for good."""
     was_training = network.training
     network.eval()
     if not all(x.is_contiguous(memory_format=torch.channels_last) for x in network.parameters() if x.dim() == 4):
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # even where nothing is left to do it takes milliseconds
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # takes milliseconds even if nothing changes
     try:
         yield
     finally:
@@ -76,20 +88,22 @@ def _at_inference(network: Denoiser) -> Iterator[None]:
 
 
 class _AfterTile:
-    """Counts tiles, and gives memory back where there are several and the process holds more than `limit` bytes."""
+    """Counts tiles and reports progress. If there are several tiles, also trims memory while the process holds more
+    than `limit` bytes."""
 
     def __init__(self, progress: Progress | None, limit: int) -> None:
         self.progress, self.limit = progress, limit
         self.done = self.total = 0
 
     def expect(self, more: int) -> None:
-        """So many are still to come. A band that ran out of memory is begun again, and its tiles count once more."""
+        """Set the number of tiles that are still to come. A band that ran out of memory is repeated, and its tiles
+        count again."""
         self.total = self.done + more
 
     def __call__(self) -> None:
         self.done += 1
         if self.total > 1:
-            give_back(self.limit)
+            trim_memory(self.limit)
         if self.progress:
             self.progress(self.done, self.total)
 
@@ -103,10 +117,10 @@ def _band(
     unfinished: Tensor | None,
     after: _AfterTile,
 ) -> Tensor | None:
-    """The rows of `tiles` and, where the picture goes on, `ramp` more above and below, (N, C, rows, W); None: out of memory.
+    """Restore one band, (N, C, rows, W); None: out of memory.
 
-    Tiles are weighted by ramps, and what the band above has added to the first rows is `unfinished`.
-    """
+    The band has the rows of `tiles`, and `ramp` more rows above and below where the picture goes on. Tiles are weighted
+    by ramps. `unfinished` holds the contribution of the band above to the first rows."""
     height, width = views[0].size
     rows = dilate_interval(tiles[0][0], ramp, height)
     try:
@@ -115,13 +129,13 @@ def _band(
             place = rows, dilate_interval(tile[1], ramp, width)
             for number, view in enumerate(views):
                 restored = chain.restore(view, place)[0]  # (C, rows, columns)
-                if restored.device.type != "cuda":  # there the light is kept faster too; other devices may lack what that takes
+                if restored.device.type != "cuda":  # bias correction runs on CUDA; other devices may lack its operations
                     restored = restored.cpu()
                 if band is None:
                     band = restored.new_zeros(len(views), len(restored), rows.stop - rows.start, width)
                 if ramp:
                     for axis, length in enumerate((height, width)):
-                        restored = restored * _weights(tile[axis], ramp, length).to(restored.device).unsqueeze(1 - axis)
+                        restored = restored * _ramp_weights(tile[axis], ramp, length).to(restored.device).unsqueeze(1 - axis)
                     band[number, :, :, place[1]] += restored
                 else:
                     band[number, :, :, place[1]] = restored
@@ -137,13 +151,16 @@ def _band(
     return band
 
 
-def _weights(stretch: slice, ramp: int, length: int) -> Tensor:
-    """Of a tile's widened rows or columns: one, and raised cosines around the borders with other tiles; these add up to one."""
-    wide = dilate_interval(stretch, ramp, length)
+def _ramp_weights(interval: slice, ramp: int, length: int) -> Tensor:
+    """Weights of the rows or columns of a dilated tile, (n,): 1 inside, raised cosines at the borders with other tiles.
+
+    The weights of neighbouring tiles add up to 1.
+    """
+    wide = dilate_interval(interval, ramp, length)
     weights = torch.ones(wide.stop - wide.start)
     if ramp:
         places = torch.arange(wide.start, wide.stop)
-        for border, sign in ((stretch.start, 1), (stretch.stop, -1)):
+        for border, sign in ((interval.start, 1), (interval.stop, -1)):
             if 0 < border < length:
                 t = ((places + 0.5 - border) * sign / ramp).clamp(-1, 1)
                 weights *= (1 + torch.sin(t * (math.pi / 2))) / 2

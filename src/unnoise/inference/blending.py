@@ -1,6 +1,6 @@
-"""How much of a restoration is wanted: less of it everywhere, or less where it may have taken detail away with the noise.
+"""Blending: how much of a restoration is applied. Its strength is the same everywhere; its detail depends on the place.
 
-Both work on the finished restoration, so that another strength costs no pass of the network.
+Both work on the finished restoration. So another strength needs no further pass of the network.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unnoise.errors import UsageError
-from unnoise.inference.bounded_removal import ALIGN as BOUND_ALIGN_PIXELS
-from unnoise.inference.bounded_removal import REACH as BOUND_REACH_PIXELS
+from unnoise.inference.bounded_removal import ALIGN_PIXELS as BOUND_ALIGN_PIXELS
+from unnoise.inference.bounded_removal import RADIUS_PIXELS as BOUND_RADIUS_PIXELS
 from unnoise.inference.do_no_harm import Guard
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import Store
@@ -22,25 +22,34 @@ from unnoise.layers.gaussian_blur import gaussian_blur
 from unnoise.noise.residual_level import WINDOW_PIXELS, ResidualLevel
 from unnoise.regions import sample_windows
 
-CELL = 4
-"""Side in pixels of the cells whose means are compared, of which a picture has a sixteenth as many as pixels."""
-WINDOW = 3.0
-"""Standard deviation in pixels of the Gaussian over which what was taken is compared with noise."""
-SURE = 2.0
-"""Only where more was taken than so many times the noise's power it is surely not noise alone. At 1, chance among neighbouring pixels put
-noise back: 1.5 dB of it on the validation scenes of SIDD, where 2 costs 0.01; pictures with next to no noise gain 1 to 4 dB by either."""
-REACH = CELL * (3 * round(WINDOW / CELL) + 1)
-"""How far `keep_detail` looks, in pixels. Parts that begin at multiples of `CELL` come out as the whole does."""
+CELL_PIXELS = 4
+"""Side in pixels of the cells whose means are compared. There are 16 times fewer cells than pixels."""
+WINDOW_SIGMA_PIXELS = 3.0
+"""Standard deviation in pixels of the Gaussian over which the residual's power is averaged."""
+SURE_POWER_RATIO = 2.0
+"""A residual counts as structure where its power exceeds this many times the noise's power.
+
+At 1, chance puts noise back: 1.5 dB on the validation scenes of SIDD, against 0.01 dB at 2. Pictures with next to no
+noise gain 1 to 4 dB at either value.
+"""
+RADIUS_PIXELS = CELL_PIXELS * (3 * round(WINDOW_SIGMA_PIXELS / CELL_PIXELS) + 1)
+"""Radius in pixels of the surroundings that `keep_detail` uses. Regions that begin at multiples of `CELL_PIXELS` agree
+with the whole."""
 
 
 class NoiseCurve(Protocol):
-    """What `keep_detail` asks of a curve of noise by brightness; `ResidualLevel` is one."""
+    """The standard deviation of noise by brightness, as `keep_detail` uses it; `ResidualLevel` is one."""
 
-    def at(self, restored: Tensor) -> Tensor: ...
+    def at(self, restored: Tensor) -> Tensor:
+        """The standard deviation of the noise at each brightness, (B, C, H, W) → (B, C, H, W)."""
+        ...
 
 
 def check(**shares: float | None) -> None:
-    """Raise `UsageError` for named shares that are none; None is left open, and no error."""
+    """Check named shares. Raises `UsageError` for one outside 0..1; None is allowed.
+
+    >>> check(strength=0.5, detail=None)
+    """
     for name, value in shares.items():
         if value is not None and not 0 <= value <= 1:
             raise UsageError(f"The {name} must lie between 0 and 1, got {value:g}.")
@@ -49,16 +58,22 @@ def check(**shares: float | None) -> None:
 def blend(
     noisy: Tensor, restored: Tensor, strength: float = 1.0, detail: float = 0.0, level: NoiseCurve | None = None
 ) -> Tensor:
-    """A restoration at another strength.
+    """Mix a restoration with the noisy picture.
 
     Args:
         noisy, restored: (B, C, H, W) in 0..1.
-        strength: 0 gives back `noisy`, bit for bit; 1 the restoration.
-        detail: see `keep_detail`.
-        level: of the noise, by brightness; None: measured in windows of this picture, which must then be one (B = 1).
+        strength: weight of the restoration. 0 gives a copy of `noisy`, bit for bit; 1 gives the restoration.
+        detail: share of the structure that is put back first; see `keep_detail`.
+        level: the noise by brightness; None: it is measured in windows of this picture, and B must be 1.
+
+    Returns:
+        (B, C, H, W).
 
     Raises:
-        UsageError: for shares that are not within 0..1.
+        UsageError: a share is not within 0..1.
+
+    >>> blend(torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 1, 2), strength=0.25)
+    tensor([[[[0.2500, 0.2500]]]])
     """
     check(strength=strength, detail=detail)
     if strength == 0:
@@ -69,42 +84,60 @@ def blend(
 
 
 def keep_detail(noisy: Tensor, restored: Tensor, detail: float, level: NoiseCurve) -> Tensor:
-    """Put back what was taken where it is more than noise: Wiener's filter on the residual, channels together.
+    """Put back structure that was removed with the noise: a Wiener filter on the residual, all channels together.
 
-    Where the residual's power R around a pixel exceeds `SURE` times the noise's power N at its brightness, structure went with it,
-    and the share 1 − SURE·N/R of the residual, times `detail`, comes back. In plain places nothing does.
+    R is the power of the residual around a pixel, N that of the noise at its brightness, and s is `SURE_POWER_RATIO`.
+    Where R > s·N, the residual contains structure, and the share `detail`·(1 − s·N/R) of it is put back. Elsewhere
+    nothing is.
+
+    Args:
+        noisy, restored: (B, C, H, W) in 0..1.
+        detail: 0..1.
+        level: the noise by brightness.
+
+    Returns:
+        (B, C, H, W).
     """
     taken = noisy - restored
-    power = gaussian_blur(_cells(taken.square().mean(1, keepdim=True)), WINDOW / CELL)  # (B, 1, h, w)
-    expected = gaussian_blur(level.at(_cells(restored)).square().mean(1, keepdim=True), WINDOW / CELL)  # (B, 1, h, w)
-    share = detail * (1 - SURE * expected / power.clamp(min=1e-12)).clamp(0, 1)
+    power = gaussian_blur(_cells(taken.square().mean(1, keepdim=True)), WINDOW_SIGMA_PIXELS / CELL_PIXELS)  # (B, 1, h, w)
+    expected = gaussian_blur(
+        level.at(_cells(restored)).square().mean(1, keepdim=True), WINDOW_SIGMA_PIXELS / CELL_PIXELS
+    )  # (B, 1, h, w)
+    share = detail * (1 - SURE_POWER_RATIO * expected / power.clamp(min=1e-12)).clamp(0, 1)
     height, width = noisy.shape[-2:]
-    share = F.interpolate(share, scale_factor=CELL, mode="bilinear")[..., :height, :width]  # (B, 1, H, W)
+    share = F.interpolate(share, scale_factor=CELL_PIXELS, mode="bilinear")[..., :height, :width]  # (B, 1, H, W)
     return torch.addcmul(restored, share, taken)
 
 
 def _cells(x: Tensor) -> Tensor:
-    """Means, (B, C, H, W) → (B, C, ⌈H / CELL⌉, ⌈W / CELL⌉)."""
-    return F.avg_pool2d(x, CELL, ceil_mode=True, count_include_pad=False)
+    """Means of cells, (B, C, H, W) → (B, C, ⌈H / CELL_PIXELS⌉, ⌈W / CELL_PIXELS⌉)."""
+    return F.avg_pool2d(x, CELL_PIXELS, ceil_mode=True, count_include_pad=False)
 
 
 def blend_stored(
     source: PixelSource, store: Store, strength: float, detail: float, guards: Sequence[Guard] | None = None
 ) -> None:
-    """Change a stored restoration to what the guards allow and `strength` (above 0) and `detail` ask for, strip by strip.
+    """Apply guards, `detail` and `strength` to a stored restoration, strip by strip.
 
-    A guard bounds what was removed by the noise that was measured in the whole picture; then nothing is left for `detail` to return.
-    Without a guard, `blend` measures the noise of each picture of a batch by itself, in windows spread over it.
+    A guard bounds the removal by the noise of the whole picture. It leaves nothing for `detail` to put back. Without a
+    guard, the noise of each picture of a batch is measured in windows spread over that picture.
+
+    Args:
+        source: the noisy picture or batch, (B, C, H, W).
+        store: the restoration, which is changed.
+        strength: above 0, at most 1.
+        detail: 0..1.
+        guards: one for each picture of the batch; None or empty: the removal is not bounded.
     """
     if strength == 1 and detail == 0 and not guards:
         return
     height, width = source.size
     levels = _levels(source, store) if detail > 0 and not (guards and all(guard.bounds for guard in guards)) else None
-    halo = max(REACH if levels else 0, BOUND_REACH_PIXELS if guards else 0)
-    align = BOUND_ALIGN_PIXELS if guards else CELL
-    # In steps of cells, so that strips agree with the whole; and a strip reads no further than into its neighbours.
+    halo = max(RADIUS_PIXELS if levels else 0, BOUND_RADIUS_PIXELS if guards else 0)
+    align = BOUND_ALIGN_PIXELS if guards else CELL_PIXELS
+    # Strips begin at multiples of cells, so that they agree with the whole. The halo of a strip ends within its neighbours.
     step = height if source.strip_pixels is None else -(-max(halo, source.strip_pixels // width, 1) // align) * align
-    waiting: tuple[slice, Tensor] | None = None  # not written yet: the strip below still reads these rows
+    waiting: tuple[slice, Tensor] | None = None  # not yet written, since the strip below reads these rows
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))
         first = max(rows.start - halo, 0)
@@ -132,7 +165,7 @@ def blend_stored(
 def _blend_one(
     noisy: Tensor, restored: Tensor, strength: float, detail: float, level: ResidualLevel | None, guard: Guard | None
 ) -> Tensor:
-    """One picture of a batch, or a strip of it, (1, C, H, W)."""
+    """Blend one picture of a batch, or a strip of it, (1, C, H, W) → (1, C, H, W)."""
     if guard:
         restored = guard.apply(noisy, restored)
         detail = 0.0 if guard.bounds else detail
@@ -140,7 +173,7 @@ def _blend_one(
 
 
 def _levels(source: PixelSource, store: Store) -> list[ResidualLevel]:
-    """Of each picture of a batch, measured in windows side by side."""
+    """Measure the noise of each picture of a batch, in windows laid side by side."""
     windows = sample_windows(source.size, WINDOW_PIXELS)
     noisy, restored = (
         torch.cat([pixels.read(*window) for window in windows], dim=-1) for pixels in (source, store)

@@ -1,4 +1,7 @@
-"""The whole chain from a noisy picture to its restored part: value range, precision, scheme, refinement, self-ensemble."""
+"""Restoring one region of a picture: value range, precision, scheme, refinement and self-ensemble, in that order.
+
+`Chain` also estimates the memory that a region takes. Which regions a picture is divided into is decided in `tiling`.
+"""
 
 from __future__ import annotations
 
@@ -10,31 +13,35 @@ import torch
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.inference.memory import SCRATCH, peak_bytes, pixels_at_work
+from unnoise.inference.halo import bounded_radius, effective_radius, tile_halo
+from unnoise.inference.memory import SCRATCH_FACTOR, peak_bytes, pixels_at_work
 from unnoise.inference.precision import choose_precision, running_in
 from unnoise.inference.settings import InferenceSettings
 from unnoise.layers.partial.row_chunks import force_chunking
-from unnoise.regions import Region, RegionSource, dilate, flip_region, relative_to, rotate_region
+from unnoise.regions import Region, RegionSource, dilate, relative_to
 from unnoise.rng import PositionalGenerator
 from unnoise.schemes.base import Scheme
+from unnoise.schemes.self_ensemble import self_ensemble_region
 
 _bytes_per_pixel: WeakKeyDictionary[Denoiser, dict[str, tuple[float, float]]] = WeakKeyDictionary()
-"""Of networks, by how they are applied: following each tensor takes longer than a GPU takes for a picture."""
-UNBOUNDED_HALO = 64
-"""How far is far enough for a network that sees without bound, in pixels."""
-FAR = 512
-"""A network that sees farther, in pixels, is applied like one that sees without bound: tiles would be little else than halo, and need
-more memory than there is."""
-REST = 100
-"""Bytes for each pixel of a tile that the network is not at work on: of picture, masks and results."""
+"""Measured bytes per pixel of each network, by how it is applied. The measurement takes longer than a GPU takes for a
+picture."""
+IDLE_BYTES_PER_PIXEL = 100
+"""Bytes for each pixel of a tile while the network works on other pixels: picture, masks and results."""
 
 
 @dataclass(frozen=True)
 class Chain:
     """A trained network, the scheme it was trained by, and how both are applied.
 
-    A part of a picture comes out the same, but for rounding, whatever else of the picture is restored with it, if the network's
-    reach is finite: more of the picture is read than is restored, and random numbers belong to places of the picture.
+    If the receptive field is bounded, a region does not depend on the tiles around it, except for rounding. This holds
+    because the halo is read too, and because each random number depends on its place in the picture.
+
+    >>> from unnoise import denoisers, recipes
+    >>> network = denoisers.create("dncnn", channels=1, features=4, layers=3)
+    >>> chain = Chain(network, recipes.load("ap-bsn").scheme, InferenceSettings())
+    >>> chain.restore(RegionSource.of(torch.rand(1, 1, 16, 16)), (slice(0, 8), slice(0, 16))).shape
+    torch.Size([1, 1, 8, 16])
     """
 
     network: Denoiser
@@ -47,42 +54,36 @@ class Chain:
 
     @property
     def step(self) -> int:
-        """Parts that begin at its multiples are cut by the scheme and pooled by the network without reading more for it."""
+        """Alignment of tiles in pixels. The scheme's grid and the network's pooling fit tiles that begin at its
+        multiples."""
         return self.scheme.tile_alignment * self.network.size_multiple
 
     @property
     def is_finite(self) -> bool:
-        """Whether parts agree with the whole."""
-        return self._bound is not None and self.scheme.is_local
+        """Whether tiles agree with the whole picture, since scheme and receptive field are bounded."""
+        return bounded_radius(self.network) is not None and self.scheme.is_local
 
     @cached_property
     def halo(self) -> int:
-        """How far beyond a part it reads: the first estimate, then one pass at full resolution on top of it."""
-        return self.scheme.restore_radius(self._sees) + (
-            self.scheme.refine_radius(self._sees) if self.settings.refinement else 0
-        )
+        """How many pixels around a region are read for it; see `halo.tile_halo`."""
+        return tile_halo(self.network, self.scheme, refined=self.settings.refinement is not None)
 
     @cached_property
-    def _bound(self) -> int | None:
-        reach = self.network.receptive_field_radius
-        return None if reach is None or reach > FAR else reach
-
-    @property
-    def _sees(self) -> int:
-        return UNBOUNDED_HALO if self._bound is None else self._bound
+    def _radius(self) -> int:
+        return effective_radius(self.network)
 
     def restore(self, view: RegionSource, part: Region) -> Tensor:
-        """Restore a part of a picture.
+        """Restore a region of a picture.
 
         Args:
-            view: of the picture, (1, C, H, W) in 0..1 on any device, with the network's number of channels.
+            view: the picture, (1, C, H, W) in 0..1 on any device, with the network's number of channels.
             part: the rows and columns wanted.
 
         Returns:
-            (1, C, rows, columns) float32 in about 0..1, not clipped, on the network's device.
-        """
+            (1, C, rows, columns) in about 0..1, not clipped, on the network's device. float32; float64 if the picture
+        is float64."""
         low, high = self.network.value_range
-        is_unit = (low, high) == (0, 1)  # as it most often is: two passes less over all pixels
+        is_unit = (low, high) == (0, 1)  # the usual case; it saves two passes over all pixels
 
         def read(rows: slice, columns: slice) -> Tensor:
             piece = view.read(rows, columns).to(self.device)
@@ -92,69 +93,63 @@ class Chain:
 
         precision = choose_precision(self.settings.precision, self.device, self.network)
         with torch.inference_mode(), running_in(precision, self.device):
-            own = RegionSource(view.size, read)
-            restored = self._ensemble(own, part) if self.settings.ensemble else self._restore(own, part, 0)
+            scaled = RegionSource(view.size, read)
+            restored = (
+                self_ensemble_region(self._restore, scaled, part) if self.settings.ensemble else self._restore(scaled, part, 0)
+            )
             restored = restored if is_unit else (restored - low) / (high - low)
             return view.scale.inverse(restored, view.read(*part).to(restored)) if view.scale else restored
-
-    def _ensemble(self, view: RegionSource, part: Region) -> Tensor:
-        """The mean over the eight flips and quarter turns of the *whole* picture; `refinement.self_ensemble` of a part."""
-        total: Tensor | None = None
-        for flip in (False, True):
-            seen, place = (view.flip(), flip_region(part, view.size)) if flip else (view, part)
-            for turns in range(4):
-                result = torch.rot90(self._restore(seen, place, 4 * flip + turns), -turns, (-2, -1))
-                result = result.flip(-1) if flip else result
-                total = result if total is None else total + result
-                seen, place = seen.rotate(), rotate_region(place, seen.size)
-        assert total is not None
-        return total / 8
 
     def _restore(self, view: RegionSource, part: Region, symmetry: int) -> Tensor:
         if self.settings.refinement is None:
             return self._estimate(view, part, symmetry)
-        around = dilate(part, self.scheme.refine_radius(self._sees), view.size, self.network.size_multiple)
+        around = dilate(part, self.scheme.refine_radius(self._radius), view.size, self.network.size_multiple)
         estimate = self._estimate(view, around, symmetry)
-        masks = self._draws(around, symmetry, 1)
+        masks = self._generator(around, symmetry, 1)
         refined = self.settings.refinement(
             lambda mixed: self.scheme.refine_cropped(self.network, mixed, relative_to(part, around), masks),
             view.read(*around),
             estimate,
             self.scheme.replacement,
-            self._draws(around, symmetry, 2),
+            self._generator(around, symmetry, 2),
         )
-        return _widened(refined)
+        return _at_least_float32(refined)
 
     def _estimate(self, view: RegionSource, part: Region, symmetry: int) -> Tensor:
-        draws = self._draws(part, symmetry, 0)
+        draws = self._generator(part, symmetry, 0)
         if self.is_finite:
-            return _widened(self.scheme.restore_region(self.network, view, part, self._sees, self.network.size_multiple, draws))
-        around = dilate(part, self.scheme.restore_radius(self._sees), view.size, self.step)
-        draws = self._draws(around, symmetry, 0)
-        return _widened(self.scheme.restore_cropped(self.network, view.read(*around), relative_to(part, around), draws))
+            return _at_least_float32(
+                self.scheme.restore_region(self.network, view, part, self._radius, self.network.size_multiple, draws)
+            )
+        around = dilate(part, self.scheme.restore_radius(self._radius), view.size, self.step)
+        draws = self._generator(around, symmetry, 0)
+        return _at_least_float32(
+            self.scheme.restore_cropped(self.network, view.read(*around), relative_to(part, around), draws)
+        )
 
-    def _draws(self, part: Region, symmetry: int, use: int) -> PositionalGenerator:
-        """Of a stream for each seed, each symmetry of the ensemble, and each of three uses."""
+    def _generator(self, part: Region, symmetry: int, use: int) -> PositionalGenerator:
+        """A generator for a region. Each seed, each symmetry of the self-ensemble and each of three uses has its own
+        stream."""
         return PositionalGenerator((self.settings.seed * 8 + symmetry) * 3 + use, part[0].start, part[1].start)
 
     def bytes_for(self, wanted: int, read: int, *, whole: bool) -> float:
-        """About how much memory restoring takes.
+        """Estimate the bytes that restoring a region takes.
 
         Args:
-            wanted: so many pixels,
-            read: for which so many are read,
-            whole: of the whole picture, or of a part.
+            wanted: number of pixels that are restored.
+            read: number of pixels that are read for them, the halo included.
+            whole: whether the region is the whole picture.
         """
         of_wanted, of_halo = self.bytes_per_pixel()
         refined = self.settings.refinement is not None
         held = pixels_at_work(self.scheme, read, self.device, by_parts=self.is_finite and not whole, refined=refined)
         share = wanted / read
-        return held * (share * of_wanted + (1 - share) * of_halo) + (read - held) * REST
+        return held * (share * of_wanted + (1 - share) * of_halo) + (read - held) * IDLE_BYTES_PER_PIXEL
 
     def bytes_per_pixel(self) -> tuple[float, float]:
-        """About how much memory restoring takes for each pixel of a small picture, and for one around what is wanted.
+        """Estimate the bytes that restoring takes for each wanted pixel, and for each pixel of the halo.
 
-        Measured once on a small piece of noise.
+        Both are measured once for each network, on a small piece of noise.
         """
         known = _bytes_per_pixel.setdefault(self.network, {})
         key = repr((self.scheme, self.settings.refinement, self.settings.ensemble, self.settings.precision, self.device))
@@ -169,15 +164,17 @@ class Chain:
         return known[key]
 
     def _bytes(self, noise: Tensor, stretch: slice) -> float:
-        """For each pixel of the noise, where these of its rows and columns are wanted."""
-        # The self-ensemble's passes come one by one, and following each tensor of all eight may take half a minute.
+        """Peak bytes per pixel of the noise when only these of its rows and columns are wanted."""
+        # The eight passes of the self-ensemble run one after the other, so one is measured. All eight could take half a minute.
         alone = replace(self, settings=replace(self.settings, ensemble=False))
         with force_chunking():
             taken = peak_bytes(lambda: alone.restore(RegionSource.of(noise), (stretch, stretch)))
-        shown = self.scheme.network_pixels(noise.shape[-2], noise.shape[-1])  # of a large tile borders are next to nothing
-        return SCRATCH * taken / shown
+        shown = self.scheme.network_pixels(
+            noise.shape[-2], noise.shape[-1]
+        )  # leaves out padding, which is negligible in a large tile
+        return SCRATCH_FACTOR * taken / shown
 
 
-def _widened(x: Tensor) -> Tensor:
-    """As float32, unless it is wider."""
+def _at_least_float32(x: Tensor) -> Tensor:
+    """Convert to float32; float64 stays."""
     return x if x.dtype == torch.float64 else x.float()

@@ -1,4 +1,4 @@
-"""Between the channels that a picture has and those that a network takes."""
+"""Channels: fitting those of a picture to the number that a network takes, and back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def fit_channels(noisy: Tensor, channels: int) -> Tensor:
-    """(B, C, H, W) → (B', channels, H, W): repeat grey, or take the channels one by one.
+    """Fit the channels to a network, (B, C, H, W) → (B', channels, H, W): repeat a grey one, else take them one by one.
 
     >>> fit_channels(torch.zeros(2, 1, 8, 8), 3).shape
     torch.Size([2, 3, 8, 8])
@@ -24,7 +24,15 @@ def fit_channels(noisy: Tensor, channels: int) -> Tensor:
 
 
 def unfit_channels(restored: Tensor, shape: torch.Size) -> Tensor:
-    """Undo `fit_channels`: from what it made of (B, C, H, W) = `shape` back to that shape. Repeated channels are averaged."""
+    """Undo `fit_channels`. Repeated channels are averaged.
+
+    Args:
+        restored: (B', channels, H, W), as `fit_channels` made it.
+        shape: (B, C, H, W), the shape before.
+
+    >>> unfit_channels(torch.zeros(8, 3, 8, 8), torch.Size([2, 4, 8, 8])).shape
+    torch.Size([2, 4, 8, 8])
+    """
     if restored.shape == shape:
         return restored
     if restored.shape[1] != 1:

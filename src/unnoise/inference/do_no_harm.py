@@ -1,7 +1,9 @@
-"""What a picture's own noise allows to be done to it: decided once for a picture, and applied to all of its parts.
+"""Do no harm: a guard is decided once for each picture and limits what denoising may change in it.
 
-Equal channels stay equal. Pictures that never had noise, and those whose noise cannot be told from their structure, stay as they are.
-Of all others no more is taken away than noise (`bounded_removal`), and parts without noise stay exact.
+- Equal channels stay equal.
+- Pictures without noise are left unchanged, such as masks and palettes.
+- Pictures are left unchanged if their noise cannot be told from structure.
+- In all other pictures, no more than the noise is removed (`bounded_removal`), and regions without noise stay exact.
 """
 
 from __future__ import annotations
@@ -23,24 +25,29 @@ from unnoise.regions import RegionSource
 
 @dataclass(frozen=True)
 class Guard:
-    """What may be done to one picture."""
+    """The limits of what denoising may change in one picture."""
 
     noise: NoiseModel | None
-    """None: too little of the picture to measure noise in; it is restored without a bound."""
+    """The measured noise; None: the removal is not bounded by it."""
     grey: bool
-    """Its channels are all equal, and one of them stands for all."""
+    """Whether all channels are equal. Then one of them is examined and restored for all."""
     kept: str | None = None
-    """Why the picture stays as it is, in one sentence without its subject; None: it may be restored."""
+    """Why the picture is left unchanged, as a sentence without its subject; None: it may be restored."""
 
     @classmethod
     def of(cls, view: RegionSource, *, step: float | None = None, bounded: bool = True, force: bool = False) -> Guard:
-        """Decide.
+        """Decide the limits for one picture.
 
         Args:
-            view: of the noisy picture, (1, C, H, W) in 0..1.
-            step: between values of its type, 1/255 for 8 bits; None for floats.
-            bounded: measure its noise. False for counts of photons, whose noise is far from normal.
-            force: restore it whatever it is, and without a bound where no noise can be told.
+            view: the noisy picture, (1, C, H, W) in 0..1.
+            step: distance between values of its type, 1/255 for 8 bits; None for floats.
+            bounded: whether to measure its noise. False for counts of photons, whose noise is far from normal.
+            force: restore any picture. The removal is not bounded where no noise can be found.
+
+        >>> mask = torch.zeros(1, 1, 64, 64)
+        >>> mask[..., 16:48, 16:48] = 1
+        >>> Guard.of(RegionSource.of(mask), step=1 / 255).bounds
+        True
         """
         channels = view.read(slice(0, 1), slice(0, 1)).shape[1]
         grey = channels > 1 and all_channels_equal(view)
@@ -65,16 +72,17 @@ class Guard:
 
     @property
     def bounds(self) -> bool:
-        """Whether the result is bounded by measured noise, or stays as it is."""
+        """Whether the removal is bounded by measured noise, or the picture is left unchanged."""
         return self.noise is not None or self.kept is not None
 
     def warn(self, name: str) -> None:
-        """Say why the picture stays as it is, if it does; `name` is the sentence's subject."""
+        """Warn that the picture is left unchanged, if it is. `name` is the subject of the sentence."""
         if self.kept:
             warnings.warn(f"{name} {self.kept}", UnnoiseWarning, stacklevel=3)
 
     def apply(self, noisy: Tensor, restored: Tensor) -> Tensor:
-        """A restoration without the harm, (1, C, H, W) each → the same; `noisy` itself where the picture stays as it is."""
+        """Limit a restoration, (1, C, H, W) each → (1, C, H, W). Returns `noisy` itself if the picture is left
+        unchanged."""
         if self.kept:
             return noisy
         if self.grey:
@@ -90,12 +98,15 @@ class Guard:
 
 
 def guards_of(source: PixelSource, *, bounded: bool, force: bool) -> list[Guard]:
-    """What may be done to each picture of a batch, (B, C, H, W).
+    """Decide the limits for each picture of a batch.
 
     Args:
-        source: of the noisy pictures.
-        bounded: their noise is measured; see `Guard.of`.
-        force: pictures without noise are restored too.
+        source: the noisy pictures, (B, C, H, W).
+        bounded: whether their noise is measured; see `Guard.of`.
+        force: whether pictures without noise are restored too.
+
+    Returns:
+        B guards.
     """
     count = len(source.read(slice(0, 1), slice(0, 1)))
 

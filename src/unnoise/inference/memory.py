@@ -1,4 +1,5 @@
-"""How much memory is free, how much a pass takes, and whether an error means that there was not enough."""
+"""Memory: how much is free, how much a pass of the network takes, how it is reused, and how a lack of it is
+recognized."""
 
 from __future__ import annotations
 
@@ -20,18 +21,24 @@ from torch.utils._pytree import tree_map_only
 if TYPE_CHECKING:
     from unnoise.schemes.base import Scheme
 
-RETAINED = 512 * 2**20
-"""Freed bytes that may stay with the process: after `reused` for the next picture, and about as many from tile to tile."""
+RETAINED_BYTES = 512 * 2**20
+"""Freed bytes that the process may keep between tiles, and after `reuse_freed_memory` for the next picture."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # of mallopt(3)
-_LARGEST = 32 * 2**20
-"""glibc puts no larger pieces where others were freed, unless it is kept from asking the system at all."""
-CGROUP = Path("/sys/fs/cgroup")
-SCRATCH = 1.4
-"""What libraries take for their own scratch and what the allocator cannot use again, as a factor; see docs/results/memory.md."""
+_MAX_MMAP_THRESHOLD_BYTES = 32 * 2**20
+"""Largest mmap threshold that glibc accepts. Larger blocks always come from the system, unless mmap is switched off."""
+CGROUP_FOLDER = Path("/sys/fs/cgroup")
+SCRATCH_FACTOR = 1.4
+"""Real memory divided by that of the tensors: scratch memory of libraries and fragmentation; see
+docs/results/memory.md."""
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that can be had on the device, as far as can be told: of a GPU, or of the machine and the container around us."""
+    """Estimate the free bytes on a device: of the GPU, or of the machine within the limits of its container and its
+    process.
+
+    >>> free_memory(torch.device("cpu")) > 0
+    True
+    """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -39,16 +46,17 @@ def free_memory(device: torch.device) -> int:
 
 
 def _container_limits() -> list[int]:
-    """What the limits of our control groups leave, of both versions; page cache that can be dropped counts as free."""
+    """Free bytes within the limits of our control groups, versions 1 and 2. Page cache that can be dropped counts as
+    free."""
     limits = []
     for limit, used, droppable in (
         ("memory.max", "memory.current", "inactive_file"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
     ):
         try:
-            most = (CGROUP / limit).read_text().strip()
-            taken = int((CGROUP / used).read_text())
-            statistics = (CGROUP / limit).with_name("memory.stat").read_text().split()
+            most = (CGROUP_FOLDER / limit).read_text().strip()
+            taken = int((CGROUP_FOLDER / used).read_text())
+            statistics = (CGROUP_FOLDER / limit).with_name("memory.stat").read_text().split()
         except (OSError, ValueError):
             continue
         if most != "max":
@@ -58,7 +66,7 @@ def _container_limits() -> list[int]:
 
 
 def _process_limits() -> list[int]:
-    """What `ulimit -v` leaves, where it is set."""
+    """Free bytes within the limit of address space (`ulimit -v`), if one is set."""
     try:
         import resource
     except ImportError:  # Windows
@@ -67,29 +75,38 @@ def _process_limits() -> list[int]:
     return [] if most == resource.RLIM_INFINITY else [most - psutil.Process().memory_info().vms]
 
 
-def resident() -> int:
-    """Bytes of memory that the process holds."""
+def resident_bytes() -> int:
+    """Bytes of physical memory that the process holds.
+
+    >>> resident_bytes() > 2**20
+    True
+    """
     return int(psutil.Process().memory_info().rss)
 
 
-def give_back(beyond: int = 0) -> None:
-    """Hand freed memory back to the system if the process holds more than `beyond` bytes: glibc keeps it, in pieces that tiles of other
-    sizes cannot use. To have it again costs a page fault for each 4 KB."""
-    if (libc := _glibc()) and resident() > beyond:
+def trim_memory(beyond: int = 0) -> None:
+    """Return freed memory to the system if the process holds more than `beyond` bytes.
+
+    glibc keeps freed memory in blocks that tiles of other sizes cannot use. To get it back costs a page fault for each
+    4 KB."""
+    if (libc := _glibc()) and resident_bytes() > beyond:
         libc.malloc_trim(0)
 
 
 @contextmanager
-def reused(*, entirely: bool) -> Iterator[None]:
-    """While this lasts, memory that one layer or tile frees is there for the next one.
+def reuse_freed_memory(*, entirely: bool) -> Iterator[None]:
+    """Within this context, the next layer or tile reuses the memory that the one before freed.
 
-    Else glibc asks the system anew for what it has just given back, which hands it out in pages of 4 KB as they are touched: on
-    virtual machines that takes longer than a convolution of 1×1 that fills them. Afterwards all is as it was, but that up to `RETAINED`
-    bytes stay with the process for the next picture.
+    Otherwise glibc returns the memory to the system and asks for it again. The system then maps pages of 4 KB as they
+    are touched. On virtual machines this takes longer than the 1×1 convolution that fills the pages. After the context
+    the process keeps up to `RETAINED_BYTES` for the next picture. On systems without glibc nothing changes.
 
     Args:
-        entirely: pieces above 32 MB too. glibc's aligned pieces seldom fit where one was freed before neighbours have been freed as well:
-            up to some times the memory is taken.
+        entirely: reuse blocks above 32 MB too. An aligned block of glibc seldom fits where another was freed, until its
+            neighbours are free as well. So this can take several times the memory.
+
+    >>> with reuse_freed_memory(entirely=False):
+    ...     total = torch.ones(1000).sum()
     """
     libc = _glibc()
     if libc is None:
@@ -97,13 +114,13 @@ def reused(*, entirely: bool) -> Iterator[None]:
         return
     if entirely:
         libc.mallopt(_MMAP_MAX, 0)
-    libc.mallopt(_MMAP_THRESHOLD, _LARGEST)
+    libc.mallopt(_MMAP_THRESHOLD, _MAX_MMAP_THRESHOLD_BYTES)
     libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
     try:
         yield
     finally:
         libc.mallopt(_MMAP_MAX, 65536)
-        libc.mallopt(_TRIM_THRESHOLD, RETAINED)
+        libc.mallopt(_TRIM_THRESHOLD, RETAINED_BYTES)
 
 
 @cache
@@ -115,7 +132,11 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that memory ran out; PyTorch has no class of its own for that on a CPU."""
+    """Whether an error means that memory ran out. On a CPU, PyTorch has no class of its own for this.
+
+    >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+    True
+    """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     words = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "could not create a memory")
@@ -123,10 +144,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows the tensors that are made and freed within it.
+    """Follows the tensors that are made and freed within this context.
 
     Attributes:
-        bytes: the most that they held at one time.
+        bytes: the most bytes that they held at one time.
     """
 
     def __init__(self) -> None:
@@ -137,7 +158,7 @@ class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # to skip it, torch would first import its compiler: a second and more of the first picture's time
+        return False  # else torch would import its compiler, which takes more than a second
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         tree_map_only(Tensor, lambda tensor: self._see(tensor, made_here=False), (args, kwargs or {}))
@@ -146,7 +167,7 @@ class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def _see(self, tensor: Tensor, *, made_here: bool) -> None:
-        if tensor.layout == torch._mkldnn:  # type: ignore[attr-defined] # weights in the library's own order, which shows nobody its memory
+        if tensor.layout == torch._mkldnn:  # type: ignore[attr-defined] # oneDNN's own layout of weights hides its memory
             return
         storage = tensor.untyped_storage()
         key = storage._cdata
@@ -164,20 +185,25 @@ class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def peak_bytes(run: Callable[[], Any]) -> int:
-    """The most bytes that the tensors made by `run` hold at one time, on any device; not the scratch of libraries."""
+    """The most bytes that the tensors made by `run` hold at one time, on any device. Scratch memory of libraries is not
+    counted.
+
+    >>> peak_bytes(lambda: torch.zeros(1000))
+    4000
+    """
     with _Peak() as peak:
         run()
     return peak.bytes
 
 
 def pixels_at_work(scheme: Scheme, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
-    """How many of a tile's pixels the network works on at one time, where of a small picture it works on all.
+    """The number of a tile's pixels that the network works on at one time. In a small picture these are all its pixels.
 
     Args:
-        scheme: by which the tile is restored.
-        pixels: of the tile.
-        device: of the network.
-        by_parts: whether the tile is a part of the picture that `Scheme.restore_region` restores.
+        scheme: restores the tile.
+        pixels: number of pixels of the tile.
+        device: device of the network.
+        by_parts: whether `Scheme.restore_region` restores the tile, as a region of the picture.
         refined: whether R³ follows, which works on the whole tile.
     """
     limit = scheme.batch_pixels(device)

@@ -1,4 +1,4 @@
-"""How a picture is to be denoised: one set of options for Python, the command line, the page and the manifest."""
+"""The options of denoising: one set for Python, the command line, the page and the manifest."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
 
 OLD_NAMES = {"light": "bias_correction", "levels": "normalization"}
-"""Keyword arguments of former versions, and what they are called now."""
+"""Keyword argument of former versions → its name now."""
 
-LATER = {"bounded", "force"}
-"""Options that the first manifests did not know; they count once they are given."""
+ADDED_LATER = {"bounded", "force"}
+"""Options that the first manifests did not have. They enter the fingerprint only if they are given."""
 
 
 class OptionFields(TypedDict, total=False):
@@ -43,10 +43,10 @@ class OptionFields(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class DenoiseOptions:
-    """What a caller may ask for. None leaves a choice to the model's recipe, or to the picture and the hardware.
+    """The choices of a caller. None leaves a choice to the model's recipe, to the picture or to the hardware.
 
     Raises:
-        UsageError: for a value that an option cannot have.
+        UsageError: an option cannot have its value.
 
     >>> DenoiseOptions(strength=0.5).strength
     0.5
@@ -58,31 +58,34 @@ class DenoiseOptions:
     refine: bool | None = None
     """Whether R³ (random replacing refinement) follows the first estimate; None: as the recipe says."""
     ensemble: bool | None = None
-    """Whether results for the eight flips and quarter turns are averaged; takes eight times as long."""
+    """Whether the results for the eight flips and quarter turns are averaged. Takes eight times as long; None: as the
+    recipe says."""
     tile: int | None = None
-    """Side of the tiles in pixels, at least 16; None: chosen by the memory that is free."""
+    """Side of the tiles in pixels, at least 16; None: chosen by the free memory."""
     precision: str | None = None
     """'float32', 'bfloat16', 'float16', 'int8' or 'auto'; None: 'auto'."""
     bias_correction: str | None = None
-    """Which mean brightness the result gets: that of the noisy picture coded for display ('srgb'), or in proportion to light ('linear').
-    'auto' decides by the picture; 'none' leaves the network's. See `unnoise.photometry.bias_correction`."""
+    """The mean brightness that the result keeps: that of the values as stored ('srgb'), or of the light ('linear').
+    'auto' decides by the picture; 'none' corrects nothing. See `unnoise.photometry.bias_correction`."""
     normalization: str | None = None
-    """Which range of values the network sees: the picture's own ('picture'), that of its type ('full'), or the first for measurements
-    only ('auto'). See `unnoise.photometry.normalization`."""
+    """The range that is mapped to 0..1 for the network: that of the picture ('picture') or of its type ('full').
+    'auto' uses the picture's for measurements only. See `unnoise.photometry.normalization`."""
     strength: float = 1.0
-    """0 gives back the input, 1 the restoration; values between mix the two."""
+    """Weight of the restoration, 0..1. 0 returns the input, 1 the restoration; values between mix the two."""
     detail: float | None = None
-    """0 to 1: the share that is put back of what was removed where it is more than noise."""
+    """0..1: the share of removed structure that is put back; None: as the recipe says. See
+    `inference.blending.keep_detail`."""
     bounded: bool | None = None
-    """Whether no more is removed than the noise that was measured in the picture; see `inference.do_no_harm`. None: as the recipe
-    says."""
+    """Whether the removal is bounded by the noise measured in the picture; None: as the recipe says. See
+    `inference.do_no_harm`."""
     force: bool = False
-    """Whether masks, palettes and other pictures without noise are restored too. Else they stay as they are, with a warning."""
+    """Whether masks, palettes and other pictures without noise are restored too. Else they are left unchanged, with a
+    warning."""
     axes: str | None = None
-    """What each axis of an array is: Y rows, X columns, C channels that are no colours, S samples of a colour; other letters count
-    pictures. 'ZYX' is a stack."""
+    """One letter for each axis of an array: Y rows, X columns, C channels that are no colours, S samples of a colour.
+    Other letters count pictures. 'ZYX' is a stack."""
     group: int = 1
-    """How many channels that are no colours are restored together."""
+    """Number of channels that are restored together, if they are no colours."""
 
     def __post_init__(self) -> None:
         check(strength=self.strength, detail=self.detail)
@@ -90,11 +93,18 @@ class DenoiseOptions:
 
     @classmethod
     def of(cls, given: Mapping[str, Any], base: DenoiseOptions | None = None) -> DenoiseOptions:
-        """`base`, or the defaults, with the keyword arguments that a caller gave; old names are read too.
+        """Options from keyword arguments. Old names are read too, with a warning.
+
+        Args:
+            given: the keyword arguments that a caller gave.
+            base: the options that they replace; None: the defaults.
 
         Raises:
-            TypeError: for a name that is no option.
-            UsageError: for a value that an option cannot have.
+            TypeError: a name is no option.
+            UsageError: an option cannot have its value.
+
+        >>> DenoiseOptions.of({"tile": 64}).tile
+        64
         """
         named: dict[str, Any] = {}
         for name, value in given.items():
@@ -111,10 +121,13 @@ class DenoiseOptions:
         return dataclasses.replace(base or cls(), **named)
 
     def settings(self, recipe: Recipe) -> InferenceSettings:
-        """How a network with this recipe is applied.
+        """The settings for a network with this recipe.
 
         Raises:
-            UsageError: for a value that the recipe's field cannot have.
+            UsageError: a field of the recipe cannot have the value of the option.
+
+        >>> DenoiseOptions(refine=False).settings(recipes.load("ap-bsn")).refinement is None
+        True
         """
         changes = {"light": self.bias_correction, "levels": self.normalization}
         asked = {name: value for name, value in changes.items() if value is not None}
@@ -134,7 +147,8 @@ class DenoiseOptions:
         )
 
     def fingerprint_fields(self) -> dict[str, Any]:
-        """The fields as a manifest's fingerprint counts them: under the names of the first version, so that its manifests stay valid."""
+        """The fields that enter a manifest's fingerprint. They keep the names of the first version, so that its
+        manifests stay valid."""
         old = {new: name for name, new in OLD_NAMES.items()}
         fields = {old.get(name, name): value for name, value in dataclasses.asdict(self).items()}
-        return {name: value for name, value in fields.items() if name not in LATER or value not in (None, False)}
+        return {name: value for name, value in fields.items() if name not in ADDED_LATER or value not in (None, False)}

@@ -1,8 +1,16 @@
-"""The one way from a noisy picture to its result, for arrays, batches, files and stacks alike.
+"""The pipeline from a noisy picture to its result. Arrays, batches, files and stacks all use it.
 
-The order is: photometry decided once → tiles (size by memory, precision) → scheme → refinement → self-ensemble → bias correction →
-clipping → do no harm → detail → strength → back to the values that came in. Pictures come from a source of regions, and results go to
-a store, so that neither need lie in memory. Each step has a module of its own; this one calls them in order.
+The steps, in this order:
+
+1. The photometry is decided once.
+2. Each tile is restored: scheme, refinement, self-ensemble. Memory and precision decide the size of the tiles.
+3. The bias is corrected, and values are clipped.
+4. `do_no_harm` limits the removal.
+5. Detail and strength are applied.
+6. The store converts the values back to those of the input.
+
+Pictures come from a source of regions and results go to a store, so neither has to be in memory. Each step is in a
+module of its own; this module calls them in order.
 """
 
 from __future__ import annotations
@@ -36,10 +44,17 @@ from unnoise.schemes.base import Scheme
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A trained network, the scheme that it was trained by, and how both are applied."""
+    """A trained network, the scheme that it was trained by, and how both are applied.
+
+    >>> from unnoise import denoisers, recipes
+    >>> network = denoisers.create("dncnn", channels=1, features=4, layers=3)
+    >>> pipeline = Pipeline(network, recipes.load("ap-bsn").scheme, InferenceSettings(precision="float32"))
+    >>> pipeline.restore(torch.rand(1, 3, 20, 20)).shape
+    torch.Size([1, 3, 20, 20])
+    """
 
     network: Denoiser
-    """In its own value range, on any device."""
+    """On any device, with its published value range."""
     scheme: Scheme
     settings: InferenceSettings
 
@@ -47,13 +62,13 @@ class Pipeline:
         """Restore a picture, or a batch, from `source` into `store`.
 
         Args:
-            source: of the noisy pixels.
-            store: for the result.
-            progress: called after each tile with the number of tiles done and the number of all.
+            source: the noisy pixels.
+            store: takes the result.
+            progress: called after each tile with the number of tiles that are done and the number of all tiles.
 
         Raises:
-            UsageError: for pixels of another kind or shape, or values that are no numbers.
-            UnnoiseError: when memory does not suffice for the smallest tile.
+            UsageError: the pixels have another kind or shape, or values that are no numbers.
+            UnnoiseError: memory does not suffice for the smallest tile.
         """
         if self.settings.strength == 0:
             store.copy()
@@ -69,13 +84,14 @@ class Pipeline:
         blend_stored(source, store, self.settings.strength, self.settings.detail, guards)
 
     def _guards(self, source: PixelSource) -> list[Guard]:
-        """What may be done to each picture; none: anything."""
+        """One guard for each picture; none if the removal is not bounded."""
         if not self.settings.bounded:
             return []
         return guards_of(source, bounded=self.measures_noise(source.layout.colours, source.dtype), force=self.settings.force)
 
     def measures_noise(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> bool:
-        """Whether the noise of such pictures is measured, as a bound: not of measurements, whose few counts are far from normal."""
+        """Whether the noise of such pictures is measured as a bound. Not for measurements: noise of few counts is far
+        from normal."""
         return not (self.settings.is_measured or is_measured(colours, dtype))
 
     def _restore(self, source: PixelSource, store: Store, progress: Progress | None) -> None:
@@ -96,7 +112,7 @@ class Pipeline:
                 store.write(rows, keep_clipped(noisy, restored, untouched))
 
     def photometry_of(self, noisy: Tensor) -> list[Photometry]:
-        """What is decided about pictures in memory, (B, C, H, W): one for each picture that the network sees."""
+        """Decide the photometry of pictures in memory, (B, C, H, W): one for each picture that the network gets."""
         return self._decide(self._views(RegionSource.of(noisy)))
 
     def _decide(self, views: Sequence[RegionSource], rescaling: Rescaling | None = None) -> list[Photometry]:
@@ -104,7 +120,7 @@ class Pipeline:
         return [Photometry.decide(view, *wanted, rescaling) for view in views]
 
     def _views(self, source: RegionSource | PixelSource) -> list[RegionSource]:
-        """The pictures of a source as the network takes them, one by one: (1, channels, H, W) each."""
+        """The pictures of a source as the network takes them, (1, channels, H, W) each."""
         channels = self.network.sizes.get("channels", 3)
         count = len(fit_channels(source.read(slice(0, 1), slice(0, 1)), channels))
 
@@ -118,7 +134,7 @@ class Pipeline:
     def _bands(
         self, views: Sequence[RegionSource], photometry: Sequence[Photometry], progress: Progress | None
     ) -> Iterator[tuple[slice, Tensor]]:
-        """Rows of all pictures as the network and the bias correction make them, (N, channels, rows, W), not clipped."""
+        """Restore all pictures and correct their bias, band by band: rows and (N, channels, rows, W), not clipped."""
         shown = [replace(view, scale=each.normalization) for view, each in zip(views, photometry, strict=True)]
         bands = restore_bands(Chain(self.network, self.scheme, self.settings), shown, progress)
         return correct_bands(photometry, views, bands)
@@ -126,19 +142,18 @@ class Pipeline:
     def restore(
         self, noisy: Tensor, photometry: Sequence[Photometry] | None = None, progress: Progress | None = None
     ) -> Tensor:
-        """What the network and the bias correction make of pictures in memory, before clipping and blending.
+        """Restore pictures in memory and correct their bias, without clipping and blending.
 
         Args:
-            noisy: (B, C, H, W), values in 0..1, on any device; the pictures run one after the other.
-            photometry: of each picture that the network sees; None: decided here.
+            noisy: (B, C, H, W) in 0..1, on any device. The pictures run one after the other.
+            photometry: one for each picture that the network gets; None: it is decided here.
             progress: called after each tile.
 
         Returns:
             (B, C, H, W) float32 in about 0..1, on the device of `noisy`.
 
-        A network of three channels gets a grey picture three times, and its outputs are averaged. A network of one channel, and pictures
-        with any other number, go channel by channel.
-        """
+        A network with three channels gets a grey picture three times, and its outputs are averaged. If the network has
+        one channel, or the picture any other number, the channels are restored one by one."""
         views = self._views(RegionSource.of(noisy))
         restored = torch.empty_like(noisy, dtype=torch.float32, memory_format=torch.contiguous_format)
         for rows, band in self._bands(views, photometry or self._decide(views), progress):
@@ -147,9 +162,9 @@ class Pipeline:
 
 
 def _clipped(noisy: Tensor, photometry: Sequence[Photometry]) -> Tensor:
-    """`find_clipped`, by the photometry of each picture."""
+    """Find clipped pixels by the photometry of each picture, (B, C, h, w) → (B, C, h, w) of bool."""
     cuts = [each.clipping for each in photometry]
     if len(set(cuts)) == 1:
         return find_clipped(noisy, cuts[0])
-    pictures = noisy.reshape(len(cuts), 1, -1, *noisy.shape[-2:])  # (N, 1, C', h, w): as `fit_channels` divides them
+    pictures = noisy.reshape(len(cuts), 1, -1, *noisy.shape[-2:])  # (N, 1, C', h, w): in the order of `fit_channels`
     return torch.cat([find_clipped(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)]).reshape(noisy.shape)

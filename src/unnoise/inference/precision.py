@@ -1,4 +1,4 @@
-"""Choosing where and in which precision a network runs."""
+"""The device and the precision in which a network runs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,16 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """The device of that name, or the best one present: CUDA, then Apple's MPS, then the CPU.
+    """The device of that name, or the best one that is present: CUDA, then Apple's MPS, then the CPU.
+
+    Args:
+        name: as in PyTorch, for instance 'cuda:1'; None or 'auto': the best one.
 
     Raises:
-        UsageError: for a device that is unknown or absent.
+        UsageError: the device is unknown or absent.
+
+    >>> choose_device("cpu")
+    device(type='cpu')
     """
     if name is None or name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
@@ -29,24 +35,30 @@ def choose_device(name: str | None = None) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # some devices hold no values
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        why = str(error).splitlines()[0].partition(". ")[0].rstrip(".")  # torch's own sentences may go on for a page
+        why = str(error).splitlines()[0].partition(". ")[0].rstrip(".")  # PyTorch's messages can be a page long
         raise UsageError(f"The device '{name}' cannot be used here: {why}; choose another, or leave it out.") from error
     return device
 
 
 def choose_precision(name: str | None, device: torch.device, network: Denoiser | None = None) -> torch.dtype:
-    """The precision of that name, or the fastest one that the hardware runs without harm to the picture.
+    """The precision of that name, or the fastest one that the hardware supports without harm to the picture.
 
-    *auto* is bfloat16 where the hardware multiplies it natively (CUDA from Ampere on, CPUs with AVX-512 BF16 or AMX), else int8 for a
-    network that gains by it, on a CPU that multiplies bytes (VNNI), else float32.
+    *auto* is the first of these that fits:
+
+    - bfloat16, if the hardware multiplies it natively: CUDA from Ampere on, CPUs with AVX-512 BF16 or AMX;
+    - int8, if the network gains by it and the CPU multiplies bytes (VNNI);
+    - float32.
 
     Args:
-        name: or None for *auto*.
-        device: that the network is on.
-        network: that is to be applied; None: it is to be trained.
+        name: 'float32', 'bfloat16', 'float16', 'int8' or 'auto'; None: 'auto'.
+        device: the device of the network.
+        network: the network that is applied; None: the precision is for training.
 
     Raises:
-        UsageError: for an unknown name, and for int8 where the device cannot do it and in training.
+        UsageError: the name is unknown, or int8 was asked for in training or on a device without it.
+
+    >>> choose_precision("float16", torch.device("cpu"))
+    torch.float16
     """
     if name is None or name == "auto":
         if has_fast_bfloat16(device):
@@ -66,7 +78,7 @@ def choose_precision(name: str | None, device: torch.device, network: Denoiser |
 
 @contextmanager
 def running_in(precision: torch.dtype, device: torch.device) -> Iterator[None]:
-    """While this lasts, networks on the device run in a precision that `choose_precision` gave."""
+    """Within this context, networks on the device run in a precision that `choose_precision` returned."""
     if precision == torch.int8:
         with int8_inference():
             yield
@@ -85,14 +97,14 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def has_fast_int8(device: torch.device) -> bool:
-    """Whether it is a CPU that multiplies bytes and adds the products in 32 bits, and this torch can do it.
+    """Whether the device is a CPU that multiplies bytes and adds the products in 32 bits, and PyTorch supports it.
 
-    Without such instructions sums of products saturate or take longer than in float32.
+    Without such instructions, sums of products saturate or take longer than in float32.
     """
     return (
         device.type == "cpu"
         and bool(torch.cpu._is_vnni_supported())
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hasattr(torch.ops.onednn, "qconv2d_pointwise")
-        and hasattr(torch, "quantize_per_tensor")  # which a coming version is to lose
+        and hasattr(torch, "quantize_per_tensor")  # a coming version of PyTorch removes it
     )

@@ -1,4 +1,4 @@
-"""How a network is applied: what the recipe says, with the caller's options on top."""
+"""The settings with which a network is applied: those of the recipe, replaced by the options of the caller."""
 
 from __future__ import annotations
 
@@ -17,38 +17,54 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InferenceSettings:
-    """How a network is applied. Each field has a default."""
+    """The settings with which a network is applied. Each field has a default.
+
+    Raises:
+        UsageError: the tile is no whole number of at least 16.
+
+    >>> InferenceSettings(tile=8)
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: A tile must be a whole number of pixels, at least 16, got 8.
+    """
 
     refinement: R3 | None = None
+    """R³ (random replacing refinement); None: the first estimate is the result."""
     ensemble: bool = False
+    """Whether the results for the eight flips and quarter turns are averaged."""
     tile: int | None = None
-    """Side of a tile's core in pixels; None: as memory allows."""
+    """Side of a tile's core in pixels; None: chosen by the free memory."""
     precision: str | None = None
+    """As `choose_precision` takes it."""
     seed: int = 0
-    """Of R³'s draws and of random masks."""
+    """Seed of the random numbers of R³ and of random masks."""
     bias_correction: BiasCorrection | None = None
-    """How the mean brightness of the result is corrected; None: not at all."""
+    """The correction of the result's mean brightness; None: there is none."""
     normalization: Normalization | None = None
-    """When the network sees a picture's own range of values; None: never."""
+    """The rule by which a picture's range is mapped to 0..1; None: it never is."""
     strength: float = 1.0
-    """Weight of the restoration in its mixture with the noisy picture."""
+    """Weight of the restoration in its mixture with the noisy picture, 0..1."""
     detail: float = 0.0
-    """Share of what was removed that is put back where it is more than noise."""
+    """Share of removed structure that is put back, 0..1; see `inference.blending.keep_detail`."""
     bounded: bool = False
-    """Whether no more is removed than the noise that was measured in the picture; see `inference.do_no_harm`."""
+    """Whether the removal is bounded by the noise measured in the picture; see `inference.do_no_harm`."""
     force: bool = False
-    """Whether pictures without noise are restored too, where `bounded` would leave them as they are."""
+    """Whether pictures without noise are restored too. Else `bounded` leaves them unchanged."""
 
     def __post_init__(self) -> None:
         check_tile(self.tile)
 
     @property
     def is_measured(self) -> bool:
-        """Whether every picture is shown to the network with its own range."""
+        """Whether each picture's own range is mapped to 0..1 for the network."""
         return self.normalization is not None and self.normalization.of == "picture"
 
     def of_kind(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> InferenceSettings:
-        """For pictures of a kind (see `images.Layout.colours`): what is *auto* is settled where the kind tells it."""
+        """The settings for a kind of picture: *auto* is replaced by a decision where the kind decides it.
+
+        Args:
+            colours: the kind, as in `images.Layout.colours`.
+            dtype: the type of the stored pixels.
+        """
         return replace(
             self,
             bias_correction=self.bias_correction.of_kind(colours, dtype) if self.bias_correction else None,
@@ -57,6 +73,9 @@ class InferenceSettings:
 
 
 def check_tile(tile: int | None) -> None:
-    """Raise `UsageError` unless `tile` is None or a whole number of at least 16 pixels."""
+    """Check the side of tiles. Raises `UsageError` unless it is None or a whole number of at least 16 pixels.
+
+    >>> check_tile(None)
+    """
     if tile is not None and (not isinstance(tile, int) or tile < 16):
         raise UsageError(f"A tile must be a whole number of pixels, at least 16, got {tile}.")

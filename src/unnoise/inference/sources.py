@@ -1,4 +1,4 @@
-"""Where noisy pixels come from: a picture or batch in memory, or a file that is read region by region."""
+"""Sources of noisy pixels: a picture or batch in memory, or a file that is read region by region."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from unnoise.photometry.rescaling import Rescaling, choose_rescaling
 from unnoise.regions import RegionSource
 
 STRIP_PIXELS = 2**20
-"""Pixels of the strips in which files are read, about."""
+"""Approximate number of pixels in the strips in which files are read."""
 
 
 class RegionReader(Protocol):
-    """The pixels of a file, or of an array as if it were one."""
+    """Pixels that are read by region, from a file or an array."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -32,36 +32,37 @@ class RegionReader(Protocol):
     def dtype(self) -> np.dtype[Any]: ...
 
     def region(self, rows: slice, columns: slice) -> NDArray[Any]:
-        """The pixels there, (rows, columns) or (rows, columns, C)."""
+        """The pixels of a region, (rows, columns) or (rows, columns, C)."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class PixelSource(RegionSource):
-    """A picture or batch (B, C, H, W), float32 with black 0 and white 1, and what is known of its pixels."""
+    """A picture or batch (B, C, H, W), float32 with black at 0 and white at 1, and the facts about its stored
+    pixels."""
 
     layout: images.Layout
-    """What the channels are."""
+    """The meaning of the channels."""
     dtype: np.dtype[Any] | torch.dtype
-    """Of the pixels as they are stored."""
+    """The type of the stored pixels."""
     name: str = "The image"
     """The subject of error messages."""
     white: int = 0
-    """The whole number that is white; 0 for floats."""
+    """The integer that means white; 0 for floats."""
     rescaling: Rescaling | None = None
-    """How the stored values were brought to moderate ones; None: they were moderate."""
+    """The factor that brought the stored values to moderate size; None: they were moderate."""
     strip_pixels: int | None = None
-    """Pixels that are read at a time, about; None: the picture lies in memory, and any number can be."""
+    """Approximate number of pixels to read at a time; None: the picture is in memory, so any number is possible."""
 
     def strips(self, rows: slice | None = None) -> Iterator[slice]:
-        """These rows, or all, in portions of about `strip_pixels`."""
+        """Divide these rows, or all rows, into strips of about `strip_pixels` pixels."""
         rows = rows or slice(0, self.size[0])
         step = rows.stop - rows.start if self.strip_pixels is None else max(1, self.strip_pixels // self.size[1])
         for first in range(rows.start, rows.stop, step):
             yield slice(first, min(first + step, rows.stop))
 
     def value_range(self) -> tuple[float, float]:
-        """What a result is clipped to: 0 and 1, or the lowest and highest value where they lie beyond."""
+        """The range to which a result is clipped: 0..1, extended to the lowest and highest noisy value."""
         black, white = 0.0, 1.0
         if self.white:
             return black, white
@@ -72,7 +73,17 @@ class PixelSource(RegionSource):
 
 
 def source_of_tensor(noisy: Tensor, form: images.Form, rescaling: Rescaling | None = None) -> PixelSource:
-    """A source of what `images.to_tensor` made."""
+    """A source for a tensor in memory.
+
+    Args:
+        noisy: (B, C, H, W), as `images.to_tensor` made it.
+        form: the description of the input that `images.to_tensor` returned.
+        rescaling: applied to the values before; None: none was.
+
+    >>> noisy, form = images.to_tensor(np.zeros((4, 6), np.uint8))
+    >>> source_of_tensor(noisy, form).size
+    (4, 6)
+    """
     return PixelSource(
         (noisy.shape[-2], noisy.shape[-1]),
         lambda rows, columns: noisy[..., rows, columns],
@@ -92,14 +103,14 @@ def source_of_file(
     group: int = 1,
     rescaling: Rescaling | None = None,
 ) -> PixelSource:
-    """A source of stored pixels, which are read as they are needed.
+    """A source for stored pixels, which are read when they are needed.
 
     Args:
-        pixels: of one picture; an alpha channel is left out.
-        layout, group: of the channels, as for `images.to_tensor`.
-        normalization: of the settings; pictures that it normalizes may have values on any scale.
+        pixels: the pixels of one picture. An alpha channel is left out.
+        layout, group: the meaning and grouping of the channels, as for `images.to_tensor`.
+        normalization: taken from the settings. A picture that it normalizes may have values on any scale.
         name: the subject of error messages.
-        rescaling: brings the stored values to moderate ones.
+        rescaling: brings the stored values to moderate size; None: they are moderate.
     """
     read = reader_of(pixels, layout, normalization, name=name, group=group, rescaling=rescaling)
     _, form = read(slice(0, 1), slice(0, 1))
@@ -124,7 +135,7 @@ def reader_of(
     group: int = 1,
     rescaling: Rescaling | None = None,
 ) -> Callable[[slice, slice], tuple[Tensor, images.Form]]:
-    """Reads regions as `images.to_tensor` makes them; arguments as for `source_of_file`."""
+    """A function that reads a region as `images.to_tensor` converts it. The arguments are those of `source_of_file`."""
 
     def read(rows: slice, columns: slice) -> tuple[Tensor, images.Form]:
         region = pixels.region(rows, columns)
@@ -135,7 +146,8 @@ def reader_of(
 
 
 def rescaling_of_file(pixels: RegionReader, layout: images.Layout, normalization: Normalization | None) -> Rescaling | None:
-    """How values of a file are brought to where float32 holds them; None for nearly all files, whose values are moderate."""
+    """The rescaling that lets float32 hold the values of a file; None: the values are moderate, as in nearly all
+    files."""
     if pixels.dtype.kind != "f" or not _may_be_on_any_scale(layout, pixels.dtype, normalization):
         return None
     height, width = pixels.shape[:2]
@@ -146,13 +158,13 @@ def rescaling_of_file(pixels: RegionReader, layout: images.Layout, normalization
 
 
 def rescaling_of_image(image: Any, normalization: Normalization | None, *, axes: str | None, group: int) -> Rescaling | None:
-    """The same for an array or tensor as `images.to_tensor` takes it; None too for what is no image."""
+    """The same for an array or tensor, as `images.to_tensor` takes it; None also for anything that is no image."""
     if normalization is None or not _is_float(image) or 0 in image.shape:
         return None
     span = _span(float(image.min()), float(image.max()))
     if span is None:
         return None
-    nothing = image[...] * 0  # of its kind and shape, and with values that nobody refuses
+    nothing = image[...] * 0  # the same kind and shape, with valid values
     _, form = images.to_tensor(nothing, axes=axes, group=group)
     return span if _may_be_on_any_scale(form.layout, form.dtype, normalization) else None
 
@@ -160,7 +172,7 @@ def rescaling_of_image(image: Any, normalization: Normalization | None, *, axes:
 def _span(low: float, high: float) -> Rescaling | None:
     return (
         choose_rescaling(low, high) if np.isfinite(low) and np.isfinite(high) else None
-    )  # these are refused where they are read
+    )  # values that are not finite are refused when they are read
 
 
 def _is_float(image: Any) -> bool:
@@ -170,5 +182,5 @@ def _is_float(image: Any) -> bool:
 
 
 def _may_be_on_any_scale(layout: images.Layout, dtype: Any, normalization: Normalization | None) -> bool:
-    """Not beside alpha, which has a scale of its own."""
+    """Whether values may be on any scale. Pictures with alpha may not, since alpha has a fixed scale."""
     return normalization is not None and not layout.alpha and normalization.of_kind(layout.colours, dtype) is not None

@@ -1,4 +1,4 @@
-"""Where results go: a tensor, or pixels that need not lie in memory."""
+"""Stores for results: a tensor in memory, or pixels that may lie on the disk."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from unnoise.photometry.rescaling import Rescaling
 
 
 class Store(Protocol):
-    """A result that is written, and read again, by regions."""
+    """A result that is written and read by region."""
 
     def read(self, rows: slice, columns: slice) -> Tensor:
-        """(B, C, rows, columns), as it was written."""
+        """The values that were written, (B, C, rows, columns)."""
         ...
 
     def write(self, rows: slice, restored: Tensor) -> None:
-        """Keep these rows, (B, C, rows, W)."""
+        """Store these rows, (B, C, rows, W)."""
         ...
 
     def copy(self) -> None:
-        """Take the noisy picture for the result."""
+        """Use the noisy picture as the result."""
         ...
 
 
@@ -36,10 +36,15 @@ class TensorStore:
 
     Attributes:
         tensor: (B, C, H, W) float32.
+
+    >>> store = TensorStore(torch.zeros(1, 1, 2, 2))
+    >>> store.write(slice(0, 1), torch.ones(1, 1, 1, 2))
+    >>> store.tensor[..., 0, :]
+    tensor([[[1., 1.]]])
     """
 
     def __init__(self, noisy: Tensor) -> None:
-        """For a result of the shape of `noisy`, and on its device."""
+        """Create a store for a result with the shape and device of `noisy`, (B, C, H, W)."""
         self.noisy = self.tensor = noisy
 
     def read(self, rows: slice, columns: slice) -> Tensor:
@@ -58,11 +63,11 @@ class TensorStore:
 
 
 class PixelStore:
-    """A result as pixels of the type of the noisy ones: integers are rounded, alpha is taken from the noisy picture.
+    """A result as pixels of the noisy picture's type. Integers are rounded, and alpha is copied from the noisy picture.
 
     Args:
         noisy: the stored pixels.
-        result: of their shape; float32 where they are rescaled, else of their type. It takes what is written.
+        result: receives the pixels. It has the shape of `noisy`, and its type, or float32 if the pixels are rescaled.
         layout, group, name, rescaling: as for `source_of_file`.
     """
 
@@ -79,7 +84,7 @@ class PixelStore:
         self.noisy, self.result = noisy, result
         any_scale = Normalization(of="picture")
         self._read_noisy = reader_of(noisy, layout, any_scale, group=group, name=name, rescaling=rescaling)
-        self._read_result = reader_of(_Regions(result), layout, any_scale, group=group, name=name)
+        self._read_result = reader_of(_ArrayReader(result), layout, any_scale, group=group, name=name)
         self._width = noisy.shape[1]
 
     def read(self, rows: slice, columns: slice) -> Tensor:
@@ -96,8 +101,8 @@ class PixelStore:
             self.result[rows] = self.noisy.region(rows, slice(0, self._width))
 
 
-class _Regions:
-    """An array, or a picture on the disk, read by regions."""
+class _ArrayReader:
+    """Reads regions of an array or of scratch pixels on the disk."""
 
     def __init__(self, pixels: NDArray[Any] | images.Scratch) -> None:
         self.pixels, self.shape, self.dtype = pixels, pixels.shape, np.dtype(pixels.dtype)

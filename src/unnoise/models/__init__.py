@@ -1,1 +1,1 @@
-"""Models: a network with weights, its recipe and its card; the shipped ones and published checkpoints."""
+"""Models: a network with weights, its recipe and its card; shipped models and published checkpoints."""

@@ -1,4 +1,4 @@
-"""The card of a model: what it was trained on, by what, with which scores, and what it may be used for."""
+"""The card of a model: its training data, its training, its scores, its licence and its known failures."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Card(BaseModel):
-    """Everything that someone should know before trusting a model. All fields may be left empty."""
+    """Facts to know before trusting a model. All fields may be empty.
+
+    >>> Card(description="A small network.", steps=1000).steps
+    1000
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     description: str = ""
     licence: str = ""
-    """Of the weights."""
+    """Licence of the weights."""
     data: list[str] = []
-    """The pictures it was trained on, with their licence."""
+    """The pictures on which the model was trained, with their licences."""
     command: str = ""
+    """The command that trained the model."""
     seed: int | None = None
     steps: int | None = None
     minutes: float | None = None
     hardware: str = ""
     scores: dict[str, str] = {}
-    """Data set, protocol and kind of inference → PSNR / SSIM."""
+    """Data set, protocol and kind of inference → PSNR in dB and SSIM."""
     speed: str = ""
-    """Time for a picture of a given size, and on what."""
+    """Time for a picture of a given size, with the hardware."""
     known_failures: list[str] = []

@@ -1,4 +1,4 @@
-"""The file of a model: weights as safetensors, and in its header the network's name and sizes, the recipe and the card."""
+"""The file format of models: safetensors. The header holds the network's name and sizes, the recipe and the card."""
 
 from __future__ import annotations
 
@@ -23,12 +23,22 @@ from unnoise.recipes.schema import Recipe
 T = TypeVar("T")
 
 FORMAT = "unnoise model 1"
-SMALL = 10_000
-"""A network's size may be so large however few weights it has."""
+ALWAYS_ALLOWED_SIZE = 10_000
+"""A size of a network (a width or a count) up to this is always allowed. A larger one must not exceed the number of
+weights."""
 
 
 def write(path: Path, network: Denoiser, recipe: Recipe, card: Card, *, half: bool = False) -> None:
-    """Write it whole or not at all; `half`: the weights as float16. Raises `UnnoiseError` where that fails."""
+    """Write a model atomically.
+
+    Args:
+        path: the file.
+        network, recipe, card: the model.
+        half: whether the weights are stored as float16.
+
+    Raises:
+        UnnoiseError: the file cannot be written.
+    """
     tensors = {
         key: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
         for key, value in network.state_dict().items()
@@ -48,11 +58,17 @@ def write(path: Path, network: Denoiser, recipe: Recipe, card: Card, *, half: bo
 
 
 def read(path: Path) -> tuple[Denoiser, Recipe, Card]:
-    """What `write` wrote, on the CPU in float32.
+    """Read what `write` wrote, onto the CPU in float32.
 
     Raises:
-        UsageError: when there is no such file.
-        UnnoiseError: when the file is damaged, or is no model of unnoise.
+        UsageError: the file does not exist.
+        UnnoiseError: the file is damaged, or is no model of unnoise.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "model.safetensors"
+    >>> write(path, denoisers.create("dncnn", features=4, layers=3), recipes.load("ap-bsn"), Card(steps=7))
+    >>> read(path)[2].steps
+    7
     """
     if not path.is_file():
         raise UsageError(f"There is no model file {path}.")
@@ -75,7 +91,7 @@ def read(path: Path) -> tuple[Denoiser, Recipe, Card]:
 
 
 def is_model(path: Path) -> bool:
-    """Whether this file says that unnoise wrote it, whatever it is called."""
+    """Whether the header of a file says that unnoise wrote it. The file's name does not matter."""
     try:
         with safe_open(path, framework="np") as file:
             return str((file.metadata() or {}).get("format")).startswith(FORMAT.rstrip("0123456789"))
@@ -84,7 +100,7 @@ def is_model(path: Path) -> bool:
 
 
 def check_finite(weights: Mapping[str, Tensor], path: Path) -> None:
-    """Raise `UnnoiseError` where some of a file's weights are NaN or infinite: no picture would come of them."""
+    """Check the weights of a file. Raises `UnnoiseError` if any is NaN or infinite, since no picture would result."""
     for key, value in weights.items():
         if value.is_floating_point() and not value.isfinite().all():
             raise UnnoiseError(
@@ -97,16 +113,16 @@ def _read(header: Mapping[str, str], key: str, read: Callable[[str], T], path: P
         return read(header[key])
     except MemoryError:
         raise
-    except Exception as error:  # bytes that are none of ours fail in any way they like
+    except Exception as error:  # foreign bytes can fail in any way
         raise UnnoiseError(
             f"{path} is damaged, or of another version of unnoise: what its header has as '{key}' cannot be read; get it again."
         ) from error
 
 
 def _made(name: str, sizes: dict[str, Any], weights: Mapping[str, Tensor]) -> Denoiser | None:
-    """The network of these sizes with the weights; None: they do not fit it."""
-    largest = max(SMALL, sum(value.numel() for value in weights.values()))
-    if any(size > largest for size in _numbers(sizes)):  # it would take all memory, or for ever, to see that it does not fit
+    """Create a network of these sizes with the weights; None: the weights do not fit."""
+    largest = max(ALWAYS_ALLOWED_SIZE, sum(value.numel() for value in weights.values()))
+    if any(size > largest for size in _numbers(sizes)):  # to create the network would take all memory, or very long
         return None
     try:
         network = denoisers.create(name, **sizes)
@@ -125,6 +141,6 @@ def _numbers(sizes: Any) -> Iterator[float]:
 
 
 def _as_os_error(error: SafetensorError) -> OSError:
-    """What the system said, which safetensors wraps in a text of its own."""
+    """Recover the system's error from the text of a safetensors error."""
     number = re.search(r"os error (\d+)", str(error))
     return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))

@@ -1,4 +1,4 @@
-"""`unnoise.inspect`: the noise of a picture, with advice on the model that suits it."""
+"""`unnoise.inspect`: measure the noise of a picture, and advise which model suits it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from unnoise.noise.report import NoiseReport
 
 
 def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
-    """Measure the noise of one picture, and say which shipped model suits it.
+    """Measure the noise of one picture, and advise which shipped model suits it.
 
     Args:
-        image: (H, W) or (H, W, C), or a tensor, as `unnoise.Model.denoise` takes them; one picture. Alpha takes no part.
+        image: one picture, (H, W), (H, W, C) or a tensor, as `unnoise.Model.denoise` takes it. Alpha is left out.
         name: the subject of error messages, for instance the file.
 
     Returns:
-        As `unnoise.noise.inspection.measure`, where the advice names a model.
+        The report of `unnoise.noise.inspection.measure`, with a model in its advice.
 
     Raises:
-        UsageError: for an image of another kind or shape, or with values that are no numbers.
+        UsageError: the image has another kind or shape, or values that are no numbers.
 
     >>> import numpy as np
     >>> noisy = np.random.default_rng(0).normal(0.5, 0.05, (64, 64)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Reports on restorations: what `quality.report` asks of a network, answered by the pipeline."""
+"""Reports on restorations: the pipeline makes the further restorations that `quality.report` needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from unnoise.quality.report import Report, make
 from unnoise.regions import Region, RegionSource
 from unnoise.schemes.tunable_blind_spot import TunableBlindSpot, TunableScheme
 
-VARIANTS = 3
+VARIANT_COUNT = 3
+"""Number of variants of a result that are compared."""
 
 
 def report_on(
@@ -36,20 +37,20 @@ def report_on(
     dtype: np.dtype[Any] | torch.dtype = torch.uint8,
     white: int = 0,
 ) -> Report:
-    """Judge a restoration; takes as long as about eight restorations.
+    """Judge a restoration. This takes as long as about eight restorations.
 
     Args:
-        pipeline: by which the result was made; its settings have been asked for this kind of picture (`of_kind`).
-        noisy, restored: (1, C, H, W) in 0..1, on any scale where the pipeline normalizes; the result after blending.
-        part: the rows and columns that these are of the picture, as `quality.report.middle` gives them.
+        pipeline: made the result. Its settings are those for this kind of picture (`InferenceSettings.of_kind`).
+        noisy, restored: (1, C, H, W) in 0..1, or on any scale if the pipeline normalizes; the result after blending.
+        part: the rows and columns of the picture that these tensors show, as `quality.report.middle` returns them.
         colours, dtype, white: of the picture as it is stored, as in a `PixelSource`.
 
     Raises:
-        UsageError: for a batch of pictures.
+        UsageError: a batch of pictures was given.
     """
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
-    settings = replace(pipeline.settings, precision="float32")  # the judgement lives on small differences
+    settings = replace(pipeline.settings, precision="float32")  # the report measures small differences
     exact = replace(pipeline, settings=settings)
     photometry = exact.photometry_of(noisy)
     bounded = exact.measures_noise(colours, dtype)
@@ -58,7 +59,7 @@ def report_on(
         step = 1 / white if white else None
         guard = Guard.of(RegionSource.of(noisy), step=step, bounded=bounded, force=settings.force)
     if photometry[0].normalization and (scale := measure_scale(RegionSource.of(noisy))):
-        noisy, restored = scale.unit(noisy), scale.unit(restored)  # so that a dim measurement can be seen in the report too
+        noisy, restored = scale.unit(noisy), scale.unit(restored)  # else the report would show a dim measurement as black
         photometry = exact.photometry_of(noisy)
         if guard and guard.noise:
             guard = replace(guard, noise=estimate_noise(RegionSource.of(noisy[:, :1] if guard.grey else noisy)))
@@ -80,9 +81,10 @@ def report_on(
 
 
 def _variants(pipeline: Pipeline, noisy: Tensor, photometry: Sequence[Photometry]) -> tuple[list[Tensor], str]:
-    """`VARIANTS` results of one picture (1, C, H, W) that ought to be the same, and what differs.
+    """`VARIANT_COUNT` results of one picture (1, C, H, W) that should be equal, and the name of what varies.
 
-    Of a network with tunable blind spots these differ; of a scheme with random masks, or with R³, the draws; else the picture is flipped.
+    A network with tunable blind spots varies their sizes. A scheme with random masks, or R³, varies the random numbers.
+    Else the picture is flipped.
     """
     settings = replace(pipeline.settings, ensemble=False)
     pipeline = replace(pipeline, settings=settings)
@@ -92,7 +94,7 @@ def _variants(pipeline: Pipeline, noisy: Tensor, photometry: Sequence[Photometry
         schemes = [TunableBlindSpot(infer_hole=hole, train_hole=scheme.train_hole, pad=scheme.pad) for hole in (1, 3, 5)]
         return [replace(plain, scheme=each).restore(noisy, photometry) for each in schemes], "blind spots"
     if settings.refinement is not None or scheme.is_random:
-        seeds = [settings.seed + 1 + number for number in range(VARIANTS)]
+        seeds = [settings.seed + 1 + number for number in range(VARIANT_COUNT)]
         drawn = [replace(pipeline, settings=replace(settings, seed=seed)) for seed in seeds]
         return [each.restore(noisy, photometry) for each in drawn], "draws"
     flips: list[tuple[int, ...]] = [(), (-1,), (-2,)]

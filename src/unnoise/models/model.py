@@ -28,10 +28,8 @@ from unnoise.recipes.schema import Recipe
 
 APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail", "bounded"
 """Fields of a recipe that may change after training."""
-
-
-NEEDED_AROUND = 20
-"""A GPU holds a whole picture where this many times its bytes are free."""
+DEVICE_MEMORY_FACTOR = 20
+"""A whole picture is moved to a GPU if this many times its bytes are free there."""
 
 
 class Model:
@@ -39,8 +37,12 @@ class Model:
 
     Attributes:
         network: the bare `nn.Module` in its published value range, (B, C, H, W) → (B, C, H, W).
-        recipe: how it was, or would be, trained and how it is applied.
-        card: where it comes from.
+        recipe: how the network is trained and applied.
+        card: facts about its origin.
+
+    >>> model = fresh(recipes.load("ap-bsn"))
+    >>> model
+    Model(ap-bsn: dbsn, ... parameters)
     """
 
     def __init__(self, network: Denoiser, recipe: Recipe, card: Card | None = None) -> None:
@@ -52,22 +54,24 @@ class Model:
         return f"Model({self.recipe.name}: {denoisers.name_of(self.network)}, {self.network.parameter_count():,} parameters)"
 
     def __call__(self, noisy: Tensor) -> Tensor:
-        """The scheme's bare restoration in float32, without R³ and `light`: (B, C, H, W) in 0..1 → the same shape, not clipped."""
+        """Restore with the scheme alone in float32, without R³ and `light`: (B, C, H, W) in 0..1 → (B, C, H, W), not
+        clipped."""
         return Pipeline(self.network, self.recipe.scheme, InferenceSettings(precision="float32")).restore(noisy)
 
     def to(self, device: str) -> Model:
-        """Move the network to a device ('cpu', 'cuda', 'cuda:1', 'mps', 'auto') and give back the model."""
+        """Move the network to a device ('cpu', 'cuda', 'cuda:1', 'mps', 'auto') and return the model."""
         self.network.to(choose_device(device))
         return self
 
     def applied(self, changes: dict[str, Any]) -> Model:
-        """The same network applied in another way; the recipe's name tells of it.
+        """The same network, applied in another way. The changes are appended to the recipe's name.
 
         Args:
-            changes: values by dotted field of those in `APPLIED`, as ``{"scheme.partitions": 4}``.
+            changes: dotted field → value, for instance ``{"scheme.partitions": 4}``. The first part is one of
+                `APPLIED`.
 
         Raises:
-            UsageError: for any other field, or a bad value.
+            UsageError: the field is another one, or cannot have the value.
         """
         for field in changes:
             if field.split(".")[0] not in APPLIED:
@@ -89,24 +93,26 @@ class Model:
         report: bool = False,
         **fields: Unpack[OptionFields],
     ) -> Any:
-        """Take the noise out of an image.
+        """Remove the noise of an image.
 
         Args:
-            image: numpy (H, W) or (H, W, C), or torch (H, W), (C, H, W) or (B, C, H, W); uint8, uint16, or floats in 0..1, and
-                with `normalization` of the picture on any scale. An alpha channel (the second of two, the fourth of four) stays as it
-                is. With `axes` a stack of any shape.
-            options: how; the default leaves all to the model.
-            progress: called with (tiles done, tiles in all).
-            report: also judge the result, which takes as long as about eight restorations; of a large picture the middle is judged.
-            fields: fields of `DenoiseOptions` that replace those of `options`: `refine=True`, `tile=512`, `strength=0.5`.
+            image: numpy (H, W) or (H, W, C), or torch (H, W), (C, H, W) or (B, C, H, W). With `axes`, a stack of any
+                shape. The type is uint8, uint16, or a float in 0..1; with `normalization="picture"`, floats may be on
+                any scale. An alpha channel is left unchanged: the second of two channels, or the fourth of four.
+            options: the options of denoising; None: the defaults.
+            progress: called with the number of tiles that are done and the number of all tiles.
+            report: whether to judge the result too. This takes as long as about eight restorations. Only the middle of
+                a large picture is judged.
+            fields: fields of `DenoiseOptions` that replace those of `options`: `refine=True`, `tile=512`,
+                `strength=0.5`.
 
         Returns:
-            What came in: the same kind, shape, dtype and range (floats are clipped to 0..1, or to the input's own range if wider).
-            With `report`, the pair of that and an `unnoise.quality.report.Report`.
+            An image of the same kind, shape, dtype and range as the input. Floats are clipped to 0..1, or to the
+            input's range if that is wider. With `report`, a pair of the image and an `unnoise.quality.report.Report`.
 
         Raises:
-            UsageError: for an image of another kind or shape, with values that are no numbers, or a value that an option cannot have;
-                for a report on a batch.
+            UsageError: the image has another kind or shape, or values that are no numbers; an option cannot have its
+                value; or a report on a batch was asked for.
         """
         options = DenoiseOptions.of(fields, options)
         settings = options.settings(self.recipe)
@@ -119,7 +125,7 @@ class Model:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
         store = TensorStore(noisy)
         pipeline.run(source_of_tensor(noisy, form, rescaling), store, progress)
-        if settings.strength == 0:  # not by way of float32, which a float64 would not survive
+        if settings.strength == 0:  # a copy, since float64 would lose digits as float32
             result = image.clone() if isinstance(image, Tensor) else image.copy()
         else:
             result = form.restore(store.tensor)
@@ -127,18 +133,19 @@ class Model:
         return (result, _report(pipeline, noisy, store.tensor, form, rescaling)) if report else result
 
     def judge(self, noisy: Any, result: Any, options: DenoiseOptions | None = None, **fields: Unpack[OptionFields]) -> Report:
-        """Judge a result without a clean picture; takes as long as about eight restorations.
+        """Judge a result without a clean picture. This takes as long as about eight restorations.
 
         Args:
             noisy: one picture, as `denoise` takes it.
-            result: what `denoise` made of it, of the same kind and shape.
-            options, fields: as `denoise` got them.
+            result: the result of `denoise`, of the same kind and shape.
+            options, fields: those that `denoise` got.
 
         Returns:
-            The estimated gain, lost structure and doubtful places; of a large picture the middle is judged.
+            The estimated gain, the lost structure and the uncertain places. Only the middle of a large picture is
+            judged.
 
         Raises:
-            UsageError: as `denoise` does, for a batch, and for a result of another shape.
+            UsageError: as `denoise`; also for a batch, and for a result of another shape.
         """
         options = DenoiseOptions.of(fields, options)
         settings = options.settings(self.recipe)
@@ -154,23 +161,23 @@ class Model:
     def _tensor(
         self, image: Any, options: DenoiseOptions, settings: InferenceSettings, rescaling: Rescaling | None
     ) -> tuple[Tensor, images.Form]:
-        """(B, C, H, W) float32; on the network's device where that has room for all that is done around the network."""
+        """Convert an image to (B, C, H, W) float32, on the network's device if that has enough memory."""
         moderate = rescaling.forward(image) if rescaling else image
         noisy, form = images.to_tensor(moderate, axes=options.axes, group=options.group, levels=settings.normalization)
         device = next(self.network.parameters()).device
-        if device.type == "cuda" and NEEDED_AROUND * noisy.nbytes < free_memory(device):
+        if device.type == "cuda" and DEVICE_MEMORY_FACTOR * noisy.nbytes < free_memory(device):
             noisy = noisy.to(device)
         return noisy, form
 
     def save(self, path: str | Path, *, half: bool = False) -> None:
-        """Write weights, recipe and card to one `.safetensors` file, whole or not at all.
+        """Write weights, recipe and card to one `.safetensors` file, atomically.
 
         Args:
-            path: where to.
-            half: store the weights as float16; they are read back as float32.
+            path: the file.
+            half: whether the weights are stored as float16. They are read back as float32.
 
         Raises:
-            UnnoiseError: when the file cannot be written.
+            UnnoiseError: the file cannot be written.
         """
         model_file.write(Path(path), self.network, self.recipe, self.card, half=half)
 
@@ -179,8 +186,8 @@ class Model:
         """Read what `save` wrote, onto the CPU in float32.
 
         Raises:
-            UsageError: when there is no such file.
-            UnnoiseError: when the file is damaged, or is no model of unnoise.
+            UsageError: the file does not exist.
+            UnnoiseError: the file is damaged, or is no model of unnoise.
         """
         network, recipe, card = model_file.read(Path(path))
         return cls(network.eval(), recipe, card)
@@ -195,5 +202,5 @@ def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Fo
 
 
 def fresh(recipe: Recipe) -> Model:
-    """A model with random weights, made as the recipe says."""
+    """A model with random weights, for training by the recipe."""
     return Model(denoisers.create(recipe.denoiser.name, **recipe.denoiser.sizes), recipe)

@@ -1,4 +1,4 @@
-"""The one-call way to denoise an image."""
+"""`unnoise.denoise`: denoise an image with one call."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ Image = TypeVar("Image")
 
 
 def denoise(image: Image, model: str | Path | Model = "default", **options: Any) -> Image:
-    """Take the noise out of an image with a shipped model.
+    """Remove the noise of an image with a shipped model.
 
     Args:
-        image: see `unnoise.Model.denoise`.
-        model: a name, a file, or a model. One that is named stays loaded for the next call.
+        image: as `unnoise.Model.denoise` takes it.
+        model: a name, a file, or a model. A named model stays loaded for the next call.
         options: as `unnoise.Model.denoise` takes them.
 
     Returns:
-        What came in: the same kind, shape, dtype and range.
+        An image of the same kind, shape, dtype and range.
 
     Raises:
-        UsageError: there is no such model, or as `unnoise.Model.denoise` does.
-        UnnoiseError: a model's file that is damaged, or as `unnoise.Model.denoise` does.
+        UsageError: the model does not exist; also as `unnoise.Model.denoise`.
+        UnnoiseError: the file of the model is damaged; also as `unnoise.Model.denoise`.
+
+    >>> import numpy as np
+    >>> int(denoise(np.full((16, 16), 100, np.uint8), strength=0).max())
+    100
     """
     return (model if isinstance(model, Model) else _loaded(str(model))).denoise(image, **options)
 

@@ -1,4 +1,5 @@
-"""Reading the checkpoints that the papers' authors published, whatever they wrapped around the network's weights."""
+"""Reading checkpoints that authors of papers published. The network is recognized by its weights, however they are
+wrapped."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from unnoise.models.card import Card
 from unnoise.models.file_format import check_finite, is_model
 from unnoise.models.model import Model
 
-# Under which recipe a network was published; others are applied as the networks of `ELSE` are.
+# Network → the recipe with which it was published. `DEFAULT_RECIPE` applies to all other networks.
 _RECIPES = {
     "dbsn": "ap-bsn",
     "ssbsn": "ss-bsn",
@@ -31,7 +32,7 @@ _RECIPES = {
     "tmbsn": "tm-bsn",
     "tmbsn-student": "tm-bsn-d",
     "tmbsn-student-rounded": "tm-bsn-d",
-    # AMSNet's files do not tell whether a network was fine-tuned, and restore alike.
+    # AMSNet's files do not tell whether a network was fine-tuned. Both kinds restore in the same way.
     "restormer": "amsnet-b",
     "deamnet": "amsnet-b",
     "nafnet": "amsnet-b",
@@ -40,10 +41,10 @@ _RECIPES = {
     "unet-blindspot": "amsnet-b",
     "dncnn": "amsnet-b",
 }
-ELSE = "amsnet-b"
+DEFAULT_RECIPE = "amsnet-b"
 
-# What may stand beside the weights in Lightning's files, each read as the plainest thing that can hold it: none of these does
-# anything when it is made.
+# Classes that Lightning's files may hold beside the weights. Each is replaced by a plain class that runs no code when it is
+# created.
 _LIGHTNING = ("lightning.fabric.utilities.data", "lightning_fabric.utilities.data", "pytorch_lightning.utilities.parsing")
 _HARMLESS: list[Any] = [
     argparse.Namespace,
@@ -55,8 +56,8 @@ Weights = Mapping[str, Tensor]
 
 
 def read(path: Path) -> Model:
-    """A model from a published checkpoint; see `unnoise.models.shipped.import_checkpoint`."""
-    if is_model(path):  # by what is in it: it keeps its recipe and card
+    """Read a published checkpoint; see `unnoise.models.shipped.import_checkpoint`."""
+    if is_model(path):  # judged by its header; such a file keeps its recipe and card
         return Model.load(path)
     for weights in _state_dicts(_load(path)):
         for prefix in _prefixes(weights):
@@ -71,7 +72,7 @@ def read(path: Path) -> Model:
 
 def _as_model(network: Denoiser, path: Path) -> Model:
     name = denoisers.name_of(network)
-    fields = recipes.load(_RECIPES.get(name, ELSE)).model_dump(mode="json")
+    fields = recipes.load(_RECIPES.get(name, DEFAULT_RECIPE)).model_dump(mode="json")
     fields["denoiser"] = {"name": name, "sizes": network.sizes}
     return Model(network.eval(), recipes.validate(fields, str(path)), Card(description=f"Imported from {path.name}."))
 
@@ -82,7 +83,7 @@ def _load(path: Path) -> Any:
     try:
         if damaged_record(path):
             raise ValueError("a record has another checksum")
-        # Old pickle protocols raise warnings; what they hold is either weights or refused below.
+        # Old pickle protocols raise warnings. Their content is either weights, or refused below.
         with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_HARMLESS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -91,22 +92,22 @@ def _load(path: Path) -> Any:
                 f"{path} holds Python code or objects beside weights; it was not opened, as that could harm you."
             ) from error
         raise UnnoiseError(f"{path} is damaged or no PyTorch checkpoint; get it again.") from error
-    except Exception as error:  # on bytes that are no checkpoint the unpickler fails in any way it likes
+    except Exception as error:  # on foreign bytes the unpickler can fail in any way
         raise UnnoiseError(f"{path} is damaged or no PyTorch checkpoint; get it again.") from error
 
 
 def _is_pickle(path: Path) -> bool:
-    """Whether it begins as torch's files do: an archive, or pickle's mark of a protocol."""
+    """Whether the file begins like a PyTorch file: as a zip archive, or with pickle's protocol byte."""
     with path.open("rb") as file:
         return file.read(4)[:2] in (b"PK", *(b"\x80" + bytes([protocol]) for protocol in range(2, 6)))
 
 
 def _state_dicts(held: Any) -> Iterator[Weights]:
-    """Every dictionary of tensors in what the file held, outermost first; optimisers' states hold no named weights."""
+    """Every dictionary of tensors in the file's content, outermost first. States of optimisers are skipped."""
     waiting, seen = [held], set[int]()
     while waiting:
         inner = waiting.pop()
-        if not isinstance(inner, Mapping) or id(inner) in seen:  # a dictionary may hold itself
+        if not isinstance(inner, Mapping) or id(inner) in seen:  # a dictionary can contain itself
             continue
         seen.add(id(inner))
         tensors = {str(key): value for key, value in inner.items() if isinstance(value, Tensor)}
@@ -116,9 +117,9 @@ def _state_dicts(held: Any) -> Iterator[Weights]:
 
 
 def _prefixes(weights: Weights) -> list[str]:
-    """All dotted beginnings of the keys, in the keys' order: '', 'module.', 'module.bsn.' …
+    """All dotted prefixes of the keys, in the order of the keys: '', 'module.', 'module.bsn.' …
 
-    Those of AT-BSN (D)'s student, `nbsn`, come first: its teacher lies in the same file, as `bsn`.
+    Prefixes with `nbsn` come first. They belong to the student of AT-BSN (D), whose teacher `bsn` is in the same file.
     """
     found = {"": None}
     for key in weights:
@@ -131,7 +132,7 @@ def _recognise(weights: Weights) -> Denoiser | None:
     for name in denoisers.names():
         try:
             network = denoisers.lookup(name).from_weights(weights)
-        except (RuntimeError, ValueError, KeyError):  # looks like this network from afar, but the weights do not fit
+        except (RuntimeError, ValueError, KeyError):  # the keys resemble this network, but the weights do not fit
             continue
         if network is not None:
             return network

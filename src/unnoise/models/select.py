@@ -1,4 +1,5 @@
-"""Which of the shipped models suits a picture's noise; read from the headers of their files, without torch."""
+"""Choosing the shipped model that suits a picture's noise. Only the headers of the models' files are read, without
+PyTorch."""
 
 from __future__ import annotations
 
@@ -17,26 +18,31 @@ from unnoise.noise.advice import Advice
 
 WEIGHTS = Path(__file__).parent / "weights"
 """The folder of the shipped models."""
-_SAMPLE = 12
+_SAMPLE_FILES = 12
+"""Most files of a list that are measured."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A shipped model for a picture."""
+    """The choice of a shipped model for a picture."""
 
     name: str | None
     fits: bool
-    """Whether it may be expected to bring the picture nearer to the truth."""
+    """Whether the model is expected to improve the picture."""
     reason: str
 
 
 def choose(image: Any) -> str:
     """The name of the shipped model that suits a picture's noise best.
 
+    If no model fits, this is the nearest one; without measurable noise, 'default'.
+
     Args:
         image: as `unnoise.inspect` takes it.
 
-    Where there is no noise to go by, or no model fits, it is still the nearest, or 'default'.
+    >>> import numpy as np
+    >>> choose(np.zeros((64, 64), np.uint8)) in ("default", "fast")
+    True
     """
     from unnoise.noise.inspection import measure
 
@@ -45,10 +51,10 @@ def choose(image: Any) -> str:
 
 
 def choose_for(files: Sequence[Path]) -> str:
-    """The name that `choose` gives for most of a sample of picture files; those that cannot be read have no say."""
+    """The name that `choose` returns for most of a sample of picture files. Files that cannot be read are skipped."""
     from unnoise import images
 
-    count = min(_SAMPLE, len(files))
+    count = min(_SAMPLE_FILES, len(files))
     votes = Counter[str]()
     for place in range(count):
         with suppress(UnnoiseError):  # denoising reports it
@@ -57,10 +63,15 @@ def choose_for(files: Sequence[Path]) -> str:
 
 
 def nearest(advice: Advice, folder: Path = WEIGHTS) -> Choice:
-    """The shipped model whose inference looks at pixels just as far away as the advice says, or as near to that as there is.
+    """The shipped model whose inference stride is nearest to the advised one.
 
-    A model fits if it looks no further away than advised, since what lies between would be lost; one that chooses for itself fits
-    any picture. Among those equally near, 'default' comes first, then the order of the alphabet.
+    A model fits if its stride is at most the advised one. A larger stride would lose detail between the pixels. A model
+    that chooses pixels by itself fits any picture. Among equal models 'default' comes first, then the order of the
+    alphabet.
+
+    Args:
+        advice: from `unnoise.noise.inspection.measure`.
+        folder: of the models' files.
     """
     wanted = advice.infer_stride
     distances = {path.stem: _distance(path, wanted) for path in sorted(folder.glob("*.safetensors"))}
@@ -77,10 +88,10 @@ def nearest(advice: Advice, folder: Path = WEIGHTS) -> Choice:
 
 
 def _distance(path: Path, wanted: int) -> int:
-    """How far the nearest pixel is that the model sees at inference, leaving aside the centre of networks that are not blind.
+    """The distance in pixels to the nearest pixel that a model uses at inference, besides the centre pixel.
 
-    Those whose scheme names neither a stride nor a hole, students and averages of blind spots by their risk, weigh near and far in
-    each place: they look as far as is wanted.
+    Some schemes name neither a stride nor a blind spot: those of students, and averages of blind spots by risk. Their
+    models choose distances at each place. So they have the distance `wanted`.
     """
     with safe_open(path, framework="np") as file:
         header = file.metadata()

@@ -1,4 +1,4 @@
-"""The models that ship with the package, and the reading of published checkpoints."""
+"""Loading models: shipped ones by name, saved ones by file, and published checkpoints."""
 
 from __future__ import annotations
 
@@ -17,16 +17,26 @@ _PUBLISHED_SUFFIXES = {".pth", ".pt", ".ckpt"}
 
 
 def names() -> list[str]:
-    """The names of the shipped models."""
+    """The names of the shipped models.
+
+    >>> "default" in names()
+    True
+    """
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
 def load(name_or_path: str | Path) -> Model:
-    """A model by name or from a file: a shipped one, one saved by unnoise, or a published checkpoint.
+    """Load a shipped model by name, or a file: one that unnoise saved, or a published checkpoint.
+
+    Args:
+        name_or_path: a name, a file, or the folder that `unnoise train` wrote.
 
     Raises:
-        UsageError: when there is neither such a name nor such a file.
-        UnnoiseError: when the file is damaged or holds no known network.
+        UsageError: neither a model nor a file has this name.
+        UnnoiseError: the file is damaged or holds no known network.
+
+    >>> load("fast").network.training
+    False
     """
     from unnoise.models.model import Model
 
@@ -34,7 +44,7 @@ def load(name_or_path: str | Path) -> Model:
     if shipped.is_file():
         return Model.load(shipped)
     path = Path(name_or_path)
-    if path.is_dir() and (path / "model.safetensors").is_file():  # the folder that `unnoise train` writes
+    if path.is_dir() and (path / "model.safetensors").is_file():  # a folder that `unnoise train` wrote
         path = path / "model.safetensors"
     if not path.is_file():
         raise UsageError(
@@ -44,11 +54,13 @@ def load(name_or_path: str | Path) -> Model:
 
 
 def import_checkpoint(path: str | Path) -> Model:
-    """Read a published `.pth`, `.pt` or `.ckpt`, with the network and all its sizes inferred from the weights; our own files as they are.
+    """Read a published `.pth`, `.pt` or `.ckpt`. The network and its sizes are inferred from the weights.
+
+    A file that unnoise wrote is read too, whatever its suffix.
 
     Raises:
-        UsageError: when there is no such file.
-        UnnoiseError: when it is damaged, holds code, or fits no network known here.
+        UsageError: the file does not exist.
+        UnnoiseError: the file is damaged, holds code, or fits no known network.
     """
     from unnoise.models.published import read
 

@@ -1,9 +1,10 @@
-"""How far the mean of noisy values may lie from the scene: noise that a curve bends, and noise that black and white cut off.
+"""How far the mean of noisy values may lie from the scene: noise that a curve bends, and noise that black and white cut
+off.
 
-The noise of a sensor is nothing on average in linear light. The curve of a display bends it, so that the mean of coded values is darker
-than the scene (see `unnoise.light`). The same curve makes it lopsided: noise of the standard deviation σ at a coded brightness x has
-about the skewness −4.2·σ / (x + 0.055) and shifts the mean by −0.7·σ² / (x + 0.055). Noise that was added to coded values has neither.
-So its skewness tells whether the curve has bent it.
+The noise of a sensor is nothing on average in linear light. The curve of a display bends it, so that the mean of coded
+values is darker than the scene (see `unnoise.light`). The same curve makes it lopsided: noise of the standard deviation
+σ at a coded brightness x has about the skewness −4.2·σ / (x + 0.055) and shifts the mean by −0.7·σ² / (x + 0.055).
+Noise that was added to coded values has neither. So its skewness tells whether the curve has bent it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SKEWNESS, SHIFT = 4.2, 0.7
 OFFSET = 0.055
 """Of that curve."""
 GROUP = 100
-"""Patches of one brightness, of which the quietest `QUIET` are measured."""
+"""Patches in a group of one brightness. The quietest ones, a share of `QUIET`, are measured."""
 QUIET = 0.1
 FEWEST = 40
 """Patches that it takes to tell."""
@@ -34,10 +35,10 @@ LEAST = 0.1
 EVIDENCE = 1.0
 """Sum of the squares of expected skewness that it takes to tell."""
 NONE, FULL = 0.2, 0.6
-"""Measured skewness against that expected: noise below the first was not bent, noise above the second was. SIDD: 0.57 to 1.0; noise
-added to coded values: −0.1 to 0.05."""
+"""Measured skewness against that expected: noise below the first was not bent, noise above the second was. SIDD: 0.57
+to 1.0; noise added to coded values: −0.1 to 0.05."""
 MOST = 0.5
-"""The mean is shifted by so many standard deviations at most."""
+"""Largest shift of the mean, in standard deviations of the noise."""
 
 
 def bent_share(patches: Array) -> float:
@@ -70,7 +71,8 @@ def bent_share(patches: Array) -> float:
 
 
 def shifts(brightness: Array, sigma: Array, bent: float) -> tuple[Array, Array]:
-    """How far the mean of noisy values may lie below and above the scene, by the noisy mean: (N,) each, 0 or less and 0 or more.
+    """How far the mean of noisy values may lie below and above the scene, by the noisy mean: (N,) each, 0 or less and 0
+    or more.
 
     Args:
         brightness: of the noisy means, rising, in 0..1.

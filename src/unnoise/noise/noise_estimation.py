@@ -1,8 +1,9 @@
 """Measuring a picture's noise from the picture alone, never from what a network took away.
 
-Plain patches show noise and nothing else (see `flat_patches`). Three things go beyond that: patterns that fill the picture are filtered
-out first (`spectral_lines`), frequencies at which no place is plain do not count (`plateau`), and how noise shifts means is told by its
-skewness (`noise_bias`). The estimate is meant as a bound: where it errs it should be too low, so that too little is taken away.
+Plain patches show noise and nothing else (see `flat_patches`). Three things go beyond that: patterns that fill the
+picture are filtered out first (`spectral_lines`), frequencies at which no place is plain do not count (`plateau`), and
+how noise shifts means is told by its skewness (`noise_bias`). The estimate is meant as a bound: where it errs it should
+be too low, so that too little is taken away.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ FAINT = 0.3 / 255
 """Standard deviation below which there is no noise, of values in 0..1: that of rounding to 8 bits."""
 TINY = 1e-14
 FARTHEST = 3.0
-"""At the ends of the brightness curves the variance is at most so many times that of the last point, or its share."""
+"""Beyond the ends of the brightness curves, the variance is between 1/FARTHEST and FARTHEST times that of the last
+point."""
 ROUNDS = 3
 """The level at each brightness tells which patches are plain, and these tell the level."""
 
@@ -48,11 +50,12 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     Args:
         view: of the picture, (1, C, H, W).
         low, high: the range that most of its values lie in.
-        coded: the values are coded for display, and what lies at the range's ends or beyond is cut off. False: of measurements, whose
-            means are right as they are and which nothing cuts off.
+        coded: the values are coded for display, and what lies at the range's ends or beyond is cut off. False: of
+            measurements, whose means are right as they are and which nothing cuts off.
 
     Returns:
-        None for pictures with too few patches to tell anything: small ones, and those that are black or white nearly everywhere.
+        None for pictures with too few patches to tell anything: small ones, and those that are black or white nearly
+        everywhere.
 
     >>> noisy = 0.5 + 0.02 * torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
     >>> model = estimate_noise(RegionSource.of(noisy))
@@ -104,7 +107,8 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
 
 
 def _patches(windows: list[Array]) -> Array | None:
-    """About `PATCHES` of them, on a lattice whose step is odd where it is not small: (P, C, PATCH_PIXELS, PATCH_PIXELS)."""
+    """About `PATCHES` of them, on a lattice whose step is odd where it is not small: (P, C, PATCH_PIXELS,
+    PATCH_PIXELS)."""
     area = sum(max(w.shape[0] - PATCH_PIXELS + 1, 0) * max(w.shape[1] - PATCH_PIXELS + 1, 0) for w in windows)
     if not area:
         return None

@@ -1,8 +1,8 @@
 """Periodic structure in a picture: found as peaks of its spectrum, and taken out before its noise is measured.
 
-Cloth, meshes and print that fill a picture leave no plain place to measure noise in. But their power lies at a few frequencies, while
-that of noise is spread over all of them. So frequencies that stand out are filtered out. What is left is the noise, and the picture's
-other structure.
+Cloth, meshes and print that fill a picture leave no plain place to measure noise in. But their power lies at a few
+frequencies, while that of noise is spread over all of them. So frequencies that stand out are filtered out. What is
+left is the noise, and the picture's other structure.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ SIDE = 64
 BLOCKS = 36
 """About how many blocks are looked at."""
 MOST = 8
-"""So many peaks are filtered out at most."""
+"""Most peaks that are filtered out."""
 PEAK = 10.0
-"""A peak has so many times the median power of the frequencies around it."""
+"""Least power of a peak, divided by the median power of the frequencies around it."""
 AROUND = 9
 """Side of the square of frequencies that are around a peak."""
 SHARE = 0.1
-"""Least share of the picture's power, without coarse structure, that a peak holds. Noise of demosaicing has weaker ones."""
+"""Least share of the picture's power, without coarse structure, that a peak holds. Noise of demosaicing has weaker
+ones."""
 COARSE = 5
-"""Frequencies below so many cycles per block are structure that does not repeat."""
+"""Frequencies below this, in cycles per block, are structure that does not repeat."""
 LOCAL_PIXELS = 6.0
 """Standard deviation of the Gaussian over which a wave's amplitude and phase are taken to be constant."""
 
@@ -58,7 +59,8 @@ def find_lines(windows: list[Array]) -> list[Frequency]:
 def without_lines(window: Array, lines: list[Frequency]) -> Array:
     """A part of a picture without its periodic structure, (H, W, C) → the same.
 
-    A wave e^(iωp) is brought to frequency 0, smoothed, brought back and subtracted, so that its amplitude may change slowly.
+    A wave e^(iωp) is brought to frequency 0, smoothed, brought back and subtracted, so that its amplitude may change
+    slowly.
     """
     rest: Array = window.astype(np.float32)
     rows, columns = np.arange(window.shape[0])[:, None, None], np.arange(window.shape[1])[None, :, None]

@@ -1,7 +1,7 @@
 """Pictures and parts of pictures that never had noise: masks, labels, palettes, dither, line art and screenshots.
 
-A network takes their edges and dots for noise. They are known by their values, which noise would have scattered: there are few of them,
-or neighbours are exactly equal.
+A network takes their edges and dots for noise. They are known by their values, which noise would have scattered: there
+are few of them, or neighbours are exactly equal.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from unnoise.regions import RegionSource
 Array = NDArray[Any]
 
 COLOURS = 256
-"""A palette has so many colours at most."""
+"""Most colours of a palette."""
 SHADES = 16
-"""Dithered grey has so many at most."""
+"""Most values of dithered grey."""
 APART_STEPS = 4
 """Their least distance, in steps of the type. Counts of photons are whole numbers that follow each other."""
 PIXELS = 16
@@ -88,7 +88,8 @@ def channels_equal(picture: Tensor) -> bool:
 
 
 def all_channels_equal(view: RegionSource) -> bool:
-    """The same of a picture that need not be in memory, (1, C, H, W); most colour pictures are told by their first rows."""
+    """The same of a picture that need not be in memory, (1, C, H, W); most colour pictures are told by their first
+    rows."""
     height, width = view.size
     rows = max(1, STRIP_PIXELS // width)
     return all(
@@ -99,8 +100,8 @@ def all_channels_equal(view: RegionSource) -> bool:
 def noise_free(noisy: Tensor) -> Tensor:
     """Where a picture never had noise: (B, C, H, W) → (B, 1, H, W), true or false.
 
-    In cells where most neighbours are exactly equal, with all cells around being so too. Pairs that black or white has cut off tell
-    nothing. Cells are counted from the upper left corner.
+    In cells where most neighbours are exactly equal, with all cells around being so too. Pairs that black or white has
+    cut off tell nothing. Cells are counted from the upper left corner.
     """
     height, width = noisy.shape[-2:]
     found = torch.zeros(len(noisy), 1, -(-height // CELL), -(-width // CELL), dtype=torch.bool, device=noisy.device)

@@ -1,4 +1,5 @@
-"""The picture of a `Report`: before, after, what was taken, whether that looks like the picture, and where the network is unsure."""
+"""The picture of a `Report`: before, after, what was taken, whether that looks like the picture, and where the network
+is unsure."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 RESIDUAL_SIGMAS = 4.0
-"""The residual is shown around mid-grey; so many of its standard deviations are black and white."""
+"""The residual is drawn around mid-grey. Black and white are this many of its standard deviations away."""
 
 
 def draw(noisy: Floats, restored: Floats, structure: Floats, unsure: Floats, *, varied: str, lines: Sequence[str]) -> Figure:

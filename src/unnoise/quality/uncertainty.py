@@ -1,4 +1,4 @@
-"""Where a restoration is unsure: how far results differ that ought to be the same."""
+"""Uncertainty of a restoration: the spread of several results that should be equal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from torch import Tensor
 
 
 def spread(results: Sequence[Tensor]) -> Tensor:
-    """The standard deviation over results of one picture, (1, C, H, W) each → (1, H, W), channels together.
+    """The standard deviation over results of one picture, all channels together.
+
+    Args:
+        results: (1, C, H, W) each.
+
+    Returns:
+        (1, H, W), in the unit of the results.
 
     >>> spread([torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)])
     tensor([[[0.5000, 0.5000],

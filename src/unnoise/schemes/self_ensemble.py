@@ -10,9 +10,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from unnoise.regions import Region, RegionSource, flip_region, rotate_region
+
 
 def self_ensemble(restore: Callable[[Tensor], Tensor], noisy: Tensor) -> Tensor:
-    """Average `restore` over the eight flips and quarter turns of the input; each result is turned back first.
+    """Average `restore` over the eight flips and quarter turns of a picture in memory. Each result is turned back first.
 
     Args:
         restore: (…, H, W) → the same shape, and (…, W, H) → the same shape.
@@ -25,10 +27,36 @@ def self_ensemble(restore: Callable[[Tensor], Tensor], noisy: Tensor) -> Tensor:
         >>> self_ensemble(lambda x: 2 * x, torch.ones(1, 1, 2, 3)).unique().tolist()
         [2.0]
     """
-    total = torch.zeros_like(noisy)
-    for turns in range(4):
-        for flip in (False, True):
-            turned = torch.rot90(noisy.flip(-1) if flip else noisy, turns, (-2, -1))
-            result = torch.rot90(restore(turned), -turns, (-2, -1))
-            total += result.flip(-1) if flip else result
+    whole = slice(0, noisy.shape[-2]), slice(0, noisy.shape[-1])
+    return self_ensemble_region(lambda source, region, _: restore(source.read(*region)), RegionSource.of(noisy), whole)
+
+
+def self_ensemble_region(
+    restore: Callable[[RegionSource, Region, int], Tensor], source: RegionSource, region: Region
+) -> Tensor:
+    """Average `restore` over the flips and quarter turns of the *whole* picture, for one region of it.
+
+    Args:
+        restore: called with the flipped and turned picture, the place of the region in it, and the number of the symmetry, 0..7.
+            Returns (B, C, rows, columns) of that place.
+        source: the picture, (B, C, H, W).
+        region: the rows and columns wanted.
+
+    Returns:
+        (B, C, rows, columns).
+
+    Example:
+        >>> source = RegionSource.of(torch.arange(6.0).reshape(1, 1, 2, 3))
+        >>> self_ensemble_region(lambda picture, place, symmetry: picture.read(*place), source, (slice(0, 1), slice(1, 3)))
+        tensor([[[[1., 2.]]]])
+    """
+    total: Tensor | None = None
+    for flip in (False, True):
+        picture, place = (source.flip(), flip_region(region, source.size)) if flip else (source, region)
+        for turns in range(4):
+            result = torch.rot90(restore(picture, place, 4 * flip + turns), -turns, (-2, -1))
+            result = result.flip(-1) if flip else result
+            total = result if total is None else total + result
+            picture, place = picture.rotate(), rotate_region(place, picture.size)
+    assert total is not None
     return total / 8

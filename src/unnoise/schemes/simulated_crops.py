@@ -1,4 +1,4 @@
-"""Simulated crops that a student may train on beside real ones; their clean image is known."""
+"""Settings of simulated crops, on which a student trains beside real ones. Their clean image is known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unnoise.simulation.settings import SimulationSettings
 
 
 class SimulatedCrops(SimulationSettings):
-    """How many of the crops are simulated, of which scenes and by which cameras.
+    """The share of simulated crops, their scenes and their cameras.
 
     Example:
         >>> SimulatedCrops(share=0.25).reduce

@@ -20,7 +20,7 @@ from unnoise.layers.quantized.int8 import Int8Kernel, convolve_int8, integer_val
 from unnoise.layers.weight_cache import cached, prepare_weights
 
 ZERO_POINT = 64
-"""The value of 0..255 that stands for 0 in a map."""
+"""The byte, 0..255, that encodes 0 in a map."""
 LEVELS_ABOVE_ZERO, LEVELS_BELOW_ZERO = 255 - ZERO_POINT, ZERO_POINT
 """Levels of a map above and below zero. A leaky ReLU leaves little below."""
 CHUNK_VALUES = 2**20

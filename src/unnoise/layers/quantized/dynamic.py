@@ -32,7 +32,8 @@ MAX_RANGE = 1e30
 
 
 def is_better_in_int8(x: Tensor, weight: Tensor, groups: int = 1) -> bool:
-    """Whether a convolution of x, (B, C, H, W), by `weight`, (C', C, k, k), runs in int8: where it is on, and faster."""
+    """Whether a convolution of x, (B, C, H, W), by `weight`, (C', C, k, k), runs in int8: where it is on, and
+    faster."""
     out_channels, in_channels, *sides = weight.shape
     return (
         runs_in_int8(x)
@@ -111,7 +112,7 @@ def _quantize(x: Tensor, margin: tuple[int, int, int, int]) -> tuple[Tensor, flo
 
 
 def quantize_weights(weight: Tensor) -> tuple[Int8Kernel, Tensor]:
-    """A kernel (C', C, k, k) as integers, and the sum of the values that they stand for, (C').
+    """Quantize a kernel (C', C, k, k) to integers. Also returns the sums of the values that they encode, (C').
 
     Each weight is rounded so that it makes up for the rounding of those before it. Neighbouring pixels are alike, and
     so are many channels, so the sum of the rounding errors counts. Rounding to nearest shifts the brightness, by half a
