@@ -3,7 +3,7 @@
     python benchmarks/gain.py default --data sidd-val:DIR polyu:DIR --limit 24 --out gain.csv
 
 Both gains are for the middle of each picture, `--crop` pixels a side, in float32 and without refinement. Bias
-correction and the return of detail are as the model's recipe says. Takes one model at a time.
+correction and the bound are as the model's recipe says. Takes one model at a time.
 """
 
 from __future__ import annotations
@@ -15,20 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
-from torch import Tensor
 
 import unnoise
 from crops import middle
 from rows import keep, tell
-from unnoise import images
 from unnoise.evaluation.datasets import open_set
-from unnoise.inference.blending import blend
-from unnoise.inference.options import DenoiseOptions
-from unnoise.inference.pipeline import Pipeline
-from unnoise.quality.mc_sure import judge
 
+Array = NDArray[Any]
 Rows = list[dict[str, Any]]
 
 
@@ -45,7 +40,7 @@ def main() -> None:
     for data in options.data:
         rows = []
         for pair in open_set(data).spread(options.limit):
-            noisy, clean = (images.to_tensor(middle(picture, options.crop))[0] for picture in (pair.noisy, pair.clean))
+            noisy, clean = (middle(picture, options.crop) for picture in (pair.noisy, pair.clean))
             rows.append({"data": data.partition(":")[0], "name": pair.name, **check(model, noisy, clean)})
             tell(rows[-1])
         summarise(data, rows)
@@ -55,22 +50,16 @@ def main() -> None:
     keep(every, options.out)
 
 
-def check(model: unnoise.Model, noisy: Tensor, clean: Tensor) -> dict[str, Any]:
+def check(model: unnoise.Model, noisy: Array, clean: Array) -> dict[str, Any]:
     start = time.perf_counter()
-
-    settings = DenoiseOptions(refine=False, precision="float32").settings(model.recipe).of_kind("rgb", torch.uint8)
-
-    def again(x: Tensor) -> Tensor:
-        return blend(x, Pipeline(model.network, model.recipe.scheme, settings).restore(x), detail=settings.detail)
-
-    restored = again(noisy)
-    found = judge(noisy, restored, again)
-    true = psnr(restored.clamp(0, 1), clean) - psnr(noisy, clean)
-    return {"true": true, **found.model_dump(), "seconds": time.perf_counter() - start}
+    restored, report = model.denoise(noisy, report=True, refine=False, precision="float32")
+    true = psnr(restored, clean) - psnr(noisy, clean)
+    found = report.judgement.model_dump(exclude={"spectrum"})
+    return {"true": true, **found, "seconds": time.perf_counter() - start}
 
 
-def psnr(picture: Tensor, clean: Tensor) -> float:
-    return -10 * math.log10(torch.mean((picture - clean) ** 2).item())
+def psnr(picture: Array, clean: Array) -> float:
+    return -10 * math.log10(((picture / 255.0 - clean / 255.0) ** 2).mean())
 
 
 def summarise(name: str, rows: Rows) -> None:

@@ -48,6 +48,18 @@ def test_strength_zero_detail_and_report(folder: Path, monkeypatch: pytest.Monke
     assert (folder / "out" / "a.report.png").is_file()
 
 
+def test_the_verdict_is_printed_and_harm_in_a_line_of_its_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "-o", "out", "--set", "bounded=false", "--report") == 0
+    printed = capfd.readouterr().err.splitlines()
+    assert len([line for line in printed if line.startswith("a.png: Worse than the input: estimated gain ")]) == 1
+    assert len([line for line in printed if line.startswith("unnoise: ") and "may be worse" in line]) == 1
+    assert json.loads((folder / "out" / "a.report.json").read_text())["verdict"] == "worse than the input"
+    assert call(monkeypatch, "-o", "bounded", "--set", "bounded=true", "--report") == 0
+    assert "may be worse" not in capfd.readouterr().err
+
+
 def test_the_adapted_model_is_kept_and_denoises_alike(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

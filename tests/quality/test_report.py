@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from handmade import model_of
 from unnoise import images, recipes
@@ -15,12 +16,14 @@ from unnoise.batch.one_file import denoise_file
 from unnoise.batch.run import plan
 from unnoise.denoisers import create
 from unnoise.errors import UsageError
+from unnoise.inference.do_no_harm import Guard
 from unnoise.inference.options import DenoiseOptions
 from unnoise.inference.pipeline import Pipeline
 from unnoise.models.judging import report_on
 from unnoise.models.model import Model, fresh
-from unnoise.quality.mc_sure import Judgement
+from unnoise.quality.mc_sure import PROBES, Judgement
 from unnoise.quality.report import LARGEST, Report, make, middle
+from unnoise.quality.verdict import Verdict
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +47,51 @@ def test_the_result_is_the_same_with_a_report(model: Model) -> None:
     assert Judgement.model_validate_json(report.to_json()) == report.judgement
 
 
-def test_what_came_back_unchanged_has_no_gain(model: Model) -> None:
+def test_what_came_back_unchanged_leaves_its_noise(model: Model) -> None:
     _, report = model.denoise(_noise(), report=True, strength=0)
+    assert report.judgement.gain == pytest.approx(0, abs=0.05)
+    assert report.judgement.left == pytest.approx(1, abs=0.02)
+    assert report.verdict is Verdict.LEAVES_NOISE
+    assert report.sentence().startswith("It leaves noise: ")
+    assert report.harm() is None
+
+
+def test_of_a_tiny_picture_nothing_is_told(model: Model) -> None:
+    _, report = model.denoise(_noise(12), report=True)
     assert report.judgement.gain is None
     assert "too little" in report.sentence()
+
+
+def test_the_result_and_its_judgement_go_through_the_same_bound(model: Model) -> None:
+    """A network that shifts all means does no harm behind the bound, and the report says so."""
+    noisy = _noise(96)
+    _, bounded = model.denoise(noisy, report=True, bounded=True)
+    _, free = model.denoise(noisy, report=True, bounded=False)
+    assert free.verdict is Verdict.WORSE
+    assert "worse" in (free.harm() or "")
+    assert bounded.judgement.drift == pytest.approx(0, abs=0.02)
+    assert bounded.harm() is None
+    assert bounded.judgement.level == free.judgement.level
+    assert free.judgement.level * 255 == pytest.approx(20, rel=0.1)
+
+
+def test_the_bound_is_asked_for_each_probe(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def apply(guard: Guard, noisy: Tensor, restored: Tensor) -> Tensor:
+        asked.append(noisy)
+        return restored
+
+    monkeypatch.setattr(Guard, "apply", apply)
+    pipeline = Pipeline(model.network, model.recipe.scheme, DenoiseOptions(bounded=True).settings(model.recipe))
+    picture = torch.from_numpy(_noise(64)).permute(2, 0, 1)[None] / 255
+    report_on(pipeline, picture, picture, middle(64, 64))
+    assert len(asked) == 1 + 2 * PROBES
+
+
+def test_old_reports_can_still_be_read() -> None:
+    fields = dict.fromkeys(("gain", "uncertainty", "shaken", "replayed", "left", "lost"), 1.0)
+    assert Judgement(level=0.1, correlation=0.0, **fields).verdict is Verdict.UNKNOWN
 
 
 def test_a_report_lies_beside_the_result_and_is_no_picture_to_denoise(model: Model, tmp_path: Path) -> None:
@@ -75,7 +119,7 @@ def test_a_batch_is_refused(model: Model) -> None:
     with pytest.raises(UsageError, match="batch of 2"):
         model.denoise(torch.zeros(2, 3, 8, 8), report=True)
     with pytest.raises(UsageError, match="batch of 2"):
-        make(*2 * [torch.zeros(2, 3, 8, 8)], lambda x: x, [], varied="", part=middle(8, 8))
+        make(*2 * [torch.zeros(2, 3, 8, 8)], lambda x: x, [], varied="", part=middle(8, 8), noise=None)
     with pytest.raises(UsageError, match="batch of 2"):
         model.judge(*2 * [torch.zeros(2, 3, 8, 8)])
 

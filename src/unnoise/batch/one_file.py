@@ -94,10 +94,11 @@ def _report_on_middle(pipeline: Pipeline, frame: images.Frame, restored: images.
     together = frame.channels - frame.layout.alpha  # the report judges all channels as one picture
     settings = pipeline.settings
     noisy = rescaling.forward(frame[part]) if rescaling else frame[part]
-    before, after = (
-        images.to_tensor(pixels, levels=settings.normalization, layout=frame.layout, group=together)[0]
+    (before, form), (after, _) = (
+        images.to_tensor(pixels, levels=settings.normalization, layout=frame.layout, group=together)
         for pixels in (noisy, restored[part])
     )
     settings = settings.of_kind(frame.layout.colours, frame.dtype)
-    found = report_on(replace(pipeline, settings=settings), before, after, part)
+    stored: dict[str, Any] = {"colours": frame.layout.colours, "dtype": frame.dtype, "white": form.white}
+    found = report_on(replace(pipeline, settings=settings), before, after, part, **stored)
     return found.scaled(1 / rescaling.factor) if rescaling else found

@@ -17,6 +17,7 @@ from unnoise.registry import require
 if TYPE_CHECKING:
     from unnoise.batch.run import Job, OnTile
     from unnoise.models.model import Model
+    from unnoise.quality.report import Report
 
 
 def denoise(
@@ -173,7 +174,7 @@ def denoise(
     if length:
         loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model)
     loaded.to(device or "auto")
-    verdicts: dict[Path, str] = {}
+    verdicts: dict[Path, Report] = {}
 
     def work(job: Job, replace: bool, on_tile: OnTile) -> None:
         judged = denoise_file(
@@ -188,7 +189,7 @@ def denoise(
             lossless=lossless,
         )
         if judged:
-            verdicts[job.target] = judged.sentence()
+            verdicts[job.target] = judged
 
     try:
         with files_bar() as progress:
@@ -198,7 +199,9 @@ def denoise(
     for target in outcome.written:
         typer.echo(target)
         if target in verdicts:
-            typer.echo(f"{target.name}: {verdicts[target]}", err=True)
+            typer.echo(f"{target.name}: {verdicts[target].sentence()}", err=True)
+            if harm := verdicts[target].harm():
+                typer.echo(f"unnoise: {target} {harm}", err=True)
     for sentence in outcome.failures:
         typer.echo(f"unnoise: {sentence}", err=True)
     if outcome.not_done:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.inference.blending import blend
+from unnoise.inference.bounded_removal import bounded_removal
+from unnoise.inference.do_no_harm import Guard
 from unnoise.inference.pipeline import Pipeline
+from unnoise.noise.noise_estimation import estimate_noise
+from unnoise.noise.noise_sampling import white_part
 from unnoise.photometry.normalization import measure_scale
 from unnoise.photometry.photometry import Photometry
 from unnoise.quality.report import Report, make
@@ -20,13 +27,23 @@ VARIANT_COUNT = 3
 """Number of variants of a result that are compared."""
 
 
-def report_on(pipeline: Pipeline, noisy: Tensor, restored: Tensor, part: Region) -> Report:
+def report_on(
+    pipeline: Pipeline,
+    noisy: Tensor,
+    restored: Tensor,
+    part: Region,
+    *,
+    colours: str = "rgb",
+    dtype: np.dtype[Any] | torch.dtype = torch.uint8,
+    white: int = 0,
+) -> Report:
     """Judge a restoration. This takes as long as about eight restorations.
 
     Args:
         pipeline: made the result. Its settings are those for this kind of picture (`InferenceSettings.of_kind`).
         noisy, restored: (1, C, H, W) in 0..1, or on any scale if the pipeline normalizes; the result after blending.
         part: the rows and columns of the picture that these tensors show, as `quality.report.middle` returns them.
+        colours, dtype, white: of the picture as it is stored, as in a `PixelSource`.
 
     Raises:
         UsageError: a batch of pictures was given.
@@ -36,15 +53,31 @@ def report_on(pipeline: Pipeline, noisy: Tensor, restored: Tensor, part: Region)
     settings = replace(pipeline.settings, precision="float32")  # the report measures small differences
     exact = replace(pipeline, settings=settings)
     photometry = exact.photometry_of(noisy)
+    bounded = exact.measures_noise(colours, dtype)
+    guard = None
+    if settings.bounded:  # decided once, by the picture itself, as for the result
+        step = 1 / white if white else None
+        guard = Guard.of(RegionSource.of(noisy), step=step, bounded=bounded, force=settings.force)
     if photometry[0].normalization and (scale := measure_scale(RegionSource.of(noisy))):
         noisy, restored = scale.unit(noisy), scale.unit(restored)  # else the report would show a dim measurement as black
         photometry = exact.photometry_of(noisy)
+        if guard and guard.noise:
+            guard = replace(guard, noise=estimate_noise(RegionSource.of(noisy[:, :1] if guard.grey else noisy)))
 
     def restore_again(x: Tensor) -> Tensor:
-        return blend(x, exact.restore(x, photometry), settings.strength, settings.detail)
+        again = exact.restore(x, photometry)
+        if guard:
+            again = guard.apply(x, again)
+        return blend(x, again, settings.strength, 0.0 if guard and guard.bounds else settings.detail)
 
+    noise = estimate_noise(RegionSource.of(noisy), coded=bounded)
+    if noise and not bounded:
+        noise = white_part(noise)
+    excess = None
+    if noise and not noise.is_none:
+        excess = bounded_removal(noisy, restored, noise) - restored
     variants, varied = _variants(exact, noisy, photometry)
-    return make(noisy, restored, restore_again, variants, varied=varied, part=part)
+    return make(noisy, restored, restore_again, variants, varied=varied, part=part, noise=noise, excess=excess)
 
 
 def _variants(pipeline: Pipeline, noisy: Tensor, photometry: Sequence[Photometry]) -> tuple[list[Tensor], str]:

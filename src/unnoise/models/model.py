@@ -196,7 +196,8 @@ class Model:
 def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Form, rescaling: Rescaling | None) -> Report:
     settings = pipeline.settings.of_kind(form.layout.colours, form.dtype)
     part = middle(noisy.shape[-2], noisy.shape[-1])
-    found = report_on(replace(pipeline, settings=settings), noisy[..., *part], restored[..., *part], part)
+    stored: dict[str, Any] = {"colours": form.layout.colours, "dtype": form.dtype, "white": form.white}
+    found = report_on(replace(pipeline, settings=settings), noisy[..., *part], restored[..., *part], part, **stored)
     return found.scaled(1 / rescaling.factor) if rescaling else found
 
 

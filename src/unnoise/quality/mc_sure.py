@@ -1,21 +1,23 @@
 """Is a restoration any good? Told without a clean picture, from the noisy one, its restoration, and by restoring it again.
 
-The error is told in units of the noise's power σ². It has two parts.
+The noise is measured in the noisy picture alone, so its level is the same whatever made the result. All errors are told
+in units of its power σ². They have three parts.
 
-*Left of the noise*, told in two ways with more noise b of the picture's own kind (see `noise.probe`; the b here comes from the
-plain places of the noisy picture, as a residual lacks what the restoration let through):
+*Left of the noise*, found in two ways with more noise b of the picture's own kind (see `noise.noise_sampling`):
 
-- *shaken*: d = (f(x + εb) − f(x)) / ε has the power v = mean d² / mean b² and the share λ = mean b·d / mean b² that is in step with
-  the noise. v is what is let through; of the best restoration there could be, the whole error is λ (the covariance of what remains
-  unknown is σ² times the derivative of the mean: Manor and Michaeli, "On the posterior distribution in denoising", ICLR 2024). The
-  larger one counts.
-- *replayed*: the restored picture y is taken for the truth, and noise is added and taken away again: mean (f(y + b) − y)² / mean b².
+- *shaken*: d = (f(x + εb) − f(x)) / ε has the power v = mean d² / mean b² and the share λ = mean b·d / mean b² that
+  follows the noise. v is what is let through. Of the best possible restoration the whole error is λ: the covariance of
+  what remains unknown is σ² times the derivative of the mean (Manor and Michaeli, "On the posterior distribution in
+  denoising", ICLR 2024). The larger one counts.
+- *replayed*: the restored picture y is taken for the truth. Noise is added and taken away again:
+  mean (f(y + b) − y)² / mean b².
 
-*Lost with it*: a residual of noise alone has the power (1 − 2λ + v)·σ² (Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Transactions
-on Image Processing, 2008). Its quiet places have that power, which tells σ²; what the residual has beyond it is structure.
+*Structure lost* is the larger one of two findings. `excess` is what the residual holds beyond the noise at any scale
+(see `inference.bounded_removal`). And a residual of noise alone has the power (1 − 2λ + v)·σ² (Ramani, Blu and Unser,
+"Monte-Carlo SURE", IEEE Transactions on Image Processing, 2008). Its quiet places have that power; what busy places have
+beyond it is structure.
 
-With a σ² from elsewhere this would be Stein's risk. But where a restoration gains 10 dB, an error of 2 % in σ² is one of 1 dB in
-the risk, and no level is known as well as that.
+*Drift* is the part of `excess` that moves local means.
 """
 
 from __future__ import annotations
@@ -23,15 +25,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from statistics import fmean, pstdev
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.layers.gaussian_blur import gaussian_blur
-from unnoise.noise.residual_noise import noise_level, perturbed, power_ratio, probe
+from unnoise.noise.noise_model import NoiseModel
+from unnoise.noise.noise_sampling import channel_correlation, noise_sigma, sample_noise
+from unnoise.noise.residual_noise import noise_level, perturbed, power_ratio
 from unnoise.quality.residual_structure import correlation
+from unnoise.quality.verdict import Verdict, verdict_of
 
 PROBES = 2
 GRAIN = 8.0
@@ -42,8 +49,10 @@ FAINT = 0.25 / 255
 """Standard deviation below which there is no noise to speak of: that of rounding to 8 bits."""
 SMALLEST = 8
 """Side in pixels of a picture below which there is too little of it to tell a gain."""
-LOSS = 0.15
-"""Share of the noise's power that a loss of structure must exceed to be worth a word."""
+CELL_PIXELS = 16
+"""Side of the cells whose means tell drift."""
+BANDS = 4
+"""Bands of frequencies in which the noise's spectrum is told, evenly from the mean to the highest frequency."""
 QUIET_DOUBT = 0.02
 """Of the power of a residual's noise: so far it may be wrong. It counts the more, the less error is left."""
 DOUBT = 1.0
@@ -64,21 +73,37 @@ class Judgement(BaseModel):
     replayed: float | None
     """And by replaying."""
     level: float
-    """Standard deviation of the noise, 0..1, as the residual tells it."""
+    """Standard deviation of the noise, 0..1, as measured in the noisy picture alone."""
     left: float | None
     """Power of the noise that is still in the result, in units of the noise's, by shaking."""
     lost: float | None
-    """Power of what was taken beside noise, in the same units."""
+    """Power of the structure that was taken, without drift, in the same units."""
     correlation: float
     """Of the residual's fine detail with the picture's, −1..1; see `noise.structure`. Well above 0: edges or textures were weakened."""
+    drift: float | None = None
+    """Power by which local means moved beyond the noise, in the same units."""
+    spectrum: tuple[float, ...] = ()
+    """Power of the noise in `BANDS` bands of frequencies, coarse to fine, relative to white noise of the same level."""
+    taken: float = 0.0
+    """Root mean square of what was taken from the picture, 0..1."""
+    verdict: Verdict = Verdict.UNKNOWN
+    """All of this in a few words."""
 
     @property
     def loses_structure(self) -> bool:
         """Whether more was lost beside noise than chance explains."""
-        return self.lost is not None and self.lost > LOSS
+        return self.verdict in (Verdict.TOOK_STRUCTURE, Verdict.WORSE)
 
 
-def judge(noisy: Tensor, restored: Tensor, restore: Callable[[Tensor], Tensor], *, seed: int = 0) -> Judgement:
+def judge(
+    noisy: Tensor,
+    restored: Tensor,
+    restore: Callable[[Tensor], Tensor],
+    *,
+    noise: NoiseModel | None,
+    excess: Tensor | None = None,
+    seed: int = 0,
+) -> Judgement:
     """Judge one restoration.
 
     Args:
@@ -86,52 +111,96 @@ def judge(noisy: Tensor, restored: Tensor, restore: Callable[[Tensor], Tensor], 
         restored: the result that is judged; it need not be `restore(noisy)`, but be near to it.
         restore: takes and gives (1, C, H, W), the same result for the same picture; called `1 + 2·PROBES` times. In full precision:
             it is asked for small differences.
+        noise: as `estimate_noise` measures it in `noisy`; None: there is too little of the picture to measure it.
+        excess: (1, C, H, W), what `noisy − restored` holds beyond the noise; None: nothing.
         seed: of the probes.
+
+    Raises:
+        UsageError: for a batch.
     """
     if len(noisy) != 1:
         raise UsageError(f"One picture is judged at a time, not a batch of {len(noisy)}; call it for each.")
     residual = noisy - restored
-    alike = correlation(residual, restored)
+    power = residual.square().mean().item()
+    known: dict[str, Any] = {"correlation": correlation(residual, restored), "taken": math.sqrt(power)}
+    if noise is None or noise.is_none or min(noisy.shape[-2:]) < SMALLEST:
+        nothing: dict[str, Any] = dict.fromkeys(("gain", "uncertainty", "shaken", "replayed", "left", "lost"))
+        verdict = Verdict.UNKNOWN
+        if noise is not None and noise.is_none:
+            if power <= FAINT**2:
+                verdict = Verdict.NO_NOISE
+            elif _is_clean(noisy):
+                verdict = Verdict.WORSE
+        return Judgement(level=0.0, verdict=verdict, **known, **nothing)
+    coarse = gaussian_blur(noisy, GRAIN)
+    sigma = noise_sigma(noise, coarse)
+    own = sigma.square().mean().item()  # σ²
+    correlated = channel_correlation(noisy - coarse)
     level = noise_level(residual, restored)
     quiet = level.square().mean().item()
-    power = residual.square().mean().item()
-    if quiet < FAINT**2 or min(noisy.shape[-2:]) < SMALLEST:
-        nothing = dict.fromkeys(("gain", "uncertainty", "shaken", "replayed", "left", "lost"))
-        return Judgement(level=math.sqrt(quiet), correlation=alike, **nothing)
-    coarse = gaussian_blur(restored, GRAIN)
-    grain = noisy - coarse
-    grain_level = noise_level(grain, coarse)
+    found, drift = _parts(excess, own)
     source = torch.Generator().manual_seed(seed)
     base = restore(noisy)
-    by_shaking, replayed, lefts, losses, powers = [], [], [], [], []
+    by_shaking, replayed, lefts, losses = [], [], [], []
     for _ in range(PROBES):
-        extra = probe(grain, grain_level, source)
+        extra = sample_noise(noise, sigma, correlated, source)
         fine = _fine(extra)
-        own = fine.square().mean().item()
+        added = fine.square().mean().item()
         moved = _fine(perturbed(restore, noisy, base, extra))
-        passed, in_step = moved.square().mean().item() / own, (fine * moved).mean().item() / own
-        again = _fine(restore(restored + extra) - restored).square().mean().item() / own
-        plain = quiet * power_ratio(residual, level, restored, source).item()
-        kept = max(1 - 2 * in_step + passed, LEAST)
-        left, lost = max(passed, in_step), max(0.0, power / plain - 1) * kept
+        passed, in_step = moved.square().mean().item() / added, (fine * moved).mean().item() / added
+        again = _fine(restore(restored + extra) - restored).square().mean().item() / added
+        lost = found
+        if quiet > 0:
+            plain = quiet * power_ratio(residual, level, restored, source).item()
+            kept = max(1 - 2 * in_step + passed, LEAST)
+            lost = max(found, (power / plain - 1) * kept - drift)
+        left = max(passed, in_step)
         lefts.append(left)
         losses.append(lost)
-        powers.append(plain / kept)
-        by_shaking.append(_decibels(left + lost))
-        replayed.append(_decibels(again + lost))
+        by_shaking.append(_decibels(left + lost + drift))
+        replayed.append(_decibels(again + lost + drift))
     estimates = fmean(by_shaking), fmean(replayed)
-    blind = 10 / math.log(10) * QUIET_DOUBT * 10 ** (fmean(estimates) / 10)
+    gain = fmean(estimates)
+    blind = 10 / math.log(10) * QUIET_DOUBT * 10 ** (gain / 10)
     spread = math.hypot(pstdev(by_shaking), pstdev(replayed)) / 2
     return Judgement(
-        gain=fmean(estimates),
+        gain=gain,
         uncertainty=math.hypot(DOUBT, (estimates[0] - estimates[1]) / 2, spread, blind),
         shaken=estimates[0],
         replayed=estimates[1],
-        level=math.sqrt(fmean(powers)),
+        level=noise.level,
         left=fmean(lefts),
         lost=fmean(losses),
-        correlation=alike,
+        drift=drift,
+        spectrum=_bands(noise),
+        verdict=verdict_of(gain, fmean(lefts), fmean(losses) + drift),
+        **known,
     )
+
+
+def _is_clean(picture: Tensor) -> bool:
+    """Whether most places of it hold neither noise nor texture that could be noise."""
+    smooth = gaussian_blur(picture, 1.0)
+    return noise_level(picture - smooth, smooth).median().item() < FAINT
+
+
+def _parts(excess: Tensor | None, own: float) -> tuple[float, float]:
+    """The powers of its structure and of its local means, in units of the noise's."""
+    if excess is None:
+        return 0.0, 0.0
+    whole = excess.square().mean().item()
+    means = F.avg_pool2d(excess, CELL_PIXELS, ceil_mode=True, count_include_pad=False)
+    drift = min(means.square().mean().item(), whole)
+    return (whole - drift) / own, drift / own
+
+
+def _bands(noise: NoiseModel) -> tuple[float, ...]:
+    """See `Judgement.spectrum`."""
+    powers = noise.coefficients(1).mean(0)  # (8, 8)
+    powers = powers / powers.mean()
+    place = torch.arange(len(powers))
+    band = torch.maximum(place[:, None], place) * BANDS // len(powers)
+    return tuple(powers[band == number].mean().item() for number in range(BANDS))
 
 
 def _fine(change: Tensor) -> Tensor:

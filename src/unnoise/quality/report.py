@@ -14,9 +14,11 @@ from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.files.atomic import atomic_write
+from unnoise.noise.noise_model import NoiseModel
 from unnoise.quality.mc_sure import Judgement, judge
 from unnoise.quality.residual_structure import correlation_map
 from unnoise.quality.uncertainty import spread
+from unnoise.quality.verdict import Verdict
 from unnoise.regions import Region
 
 if TYPE_CHECKING:
@@ -50,19 +52,38 @@ class Report:
         """The judgement as JSON."""
         return self.judgement.model_dump_json(indent=2)
 
+    @property
+    def verdict(self) -> Verdict:
+        """What to think of the result."""
+        return self.judgement.verdict
+
     def sentence(self) -> str:
-        """The judgement in one sentence."""
+        """The verdict and the figures behind it, in one sentence."""
         found = self.judgement
-        if found.gain is None or found.uncertainty is None:
-            return "There is too little noise, or too little of the picture, to tell a gain."
-        close = " Structure went with the noise: try a higher --detail." if found.loses_structure else ""
+        start = f"{self.verdict.capitalize()}: "
+        if found.gain is None or found.uncertainty is None or found.left is None or found.lost is None:
+            if self.verdict is Verdict.WORSE:
+                return f"{start}the picture has no noise, yet {found.taken * 255:.1f} steps of 255 were taken from it."
+            if self.verdict is Verdict.NO_NOISE:
+                return f"{start}no noise can be told in the picture, and nothing was taken from it."
+            return f"{start}too little of the picture shows noise apart from structure to measure it."
         return (
-            f"Estimated gain {found.gain:.1f} ± {found.uncertainty:.1f} dB, noise level {found.level * 255:.1f} of 255.{close}"
+            f"{start}estimated gain {found.gain:.1f} ± {found.uncertainty:.1f} dB, noise level {found.level * 255:.1f} of 255; "
+            f"{found.left:.0%} of the noise is left, lost structure has {found.lost + (found.drift or 0):.0%} of its power."
         )
+
+    def harm(self) -> str | None:
+        """A warning, in one sentence without its subject, where the result does harm; else None."""
+        if not self.verdict.is_harm:
+            return None
+        seen = "may be worse than the picture before" if self.verdict is Verdict.WORSE else "lost structure with the noise"
+        return f"{seen}; compare both, and try another --model or less --strength."
 
     def scaled(self, factor: float) -> Report:
         """With the noise's level so many times as high: of a picture that was judged on another scale than its own."""
-        return replace(self, judgement=self.judgement.model_copy(update={"level": self.judgement.level * factor}))
+        found = self.judgement
+        levels = {"level": found.level * factor, "taken": found.taken * factor}
+        return replace(self, judgement=found.model_copy(update=levels))
 
     def draw(self) -> Figure:
         """Before, after, residual, and both maps."""
@@ -85,7 +106,8 @@ class Report:
             lines = [
                 f"two estimates: {found.shaken:.1f} dB shaken, {found.replayed:.1f} dB replayed",
                 f"noise that is left: {found.left:.1%} of its power",
-                f"taken beside noise: {found.lost:.1%} of that power",
+                f"lost structure: {found.lost:.1%} of that power",
+                f"drift of local means: {found.drift or 0:.1%} of that power",
             ]
         return [
             *lines,
@@ -115,6 +137,8 @@ def make(
     *,
     varied: str,
     part: Region,
+    noise: NoiseModel | None,
+    excess: Tensor | None = None,
 ) -> Report:
     """Judge a restoration.
 
@@ -124,6 +148,8 @@ def make(
         variants: (1, C, H, W) each: results for `noisy` that ought to be the same.
         varied: what differs between them.
         part: the rows and columns that these are of the picture, as `middle` gives them.
+        noise: measured in `noisy` alone; see `judge`.
+        excess: (1, C, H, W), what was taken beyond the noise; see `judge`.
 
     Raises:
         UsageError: for a batch of pictures.
@@ -131,7 +157,7 @@ def make(
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
     return Report(
-        judgement=judge(noisy, restored, restore),
+        judgement=judge(noisy, restored, restore, noise=noise, excess=excess),
         part=part,
         noisy=_pixels(noisy),
         restored=_pixels(restored),
