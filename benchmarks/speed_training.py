@@ -28,12 +28,12 @@ from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.models.model import Model
 from unnoise.schemes.borders import with_reflected_border
 from unnoise.schemes.distillation import Distillation
-from unnoise.schemes.teachers import Teachers, convert
 from unnoise.training.hardware import cudnn_autotuning
 from unnoise.training.image_pool import from_arrays
 from unnoise.training.loop import Run
 from unnoise.training.options import TrainingOptions
 from unnoise.training.schedule import Length
+from unnoise.training.teachers import Teachers, convert
 
 TARGETS = {"at-bsn": 3.0, "tm-bsn": 3.0}
 TARGET = 2.0

@@ -35,7 +35,7 @@ def test_a_layer_and_its_gradients(
     layer = nn.Conv2d(entering, leaving, 1, bias=biased).double()
     x = torch.randn(batch, entering, height, width, dtype=torch.float64)
     x = x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format).requires_grad_()
-    results = pointwise.apply(layer, x), layer(x)
+    results = pointwise.apply_convolution(layer, x), layer(x)
     torch.testing.assert_close(*results)
     torch.testing.assert_close(*(_gradients(y, [x, *layer.parameters()]) for y in results))
 
@@ -52,7 +52,7 @@ def test_a_layer_and_its_gradients(
 )
 def test_other_layers_are_applied_as_they_are(layer: nn.Conv2d) -> None:
     x = torch.randn(1, 128, 4, 4).contiguous(memory_format=torch.channels_last)
-    assert torch.equal(pointwise.apply(layer, x), layer(x))
+    assert torch.equal(pointwise.apply_convolution(layer, x), layer(x))
 
 
 def test_a_layer_with_a_mask_of_its_own_keeps_it() -> None:
@@ -61,12 +61,12 @@ def test_a_layer_with_a_mask_of_its_own_keeps_it() -> None:
             return F.conv2d(input, self.weight * 0, self.bias)
 
     x = torch.randn(1, 128, 4, 4).contiguous(memory_format=torch.channels_last)
-    assert torch.equal(pointwise.apply(Masked(128, 128, 1, bias=False), x), torch.zeros(1, 128, 4, 4))
+    assert torch.equal(pointwise.apply_convolution(Masked(128, 128, 1, bias=False), x), torch.zeros(1, 128, 4, 4))
 
 
 def test_wide_layers_keep_the_memory_format() -> None:
     x = torch.randn(2, 128, 4, 4).contiguous(memory_format=torch.channels_last)
-    y = pointwise.apply(nn.Conv2d(128, 128, 1), x)
+    y = pointwise.apply_convolution(nn.Conv2d(128, 128, 1), x)
     assert y.is_contiguous(memory_format=torch.channels_last)
     assert type(y.grad_fn).__name__ != "ConvolutionBackward0"
 
