@@ -1,4 +1,4 @@
-"""What a student may be shown beside real pictures: simulated ones, whose truth is known."""
+"""What a student may be shown beside real pictures: simulated ones, whose truth is known, and real ones in new colours."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from pydantic import Field
 
 from unnoise.noise.cameras import Cameras
 from unnoise.noise.settings import Settings
+from unnoise.simulation.color_change import ColorChange
+from unnoise.simulation.correlated_noise import NoiseSpectra
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Simulation(Settings):
@@ -19,6 +23,15 @@ class Simulation(Settings):
     """Of the crops."""
     reduce: Annotated[int, Field(ge=1, le=8)] = 2
     """How many times smaller scenes are made: what noise and blur teachers' results have shrinks by as much."""
-    leaves: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of the scenes that are dead leaves (`noise.leaves`); the others are teachers' results."""
+    drawn: Share = 0.0
+    """Share of the scenes that are drawn, in colours of the whole gamut (`simulation.drawn_scenes`)."""
+    leaves: Share = 0.5
+    """Share of the other scenes that are dead leaves (`noise.leaves`); the rest are teachers' results."""
+    gamut: Share = 0.0
+    """Share of the dead leaves whose colours fill the gamut; the others have the colours of the pictures."""
     cameras: Cameras = Cameras()
+    spectra: Share = 0.0
+    """Share of the simulated crops whose noise has a random spectrum (`noises`) in place of a camera's."""
+    noises: NoiseSpectra = NoiseSpectra()
+    colors: ColorChange | None = None
+    """New colours for real crops, with their targets alike, and for simulated ones. None: none. One channel has no colours."""
