@@ -1,10 +1,10 @@
-"""What `--adapt` brings: a model learns on at one picture alone, and the result is compared with the model's as it was.
+"""What `--adapt` gains: a model learns on one picture alone, and its result is compared with that of the model before.
 
     python benchmarks/adapt.py ap-bsn --steps 40 --data polyu:DIR --limit 3 --out adapt.csv
     python benchmarks/adapt.py ap-bsn --steps 40 --pictures RNI15/Dog.png --save adapted
 
-Of each picture the middle is taken, `--crop` pixels a side, and restored without refinement. With a clean picture the PSNR says what was
-gained; --save writes noisy, before and after side by side, for eyes.
+Each picture is cut to its middle, `--crop` pixels a side, and restored without refinement. Where there is a clean picture, the
+gain is given in PSNR. `--save` writes the noisy picture and both results side by side, for the eye.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ import unnoise
 from crops import middle
 from rows import keep
 from unnoise import images
-from unnoise.data import open_set
-from unnoise.training.adaptation import adapt
+from unnoise.evaluation.datasets import open_set
+from unnoise.training.adapt import adapt
 
 Array = NDArray[Any]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", help="name or file")
+    parser.add_argument("model", help="one model: a name or a file")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--data", nargs="+", default=[], metavar="SET:DIR")
     parser.add_argument("--limit", type=int, default=3, help="pictures of each set, evenly spread")

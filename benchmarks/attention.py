@@ -1,10 +1,10 @@
-"""What SS-BSN's attention costs, and how far its linear form is from the exact one.
+"""What SS-BSN's attention costs, and how far its linear form is from the exact form.
 
     python benchmarks/attention.py cost                     # Fig. 8 of the paper: γ = 1, 2, 4 and m = 0, 1, 3, 9
     python benchmarks/attention.py error runs/ss-bsn/model.safetensors --data sidd-val:DIR --limit 24
 
-`error` wants a *trained* network: random features resemble each other less than trained ones do. On a busy machine `--clock cpu`
-counts processor time in place of time on the wall.
+`error` needs a *trained* network, because random features are less alike than trained ones. On a busy machine, `--clock cpu` counts
+processor time and not time on the wall.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ import unnoise
 from rows import keep, tell
 from speed_machine import seconds
 from unnoise import denoisers
-from unnoise.data import open_set
 from unnoise.denoisers.ssattention import SSBlock
+from unnoise.evaluation.datasets import open_set
+from unnoise.evaluation.protocols import lookup as protocol
 from unnoise.images import to_tensor
-from unnoise.metrics import protocol
-from unnoise.training.pool import as_unit
+from unnoise.images.pixels import to_unit_float
 
 
 def main() -> None:
@@ -35,8 +35,8 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     cost = commands.add_parser("cost", help="time and parameters for each γ and m")
     cost.add_argument("--features", type=int, default=128)
-    cost.add_argument("--modules", type=int, default=9, help="of each branch; no m above it is timed")
-    cost.add_argument("--side", type=int, default=256, help="of what the network is shown, in pixels")
+    cost.add_argument("--modules", type=int, default=9, help="modules in each branch, and the largest m")
+    cost.add_argument("--side", type=int, default=256, help="side of the input in pixels")
     cost.add_argument("--repeats", type=int, default=3)
     cost.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     error = commands.add_parser("error", help="the linear against the exact form on a trained network")
@@ -115,7 +115,7 @@ def errors(name: str, data: str, limit: int) -> list[dict[str, Any]]:
     scoring = protocol("default")
     rows = []
     for pair in open_set(data).spread(limit):
-        noisy, clean = as_unit(pair.noisy), to_tensor(pair.clean)[0]
+        noisy, clean = to_unit_float(pair.noisy), to_tensor(pair.clean)[0]
         restored, worst = {}, 0.0
         for form in ("exact", "linear"):
             _set_form(model.network, form)

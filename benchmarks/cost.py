@@ -1,10 +1,10 @@
-"""How long models take for one picture, one against the other, and how many parameters they have.
+"""How long several models take for one picture, and how many parameters they have.
 
-    python benchmarks/cost.py tm-bsn default                                  # the first is what the others are compared with
+    python benchmarks/cost.py tm-bsn default                                  # ratios are to the first model
     python benchmarks/cost.py runs/at-bsn runs/at-bsn-d --threads 1 --clock cpu
 
-What is timed is the scheme's bare restoration, without R³, `light`, reading and writing; where that averages over blind spots, also
-one pass at one of them, as the paper has it. On a busy machine `--clock cpu` counts processor time in place of time on the wall.
+The time is that of the scheme alone: without R³, `light`, reading and writing. A scheme that averages over blind spots is also
+timed with one blind spot, as its paper does. On a busy machine, `--clock cpu` counts processor time and not time on the wall.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from torch import Tensor
 import unnoise
 from speed_machine import seconds
 from unnoise import recipes
-from unnoise.inference.apply import Settings, restore
-from unnoise.model import Model
+from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.settings import InferenceSettings
+from unnoise.models.model import Model
 from unnoise.schemes.risk_averaged import RiskAveraged
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+", help="names or files")
-    parser.add_argument("--side", type=int, default=256, help="of the picture in pixels")
+    parser.add_argument("models", nargs="+", help="one or more models: names or files")
+    parser.add_argument("--side", type=int, default=256, help="side of the picture in pixels")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
@@ -60,7 +61,7 @@ def at_one_hole(model: Model) -> Model:
 
 
 def _caller(model: Model, noisy: Tensor) -> Callable[[], Tensor]:
-    return lambda: restore(model.network, model.recipe.scheme, noisy, Settings())
+    return lambda: Pipeline(model.network, model.recipe.scheme, InferenceSettings()).restore(noisy)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How the estimated gain of a restoration agrees with the true one, on pictures whose clean ones are known.
+"""How well the estimated gain of a restoration agrees with the true gain, on pictures with a clean version.
 
     python benchmarks/gain.py default --data sidd-val:DIR polyu:DIR --limit 24 --out gain.csv
 
-Both gains are of the middle of each picture, `--crop` pixels a side, in float32 and without refinement. The light is kept, and
-detail comes back, as the model's recipe says.
+Both gains are for the middle of each picture, `--crop` pixels a side, in float32 and without refinement. Bias correction and the
+return of detail are as the model's recipe says. Takes one model at a time.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ import unnoise
 from crops import middle
 from rows import keep, tell
 from unnoise import images
-from unnoise.data import open_set
-from unnoise.inference.apply import restore
-from unnoise.inference.strength import blend
-from unnoise.noise.judging import judge
+from unnoise.evaluation.datasets import open_set
+from unnoise.inference.blending import blend
+from unnoise.inference.options import DenoiseOptions
+from unnoise.inference.pipeline import Pipeline
+from unnoise.quality.mc_sure import judge
 
 Rows = list[dict[str, Any]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", help="name or file")
+    parser.add_argument("model", help="one model: a name or a file")
     parser.add_argument("--data", nargs="+", required=True, metavar="SET:DIR")
-    parser.add_argument("--limit", type=int, default=24, help="judge so many pictures of each set")
+    parser.add_argument("--limit", type=int, default=24, help="number of pictures from each set")
     parser.add_argument("--crop", type=int, default=256)
     parser.add_argument("--out", type=Path, help="CSV file")
     options = parser.parse_args()
@@ -57,10 +58,10 @@ def main() -> None:
 def check(model: unnoise.Model, noisy: Tensor, clean: Tensor) -> dict[str, Any]:
     start = time.perf_counter()
 
-    settings = model.settings(refine=False, precision="float32").of_picture(images.Layout("rgb"), torch.uint8)
+    settings = DenoiseOptions(refine=False, precision="float32").settings(model.recipe).of_kind("rgb", torch.uint8)
 
     def again(x: Tensor) -> Tensor:
-        return blend(x, restore(model.network, model.recipe.scheme, x, settings), detail=settings.detail)
+        return blend(x, Pipeline(model.network, model.recipe.scheme, settings).restore(x), detail=settings.detail)
 
     restored = again(noisy)
     found = judge(noisy, restored, again)

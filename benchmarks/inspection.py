@@ -1,13 +1,13 @@
-"""Check what `unnoise.inspect` tells from noisy pictures against their clean ones, and its advice against a sweep of strides.
+"""Compare what `unnoise.inspect` tells about noisy pictures with their clean versions, and its advice with a sweep of strides.
 
     python benchmarks/inspection.py --data sidd-val:DIR polyu:DIR --out inspect.csv
     python benchmarks/inspection.py --data … --sweep --model ap-bsn --first 2 --every 4
 
-With `--sweep` each picture is also restored at every stride, or with every blind spot, of the model, to check the advice.
+With `--sweep`, each picture is also restored at every stride, or with every blind spot, of the model.
 
-Two truths are given, as they differ where a camera smooths plain surfaces more than textures: the residual noisy − clean over the
-whole picture; and that in the half of the picture where the clean one varies least, without the residual's coarse part (a Gaussian
-of 16 pixels), which is not noise but a change of light between the shots.
+Cameras smooth plain surfaces more than textures, so there are two true noise levels. One is the residual noisy − clean over the
+whole picture. The other is the residual where the clean picture varies least, in half of the picture; the residual's coarse part (a
+Gaussian of 16 pixels) is taken off, because it is a change of light between the shots and not noise.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import unnoise
 from crops import middle
 from rows import keep, tell
 from unnoise import recipes
-from unnoise.data import DataSet, open_set
 from unnoise.denoisers.tmbsn import TMBSN
 from unnoise.denoisers.tunable import TunableDenoiser
+from unnoise.evaluation.datasets import DataSet, open_set
 from unnoise.noise import NoiseReport
 
 Array = NDArray[Any]
@@ -41,8 +41,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", required=True, metavar="SET:DIR")
     parser.add_argument("--first", type=int, default=0, help="index of the first picture of each set")
-    parser.add_argument("--every", type=int, default=1, help="take every so manieth picture")
-    parser.add_argument("--crop", type=int, help="take the middle of each picture, so many pixels a side")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th picture")
+    parser.add_argument("--crop", type=int, help="side in pixels of the middle that is cut out of each picture")
     parser.add_argument("--sweep", action="store_true", help="denoise at each stride or blind spot of --model")
     parser.add_argument("--model", default="default")
     parser.add_argument("--out", type=Path, help="CSV file")

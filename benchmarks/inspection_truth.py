@@ -1,17 +1,18 @@
-"""What the residual noisy − clean of a data set is made of, beside the noise that one picture's plain places show.
+"""What the residual noisy − clean of a data set consists of, next to the noise that `unnoise.inspect` finds in plain places.
 
     python benchmarks/inspection_truth.py --data polyu:DIR sidd-val:DIR --every 5 --out truth.csv
 
-The variance of the residual is split, as shares of the whole:
+The variance of the residual is split into shares:
 
-- *coarse*: its Gaussian average over 16 pixels, light that changed between the shots;
-- *moved*: in blocks of 32 pixels what a combination of the clean picture's two slopes, its curvature and its own fine detail explains:
-  small movements, blur and contrast, which are differences of the two pictures and no noise. What chance explains, found with the slopes
-  of another block, is taken off;
-- *plain*: the variance of the rest in the half of the blocks where the clean picture varies least, as if it were so everywhere;
-- *textured*: what the other half has beyond that: noise that the camera left in textures and took from plain places.
+- *coarse*: its Gaussian average over 16 pixels, which is light that changed between the shots;
+- *moved*: what the clean picture's slopes, curvature and fine detail explain in blocks of 32 pixels. These are small differences in
+  position, blur and contrast, and not noise. The share that chance explains is taken off; it is found with the slopes of another
+  block;
+- *plain*: the variance of the rest in the half of the blocks where the clean picture varies least, as if all blocks had it;
+- *textured*: what the other blocks have more than that. The camera left this noise in textures and removed it from plain places.
 
-Besides, the level that `unnoise.inspect` tells over: the whole residual's, that of the plain half, and that of the rest everywhere.
+The table also has ratios of the level that `unnoise.inspect` finds: to the level of the whole residual, to that of the plain half,
+and to that of the rest everywhere.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from scipy.ndimage import gaussian_filter
 
 import unnoise
 from rows import keep
-from unnoise.data import DataSet, open_set
+from unnoise.evaluation.datasets import DataSet, open_set
 
 Array = NDArray[Any]
 COARSE, FINE, BLOCK = 16, 1.5, 32
@@ -35,7 +36,7 @@ COARSE, FINE, BLOCK = 16, 1.5, 32
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", required=True, metavar="SET:DIR")
-    parser.add_argument("--every", type=int, default=5, help="take every so manieth picture")
+    parser.add_argument("--every", type=int, default=5, help="take every n-th picture")
     parser.add_argument("--out", type=Path, help="CSV file")
     options = parser.parse_args()
     every: list[dict[str, Any]] = []

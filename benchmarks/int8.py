@@ -1,8 +1,9 @@
-"""What int8 costs a model: by the steps that `unnoise quantize` gave it, else by dynamic quantization.
+"""What int8 costs several models in PSNR.
 
     python benchmarks/int8.py default --data sidd-val:DIR polyu:DIR --limit 24
 
-How fast they are tells `speed.py --methods "tm-bsn student" "tm-bsn student, bytes"`.
+A model that `unnoise quantize` wrote uses its own quantization steps, another one dynamic quantization. `speed.py --methods "tm-bsn
+student" "tm-bsn student, bytes"` tells how fast they are.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import unnoise
 def main() -> None:
     """PSNR in float32, and how much int8 takes away."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+", help="names or files")
+    parser.add_argument("models", nargs="+", help="one or more models: names or files")
     parser.add_argument("--data", nargs="+", required=True, metavar="SET:DIR")
-    parser.add_argument("--limit", type=int, help="score so many pictures of each set")
+    parser.add_argument("--limit", type=int, help="number of pictures from each set")
     options = parser.parse_args()
     for name in options.models:
         model = unnoise.load(name)

@@ -1,10 +1,10 @@
-"""Peak memory of a whole process that denoises one large picture, into a CSV file and a table.
+"""Peak memory of a process that denoises one large picture, as a CSV file and a table.
 
     python benchmarks/memory.py --megapixels 24 100 --out docs/results/memory.csv
 
-Each picture is 16-bit RGB noise in a TIFF, and `unnoise denoise` runs on it in a process of its own. With --bare the pixels lie in a
-raw file instead, and no picture format takes part: what is measured is restoring alone. --tiny takes a network of 4 features and no
-refinement, which needs minutes where the default model needs hours; the memory for pictures, bands and strips stays the same.
+Each picture is a TIFF of 16-bit RGB noise, and `unnoise denoise` runs on it in its own process. With `--bare`, the pixels lie in a raw
+file, so that only the restoration is measured and no picture format. With `--tiny`, the network has 4 features and there is no
+refinement. That takes minutes where the default model takes hours, and needs as much memory for pictures, bands and strips.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rows import keep, tell
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ROWS = 256  # written at a time
 
@@ -117,23 +121,42 @@ class RawFile:
         return part.reshape(len(part), -1, channels)
 
 
+class RawStore:
+    """A result that is written to a file row by row, and never read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+
+    def write(self, rows: slice, restored: Tensor) -> None:
+        pixels = (restored[0].permute(1, 2, 0).numpy() * 65535).round()  # (rows, W, C)
+        self.file.write(pixels.astype(np.uint16).tobytes())
+
+    def read(self, rows: slice, columns: slice) -> Tensor:
+        raise NotImplementedError
+
+    def copy(self) -> None:
+        raise NotImplementedError
+
+
 def restore_raw(source: str, target: str, shape: str, name: str) -> None:
     """What the measured process does with --bare."""
-    from unnoise import zoo
-    from unnoise.inference.apply import Settings
-    from unnoise.inference.stream import restore_regions
+    from unnoise import images
+    from unnoise.inference.pipeline import Pipeline
+    from unnoise.inference.settings import InferenceSettings
+    from unnoise.inference.sources import source_of_file
+    from unnoise.models import shipped
 
-    model = zoo.load(name)
-    settings = Settings(refinement=model.recipe.refinement, precision="float32")
+    model = shipped.load(name)
+    settings = InferenceSettings(refinement=model.recipe.refinement, precision="float32")
     pixels = RawFile(source, tuple(map(int, shape.split(","))))
     with Path(target).open("wb") as file:
-        for _, strip in restore_regions(model.network, model.recipe.scheme, pixels, settings):
-            file.write(strip.tobytes())
+        noisy = source_of_file(pixels, images.Layout("rgb"), None)
+        Pipeline(model.network, model.recipe.scheme, settings).run(noisy, RawStore(file))
 
 
 def tiny_model(folder: Path) -> Path:
     from unnoise import recipes
-    from unnoise.model import fresh
+    from unnoise.models.model import fresh
 
     fields = {"name": "tiny", "denoiser": {"name": "dbsn", "features": 4, "modules": 1}, "scheme": "pd-blind-spot"}
     fresh(recipes.validate(fields, "tiny")).save(folder / "tiny.safetensors")

@@ -1,8 +1,8 @@
-"""Score models with and without refinement and self-ensemble, on several data sets, into one CSV file and a table.
+"""Score several models, with and without refinement and self-ensemble, on several data sets: a CSV file and a table.
 
-    python benchmarks/quality.py default --data sidd-val:DIR polyu:DIR --out docs/results/quality.csv
+    python benchmarks/quality.py MODEL MODEL --data sidd-val:DIR polyu:DIR --out docs/results/quality.csv
 
-Several models, such as the snapshots of a training, give a curve.
+The snapshots of a training, given as models, make its learning curve.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ KINDS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+", help="names or files")
+    parser.add_argument("models", nargs="+", help="one or more models: names or files")
     parser.add_argument("--data", nargs="+", required=True, metavar="SET:DIR")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["bare", "R3"])
-    parser.add_argument("--limit", type=int, help="score so many pictures of each set")
+    parser.add_argument("--limit", type=int, help="number of pictures from each set")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--out", type=Path, help="CSV file")

@@ -1,4 +1,4 @@
-"""What benchmarks measure, row by row: told as it comes, and kept as a CSV file."""
+"""Print the rows of a benchmark as they come, and keep them in a CSV file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from unnoise.files import written_whole
+from unnoise.files.atomic import atomic_write
 
 Row = dict[str, Any]
 
@@ -24,7 +24,7 @@ def keep(rows: Sequence[Row], path: Path | None) -> None:
     if path is None or not rows:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

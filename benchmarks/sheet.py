@@ -1,4 +1,4 @@
-"""A sheet of pictures before and after, to look at: the middle of each picture of a folder, the noisy one above the restored one.
+"""Draw one image with the middle of each picture of a folder: the noisy one above, the restored one below.
 
 python benchmarks/sheet.py RNI15 --model default --out docs/results/rni15.jpg
 """
@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="default")
-    parser.add_argument("--side", type=int, default=224, help="of the crops, in pixels")
+    parser.add_argument("--side", type=int, default=224, help="side of the crops in pixels")
     parser.add_argument("--columns", type=int, default=5)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()

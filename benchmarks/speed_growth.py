@@ -13,12 +13,13 @@ from torch import Tensor
 
 from speed_machine import seconds
 from speed_methods import METHODS
-from unnoise.inference.apply import restore
-from unnoise.inference.chain import Chain, Settings
+from unnoise.inference.chain import Chain
 from unnoise.inference.memory import give_back, resident, reused
+from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.tiling import Tiling
-from unnoise.layers.prepared import weights_kept
-from unnoise.views import Part, View, grown
+from unnoise.layers.weight_cache import cached_weights
+from unnoise.regions import Region, RegionSource, dilate
 
 ALIKE = 32
 """Tiles are of one kind that differ by fewer pixels."""
@@ -34,14 +35,14 @@ def growth(options: argparse.Namespace) -> None:
     for method in options.methods:
         network, scheme, refinement = METHODS[method].build()
         network.to(options.device)
-        chain = Chain(network, scheme, Settings(refinement=refinement))
+        chain = Chain(network, scheme, InferenceSettings(refinement=refinement))
 
         def clock(work: Callable[[], object]) -> float:
             return seconds(work, options.device, options.clock)
 
         def whole(size: tuple[int, int], chain: Chain = chain, clock: Callable[..., float] = clock) -> float:
             noisy = torch.rand(1, 3, *size).to(options.device)
-            return clock(lambda: restore(chain.network, chain.scheme, noisy, chain.settings))
+            return clock(lambda: Pipeline(chain.network, chain.scheme, chain.settings).restore(noisy))
 
         (least, smallest), *others = MEGAPIXELS.items()
         whole(smallest)  # warm up
@@ -71,23 +72,23 @@ def growth(options: argparse.Namespace) -> None:
 def sampled(chain: Chain, size: tuple[int, int], clock: Callable[[Callable[[], object]], float]) -> float:
     """Seconds for all tiles of a picture, of each kind of which one is worked out. Tiles that read as much are of one kind."""
     noisy = torch.rand(1, 3, *size)
-    view, tiling = View.of(noisy), Tiling(chain, size)
-    kinds, parts = Counter[tuple[int, ...]](), dict[tuple[int, ...], Part]()
+    view, tiling = RegionSource.of(noisy), Tiling(chain, size)
+    kinds, parts = Counter[tuple[int, ...]](), dict[tuple[int, ...], Region]()
     for tile in _tiles(tiling):
-        part = grown(tile, tiling.ramp, size)
-        read = grown(part, chain.halo, size)
+        part = dilate(tile, tiling.ramp, size)
+        read = dilate(part, chain.halo, size)
         kind = tuple(round((stretch.stop - stretch.start) / ALIKE) * ALIKE for stretch in (*part, *read))
         kinds[kind] += 1
         parts[kind] = part
     chain.network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     limit, total = resident() + tiling.retained, 0.0
 
-    def one(part: Part) -> Tensor:
+    def one(part: Region) -> Tensor:
         result = chain.restore(view, part).cpu()
         give_back(limit)
         return result
 
-    with weights_kept(chain.network), reused(entirely=tiling.is_roomy):
+    with cached_weights(chain.network), reused(entirely=tiling.is_roomy):
         for kind, count in kinds.items():
             took = clock(lambda kind=kind: one(parts[kind]))
             total += count * took
@@ -97,8 +98,8 @@ def sampled(chain: Chain, size: tuple[int, int], clock: Callable[[Callable[[], o
     return total
 
 
-def _tiles(tiling: Tiling) -> list[Part]:
-    tiles: list[Part] = []
+def _tiles(tiling: Tiling) -> list[Region]:
+    tiles: list[Region] = []
     top = 0
     while top < tiling.size[0]:
         band = tiling.band(top)

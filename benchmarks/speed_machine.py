@@ -1,4 +1,4 @@
-"""What the machine can do, and what a network asks of it."""
+"""Clocks, peak memory, the limits of the machine, and the work that a network has."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from unnoise.inference.precision import has_fast_int8
-from unnoise.layers.bytewise import convolve_counted
-from unnoise.layers.prepared import weights_kept
+from unnoise.layers.quantized.byte_maps import convolve_counted
+from unnoise.layers.weight_cache import cached_weights
 
 SIDE = 256
 """Of the picture on which work is counted, in pixels."""
@@ -75,7 +75,7 @@ def _counted_convolution(clock: str) -> float:
     x = torch.randint(0, 256, (1, 128, 128, 128), dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
     layer = torch.nn.Conv2d(128, 128, 3, padding=1)
     whole, steps = torch.randint(-127, 128, layer.weight.shape).float(), torch.ones(128, 1, 1, 1)
-    with weights_kept():
+    with cached_weights():
         return (
             9 * 128**4 / _best(lambda: convolve_counted(layer, 0.1, lambda: (whole, steps), x, steps.flatten()), "cpu", clock)
         )

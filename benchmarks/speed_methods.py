@@ -1,4 +1,4 @@
-"""What is timed: each method's whole restoration of a picture, in its plain form, as we run it, and as a user's own code does."""
+"""What is timed: the whole restoration of a picture by each method, in its plain form, its fast form, and as published."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from speed_plain import as_published
 from unnoise import denoisers, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
-from unnoise.inference.apply import Settings, restore
+from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.precision import choose_precision
-from unnoise.refinement import R3
+from unnoise.inference.settings import InferenceSettings
 from unnoise.schemes import multi_mask
 from unnoise.schemes.base import Scheme
+from unnoise.schemes.r3 import R3
 
 ADAPTER = "unnoise_speed.py"
 """The file that `--published DIR` expects in DIR, written by its owner: `restore(method)` gives a function from (1, 3, H, W) in
@@ -81,7 +82,9 @@ def run(
     network, scheme, refinement = METHODS[method].build()
     network.to(device)
     if form == "fast":
-        return lambda noisy: restore(network, scheme, noisy, Settings(refinement=refinement, precision=precision))
+        return lambda noisy: Pipeline(network, scheme, InferenceSettings(refinement=refinement, precision=precision)).restore(
+            noisy
+        )
     as_published(network)
     low, high = network.value_range
 

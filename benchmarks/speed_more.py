@@ -1,4 +1,4 @@
-"""The other figures of `speed.py`: many blind spots at once, and a start from cold."""
+"""The modes `holes` and `start` of `speed.py`: many blind spots at once, and the time to the first result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from speed_methods import METHODS
 from unnoise import images
 from unnoise.denoisers.tunable import TunableDenoiser
 from unnoise.inference.precision import choose_precision
-from unnoise.layers.prepared import weights_kept
+from unnoise.layers.weight_cache import cached_weights
 
 HOLES = {"at-bsn": [0, 1, 3, 5, 7, 9, 11], "tm-bsn": [0, 1, 2, 3, 4, 5, 6]}
 
@@ -42,8 +42,8 @@ def holes(options: argparse.Namespace) -> None:
         def quick(
             sizes: list[int], network: TunableDenoiser = network, x: torch.Tensor = fast, kind: torch.dtype = precision
         ) -> None:
-            with torch.inference_mode(), torch.autocast(options.device, kind, enabled=kind != torch.float32), weights_kept():
-                network.holes(x, sizes)
+            with torch.inference_mode(), torch.autocast(options.device, kind, enabled=kind != torch.float32), cached_weights():
+                network.forward_blind_spots(x, sizes)
 
         forms = {
             "one": lambda quick=quick: quick([3]),

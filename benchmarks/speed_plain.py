@@ -1,7 +1,7 @@
-"""The plain form of each network: float32, contiguous memory, layer by layer as the published code computes it.
+"""The plain form of each network: float32, contiguous memory, layer by layer, as the published code computes it.
 
-It is what the fast path is timed against. Only what our modules write in another way is written out here; the rest is theirs.
-Gradients stay enabled, which keeps our modules off their fused path; at inference nothing asks for one.
+The fast path is timed against this form. Only what our modules write differently is written here; the rest is their code. Gradients
+stay enabled, because our modules then leave their fused path. At inference nobody asks for a gradient.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from torch import Tensor
 
 from unnoise.denoisers import channel_attention, deamnet, gated_feedforward, nafnet, ssattention
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers import norms, rectified
-from unnoise.polyphase import merge_batch, split_batch
+from unnoise.layers import leaky_convolution as rectified
+from unnoise.layers import norms
+from unnoise.layers.polyphase import merge_batch, split_batch
 
 
 def as_published(network: Denoiser, *, trained: bool = False) -> Denoiser:

@@ -1,4 +1,4 @@
-"""The roofline: how many multiplications a second each method reaches, over how many it has for each byte that it moves."""
+"""The roofline: multiplications a second of each method, over its multiplications for each byte that it moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a method's time goes: processor time of each operation and shape, which other work on the machine disturbs little."""
+"""Processor time of each operation and shape of a method. Other work on the machine disturbs it little."""
 
 from __future__ import annotations
 

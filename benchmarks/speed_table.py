@@ -1,4 +1,4 @@
-"""The table of all methods and sizes: each row is on the disk as soon as it is measured, and a run that was stopped goes on."""
+"""The table of all methods and sizes. Each row is written as soon as it is measured, and a stopped run continues."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from speed_methods import METHODS, adapter, needed_bytes, precision_of
 from speed_plot import plot_roofline
 from speed_worker import Here, Worker
 from unnoise.errors import UsageError
-from unnoise.files import written_whole
+from unnoise.files.atomic import atomic_write
 
 SIZES = {"128": 128, "256": 256, "512": 512, "1mp": 1024, "12mp": 3456}
 """Sides of the square pictures; all divide by 32, as some published code demands."""
@@ -50,7 +50,7 @@ class Book:
                     self.rows = list(csv.DictReader(file))
         else:
             self.limits = ceilings(options.device, options.clock)
-            with written_whole(self.about) as temporary:
+            with atomic_write(self.about) as temporary:
                 temporary.write_text(json.dumps({"settings": settings, "ceilings": self.limits}, indent=1))
             self._write()
 
@@ -63,7 +63,7 @@ class Book:
         self._write()
 
     def _write(self) -> None:
-        with written_whole(self.table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        with atomic_write(self.table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, FIELDS)
             writer.writeheader()
             writer.writerows(self.rows)

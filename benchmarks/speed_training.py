@@ -1,7 +1,7 @@
-"""Training steps: ours (bfloat16 where it is native, channels last, our layouts) against the plain form of the same step.
+"""Training steps: ours (bfloat16 where it is native, channels last, our layouts) and the plain form of the same step.
 
-A step is the loss, its gradient, the optimiser and the average of the weights, on crops of the recipe's kind. The plain form is in
-float32 and contiguous memory, layer by layer as published, and asks a student's teacher once for each blind spot.
+A step is the loss, its gradient, the optimizer and the average of the weights, on crops as the recipe wants them. The plain form has
+float32 and contiguous memory, layer by layer as published. It calls a student's teacher once for each blind spot.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from speed_methods import METHODS
 from speed_plain import as_published
 from unnoise import denoisers, recipes
 from unnoise.denoisers.tunable import TunableDenoiser
-from unnoise.model import Model
-from unnoise.schemes.borders import within_reflection
+from unnoise.models.model import Model
+from unnoise.schemes.borders import with_reflected_border
 from unnoise.schemes.distillation import Distillation
 from unnoise.schemes.teachers import Teachers, convert
+from unnoise.training.hardware import cudnn_autotuning
+from unnoise.training.image_pool import from_arrays
 from unnoise.training.loop import Run
-from unnoise.training.machine import quickest_kernels
-from unnoise.training.options import Options
-from unnoise.training.pool import from_arrays
+from unnoise.training.options import TrainingOptions
 from unnoise.training.schedule import Length
 
 TARGETS = {"at-bsn": 3.0, "tm-bsn": 3.0}
@@ -60,7 +60,7 @@ def _compare(method: str, folder: Path, options: argparse.Namespace) -> None:
         times[name].append(seconds(form, options.device, options.clock))
 
     ours.draw()
-    with quickest_kernels():  # as `Run` does, for both forms
+    with cudnn_autotuning():  # as `Run` does, for both forms
         plain.step()
         first = seconds(ours.step, options.device, "wall")  # kernels are looked for, or compiled
         if options.compile:
@@ -95,7 +95,7 @@ class Ours:
             overrides["scheme.teachers"] = [str(_teacher(TEACHERS[recipe.name], folder))]
         self.run = Run(
             recipes.load(recipe, overrides),
-            Options(folder / "run", Length(steps=1000), device=options.device, compile=options.compile),
+            TrainingOptions(folder / "run", Length(steps=1000), device=options.device, compile=options.compile),
         )
         _enliven(self.run.network)
         self.start = copy.deepcopy(self.run.network)
@@ -154,7 +154,7 @@ class PlainTeachers:
                 def restore(x: Tensor, teacher: Any = teacher, hole: int = hole) -> Tensor:
                     return teacher.network(x, blind_spot=hole)
 
-                result = within_reflection(restore, convert(noisy, values, own), teacher.pad)
+                result = with_reflected_border(restore, convert(noisy, values, own), teacher.pad)
                 targets.append(convert(result, own, values))
         return torch.stack(targets)  # (K, B, C, H, W)
 

@@ -1,5 +1,8 @@
-"""One form of one method on one size, timed: on a CPU in a process of its own, so that its peak memory is its own; on a GPU, which counts
-memory itself and whose processes take long to begin, in this one."""
+"""Time one form of one method on one size.
+
+On a CPU each entry has its own process, so that its peak memory is its own. On a GPU all run in this process: a GPU counts memory
+itself, and its processes take long to start.
+"""
 
 from __future__ import annotations
 

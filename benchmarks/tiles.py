@@ -1,9 +1,9 @@
-"""How far tiled results are from whole ones: of each model the largest and the mean difference, in steps of 8 bits, and as a share.
+"""How far results in tiles are from whole results: the largest and the mean difference in steps of 8 bits, and a share.
 
     python benchmarks/tiles.py default apbsn.pth --picture photo.png --tiles 128 256 --out docs/results/tiles.csv
 
-For networks whose reach is finite it should be rounding alone. For the others the result of a tile depends a little on what else is
-in it, and this is the measure of it. The share is the difference's root mean square over that of what the network changes.
+A network with a finite receptive field should differ by rounding alone. Other networks see a little of the rest of the tile, and this
+measures how much. The share is the difference's root mean square divided by that of what the network changes.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from pathlib import Path
 import unnoise
 from rows import keep, tell
 from unnoise import images
-from unnoise.inference.apply import Settings, restore
+from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.settings import InferenceSettings
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+", help="names or files")
+    parser.add_argument("models", nargs="+", help="one or more models: names or files")
     parser.add_argument("--picture", type=Path, required=True)
-    parser.add_argument("--side", type=int, default=384, help="of the square cut from the picture's middle")
+    parser.add_argument(
+        "--side", type=int, default=384, help="side in pixels of the square that is cut from the picture's middle"
+    )
     parser.add_argument("--tiles", type=int, nargs="+", default=[96, 192])
     parser.add_argument("--refine", action="store_true", help="with R³ where the recipe has it")
     parser.add_argument("--out", type=Path, help="CSV file")
@@ -34,7 +37,9 @@ def main() -> None:
         model = unnoise.load(name)
         refinement = model.recipe.refinement if options.refine else None
         whole, *tiled = (
-            restore(model.network, model.recipe.scheme, noisy, Settings(refinement=refinement, tile=tile, precision="float32"))
+            Pipeline(
+                model.network, model.recipe.scheme, InferenceSettings(refinement=refinement, tile=tile, precision="float32")
+            ).restore(noisy)
             for tile in (options.side, *options.tiles)
         )
         changed = (whole - noisy).square().mean().sqrt()

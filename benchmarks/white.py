@@ -1,10 +1,10 @@
-"""White noise, as instruments have it: models that learned on cameras' pictures, against non-local means that knows the noise's strength.
+"""Several models on white noise, as instruments have it, against non-local means that is told the noise level.
 
     python benchmarks/white.py default fast --out runs/white.csv
 
-Pictures of scikit-image, 256 pixels a side, taken by a simulated camera without a colour filter (`noise.Camera`): in colour, coded for
-display, 8 bits; in grey, in linear light, 12 bits in 16; and counts of photons, as floats and in 8 bits. PSNR in dB, the mean over the
-pictures.
+The models learned from pictures of cameras. The scenes are pictures of scikit-image, 256 pixels a side, taken with a simulated camera
+without a color filter (`noise.Camera`). There are three kinds: color, coded for display, 8 bits; gray, linear light, 12 of 16 bits; and
+photon counts, as floats and in 8 bits. The result is the mean PSNR of the pictures in dB.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PLAIN: dict[str, Any] = {"demosaic": None, "color_matrix": None, "white_balance"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+", help="names or files")
+    parser.add_argument("models", nargs="+", help="one or more models: names or files")
     parser.add_argument("--iso", nargs="*", type=float, default=ISO)
     parser.add_argument("--photons", nargs="*", type=float, default=PHOTONS)
     parser.add_argument("--out", type=Path, help="CSV file")

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import unnoise
-from unnoise import images, metrics
-from unnoise.noise import Camera
+from unnoise import images
+from unnoise.evaluation import metrics
+from unnoise.simulation.camera import Camera
 
 ISO = 12800
 CROP = slice(30, 286), slice(110, 366)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from unnoise import recipes
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.tunable import TunableDenoiser
-from unnoise.model import Model
+from unnoise.denoisers.tunable_network import has_tunable_blind_spot
+from unnoise.models.model import Model
 
 
 class Affine(Denoiser):
@@ -25,7 +25,7 @@ class Affine(Denoiser):
         self.factor, self.shift = nn.Parameter(torch.tensor(factor)), nn.Parameter(torch.tensor(shift))
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         return 0
 
     def forward(self, x: Tensor) -> Tensor:
@@ -35,6 +35,6 @@ class Affine(Denoiser):
 def model_of(network: Denoiser, **fields: Any) -> Model:
     """A model whose scheme calls the network once and no more, unless `fields` say otherwise."""
     plain = {"name": "pd-blind-spot", "train_stride": 1, "infer_stride": 1, "border": 0}
-    scheme = {"name": "tunable-blind-spot"} if isinstance(network, TunableDenoiser) else plain
-    denoiser = "atbsn" if isinstance(network, TunableDenoiser) else "dncnn"
+    scheme = {"name": "tunable-blind-spot"} if has_tunable_blind_spot(network) else plain
+    denoiser = "atbsn" if has_tunable_blind_spot(network) else "dncnn"
     return Model(network, recipes.validate({"name": "handmade", "denoiser": denoiser, "scheme": scheme} | fields, "handmade"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from unnoise.layers.rounded import RoundedConvolution
+from unnoise.layers.quantized.rounded_convolution import RoundedConvolution
 
 
 def range_of_a_process(rank: int, folder: str) -> None:

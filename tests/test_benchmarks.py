@@ -51,3 +51,11 @@ def test_the_plain_form_is_the_same_network(name: str) -> None:
         fast = network(x)
     assert fast.std() > 0
     assert relative_error(as_published(network)(x), fast) < 1e-3
+
+
+def test_the_index_lists_every_program() -> None:
+    index = (FOLDER / "README.md").read_text(encoding="utf-8")
+    programs = {path.stem for path in FOLDER.glob("*.py") if 'if __name__ == "__main__"' in path.read_text(encoding="utf-8")}
+    parts = {path.stem for path in FOLDER.glob("*.py")} - programs
+    assert {name for name in programs if f"| `{name}.py` |" not in index} == set()
+    assert {name for name in parts if f"`{name}" not in index and name.removeprefix("speed_") not in index} == set()

@@ -8,18 +8,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from unnoise.deprecated.modules import install as _install_moved_modules
+from unnoise.registry import torch_missing
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from unnoise import denoisers, images, noise, recipes, schemes, zoo
-    from unnoise.api import denoise
+    from unnoise import denoisers, images, models, noise, recipes, schemes, simulation
     from unnoise.errors import UnnoiseError, UsageError
-    from unnoise.evaluation import evaluate
-    from unnoise.model import Model
-    from unnoise.noise.inspection import inspect
-    from unnoise.training.adaptation import adapt
+    from unnoise.evaluation.scoring import evaluate
+    from unnoise.models import shipped as zoo
+    from unnoise.models.inspection import inspect
+    from unnoise.models.model import Model
+    from unnoise.models.one_call import denoise
+    from unnoise.models.shipped import load
+    from unnoise.training.adapt import adapt
     from unnoise.training.train import train
-    from unnoise.zoo import load
 
 __all__ = [
     "Model",
@@ -33,32 +37,40 @@ __all__ = [
     "images",
     "inspect",
     "load",
+    "models",
     "noise",
     "recipes",
     "schemes",
+    "simulation",
     "train",
     "zoo",
 ]
 
+_install_moved_modules()
+
 _HOMES = {
-    "Model": "unnoise.model",
+    "Model": "unnoise.models.model",
     "UnnoiseError": "unnoise.errors",
     "UsageError": "unnoise.errors",
-    "adapt": "unnoise.training.adaptation",
-    "denoise": "unnoise.api",
-    "evaluate": "unnoise.evaluation",
-    "inspect": "unnoise.noise.inspection",
-    "load": "unnoise.zoo",
+    "adapt": "unnoise.training.adapt",
+    "denoise": "unnoise.models.one_call",
+    "evaluate": "unnoise.evaluation.scoring",
+    "inspect": "unnoise.models.inspection",
+    "load": "unnoise.models.shipped",
     "train": "unnoise.training.train",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if name in __all__:
-        return import_module(f"unnoise.{name}")
-    raise AttributeError(f"module 'unnoise' has no attribute '{name}'")
+    if name not in __all__:
+        raise AttributeError(f"module 'unnoise' has no attribute '{name}'")
+    try:
+        module = import_module(_HOMES.get(name, f"unnoise.{name}"))
+    except ModuleNotFoundError as error:
+        if error.name == "torch":
+            raise torch_missing() from error
+        raise
+    return getattr(module, name) if name in _HOMES else module
 
 
 def __dir__() -> list[str]:

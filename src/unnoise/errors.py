@@ -1,19 +1,65 @@
-"""The two kinds of error that a user can meet: each carries one sentence that says what was wrong and what to do."""
+"""The errors that a user can meet. Each carries one sentence: what was wrong, and what to do."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class UnnoiseError(Exception):
-    """Something failed although the call was sound: a damaged file, a full disk. The command line exits with 1."""
+    """A sound call failed, for instance because a file is damaged or the disk is full. The command line exits with 1."""
 
     exit_status = 1
 
 
 class UsageError(UnnoiseError, ValueError):
-    """The call itself was wrong: an unknown name, a missing file, a value out of range. The command line exits with 2."""
+    """The call was wrong: an unknown name, a missing file, a value out of range. The command line exits with 2."""
 
     exit_status = 2
 
 
 class UnnoiseWarning(UserWarning):
-    """What a user should know of a result that is as good as it can be; the command line prints it as one sentence."""
+    """The result is as good as it can be, but the user should know its limit. The command line prints it as one sentence."""
+
+
+def explain_validation(error: ValidationError, owner: str, *, known: Iterable[str] = (), kind: str = "field") -> str:
+    """Say pydantic's first complaint in one sentence.
+
+    Args:
+        error: what pydantic raised.
+        owner: the subject of the sentence, for instance "The recipe 'ap-bsn'".
+        known: the names that exist where the complaint is about an unknown one.
+        kind: what the owner's parts are called.
+
+    Returns:
+        A sentence that names the field, the value and what the field takes. A `UsageError` that a validator raised keeps its words.
+
+    >>> from pydantic import BaseModel, ValidationError
+    >>> class Lens(BaseModel, extra="forbid"):
+    ...     blur: float
+    >>> for fields in ({"blur": "much"}, {"blur": 1, "sharp": 2}, {}):
+    ...     try:
+    ...         Lens(**fields)
+    ...     except ValidationError as error:
+    ...         print(explain_validation(error, "The lens", known=Lens.model_fields))
+    The lens's field 'blur' does not take 'much': input should be a valid number, unable to parse string as a number.
+    The lens has no field 'sharp'; it has blur.
+    The lens lacks the field 'blur'; add it.
+    """
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        names = ", ".join(known)
+        return f"{owner} has no {kind} '{place}'; {f'it has {names}' if names else 'remove it'}."
+    if first["type"] in ("missing", "missing_argument"):
+        return f"{owner} lacks the {kind} '{place}'; add it."
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, UsageError):  # a sentence of our own
+        return f"{owner}, {kind} '{place}': {cause}" if place else str(cause)
+    message = first["msg"].removeprefix("Value error, ")
+    if not place:
+        return message
+    return f"{owner}'s {kind} '{place}' does not take {first['input']!r}: {message[:1].lower()}{message[1:]}."

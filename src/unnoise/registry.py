@@ -1,14 +1,57 @@
-"""A table from the names that users write to what stands behind them, imported when it is first asked for."""
+"""What is imported when it is first asked for: the classes behind the names that users write, and optional libraries."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import Generic, TypeVar, cast
 
-from unnoise.errors import UsageError
+from unnoise.errors import UnnoiseError, UsageError
 
 T = TypeVar("T")
+
+EXTRAS = {
+    "accelerate": "train",
+    "matplotlib": "plot",
+    "pillow_heif": "heic",
+    "rawpy": "raw",
+    "tensorboard": "train",
+    "zarr": "zarr",
+}
+"""Optional library → the extra in pyproject.toml that brings it."""
+
+
+def require(library: str, purpose: str) -> ModuleType:
+    """Import an optional library.
+
+    Args:
+        library: the name that it is imported by, one of `EXTRAS`.
+        purpose: what needs it, the subject of the error's sentence.
+
+    Raises:
+        UnnoiseError: it is not installed; the sentence names the extra that brings it.
+
+    >>> require("json", "This example").__name__
+    'json'
+    """
+    try:
+        return import_module(library)
+    except ModuleNotFoundError as error:
+        if error.name != library:  # it is there, but not whole
+            raise
+        extra = EXTRAS[library]
+        raise UnnoiseError(
+            f"{purpose} needs {library}, which is not installed; in your copy of unnoise's source run: pip install '.[{extra}]'."
+        ) from error
+
+
+def torch_missing() -> UnnoiseError:
+    """The error for an installation without PyTorch, which Linux users choose themselves."""
+    return UnnoiseError(
+        "PyTorch is not installed; run: pip install torch --index-url https://download.pytorch.org/whl/cpu, or with an NVIDIA GPU: "
+        "pip install torch."
+    )
 
 
 class Registry(Generic[T]):

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from unnoise import images, recipes, zoo
+from unnoise import images, recipes
 from unnoise.cli import main
 from unnoise.images import Picture
-from unnoise.model import fresh
+from unnoise.models import shipped
+from unnoise.models.model import fresh
 
 STUDENT = {
     "name": "tiny",
@@ -267,8 +268,8 @@ def test_quantize(unnoise: Callable[..., Answer], tmp_path: Path) -> None:
     assert answer.status == 0
     assert "tmbsn-student-rounded" in answer.out
     assert ("int8 changes the result by" in answer.out) != ("does not multiply bytes" in answer.out)
-    made = zoo.load(str(out))
-    assert made.network.gains_by_int8
+    made = shipped.load(str(out))
+    assert made.network.prefers_int8
     assert made.card.command.startswith("unnoise quantize")
     assert unnoise("denoise", tmp_path / "noisy" / "a.png", "--model", out).status == 0
     before = out.read_bytes()
@@ -283,9 +284,9 @@ def test_lists(unnoise: Callable[..., Answer]) -> None:
     models = unnoise("models")
     assert models.status == 0
     listed = " ".join(models.out.split())  # lines break where the terminal ends
-    for shipped in zoo.names():
-        assert shipped in listed
-        for score in zoo.load(shipped).card.scores.values():
+    for name in shipped.names():
+        assert name in listed
+        for score in shipped.load(name).card.scores.values():
             assert score.split(",")[0] in listed
     one, none = unnoise("models", "ap-bsn"), unnoise("models", "ap-bsn", "nothing")
     assert "by distillation" not in one.out

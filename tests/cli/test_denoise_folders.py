@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from unnoise import images, recipes
+from unnoise.batch.manifest import NAME
 from unnoise.cli import main
 from unnoise.images import Picture
-from unnoise.inference.manifest import NAME
-from unnoise.model import fresh
+from unnoise.models.model import fresh
 
 Call = Callable[..., tuple[int, str]]
 

@@ -12,7 +12,7 @@ import torch
 
 from unnoise import images, recipes
 from unnoise.cli import main
-from unnoise.model import Model, fresh
+from unnoise.models.model import Model, fresh
 
 FIELDS = {
     "name": "tiny",

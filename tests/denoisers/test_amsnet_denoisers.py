@@ -86,7 +86,7 @@ def test_other_sizes_are_padded_and_cropped(name: str, size: tuple[int, int]) ->
     mode = "reflect" if name in ("restormer", "deamnet", "unet") else "constant"
     network = lively(name)
     x = torch.rand(1, 3, *size)
-    rows, columns = (-side % network.multiple for side in size)
+    rows, columns = (-side % network.size_multiple for side in size)
     padded = torch.from_numpy(np.pad(x.numpy(), ((0, 0), (0, 0), (0, rows), (0, columns)), mode=mode))
     with torch.inference_mode():
         assert torch.equal(network(x), network(padded)[..., : size[0], : size[1]])

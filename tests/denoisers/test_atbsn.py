@@ -36,7 +36,7 @@ def _lively(**sizes: int) -> ATBSN:
 def _seen(network: torch.nn.Module, size: tuple[int, int], places: list[tuple[int, int]], holes: list[int]) -> torch.Tensor:
     """Whether the output at each place, for each hole, depends on each input pixel, (holes, places, H, W)."""
     x = torch.rand(1, network.sizes["channels"], *size, dtype=torch.float64, requires_grad=True)
-    results = network.holes(x, holes)
+    results = network.forward_blind_spots(x, holes)
     seen = torch.zeros(len(holes), len(places), *size, dtype=torch.bool)
     for number, result in enumerate(results):
         for place, (row, column) in enumerate(places):
@@ -64,7 +64,7 @@ def test_golden_for_every_blind_spot() -> None:
         size = int(case.removeprefix("hole"))
         with torch.no_grad():
             assert relative_error(network(x, blind_spot=size), expected) < 1e-4, case
-            assert relative_error(network.holes(x, [7, size])[1], expected) < 1e-4, case
+            assert relative_error(network.forward_blind_spots(x, [7, size])[1], expected) < 1e-4, case
 
 
 def test_parameters_at_full_size() -> None:
@@ -118,7 +118,7 @@ def test_many_blind_spots_at_once_are_those_one_by_one(size: tuple[int, int], gr
     network = _lively(width=8)
     x = torch.rand(2, 3, *size) * 255
     with torch.set_grad_enabled(gradient):
-        together = network.holes(x, HOLES)
+        together = network.forward_blind_spots(x, HOLES)
         assert together.shape == (len(HOLES), *x.shape)
         for hole, result in zip(HOLES, together, strict=True):
             assert relative_error(result, network(x, blind_spot=hole)) < 1e-5
@@ -128,10 +128,10 @@ def test_strips_of_any_height_give_the_same(monkeypatch: pytest.MonkeyPatch) -> 
     network = _lively(width=4)
     x = torch.rand(1, 3, 37, 20) * 255
     with torch.no_grad():
-        whole = network.holes(x, HOLES)
+        whole = network.forward_blind_spots(x, HOLES)
         for rows in (1, 5, 36):
             monkeypatch.setitem(tunable.STRIP, "cpu", rows * 20 * network.nin_A.out_channels)
-            assert relative_error(network.holes(x, HOLES), whole) < 1e-5
+            assert relative_error(network.forward_blind_spots(x, HOLES), whole) < 1e-5
             assert relative_error(network(x), whole[2]) < 1e-5
 
 
@@ -153,8 +153,8 @@ def test_parts_are_cut_from_the_whole_for_all_blind_spots(
     )
     network, x = _lively(width=2), torch.rand(2, 3, *size) * 255
     with torch.enable_grad() if gradient else torch.inference_mode():
-        whole, part = network.holes(x, holes), network.holes(x, holes, wanted=wanted)
-        single = network(x, holes[0], wanted=wanted)
+        whole, part = network.forward_blind_spots(x, holes), network.forward_blind_spots(x, holes, region=wanted)
+        single = network(x, holes[0], region=wanted)
     assert relative_error(part, whole[..., *wanted]) < 1e-5
     assert relative_error(single, whole[0][..., *wanted]) < 1e-5
 
@@ -165,7 +165,7 @@ def test_a_single_pixel_leaves_the_weights_alone(gradient: bool) -> None:
     network = _lively(width=2)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     with torch.set_grad_enabled(gradient):
-        network.holes(torch.rand(1, 3, 1, 1) * 255, HOLES)
+        network.forward_blind_spots(torch.rand(1, 3, 1, 1) * 255, HOLES)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
@@ -173,7 +173,7 @@ def test_trunk_runs_once_for_all_blind_spots() -> None:
     network = ATBSN(width=2)
     calls = []
     network.unet.register_forward_hook(lambda *_: calls.append(1))
-    network.holes(torch.rand(1, 3, 32, 32), HOLES)
+    network.forward_blind_spots(torch.rand(1, 3, 32, 32), HOLES)
     assert len(calls) == 1
 
 
@@ -193,18 +193,18 @@ def test_padding_matters_near_the_edge_alone() -> None:
     padded = F.pad(x, (0, 0, 0, 3), mode="reflect")
     with torch.no_grad():
         difference = (network(x) - network(padded)[..., :701, :]).abs().amax((0, 1, 3))
-    assert difference[: 701 - network.reach].max() < 1e-9
+    assert difference[: 701 - network.receptive_field_radius].max() < 1e-9
     assert difference[-1] > 1e-6
 
 
 @pytest.mark.usefixtures("_open_pooling")
 def test_reach_is_exact() -> None:
     network = wide_open(ATBSN(channels=1, width=1))
-    middle = -(-network.reach // 32) * 32
+    middle = -(-network.receptive_field_radius // 32) * 32
     rows = list(range(middle, middle + 32))
     seen = _seen(network, (2 * middle, 1), [(row, 0) for row in rows], [network.blind_spot])[0, ..., 0]
     farthest = max(int((torch.nonzero(seen[number]) - row).abs().max()) for number, row in enumerate(rows))
-    assert farthest == network.reach
+    assert farthest == network.receptive_field_radius
 
 
 @pytest.mark.parametrize("wrong", [-1, 2, 4])
@@ -213,7 +213,7 @@ def test_impossible_blind_spots_are_refused(wrong: int) -> None:
     with pytest.raises(UsageError, match="odd number"):
         network(torch.rand(1, 3, 8, 8), blind_spot=wrong)
     with pytest.raises(UsageError, match="at least one"):
-        network.holes(torch.rand(1, 3, 8, 8), [])
+        network.forward_blind_spots(torch.rand(1, 3, 8, 8), [])
 
 
 def test_a_network_that_would_not_be_blind_is_refused() -> None:
@@ -224,6 +224,6 @@ def test_a_network_that_would_not_be_blind_is_refused() -> None:
 def test_last_layer_keeps_its_precision_under_autocast() -> None:
     network = ATBSN(width=8)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        result = network.holes(torch.rand(1, 3, 32, 32) * 255, [1, 3])
+        result = network.forward_blind_spots(torch.rand(1, 3, 32, 32) * 255, [1, 3])
     assert result.dtype == torch.float32
     assert not torch.equal(result, result.bfloat16().float())

@@ -73,14 +73,14 @@ def test_reach_is_exact(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Means in place of maxima: the same four pixels, but each of them can be seen to be one.
     monkeypatch.setattr(F, "max_pool2d", F.avg_pool2d)
     network = wide_open(denoisers.create(name, channels=1, width=1))
-    middle = -(-network.reach // 32) * 32
+    middle = -(-network.receptive_field_radius // 32) * 32
     x = torch.rand(1, 1, 2 * middle + 32, 32, dtype=torch.float64, requires_grad=True)
     result = network(x)
     farthest = 0
-    for row in range(middle, middle + network.multiple):
+    for row in range(middle, middle + network.size_multiple):
         (gradient,) = torch.autograd.grad(result[..., row, 16].sum(), x, retain_graph=True)
         farthest = max(farthest, int((torch.nonzero(gradient)[:, 2] - row).abs().max()))
-    assert farthest == network.reach
+    assert farthest == network.receptive_field_radius
 
 
 def test_student_b_has_the_published_layout() -> None:

@@ -82,7 +82,7 @@ def test_centre_weight_takes_no_part_even_when_set() -> None:
 @pytest.mark.parametrize("modules", [1, 3])
 def test_reach_is_exact(network_class: type[DBSN], modules: int) -> None:
     network = wide_open(network_class(features=4, modules=modules))
-    reach, centre = network.reach, network.reach + 3
+    reach, centre = network.receptive_field_radius, network.receptive_field_radius + 3
     rows, columns = torch.nonzero(_gradient(network, 2 * centre + 1, 2 * centre + 1, centre, centre), as_tuple=True)
     assert (rows - centre).abs().max() == reach
     assert (columns - centre).abs().max() == reach

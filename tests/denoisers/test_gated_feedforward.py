@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from unnoise.denoisers.gated_feedforward import GatedFeedForward
 from unnoise.inference.memory import peak_bytes
 from unnoise.layers.norms import ChannelNorm, NormKind
-from unnoise.layers.strips import as_if_large
+from unnoise.layers.partial.row_chunks import as_if_large
 
 
 def _part(bias: bool, kind: NormKind, channels: int = 6, hidden: int = 16) -> tuple[GatedFeedForward, ChannelNorm]:

@@ -13,10 +13,10 @@ from unnoise import denoisers
 from unnoise.denoisers.rounded_student import RoundedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
 from unnoise.inference.memory import peak_bytes
-from unnoise.layers import parts
-from unnoise.layers.int8 import bytewise
-from unnoise.layers.prepared import weights_kept
-from unnoise.layers.rounded import RoundedConvolution
+from unnoise.layers.partial import halo_crop as parts
+from unnoise.layers.quantized.int8 import bytewise
+from unnoise.layers.quantized.rounded_convolution import RoundedConvolution
+from unnoise.layers.weight_cache import cached_weights
 
 
 def _shown(network: RoundedStudent) -> RoundedStudent:
@@ -94,7 +94,7 @@ def test_a_part_is_cut_from_the_whole(size: tuple[int, int], corner: tuple[float
         patch.setattr(parts, "SMALL", 0)
         patch.setattr(parts, "LOW", 16)
         whole = network(x)
-        part = network.part(x, wanted)
+        part = network.forward_region(x, wanted)
     away = (part - whole[..., *wanted]).abs()
     assert (
         away.mean() <= 1e-3 * whole.std() or away.max() <= 1e-6
@@ -106,7 +106,7 @@ def test_bytes_take_less_memory() -> None:
     network, x = _network(24), _noise(512, 768)
 
     def run() -> None:
-        with torch.no_grad(), weights_kept(network):
+        with torch.no_grad(), cached_weights(network):
             network(x)
 
     exact = peak_bytes(run)

@@ -97,11 +97,11 @@ def test_sees_its_neighbours() -> None:
 
 
 def test_reach() -> None:
-    assert SSBSN(features=4, modules=2, attention_modules=1).reach is None
+    assert SSBSN(features=4, modules=2, attention_modules=1).receptive_field_radius is None
     network = wide_open(SSBSN(features=4, modules=2, attention_modules=0))
-    centre = network.reach + 2
+    centre = network.receptive_field_radius + 2
     places = torch.nonzero(_gradient(network, (2 * centre + 1, 2 * centre + 1), centre, centre)) - centre
-    assert places.abs().amax(0).tolist() == [network.reach, network.reach]
+    assert places.abs().amax(0).tolist() == [network.receptive_field_radius, network.receptive_field_radius]
 
 
 @pytest.mark.parametrize("attention_modules", [0, 1, 3])

@@ -41,7 +41,7 @@ def test_golden_for_every_blind_spot() -> None:
         size = int(case.removeprefix("hole"))
         with torch.no_grad():
             assert relative_error(network(x, blind_spot=size), expected) < 1e-4, case
-            assert relative_error(network.holes(x, [3, size])[1], expected) < 1e-4, case
+            assert relative_error(network.forward_blind_spots(x, [3, size])[1], expected) < 1e-4, case
 
 
 def test_parameters_at_full_size() -> None:
@@ -89,7 +89,7 @@ def test_many_blind_spots_at_once_are_those_one_by_one(size: tuple[int, int], gr
     network = TMBSN(features=8, groups=1, blocks=1)
     x = torch.rand(2, 3, *size)
     with torch.set_grad_enabled(gradient):
-        together = network.holes(x, SIZES)
+        together = network.forward_blind_spots(x, SIZES)
         for blind_spot, result in zip(SIZES, together, strict=True):
             assert relative_error(result, network(x, blind_spot=blind_spot)) < 1e-5
 
@@ -97,9 +97,9 @@ def test_many_blind_spots_at_once_are_those_one_by_one(size: tuple[int, int], gr
 @pytest.mark.parametrize("blind_spot", [1, 4])
 def test_reach_is_exact(blind_spot: int) -> None:
     network = wide_open(TMBSN(channels=1, features=1, groups=2, blocks=1, blind_spot=blind_spot))
-    centre = network.reach + 2
+    centre = network.receptive_field_radius + 2
     places = torch.nonzero(_seen(network, 2 * centre + 1, 2 * centre + 1, centre, centre, blind_spot)) - centre
-    assert places.abs().amax(0).tolist() == [network.reach, network.reach]
+    assert places.abs().amax(0).tolist() == [network.receptive_field_radius, network.receptive_field_radius]
 
 
 def test_impossible_blind_spots_are_refused() -> None:

@@ -118,5 +118,5 @@ def test_without_the_library_its_extra_is_named(
     else:
         (tmp_path / name).write_bytes(start)
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(UnnoiseError, match=rf'pip install "unnoise\[{extra}\]"'):
+    with pytest.raises(UnnoiseError, match=rf"pip install '\.\[{extra}\]'"):
         read(tmp_path / name)

@@ -18,18 +18,19 @@ from unnoise import denoisers
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UnnoiseError
 from unnoise.inference import bands
-from unnoise.inference.apply import Settings, restore
 from unnoise.inference.chain import Chain
 from unnoise.inference.memory import free_memory, is_out_of_memory, peak_bytes
+from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.settings import InferenceSettings
+from unnoise.regions import RegionSource
 from unnoise.schemes.distillation import Distillation
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
-from unnoise.views import View
 
 
 class Unbounded(Affine):
     """Twice the picture, by a network that says it sees everything."""
 
-    reach = None  # type: ignore[assignment]
+    receptive_field_radius = None  # type: ignore[assignment]
 
 
 class Hungry(DBSN):
@@ -37,10 +38,10 @@ class Hungry(DBSN):
 
     limit = 0
 
-    def parts(self, x: Tensor, rows: Sequence[slice], columns: Sequence[slice]) -> Tensor:
+    def forward_windows(self, x: Tensor, rows: Sequence[slice], columns: Sequence[slice]) -> Tensor:
         if x.shape[-1] * x.shape[-2] > self.limit:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried …")
-        return super().parts(x, rows, columns)
+        return super().forward_windows(x, rows, columns)
 
 
 @settings(max_examples=40, deadline=None)
@@ -49,7 +50,9 @@ def test_rows_come_once_in_order_and_tiles_add_up(height: int, width: int, tile:
     network = Unbounded(2.0) if unbounded else Affine(2.0)
     picture = torch.rand(1, 3, height, width)
     parts = list(
-        bands.restore_bands(Chain(network, Distillation(), Settings(tile=tile, precision="float32")), [View.of(picture)])
+        bands.restore_bands(
+            Chain(network, Distillation(), InferenceSettings(tile=tile, precision="float32")), [RegionSource.of(picture)]
+        )
     )
     assert parts[0][0].start == 0
     assert parts[-1][0].stop == height
@@ -61,7 +64,9 @@ def test_neighbours_without_bound_pass_smoothly_into_each_other(monkeypatch: pyt
     """Tiles that differ by a constant each: no step is left where they meet."""
     count = iter(range(100))
     monkeypatch.setattr(Unbounded, "forward", lambda self, x: torch.full_like(x, next(count) % 2))
-    result = restore(Unbounded(), Distillation(), torch.rand(1, 3, 200, 210), Settings(tile=70, precision="float32"))
+    result = Pipeline(Unbounded(), Distillation(), InferenceSettings(tile=70, precision="float32")).restore(
+        torch.rand(1, 3, 200, 210)
+    )
     assert {round(value) for value in result.unique().tolist()} == {0, 1}
     for axis in (2, 3):
         assert result.diff(dim=axis).abs().max() < 0.05
@@ -73,10 +78,12 @@ def test_tiles_are_halved_until_they_fit(limit: int) -> None:
     network, scheme = Hungry(features=4, modules=1), PDBlindSpot()
     picture = torch.rand(1, 3, 230, 190)
     network.limit = 10**9
-    whole = restore(network, scheme, picture, Settings(precision="float32"))
+    whole = Pipeline(network, scheme, InferenceSettings(precision="float32")).restore(picture)
     network.limit = limit
     seen: list[tuple[int, int]] = []
-    result = restore(network, scheme, picture, Settings(precision="float32"), lambda *at: seen.append(at))
+    result = Pipeline(network, scheme, InferenceSettings(precision="float32")).restore(
+        picture, progress=lambda *at: seen.append(at)
+    )
     assert (whole - result).abs().max() < 1e-5
     assert seen[-1][0] == seen[-1][1] > 1
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
@@ -84,14 +91,14 @@ def test_tiles_are_halved_until_they_fit(limit: int) -> None:
 
 def test_too_little_for_the_smallest_tile_is_one_sentence() -> None:
     with pytest.raises(UnnoiseError, match="16 pixels"):
-        restore(Hungry(features=4, modules=1), PDBlindSpot(), torch.rand(1, 3, 100, 100), Settings())
+        Pipeline(Hungry(features=4, modules=1), PDBlindSpot(), InferenceSettings()).restore(torch.rand(1, 3, 100, 100))
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
     network = Affine()
     network.forward = lambda x: x[:, :, ::2] + x  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="size of tensor"):
-        restore(network, Distillation(), torch.rand(1, 3, 20, 20), Settings())
+        Pipeline(network, Distillation(), InferenceSettings()).restore(torch.rand(1, 3, 20, 20))
 
 
 @pytest.mark.parametrize("ask", [lambda: torch.empty(2**50), lambda: np.empty(2**50)])
@@ -130,7 +137,9 @@ def test_peak_counts_what_is_alive_at_one_time() -> None:
 @pytest.mark.parametrize("name", ["dbsn", "dncnn"])
 def test_bytes_per_pixel_grow_with_the_features(name: str) -> None:
     few, many = (
-        Chain(denoisers.create(name, features=features), Distillation(), Settings(precision="float32")).bytes_per_pixel()[0]
+        Chain(
+            denoisers.create(name, features=features), Distillation(), InferenceSettings(precision="float32")
+        ).bytes_per_pixel()[0]
         for features in (8, 32)
     )
     assert 1.5 * few < many < 5 * few

@@ -9,7 +9,8 @@ import pytest
 
 from handmade import Affine
 from unnoise.inference import chain as chain_module
-from unnoise.inference.chain import Chain, Settings
+from unnoise.inference.chain import Chain
+from unnoise.inference.settings import InferenceSettings
 from unnoise.schemes.distillation import Distillation
 
 BEGIN = """
@@ -76,10 +77,10 @@ def test_a_network_is_measured_once_for_each_way_that_it_is_applied(monkeypatch:
 
     monkeypatch.setattr(chain_module, "peak_bytes", peak)
     network = Affine(1.0, 0.0)
-    plain = Chain(network, Distillation(), Settings())
+    plain = Chain(network, Distillation(), InferenceSettings())
     first = plain.bytes_per_pixel()
-    assert Chain(network, Distillation(), Settings()).bytes_per_pixel() == first
+    assert Chain(network, Distillation(), InferenceSettings()).bytes_per_pixel() == first
     assert len(asked) == 1
-    Chain(network, Distillation(), Settings(ensemble=True)).bytes_per_pixel()
-    Chain(Affine(1.0, 0.0), Distillation(), Settings()).bytes_per_pixel()
+    Chain(network, Distillation(), InferenceSettings(ensemble=True)).bytes_per_pixel()
+    Chain(Affine(1.0, 0.0), Distillation(), InferenceSettings()).bytes_per_pixel()
     assert len(asked) == 3

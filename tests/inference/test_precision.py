@@ -9,7 +9,7 @@ from reference import needs_int8
 from unnoise import denoisers
 from unnoise.errors import UsageError
 from unnoise.inference.precision import choose_device, choose_precision, running_in
-from unnoise.layers.int8 import is_bytewise
+from unnoise.layers.quantized.int8 import is_bytewise
 
 CPU = torch.device("cpu")
 

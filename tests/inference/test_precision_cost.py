@@ -8,7 +8,7 @@ import pytest
 
 import unnoise
 from reference import data_dir, needs_int8
-from unnoise.data import DataSet, open_set
+from unnoise.evaluation.datasets import DataSet, open_set
 
 CORNER = (slice(256), slice(256))
 

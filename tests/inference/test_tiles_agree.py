@@ -13,12 +13,13 @@ from torch import Tensor
 from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.dbsn import DBSN
-from unnoise.inference.apply import Settings, restore
-from unnoise.refinement import R3
+from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.settings import InferenceSettings
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.distillation import Distillation
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
+from unnoise.schemes.r3 import R3
 from unnoise.schemes.tunable_blind_spot import TunableBlindSpot
 
 FINITE: list[tuple[str, dict[str, Any], Scheme]] = [
@@ -71,14 +72,19 @@ def test_tiled_is_whole(
     """On stripes longer than the reach to both sides, so that a tile in the middle sees neither end."""
     torch.manual_seed(0)
     network = _loud(denoisers.create(name, **sizes))
-    assert network.reach is not None
-    noisy = torch.rand(1, 3, 2 * scheme.reach(network.reach) + longer, width)
+    assert network.receptive_field_radius is not None
+    noisy = torch.rand(1, 3, 2 * scheme.restore_radius(network.receptive_field_radius) + longer, width)
     noisy = noisy.mT if turned else noisy
     refinement = R3(draws=1, probability=0.3) if refine else None
-    whole = restore(network, scheme, noisy, Settings(precision="float32", refinement=refinement, tile=max(16, *noisy.shape)))
-    tiled = restore(
-        network, scheme, noisy, Settings(precision="float32", refinement=refinement, tile=16 + network.reach // 2 + more)
-    )
+    tile = 16 + network.receptive_field_radius // 2 + more
+    whole = Pipeline(
+        network, scheme, InferenceSettings(precision="float32", refinement=refinement, tile=max(16, *noisy.shape))
+    ).restore(noisy)
+    tiled = Pipeline(
+        network,
+        scheme,
+        InferenceSettings(precision="float32", refinement=refinement, tile=tile),
+    ).restore(noisy)
     _assert_close(tiled, whole)
 
 
@@ -91,6 +97,6 @@ def test_tiled_is_whole_with_the_self_ensemble(height: int, width: int, tile: in
     scheme: Scheme = AsymmetricMask() if pixel else PDBlindSpot()
     noisy = torch.rand(2, 3, height, width)
     settings_ = {"precision": "float32", "refinement": R3(draws=2, probability=0.3), "ensemble": True}
-    whole = restore(network, scheme, noisy, Settings(**settings_, tile=50))  # type: ignore[arg-type]
-    tiled = restore(network, scheme, noisy, Settings(**settings_, tile=tile))  # type: ignore[arg-type]
+    whole = Pipeline(network, scheme, InferenceSettings(**settings_, tile=50)).restore(noisy)  # type: ignore[arg-type]
+    tiled = Pipeline(network, scheme, InferenceSettings(**settings_, tile=tile)).restore(noisy)  # type: ignore[arg-type]
     _assert_close(tiled, whole)

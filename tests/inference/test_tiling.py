@@ -15,7 +15,8 @@ from unnoise import denoisers
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UnnoiseError
 from unnoise.inference import tiling
-from unnoise.inference.chain import UNBOUNDED_HALO, Chain, Settings
+from unnoise.inference.chain import UNBOUNDED_HALO, Chain
+from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.tiling import Tiling, even, sides_for
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 from unnoise.schemes.base import Scheme
@@ -24,7 +25,7 @@ from unnoise.schemes.pd_blind_spot import PDBlindSpot
 
 
 def test_less_free_memory_means_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    chain = Chain(DBSN(features=32, modules=2), PDBlindSpot(), Settings(precision="float32"))
+    chain = Chain(DBSN(features=32, modules=2), PDBlindSpot(), InferenceSettings(precision="float32"))
     sides = []
     for free in (2**40, 2**30, 2**27, 2**24, 0):
         monkeypatch.setattr(tiling, "free_memory", lambda device, free=free: free)
@@ -40,7 +41,7 @@ def test_who_sees_too_far_for_tiles_is_applied_like_one_who_sees_everything(monk
     """DeamNet sees 719 pixels: exact tiles of AMSNet's components would be 16 pixels in 2,892, of which none fits into memory."""
     monkeypatch.setattr(tiling, "free_memory", lambda device: 16 * 2**30)
     monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (5000.0, 5000.0))
-    chain = Chain(denoisers.create("deamnet", features=4), AsymmetricMask(), Settings(precision="float32"))
+    chain = Chain(denoisers.create("deamnet", features=4), AsymmetricMask(), InferenceSettings(precision="float32"))
     assert not chain.is_finite
     assert chain.halo == 2 * UNBOUNDED_HALO
     assert min(sides_for(chain, (6000, 4000))) > 4 * chain.halo
@@ -54,7 +55,9 @@ def test_who_sees_too_far_for_tiles_is_applied_like_one_who_sees_everything(monk
 )
 def test_who_sees_without_bound_reads_as_little_as_fits(size: tuple[int, int], needed: float, free: int) -> None:
     """Of all ways to cut the picture, tried one by one."""
-    chain = Chain(denoisers.create("nafnet", width=2, encoder_blocks=[1], decoder_blocks=[1]), Distillation(), Settings())
+    chain = Chain(
+        denoisers.create("nafnet", width=2, encoder_blocks=[1], decoder_blocks=[1]), Distillation(), InferenceSettings()
+    )
     around = 2 * (chain.halo + tiling.RAMP)
     usable = tiling.SHARE * free
 
@@ -80,7 +83,9 @@ def test_who_sees_without_bound_reads_as_little_as_fits(size: tuple[int, int], n
 
 @pytest.mark.parametrize("size", [(1, 400_000), (400_000, 1), (15, 40_000)])
 def test_stripes_are_cut_too(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    chain = Chain(denoisers.create("nafnet", width=2, encoder_blocks=[1], decoder_blocks=[1]), Distillation(), Settings())
+    chain = Chain(
+        denoisers.create("nafnet", width=2, encoder_blocks=[1], decoder_blocks=[1]), Distillation(), InferenceSettings()
+    )
     monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (1000.0, 1000.0))
     for free in (2**40, 2**24):
         monkeypatch.setattr(tiling, "free_memory", lambda device, free=free: free)
@@ -93,7 +98,7 @@ def test_what_runs_one_by_one_makes_larger_tiles(scheme: Scheme, monkeypatch: py
     monkeypatch.setattr(tiling, "free_memory", lambda device: 4 * 2**30)
     monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (3000.0, 3000.0))
     network = DBSN(features=4, modules=9)
-    sides = [sides_for(Chain(network, each, Settings()), (6000, 4000))[0] for each in (scheme, Distillation())]
+    sides = [sides_for(Chain(network, each, InferenceSettings()), (6000, 4000))[0] for each in (scheme, Distillation())]
     assert sides[0] > 1.3 * sides[1]
 
 
@@ -116,7 +121,7 @@ def test_tiles_are_as_few_as_can_be_and_of_about_one_size(length: int, most: int
 )
 def test_tiles_cover_the_picture_once(size: tuple[int, int], tile: int, stride: int, halve: bool) -> None:
     """In bands from top to bottom, as many as were told, halved or not on the way."""
-    tiles = Tiling(Chain(Affine(), PDBlindSpot(infer_stride=stride), Settings(tile=tile)), size)
+    tiles = Tiling(Chain(Affine(), PDBlindSpot(infer_stride=stride), InferenceSettings(tile=tile)), size)
     covered = torch.zeros(size, dtype=torch.int32)
     top = 0
     while top < size[0]:
@@ -135,7 +140,7 @@ def test_tiles_cover_the_picture_once(size: tuple[int, int], tile: int, stride: 
 
 
 def test_halving_ends_with_a_sentence() -> None:
-    tiles = Tiling(Chain(Affine(), Distillation(), Settings(tile=64)), (100, 100))
+    tiles = Tiling(Chain(Affine(), Distillation(), InferenceSettings(tile=64)), (100, 100))
     tiles.halve()
     tiles.halve()
     assert tiles.most == (tiling.SMALLEST, tiling.SMALLEST)
@@ -145,7 +150,7 @@ def test_halving_ends_with_a_sentence() -> None:
 
 def test_a_picture_in_one_piece_keeps_all_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """And tiles of a large one as much as one of them takes, if there is that much."""
-    chain = Chain(Affine(), Distillation(), Settings())
+    chain = Chain(Affine(), Distillation(), InferenceSettings())
     monkeypatch.setattr(Chain, "bytes_per_pixel", lambda chain: (1000.0, 1000.0))
     monkeypatch.setattr(tiling, "free_memory", lambda device: 100 * 2**30)
     assert Tiling(chain, (100, 100)).is_roomy

@@ -9,25 +9,25 @@ import pytest
 
 import unnoise
 from unnoise.noise import flat_patches
-from unnoise.noise.advice import advise, detail
-from unnoise.noise.flat_patches import Curve, Patches, cut_out, measure
-from unnoise.noise.lags import SIDE
-from unnoise.noise.level_fit import fit_line
+from unnoise.noise.advice import advise, measure_detail
+from unnoise.noise.autocovariance import PATCH_PIXELS
+from unnoise.noise.flat_patches import NoiseCurve, PatchSpectra, extract_patches, measure_noise
+from unnoise.noise.poisson_gaussian_fit import fit_line
 
 Array = np.ndarray[Any, Any]
 VARIANCE = 4e-4
 
 
-def white(count: int, seed: int = 0) -> Patches:
+def white(count: int, seed: int = 0) -> PatchSpectra:
     """Patches of white noise alone: each power is its variance times the square of a normal number."""
     random = np.random.default_rng(seed)
-    powers = VARIANCE * random.normal(size=(count, 1, SIDE, SIDE)) ** 2
-    return Patches(powers, random.uniform(0.3, 0.6, (count, 1)), np.zeros((count, 1)))
+    powers = VARIANCE * random.normal(size=(count, 1, PATCH_PIXELS, PATCH_PIXELS)) ** 2
+    return PatchSpectra(powers, random.uniform(0.3, 0.6, (count, 1)), np.zeros((count, 1)))
 
 
 def test_patches_that_were_chosen_for_weak_noise_do_not_weaken_the_level() -> None:
     """What chooses must not be what is measured: of 100 patches the weakest 5 % have a quarter less than the mean."""
-    measured = measure(white(4000))
+    measured = measure_noise(white(4000))
     assert measured is not None
     assert measured.variances[0] == pytest.approx(VARIANCE, rel=0.08)
     assert measured.covariance[0, 0] == pytest.approx(measured.variances[0], rel=0.05)
@@ -38,7 +38,7 @@ def test_structure_in_one_half_of_the_frequencies_is_seen_by_the_other_alone() -
     """Structure lies in both halves: patches that are quiet in either one are measured in the other, where it would show."""
     patches = white(4000)
     patches.powers[:3000] *= 9
-    measured = measure(patches)
+    measured = measure_noise(patches)
     assert measured is not None
     assert measured.variances[0] == pytest.approx(VARIANCE, rel=0.08)
 
@@ -47,21 +47,21 @@ def test_patches_at_black_or_white_take_no_part() -> None:
     patches = white(4000)
     patches.powers[:2000] *= 0.01
     patches.cut[:2000] = 0.6
-    measured = measure(patches)
+    measured = measure_noise(patches)
     assert measured is not None
     assert measured.variances[0] == pytest.approx(VARIANCE, rel=0.08)
 
 
 @pytest.mark.parametrize("end", [0.0, 1.0])
 def test_pixels_at_both_ends_count_as_cut(end: float) -> None:
-    window = np.full((SIDE, 2 * SIDE, 1), 0.5, np.float32)
+    window = np.full((PATCH_PIXELS, 2 * PATCH_PIXELS, 1), 0.5, np.float32)
     window[:4] = end
-    assert cut_out([window]).cut == pytest.approx(0.25)
+    assert extract_patches([window]).cut == pytest.approx(0.25)
 
 
-def curve(cut: list[float], variance: Array, patches: list[int] | None = None) -> Curve:
+def curve(cut: list[float], variance: Array, patches: list[int] | None = None) -> NoiseCurve:
     count = len(cut)
-    return Curve(
+    return NoiseCurve(
         np.linspace(0.1, 0.8, count), np.asarray(variance), np.array(cut), np.array(patches or [50] * count, dtype=np.int64)
     )
 
@@ -117,12 +117,12 @@ def test_detail_is_what_the_picture_has_beyond_its_noise() -> None:
     rho = np.zeros((9, 9))
     rho[0, 0] = 1
     noise = 0.01 * random.normal(size=(160, 160, 3))
-    assert detail([noise], rho, 1e-4) < 0.15
+    assert measure_detail([noise], rho, 1e-4) < 0.15
     waves = 0.02 * np.sqrt(2) * np.sin(np.arange(160) * np.pi / 3)[:, None, None]  # opposite three pixels away: 4 variances
-    fine = detail([noise + waves], rho, 1e-4)
+    fine = measure_detail([noise + waves], rho, 1e-4)
     assert fine > 2
     edge = np.where(np.arange(160) < 80, 0.2, 0.8)[:, None, None]
-    assert detail([noise + edge], rho, 1e-4) < 4 * 2 / 19 + 0.15  # two rows of blocks of nineteen, each at most 4
+    assert measure_detail([noise + edge], rho, 1e-4) < 4 * 2 / 19 + 0.15  # two rows of blocks of nineteen, each at most 4
 
 
 def test_inspect_measures_the_detail() -> None:
@@ -137,10 +137,10 @@ def test_inspect_measures_the_detail() -> None:
 
 def test_a_point_that_structure_has_raised_is_lowered_to_its_neighbours() -> None:
     brightness, variance = np.array([0.3, 0.4, 0.5, 0.6, 0.7]), np.array([1.0, 1.0, 9.0, 1.0, 1.0])
-    lowered = flat_patches._less_structure(brightness, variance, np.array([1.0, 1.0, 9.0, 1.0, 1.0]))
+    lowered = flat_patches._suppress_structure(brightness, variance, np.array([1.0, 1.0, 9.0, 1.0, 1.0]))
     assert lowered[2] < 1.5
     np.testing.assert_allclose(lowered[[0, 1, 3, 4]], 1)
-    np.testing.assert_allclose(flat_patches._less_structure(brightness, variance, np.ones(5)), variance)
+    np.testing.assert_allclose(flat_patches._suppress_structure(brightness, variance, np.ones(5)), variance)
 
 
 def test_no_distance_at_inference_is_wider_than_in_training_or_than_the_papers() -> None:
@@ -157,5 +157,5 @@ def test_no_distance_at_inference_is_wider_than_in_training_or_than_the_papers()
 def test_the_halves_are_disjoint_and_leave_out_slopes() -> None:
     one, other = flat_patches._halves()
     assert not (one & other).any()
-    assert (one | other).sum() == SIDE**2 - 3
+    assert (one | other).sum() == PATCH_PIXELS**2 - 3
     assert abs(int(one.sum()) - int(other.sum())) <= 3

@@ -179,13 +179,13 @@ def test_large_pictures_are_measured_in_windows() -> None:
 @pytest.mark.parametrize("crop", [(0, 0), (3, 6)])
 def test_finds_the_grid_of_jpeg_and_where_it_begins(crop: tuple[int, int]) -> None:
     pytest.importorskip("pyvips")
-    from unnoise.noise.jpeg import compress
+    from unnoise.simulation.jpeg import jpeg_round_trip
 
     picture = np.clip(ramp(192) + 0.05 * coloured((192, 192), np.ones((3, 3))), 0, 1)
     row, column = crop
     plain = unnoise.inspect(picture[row:, column:])
     assert not plain.blocks_found
-    report = unnoise.inspect(np.asarray(compress(picture, 60))[row:, column:])
+    report = unnoise.inspect(np.asarray(jpeg_round_trip(picture, 60))[row:, column:])
     assert report.blocks_found
     assert report.block_offset == (-row % 8, -column % 8)
     assert report.blocking > 3 * plain.blocking

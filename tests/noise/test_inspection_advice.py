@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import unnoise
-from unnoise import images, recipes, zoo
+from unnoise import images, recipes
 from unnoise.errors import UsageError
-from unnoise.model import fresh
-from unnoise.noise.advice import WIDEST, advise, leak, training_distances
+from unnoise.models import shipped
+from unnoise.models.model import fresh
+from unnoise.models.select import nearest
+from unnoise.noise.advice import MAX_STRIDE, advise, leakage, training_distances
 from unnoise.recipes import auto
-from unnoise.zoo.choice import nearest
 
 Array = np.ndarray[Any, Any]
 
@@ -27,7 +28,7 @@ def boxes(width: int) -> Array:
     return np.outer(along, along)
 
 
-@given(st.integers(1, WIDEST))
+@given(st.integers(1, MAX_STRIDE))
 def test_the_smallest_distance_that_decorrelates(width: int) -> None:
     stride, square, diamond = training_distances(boxes(width))
     assert stride == square == width
@@ -35,7 +36,7 @@ def test_the_smallest_distance_that_decorrelates(width: int) -> None:
 
 
 def test_no_distance_is_wider_than_the_widest() -> None:
-    assert training_distances(np.ones((9, 9))) == (WIDEST,) * 3
+    assert training_distances(np.ones((9, 9))) == (MAX_STRIDE,) * 3
 
 
 @given(st.floats(-0.6, 0.6))
@@ -43,9 +44,9 @@ def test_leak_is_what_a_linear_prediction_explains(rho: float) -> None:
     """One neighbour with correlation ρ explains ρ², less what the safeguard of 0.1 takes."""
     table = np.zeros((9, 9))
     table[0, 0], table[0, 1] = 1, rho
-    assert leak(table, [(0, 1)]) == pytest.approx(rho**2 / 1.1)
-    assert leak(table, [(0, -1)]) == pytest.approx(rho**2 / 1.1)
-    assert leak(table, [(1, 1), (0, 20)]) == 0
+    assert leakage(table, [(0, 1)]) == pytest.approx(rho**2 / 1.1)
+    assert leakage(table, [(0, -1)]) == pytest.approx(rho**2 / 1.1)
+    assert leakage(table, [(1, 1), (0, 20)]) == 0
 
 
 def test_white_noise_needs_no_stride_and_detail_takes_the_widest_away() -> None:
@@ -60,7 +61,7 @@ def test_white_noise_needs_no_stride_and_detail_takes_the_widest_away() -> None:
         recipes.load(one.recipe, one.settings)
 
 
-def shipped(folder: Path, name: str, denoiser: dict[str, Any], scheme: dict[str, Any]) -> None:
+def make_shipped(folder: Path, name: str, denoiser: dict[str, Any], scheme: dict[str, Any]) -> None:
     fresh(recipes.validate({"name": name, "denoiser": denoiser, "scheme": scheme}, name)).save(folder / f"{name}.safetensors")
 
 
@@ -69,18 +70,18 @@ def test_the_nearest_model_that_looks_no_further(tmp_path: Path) -> None:
     near, far = advise(boxes(3), 1.0), advise(boxes(3), 0.0)
     finest = advise(boxes(3), 4.0)
     assert nearest(near, tmp_path).name is None
-    shipped(tmp_path, "default", tiny, {"name": "pd-blind-spot", "infer_stride": 2})
+    make_shipped(tmp_path, "default", tiny, {"name": "pd-blind-spot", "infer_stride": 2})
     assert nearest(near, tmp_path).fits
     assert not nearest(finest, tmp_path).fits
     assert nearest(finest, tmp_path).name == "default"
-    shipped(tmp_path, "broad", {"name": "atbsn", "width": 4}, {"name": "tunable-blind-spot", "infer_hole": 5})
-    shipped(
+    make_shipped(tmp_path, "broad", {"name": "atbsn", "width": 4}, {"name": "tunable-blind-spot", "infer_hole": 5})
+    make_shipped(
         tmp_path,
         "close",
         {"name": "tmbsn", "features": 4, "groups": 1, "blocks": 1},
         {"name": "tunable-blind-spot", "infer_hole": 1},
     )
-    shipped(tmp_path, "another", tiny, {"name": "pd-blind-spot", "infer_stride": 2})
+    make_shipped(tmp_path, "another", tiny, {"name": "pd-blind-spot", "infer_stride": 2})
     assert nearest(far, tmp_path).name == "broad"  # hole 5: three pixels away
     assert nearest(near, tmp_path).name == "default"
     assert nearest(finest, tmp_path).name == "close"
@@ -94,8 +95,8 @@ def noisy(seed: int, side: int = 96) -> Array:
 
 
 def test_choose_names_a_shipped_model() -> None:
-    assert zoo.choose(noisy(0)) in zoo.names()
-    assert zoo.choose(np.zeros((4, 4), np.uint8)) == "default"
+    assert shipped.choose(noisy(0)) in shipped.names()
+    assert shipped.choose(np.zeros((4, 4), np.uint8)) == "default"
 
 
 def test_most_of_the_pictures_choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,9 +104,9 @@ def test_most_of_the_pictures_choose(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for file in files:
         images.write(file, images.Picture(np.full((20, 20), int(file.name.partition("_")[0]), np.uint8)))
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    monkeypatch.setattr("unnoise.zoo.choice.choose", lambda pixels: "dark" if pixels.mean() < 100 else "bright")
-    assert zoo.choose_for([*files, tmp_path / "broken.png"]) == "bright"
-    assert zoo.choose_for([tmp_path / "broken.png"]) == "default"
+    monkeypatch.setattr("unnoise.models.select.choose", lambda pixels: "dark" if pixels.mean() < 100 else "bright")
+    assert shipped.choose_for([*files, tmp_path / "broken.png"]) == "bright"
+    assert shipped.choose_for([tmp_path / "broken.png"]) == "default"
 
 
 def test_auto_chooses_a_recipe_from_files_and_arrays(tmp_path: Path) -> None:
@@ -130,10 +131,10 @@ def test_training_takes_auto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "{name: tiny, denoiser: {name: dbsn, features: 2, modules: 1}, scheme: pd-blind-spot, training: {crop: 24}}"
     )
 
-    def choose(pictures: list[Array], *, quick: bool) -> auto.Chosen:
+    def choose(pictures: list[Array], *, quick: bool) -> auto.ChosenRecipe:
         assert quick
         assert len(pictures) == 1
-        return auto.Chosen(str(tiny), {"scheme.train_stride": 3}, "")
+        return auto.ChosenRecipe(str(tiny), {"scheme.train_stride": 3}, "")
 
     monkeypatch.setattr(auto, "choose", choose)
     model = unnoise.train([noisy(0)], "auto", output=tmp_path / "run", steps=1, device="cpu")

@@ -40,12 +40,12 @@ def test_ap_bsn_is_the_papers() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "match"),
     [
-        ("training.bach", 4, "no field 'training.bach'; the fields are crop, batch"),
-        ("colour", 4, "no field 'colour'; the fields are name, source"),
-        ("scheme.stride", 4, "no field 'scheme.stride'"),
-        ("training.batch", 0, "'training.batch': input should be greater than or equal to 1, got 0"),
-        ("training.optimizer", "sgd", "'training.optimizer': input should be 'adam' or 'adamw', got 'sgd'"),
-        ("scheme.train_stride", "many", "'scheme.train_stride'.*got 'many'"),
+        ("training.bach", 4, "has no field 'training.bach'; it has crop, batch"),
+        ("colour", 4, "has no field 'colour'; it has name, source"),
+        ("scheme.stride", 4, "has no field 'scheme.stride'; remove it"),
+        ("training.batch", 0, "'training.batch' does not take 0: input should be greater than or equal to 1"),
+        ("training.optimizer", "sgd", "'training.optimizer' does not take 'sgd': input should be 'adam' or 'adamw'"),
+        ("scheme.train_stride", "many", "'scheme.train_stride' does not take 'many'"),
         ("scheme.name", "magic", "no scheme named 'magic'; choose one of pd-blind-spot"),
         ("denoiser.name", "magic", "no denoiser named 'magic'; choose one of dbsn"),
         ("denoiser.colour", 4, "'dbsn' has no size 'colour'; it takes channels, features"),

@@ -13,13 +13,14 @@ from torch import Tensor
 from reference import wide_open
 from unnoise import denoisers
 from unnoise.denoisers.dncnn import DnCNN
-from unnoise.inference.apply import Settings, restore
-from unnoise.polyphase import merge_batch, split_batch
-from unnoise.refinement import R3
+from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.settings import InferenceSettings
+from unnoise.layers.polyphase import merge_batch, split_batch
 from unnoise.schemes import multi_mask
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 from unnoise.schemes.asymmetric_mask_tv import AsymmetricMaskTV
 from unnoise.schemes.multi_mask import MultiMask
+from unnoise.schemes.r3 import R3
 
 SMALL: dict[str, dict[str, Any]] = {
     "dncnn": {"features": 4, "layers": 4},
@@ -344,8 +345,10 @@ def test_tiled_and_whole_agree_with_a_checkerboard(stride: int) -> None:
     scheme = AsymmetricMask(checkerboard=True, infer_stride=stride)
     noisy = torch.rand(1, 3, 75, 58)
     for refinement in (None, R3(draws=1, probability=1e-9)):
-        whole = restore(network, scheme, noisy, Settings(precision="float32", refinement=refinement))
-        tiled = restore(network, scheme, noisy, Settings(precision="float32", refinement=refinement, tile=19 - stride))
+        whole = Pipeline(network, scheme, InferenceSettings(precision="float32", refinement=refinement)).restore(noisy)
+        tiled = Pipeline(
+            network, scheme, InferenceSettings(precision="float32", refinement=refinement, tile=19 - stride)
+        ).restore(noisy)
         assert (whole - tiled).abs().max() < 1e-5
 
 
@@ -359,4 +362,4 @@ def test_reach_is_what_restore_sees() -> None:
             (gradient,) = torch.autograd.grad(scheme.restore(network, noisy)[..., row, column].sum(), noisy)
             rows, columns = gradient[0].abs().sum(0).nonzero(as_tuple=True)
             farthest = max(farthest, int((rows - row).abs().max()), int((columns - column).abs().max()))
-    assert farthest == scheme.reach(network.reach) == 12
+    assert farthest == scheme.restore_radius(network.receptive_field_radius) == 12

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from unnoise import recipes
-from unnoise.model import Model
+from unnoise.models.model import Model
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.asymmetric_mask_tv import total_variation
 from unnoise.training.train import train

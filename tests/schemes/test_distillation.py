@@ -14,7 +14,7 @@ from handmade import Affine, model_of
 from unnoise import denoisers, load, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
-from unnoise.model import Model
+from unnoise.models.model import Model
 from unnoise.schemes.distillation import QUIET, TYPICAL, Distillation, recharged
 from unnoise.schemes.teachers import TeacherChoice
 

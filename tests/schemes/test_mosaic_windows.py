@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from unnoise.polyphase import merge_mosaic, split_mosaic
+from unnoise.layers.polyphase import merge_mosaic, split_mosaic
+from unnoise.regions import RegionSource
 from unnoise.schemes.mosaic_windows import GAP, restore_window
-from unnoise.views import View
 
 
 def _network(reach: int) -> nn.Module:
@@ -39,7 +39,7 @@ def _by_windows(
         whole = network(split_mosaic(picture, stride, border))
         expected = merge_mosaic(whole, stride, border, size=(picture.shape[-2], picture.shape[-1]))
         return restore_window(
-            lambda x, place: network(x)[..., *place], View.of(picture), part, stride, border, sees, multiple
+            lambda x, place: network(x)[..., *place], RegionSource.of(picture), part, stride, border, sees, multiple
         ), expected[..., *part]
 
 
@@ -60,7 +60,7 @@ def test_little_is_read() -> None:
     """At the picture's edge a stripe of the opposite edge, and nothing between."""
     stride, border, reach, read = 2, 2, 5, []
     picture = torch.rand(1, 2, 1000, 1000)
-    view = View((1000, 1000), lambda rows, columns: read.append((rows, columns)) or picture[..., rows, columns])  # type: ignore[func-returns-value]
+    view = RegionSource((1000, 1000), lambda rows, columns: read.append((rows, columns)) or picture[..., rows, columns])  # type: ignore[func-returns-value]
     restore_window(lambda x, place: x[..., *place], view, (slice(0, 20), slice(500, 520)), stride, border, reach, 1)
     rows = sum(stop - start for start, stop in {(part[0].start, part[0].stop) for part in read})
     columns = sum(stop - start for start, stop in {(part[1].start, part[1].stop) for part in read})

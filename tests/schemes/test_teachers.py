@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from handmade import Affine, model_of
 from reference import relative_error
 from unnoise import denoisers
-from unnoise import refinement as refinement_module
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UsageError
-from unnoise.inference.apply import Settings
-from unnoise.inference.apply import restore as apply
-from unnoise.light import REACH, Light
-from unnoise.refinement import R3
+from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.settings import InferenceSettings
+from unnoise.photometry.bias_correction import REACH, Light
+from unnoise.schemes import r3 as refinement_module
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
+from unnoise.schemes.r3 import R3
 from unnoise.schemes.teachers import Lessons, Teacher, TeacherChoice, Teachers, convert, engage
 from unnoise.schemes.tunable_blind_spot import TunableBlindSpot
 
@@ -69,7 +69,9 @@ def test_a_teacher_without_holes_restores_as_its_model_would(
     teacher = Teacher(network, scheme, refinement, Lessons(refine=refine, ensemble=ensemble))
     result = Teachers([teacher])(noisy, (0.0, 1.0), torch.Generator().manual_seed(0))
     wanted = None if refine is False else refinement or (R3() if refine else None)
-    expected = apply(network, scheme, noisy, Settings(precision="float32", refinement=wanted, ensemble=ensemble))
+    expected = Pipeline(network, scheme, InferenceSettings(precision="float32", refinement=wanted, ensemble=ensemble)).restore(
+        noisy
+    )
     assert result.shape == (1, *noisy.shape)
     assert relative_error(result[0], expected) < 1e-5
 

@@ -13,12 +13,12 @@ from reference import golden, relative_error, wide_open
 from unnoise import denoisers, recipes
 from unnoise.denoisers.atbsn import ATBSN
 from unnoise.denoisers.tmbsn import TMBSN
-from unnoise.draws import PlacedDraws
 from unnoise.errors import UsageError
-from unnoise.inference.apply import Settings
-from unnoise.inference.apply import restore as apply
+from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.settings import InferenceSettings
+from unnoise.regions import Region, RegionSource
+from unnoise.rng import PositionalGenerator
 from unnoise.schemes.tunable_blind_spot import TunableBlindSpot
-from unnoise.views import Part, View
 
 
 def _times_hole(x: Tensor, *, blind_spot: int) -> Tensor:
@@ -88,8 +88,8 @@ def test_tiles_see_as_far_as_the_hole_asks(hole: int) -> None:
         parameter.data.abs_()  # what lies farthest away must still be felt
     noisy = torch.rand(1, 3, 70, 61)
     scheme = TunableBlindSpot(infer_hole=hole)
-    whole = apply(network, scheme, noisy, Settings(precision="float32"))
-    tiled = apply(network, scheme, noisy, Settings(precision="float32", tile=16))
+    whole = Pipeline(network, scheme, InferenceSettings(precision="float32")).restore(noisy)
+    tiled = Pipeline(network, scheme, InferenceSettings(precision="float32", tile=16)).restore(noisy)
     assert relative_error(tiled, whole) < 1e-6
 
 
@@ -97,13 +97,15 @@ def test_tiles_see_as_far_as_the_hole_asks(hole: int) -> None:
 def test_a_tile_asks_for_its_part_alone(pad: int, wrapped: bool, spared: bool) -> None:
     """With a border too; but of what is no tunable network itself for the whole of what it reads; the result is the same."""
     network = ATBSN(channels=1, width=2).eval()
-    asked: list[Part | None] = []
-    network.register_forward_pre_hook(lambda _, __, keywords: asked.append(keywords.get("wanted")), with_kwargs=True)
-    view, part = View.of(torch.rand(1, 1, 70, 40)), (slice(5, 30), slice(11, 40))
+    asked: list[Region | None] = []
+    network.register_forward_pre_hook(lambda _, __, keywords: asked.append(keywords.get("region")), with_kwargs=True)
+    view, part = RegionSource.of(torch.rand(1, 1, 70, 40)), (slice(5, 30), slice(11, 40))
     scheme = TunableBlindSpot(infer_hole=5, pad=pad)
     runs = torch.nn.DataParallel(network) if wrapped else network
     with torch.inference_mode():
-        result = scheme.restore_part(runs, view, part, network.reach, network.multiple, PlacedDraws(0))
+        result = scheme.restore_region(
+            runs, view, part, network.receptive_field_radius, network.size_multiple, PositionalGenerator(0)
+        )
     shifted = tuple(slice(stretch.start + pad, stretch.stop + pad) for stretch in part)
     assert asked == [shifted if spared else None]
     assert relative_error(result, scheme.restore(network, view.read(slice(0, 70), slice(0, 40)))[..., *part]) < 1e-5
@@ -132,7 +134,7 @@ def test_a_network_wrapped_for_many_machines_takes_the_hole() -> None:
         ("atbsn", {"infer_hole": 2}, "an odd number of pixels across, got 2"),
         ("atbsn", {"refine_hole": 6}, "an odd number of pixels across, got 6"),
         ("atbsn", {"train_hole": 0}, "greater than or equal to 1"),
-        ("atbsn", {"holes": 3}, "there is no field 'scheme.holes'"),
+        ("atbsn", {"holes": 3}, "has no field 'scheme.holes'"),
     ],
 )
 def test_recipes_that_cannot_work_are_refused(denoiser: str, scheme: dict[str, int], sentence: str) -> None:

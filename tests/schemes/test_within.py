@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from unnoise import denoisers
-from unnoise.draws import PlacedDraws
+from unnoise.regions import Region
+from unnoise.rng import PositionalGenerator
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.distillation import Distillation
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
 from unnoise.schemes.risk_averaged import RiskAveraged
 from unnoise.schemes.tunable_blind_spot import TunableBlindSpot
-from unnoise.views import Part
 
 SCHEMES: list[tuple[str, dict[str, Any], Scheme]] = [
     ("dbsn", {"features": 4, "modules": 2}, PDBlindSpot()),
@@ -30,7 +30,7 @@ SCHEMES: list[tuple[str, dict[str, Any], Scheme]] = [
     ("unet", {"features": 2}, AsymmetricMask()),
     ("atbsn", {"width": 2}, TunableBlindSpot(pad=7)),
     ("tmbsn", {"features": 2, "groups": 1, "blocks": 1}, TunableBlindSpot(train_hole=5, infer_hole=4)),
-    ("tmbsn", {"features": 2, "groups": 1, "blocks": 1}, RiskAveraged(holes=(1, 2))),
+    ("tmbsn", {"features": 2, "groups": 1, "blocks": 1}, RiskAveraged(blind_spot_sizes=(1, 2))),
     ("tmbsn-student", {"width": 2}, Distillation()),
 ]
 
@@ -73,14 +73,14 @@ def test_within_a_place(
             nn.init.kaiming_normal_(parameter, nonlinearity="linear")
     runs: nn.Module = Wrapped(network) if wrapped else network
     starts = [int(c * length) for c, length in zip(corner, size, strict=True)]
-    wanted: Part = tuple(  # type: ignore[assignment]
+    wanted: Region = tuple(  # type: ignore[assignment]
         slice(start, start + max(1, round(s * (length - start)))) for start, s, length in zip(starts, share, size, strict=True)
     )
     noisy = torch.rand(1, 3, *size)
     with torch.inference_mode():
-        for whole, within in ((scheme.restore, scheme.restore_within), (scheme.refine, scheme.refine_within)):
-            expected = whole(runs, noisy, PlacedDraws(3))[..., *wanted]
-            result = within(runs, noisy, wanted, PlacedDraws(3))
+        for whole, within in ((scheme.restore, scheme.restore_cropped), (scheme.refine, scheme.refine_cropped)):
+            expected = whole(runs, noisy, PositionalGenerator(3))[..., *wanted]
+            result = within(runs, noisy, wanted, PositionalGenerator(3))
             assert result.shape == expected.shape
             assert (result - expected).abs().max() <= 1e-5 * max(1.0, float(expected.abs().max()))
 

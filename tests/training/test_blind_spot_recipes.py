@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from unnoise import load, recipes
 from unnoise.cli import main
 from unnoise.errors import UsageError
-from unnoise.model import Model
-from unnoise.training.options import Status
+from unnoise.models.model import Model
+from unnoise.training.options import TrainingStatus
 from unnoise.training.train import train
 
 SIDE = 32
@@ -119,7 +119,7 @@ def _weights(model: Model) -> dict[str, torch.Tensor]:
 def test_a_stopped_distillation_goes_on_exactly(scheme: dict[str, Any], teacher: Path, tmp_path: Path) -> None:
     """Though the recharge, and R³ where the teacher is not run at holes, draw at random in each step."""
 
-    def stop(status: Status) -> None:
+    def stop(status: TrainingStatus) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     recipe = _student(teacher, **scheme)

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Picture
-from unnoise.levels import Levels
+from unnoise.photometry.normalization import Levels
 from unnoise.recipes.schema import Training
-from unnoise.training.batches import Batches, feed
-from unnoise.training.pool import Pool, from_arrays, from_files
+from unnoise.training.feeding import CropBatches, data_loader
+from unnoise.training.image_pool import ImagePool, from_arrays, from_files
 
 SMALL = Training(crop=16, batch=4)
 
@@ -52,7 +52,7 @@ def test_every_depth_and_kind_ends_in_the_unit_range(files: list[Path]) -> None:
     ]
     assert [picture.dtype.name for picture in pool.pictures[:4]] == ["uint8", "uint16", "uint8", "float32"]
     assert all((pool.pictures[2][..., 0] == pool.pictures[2][..., k]).all() for k in (1, 2))  # grey, three times
-    batches = Batches(pool, SMALL, seed=0)
+    batches = CropBatches(pool, SMALL, seed=0)
     for number in range(20):
         batch = batches[number]
         assert batch.shape == (4, 3, 16, 16)
@@ -67,7 +67,7 @@ def test_mapped_pictures_equal_those_in_memory(files: list[Path]) -> None:
     assert held.fingerprint == mapped.fingerprint
     for one, other in zip(held.pictures, mapped.pictures, strict=True):
         assert np.array_equal(one, other)
-    assert torch.equal(Batches(held, SMALL, seed=3)[5], Batches(mapped, SMALL, seed=3)[5])
+    assert torch.equal(CropBatches(held, SMALL, seed=3)[5], CropBatches(mapped, SMALL, seed=3)[5])
 
 
 def test_many_mapped_pictures_hold_one_file_open(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_floats_on_another_scale_want_levels(low: float, high: float, fits: bool
 @given(height=st.integers(1, 40), width=st.integers(1, 40), side=st.integers(8, 32))
 def test_crops_are_pieces_of_the_picture(height: int, width: int, side: int) -> None:
     picture = np.arange(height * width, dtype=np.float32).reshape(height, width, 1)
-    piece = Pool([picture]).crop(np.random.default_rng(0), side)
+    piece = ImagePool([picture]).crop(np.random.default_rng(0), side)
     assert piece.shape == (side, side, 1)
     inner = piece[: min(side, height), : min(side, width), 0]
     row, column = divmod(int(inner[0, 0]), width)
@@ -145,7 +145,7 @@ def test_crops_are_pieces_of_the_picture(height: int, width: int, side: int) -> 
 
 def test_pictures_are_drawn_by_their_area() -> None:
     small, large = np.zeros((20, 20, 1), np.uint8), np.full((40, 60, 1), 255, np.uint8)
-    pool = Pool([small, large])
+    pool = ImagePool([small, large])
     draw = np.random.default_rng(0)
     seen = Counter(int(pool.crop(draw, 8).max()) for _ in range(2000))
     assert seen[255] / 2000 == pytest.approx(2400 / 2800, abs=0.03)
@@ -154,7 +154,7 @@ def test_pictures_are_drawn_by_their_area() -> None:
 @pytest.mark.parametrize(("flips", "turns", "count"), [(True, True, 8), (False, True, 4), (True, False, 4), (False, False, 1)])
 def test_every_symmetry_comes_up(flips: bool, turns: bool, count: int) -> None:
     picture = np.arange(64, dtype=np.float32).reshape(8, 8, 1) / 64
-    batches = Batches(Pool([picture]), Training(crop=8, batch=1, flips=flips, turns=turns), 0)
+    batches = CropBatches(ImagePool([picture]), Training(crop=8, batch=1, flips=flips, turns=turns), 0)
     seen = Counter(tuple(batches[n].flatten().tolist()) for n in range(200))
     assert len(seen) == count
     assert min(seen.values()) > 200 / count / 3
@@ -166,16 +166,16 @@ def test_every_symmetry_comes_up(flips: bool, turns: bool, count: int) -> None:
 
 def test_a_batch_depends_on_seed_and_number_alone(files: list[Path]) -> None:
     pool = from_files(files, channels=3)
-    straight = list(feed(Batches(pool, SMALL, seed=1), 0, 6, workers=0))
-    resumed = list(feed(Batches(pool, SMALL, seed=1), 3, 6, workers=2))
+    straight = list(data_loader(CropBatches(pool, SMALL, seed=1), 0, 6, workers=0))
+    resumed = list(data_loader(CropBatches(pool, SMALL, seed=1), 3, 6, workers=2))
     assert all(torch.equal(one, other) for one, other in zip(straight[3:], resumed, strict=True))
-    assert not torch.equal(straight[0], Batches(pool, SMALL, seed=2)[0])
+    assert not torch.equal(straight[0], CropBatches(pool, SMALL, seed=2)[0])
     assert not torch.equal(straight[0], straight[1])
 
 
 def test_processes_share_a_batch(files: list[Path]) -> None:
     pool = from_files(files, channels=3)
-    parts = [Batches(pool, SMALL, 0, process=k, processes=2)[0] for k in range(2)]
+    parts = [CropBatches(pool, SMALL, 0, process=k, processes=2)[0] for k in range(2)]
     assert [len(part) for part in parts] == [2, 2]
     assert not torch.equal(*parts)
 
@@ -203,10 +203,10 @@ def test_an_error_that_cannot_be_sent_does_not_leave_the_training_waiting() -> N
     """As those of pyvips where it does not fit its library: the process that draws crops could not hand it over, and all stood still."""
     kind = type("Unsendable", (Exception,), {"__module__": "nowhere"})
 
-    class Broken(Pool):
+    class Broken(ImagePool):
         def crop(self, draw: np.random.Generator, side: int) -> np.ndarray:
             raise kind("libvips is of another version")
 
-    batches = Batches(Broken([_random(20, 20, 3)]), SMALL, seed=0)
+    batches = CropBatches(Broken([_random(20, 20, 3)]), SMALL, seed=0)
     with pytest.raises(RuntimeError, match="Unsendable: libvips is of another version"):
-        next(iter(feed(batches, 0, 3, workers=1)))
+        next(iter(data_loader(batches, 0, 3, workers=1)))

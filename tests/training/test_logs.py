@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from unnoise.errors import UnnoiseError
-from unnoise.training.logs import FIELDS, Log, is_log, silent_writer
+from unnoise.training.logs import FIELDS, Log, is_log, silence_tensorboard_thread
 
 
 def _row(step: int) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def test_no_room_for_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     told: list[object] = []
     monkeypatch.setattr(threading, "excepthook", told.append)
-    with silent_writer():
+    with silence_tensorboard_thread():
         log = Log(tmp_path, 0)
         monkeypatch.setattr(RecordWriter, "write", _full)
         with pytest.raises(UnnoiseError, match="No space left on device"):

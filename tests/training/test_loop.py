@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import csv
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from unnoise import denoisers, recipes
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.model import Model
+from unnoise.models.model import Model
 from unnoise.recipes.schema import Recipe
-from unnoise.training.options import Status
+from unnoise.training.loop import Run
+from unnoise.training.options import TrainingStatus
 from unnoise.training.train import train
 
 
@@ -68,7 +71,7 @@ def test_a_network_that_may_copy_the_noise_is_named(denoiser: str, said: int, tm
 
 
 def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
-    seen: list[Status] = []
+    seen: list[TrainingStatus] = []
     model = train(
         [_scene(0)[1]], _recipe(), output=tmp_path, steps=25, device="cpu", progress=seen.append, command="the command"
     )
@@ -78,9 +81,23 @@ def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
     assert again.card.command == "the command"
     assert list((tmp_path / "previews").glob("*.png"))
     assert list((tmp_path / "tensorboard").iterdir())
-    assert [status.step for status in seen] == [20, 25]
+    assert [(status.step, status.loss is None) for status in seen] == [(3, True), (20, False), (25, False)]
     assert seen[-1].share == 1
     assert seen[-1].seconds_left == 0
+
+
+def test_the_first_estimate_of_the_time_leaves_out_the_slow_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_step = Run._one_step
+
+    def slow(run: Run, batch: Tensor, rate: float) -> Tensor:
+        time.sleep(0.1 if run.step else 2.0)
+        return one_step(run, batch, rate)
+
+    monkeypatch.setattr(Run, "_one_step", slow)
+    seen: list[TrainingStatus] = []
+    train([_scene(0)[1]], _recipe(), output=tmp_path, steps=13, device="cpu", progress=seen.append)
+    assert 1.0 <= seen[0].seconds_left < 3.0  # ten steps of 0.1 s and a little; with the first step it would be 7 s
+    assert 0 < seen[0].images_per_second <= 10 * _recipe().training.batch
 
 
 def test_minutes_end_a_run_and_fit_the_schedule(tmp_path: Path) -> None:

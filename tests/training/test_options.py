@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from unnoise.errors import UsageError
-from unnoise.model import fresh
+from unnoise.models.model import fresh
 from unnoise.recipes import load, validate
-from unnoise.training.adaptation import adapt
-from unnoise.training.options import Options, checked
+from unnoise.training.adapt import adapt
+from unnoise.training.options import TrainingOptions, validate_options
 from unnoise.training.schedule import Length
 from unnoise.training.train import train
 
@@ -63,8 +63,8 @@ def test_other_things_that_a_run_cannot_begin_with(tmp_path: Path) -> None:
 
 
 def test_options_that_it_can_have() -> None:
-    length = checked(Length, steps=np.int64(3), minutes=None)
-    made = checked(Options, output="out", length=length, seed=np.int64(4), checkpoint_seconds=math.inf)
+    length = validate_options(Length, steps=np.int64(3), minutes=None)
+    made = validate_options(TrainingOptions, output="out", length=length, seed=np.int64(4), checkpoint_seconds=math.inf)
     assert (made.output, made.length.steps, made.seed, made.checkpoint_seconds) == (Path("out"), 3, 4, math.inf)
 
 

@@ -19,8 +19,8 @@ from safetensors.torch import load_file
 
 from unnoise import recipes
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.training.checkpoint import NAME
-from unnoise.training.options import Status
+from unnoise.training.checkpoints import CHECKPOINT_FILE
+from unnoise.training.options import TrainingStatus
 from unnoise.training.train import train
 
 STEPS = 80
@@ -71,8 +71,9 @@ def test_killed_at_a_random_moment(pictures: Path, tmp_path: Path) -> None:
         process = subprocess.Popen(
             _command(pictures, tmp_path, killed, *resume), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
         )
-        before = (killed / NAME).stat().st_mtime_ns if resume else None
-        while process.poll() is None and not ((killed / NAME).exists() and (killed / NAME).stat().st_mtime_ns != before):
+        before = (killed / CHECKPOINT_FILE).stat().st_mtime_ns if resume else None
+        written = killed / CHECKPOINT_FILE
+        while process.poll() is None and not (written.exists() and written.stat().st_mtime_ns != before):
             time.sleep(0.005)  # until it has begun to write checkpoints
         time.sleep(random.random() * 0.3)
         if process.poll() is None:
@@ -98,7 +99,7 @@ def _in_process(pictures: Path, out: Path, **options: object) -> dict[str, torch
 
 
 def test_stopped_by_sigterm_goes_on_exactly(pictures: Path, tmp_path: Path) -> None:
-    def stop(status: Status) -> None:
+    def stop(status: TrainingStatus) -> None:
         if status.step >= 20:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -133,10 +134,10 @@ def test_what_training_does_not_look_at_may_change(pictures: Path, tmp_path: Pat
     """Nor does a field stop a run that this version has and the one that began it had not."""
     out = tmp_path / "out"
     _in_process(pictures, out, steps=3)
-    state = torch.load(out / NAME, weights_only=True)
+    state = torch.load(out / CHECKPOINT_FILE, weights_only=True)
     recipe = json.loads(state["recipe"])
     del recipe["levels"]
-    torch.save(state | {"recipe": json.dumps(recipe)}, out / NAME)
+    torch.save(state | {"recipe": json.dumps(recipe)}, out / CHECKPOINT_FILE)
     again = RECIPE | {"detail": 0.5, "ensemble": True, "light": "auto"}
     model = train([pictures], recipes.validate(again, "tiny"), output=out, resume=True, steps=5, device="cpu")
     assert model.card.steps == 5
@@ -148,7 +149,7 @@ def test_what_training_does_not_look_at_may_change(pictures: Path, tmp_path: Pat
 def test_a_damaged_checkpoint_is_named(pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     _in_process(pictures, out, steps=3)
-    whole = (out / NAME).read_bytes()
-    (out / NAME).write_bytes(whole[: len(whole) // 2])
+    whole = (out / CHECKPOINT_FILE).read_bytes()
+    (out / CHECKPOINT_FILE).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UnnoiseError, match=r"checkpoint\.pt is damaged; begin again in another folder"):
         _in_process(pictures, out, steps=3, resume=True)

@@ -9,7 +9,7 @@ import pytest
 
 from unnoise import recipes
 from unnoise.errors import UsageError
-from unnoise.training.sources import divided, find
+from unnoise.training.sources import find, split_inputs
 from unnoise.training.train import train
 
 RECIPE = {
@@ -68,7 +68,7 @@ def test_nothing_but_previews_is_told(tmp_path: Path) -> None:
 
 def test_arrays_are_several_or_one() -> None:
     grey = np.zeros((5, 6), np.uint8)
-    assert [len(divided(given)[1]) for given in ([grey, grey], grey, np.zeros((4, 5, 6, 3), np.uint8))] == [2, 1, 4]
+    assert [len(split_inputs(given)[1]) for given in ([grey, grey], grey, np.zeros((4, 5, 6, 3), np.uint8))] == [2, 1, 4]
     for wrong in (3, [3], [grey, "a.png"], None):
         with pytest.raises(UsageError, match="either from files and folders or from numpy arrays"):
-            divided(wrong)  # type: ignore[arg-type]
+            split_inputs(wrong)  # type: ignore[arg-type]

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from handmade import Affine, model_of
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tmbsn import TMBSN
+from unnoise.images.pixels import to_unit_float
 from unnoise.recipes.schema import Training
 from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
 from unnoise.training import teacher_cache
-from unnoise.training.batches import Batches
-from unnoise.training.pool import Pool, as_unit
+from unnoise.training.feeding import CropBatches
+from unnoise.training.image_pool import ImagePool
 from unnoise.training.teacher_cache import TaughtPool, with_targets
 
 CPU = torch.device("cpu")
@@ -31,7 +32,7 @@ def _teachers(*networks: Denoiser, **each: object) -> Teachers:
     return engage(choices, Lessons.model_validate(each), models.__getitem__, networks[0])
 
 
-def _pool(*shapes: tuple[int, int], channels: int = 3) -> Pool:
+def _pool(*shapes: tuple[int, int], channels: int = 3) -> ImagePool:
     draw = np.random.default_rng(0)
     kinds: list[Any] = [np.uint8, np.uint16, np.float32]
     pictures = []
@@ -39,10 +40,10 @@ def _pool(*shapes: tuple[int, int], channels: int = 3) -> Pool:
         kind = kinds[number % 3]
         values = draw.random((*shape, channels), dtype=np.float32)
         pictures.append(values if kind == np.float32 else (values * np.iinfo(kind).max).astype(kind))
-    return Pool(pictures)
+    return ImagePool(pictures)
 
 
-def _taught(pool: Pool, teachers: Teachers, folder: Path, **options: Any) -> TaughtPool:
+def _taught(pool: ImagePool, teachers: Teachers, folder: Path, **options: Any) -> TaughtPool:
     return with_targets(pool, teachers, folder, CPU, nullcontext, **options)
 
 
@@ -61,10 +62,10 @@ def test_each_crop_brings_the_targets_of_its_own_pixels(
     teachers = _teachers(Affine(0.5, channels=channels), Affine(-1.0, 0.9, channels=channels))
     taught = _taught(pool, teachers, tmp_path_factory.mktemp("cache"))
     training = Training(crop=crop, batch=3, flips=flips, turns=turns)
-    batch = Batches(taught, training, seed)[1]
+    batch = CropBatches(taught, training, seed)[1]
     assert batch.shape == (3, 3 * channels, crop, crop)
     noisy, half, inverse = batch.chunk(3, dim=1)
-    assert torch.equal(noisy, Batches(pool, training, seed)[1])  # the same crops as without targets, to the bit
+    assert torch.equal(noisy, CropBatches(pool, training, seed)[1])  # the same crops as without targets, to the bit
     assert (half - noisy * 0.5).abs().max() < 1 / 16 / 255
     assert (inverse - (0.9 - noisy)).abs().max() < 1 / 16 / 255
 
@@ -79,7 +80,7 @@ def test_tiles_of_large_pictures_join_without_a_seam(tmp_path: Path, monkeypatch
     one, other = np.load(whole.files[0]), np.load(tiled.files[0])
     assert one.shape == (70, 53, 9)
     assert np.abs(one.astype(float) - other).max() < 1e-3
-    noisy = torch.from_numpy(as_unit(pool.pictures[0])).permute(2, 0, 1)[None]
+    noisy = torch.from_numpy(to_unit_float(pool.pictures[0])).permute(2, 0, 1)[None]
     targets = _teachers(network, holes=(0, 2, 6), pad=3)(noisy, (0.0, 1.0))[:, 0]  # (K, C, H, W)
     expected = targets.permute(2, 3, 0, 1).reshape(70, 53, 9).numpy()
     assert np.abs(one - expected).max() < 1e-3

@@ -10,9 +10,10 @@ from typing import TextIO
 
 import typer
 
+from unnoise.batch.interrupts import stop_by_signals
 from unnoise.cli import benchmark, denoise, evaluate, import_, inspect, models, quantize, recipes, train
 from unnoise.errors import UnnoiseError, UnnoiseWarning
-from unnoise.inference.stopping import stop_by_signals
+from unnoise.registry import torch_missing
 
 _showwarning = warnings.showwarning
 
@@ -64,6 +65,11 @@ def main() -> None:
         _complain(
             f"{error.filename or 'A file'} cannot be used: {error.strerror or error}; check its name, its rights and the room."
         )
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        _complain(str(torch_missing()))
         sys.exit(1)
     except MemoryError:
         _complain("There is not enough memory for this; give a smaller --tile.")

@@ -42,16 +42,16 @@ def ablation(
     """
     from rich.console import Console
 
-    from unnoise import ablations
-    from unnoise.ablations import report
-    from unnoise.ablations.runner import Settings, run
     from unnoise.cli.progress import training_bar
-    from unnoise.files import written_whole
+    from unnoise.evaluation import ablations
+    from unnoise.evaluation.ablations import report
+    from unnoise.evaluation.ablations.runner import AblationSettings, run
+    from unnoise.files.atomic import atomic_write
 
     chosen = ablations.lookup(name)
     if steps is None and minutes is None and not full:
         minutes = 5.0
-    settings = Settings(
+    settings = AblationSettings(
         ablation=name,
         pictures=[str(folder) for folder in folders],
         data=data,
@@ -75,7 +75,7 @@ def ablation(
         typer.echo(f"Stopped; the state is in {out}. Go on with the same command and --resume.", err=True)
         raise typer.Exit(130) from None
     report.write_csv(rows, out / f"{name}.csv")
-    with written_whole(out / f"{name}.png") as temporary:
+    with atomic_write(out / f"{name}.png") as temporary:
         report.plot(chosen, rows).savefig(temporary, dpi=110)
     Console().print(report.table(chosen, rows))
     typer.echo(f"{out / f'{name}.csv'}, {out / f'{name}.png'}")

@@ -10,9 +10,10 @@ import typer
 from unnoise.cli.fields import assignments
 from unnoise.cli.targets import check_model
 from unnoise.errors import UsageError
+from unnoise.registry import require
 
 if TYPE_CHECKING:
-    from unnoise.model import Model
+    from unnoise.models.model import Model
 
 
 def denoise(
@@ -95,25 +96,36 @@ def denoise(
     ] = False,
 ) -> None:
     """Take the noise out of pictures. Called again with the same folder as -o, it does what is missing or has changed."""
-    from unnoise import zoo
+    from unnoise.batch.manifest import fingerprint
+    from unnoise.batch.one_file import denoise_file
+    from unnoise.batch.run import plan, run
     from unnoise.cli.progress import files_bar
-    from unnoise.inference.files import plan, run
-    from unnoise.inference.manifest import fingerprint
-    from unnoise.inference.one_file import denoise_file
-    from unnoise.inference.strength import check
-    from unnoise.training.adaptation import parse_length
+    from unnoise.inference.options import DenoiseOptions
+    from unnoise.models import shipped
+    from unnoise.training.adapt import parse_length
 
     # before the model is loaded: bad calls answer at once
-    check(strength=strength, detail=detail)
+    if report:
+        require("matplotlib", "--report")
+    options = DenoiseOptions(
+        refine=refine,
+        ensemble=ensemble,
+        tile=tile,
+        precision=precision,
+        bias_correction=light,
+        normalization=levels,
+        strength=strength,
+        detail=detail,
+        axes=axes,
+        group=group,
+    )
     length = parse_length(adapt) if adapt else None
     _check_save_model(save_model, adapt, overwrite)
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report)
     if model == "auto":
-        model = zoo.choose_for([job.source for job in made.jobs])
-    loaded = zoo.load(model).applied(assignments(set_))
-    options: dict[str, Any] = {"refine": refine, "ensemble": ensemble, "tile": tile, "precision": precision, "light": light}
-    options |= {"levels": levels, "strength": strength, "detail": detail, "axes": axes, "group": group}
-    settings = fingerprint(loaded, options | {"report": report} | ({"adapt": adapt} if adapt else {}))
+        model = shipped.choose_for([job.source for job in made.jobs])
+    loaded = shipped.load(model).applied(assignments(set_))
+    settings = fingerprint(loaded, options, report=report, adapt=adapt)
     if length:
         loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model)
     loaded.to(device or "auto")
@@ -121,7 +133,13 @@ def denoise(
         outcome = run(
             made,
             lambda job, replace, on_tile: denoise_file(
-                loaded, job.source, job.target, overwrite=replace, progress=on_tile, report=job.report or False, **options
+                loaded,
+                job.source,
+                job.target,
+                options=options,
+                overwrite=replace,
+                progress=on_tile,
+                report=job.report or False,
             ),
             settings,
             overwrite=overwrite,
@@ -148,7 +166,7 @@ def _check_save_model(path: Path | None, adapt: str | None, overwrite: bool) -> 
 def _adapted(model: Model, pictures: list[Path], length: dict[str, Any], device: str | None, save_model: Path | None) -> Model:
     """The model after it has learned on, or as it was; saved where that is asked for."""
     from unnoise.cli.progress import training_bar
-    from unnoise.training.adaptation import adapt
+    from unnoise.training.adapt import adapt
 
     def say(sentence: str) -> None:
         typer.echo(sentence, err=True)

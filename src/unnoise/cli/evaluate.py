@@ -31,14 +31,14 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score a model on pictures whose truth is known, beside the noisy input."""
-    from unnoise import zoo
     from unnoise.cli.progress import bar
-    from unnoise.data import open_set
-    from unnoise.evaluation import evaluate as run
-    from unnoise.files import written_whole
+    from unnoise.evaluation.datasets import open_set
+    from unnoise.evaluation.scoring import evaluate as run
+    from unnoise.files.atomic import atomic_write
+    from unnoise.models import shipped
 
     pairs = open_set(data)
-    loaded = zoo.load(model).applied(assignments(set_)).to(device or "auto")
+    loaded = shipped.load(model).applied(assignments(set_)).to(device or "auto")
     with bar("evaluate") as progress:
         result = run(
             loaded,
@@ -55,5 +55,5 @@ def evaluate(
 
     Console().print(result.table())
     if json:  # last, as it may fail where the table cannot
-        with written_whole(json) as temporary:
+        with atomic_write(json) as temporary:
             temporary.write_text(result.to_json(), encoding="utf-8")

@@ -17,8 +17,8 @@ def import_(
 ) -> None:
     """Read a published checkpoint, with network and sizes inferred from its weights, and save it as a model."""
     check_model(out, overwrite)
-    from unnoise import zoo
+    from unnoise.models import shipped
 
-    model = zoo.import_checkpoint(file)
+    model = shipped.import_checkpoint(file)
     model.save(out)
     typer.echo(f"{out}: {model}")

@@ -19,13 +19,13 @@ def inspect(
 ) -> None:
     """Tell a picture's noise from the picture alone: its level, correlation, clipping, JPEG's blocks; and what to do about it."""
     from unnoise import images
-    from unnoise.noise.inspection import inspect as run
+    from unnoise.models.inspection import inspect as run
 
     report = run(images.read(image).pixels, name=str(image))
     if plot:
         if plot.exists() and plot.samefile(image):
             raise UsageError(f"The plot would replace the picture {image}; choose another name.")
-        from unnoise.noise.report_plot import save
+        from unnoise.noise.plot import save
 
         save(report, plot, title=image.name)
     if json:

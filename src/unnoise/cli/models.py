@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from unnoise.model import Model
+    from unnoise.models.model import Model
 
 
 def models(
@@ -21,10 +21,10 @@ def models(
     from rich.console import Console
     from rich.text import Text
 
-    from unnoise import zoo
+    from unnoise.models import shipped
 
     console = Console()
-    loaded = [(name, zoo.load(name)) for name in names or zoo.names()]  # all, before the first is shown
+    loaded = [(name, shipped.load(name)) for name in names or shipped.names()]  # all, before the first is shown
     for name, model in loaded:
         console.print(Text(name, style="bold"), Text(model.card.description))
         console.print(_facts(model), "")

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unnoise.inference.files import Report
-    from unnoise.training.options import Status
+    from unnoise.batch.run import Report
+    from unnoise.training.options import TrainingStatus
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def files_bar() -> Iterator[Callable[[Report], None]]:
 
 
 @contextmanager
-def training_bar() -> Iterator[Callable[[Status], None]]:
+def training_bar() -> Iterator[Callable[[TrainingStatus], None]]:
     """A bar with step, loss, images a second and time left; where standard error is no terminal, a line a minute instead."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
@@ -85,7 +85,7 @@ def training_bar() -> Iterator[Callable[[Status], None]]:
             task,
             completed=status.share,
             step=status.step,
-            loss=status.loss,
+            loss=float("nan") if status.loss is None else status.loss,
             speed=status.images_per_second,
             left=_duration(status.seconds_left),
         )
@@ -97,12 +97,12 @@ class _Lines:
     def __init__(self) -> None:
         self.written = float("-inf")
 
-    def __call__(self, status: Status) -> None:
+    def __call__(self, status: TrainingStatus) -> None:
         if time.monotonic() - self.written < 60 and status.share < 1:
             return
         self.written = time.monotonic()
         print(
-            f"step {status.step}, {100 * status.share:.0f} %, loss {status.loss:.4g}, "
+            f"step {status.step}, {100 * status.share:.0f} %, loss {status.loss or float('nan'):.4g}, "
             f"{status.images_per_second:.1f} images/s, {_duration(status.seconds_left)} left",
             file=sys.stderr,
             flush=True,

@@ -27,18 +27,19 @@ def quantize(
     check_model(out, overwrite)
     import torch
 
-    from unnoise import images, zoo
+    from unnoise import images
     from unnoise.inference.precision import has_fast_int8
-    from unnoise.quantization import difference, quantized
-    from unnoise.training.pool import from_files
+    from unnoise.models import shipped
+    from unnoise.training.image_pool import from_files
+    from unnoise.training.quantize import measure_change, quantize_model
 
-    loaded = zoo.load(model)
+    loaded = shipped.load(model)
     pool = None
     if pictures:
         pool = from_files(images.find_pictures(pictures), loaded.network.sizes["channels"], levels=loaded.recipe.levels)
         for sentence in pool.skipped:
             typer.echo(sentence, err=True)
-    result = quantized(loaded, pool)
+    result = quantize_model(loaded, pool)
     command = "; then ".join(filter(None, [result.card.command, shlex.join(["unnoise", *sys.argv[1:]])]))
     result.card = result.card.model_copy(update={"command": command})
     result.save(out, half=all(weight.equal(weight.half().float()) for weight in loaded.network.parameters()))
@@ -46,7 +47,7 @@ def quantize(
     if not has_fast_int8(torch.device("cpu")):
         typer.echo("This CPU does not multiply bytes (VNNI), so what int8 changes in pictures cannot be told here.")
         return
-    changed, removed = difference(result, pool)
+    changed, removed = measure_change(result, pool)
     shown = "these pictures" if pool else "simulated photographs"
     share = f", {changed / removed:.2%} of the power of what it takes out" if removed else ""
     typer.echo(f"Of {shown}, int8 changes the result by {255 * changed**0.5:.2f} of 255 (root mean square){share}.")

@@ -40,14 +40,15 @@ def train(
 ) -> None:
     """Train a model on noisy pictures alone; no clean ones are needed."""
     overrides = assignments(set_)
-    from unnoise import recipes, zoo
+    from unnoise import recipes
     from unnoise.cli.progress import training_bar
     from unnoise.inference.precision import choose_device
+    from unnoise.models import shipped
     from unnoise.recipes import auto
     from unnoise.training import sources
     from unnoise.training.train import train as run
 
-    if recipe == auto.NAME:
+    if recipe == auto.AUTO:
         found = auto.choose(sources.find(folders, out), quick=choose_device(device).type == "cpu")
         typer.echo(found.sentence, err=True)
         recipe, overrides = found.recipe, found.overrides | overrides
@@ -65,7 +66,7 @@ def train(
                 steps=steps,
                 minutes=minutes,
                 resume=resume,
-                start=zoo.load(start) if start else None,
+                start=shipped.load(start) if start else None,
                 seed=seed,
                 device=device,
                 precision=precision,

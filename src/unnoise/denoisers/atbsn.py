@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from unnoise.denoisers.atbsn_unet import AsymmetricUNet
 from unnoise.denoisers.tunable import Piece, TunableDenoiser
 from unnoise.errors import UsageError
-from unnoise.layers.parts import LEVELS
-from unnoise.layers.reach import reach_through, window
-from unnoise.layers.rectified import SLOPE, start_kaiming
-from unnoise.layers.turns import in_four_turns, parts_in_four_turns
-from unnoise.views import Part
+from unnoise.layers.leaky_convolution import SLOPE, start_kaiming
+from unnoise.layers.partial.halo_crop import LEVELS
+from unnoise.layers.receptive_field import reach_through, window
+from unnoise.layers.rotations import in_four_turns, parts_in_four_turns
+from unnoise.regions import Region
 
 
 class ATBSN(TunableDenoiser):
@@ -39,8 +39,8 @@ class ATBSN(TunableDenoiser):
     value_range = (0.0, 255.0)
     activation = "leaky_relu"
     slope = SLOPE
-    multiple = 2**LEVELS
-    halo_cost = 0.05  # the trunk's encoder, above and at the sides
+    size_multiple = 2**LEVELS
+    halo_relative_cost = 0.05  # the trunk's encoder, above and at the sides
 
     def __init__(self, channels: int = 3, width: int = 48, blind_spot: int = 3) -> None:
         super().__init__(channels, pieces=4, features=2 * width, middle=2 * width, blind_spot=blind_spot)
@@ -50,22 +50,22 @@ class ATBSN(TunableDenoiser):
         nn.init.kaiming_normal_(self.nin_C.weight, nonlinearity="linear")
 
     @staticmethod
-    def distance(blind_spot: int) -> int:
+    def blind_spot_shift(size: int, /) -> int:
         """(k + 1) / 2 rows for k = 1, 3, 5 …; none for 0."""
-        if blind_spot < 0 or (blind_spot and blind_spot % 2 == 0):
-            raise UsageError(f"The blind spot of AT-BSN is 0 or an odd number of pixels across, got {blind_spot}.")
-        return (blind_spot + 1) // 2
+        if size < 0 or (size and size % 2 == 0):
+            raise UsageError(f"The blind spot of AT-BSN is 0 or an odd number of pixels across, got {size}.")
+        return (size + 1) // 2
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """Down to the sixth encoder at a thirty-second of the resolution and up again, beyond the network's own blind spot."""
-        moved = self.distance(self.blind_spot)
-        return reach_through([window(moved, -moved), *self.unet.paths[0]], self.multiple)
+        moved = self.blind_spot_shift(self.blind_spot)
+        return reach_through([window(moved, -moved), *self.unet.paths[0]], self.size_multiple)
 
-    def pieces(self, x: Tensor, places: Sequence[Part] | None = None) -> list[Piece]:
+    def pieces(self, x: Tensor, places: Sequence[Region] | None = None) -> list[Piece]:
         if places is None:
             return [Piece(direction, features) for direction, features in enumerate(in_four_turns(self.unet, x))]
-        results = parts_in_four_turns(self.unet.part, x, places)
+        results = parts_in_four_turns(self.unet.forward_region, x, places)
         return [
             Piece(direction, features, rows.start, columns.start)
             for direction, (features, (rows, columns)) in enumerate(zip(results, places, strict=True))

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from unnoise.denoisers.atbsn_unet import AsymmetricUNet, Row, Stage, mark_last
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.padding import pad_to_multiple_reflect
-from unnoise.layers.parts import LEVELS, everywhere, halved
-from unnoise.layers.reach import doubling, reach_through, window
-from unnoise.layers.rectified import Convolution
-from unnoise.views import Part
+from unnoise.layers.leaky_convolution import Convolution
+from unnoise.layers.partial.halo_crop import LEVELS, everywhere, halved
+from unnoise.layers.receptive_field import doubling, reach_through, window
+from unnoise.layers.reflection_padding import pad_to_multiple_reflect
+from unnoise.regions import Region
 
 SMALLEST = 4  # sides that two poolings leave a pixel of
 
@@ -37,7 +37,7 @@ class StudentA(Denoiser):
     """
 
     value_range = (0.0, 255.0)
-    multiple: ClassVar[int] = 4
+    size_multiple: ClassVar[int] = 4
     """Tiles cut at its multiples pool the same pixels together."""
 
     convolutions: ClassVar[tuple[int, int]] = (1, 1)
@@ -61,11 +61,11 @@ class StudentA(Denoiser):
     _up = _down
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """Down to a quarter of the resolution and up again."""
         down, up = ([window(1, 1)] * number for number in self.convolutions)
         pool = [window(0, 1, 2)]
-        return reach_through([*up, doubling(), *up, doubling(), *down, *pool, *down, *pool, *down], self.multiple)
+        return reach_through([*up, doubling(), *up, doubling(), *down, *pool, *down, *pool, *down], self.size_multiple)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
@@ -117,10 +117,10 @@ class StudentC(Denoiser):
     """
 
     value_range = (0.0, 255.0)
-    multiple: ClassVar[int] = 2**LEVELS
+    size_multiple: ClassVar[int] = 2**LEVELS
     """Sides that divide by it need no padding, and tiles cut at its multiples pool the same pixels together."""
 
-    halo_cost = 0.21  # the encoder
+    halo_relative_cost = 0.21  # the encoder
 
     def __init__(self, channels: int = 3, width: int = 48) -> None:
         super().__init__()
@@ -129,15 +129,15 @@ class StudentC(Denoiser):
         mark_last(self.unet.get_submodule("dec1"))
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """Down to the sixth encoder at a thirty-second of the resolution and up again."""
-        return reach_through(self.unet.paths[0], self.multiple)
+        return reach_through(self.unet.paths[0], self.size_multiple)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.part(x, everywhere(x))
+        return self.forward_region(x, everywhere(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
-        return self.unet.part(pad_to_multiple_reflect(x, self.multiple), wanted)
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        return self.unet.forward_region(pad_to_multiple_reflect(x, self.size_multiple), region)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

@@ -10,12 +10,22 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.layers.fused import can_fuse
-from unnoise.layers.parts import LEVELS, decoded, deepest_path, encoded, everywhere, halved, pooled_first, read, strips
-from unnoise.layers.reach import Layer, window
-from unnoise.layers.rectified import Convolution, start_kaiming
-from unnoise.layers.turns import move
-from unnoise.views import Part, within
+from unnoise.layers.fused_convolution import can_fuse
+from unnoise.layers.leaky_convolution import Convolution, start_kaiming
+from unnoise.layers.partial.halo_crop import (
+    LEVELS,
+    decoded,
+    deepest_path,
+    encoded,
+    everywhere,
+    halved,
+    pooled_first,
+    read,
+    strips,
+)
+from unnoise.layers.receptive_field import Layer, window
+from unnoise.layers.rotations import move
+from unnoise.regions import Region, relative_to
 
 DOWN = 0
 
@@ -77,29 +87,29 @@ class AsymmetricUNet(nn.Module):
         rows, columns = everywhere(x)
         return self._in_pieces(x, (rows, columns), [rows], [rows])
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
-        """The result at the rows and columns `wanted` alone, (B, leaving, rows, columns), from the part of x that it depends on.
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        """The result at the rows and columns `region` alone, (B, leaving, rows, columns), from the part of x that it depends on.
 
         On a CPU the full size is worked out in strips of rows, but for a result that is as large as what it is made of.
         """
         around = (
-            read(wanted[0], self.paths[0], x.shape[-2], 2**LEVELS),
-            read(wanted[1], self.paths[1], x.shape[-1], 2**LEVELS),
+            read(region[0], self.paths[0], x.shape[-2], 2**LEVELS),
+            read(region[1], self.paths[1], x.shape[-1], 2**LEVELS),
         )
-        x, wanted = x[..., *around], within(wanted, around)
-        up = [wanted[0]] if self.upward else strips(wanted[0], x)
-        return self._in_pieces(x, wanted, strips(everywhere(x)[0], x), up)
+        x, region = x[..., *around], relative_to(region, around)
+        up = [region[0]] if self.upward else strips(region[0], x)
+        return self._in_pieces(x, region, strips(everywhere(x)[0], x), up)
 
-    def _in_pieces(self, x: Tensor, wanted: Part, down: list[slice], up: list[slice]) -> Tensor:
-        """The result at `wanted`; at full size, all rows in the pieces `down` enter, and those of `wanted` in the pieces `up` leave."""
+    def _in_pieces(self, x: Tensor, region: Region, down: list[slice], up: list[slice]) -> Tensor:
+        """The result at `region`; at full size, all rows in the pieces `down` enter, and those of `region` in the pieces `up` leave."""
         y = pooled_first(lambda image: self.get_submodule("enc1")(self.intro(image)), self._pool, x, down, upward=self.upward)
         y, skips = encoded(lambda level, features: self.get_submodule(f"enc{level}")(features), self._pool, y)
 
-        def stage(level: int, y: Tensor, around: Part) -> Tensor:
+        def stage(level: int, y: Tensor, around: Region) -> Tensor:
             skip = x if level == 1 else skips.pop()
             return self.get_submodule(f"dec{level}").doubled(y, skip[..., *around])  # type: ignore[operator]
 
-        return decoded(stage, y, wanted, up, (x.shape[-2], x.shape[-1]), upward=self.upward)
+        return decoded(stage, y, region, up, (x.shape[-2], x.shape[-1]), upward=self.upward)
 
     def _pool(self, x: Tensor) -> Tensor:
         if self.upward and can_fuse(x):

@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from unnoise.layers.fused import can_fuse, convolve_with, working_type
+from unnoise.layers.channel_mixing import mix_channels
+from unnoise.layers.fused_convolution import can_fuse, convolve_with, working_type
 from unnoise.layers.norms import ChannelNorm
 from unnoise.layers.pointwise import are_rows, convolve_depthwise, convolve_pixels
-from unnoise.layers.prepared import Weights, prepared
-from unnoise.layers.sums import mix_channels
+from unnoise.layers.weight_cache import Weights, prepare_weights
 
 
 class ChannelAttention(nn.Module):
@@ -96,8 +96,8 @@ class ChannelAttention(nn.Module):
     def _part(self, x: Tensor, part: slice, norm: ChannelNorm) -> Tensor:
         """Some of the channels of qkv_dwconv(qkv(norm(…))), for x that the norm left unscaled."""
         name, dtype = f"{part.start}", working_type(x)
-        x = convolve_with(x, *prepared(self.qkv, name, dtype, lambda: norm.into(_rows(self.qkv, part))))
-        weight, bias = prepared(self.qkv_dwconv, name, dtype, lambda: _rows(self.qkv_dwconv, part))
+        x = convolve_with(x, *prepare_weights(self.qkv, name, dtype, lambda: norm.into(_rows(self.qkv, part))))
+        weight, bias = prepare_weights(self.qkv_dwconv, name, dtype, lambda: _rows(self.qkv_dwconv, part))
         return convolve_with(x, weight, bias, padding=(1, 1), groups=len(weight))
 
 

@@ -19,12 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
-from unnoise.layers.fused import can_fuse, convolve, in_sequence
-from unnoise.layers.last import last_layer
-from unnoise.layers.narrowing import Narrowing, Stretches, put_together
-from unnoise.layers.parts import everywhere
-from unnoise.layers.streaming import is_streamed, leads_to_a_stream, stages, stream, streamed, streamed_onto
-from unnoise.views import Part
+from unnoise.layers.fused_convolution import can_fuse, convolve, in_sequence
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.partial.halo_crop import everywhere
+from unnoise.layers.partial.line_buffer import is_streamed, leads_to_a_stream, stages, stream, streamed, streamed_onto
+from unnoise.layers.partial.narrowing import Narrowing, Stretches, put_together
+from unnoise.regions import Region
 
 
 class CentreMaskedConv2d(nn.Conv2d):
@@ -95,7 +95,7 @@ class Branch(nn.Module):
         )
 
     def forward(self, x: Tensor, narrowing: Narrowing, before: Sequence[nn.Module] = ()) -> Tensor:
-        """The branch of `before`(x), (B, F, H, W), at what is wanted alone, (B, F, h, w); no block works further around that than those
+        """The branch of `before`(x), (B, F, H, W), at what is region alone, (B, F, h, w); no block works further around that than those
         after it see."""
         start = list(takewhile(lambda layer: not isinstance(layer, Block), self.body))
         blocks = [layer for layer in self.body if isinstance(layer, Block)]
@@ -121,7 +121,7 @@ class DBSN(Denoiser):
 
     value_range = (0.0, 255.0)
     blindness: ClassVar[Blindness] = "strict"
-    halo_cost = 0.58  # of the masked convolutions all, of the last blocks nothing
+    halo_relative_cost = 0.58  # of the masked convolutions all, of the last blocks nothing
 
     def __init__(self, channels: int = 3, features: int = 128, modules: int = 9, strides: Sequence[int] = (2, 3)) -> None:
         super().__init__()
@@ -150,18 +150,18 @@ class DBSN(Denoiser):
         return stride
 
     @property
-    def reach(self) -> int | None:
+    def receptive_field_radius(self) -> int | None:
         """Masked convolution, then one step of d for each module; the widest branch counts."""
         return max(stride - 1 + self.sizes["modules"] * self._dilation(stride) for stride in self.sizes["strides"])
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.part(x, everywhere(x))
+        return self.forward_region(x, everywhere(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
-        return self.parts(x, [wanted[0]], [wanted[1]])
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        return self.forward_windows(x, [region[0]], [region[1]])
 
-    def parts(self, x: Tensor, rows: Stretches, columns: Stretches) -> Tensor:
-        """`Denoiser.parts`: no block works further around what is wanted than those after it see."""
+    def forward_windows(self, x: Tensor, rows: Stretches, columns: Stretches) -> Tensor:
+        """`Denoiser.forward_windows`: no block works further around what is region than those after it see."""
         seen, near = self._seen(x, rows, columns), put_together(x, rows, columns)
         *tail, last = self.tail
         assert isinstance(last, nn.Conv2d)

@@ -14,12 +14,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.doubling import can_double, convolve_doubled
-from unnoise.layers.fused import Activation, can_fuse, convolve, convolve_joined, convolve_with, in_sequence, working_type
-from unnoise.layers.last import last_layer
-from unnoise.layers.padding import pad_to_multiple_reflect
-from unnoise.layers.prepared import Weights, prepared
-from unnoise.layers.reach import doubling, reach_through, window
+from unnoise.layers.fused_convolution import (
+    Activation,
+    can_fuse,
+    convolve,
+    convolve_joined,
+    convolve_with,
+    in_sequence,
+    working_type,
+)
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.receptive_field import doubling, reach_through, window
+from unnoise.layers.reflection_padding import pad_to_multiple_reflect
+from unnoise.layers.upsample_convolution import can_double, convolve_doubled
+from unnoise.layers.weight_cache import Weights, prepare_weights
 
 _LEVELS = 4
 _PASSES = 4
@@ -134,8 +142,8 @@ def _joined(cat: nn.Conv2d, first: nn.Conv2d, skip: Tensor, below: Tensor) -> Te
         return torch.einsum("om,mikl->oikl", mixing, first.weight), cat.bias + mixing @ first.bias
 
     dtype = working_type(skip)
-    of_skip = convolve_with(skip, *prepared(cat, "of skip", dtype, make), padding=first.padding)
-    weight, _ = prepared(cat, "other", dtype, lambda: (cat.weight[:, features:], None))
+    of_skip = convolve_with(skip, *prepare_weights(cat, "of skip", dtype, make), padding=first.padding)
+    weight, _ = prepare_weights(cat, "other", dtype, lambda: (cat.weight[:, features:], None))
     return convolve_with(below, weight, None, plus=of_skip, own=True)
 
 
@@ -222,7 +230,8 @@ class DeamNet(Denoiser):
         features: width of every layer (always 64 in the published network).
     """
 
-    multiple: ClassVar[int] = 2**_LEVELS
+    he_gain = 1.0
+    size_multiple: ClassVar[int] = 2**_LEVELS
     """Sides that divide by it need no padding, and tiles cut at its multiples are down-sampled at the same pixels."""
 
     def __init__(self, channels: int = 3, features: int = 64) -> None:
@@ -238,13 +247,13 @@ class DeamNet(Denoiser):
                 nn.init.xavier_normal_(module.weight)  # as published
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """Four times down four levels and up again: most of a photograph."""
         one = window(1, 1)
         up = [one] * 6 + [doubling()]  # a decoder's three convolutions, two of the weighing, one after doubling
         down = [window(1, 1, 2), one, one]
         once = [one, one, one] + up * _LEVELS + [one, one] + down * _LEVELS
-        return reach_through([one] * 3 + once * _PASSES + [one] * 3, self.multiple)
+        return reach_through([one] * 3 + once * _PASSES + [one] * 3, self.size_multiple)
 
     def parameter_count(self) -> int:
         """Number of values in the state dict, the dead ones included, as papers count."""
@@ -252,7 +261,7 @@ class DeamNet(Denoiser):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        return self.on_grid(pad_to_multiple_reflect(x, self.multiple))[..., :height, :width]
+        return self.on_grid(pad_to_multiple_reflect(x, self.size_multiple))[..., :height, :width]
 
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 16."""

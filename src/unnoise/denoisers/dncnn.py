@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.fused import can_fuse, convolve, convolve_with, working_type
-from unnoise.layers.last import last_layer
-from unnoise.layers.prepared import Weights, prepared
+from unnoise.layers.fused_convolution import can_fuse, convolve, convolve_with, working_type
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.weight_cache import Weights, prepare_weights
 
 
 class DnCNN(Denoiser):
     """DnCNN, (B, channels, H, W) → the same shape, values in [0, 1]: x minus the predicted noise. Not blind.
 
-    In training mode the batch normalisation uses the whole batch's statistics; `reach` holds in evaluation mode.
+    In training mode the batch normalisation uses the whole batch's statistics; `receptive_field_radius` holds in evaluation mode.
 
     Args:
         channels: of the image; 1 for grey, 3 for colour.
@@ -30,7 +30,7 @@ class DnCNN(Denoiser):
         layers: convolutions, the first and last included (17 in the paper, 20 for its blind colour model).
     """
 
-    multiple: ClassVar[int] = 1
+    size_multiple: ClassVar[int] = 1
     """Sides that divide by it need no padding."""
 
     def __init__(self, channels: int = 3, features: int = 64, layers: int = 17) -> None:
@@ -51,7 +51,7 @@ class DnCNN(Denoiser):
         )
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """One pixel for each 3×3 convolution."""
         layers: int = self.sizes["layers"]
         return layers
@@ -67,7 +67,7 @@ class DnCNN(Denoiser):
         layers: list[Any] = list(self.model)[:-1]
         x = convolve(layers[0], x, "relu")
         for layer, normalisation in zip(layers[2::3], layers[3::3], strict=True):
-            weight, bias = prepared(layer, "", working_type(x), lambda pair=(layer, normalisation): _folded(*pair))  # type: ignore[misc]
+            weight, bias = prepare_weights(layer, "", working_type(x), lambda pair=(layer, normalisation): _folded(*pair))  # type: ignore[misc]
             x = convolve_with(x, weight, bias, "relu", padding=(1, 1))
         return x
 

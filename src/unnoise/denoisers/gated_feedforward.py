@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise.layers.fused import Activation, can_fuse, convolve_with, working_type
+from unnoise.layers.fused_convolution import Activation, can_fuse, convolve_with, working_type
 from unnoise.layers.norms import ChannelNorm
+from unnoise.layers.partial.line_buffer import Stage, leads_to_a_stream, stream
 from unnoise.layers.pointwise import are_rows, convolve_depthwise, convolve_pixels, gelu
-from unnoise.layers.prepared import Weights, prepared
-from unnoise.layers.streaming import Stage, leads_to_a_stream, stream
+from unnoise.layers.weight_cache import Weights, prepare_weights
 
 Half = Literal[0, 1]
 HALVES: tuple[Half, Half] = 0, 1
@@ -63,14 +63,14 @@ class GatedFeedForward(nn.Module):
 
     def _added(self, hidden: Tensor, x: Tensor) -> Tensor:
         """x + project_out(hidden), in the memory of x where that can be."""
-        weight, bias = prepared(self.project_out, "", working_type(x), self._leaving)
+        weight, bias = prepare_weights(self.project_out, "", working_type(x), self._leaving)
         return convolve_with(hidden, weight, bias, plus=x, own=True)
 
     def _part(self, x: Tensor, half: Half, norm: ChannelNorm, above: int, times: Tensor | None = None) -> Tensor:
         """gelu of the first half of dwconv(project_in(norm(…))), or the second half times a factor."""
         name, dtype = f"half {half}", working_type(x)
-        x = convolve_with(x, *prepared(self.project_in, name, dtype, lambda: norm.into(_half(self.project_in, half))))
-        weight, bias = prepared(self.dwconv, name, dtype, lambda: _half(self.dwconv, half))
+        x = convolve_with(x, *prepare_weights(self.project_in, name, dtype, lambda: norm.into(_half(self.project_in, half))))
+        weight, bias = prepare_weights(self.dwconv, name, dtype, lambda: _half(self.dwconv, half))
         activation: Activation = "none" if half else "gelu"
         return convolve_with(x, weight, bias, activation, times=times, padding=(above, 1), groups=len(weight))
 

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.fused import Activation, can_fuse, convolve, convolve_with, weights_of, working_type
-from unnoise.layers.last import last_layer
+from unnoise.layers.channel_mixing import image_means
+from unnoise.layers.fused_convolution import Activation, can_fuse, convolve, convolve_with, weights_of, working_type
 from unnoise.layers.norms import ChannelNorm
+from unnoise.layers.output_layer import last_layer
 from unnoise.layers.pointwise import apply, convolve_pixels
-from unnoise.layers.prepared import Weights, prepared
-from unnoise.layers.sums import image_means
-from unnoise.polyphase import pad_to_multiple
+from unnoise.layers.polyphase import pad_to_multiple
+from unnoise.layers.weight_cache import Weights, prepare_weights
 
 
 class Block(nn.Module):
@@ -126,6 +126,7 @@ class NAFNet(Denoiser):
         hidden_expansion: the same for the feed-forward part.
     """
 
+    he_gain = 1.0
     block: ClassVar[type[Block]] = NAFBlock
     attention_key: ClassVar[str] = "sca.1.weight"
 
@@ -177,13 +178,13 @@ class NAFNet(Denoiser):
         self.ending = nn.Conv2d(width, channels, 3, padding=1)
 
     @property
-    def multiple(self) -> int:  # type: ignore[override] # a constant of the class elsewhere, here it depends on the depth
+    def size_multiple(self) -> int:  # type: ignore[override] # a constant of the class elsewhere, here it depends on the depth
         """Sides that divide by it need no padding."""
         return 1 << len(self.downs)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        return self.on_grid(pad_to_multiple(x, self.multiple))[..., :height, :width]
+        return self.on_grid(pad_to_multiple(x, self.size_multiple))[..., :height, :width]
 
     def on_grid(self, x: Tensor) -> Tensor:
         """The network without its padding, (B, channels, H, W) → the same shape, for H and W that divide by `multiple`."""
@@ -250,7 +251,7 @@ def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor, plus: Tensor, *, own: bo
         return layer.weight * scale.view(-1, 1, 1, 1), bias
 
     if can_fuse(x):
-        return convolve_with(x, *prepared(layer, "scaled", working_type(x), make), plus=plus, own=own)
+        return convolve_with(x, *prepare_weights(layer, "scaled", working_type(x), make), plus=plus, own=own)
     return plus + convolve_pixels(x, *make())
 
 
@@ -270,7 +271,7 @@ def _after_norm(norm: ChannelNorm, layer: nn.Conv2d, x: Tensor, activation: Acti
     """activation(layer(norm(x))) for a 1×1 convolution."""
     if not can_fuse(x):
         return convolve(layer, norm(x), activation)
-    weights = prepared(layer, "after norm", working_type(x), lambda: norm.into(weights_of(layer)))
+    weights = prepare_weights(layer, "after norm", working_type(x), lambda: norm.into(weights_of(layer)))
     return convolve_with(norm.unscaled(x), *weights, activation)
 
 
@@ -286,6 +287,6 @@ def _half(
         half = layer.weight.chunk(2)[part], None if layer.bias is None else layer.bias.chunk(2)[part]
         return half if norm is None else norm.into(half)
 
-    weight, bias = prepared(layer, f"half {part}", working_type(x), make)
+    weight, bias = prepare_weights(layer, f"half {part}", working_type(x), make)
     groups = layer.groups // 2 if layer.groups > 1 else 1
     return convolve_with(x, weight, bias, times=times, padding=layer.padding, groups=groups)

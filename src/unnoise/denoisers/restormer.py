@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.channel_attention import ChannelAttention
 from unnoise.denoisers.gated_feedforward import GatedFeedForward
-from unnoise.layers.fused import convolve, in_sequence
-from unnoise.layers.last import last_layer
+from unnoise.layers.fused_convolution import convolve, in_sequence
 from unnoise.layers.norms import ChannelNorm, NormKind
-from unnoise.layers.padding import pad_to_multiple_reflect
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.reflection_padding import pad_to_multiple_reflect
 
 # The published code's names, in the order from the image down and up again, each with the level whose heads and blocks it has.
 _STAGES = {
@@ -81,7 +81,8 @@ class Restormer(Denoiser):
         norm: ``"BiasFree"`` (denoising) or ``"WithBias"``; see `ChannelNorm`.
     """
 
-    multiple: ClassVar[int] = 8
+    he_gain = 1.0
+    size_multiple: ClassVar[int] = 8
     """Sides that divide by it need no padding."""
 
     def __init__(
@@ -128,7 +129,7 @@ class Restormer(Denoiser):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        return self.on_grid(pad_to_multiple_reflect(x, self.multiple))[..., :height, :width]
+        return self.on_grid(pad_to_multiple_reflect(x, self.size_multiple))[..., :height, :width]
 
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 8."""
@@ -145,6 +146,13 @@ class Restormer(Denoiser):
                 x = convolve(self.get_submodule(f"reduce_chan_level{level}"), x)  # type: ignore[arg-type]
             x = self.get_submodule(f"decoder_level{level}")(x)
         return image + last_layer(self.output, self.get_submodule("refinement")(x), torch.zeros_like(image))
+
+    def initialize_he(self) -> None:
+        """He-normal weights, with zeros for the last layer of each attention and feed-forward part: each block begins as the identity."""
+        super().initialize_he()
+        for module in self.modules():
+            if isinstance(module, ChannelAttention | GatedFeedForward):
+                nn.init.zeros_(module.project_out.weight)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from unnoise.denoisers.tmbsn import TMBSNStudent, cut
-from unnoise.layers.int8 import is_bytewise
-from unnoise.layers.parts import LEVELS, LOW
-from unnoise.layers.rounded import RoundedConvolution
-from unnoise.layers.strips import in_steps
-from unnoise.views import Part
+from unnoise.layers.partial.halo_crop import LEVELS, LOW
+from unnoise.layers.partial.row_chunks import in_steps
+from unnoise.layers.quantized.int8 import is_bytewise
+from unnoise.layers.quantized.rounded_convolution import RoundedConvolution
+from unnoise.regions import Region
 
 STRIP = 3 * 2**20
 """Values of the last map, in float32, of a strip that the caches hold: the convolution then takes half of the time."""
@@ -35,7 +35,7 @@ class RoundedStudent(TMBSNStudent):
         channels, width, finest: as there.
     """
 
-    gains_by_int8 = True
+    prefers_int8 = True
 
     def __init__(self, channels: int = 3, width: int = 48, finest: int | None = None) -> None:
         super().__init__(channels, width, finest)
@@ -84,7 +84,7 @@ class RoundedStudent(TMBSNStudent):
         held = STRIP // (len(x) * self.sizes["finest"] * x.shape[-1]) // 2 * 2
         return in_steps(rows, min(max(LOW, held), larger[0].stop - larger[0].start))
 
-    def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Part], Tensor]:
+    def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Region], Tensor]:
         return cut(self._layer("enc1")(x)) if is_bytewise(x) else super().first(x, pieces)  # bytes are small enough to be kept
 
     @classmethod

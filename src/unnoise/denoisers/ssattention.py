@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.dbsn import Block
-from unnoise.layers.fused import can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
-from unnoise.layers.prepared import prepared
-from unnoise.layers.streaming import is_streamed, streamed_onto
-from unnoise.layers.strips import is_as_if_large
-from unnoise.polyphase import merge_batch, split_batch
+from unnoise.layers.fused_convolution import can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
+from unnoise.layers.partial.line_buffer import is_streamed, streamed_onto
+from unnoise.layers.partial.row_chunks import is_as_if_large
+from unnoise.layers.polyphase import merge_batch, split_batch
+from unnoise.layers.weight_cache import prepare_weights
 
 Attention = Literal["auto", "exact", "linear"]
 
@@ -126,7 +126,7 @@ class SSBlock(DilatedBlock):
     def _queries_of(self, z: Tensor, mean: Tensor) -> Tensor:
         """`queries` of one image, or of a part of it. Unit vectors do not know the deviation that `normalise` divides by, and the mean of
         the image is a bias."""
-        weight, _ = prepared(self, "wqk", working_type(z), lambda: (self.wqk.mT[..., None, None], None))
+        weight, _ = prepare_weights(self, "wqk", working_type(z), lambda: (self.wqk.mT[..., None, None], None))
         q = convolve_with(z, weight, -mean * self.wqk.sum(0))
         length: Tensor = torch.linalg.vector_norm(q, dim=1, keepdim=True)
         return q.div_(length + 1e-8)

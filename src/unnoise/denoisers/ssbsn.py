@@ -73,7 +73,7 @@ class SSBSN(DBSN):
                 branch.body.insert(len(branch.body) - 2, block)  # before the last convolution and its ReLU
 
     @property
-    def reach(self) -> int | None:
+    def receptive_field_radius(self) -> int | None:
         """Without bound where there is attention; else two steps of d for each block."""
         if self.sizes["attention_modules"]:
             return None

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.ssattention import SSBlock
 from unnoise.errors import UsageError
+from unnoise.registry import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,6 +69,7 @@ def plot_similarity(model_or_network: Any, image: Any, pixel: tuple[int, int], *
 
     Takes and raises what `similarity_map` does. The first panel is the image; one for each SS-Block follows, a row a branch.
     """
+    require("matplotlib", "A plot")
     from matplotlib.figure import Figure
 
     maps = similarity_map(model_or_network, image, pixel)

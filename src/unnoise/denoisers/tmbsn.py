@@ -21,15 +21,15 @@ from torch import Tensor, nn
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tunable import Piece, TunableDenoiser
 from unnoise.errors import UsageError
-from unnoise.layers.fused import convolve
-from unnoise.layers.last import last_layer
-from unnoise.layers.padding import pad_to_multiple_reflect
-from unnoise.layers.parts import LEVELS, decoded, everywhere, halved, strips
-from unnoise.layers.reach import doubling, reach_through, window
-from unnoise.layers.rectified import Convolution, start_kaiming
-from unnoise.layers.strips import joined
-from unnoise.layers.turns import in_four_turns, parts_in_four_turns
-from unnoise.views import Part, grown, within
+from unnoise.layers.fused_convolution import convolve
+from unnoise.layers.leaky_convolution import Convolution, start_kaiming
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.partial.halo_crop import LEVELS, decoded, everywhere, halved, strips
+from unnoise.layers.partial.row_chunks import joined
+from unnoise.layers.receptive_field import doubling, reach_through, window
+from unnoise.layers.reflection_padding import pad_to_multiple_reflect
+from unnoise.layers.rotations import in_four_turns, parts_in_four_turns
+from unnoise.regions import Region, dilate, relative_to
 
 
 class TriangularConv2d(nn.Conv2d):
@@ -86,21 +86,21 @@ class TriangularTrunk(nn.Module):
         self.conv2 = TriangularConv2d(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.part(x, everywhere(x))
+        return self.forward_region(x, everywhere(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
-        """`Denoiser.part`: no group works further around what is wanted than the convolutions after it see."""
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        """`Denoiser.forward_region`: no group works further around what is region than the convolutions after it see."""
         size = x.shape[-2], x.shape[-1]
         to_come = 1 + sum(group.convolutions for group in self.groups)
-        seen, start = grown(wanted, to_come + 1, size), grown(wanted, to_come, size)
-        first = y = convolve(self.conv1, x[..., *seen])[..., *within(start, seen)]
+        seen, start = dilate(region, to_come + 1, size), dilate(region, to_come, size)
+        first = y = convolve(self.conv1, x[..., *seen])[..., *relative_to(start, seen)]
         around = start
         for group in self.groups:
             to_come -= group.convolutions
-            inner = grown(wanted, to_come, size)
-            y = group(y, own=y is not first)[..., *within(inner, around)]
+            inner = dilate(region, to_come, size)
+            y = group(y, own=y is not first)[..., *relative_to(inner, around)]
             around = inner
-        return convolve(self.conv2, y, plus=first[..., *within(around, start)])[..., *within(wanted, around)]
+        return convolve(self.conv2, y, plus=first[..., *relative_to(around, start)])[..., *relative_to(region, around)]
 
     @property
     def groups(self) -> list[Group]:
@@ -123,7 +123,7 @@ class TMBSN(TunableDenoiser):
 
     value_range = (0.0, 1.0)
     activation = "relu"
-    halo_cost = 0.5  # the first layers see all of it, the last ones nothing
+    halo_relative_cost = 0.5  # the first layers see all of it, the last ones nothing
 
     def __init__(self, channels: int = 3, features: int = 48, groups: int = 5, blocks: int = 5, blind_spot: int = 4) -> None:
         super().__init__(channels, pieces=8, features=features, middle=2 * features, blind_spot=blind_spot)
@@ -131,19 +131,19 @@ class TMBSN(TunableDenoiser):
         self.unet = TriangularTrunk(channels, features, groups, blocks)
 
     @staticmethod
-    def distance(blind_spot: int) -> int:
+    def blind_spot_shift(size: int, /) -> int:
         """s pixels."""
-        if blind_spot < 0:
-            raise UsageError(f"The blind spot of TM-BSN is 0 or the steps to its edge, at least 1; got {blind_spot}.")
-        return blind_spot
+        if size < 0:
+            raise UsageError(f"The blind spot of TM-BSN is 0 or the steps to its edge, at least 1; got {size}.")
+        return size
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """One pixel for each 3×3 convolution, and the network's own blind spot."""
         convolutions: int = 2 + self.sizes["groups"] * (2 * self.sizes["blocks"] + 1)
-        return convolutions + self.distance(self.blind_spot)
+        return convolutions + self.blind_spot_shift(self.blind_spot)
 
-    def pieces(self, x: Tensor, places: Sequence[Part] | None = None) -> list[Piece]:
+    def pieces(self, x: Tensor, places: Sequence[Region] | None = None) -> list[Piece]:
         # Each turn's features are moved down and moved left; "left" of a turn points where "down" of the turn before does.
         if places is None:
             return [
@@ -152,12 +152,21 @@ class TMBSN(TunableDenoiser):
                 for direction in (turn, (turn - 1) % 4)
             ]
         place = _around(places)
-        results = parts_in_four_turns(self.unet.part, x, [place] * 4)
+        results = parts_in_four_turns(self.unet.forward_region, x, [place] * 4)
         return [
             Piece(direction, features, place[0].start, place[1].start)
             for turn, features in enumerate(results)
             for direction in (turn, (turn - 1) % 4)
         ]
+
+    def initialize_he(self) -> None:
+        """He-normal weights, with zeros for the last layer of each block and group: without a norm their sum would grow with each."""
+        super().initialize_he()
+        for module in self.modules():
+            if isinstance(module, ResidualBlock):
+                nn.init.zeros_(module.conv2.weight)
+            elif isinstance(module, Group):
+                nn.init.zeros_(module.conv_out.weight)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
@@ -171,7 +180,7 @@ class TMBSN(TunableDenoiser):
         return {"channels": first.shape[1], "features": first.shape[0], "groups": groups, "blocks": blocks}
 
 
-def _around(places: Sequence[Part]) -> Part:
+def _around(places: Sequence[Region]) -> Region:
     """The least part that holds all: they lie a blind spot from one another, and a direction's pieces must all begin at one pixel."""
     rows, columns = (
         slice(min(stretch.start for stretch in axis), max(stretch.stop for stretch in axis))
@@ -194,10 +203,10 @@ class TMBSNStudent(Denoiser):
     """
 
     value_range = (0.0, 1.0)
-    multiple: ClassVar[int] = 2**LEVELS
+    size_multiple: ClassVar[int] = 2**LEVELS
     """Sides that divide by it need no padding, and tiles cut at its multiples pool the same pixels together."""
 
-    halo_cost = 0.09  # the encoder, of whose layers one alone is at full size
+    halo_relative_cost = 0.09  # the encoder, of whose layers one alone is at full size
 
     def __init__(self, channels: int = 3, width: int = 48, finest: int | None = None) -> None:
         super().__init__()
@@ -228,21 +237,21 @@ class TMBSNStudent(Denoiser):
         return layer
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """Down to the sixth encoder at a thirty-second of the resolution and up again."""
         convolution, pool = window(1, 1), window(0, 1, 2)
         path = [convolution, convolution, doubling()] * LEVELS + [convolution] + [pool, convolution] * LEVELS
-        return reach_through(path, self.multiple)
+        return reach_through(path, self.size_multiple)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.part(x, everywhere(x))
+        return self.forward_region(x, everywhere(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
-        """`Denoiser.part`: going up, each scale is worked out no further around than the two convolutions of the scale below ask.
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        """`Denoiser.forward_region`: on the way up each scale has only the halo that the next one needs.
 
         On a CPU the full size, whose features are most of all memory, is worked out in strips of rows.
         """
-        x = pad_to_multiple_reflect(x, self.multiple)
+        x = pad_to_multiple_reflect(x, self.size_multiple)
         rows, columns = everywhere(x)
         pieces = self.strips(rows, x)
         first = self.first(x, pieces)
@@ -254,18 +263,18 @@ class TMBSNStudent(Denoiser):
             skips.append(y)
         skips.pop()
 
-        def stage(level: int, y: Tensor, around: Part) -> Tensor:
+        def stage(level: int, y: Tensor, around: Region) -> Tensor:
             skip = first(around) if level == 1 else skips.pop()[..., *around]
             y = self.get_submodule(f"dec{level}_2").doubled(y, skip)  # type: ignore[operator]
             return last_layer(self.dec1_1, y, x[..., *around]) if level == 1 else self.get_submodule(f"dec{level}_1")(y)
 
-        return decoded(stage, y, wanted, self.strips(wanted[0], x), (rows.stop, columns.stop))
+        return decoded(stage, y, region, self.strips(region[0], x), (rows.stop, columns.stop))
 
     def strips(self, rows: slice, x: Tensor) -> list[slice]:
         """`rows` of the full size in the pieces that are worked out one after the other."""
         return strips(rows, x)
 
-    def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Part], Tensor]:
+    def first(self, x: Tensor, pieces: Sequence[slice]) -> Callable[[Region], Tensor]:
         """The first convolution's features of any place, (B, width, rows, columns).
 
         Where the rows are worked out in `pieces` they are made when asked for: twice, but never all at once, and that is cheap.
@@ -273,10 +282,10 @@ class TMBSNStudent(Denoiser):
         if len(pieces) == 1:
             return cut(self.get_submodule("enc1")(x))
 
-        def at(place: Part) -> Tensor:
-            around = grown(place, 1, (x.shape[-2], x.shape[-1]))
+        def at(place: Region) -> Tensor:
+            around = dilate(place, 1, (x.shape[-2], x.shape[-1]))
             features: Tensor = self.get_submodule("enc1")(x[..., *around])
-            return features[..., *within(place, around)]
+            return features[..., *relative_to(place, around)]
 
         return at
 
@@ -289,6 +298,6 @@ class TMBSNStudent(Denoiser):
         return {"channels": first.shape[1], "width": first.shape[0], "finest": last.shape[1]}
 
 
-def cut(x: Tensor) -> Callable[[Part], Tensor]:
+def cut(x: Tensor) -> Callable[[Region], Tensor]:
     """Gives any place of x."""
     return lambda place: x[..., *place]

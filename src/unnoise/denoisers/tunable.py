@@ -14,17 +14,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unnoise import kernels
 from unnoise.denoisers.base import Blindness, Denoiser
 from unnoise.errors import UsageError
-from unnoise.layers.fused import Activation, activate, can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
-from unnoise.layers.last import last_layer
-from unnoise.layers.parts import everywhere
-from unnoise.layers.prepared import prepared
-from unnoise.layers.strips import is_as_if_large, joined
-from unnoise.layers.turns import add_window, offset, put_window, window
-from unnoise.polyphase import pad_to_multiple
-from unnoise.views import Part
+from unnoise.layers import triton as kernels
+from unnoise.layers.fused_convolution import (
+    Activation,
+    activate,
+    can_fuse,
+    can_fuse_on_cpu,
+    convolve,
+    convolve_with,
+    working_type,
+)
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.partial.halo_crop import everywhere
+from unnoise.layers.partial.row_chunks import is_as_if_large, joined
+from unnoise.layers.polyphase import pad_to_multiple
+from unnoise.layers.rotations import add_window, offset, put_window, window
+from unnoise.layers.weight_cache import prepare_weights
+from unnoise.regions import Region
 
 STRIP = {"cpu": 2**21, "other": 2**26}
 """Values in one map of the head at a time, by kind of device. The head works in strips of rows, as it is the widest part of
@@ -54,6 +62,7 @@ class TunableDenoiser(Denoiser):
     """
 
     blindness: ClassVar[Blindness] = "strict"
+    has_tunable_blind_spot: ClassVar[bool] = True
     activation: ClassVar[Activation]
     """What follows nin_A and nin_B."""
     slope: ClassVar[float] = 0.0
@@ -61,7 +70,7 @@ class TunableDenoiser(Denoiser):
 
     def __init__(self, channels: int, pieces: int, features: int, middle: int, blind_spot: int) -> None:
         super().__init__()
-        if self.distance(blind_spot) < 1:
+        if self.blind_spot_shift(blind_spot) < 1:
             raise ValueError(f"The network's own blind_spot must be at least 1, got {blind_spot}; 0 can be given at a call.")
         self.blind_spot = blind_spot
         self.nin_A = nn.Conv2d(pieces * features, pieces * features, 1)
@@ -70,11 +79,11 @@ class TunableDenoiser(Denoiser):
 
     @staticmethod
     @abstractmethod
-    def distance(blind_spot: int) -> int:
+    def blind_spot_shift(size: int, /) -> int:
         """By how many pixels the features are moved for a blind spot of this size. Raises UsageError where there is none."""
 
     @abstractmethod
-    def pieces(self, x: Tensor, places: Sequence[Part] | None = None) -> list[Piece]:
+    def pieces(self, x: Tensor, places: Sequence[Region] | None = None) -> list[Piece]:
         """The trunk's results for (B, channels, H, W), sides dividing by `multiple`, in the order of nin_A's input.
 
         Args:
@@ -82,43 +91,47 @@ class TunableDenoiser(Denoiser):
             places: for each of the four directions, where its results are needed at least; None: everywhere.
         """
 
-    def forward(self, x: Tensor, blind_spot: int | None = None, *, wanted: Part | None = None) -> Tensor:
+    def forward(self, x: Tensor, blind_spot: int | None = None, *, region: Region | None = None) -> Tensor:
         """Restore `x` without looking at the blind spot of each pixel; `blind_spot` = 0 is not blind.
 
         Args:
             x: (B, channels, H, W) in `value_range`.
             blind_spot: None: the network's own.
-            wanted: the rows and columns of the result that are returned; None: all.
+            region: the rows and columns of the result that are returned; None: all.
 
         Raises:
             UsageError: for a size that the network cannot take.
         """
-        return self.holes(x, [self.blind_spot if blind_spot is None else blind_spot], wanted=wanted)[0]
+        return self.forward_blind_spots(x, [self.blind_spot if blind_spot is None else blind_spot], region=region)[0]
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
-        result: Tensor = self(x, wanted=wanted)
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        result: Tensor = self(x, region=region)
         return result
 
-    def holes(self, x: Tensor, blind_spots: Sequence[int], *, wanted: Part | None = None) -> Tensor:
+    def holes(self, x: Tensor, blind_spots: Sequence[int], *, region: Region | None = None) -> Tensor:
+        """The same as `forward_blind_spots`, by its promised older name."""
+        return self.forward_blind_spots(x, blind_spots, region=region)
+
+    def forward_blind_spots(self, x: Tensor, sizes: Sequence[int], *, region: Region | None = None) -> Tensor:
         """The results for K blind spots at once, (K, B, channels, H, W), for little more than the work of one.
 
         Args:
             x: (B, channels, H, W) in `value_range`.
-            blind_spots: their sizes.
-            wanted: the rows and columns of the results that are returned; None: all.
+            sizes: of the blind spots, K ≥ 1.
+            region: the rows and columns of the results that are returned; None: all.
 
         Raises:
             UsageError: for a size that the network cannot take.
         """
-        if not blind_spots:
+        if not sizes:
             raise UsageError("Give at least one blind spot.")
-        distances = [self.distance(size) for size in blind_spots]
-        padded = pad_to_multiple(x, self.multiple)
+        distances = [self.blind_spot_shift(size) for size in sizes]
+        padded = pad_to_multiple(x, self.size_multiple)
         # On a CPU even all of it is better worked out as a part, which takes less memory.
-        wanted_apart = wanted is not None and (wanted != everywhere(x) or can_fuse_on_cpu(x))
-        places = [_origin(wanted, d, distances, everywhere(padded)) for d in range(4)] if wanted and wanted_apart else None
+        wanted_apart = region is not None and (region != everywhere(x) or can_fuse_on_cpu(x))
+        places = [_origin(region, d, distances, everywhere(padded)) for d in range(4)] if region and wanted_apart else None
         pieces = self.pieces(padded, places)
-        rows, columns = wanted or everywhere(x)
+        rows, columns = region or everywhere(x)
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             # For the gradient everything is kept anyway; and an exported graph has no loops.
             return self._strip(x, pieces, distances, (rows, columns))
@@ -127,7 +140,7 @@ class TunableDenoiser(Denoiser):
         strips = [slice(top, min(top + step, rows.stop)) for top in range(rows.start, rows.stop, step)]
         return joined([self._strip(x, pieces, distances, (strip, columns)) for strip in strips])
 
-    def _strip(self, image: Tensor, pieces: list[Piece], distances: list[int], place: Part) -> Tensor:
+    def _strip(self, image: Tensor, pieces: list[Piece], distances: list[int], place: Region) -> Tensor:
         """All results at a place, (K, B, channels, rows, columns)."""
         results, near = [], image[..., *place]
         for x in self._mixed(pieces, distances, place):
@@ -135,7 +148,7 @@ class TunableDenoiser(Denoiser):
             results.append(last_layer(self.nin_C, x, near))
         return torch.stack(results)
 
-    def _mixed(self, pieces: list[Piece], distances: list[int], place: Part) -> Iterator[Tensor]:
+    def _mixed(self, pieces: list[Piece], distances: list[int], place: Region) -> Iterator[Tensor]:
         """What nin_A and the activation make of the moved pieces at a place, for one distance after the other.
 
         (B, F·pieces, rows, columns) each.
@@ -157,7 +170,7 @@ class TunableDenoiser(Denoiser):
         assert bias is not None
         products = self._products(pieces, distances, place[0])
         if can_fuse(products[0].features) and kernels.can_run(products[0].features):
-            from unnoise.kernels.moved_sums import sum_moved
+            from unnoise.layers.triton.moved_sums import sum_moved
 
             for distance in distances:
                 maps = [(product.features, *at(product, distance)) for product in products]
@@ -197,11 +210,11 @@ class TunableDenoiser(Denoiser):
         if not can_fuse(features):
             return F.conv2d(features, kernel())
         return convolve_with(
-            features, *prepared(self.nin_A, f"pieces {mine}", working_type(features), lambda: (kernel(), None))
+            features, *prepare_weights(self.nin_A, f"pieces {mine}", working_type(features), lambda: (kernel(), None))
         )
 
 
-def _origin(place: Part, direction: int, distances: list[int], bounds: Part) -> Part:
+def _origin(place: Region, direction: int, distances: list[int], bounds: Region) -> Region:
     """Where within `bounds` lies what moves by these distances bring to a place; of one that gets zeros alone, a pixel of no matter."""
     downs, rights = zip(*(offset(direction, distance) for distance in distances), strict=True)
     return _before(place[0], downs, bounds[0]), _before(place[1], rights, bounds[1])

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.fused import convolve
-from unnoise.layers.last import last_layer
-from unnoise.layers.padding import pad_to_multiple_reflect
-from unnoise.layers.parts import LEVELS, decoded, deepest_path, encoded, everywhere, halved, pooled_first, strips
-from unnoise.layers.reach import reach_through, window
-from unnoise.views import Part
+from unnoise.layers.fused_convolution import convolve
+from unnoise.layers.output_layer import last_layer
+from unnoise.layers.partial.halo_crop import LEVELS, decoded, deepest_path, encoded, everywhere, halved, pooled_first, strips
+from unnoise.layers.receptive_field import reach_through, window
+from unnoise.layers.reflection_padding import pad_to_multiple_reflect
+from unnoise.regions import Region
 
 OUTPUT_FEATURES = 96  # of the full-resolution and 1×1 layers, whatever the width
 SLOPE = 0.2  # of the leaky ReLU
@@ -45,10 +45,10 @@ class UNet(Denoiser):
         features: width of the encoder; the decoder is twice as wide (128 in AMSNet, 48 in Laine et al.).
     """
 
-    multiple: ClassVar[int] = 32
+    size_multiple: ClassVar[int] = 32
     """Sides that divide by it need no padding, and tiles cut at its multiples pool the same pixels together."""
 
-    halo_cost = 0.2  # all of the encoder
+    halo_relative_cost = 0.2  # all of the encoder
 
     branches: ClassVar[int] = 1
     """How many trunk outputs lie side by side before the 1×1 convolutions."""
@@ -91,26 +91,26 @@ class UNet(Denoiser):
             self.nin_c.weight *= 0.1
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """Down to the sixth convolution at a thirty-second of the resolution, and up again."""
-        return reach_through(deepest_path(window(1, 1), window(0, 1, 2)), self.multiple)
+        return reach_through(deepest_path(window(1, 1), window(0, 1, 2)), self.size_multiple)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.part(x, everywhere(x))
+        return self.forward_region(x, everywhere(x))
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
-        """`Denoiser.part`; on a CPU the full size, whose features are most of all memory, is worked out in strips of rows."""
-        x = pad_to_multiple_reflect(x, self.multiple)
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        """`Denoiser.forward_region`; on a CPU the full size, whose features are most of all memory, is worked out in strips of rows."""
+        x = pad_to_multiple_reflect(x, self.size_multiple)
         rows, columns = everywhere(x)
         y, skips = self._encoded(x, strips(rows, x))
 
-        def stage(level: int, y: Tensor, around: Part) -> Tensor:
+        def stage(level: int, y: Tensor, around: Region) -> Tensor:
             if level > 1:
                 return self._up(level, y, skips.pop()[..., *around])
             image = x[..., *around]
             return self._finish(self._up(1, y, image), image)
 
-        return decoded(stage, y, wanted, strips(wanted[0], x), (rows.stop, columns.stop))
+        return decoded(stage, y, region, strips(region[0], x), (rows.stop, columns.stop))
 
     def _encoded(self, x: Tensor, pieces: list[slice]) -> tuple[Tensor, list[Tensor]]:
         """The deepest features, (B, F, H/32, W/32), and the pooled ones of levels 1 to 4; at full size in pieces of all rows."""

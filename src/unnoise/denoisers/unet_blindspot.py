@@ -17,13 +17,13 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
 from unnoise.denoisers.unet import SLOPE, UNet
-from unnoise.layers.fused import can_fuse, convolve_with, weights_of, working_type
-from unnoise.layers.parts import LEVELS, deepest_path, everywhere, halved
-from unnoise.layers.prepared import prepared
-from unnoise.layers.reach import reach_through, window
-from unnoise.layers.turns import in_four_turns, move
-from unnoise.polyphase import pad_to_multiple
-from unnoise.views import Part
+from unnoise.layers.fused_convolution import can_fuse, convolve_with, weights_of, working_type
+from unnoise.layers.partial.halo_crop import LEVELS, deepest_path, everywhere, halved
+from unnoise.layers.polyphase import pad_to_multiple
+from unnoise.layers.receptive_field import reach_through, window
+from unnoise.layers.rotations import in_four_turns, move
+from unnoise.layers.weight_cache import prepare_weights
+from unnoise.regions import Region
 
 
 class BlindSpotUNet(UNet):
@@ -39,22 +39,22 @@ class BlindSpotUNet(UNet):
 
     blindness: ClassVar[Blindness] = "strict"
     branches: ClassVar[int] = 4
-    halo_cost = 1.0
+    halo_relative_cost = 1.0
 
     def __init__(self, channels: int = 3, features: int = 48) -> None:
         super().__init__(channels, features)
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """As far as `UNet`'s down and up again, but twice as many rows at each step, all on one side."""
-        return reach_through([window(1, -1), *deepest_path(window(2, 0), window(1, 0, 2))], self.multiple)
+        return reach_through([window(1, -1), *deepest_path(window(2, 0), window(1, 0, 2))], self.size_multiple)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        return self.on_grid(pad_to_multiple(x, self.multiple))[..., :height, :width]
+        return self.on_grid(pad_to_multiple(x, self.size_multiple))[..., :height, :width]
 
-    def part(self, x: Tensor, wanted: Part) -> Tensor:
-        return Denoiser.part(self, x, wanted)
+    def forward_region(self, x: Tensor, region: Region) -> Tensor:
+        return Denoiser.forward_region(self, x, region)
 
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 32."""
@@ -72,7 +72,7 @@ class BlindSpotUNet(UNet):
         layer = self.get_submodule(name)
         assert isinstance(layer, nn.Conv2d)
         if can_fuse(x):
-            weight, bias = prepared(layer, "", working_type(x), lambda: weights_of(layer))
+            weight, bias = prepare_weights(layer, "", working_type(x), lambda: weights_of(layer))
             return convolve_with(x, weight, bias, "leaky_relu", slope=SLOPE, padding=(2, 1))[..., : x.shape[-2], :]
         # Two rows of zeros above, and the rows past the last left out: row i sees rows i − 2 … i.
         x = F.conv2d(x, layer.weight, layer.bias, padding=(2, 1))[..., : x.shape[-2], :]

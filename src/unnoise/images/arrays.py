@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from unnoise.levels import Levels
+    from unnoise.photometry.normalization import Levels
 
 WHITE = {"uint8": 255, "uint16": 65535}
 
@@ -149,7 +149,7 @@ def to_tensor(
             )
         colours = colours.reshape(-1, group, *colours.shape[-2:])  # (B · C / group, group, H, W)
     if colours.dtype.is_floating_point:
-        _check_values(colours, name, any_scale=levels is not None and levels.of_picture(layout, dtype) is not None)
+        _check_values(colours, name, any_scale=levels is not None and levels.of_kind(layout.colours, dtype) is not None)
     tensor = colours.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
     if _name(dtype) in WHITE:
         tensor /= WHITE[_name(dtype)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unnoise.errors import UsageError
-from unnoise.places import kind, refuse_device
+from unnoise.files.paths import path_kind, refuse_device
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> li
     """
     found: dict[Path, None] = {}  # a set that keeps the order
     for path in (match for named in paths for match in _matches(Path(named))):
-        lies = kind(path)
+        lies = path_kind(path)
         if lies is None:
             raise UsageError(f"There is no file or folder {path}; check the name.")
         refuse_device(path)
@@ -121,7 +121,7 @@ def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> li
 
 def _matches(path: Path) -> list[Path]:
     """The sorted files that a pattern fits; anything that exists, or is no pattern, as it is."""
-    if kind(path) or not glob.has_magic(str(path)):
+    if path_kind(path) or not glob.has_magic(str(path)):
         return [path]
     return sorted(map(Path, glob.glob(str(path), recursive=True))) or [path]  # noqa: PTH207 (a pattern may be absolute)
 
@@ -134,12 +134,12 @@ def _pictures_in(folder: Path, recursive: bool) -> Iterator[Path]:
             f"The folder {folder} cannot be read: {error.strerror}; name its neighbours instead, or get the right to read it."
         ) from error
     for path in inside:
-        if is_picture(path) and (kind(path) == "file" or is_zarr(path)):
+        if is_picture(path) and (path_kind(path) == "file" or is_zarr(path)):
             yield path
-        elif recursive and kind(path) == "folder" and not path.is_symlink():
+        elif recursive and path_kind(path) == "folder" and not path.is_symlink():
             yield from _pictures_in(path, recursive)
 
 
 def is_zarr(path: Path) -> bool:
     """Whether this folder is a Zarr, which counts as one file."""
-    return path.suffix.lower() in ZARR.suffixes and kind(path) == "folder"
+    return path.suffix.lower() in ZARR.suffixes and path_kind(path) == "folder"

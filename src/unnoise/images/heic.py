@@ -8,11 +8,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from unnoise.errors import UnnoiseError
 from unnoise.images import tags
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.resolution import resolution_of
 from unnoise.images.scratch import Scratch
+from unnoise.registry import require
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,7 @@ class Coding:
 
 
 def _library() -> Any:
-    try:
-        import pillow_heif
-    except ImportError as error:
-        raise UnnoiseError(
-            'HEIC files need pillow-heif, which is not installed; install it with: pip install "unnoise[heic]".'
-        ) from error
-    return pillow_heif
+    return require("pillow_heif", "HEIC")
 
 
 def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unnoise.errors import UsageError
 from unnoise.images.picture import Pixels
@@ -86,3 +87,17 @@ def to_depth(pixels: Pixels, depths: Sequence[str], name: str = "The image") -> 
     # float16 cannot hold 65535, and float32 can: widen before scaling
     scaled = np.clip(pixels.astype(np.promote_types(pixels.dtype, np.float32)), 0, 1) * np.iinfo(wanted).max
     return np.asarray(np.rint(scaled), dtype=wanted)
+
+
+def to_unit_float(pixels: Pixels) -> NDArray[np.float32]:
+    """Convert pixels of any shape to float32 with black 0 and white 1; floats keep their values.
+
+    Args:
+        pixels: uint8, uint16, or floats in 0..1.
+
+    >>> to_unit_float(np.array([0, 51, 255], np.uint8))
+    array([0. , 0.2, 1. ], dtype=float32)
+    """
+    if pixels.dtype.kind == "f":
+        return pixels.astype(np.float32)
+    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from unnoise.errors import UnnoiseError
 from unnoise.images import jpeg, tags, vips
 from unnoise.images.picture import Layout, Metadata
 from unnoise.images.scratch import Scratch
 from unnoise.images.tiff import APART, STRUCTURE
+from unnoise.registry import require
 
 SRGB_GAMMA = (2.4, 12.92)
 """LibRaw's words for sRGB's curve: its power, and the slope of the line near black."""
@@ -23,12 +23,7 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
 
     EXIF is that of the JPEG that cameras put inside, else of the file's own first directory.
     """
-    try:
-        import rawpy
-    except ImportError as error:
-        raise UnnoiseError(
-            'Camera raw files need rawpy, which is not installed; install it with: pip install "unnoise[raw]".'
-        ) from error
+    rawpy = require("rawpy", "Camera raw")
     try:
         with path.open("rb") as opened, rawpy.imread(opened) as file:  # rawpy takes no name that is not UTF-8
             pixels = file.postprocess(

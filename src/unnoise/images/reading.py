@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files.paths import path_kind, refuse_device
 from unnoise.images import bmff, heic, jpeg, png, raw, tiff, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
@@ -22,7 +23,6 @@ from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
 from unnoise.images.pixels import DTYPES
 from unnoise.images.tags import upright
-from unnoise.places import kind, refuse_device
 
 Decoded = tuple[Regions, Layout, Metadata]
 
@@ -83,7 +83,7 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
 def _recognised(path: Path) -> Format:
     named = format_of(path)
     refuse_device(path)  # or a pipe that nobody writes to would be waited for
-    if kind(path) == "folder":
+    if path_kind(path) == "folder":
         if named is ZARR:
             return ZARR
         raise UsageError(f"{path} is a folder; name a picture file.")

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.files import reserve, written_whole
+from unnoise.files.atomic import atomic_write, preallocate
+from unnoise.files.paths import path_kind, refuse_device
 from unnoise.images import alpha, embedding, tiff_writing, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.formats import NPY, RAW, TIFF, ZARR, Format, format_of, is_zarr
@@ -20,7 +21,6 @@ from unnoise.images.opening import Source
 from unnoise.images.picture import Described, Picture, Pixels
 from unnoise.images.pixels import check_array, depth_for, to_depth
 from unnoise.images.scratch import Scratch, Window
-from unnoise.places import kind, refuse_device
 
 
 def write(path: str | Path, picture: Picture, *, overwrite: bool = False) -> None:
@@ -111,7 +111,7 @@ class Target:
             if self._form is NPY:
                 self._array = np.lib.format.open_memmap(self._temporary, "w+", dtype, shape)
                 with self._temporary.open("rb+") as file:
-                    reserve(file.fileno(), self._temporary.stat().st_size)
+                    preallocate(file.fileno(), self._temporary.stat().st_size)
             else:
                 own = picture.metadata.coding
                 like = own if isinstance(own, zarr_stacks.Coding) else None
@@ -167,7 +167,7 @@ def create(path: str | Path, like: Source | None = None, *, overwrite: bool = Fa
     path = Path(path)
     form = format_of(path)
     _check_target(path, form, overwrite)
-    with written_whole(path) as temporary, contextlib.closing(Target(path, form, temporary, like)) as target:
+    with atomic_write(path) as temporary, contextlib.closing(Target(path, form, temporary, like)) as target:
         yield target
         target.finish()
 
@@ -176,12 +176,12 @@ def _check_target(path: Path, form: Format, overwrite: bool) -> None:
     if form is RAW:
         raise UsageError(f"{path} would be camera raw, which cannot be written; write .tif instead.")
     refuse_device(path)
-    lies = kind(path)
+    lies = path_kind(path)
     if lies == "folder" and not is_zarr(path):
         raise UsageError(f"{path} is a folder; give the name of a file.")
     if lies and not overwrite:
         raise UsageError(f"{path} exists already; choose another name or ask for overwriting.")
-    if kind(path.parent) != "folder":
+    if path_kind(path.parent) != "folder":
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into; create it first.")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from unnoise.errors import UnnoiseError
+from unnoise.registry import require
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,9 @@ class Coding:
     """What it says its axes are."""
 
 
-def _library() -> Any:
-    try:
-        import zarr
-    except ImportError as error:
-        raise UnnoiseError(
-            'Zarr needs the package zarr, which is not installed; install it with: pip install "unnoise[zarr]".'
-        ) from error
-    return zarr
-
-
 def open_array(path: Path) -> Coding:
     """The array of a Zarr, in an OME-Zarr that of full size. Damage raises what zarr raises; ValueError: there is none."""
-    zarr = _library()
+    zarr: Any = require("zarr", "Zarr")
     found = zarr.open(path, mode="r")
     if isinstance(found, zarr.Array):
         names = getattr(found.metadata, "dimension_names", None)
@@ -58,7 +48,7 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], like:
 
     When this fails, and by `give_up`, nothing comes to `path` any more.
     """
-    zarr = _library()
+    zarr: Any = require("zarr", "Zarr")
     from unnoise.images.zarr_store import ClosableStore
 
     store = ClosableStore(path)

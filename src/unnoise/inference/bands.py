@@ -11,18 +11,19 @@ from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.inference.chain import Chain
-from unnoise.inference.lit import lit
 from unnoise.inference.memory import give_back, is_out_of_memory, resident, reused
 from unnoise.inference.tiling import Tiling
-from unnoise.layers.prepared import weights_kept
-from unnoise.views import Part, View, widened
+from unnoise.layers.weight_cache import cached_weights
+from unnoise.regions import Region, RegionSource, dilate_interval
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number of all."""
 
 
-def restore_bands(chain: Chain, views: Sequence[View], progress: Progress | None = None) -> Iterator[tuple[slice, Tensor]]:
-    """Restore N pictures of one size, band by band, and keep their light where `chain.settings` ask for it.
+def restore_bands(
+    chain: Chain, views: Sequence[RegionSource], progress: Progress | None = None
+) -> Iterator[tuple[slice, Tensor]]:
+    """Restore N pictures of one size, band by band.
 
     A tile that does not fit into memory is tried again at half the side, down to `tiling.SMALLEST`.
 
@@ -38,12 +39,6 @@ def restore_bands(chain: Chain, views: Sequence[View], progress: Progress | None
     Raises:
         UnnoiseError: when memory does not suffice for the smallest tile.
     """
-    bands = _bands(chain, views, progress)
-    return lit(chain.settings.light, views, bands) if chain.settings.light else bands
-
-
-def _bands(chain: Chain, views: Sequence[View], progress: Progress | None) -> Iterator[tuple[slice, Tensor]]:
-    """What the network makes of them."""
     height, _ = views[0].size
     top, unfinished = 0, None
     with _at_inference(chain.network):
@@ -52,7 +47,7 @@ def _bands(chain: Chain, views: Sequence[View], progress: Progress | None) -> It
         while top < height:
             tiles = tiling.band(top)
             after.expect(tiling.left(top) * len(views))
-            with weights_kept(chain.network), reused(entirely=tiling.is_roomy):
+            with cached_weights(chain.network), reused(entirely=tiling.is_roomy):
                 band = _band(chain, views, tiles, tiling.ramp, unfinished, after)
             if band is None:
                 tiling.halve()
@@ -101,18 +96,23 @@ class _AfterTile:
 
 @torch.inference_mode()
 def _band(
-    chain: Chain, views: Sequence[View], tiles: Sequence[Part], ramp: int, unfinished: Tensor | None, after: _AfterTile
+    chain: Chain,
+    views: Sequence[RegionSource],
+    tiles: Sequence[Region],
+    ramp: int,
+    unfinished: Tensor | None,
+    after: _AfterTile,
 ) -> Tensor | None:
     """The rows of `tiles` and, where the picture goes on, `ramp` more above and below, (N, C, rows, W); None: out of memory.
 
     Tiles are weighted by ramps, and what the band above has added to the first rows is `unfinished`.
     """
     height, width = views[0].size
-    rows = widened(tiles[0][0], ramp, height)
+    rows = dilate_interval(tiles[0][0], ramp, height)
     try:
         band: Tensor | None = None
         for tile in tiles:
-            place = rows, widened(tile[1], ramp, width)
+            place = rows, dilate_interval(tile[1], ramp, width)
             for number, view in enumerate(views):
                 restored = chain.restore(view, place)[0]  # (C, rows, columns)
                 if restored.device.type != "cuda":  # there the light is kept faster too; other devices may lack what that takes
@@ -139,7 +139,7 @@ def _band(
 
 def _weights(stretch: slice, ramp: int, length: int) -> Tensor:
     """Of a tile's widened rows or columns: one, and raised cosines around the borders with other tiles; these add up to one."""
-    wide = widened(stretch, ramp, length)
+    wide = dilate_interval(stretch, ramp, length)
     weights = torch.ones(wide.stop - wide.start)
     if ramp:
         places = torch.arange(wide.start, wide.stop)

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from unnoise.coding import settled
-from unnoise.cut import EVERYWHERE, Cut
 from unnoise.denoisers.base import Denoiser
-from unnoise.draws import PlacedDraws
-from unnoise.errors import UsageError
 from unnoise.inference.memory import SCRATCH, peak_bytes
 from unnoise.inference.precision import choose_precision, running_in
-from unnoise.layers.strips import as_if_large
-from unnoise.levels import Levels
-from unnoise.light import Light
-from unnoise.refinement import R3
+from unnoise.inference.settings import InferenceSettings
+from unnoise.layers.partial.row_chunks import as_if_large
+from unnoise.regions import Region, RegionSource, dilate, flip_region, relative_to, rotate_region
+from unnoise.rng import PositionalGenerator
 from unnoise.schemes.base import Scheme
-from unnoise.views import Part, View, flipped, grown, turned, within
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from unnoise.images import Layout
 
 _bytes_per_pixel: WeakKeyDictionary[Denoiser, dict[str, tuple[float, float]]] = WeakKeyDictionary()
 """Of networks, by how they are applied: following each tensor takes longer than a GPU takes for a picture."""
@@ -41,47 +30,6 @@ REST = 100
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How a network is applied; every field may stay as it is."""
-
-    refinement: R3 | None = None
-    ensemble: bool = False
-    tile: int | None = None
-    """Side of a tile's core in pixels; None: as memory allows."""
-    precision: str | None = None
-    seed: int = 0
-    """Of R³'s draws and of random masks."""
-    light: Light | None = None
-    """Last of all the light is kept, which is done to whole bands rather than in `Chain`."""
-    levels: Levels | None = None
-    """What a picture is shown as; the views that `Chain` gets have their scale already."""
-    detail: float = 0.0
-    """What `strength.blend` puts back, after `Chain` and the light."""
-
-    def __post_init__(self) -> None:
-        if self.tile is not None and (not isinstance(self.tile, int) or self.tile < 16):
-            raise UsageError(f"A tile must be a whole number of pixels, at least 16, got {self.tile}.")
-
-    @property
-    def measures(self) -> bool:
-        """Whether the picture is shown with its own range, whatever it is."""
-        return self.levels is not None and self.levels.of == "picture"
-
-    def cut_of(self, view: View) -> Cut:
-        """Where the noise of a picture is cut off; without a light to keep nobody asks, and it is taken to be so at both ends."""
-        return self.light.of_view(view).cut_of(view) if self.light else EVERYWHERE
-
-    def of_view(self, view: View) -> Settings:
-        """For this very picture, where its kind left something open."""
-        return replace(self, light=self.light.of_view(view) if self.light else None, levels=settled(self.levels, view))
-
-    def of_picture(self, layout: Layout, dtype: np.dtype[Any] | torch.dtype) -> Settings:
-        """For a picture of this kind, where that was left open."""
-        light = self.light.of_picture(layout, dtype) if self.light else None
-        return replace(self, light=light, levels=self.levels.of_picture(layout, dtype) if self.levels else None)
-
-
-@dataclass(frozen=True)
 class Chain:
     """A trained network, the scheme it was trained by, and how both are applied.
 
@@ -91,7 +39,7 @@ class Chain:
 
     network: Denoiser
     scheme: Scheme
-    settings: Settings
+    settings: InferenceSettings
 
     @property
     def device(self) -> torch.device:
@@ -100,7 +48,7 @@ class Chain:
     @property
     def step(self) -> int:
         """Parts that begin at its multiples are cut by the scheme and pooled by the network without reading more for it."""
-        return self.scheme.phase * self.network.multiple
+        return self.scheme.tile_alignment * self.network.size_multiple
 
     @property
     def is_finite(self) -> bool:
@@ -110,18 +58,20 @@ class Chain:
     @cached_property
     def halo(self) -> int:
         """How far beyond a part it reads: the first estimate, then one pass at full resolution on top of it."""
-        return self.scheme.reach(self._sees) + (self.scheme.refine_reach(self._sees) if self.settings.refinement else 0)
+        return self.scheme.restore_radius(self._sees) + (
+            self.scheme.refine_radius(self._sees) if self.settings.refinement else 0
+        )
 
     @cached_property
     def _bound(self) -> int | None:
-        reach = self.network.reach
+        reach = self.network.receptive_field_radius
         return None if reach is None or reach > FAR else reach
 
     @property
     def _sees(self) -> int:
         return UNBOUNDED_HALO if self._bound is None else self._bound
 
-    def restore(self, view: View, part: Part) -> Tensor:
+    def restore(self, view: RegionSource, part: Region) -> Tensor:
         """Restore a part of a picture.
 
         Args:
@@ -136,37 +86,37 @@ class Chain:
 
         def read(rows: slice, columns: slice) -> Tensor:
             piece = view.read(rows, columns).to(self.device, torch.float32)
-            piece = view.scale.seen(piece) if view.scale else piece
+            piece = view.scale.forward(piece) if view.scale else piece
             return (piece if is_unit else piece * (high - low) + low).contiguous(memory_format=torch.channels_last)
 
         precision = choose_precision(self.settings.precision, self.device, self.network)
         with torch.inference_mode(), running_in(precision, self.device):
-            own = View(view.size, read)
+            own = RegionSource(view.size, read)
             restored = self._ensemble(own, part) if self.settings.ensemble else self._restore(own, part, 0)
             restored = restored if is_unit else (restored - low) / (high - low)
-            return view.scale.back(restored, view.read(*part).to(restored)) if view.scale else restored
+            return view.scale.inverse(restored, view.read(*part).to(restored)) if view.scale else restored
 
-    def _ensemble(self, view: View, part: Part) -> Tensor:
+    def _ensemble(self, view: RegionSource, part: Region) -> Tensor:
         """The mean over the eight flips and quarter turns of the *whole* picture; `refinement.self_ensemble` of a part."""
         total: Tensor | None = None
         for flip in (False, True):
-            seen, place = (view.flipped(), flipped(part, view.size)) if flip else (view, part)
+            seen, place = (view.flip(), flip_region(part, view.size)) if flip else (view, part)
             for turns in range(4):
                 result = torch.rot90(self._restore(seen, place, 4 * flip + turns), -turns, (-2, -1))
                 result = result.flip(-1) if flip else result
                 total = result if total is None else total + result
-                seen, place = seen.turned(), turned(place, seen.size)
+                seen, place = seen.rotate(), rotate_region(place, seen.size)
         assert total is not None
         return total / 8
 
-    def _restore(self, view: View, part: Part, symmetry: int) -> Tensor:
+    def _restore(self, view: RegionSource, part: Region, symmetry: int) -> Tensor:
         if self.settings.refinement is None:
             return self._estimate(view, part, symmetry)
-        around = grown(part, self.scheme.refine_reach(self._sees), view.size, self.network.multiple)
+        around = dilate(part, self.scheme.refine_radius(self._sees), view.size, self.network.size_multiple)
         estimate = self._estimate(view, around, symmetry)
         masks = self._draws(around, symmetry, 1)
         refined = self.settings.refinement(
-            lambda mixed: self.scheme.refine_within(self.network, mixed, within(part, around), masks),
+            lambda mixed: self.scheme.refine_cropped(self.network, mixed, relative_to(part, around), masks),
             view.read(*around),
             estimate,
             self.scheme.replacement,
@@ -174,17 +124,17 @@ class Chain:
         )
         return refined.float()
 
-    def _estimate(self, view: View, part: Part, symmetry: int) -> Tensor:
+    def _estimate(self, view: RegionSource, part: Region, symmetry: int) -> Tensor:
         draws = self._draws(part, symmetry, 0)
         if self.is_finite:
-            return self.scheme.restore_part(self.network, view, part, self._sees, self.network.multiple, draws).float()
-        around = grown(part, self.scheme.reach(self._sees), view.size, self.step)
+            return self.scheme.restore_region(self.network, view, part, self._sees, self.network.size_multiple, draws).float()
+        around = dilate(part, self.scheme.restore_radius(self._sees), view.size, self.step)
         draws = self._draws(around, symmetry, 0)
-        return self.scheme.restore_within(self.network, view.read(*around), within(part, around), draws).float()
+        return self.scheme.restore_cropped(self.network, view.read(*around), relative_to(part, around), draws).float()
 
-    def _draws(self, part: Part, symmetry: int, use: int) -> PlacedDraws:
+    def _draws(self, part: Region, symmetry: int, use: int) -> PositionalGenerator:
         """Of a stream for each seed, each symmetry of the ensemble, and each of three uses."""
-        return PlacedDraws((self.settings.seed * 8 + symmetry) * 3 + use, part[0].start, part[1].start)
+        return PositionalGenerator((self.settings.seed * 8 + symmetry) * 3 + use, part[0].start, part[1].start)
 
     def bytes_for(self, wanted: int, read: int, *, whole: bool) -> float:
         """About how much memory restoring takes.
@@ -212,7 +162,7 @@ class Chain:
             noise = torch.rand(1, self.network.sizes.get("channels", 3), side, side)
             some = slice(side // 2 // self.step * self.step, side // 2 // self.step * self.step + self.step)
             taken = [self._bytes(noise, slice(0, side))] * 2
-            if self.is_finite and self.network.spares_halo:
+            if self.is_finite and self.network.crops_halo:
                 taken[1] = self._bytes(noise, some)
             known[key] = taken[0], taken[1]
         return known[key]
@@ -222,6 +172,6 @@ class Chain:
         # The self-ensemble's passes come one by one, and following each tensor of all eight may take half a minute.
         alone = replace(self, settings=replace(self.settings, ensemble=False))
         with as_if_large():
-            taken = peak_bytes(lambda: alone.restore(View.of(noise), (stretch, stretch)))
+            taken = peak_bytes(lambda: alone.restore(RegionSource.of(noise), (stretch, stretch)))
         shown = self.scheme.shown(noise.shape[-2], noise.shape[-1])  # of a large tile borders are next to nothing
         return SCRATCH * taken / shown

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from unnoise.errors import UsageError
-from unnoise.layers.int8 import bytewise
+from unnoise.layers.quantized.int8 import bytewise
 
 if TYPE_CHECKING:
     from unnoise.denoisers.base import Denoiser
@@ -51,7 +51,7 @@ def choose_precision(name: str | None, device: torch.device, network: Denoiser |
     if name is None or name == "auto":
         if has_fast_bfloat16(device):
             return torch.bfloat16
-        gains = network is not None and network.gains_by_int8
+        gains = network is not None and network.prefers_int8
         return torch.int8 if gains and has_fast_int8(device) else torch.float32
     if name not in PRECISIONS:
         raise UsageError(f"There is no precision '{name}'; choose one of auto, {', '.join(PRECISIONS)}.")

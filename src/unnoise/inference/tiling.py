@@ -11,7 +11,7 @@ import torch
 from unnoise.errors import UnnoiseError
 from unnoise.inference.chain import Chain
 from unnoise.inference.memory import RETAINED, free_memory
-from unnoise.views import Part
+from unnoise.regions import Region
 
 SMALL = 512 * 512
 """Pictures of up to so many pixels run in one piece."""
@@ -63,7 +63,7 @@ class Tiling:
             taken, usable = chain.bytes_for(math.prod(core), read, whole=False), SHARE * free_memory(chain.device)
             self.retained, self.is_roomy = max(RETAINED, int(min(taken, usable / 2))), TIMES * taken < usable
 
-    def band(self, top: int) -> list[Part]:
+    def band(self, top: int) -> list[Region]:
         """The tiles side by side whose first row is `top`."""
         height, width = self.size
         down, across = self._tile(top)
@@ -117,7 +117,7 @@ def _square(chain: Chain, size: tuple[int, int], usable: float) -> int:
         return chain.bytes_for(core**2, (core + 2 * chain.halo) ** 2, whole=False)
 
     # A core of four halos keeps what is computed twice within about the core's own work.
-    least, most = (max(SMALLEST, round(halos * chain.halo)) for halos in (4, _halos(chain.network.halo_cost)))
+    least, most = (max(SMALLEST, round(halos * chain.halo)) for halos in (4, _halos(chain.network.halo_relative_cost)))
     wide = max(taken(least), min(AMPLE[chain.device.type], taken(most)))
     usable = min(usable, max(ENOUGH[chain.device.type], wide))
     if chain.bytes_for(pixels, pixels, whole=True) <= usable:

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from unnoise import kernels
+from unnoise.layers import triton as kernels
+from unnoise.layers.channel_mixing import channel_sums
 from unnoise.layers.pointwise import are_rows
-from unnoise.layers.prepared import Weights
-from unnoise.layers.sums import channel_sums
+from unnoise.layers.weight_cache import Weights
 
 NormKind = Literal["BiasFree", "WithBias"]
 
@@ -56,7 +56,7 @@ class ChannelNorm(nn.Module):
         On a CPU sums along the channels are products with ones; with them it takes half the time of torch's layer norm.
         """
         if kernels.can_run(x):
-            from unnoise.kernels.norms import normalise
+            from unnoise.layers.triton.norms import normalise
 
             return normalise(x.contiguous(memory_format=torch.channels_last), self.eps, centred=self.bias is not None)
         x = x.contiguous(memory_format=torch.channels_last)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from unnoise.noise.camera import Camera
-from unnoise.noise.cameras import Cameras
 from unnoise.noise.report import NoiseReport
-from unnoise.noise.statistics import autocorrelation
+from unnoise.noise.residual_autocorrelation import autocorrelation
+from unnoise.simulation.camera import Camera
+from unnoise.simulation.cameras import Cameras
 
 __all__ = ["Camera", "Cameras", "NoiseReport", "autocorrelation"]

@@ -15,19 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Array = NDArray[Any]
 
-LEAK = 0.01
+MAX_LEAKAGE = 0.01
 """Largest share of the noise's variance that may be told by the nearest pixels seen in training."""
-WIDEST = 6
+MAX_STRIDE = 6
 """No advice goes further: in components of a wider stride little is left of the picture."""
-WHITE = 0.1
+WHITE_NOISE_CORRELATION = 0.1
 """Noise whose neighbours correlate less needs no stride at inference."""
-FINE, VERY_FINE = 0.21, 1.53
+FINE_DETAIL, VERY_FINE_DETAIL = 0.21, 1.53
 """Details above which inference should take a stride of 2, and of 1. Fitted to the shipped model; see docs/results/inspect.md."""
-FAINT = 0.3 / 255
+FAINT_SIGMA = 0.3 / 255
 """Standard deviation below which there is nothing to take away: that of rounding to 8 bits."""
-_BLOCK = 8
-_REACH = 3
-_CAP = 4.0
+_BLOCK_PIXELS = 8
+_DISTANCE_PIXELS = 3
+_MAX_BLOCK_DETAIL = 4.0
 
 
 class Advice(BaseModel):
@@ -56,7 +56,7 @@ class Advice(BaseModel):
     """One sentence for each choice."""
 
 
-def leak(rho: Array, shifts: list[tuple[int, int]]) -> float:
+def leakage(rho: Array, shifts: list[tuple[int, int]]) -> float:
     """The share of a pixel's noise that the best linear prediction from pixels at `shifts` gets right.
 
     With r the correlations of the pixel with the others and G theirs with each other, rᵀ(G + 0.1)⁻¹r; the 0.1 keeps errors of
@@ -80,14 +80,14 @@ def leak(rho: Array, shifts: list[tuple[int, int]]) -> float:
 
 
 def training_distances(rho: Array) -> tuple[int, int, int]:
-    """The smallest stride, distance to the edge of a square hole, and of a diamond, at which the leak is at most `LEAK`.
+    """The smallest stride, distance to the edge of a square hole, and of a diamond, at which the leak is at most `MAX_LEAKAGE`.
 
     What counts is the nearest ring that is seen: at stride s the eight neighbours s pixels away, around a hole the pixels at its
-    edge. Not more than `WIDEST`, whatever the leak.
+    edge. Not more than `MAX_STRIDE`, whatever the leak.
     """
 
     def least(ring: Any) -> int:
-        return next((size for size in range(1, WIDEST) if leak(rho, ring(size)) <= LEAK), WIDEST)
+        return next((size for size in range(1, MAX_STRIDE) if leakage(rho, ring(size)) <= MAX_LEAKAGE), MAX_STRIDE)
 
     def around(size: int) -> list[tuple[int, int]]:
         return [(y, x) for y in range(-size, size + 1) for x in range(-size, size + 1)]
@@ -99,7 +99,7 @@ def training_distances(rho: Array) -> tuple[int, int, int]:
     )
 
 
-def detail(windows: list[Array], rho: Array, variance: float) -> float:
+def measure_detail(windows: list[Array], rho: Array, variance: float) -> float:
     """How much of the picture three pixels miss, in units of the noise's variance; 0 for a plain surface, at most 4.
 
     The mean square of each pixel less the mean of the four that lie three pixels away, in blocks of 8×8, less what noise alone
@@ -107,10 +107,10 @@ def detail(windows: list[Array], rho: Array, variance: float) -> float:
 
     Args:
         windows: parts (H, W, C) of the picture.
-        rho: as for `leak`.
+        rho: as for `leakage`.
         variance: of the noise, mean over the channels, in the same unit; above 0.
     """
-    s = _REACH
+    s = _DISTANCE_PIXELS
     near = rho[0, s] + rho[s, 0]
     expected = variance * (1 - near + (4 + 2 * (rho[0, 2 * s] + rho[2 * s, 0]) + 8 * rho[s, s]) / 16)
     excess = []
@@ -118,28 +118,32 @@ def detail(windows: list[Array], rho: Array, variance: float) -> float:
         middle = window[s:-s, s:-s]
         four = window[: -2 * s, s:-s] + window[2 * s :, s:-s] + window[s:-s, : -2 * s] + window[s:-s, 2 * s :]
         square = ((middle - four / 4) ** 2).mean(axis=2)  # (H − 6, W − 6)
-        height, width = (side // _BLOCK * _BLOCK for side in square.shape)
-        blocks = square[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK).mean(axis=(1, 3))
-        excess.append(np.clip((blocks - expected) / variance, 0, _CAP).ravel())
+        height, width = (side // _BLOCK_PIXELS * _BLOCK_PIXELS for side in square.shape)
+        blocks = (
+            square[:height, :width]
+            .reshape(height // _BLOCK_PIXELS, _BLOCK_PIXELS, width // _BLOCK_PIXELS, _BLOCK_PIXELS)
+            .mean(axis=(1, 3))
+        )
+        excess.append(np.clip((blocks - expected) / variance, 0, _MAX_BLOCK_DETAIL).ravel())
     return float(np.concatenate(excess).mean())
 
 
 def advise(rho: Array, found_detail: float) -> Advice:
-    """Strides, holes and recipe for noise of correlation `rho` (see `leak`) in a picture of this detail (see `detail`)."""
+    """Strides, holes and recipe for noise of correlation `rho` (see `leakage`) in a picture of this detail (see `measure_detail`)."""
     stride, square, diamond = training_distances(rho)
     nearest = (rho[0, 1] + rho[1, 0]) / 2
-    if nearest < WHITE:
+    if nearest < WHITE_NOISE_CORRELATION:
         near = 1
         why = f"Neighbours hardly correlate ({nearest:.2f}), so that inference needs no stride."
     else:
-        near = 1 if found_detail > VERY_FINE else 2 if found_detail > FINE else 3
+        near = 1 if found_detail > VERY_FINE_DETAIL else 2 if found_detail > FINE_DETAIL else 3
         words = {1: "much fine detail", 2: "some fine detail", 3: "little fine detail"}[near]
         why = f"The picture has {words} for its noise ({found_detail:.2f}), so that inference takes a stride of {near}."
     near = min(near, stride)
     reasons = [f"Noise {stride} pixels apart is all but uncorrelated, so that training takes a stride of {stride}.", why]
-    if stride == WIDEST:
+    if stride == MAX_STRIDE:
         reasons[0] = (
-            f"Noise correlates beyond {WIDEST - 1} pixels; training takes the widest stride that leaves a picture, {WIDEST}."
+            f"Noise correlates beyond {MAX_STRIDE - 1} pixels; training takes the widest stride that leaves a picture, {MAX_STRIDE}."
         )
     full = near == 1  # components of a stride would lose what the picture is made of
     hole, infer_hole = 2 * square - 1, 2 * min(near, square, 2) - 1  # AT-BSN's paper restores at 3 where AP-BSN's takes 2

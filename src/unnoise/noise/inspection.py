@@ -1,4 +1,4 @@
-"""`unnoise.inspect`: what noise a picture has, told from the picture alone."""
+"""Measuring the noise of one picture from the picture alone."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from numpy.typing import NDArray
 from unnoise.errors import UsageError
 from unnoise.images.picture import Layout
 from unnoise.images.pixels import check_array, check_range, in_range
-from unnoise.levels import SAMPLE, Levels, is_measured, scale_of
-from unnoise.noise import advice, blocking, flat_patches
-from unnoise.noise.lags import RADIUS, SIDE
-from unnoise.noise.level_fit import fit_line
+from unnoise.noise import advice, flat_patches, jpeg_grid
+from unnoise.noise.autocovariance import PATCH_PIXELS, RADIUS_PIXELS
+from unnoise.noise.poisson_gaussian_fit import fit_line
 from unnoise.noise.report import ChannelNoise, NoiseReport
+from unnoise.photometry.normalization import SAMPLE, Levels, is_measured, scale_of
+from unnoise.regions import sample_windows
 
 Array = NDArray[Any]
 
-_WINDOW = 352
-_WHOLE = 1_250_000
-"""Pictures of more pixels are measured in nine windows of `_WINDOW` pixels a side, spread evenly."""
-_FEW = 64
-_SMOOTH = 0.6
+_WINDOW_PIXELS = 352
+_MAX_WHOLE_PIXELS = 1_250_000
+"""Pictures of more pixels are measured in nine windows of `_WINDOW_PIXELS` pixels a side, spread evenly."""
+_MIN_RELIABLE_PATCHES = 64
+_SMOOTHED_CORRELATION = 0.6
 """Noise whose neighbours correlate more has been smoothed by a camera; demosaicing alone leaves about 0.5."""
 
 
-def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
+def measure(image: Any, *, name: str = "The image") -> NoiseReport:
     """Measure the noise of one picture: level by brightness, correlation, clipping, JPEG's blocks; and what to do about it.
 
     Levels are the picture's own values: of a photograph, after gamma. They hold for the picture's flat places, since only there
@@ -39,12 +40,12 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
         name: the subject of error messages, for instance the file.
 
     Returns:
-        What was found, and advice by it.
+        What was found, with advice on strides, holes and the recipe, but not on a model; see `unnoise.models.inspection`.
 
     Raises:
         UsageError: for an image of another kind or shape, or with values that are no numbers.
     """
-    pixels, measures = _colours(image, name)
+    pixels, measures = _to_channels_last(image, name)
     height, width, channels = pixels.shape
     own = None
     low, high = ends = 0.0, float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1.0
@@ -53,9 +54,9 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
         if not in_range(lowest, highest):
             low, high = own = _own_scale(pixels, lowest, highest)
             ends = (lowest, highest) if lowest < highest else own  # a detector's own white is the highest of its values
-    cut = [[float(np.mean(compare(pixels[..., c], end))) for c in range(channels)] for compare, end in _cuts(ends)]
+    cut = [[float(np.mean(compare(pixels[..., c], end))) for c in range(channels)] for compare, end in _clipping_tests(ends)]
     windows = [((pixels[place] - np.float64(low)) / (high - low)).astype(np.float32) for place in _places(height, width)]
-    score, found, offset = blocking.grid_score([window.mean(axis=2) for window in windows])
+    score, found, offset = jpeg_grid.grid_score([window.mean(axis=2) for window in windows])
     facts: dict[str, Any] = {
         "height": height,
         "width": width,
@@ -67,19 +68,19 @@ def inspect(image: Any, *, name: str = "The image") -> NoiseReport:
         "block_offset": offset,
     }
     nothing: dict[str, Any] = {"channels": [], "autocorrelation": None, "detail": None, "flat_patches": 0, "advice": None}
-    if min(height, width) < SIDE:
-        notes = [f"The picture is too small to measure noise in; at least {SIDE}×{SIDE} pixels are needed."]
+    if min(height, width) < PATCH_PIXELS:
+        notes = [f"The picture is too small to measure noise in; at least {PATCH_PIXELS}×{PATCH_PIXELS} pixels are needed."]
         return NoiseReport(**facts, **nothing, level=None, notes=notes)
-    measured = flat_patches.measure(flat_patches.cut_out(windows))
+    measured = flat_patches.measure_noise(flat_patches.extract_patches(windows))
     if measured is None:
-        cut_off = max(cut[0][c] + cut[1][c] for c in range(channels)) > flat_patches.CLIPPED
+        cut_off = max(cut[0][c] + cut[1][c] for c in range(channels)) > flat_patches.MAX_CLIPPED_SHARE
         notes = ["The picture is black or white nearly everywhere, so that its noise cannot be told."] if cut_off else []
         return NoiseReport(**facts, **nothing, level=None if cut_off else 0.0, notes=notes)
-    return NoiseReport(**facts, **_noise(measured, windows, _extent(windows) if measures else 1.0))
+    return NoiseReport(**facts, **_noise_fields(measured, windows, _value_range(windows) if measures else 1.0))
 
 
 def _extremes(pixels: Array, name: str, *, any_scale: bool) -> tuple[float, float]:
-    """The lowest and the highest of floats. Raises UsageError as `inspect` does."""
+    """The lowest and the highest of floats. Raises UsageError as `measure` does."""
     bad = pixels.size - int(np.count_nonzero(np.isfinite(pixels)))
     low, high = (math.nan, math.nan) if bad else (float(pixels.min()), float(pixels.max()))
     if bad or not any_scale:
@@ -94,29 +95,29 @@ def _own_scale(pixels: Array, low: float, high: float) -> tuple[float, float]:
     return (scale.low, scale.high) if scale else (low - 0.5, low + 0.5)
 
 
-def _extent(windows: list[Array]) -> float:
+def _value_range(windows: list[Array]) -> float:
     """The range that the values of a measurement have, which is what a network is shown."""
     scale = scale_of(np.concatenate([window.ravel() for window in windows]))
     return scale.high - scale.low if scale else 1.0
 
 
-def _noise(measured: flat_patches.Measurement, windows: list[Array], extent: float) -> dict[str, Any]:
+def _noise_fields(measured: flat_patches.NoiseMeasurement, windows: list[Array], extent: float) -> dict[str, Any]:
     level = float(np.sqrt(measured.variances.mean()))
     power = measured.covariance[0, 0]
     rho = np.clip(measured.covariance / power, -1, 1) if power > 0 else np.zeros_like(measured.covariance)
     rho[0, 0] = 1
-    shifts = np.abs(np.arange(-RADIUS, RADIUS + 1))
+    shifts = np.abs(np.arange(-RADIUS_PIXELS, RADIUS_PIXELS + 1))
     notes = []
-    if measured.patches < _FEW:
+    if measured.patches < _MIN_RELIABLE_PATCHES:
         notes.append(f"Only {measured.patches} patches could be measured in: take these figures as rough.")
     detail = settings = None
-    faint = level <= advice.FAINT * min(extent, 1)
+    faint = level <= advice.FAINT_SIGMA * min(extent, 1)
     if not faint:
-        detail = advice.detail(windows, rho, level**2)
-        settings = _with_model(advice.advise(rho, detail))
+        detail = advice.measure_detail(windows, rho, level**2)
+        settings = advice.advise(rho, detail)
     else:
         notes.append("The noise is fainter than the rounding of the picture's range to 8 bits: there is nothing to take away.")
-    if not faint and (rho[0, 1] + rho[1, 0]) / 2 > _SMOOTH:
+    if not faint and (rho[0, 1] + rho[1, 0]) / 2 > _SMOOTHED_CORRELATION:
         notes.append("The noise looks smoothed by a camera: in textures, which cameras spare, it may be a third stronger.")
     channels = [
         ChannelNoise(
@@ -138,20 +139,11 @@ def _noise(measured: flat_patches.Measurement, windows: list[Array], extent: flo
     }
 
 
-def _with_model(settings: advice.Advice) -> advice.Advice:
-    from unnoise.zoo.choice import nearest
-
-    choice = nearest(settings)
-    return settings.model_copy(
-        update={"model": choice.name, "model_fits": choice.fits, "reasons": [*settings.reasons, choice.reason]}
-    )
-
-
-def _cuts(ends: tuple[float, float]) -> list[tuple[Any, float]]:
+def _clipping_tests(ends: tuple[float, float]) -> list[tuple[Any, float]]:
     return [(np.less_equal, ends[0]), (np.greater_equal, ends[1])]
 
 
-def _colours(image: Any, name: str) -> tuple[Array, bool]:
+def _to_channels_last(image: Any, name: str) -> tuple[Array, bool]:
     """(H, W, C) of uint8, uint16 or float, in the picture's own range, without alpha; and whether its values are measurements."""
     if not isinstance(image, np.ndarray):
         from unnoise.images import to_tensor
@@ -160,23 +152,16 @@ def _colours(image: Any, name: str) -> tuple[Array, bool]:
         if len(tensor) > 1:
             raise UsageError(f"{name} is a batch of {len(tensor)}; inspect one picture at a time.")
         result: Array = tensor[0].permute(1, 2, 0).cpu().numpy()
-        return result, is_measured(form.layout, form.dtype)
+        return result, is_measured(form.layout.colours, form.dtype)
     check_array(image, name)
     pixels = image if image.ndim == 3 else image[..., None]  # (H, W, C)
     if pixels.shape[2] in (2, 4):
         pixels = pixels[..., :-1]
-    return pixels, is_measured(Layout.of(image.shape), image.dtype)
+    return pixels, is_measured(Layout.of(image.shape).colours, image.dtype)
 
 
 def _places(height: int, width: int) -> list[tuple[slice, slice]]:
     """The whole picture, or windows that start at multiples of 8."""
-    if height * width <= _WHOLE:
+    if height * width <= _MAX_WHOLE_PIXELS:
         return [(slice(0, height), slice(0, width))]
-    return [(rows, columns) for rows in _spread(height) for columns in _spread(width)]
-
-
-def _spread(length: int) -> list[slice]:
-    count = min(3, max(1, length // _WINDOW))
-    side = min(length, _WINDOW)
-    starts = np.linspace(0, length - side, 2 * count + 1)[1::2].astype(int) // blocking.BLOCK * blocking.BLOCK
-    return [slice(int(start), int(start) + side) for start in starts]
+    return sample_windows((height, width), _WINDOW_PIXELS, jpeg_grid.BLOCK_PIXELS, overlapping=False)

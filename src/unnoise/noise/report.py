@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from unnoise.noise.advice import Advice
-from unnoise.noise.level_fit import LineFit
+from unnoise.noise.poisson_gaussian_fit import LineFit
 
 if TYPE_CHECKING:
     from rich.console import Group

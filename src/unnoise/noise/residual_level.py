@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unnoise.noise.probe import between, excess, noise_level
-from unnoise.views import spread_windows
+from unnoise.noise.residual_noise import interpolate, noise_level, power_ratio
+from unnoise.regions import sample_windows
 
-SIDE = 96
+WINDOW_PIXELS = 96
 """Side of the windows in which the noise of larger pictures is measured, in pixels; at most nine of them."""
-SORTED = 4096
+SAMPLE_PIXELS = 4096
 """So many pixels, about, tell which brightness there is."""
-KNOTS = 64
+KNOT_COUNT = 64
 """Points of a curve; between them it goes in straight lines."""
 
 
@@ -36,22 +36,22 @@ class ResidualLevel:
         """
         residual = noisy - restored
         level = noise_level(residual, restored)
-        short = excess(residual, level, restored, torch.Generator().manual_seed(0)).sqrt()
-        step = max(1, restored[0, 0].numel() // SORTED)
+        short = power_ratio(residual, level, restored, torch.Generator().manual_seed(0)).sqrt()
+        step = max(1, restored[0, 0].numel() // SAMPLE_PIXELS)
         values, levels = (x.flatten(2)[0, :, ::step] for x in (restored, level))  # (C, N)
         order = values.argsort(-1)
-        picked = order[:, torch.linspace(0, order.shape[1] - 1, KNOTS).round().long()]  # (C, KNOTS)
+        picked = order[:, torch.linspace(0, order.shape[1] - 1, KNOT_COUNT).round().long()]  # (C, KNOTS)
         return cls(values.gather(1, picked), levels.gather(1, picked) * short)
 
     @classmethod
     def in_windows(cls, noisy: Tensor, restored: Tensor) -> ResidualLevel:
-        """The same, of large pictures in windows of `SIDE`."""
-        found = spread_windows((noisy.shape[-2], noisy.shape[-1]), SIDE)
+        """The same, of large pictures in windows of `WINDOW_PIXELS`."""
+        found = sample_windows((noisy.shape[-2], noisy.shape[-1]), WINDOW_PIXELS)
         return cls.measure(*(torch.cat([x[..., rows, columns] for rows, columns in found], dim=-1) for x in (noisy, restored)))
 
     def at(self, restored: Tensor) -> Tensor:
         """The level in each pixel, (B, C, H, W) → the same."""
         values = restored.transpose(0, 1).flatten(1).contiguous()  # (C, B·H·W)
-        level = between(values, self.brightness, self.sigma)
+        level = interpolate(values, self.brightness, self.sigma)
         channels, (count, _, height, width) = restored.shape[1], restored.shape
         return level.reshape(channels, count, height, width).transpose(0, 1)  # (B, C, H, W)

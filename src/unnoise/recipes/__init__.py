@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from unnoise.errors import UsageError
+from unnoise.errors import UsageError, explain_validation
 
 if TYPE_CHECKING:
     from unnoise.recipes.schema import Recipe
@@ -57,19 +57,16 @@ def validate(fields: dict[str, Any], label: str) -> Recipe:
     """Check the fields of a recipe; `label` names it in errors. Raises `UsageError` that names the field."""
     from pydantic import ValidationError
 
-    from unnoise.recipes.schema import Recipe
+    from unnoise.recipes.schema import Recipe, Training
 
     try:
         return Recipe.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise UsageError(f"Recipe '{label}': there is no field '{place}'; {_known(place)}.") from error
-        if first["type"] == "value_error":  # a sentence of our own
-            raise UsageError(f"Recipe '{label}', field '{place}': {first['ctx']['error']}") from error
-        given = "" if first["type"] == "missing" else f", got {first['input']!r}"
-        raise UsageError(f"Recipe '{label}', field '{place}': {_lower(first['msg'])}{given}.") from error
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        model = Training if place.startswith("training.") else Recipe if "." not in place else None
+        raise UsageError(
+            explain_validation(error, f"The recipe '{label}'", known=model.model_fields if model else ())
+        ) from error
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -92,14 +89,3 @@ def _set(fields: dict[str, Any], dotted: str, value: Any) -> None:
     if isinstance(fields.get("sizes"), dict) and last not in ("name", "sizes"):
         fields = fields["sizes"]
     fields[last] = value
-
-
-def _known(place: str) -> str:
-    from unnoise.recipes.schema import Recipe, Training
-
-    model = Training if place.startswith("training.") else Recipe if "." not in place else None
-    return f"the fields are {', '.join(model.model_fields)}" if model else "remove it"
-
-
-def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]

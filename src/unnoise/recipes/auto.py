@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from unnoise.noise.advice import Advice
 
-NAME = "auto"
-QUICK = "tm-bsn-quick"
+AUTO = "auto"
+QUICK_RECIPE = "tm-bsn-quick"
 """What a CPU can train in an hour. It weighs its blind spots in each place by itself, so that only training's has to be told."""
-SAMPLE = 12
+SAMPLE_SIZE = 12
 """So many pictures are inspected, evenly spread."""
 
 
-class Chosen(NamedTuple):
+class ChosenRecipe(NamedTuple):
     """A recipe by name, what to change in it, and a sentence that says so."""
 
     recipe: str
@@ -29,7 +29,7 @@ class Chosen(NamedTuple):
     sentence: str
 
 
-def choose(pictures: Sequence[str | Path | NDArray[Any]] | str | Path, *, quick: bool = False) -> Chosen:
+def choose(pictures: Sequence[str | Path | NDArray[Any]] | str | Path, *, quick: bool = False) -> ChosenRecipe:
     """Inspect a sample of the pictures and choose for them all.
 
     What most of them call for decides between full resolution (`at-bsn`) and strides (`ap-bsn`); the settings are the medians
@@ -37,7 +37,7 @@ def choose(pictures: Sequence[str | Path | NDArray[Any]] | str | Path, *, quick:
 
     Args:
         pictures: files and folders, or arrays, as `unnoise.train` takes them.
-        quick: without a GPU, where `QUICK` is what can be trained.
+        quick: without a GPU, where `QUICK_RECIPE` is what can be trained.
 
     Raises:
         UsageError: there is no picture, or none with noise that can be told.
@@ -49,7 +49,7 @@ def choose(pictures: Sequence[str | Path | NDArray[Any]] | str | Path, *, quick:
             "In none of these pictures noise could be told; name a recipe (see 'unnoise recipes') in place of auto."
         )
     if quick:
-        name, overrides = QUICK, {"scheme.train_hole": median_high(one.train_diamond for one in advice)}
+        name, overrides = QUICK_RECIPE, {"scheme.train_hole": median_high(one.train_diamond for one in advice)}
     else:
         name = mode(one.recipe for one in advice)
         alike = [one.settings for one in advice if one.recipe == name]
@@ -58,7 +58,7 @@ def choose(pictures: Sequence[str | Path | NDArray[Any]] | str | Path, *, quick:
             for field in alike[0]
         }
     settings = ", ".join(f"{field} = {value}" for field, value in overrides.items())
-    return Chosen(name, overrides, f"The noise of {len(advice)} pictures calls for the recipe {name} with {settings}.")
+    return ChosenRecipe(name, overrides, f"The noise of {len(advice)} pictures calls for the recipe {name} with {settings}.")
 
 
 def _sample(sources: list[Any]) -> list[Any]:
@@ -66,16 +66,16 @@ def _sample(sources: list[Any]) -> list[Any]:
         from unnoise import images
 
         sources = images.find_pictures([Path(source) for source in sources], recursive=True)
-    count = min(SAMPLE, len(sources))
+    count = min(SAMPLE_SIZE, len(sources))
     return [sources[place * len(sources) // count] for place in range(count)]
 
 
 def _advice(picture: Any) -> Advice | None:
     from unnoise import images
-    from unnoise.noise.inspection import inspect
+    from unnoise.noise.inspection import measure
 
     try:
         pixels = images.read(picture).pixels if isinstance(picture, Path) else picture
-        return inspect(pixels if pixels.ndim < 4 else pixels[0]).advice
+        return measure(pixels if pixels.ndim < 4 else pixels[0]).advice
     except UnnoiseError:  # training skips such a picture, and says so
         return None

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInf
 from unnoise import denoisers, schemes
 from unnoise.denoisers.base import Initialization
 from unnoise.errors import UsageError
-from unnoise.levels import Levels
-from unnoise.light import Light
-from unnoise.refinement import R3
+from unnoise.photometry.bias_correction import Light
+from unnoise.photometry.normalization import Levels
 from unnoise.schemes.base import Scheme
+from unnoise.schemes.r3 import R3
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -94,12 +94,13 @@ class Recipe(BaseModel):
     ensemble: bool = False
     """Average over the eight flips and quarter turns when `denoise` is not told otherwise, at eight times the work."""
     light: Light | None = None
-    """Whether, and how, the result gets the light of the noisy picture; see `unnoise.light`. No paper does so."""
+    """Whether, and how, the result gets the light of the noisy picture; see `unnoise.photometry.bias_correction`. No paper does so."""
     levels: Levels | None = None
-    """Whether measurements are shown with the range that they have, in training and after; see `unnoise.levels`. No paper does so."""
+    """Whether measurements are shown with the range that they have, in training and after;
+    see `unnoise.photometry.normalization`. No paper does so."""
     detail: Share = 0.0
     """How much of what was taken comes back where it is surely more than noise, when `denoise` is not told otherwise; see
-    `inference.strength.keep_detail`. No paper does so."""
+    `inference.blending.keep_detail`. No paper does so."""
     training: Training = Training()
 
     @field_validator("scheme", mode="before")

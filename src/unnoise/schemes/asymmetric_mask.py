@@ -11,9 +11,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from unnoise.masks import random_mask
-from unnoise.polyphase import split_batch
+from unnoise.layers.polyphase import split_batch
 from unnoise.schemes.base import Network
+from unnoise.schemes.masks import random_mask
 from unnoise.schemes.multi_mask import MultiMask, given_or_fresh
 
 

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from unnoise.masks import complementary_masks
-from unnoise.polyphase import merge_batch, split_batch
+from unnoise.layers.polyphase import merge_batch, split_batch
 from unnoise.schemes.base import Network
+from unnoise.schemes.masks import complementary_masks
 from unnoise.schemes.multi_mask import MultiMask, given_or_fresh, predict_hidden
 
 

@@ -7,20 +7,20 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.views import Part
+from unnoise.regions import Region
 
 
-def within_reflection(run: Callable[[Tensor], Tensor], x: Tensor, border: int) -> Tensor:
+def with_reflected_border(run: Callable[[Tensor], Tensor], x: Tensor, border: int) -> Tensor:
     """Reflect-pad (B, C, H, W) by `border` pixels, as far as the image allows, call `run`, and crop its (…, H', W') to (…, H, W).
 
     Near the edge of the picture a blind network is no longer blind: the reflection shows a pixel to itself.
     """
     height, width = x.shape[-2:]
-    return part_within_reflection(lambda x, wanted: run(x)[..., *wanted], x, border, (slice(0, height), slice(0, width)))
+    return region_with_reflected_border(lambda x, wanted: run(x)[..., *wanted], x, border, (slice(0, height), slice(0, width)))
 
 
-def part_within_reflection(run: Callable[[Tensor, Part], Tensor], x: Tensor, border: int, wanted: Part) -> Tensor:
-    """`within_reflection`, cropped to the rows and columns `wanted` of x; `run` gets the place that is wanted of the padded image."""
+def region_with_reflected_border(run: Callable[[Tensor, Region], Tensor], x: Tensor, border: int, wanted: Region) -> Tensor:
+    """`with_reflected_border`, cropped to the rows and columns `wanted` of x; `run` gets the place that is wanted of the padded image."""
     height, width = x.shape[-2:]
     by = min(border, height - 1), min(border, width - 1)
     if not any(by):

@@ -16,12 +16,12 @@ from pydantic import PrivateAttr, field_validator, model_validator
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.draws import Source
 from unnoise.errors import UsageError
-from unnoise.schemes.base import Load, Network, Scheme, part_of
-from unnoise.schemes.simulation import Simulation
+from unnoise.regions import Region
+from unnoise.rng import RandomSource
+from unnoise.schemes.base import ModelLoader, Network, Scheme, run_region
+from unnoise.schemes.simulated_crops import Simulation
 from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
-from unnoise.views import Part
 
 Values = tuple[float, float]
 
@@ -74,7 +74,7 @@ class Distillation(Scheme):
             raise UsageError("Simulated crops need the teachers' results on whole pictures; set scheme.cache=true as well.")
         return self
 
-    def bind(self, load: Load, network: Denoiser) -> Self:
+    def bind(self, load: ModelLoader, network: Denoiser) -> Self:
         """Load the teachers for the student `network`. Raises `UsageError` where none is named, absent, or unfit."""
         if not self.teachers:
             raise UsageError(
@@ -123,18 +123,18 @@ class Distillation(Scheme):
         low, high = self._values
         return (evenly(errors, high - low) if self.even else errors).mean() * teachers.count
 
-    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
+    def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         return network(noisy)
 
-    def restore_within(self, network: Network, noisy: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
-        return part_of(network, noisy, wanted)
+    def restore_cropped(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
+        return run_region(network, noisy, wanted)
 
-    def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
+    def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
         """The same call. The papers use no R³ on students, which are not blind and have little to gain from it."""
         return network(mixed)
 
-    def refine_within(self, network: Network, mixed: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
-        return part_of(network, mixed, wanted)
+    def refine_cropped(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
+        return run_region(network, mixed, wanted)
 
     def _bound(self) -> Teachers:
         if self._teachers is None:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.views import Part, View, coarser, widened
+from unnoise.regions import Region, RegionSource, dilate_interval, downsample_region
 
 GAP = 64
 """Rows or columns that are not needed are read all the same where they are so few; larger gaps are left out."""
@@ -31,9 +31,15 @@ class Window:
 
 
 def restore_window(
-    network: Callable[[Tensor, Part], Tensor], view: View, part: Part, stride: int, border: int, reach: int, multiple: int
+    network: Callable[[Tensor, Region], Tensor],
+    view: RegionSource,
+    part: Region,
+    stride: int,
+    border: int,
+    reach: int,
+    multiple: int,
 ) -> Tensor:
-    """`merge_mosaic(network(split_mosaic(picture, stride, border)))[part]`, for a network that sees no farther than `reach`.
+    """`merge_mosaic(network(split_mosaic(picture, stride, border)))[part]`, for a network that sees no farther than `restore_radius`.
 
     Args:
         network: gives its result for (B, C, h, w) at a place of it, (B, C, rows, columns).
@@ -47,7 +53,7 @@ def restore_window(
     height, width = ((stretch.stop - stretch.start) for stretch in part)
     rows, columns = (
         _windows(length, share, stride, border, reach, multiple)
-        for length, share in zip(view.size, coarser(part, stride), strict=True)
+        for length, share in zip(view.size, downsample_region(part, stride), strict=True)
     )
     block, rows, columns = _read(view, rows, columns)
     merged = block.new_empty(*block.shape[:2], -(-height // stride) * stride, -(-width // stride) * stride)
@@ -65,7 +71,7 @@ def _windows(length: int, share: slice, stride: int, border: int, reach: int, mu
     outer = inner + 2 * border
     windows = []
     for place in shares(length, share, stride, border):
-        seen = widened(place, reach, stride * outer, multiple)
+        seen = dilate_interval(place, reach, stride * outer, multiple)
         places = torch.arange(seen.start, seen.stop)
         neighbour, offset = places // outer, places % outer - border
         pixels = offset * stride + neighbour
@@ -81,7 +87,7 @@ def shares(length: int, share: slice, stride: int, border: int) -> list[slice]:
     return [slice(start + share.start, start + share.stop) for start in starts]
 
 
-def _read(view: View, rows: list[Window], columns: list[Window]) -> tuple[Tensor, list[Window], list[Window]]:
+def _read(view: RegionSource, rows: list[Window], columns: list[Window]) -> tuple[Tensor, list[Window], list[Window]]:
     """All that the windows show, with a last row and column of zeros, (B, C, h + 1, w + 1), and the windows counted in it."""
     row_runs, column_runs = _runs(rows), _runs(columns)
     block = torch.cat([torch.cat([view.read(r, c) for c in column_runs], -1) for r in row_runs], -2)

@@ -13,12 +13,12 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from unnoise.draws import PlacedDraws, Source
 from unnoise.errors import UsageError
-from unnoise.masks import checkerboard_masks, complementary_masks
-from unnoise.polyphase import merge_batch, split_batch
-from unnoise.schemes.base import Network, Scheme, part_of
-from unnoise.views import Part, coarser, grown, within
+from unnoise.layers.polyphase import merge_batch, split_batch
+from unnoise.regions import Region, dilate, downsample_region, relative_to
+from unnoise.rng import PositionalGenerator, RandomSource
+from unnoise.schemes.base import Network, Scheme, run_region
+from unnoise.schemes.masks import checkerboard_masks, complementary_masks
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
@@ -66,20 +66,25 @@ class MultiMask(Scheme):
         return self
 
     @property
-    def phase(self) -> int:
+    def is_random(self) -> bool:
+        """A checkerboard's masks are fixed; others are drawn."""
+        return not self.checkerboard
+
+    @property
+    def tile_alignment(self) -> int:
         """That of PD. A checkerboard may begin with either of its masks: it hides the same pixels together."""
         return self.infer_stride
 
-    def reach(self, network_reach: int) -> int:
+    def restore_radius(self, network_radius: int) -> int:
         """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
-        return network_reach * self.infer_stride
+        return network_radius * self.infer_stride
 
     def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
         """What `TOGETHER` lets into one batch, of which one component is the least."""
         least = pixels if refined else pixels / self.infer_stride**2
         return max(least, min(pixels * self.masks, at_once(device))) / self.masks
 
-    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
+    def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         """PD⁻¹(Σ_i hidden_i ⊙ network(kept_i ⊙ PD(x)) / overlap), Eqs. 7 and 8, averaged over `partitions`.
 
         Without a generator the masks are drawn from seed 0.
@@ -87,29 +92,29 @@ class MultiMask(Scheme):
         restored = self._components(network, noisy, given_or_fresh(generator), None)
         return merge_batch(restored, self.infer_stride, size=(noisy.shape[-2], noisy.shape[-1]))
 
-    def restore_within(self, network: Network, noisy: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+    def restore_cropped(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
         """By the part's share of each component."""
         stride = self.infer_stride
-        around = grown(wanted, 0, (noisy.shape[-2], noisy.shape[-1]), stride)
-        components = self._components(network, noisy, given_or_fresh(generator), coarser(around, stride))
-        return merge_batch(components, stride)[..., *within(wanted, around)]
+        around = dilate(wanted, 0, (noisy.shape[-2], noisy.shape[-1]), stride)
+        components = self._components(network, noisy, given_or_fresh(generator), downsample_region(around, stride))
+        return merge_batch(components, stride)[..., *relative_to(wanted, around)]
 
-    def _components(self, network: Network, noisy: Tensor, generator: Source, wanted: Part | None) -> Tensor:
+    def _components(self, network: Network, noisy: Tensor, generator: RandomSource, wanted: Region | None) -> Tensor:
         """The restored components of (B, C, H, W), or the part `wanted` of each, (B·s², C, h, w)."""
-        if isinstance(generator, PlacedDraws):
+        if isinstance(generator, PositionalGenerator):
             generator = generator.coarser(self.infer_stride)
         parts = split_batch(noisy, self.infer_stride)  # (B·s², C, h, w)
         estimates = (predict_hidden(network, parts, self._masks(parts, generator), wanted) for _ in range(self.partitions))
         return reduce(torch.add, estimates) / self.partitions
 
-    def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
+    def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
         """The masks and their branches at full resolution, without PD; one partition, as R³ averages over its draws anyway."""
         return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)))
 
-    def refine_within(self, network: Network, mixed: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+    def refine_cropped(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
         return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)), wanted)
 
-    def _masks(self, images: Tensor, generator: Source) -> Tensor:
+    def _masks(self, images: Tensor, generator: RandomSource) -> Tensor:
         """For (N, C, h, w): (k, N, 1, h, w), True where kept."""
         count, _, height, width = images.shape
         if self.checkerboard:
@@ -117,7 +122,7 @@ class MultiMask(Scheme):
         return complementary_masks(self.masks, count, height, width, generator, overlap=self.overlap, device=images.device)
 
 
-def predict_hidden(network: Network, images: Tensor, masks: Tensor, wanted: Part | None = None) -> Tensor:
+def predict_hidden(network: Network, images: Tensor, masks: Tensor, wanted: Region | None = None) -> Tensor:
     """Show the network `images` once through each mask, and take of each result the pixels that were hidden (Eq. 7).
 
     Args:
@@ -132,7 +137,7 @@ def predict_hidden(network: Network, images: Tensor, masks: Tensor, wanted: Part
     """
     see, place = network, EVERYWHERE
     if wanted is not None:
-        see, place = partial(part_of, network, wanted=wanted), (..., *wanted)
+        see, place = partial(run_region, network, region=wanted), (..., *wanted)
     few = max(1, at_once(images.device) // (images.shape[-2] * images.shape[-1]))
     groups = zip(torch.split(images, few), torch.split(masks, few, dim=1), strict=True)
     return torch.cat([_through_masks(see, some, theirs, place) for some, theirs in groups])
@@ -156,6 +161,6 @@ def at_once(device: torch.device) -> int:
     return TOGETHER.get(device.type, TOGETHER["other"])
 
 
-def given_or_fresh(generator: Source | None) -> Source:
+def given_or_fresh(generator: RandomSource | None) -> RandomSource:
     """The generator itself; without one, a fresh one of seed 0, so that results repeat."""
     return generator if generator is not None else torch.Generator().manual_seed(0)

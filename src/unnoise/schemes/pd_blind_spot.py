@@ -18,12 +18,12 @@ from pydantic import Field
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.draws import PlacedDraws, Source
-from unnoise.polyphase import merge_mosaic, split_mosaic
-from unnoise.schemes.base import Network, Scheme, part_of
-from unnoise.schemes.borders import part_within_reflection, within_reflection
+from unnoise.layers.polyphase import merge_mosaic, split_mosaic
+from unnoise.regions import Region, RegionSource, dilate, downsample_region, relative_to
+from unnoise.rng import PositionalGenerator, RandomSource
+from unnoise.schemes.base import Network, Scheme, run_region
+from unnoise.schemes.borders import region_with_reflected_border, with_reflected_border
 from unnoise.schemes.mosaic_windows import restore_window, shares
-from unnoise.views import Part, View, coarser, grown, within
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
@@ -31,7 +31,7 @@ Stride = Annotated[int, Field(ge=1, le=16)]
 class PDBlindSpot(Scheme):
     """PD in mosaic form around a blind-spot network, with different strides in training and inference."""
 
-    wants_blindness = True
+    requires_blind_network = True
 
     name: Literal["pd-blind-spot"] = "pd-blind-spot"
     train_stride: Stride = 5
@@ -42,12 +42,12 @@ class PDBlindSpot(Scheme):
     """Zeros around each component, in pixels; the published code's `pd_pad`."""
 
     @property
-    def phase(self) -> int:
+    def tile_alignment(self) -> int:
         return self.infer_stride
 
-    def reach(self, network_reach: int) -> int:
+    def restore_radius(self, network_radius: int) -> int:
         """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
-        return network_reach * self.infer_stride
+        return network_radius * self.infer_stride
 
     def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
         """The components' windows come one by one."""
@@ -62,39 +62,42 @@ class PDBlindSpot(Scheme):
         """Mean |PD⁻¹(network(PD_a(x))) − x|, the paper's Eq. 7 (L1 to the noisy image itself)."""
         return F.l1_loss(self._pass(network, noisy, self.train_stride), noisy)
 
-    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
+    def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         return self._pass(network, noisy, self.infer_stride)
 
-    def restore_part(self, network: Network, view: View, part: Part, sees: int, multiple: int, draws: PlacedDraws) -> Tensor:
+    def restore_region(
+        self, network: Network, view: RegionSource, part: Region, sees: int, multiple: int, draws: PositionalGenerator
+    ) -> Tensor:
         """By windows of the whole picture's mosaic, or the tile's edges would see other neighbours than the picture's."""
         height, width = view.size
-        if self.infer_stride == 1 or grown(part, self.reach(sees), view.size) == (slice(0, height), slice(0, width)):
-            return super().restore_part(network, view, part, sees, multiple, draws)
-        around = grown(part, 0, view.size, self.infer_stride)
-        see = partial(part_of, network)
+        if self.infer_stride == 1 or dilate(part, self.restore_radius(sees), view.size) == (slice(0, height), slice(0, width)):
+            return super().restore_region(network, view, part, sees, multiple, draws)
+        around = dilate(part, 0, view.size, self.infer_stride)
+        see = partial(run_region, network)
         restored = restore_window(see, view, around, self.infer_stride, self.border, sees, multiple)
-        return restored[..., *within(part, around)]
+        return restored[..., *relative_to(part, around)]
 
-    def restore_within(self, network: Network, noisy: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
+    def restore_cropped(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
         """By the part's share of each component of the mosaic."""
         size, stride = (noisy.shape[-2], noisy.shape[-1]), self.infer_stride
         if stride == 1:
-            return part_of(network, noisy, wanted)
+            return run_region(network, noisy, wanted)
         if not isinstance(network, Denoiser):
-            return super().restore_within(network, noisy, wanted, generator)
-        around = grown(wanted, 0, size, stride)
+            return super().restore_cropped(network, noisy, wanted, generator)
+        around = dilate(wanted, 0, size, stride)
         rows, columns = (
-            shares(length, share, stride, self.border) for length, share in zip(size, coarser(around, stride), strict=True)
+            shares(length, share, stride, self.border)
+            for length, share in zip(size, downsample_region(around, stride), strict=True)
         )
-        restored = network.parts(split_mosaic(noisy, stride, self.border), rows, columns)
-        return merge_mosaic(restored, stride)[..., *within(wanted, around)]
+        restored = network.forward_windows(split_mosaic(noisy, stride, self.border), rows, columns)
+        return merge_mosaic(restored, stride)[..., *relative_to(wanted, around)]
 
-    def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
+    def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
         """Reflect-pad by `border` as far as the image allows, run the network, crop."""
-        return within_reflection(network, mixed, self.border)
+        return with_reflected_border(network, mixed, self.border)
 
-    def refine_within(self, network: Network, mixed: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
-        return part_within_reflection(partial(part_of, network), mixed, self.border, wanted)
+    def refine_cropped(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
+        return region_with_reflected_border(partial(run_region, network), mixed, self.border, wanted)
 
     def _pass(self, network: Network, noisy: Tensor, stride: int) -> Tensor:
         restored = network(split_mosaic(noisy, stride, self._border(stride)))

@@ -14,22 +14,22 @@ This way to apply AT-BSN and TM-BSN is our own; training is theirs.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from unnoise.denoisers.tunable import TunableDenoiser
-from unnoise.draws import Source
-from unnoise.noise.probe import noise_level, probe, shaken
-from unnoise.noise.smoothing import blur
+from unnoise.denoisers.tunable_network import TunableNetwork
+from unnoise.layers.gaussian_blur import gaussian_blur
+from unnoise.noise.residual_noise import noise_level, perturbed, probe
+from unnoise.rng import RandomSource
 from unnoise.schemes.base import Network
-from unnoise.schemes.borders import within_reflection
-from unnoise.schemes.tunable_blind_spot import BlindHole, LargeHole
+from unnoise.schemes.borders import with_reflected_border
+from unnoise.schemes.tunable_blind_spot import PositiveBlindSpotSize, TunableScheme
 
 
-class RiskAveraged(LargeHole):
+class RiskAveraged(TunableScheme):
     """Trained as `TunableBlindSpot` is; restored by averaging over blind spots, and the noisy picture itself, by their local risk.
 
     Two passes of the trunk. The noise is measured over all that `restore` is given, so that a tile's result is near to that of the
@@ -38,21 +38,29 @@ class RiskAveraged(LargeHole):
 
     is_local: ClassVar[bool] = False
     name: Literal["risk-averaged-blind-spot"] = "risk-averaged-blind-spot"
-    holes: Annotated[tuple[BlindHole, ...], Field(min_length=1)] = (1, 2, 3, 4, 5, 6)
+    blind_spot_sizes: Annotated[tuple[PositiveBlindSpotSize, ...], Field(min_length=1)] = (1, 2, 3, 4, 5, 6)
     """Blind spots whose results are averaged; for AT-BSN odd ones."""
     temperature: Annotated[float, Field(gt=0)] = 0.5
     """Of the weights, in units of the noise's variance: the lower, the more the best result has to say."""
     window: Annotated[float, Field(gt=0)] = 6.0
     """Standard deviation in pixels of the Gaussian by which risks are averaged over neighbours."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_spelling(cls, value: Any) -> Any:
+        """Recipes and model files of version 0 say `holes`."""
+        if isinstance(value, dict) and "holes" in value:
+            return {key: each for key, each in value.items() if key != "holes"} | {"blind_spot_sizes": value["holes"]}
+        return value
+
     @property
-    def applied_holes(self) -> tuple[int, ...]:
-        return self.holes
+    def applied_blind_spots(self) -> tuple[int, ...]:
+        return self.blind_spot_sizes
 
-    def reach(self, network_reach: int) -> int:
-        return super().reach(network_reach) + 3 * round(self.window)
+    def restore_radius(self, network_radius: int) -> int:
+        return super().restore_radius(network_radius) + 3 * round(self.window)
 
-    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
+    def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         """Without a generator the shaking is drawn from seed 0."""
         source = generator or torch.Generator().manual_seed(0)
         results = self._results(network, noisy)  # (K, B, C, H, W)
@@ -60,16 +68,16 @@ class RiskAveraged(LargeHole):
         estimate = results.median(0).values
         level = noise_level(noisy.float() - estimate, estimate)
         extra = probe(noisy.float() - estimate, level, source)
-        passed = extra * shaken(lambda x: self._results(network, x), noisy, results, extra)
+        passed = extra * perturbed(lambda x: self._results(network, x), noisy, results, extra)
         candidates = torch.cat([results, noisy.float()[None]])  # (K + 1, B, C, H, W)
         passed = torch.cat([passed, extra.square()[None]])  # the noisy picture lets all noise through
         risks = ((candidates - noisy).square() + 2 * passed).mean(2)  # (K + 1, B, H, W)
         power = level.square().mean(1)  # (B, H, W)
         with torch.autocast(noisy.device.type, enabled=False):  # eight bits would not tell the risks apart
-            relative = blur(risks, self.window) / blur(power[None], self.window).clamp(min=1e-12)
+            relative = gaussian_blur(risks, self.window) / gaussian_blur(power[None], self.window).clamp(min=1e-12)
         weights = torch.softmax(-relative / self.temperature, dim=0)
         return (weights[:, :, None] * candidates).sum(0)
 
     def _results(self, network: Network, noisy: Tensor) -> Tensor:
-        holes = cast(TunableDenoiser, network).holes
-        return within_reflection(lambda x: holes(x, self.holes), noisy, self.pad).float()
+        run = cast(TunableNetwork, network).forward_blind_spots
+        return with_reflected_border(lambda x: run(x, self.blind_spot_sizes), noisy, self.pad).float()

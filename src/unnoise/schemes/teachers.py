@@ -12,14 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.tunable import TunableDenoiser
+from unnoise.denoisers.tunable_network import has_tunable_blind_spot
 from unnoise.errors import UsageError
-from unnoise.layers.prepared import weights_kept
-from unnoise.light import REACH, Light
-from unnoise.refinement import R3, self_ensemble
-from unnoise.schemes.base import Load, Scheme
-from unnoise.schemes.borders import within_reflection
-from unnoise.schemes.tunable_blind_spot import Hole, TunableBlindSpot
+from unnoise.layers.weight_cache import cached_weights
+from unnoise.photometry.bias_correction import REACH, Light
+from unnoise.schemes.base import ModelLoader, Scheme
+from unnoise.schemes.borders import with_reflected_border
+from unnoise.schemes.r3 import R3
+from unnoise.schemes.self_ensemble import self_ensemble
+from unnoise.schemes.tunable_blind_spot import BlindSpotSize, TunableBlindSpot
 
 Range = tuple[float, float]
 
@@ -29,7 +30,7 @@ class Lessons(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    holes: tuple[Hole, ...] | None = None
+    holes: tuple[BlindSpotSize, ...] | None = None
     """Blind spots of a tunable network, one target each, from one pass; none: the teacher's restoration as its recipe says."""
     refine: bool | None = None
     """R³ after a restoration; default: as the teacher's recipe says. The bare passes at `holes` know none."""
@@ -81,15 +82,19 @@ class Teacher:
         asked = refinement if lessons.refine is None else (refinement or R3()) if lessons.refine else None
         self.refinement = None if self.holes else asked
         self.count = len(self.holes) or 1
-        self.multiple = self.scheme.phase * network.multiple
+        self.multiple = self.scheme.tile_alignment * network.size_multiple
         # The first estimate sees as far as the scheme lets it; R³ makes one pass at full resolution on top of it.
         self.halo = None
-        if network.reach is not None and self.scheme.is_local:
-            self.halo = self.scheme.reach(network.reach) + (network.reach if self.refinement else 0) + (REACH if light else 0)
+        if network.receptive_field_radius is not None and self.scheme.is_local:
+            self.halo = (
+                self.scheme.restore_radius(network.receptive_field_radius)
+                + (network.receptive_field_radius if self.refinement else 0)
+                + (REACH if light else 0)
+            )
         if self.holes:
-            assert isinstance(network, TunableDenoiser)
+            assert has_tunable_blind_spot(network)
             for hole in self.holes:
-                network.distance(hole)
+                network.blind_spot_shift(hole)
 
     def __call__(self, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """(B, C, H, W) in the network's values → its targets in the same values, (K, B, C, H, W).
@@ -99,7 +104,7 @@ class Teacher:
         if next(self.network.parameters()).device != noisy.device:
             self.network.to(noisy.device)
         generator = generator or torch.Generator()
-        with torch.inference_mode(), weights_kept(self.network):
+        with torch.inference_mode(), cached_weights(self.network):
             stack = noisy.expand(self.count, *noisy.shape)  # (K, B, C, H, W)
             if self.ensemble:
                 targets = self_ensemble(lambda turned: self._targets(turned[0], generator), stack)
@@ -118,12 +123,12 @@ class Teacher:
         )  # (K, B, C, H, W)
 
     def _targets(self, noisy: Tensor, generator: torch.Generator) -> Tensor:
-        return within_reflection(lambda x: self._bare(x, generator), noisy, self.pad)
+        return with_reflected_border(lambda x: self._bare(x, generator), noisy, self.pad)
 
     def _bare(self, noisy: Tensor, generator: torch.Generator) -> Tensor:
         network = self.network
-        if isinstance(network, TunableDenoiser) and self.holes:
-            return network.holes(noisy, self.holes)
+        if self.holes and has_tunable_blind_spot(network):
+            return network.forward_blind_spots(noisy, self.holes)
         estimate = self.scheme.restore(network, noisy, generator)
         if self.refinement:
             estimate = self.refinement(
@@ -185,7 +190,7 @@ def convert(x: Tensor, values: Range, wanted: Range) -> Tensor:
     return (x - values[0]) * scale + wanted[0]
 
 
-def engage(choices: Sequence[TeacherChoice], each: Lessons, load: Load, student: Denoiser) -> Teachers:
+def engage(choices: Sequence[TeacherChoice], each: Lessons, load: ModelLoader, student: Denoiser) -> Teachers:
     """Load the teachers.
 
     Args:
@@ -201,7 +206,7 @@ def engage(choices: Sequence[TeacherChoice], each: Lessons, load: Load, student:
     for choice in choices:
         model = load(choice.model)
         lessons = choice.filled_from(each)
-        if not isinstance(model.network, TunableDenoiser):
+        if not has_tunable_blind_spot(model.network):
             if choice.holes:
                 raise UsageError(
                     f"The teacher {choice.model} has no holes to choose: its blind spot is fixed; leave out 'holes'."

@@ -1,16 +1,16 @@
-"""The asymmetric blind spots of AT-BSN: train with a large hole at full resolution, restore with a small one.
+"""AT-BSN's and TM-BSN's schemes: train with a large blind spot at full resolution, restore with a small one.
 
-Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024; and
-"TM-BSN: Triangular-Masked Blind-Spot Network for Self-Supervised Real-World Image Denoising", CVPR 2026, whose hole is a diamond.
-In training the hole must be so large that no pixel outside it tells the noise of the pixel in its middle. At inference there is
-nothing left to learn, and the nearer the pixels that the network may look at, the more detail it finds.
+Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024;
+"TM-BSN: Triangular-Masked Blind-Spot Network for Self-Supervised Real-World Image Denoising", CVPR 2026, whose blind spot is a
+diamond. In training the blind spot must be large. Otherwise a pixel outside it is correlated with the noise of the central pixel.
+At inference nothing is learned any more, so a small blind spot is safe and keeps more detail.
 """
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Annotated, Literal, Protocol, cast
+from typing import Annotated, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -19,59 +19,56 @@ from torch import Tensor
 
 from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
-from unnoise.denoisers.tunable import TunableDenoiser
-from unnoise.draws import Source
+from unnoise.denoisers.tunable_network import TunableNetwork, has_tunable_blind_spot
+from unnoise.deprecated.module_names import renamed
 from unnoise.errors import UsageError
+from unnoise.regions import Region
+from unnoise.rng import RandomSource
 from unnoise.schemes.base import Network, Scheme
-from unnoise.schemes.borders import part_within_reflection, within_reflection
-from unnoise.views import Part
+from unnoise.schemes.borders import region_with_reflected_border, with_reflected_border
 
-Hole = Annotated[int, Field(ge=0, le=63)]
-BlindHole = Annotated[int, Field(ge=1, le=63)]
-
-
-class TunableNetwork(Protocol):
-    """A network whose blind spot is chosen at each call; `DistributedDataParallel` and its like pass the keyword on."""
-
-    def __call__(self, x: Tensor, /, *, blind_spot: int) -> Tensor: ...
+BlindSpotSize = Annotated[int, Field(ge=0, le=63)]
+PositiveBlindSpotSize = Annotated[int, Field(ge=1, le=63)]
 
 
-class LargeHole(Scheme):
-    """Trained with a large hole at full resolution; how it is applied, its kinds differ in.
+class TunableScheme(Scheme):
+    """Trains with a large blind spot at full resolution. Subclasses say how the network is applied.
 
-    What a hole's size means is the network's own matter: with AT-BSN k = 1, 3, 5 … pixels across, with TM-BSN s = 1, 2, 3 … steps
-    from the middle to the diamond's edge.
+    The network defines what a size means. For AT-BSN it is k = 1, 3, 5 … pixels across. For TM-BSN it is s = 1, 2, 3 … steps from
+    the centre to the edge of the diamond.
     """
 
-    train_hole: BlindHole = 9
-    """In training; 9 for AT-BSN, 5 for TM-BSN."""
-    refine_hole: BlindHole = 1
-    """In the passes of R³. The papers use no R³. It puts single pixels back, each by itself, so that one pixel is all that has to
-    be hidden from the network, as it is in AP-BSN, whose network runs without PD here."""
+    train_hole: PositiveBlindSpotSize = 9
+    """Size of the blind spot in training; 9 for AT-BSN, 5 for TM-BSN."""
+    refine_hole: PositiveBlindSpotSize = 1
+    """Size of the blind spot in the passes of R³.
+
+    R³ replaces single, independent pixels, so one pixel is all that must be hidden. AP-BSN's network has no PD in this pass either.
+    The AT-BSN and TM-BSN papers use no R³."""
     pad: Annotated[int, Field(ge=0, le=256)] = 0
-    """Reflected pixels around the picture at inference; the training's crops have none."""
+    """Reflected pixels around the picture at inference; crops in training have none."""
 
     def check(self, denoiser: type[Denoiser]) -> None:
-        if not issubclass(denoiser, TunableDenoiser):
-            known = [name for name in denoisers.names() if issubclass(denoisers.lookup(name), TunableDenoiser)]
+        if not has_tunable_blind_spot(denoiser):
+            known = [name for name in denoisers.names() if has_tunable_blind_spot(denoisers.lookup(name))]
             raise UsageError(
                 f"The scheme chooses the blind spot at each call, which {denoiser.__name__} does not let it; "
                 f"take one of the denoisers {', '.join(known)}."
             )
-        for hole in (self.train_hole, self.refine_hole, *self.applied_holes):
-            denoiser.distance(hole)
+        for size in (self.train_hole, self.refine_hole, *self.applied_blind_spots):
+            denoiser.blind_spot_shift(size)
 
     @property
     @abstractmethod
-    def applied_holes(self) -> tuple[int, ...]:
-        """Those of the first estimate."""
+    def applied_blind_spots(self) -> tuple[int, ...]:
+        """The sizes that `restore` uses."""
 
-    def reach(self, network_reach: int) -> int:
-        """The network states its reach with a hole of its own; another brings it further by no more than its size."""
-        return network_reach + max(self.applied_holes)
+    def restore_radius(self, network_radius: int) -> int:
+        """The network states its radius for its own blind spot; another size adds no more than itself."""
+        return network_radius + max(self.applied_blind_spots)
 
-    def refine_reach(self, network_reach: int) -> int:
-        return network_reach + self.refine_hole
+    def refine_radius(self, network_radius: int) -> int:
+        return network_radius + self.refine_hole
 
     def shown(self, height: int, width: int) -> int:
         return math.prod(length + 2 * min(self.pad, length - 1) for length in (height, width))
@@ -80,41 +77,51 @@ class LargeHole(Scheme):
         """Mean |network(x; train_hole) − x|, at full resolution."""
         return F.l1_loss(cast(TunableNetwork, network)(noisy, blind_spot=self.train_hole), noisy)
 
-    def refine(self, network: Network, mixed: Tensor, generator: Source | None = None) -> Tensor:
-        return self._pass(network, mixed, self.refine_hole)
+    def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
+        return self._run(network, mixed, self.refine_hole)
 
-    def refine_within(self, network: Network, mixed: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
-        return self._part(network, mixed, self.refine_hole, wanted)
+    def refine_cropped(self, network: Network, mixed: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
+        return self._run_cropped(network, mixed, self.refine_hole, region)
 
-    def _pass(self, network: Network, noisy: Tensor, hole: int) -> Tensor:
+    def _run(self, network: Network, noisy: Tensor, size: int) -> Tensor:
+        """One call of the network with a blind spot of this size."""
         tunable = cast(TunableNetwork, network)
-        return within_reflection(lambda x: tunable(x, blind_spot=hole), noisy, self.pad)
+        return with_reflected_border(lambda x: tunable(x, blind_spot=size), noisy, self.pad)
 
-    def _part(self, network: Network, noisy: Tensor, hole: int, wanted: Part) -> Tensor:
-        """`_pass` at the rows and columns `wanted`, which networks of our own work out with less."""
+    def _run_cropped(self, network: Network, noisy: Tensor, size: int, region: Region) -> Tensor:
+        """`_run` in one region; a network of ours does it with less work, a wrapped one takes the blind spot alone."""
 
-        def run(x: Tensor, place: Part) -> Tensor:
-            if isinstance(network, TunableDenoiser):
-                result: Tensor = network(x, blind_spot=hole, wanted=place)
-                return result
-            return cast(TunableNetwork, network)(x, blind_spot=hole)[..., *place]
+        def run(x: Tensor, place: Region) -> Tensor:
+            if has_tunable_blind_spot(network):
+                return network(x, blind_spot=size, region=place)
+            return cast(TunableNetwork, network)(x, blind_spot=size)[..., *place]
 
-        return part_within_reflection(run, noisy, self.pad, wanted)
+        return region_with_reflected_border(run, noisy, self.pad, region)
 
 
-class TunableBlindSpot(LargeHole):
-    """Applied with one smaller hole, as the papers do."""
+class TunableBlindSpot(TunableScheme):
+    """Restores with one smaller blind spot, as the papers do.
+
+    Example:
+        >>> from unnoise import denoisers
+        >>> network = denoisers.create("tmbsn", features=2, groups=1, blocks=1)
+        >>> TunableBlindSpot(train_hole=5, infer_hole=4).restore(network, torch.rand(1, 3, 8, 8)).shape
+        torch.Size([1, 3, 8, 8])
+    """
 
     name: Literal["tunable-blind-spot"] = "tunable-blind-spot"
-    infer_hole: Hole = 3
-    """At inference; 3 for AT-BSN, 4 for TM-BSN. 0 is no hole at all."""
+    infer_hole: BlindSpotSize = 3
+    """Size of the blind spot at inference; 3 for AT-BSN, 4 for TM-BSN. With 0 the network is not blind."""
 
     @property
-    def applied_holes(self) -> tuple[int, ...]:
+    def applied_blind_spots(self) -> tuple[int, ...]:
         return (self.infer_hole,)
 
-    def restore(self, network: Network, noisy: Tensor, generator: Source | None = None) -> Tensor:
-        return self._pass(network, noisy, self.infer_hole)
+    def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
+        return self._run(network, noisy, self.infer_hole)
 
-    def restore_within(self, network: Network, noisy: Tensor, wanted: Part, generator: Source | None = None) -> Tensor:
-        return self._part(network, noisy, self.infer_hole, wanted)
+    def restore_cropped(self, network: Network, noisy: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
+        return self._run_cropped(network, noisy, self.infer_hole, region)
+
+
+__getattr__ = renamed(__name__, {"LargeHole": "TunableScheme", "Hole": "BlindSpotSize", "BlindHole": "PositiveBlindSpotSize"})

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from unnoise.noise.settings import Settings
+from unnoise.simulation.settings import SimulationSettings
 
 Array = NDArray[Any]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -19,7 +19,7 @@ LARGEST_SATURATION = 1.8
 """Colours move away from grey by this factor at most."""
 
 
-class ColorChange(Settings):
+class ColorChange(SimulationSettings):
     """How often each change is made; they follow one another in the order of the fields.
 
     Every change is affine in the pixel values. The mean of the noise therefore stays zero, and a target stays right for its noisy crop.

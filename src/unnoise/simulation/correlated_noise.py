@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from unnoise.noise.jpeg import compress
-from unnoise.noise.settings import Settings
+from unnoise.simulation.jpeg import jpeg_round_trip
+from unnoise.simulation.settings import SimulationSettings
 from unnoise.simulation.tone_curves import toned
 
 Array = NDArray[Any]
@@ -23,7 +23,7 @@ Pixels = Annotated[float, Field(ge=0, le=16)]
 Quality = Annotated[int, Field(ge=1, le=100)]
 
 
-class NoiseSpectra(Settings):
+class NoiseSpectra(SimulationSettings):
     """A range or a share for each property of the noise."""
 
     noun: ClassVar[str] = "noise range"
@@ -81,7 +81,7 @@ class NoiseSpectra(Settings):
         noisy = np.rint(np.clip(noisy, 0, 1) * 255).astype(np.float32) / np.float32(255)
         if generator.random() < self.jpeg:
             low, high = self.quality
-            noisy = compress(noisy, round(high - (high - low) * generator.random() ** 2))
+            noisy = jpeg_round_trip(noisy, round(high - (high - low) * generator.random() ** 2))
             if grey:
                 noisy = np.repeat(noisy[..., :1], 3, axis=2)
         return noisy, clean

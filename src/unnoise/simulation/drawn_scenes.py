@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unnoise.noise.filters import blur
 from unnoise.simulation.charts import chart, patchwork, shades
+from unnoise.simulation.filters import blur
 from unnoise.simulation.line_art import drawing, page
 from unnoise.simulation.star_fields import stars
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from unnoise.errors import UnnoiseError
-from unnoise.files import written_whole
+from unnoise.files.atomic import atomic_write
 
-NAME = "log.csv"
+LOG_FILE = "log.csv"
 FIELDS = ("step", "minutes", "loss", "learning_rate", "images_per_second", "data_share")
 
 
@@ -25,9 +25,9 @@ class Log:
     def __init__(self, folder: Path, first_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        path = folder / NAME
+        path = folder / LOG_FILE
         kept = _rows_until(path, first_step)
-        with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, FIELDS)
             writer.writeheader()
             writer.writerows(kept)
@@ -67,7 +67,7 @@ class Log:
 
 
 @contextmanager
-def silent_writer() -> Iterator[None]:
+def silence_tensorboard_thread() -> Iterator[None]:
     """While this lasts, TensorBoard's thread keeps to itself what it fails with; the next call of `Log` has the same error."""
     before = threading.excepthook
 

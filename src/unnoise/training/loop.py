@@ -11,37 +11,40 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unnoise import denoisers, images, recipes, zoo
-from unnoise.card import Card
+from unnoise import denoisers, images, recipes
+from unnoise.batch.interrupts_training import interruptible
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.files import make_folder
+from unnoise.files.atomic import make_folder
 from unnoise.inference.precision import choose_device, choose_precision
-from unnoise.model import Model
+from unnoise.models import shipped
+from unnoise.models.card import Card
+from unnoise.models.model import Model
 from unnoise.recipes.schema import Recipe
-from unnoise.training import checkpoint, teacher_cache
-from unnoise.training.batches import Batches, feed
-from unnoise.training.compiling import compile_network, compiler_errors
+from unnoise.training import checkpoints, teacher_cache
+from unnoise.training.compile import compile_network, compiler_errors
 from unnoise.training.ema import MovingAverage
-from unnoise.training.interruption import interruptible
-from unnoise.training.logs import Log, silent_writer
-from unnoise.training.machine import accelerator, hardware, quickest_kernels
-from unnoise.training.mixed_pool import MixedPool
-from unnoise.training.options import Options, Status
-from unnoise.training.pool import Pool
+from unnoise.training.feeding import CropBatches, data_loader
+from unnoise.training.hardware import cudnn_autotuning, describe_hardware, make_accelerator
+from unnoise.training.image_pool import ImagePool
+from unnoise.training.logs import Log, silence_tensorboard_thread
+from unnoise.training.options import TrainingOptions, TrainingStatus
 from unnoise.training.preview import side_by_side
 from unnoise.training.schedule import learning_rate
+from unnoise.training.simulated_pool import SimulatedPool
 
-LOG_EVERY = 20
+LOG_STEPS = 20
 """Steps between two rows of the log."""
-PREVIEW_SIDE = 256
+FIRST_REPORT_STEPS = 3
+"""The first report of progress comes after this many steps. It has no loss yet, but an estimate of the time left."""
+PREVIEW_PIXELS = 256
 """Side of the preview's crop, in pixels."""
 
 
 class Run:
     """One run of one process: the network, its optimiser and average, and the files they write."""
 
-    def __init__(self, recipe: Recipe, options: Options) -> None:
+    def __init__(self, recipe: Recipe, options: TrainingOptions) -> None:
         self.options = options
         self.device = choose_device(options.device)
         self.precision = choose_precision(options.precision, self.device)
@@ -51,20 +54,20 @@ class Run:
             self.network.initialize(recipe.training.initialization)
         fields = recipe.model_dump(mode="json") | {"denoiser": {"name": recipe.denoiser.name, "sizes": self.network.sizes}}
         self.recipe = recipes.validate(fields, recipe.name)
-        self.scheme = self.recipe.scheme.bind(zoo.load, self.network)
+        self.scheme = self.recipe.scheme.bind(shipped.load, self.network)
         self.step = 0
         self.seconds = 0.0
 
-    def go(self, pool: Pool, described: list[str], saved: dict[str, Any] | None, start: Model | None) -> Model:
+    def go(self, pool: ImagePool, described: list[str], saved: dict[str, Any] | None, start: Model | None) -> Model:
         self.described, self.pool = described, pool
         self._prepare(saved, start)
-        with silent_writer():
+        with silence_tensorboard_thread():
             return self._run()
 
     def _run(self) -> Model:
         log = Log(self.options.output, self.step) if self.accelerator.is_main_process else None
         try:
-            with interruptible() as interrupted, quickest_kernels():
+            with interruptible() as interrupted, cudnn_autotuning():
                 self._loop(log, interrupted)
                 self._save()
                 if interrupted.is_set():
@@ -77,7 +80,7 @@ class Run:
 
     def _prepare(self, saved: dict[str, Any] | None, start: Model | None) -> None:
         training, options = self.recipe.training, self.options
-        self.accelerator = accelerator(self.device, self.precision)
+        self.accelerator = make_accelerator(self.device, self.precision)
         self.device = self.accelerator.device
         if saved is None:
             self._begin(start)
@@ -101,12 +104,12 @@ class Run:
             raise UsageError(
                 f"A batch of {training.batch} cannot be shared by {processes} processes; set training.batch to a multiple."
             )
-        batches = Batches(self._teach(self.pool), training, options.seed, process=process, processes=processes)
+        batches = CropBatches(self._teach(self.pool), training, options.seed, process=process, processes=processes)
         workers = options.workers if options.workers is not None else 0 if self.device.type == "cpu" else 4
-        self.feed = feed(batches, self.step, options.length.steps or 2**31, workers)
+        self.feed = data_loader(batches, self.step, options.length.steps or 2**31, workers)
 
     def _begin(self, start: Model | None) -> None:
-        if self.scheme.wants_blindness and self.network.blindness == "none":
+        if self.scheme.requires_blind_network and self.network.blindness == "none":
             # No error: this is how the papers show what blindness is for.
             self.options.on_message(
                 f"The network '{self.recipe.denoiser.name}' is not blind, and the scheme '{self.recipe.scheme.name}' hides nothing "  # type: ignore[attr-defined]
@@ -123,7 +126,7 @@ class Run:
         elif sentence := self.scheme.initialize(self.network):
             self.options.on_message(sentence)
 
-    def _teach(self, pool: Pool) -> Pool:
+    def _teach(self, pool: ImagePool) -> ImagePool:
         """The pool with what the scheme wants worked out once ahead."""
         if self.scheme.companions is None:
             return pool
@@ -138,11 +141,11 @@ class Run:
             on_message=self.options.on_message,
         )
         accelerator.wait_for_everyone()
-        return MixedPool(taught, self.scheme.simulation) if self.scheme.simulation else taught
+        return SimulatedPool(taught, self.scheme.simulation) if self.scheme.simulation else taught
 
     def _restore(self, saved: dict[str, Any], optimizer: torch.optim.Optimizer) -> None:
-        with checkpoint.named(self.options.output / checkpoint.NAME):
-            checkpoint.check(saved, self.recipe, self.options.seed, self.options.output)
+        with checkpoints.report_damage(self.options.output / checkpoints.CHECKPOINT_FILE):
+            checkpoints.check_compatible(saved, self.recipe, self.options.seed, self.options.output)
             self.network.load_state_dict(saved["network"])
             self.average.load_state_dict(saved["average"])
             optimizer.load_state_dict(saved["optimizer"])
@@ -156,7 +159,8 @@ class Run:
 
     def _loop(self, log: Log | None, interrupted: threading.Event) -> None:
         options, training = self.options, self.recipe.training
-        before = self.seconds
+        before, first_step = self.seconds, self.step
+        warm: tuple[float, float] | None = None  # seconds and share of the run after the first step, which is slow: it compiles
         began = last_saved = last_preview = last_logged = time.monotonic()
         losses: list[Tensor] = []
         waited = 0.0
@@ -172,7 +176,11 @@ class Run:
             now = time.monotonic()
             self.seconds = before + now - began
             share = options.length.share(self.step, self.seconds)
-            if len(losses) == LOG_EVERY or share >= 1:
+            warm = warm or (self.seconds, share)
+            if options.progress and self.step - first_step == FIRST_REPORT_STEPS and share < 1:
+                speed = (FIRST_REPORT_STEPS - 1) * training.batch / max(self.seconds - warm[0], 1e-9)
+                options.progress(TrainingStatus(self.step, share, None, speed, self._seconds_left(share, warm)))
+            if len(losses) == LOG_STEPS or share >= 1:
                 loss = self._mean(losses)
                 speed = len(losses) * training.batch / (now - last_logged)
                 if log:
@@ -185,8 +193,7 @@ class Run:
                         data_share=waited / (now - last_logged),
                     )
                 if options.progress:
-                    left = (self.seconds - before) / max(share - options.length.share(0, before), 1e-9) * (1 - share)
-                    options.progress(Status(self.step, share, loss, speed, left))
+                    options.progress(TrainingStatus(self.step, share, loss, speed, self._seconds_left(share, warm)))
                 losses, waited, last_logged = [], 0.0, now
             if now - last_saved >= options.checkpoint_seconds:
                 self._mean(losses)  # what is saved must be sound
@@ -197,12 +204,16 @@ class Run:
                 last_preview = time.monotonic()
         self._preview(log)
 
+    def _seconds_left(self, share: float, warm: tuple[float, float]) -> float:
+        """Seconds to the end of the run at the speed since `warm`, which is the seconds and the share at some earlier step."""
+        return (self.seconds - warm[0]) / max(share - warm[1], 1e-9) * (1 - share)
+
     def _mean(self, losses: list[Tensor]) -> float:
         """The mean loss of some steps (0 of none). Raises `UnnoiseError` where it is no finite number."""
         loss = float(torch.stack(losses).mean()) if losses else 0.0
         if not np.isfinite(loss):
             output = self.options.output
-            remedy = f"resume: {output} still holds the last good state" if checkpoint.exists(output) else "begin again"
+            remedy = f"resume: {output} still holds the last good state" if checkpoints.exists(output) else "begin again"
             raise UnnoiseError(
                 f"The loss is no finite number any more at step {self.step}; lower training.learning_rate and {remedy}."
             )
@@ -239,7 +250,7 @@ class Run:
             seed=self.options.seed,
             steps=self.step,
             minutes=round(self.seconds / 60, 2),
-            hardware=hardware(self.device),
+            hardware=describe_hardware(self.device),
         )
         return Model(network.eval(), self.recipe, card)
 
@@ -256,14 +267,14 @@ class Run:
             "recipe": self.recipe.model_dump_json(),
             "pool": self.pool.fingerprint,
         }
-        checkpoint.save(self.options.output, state)
-        self.model().save(self.options.output / checkpoint.MODEL)
+        checkpoints.save(self.options.output, state)
+        self.model().save(self.options.output / checkpoints.MODEL_FILE)
 
     def _preview(self, log: Log | None) -> None:
         if log is None:
             return
-        batches = Batches(
-            self.pool, self.recipe.training.model_copy(update={"crop": PREVIEW_SIDE, "batch": 1}), self.options.seed
+        batches = CropBatches(
+            self.pool, self.recipe.training.model_copy(update={"crop": PREVIEW_PIXELS, "batch": 1}), self.options.seed
         )
         noisy = batches[0][0].permute(1, 2, 0).numpy()  # (H, W, C)
         pixels = side_by_side(noisy, self.model().denoise(noisy, refine=False))

@@ -11,18 +11,20 @@ from typing import Annotated, Any, TypeVar
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from unnoise.errors import UsageError
+from unnoise.deprecated.module_names import renamed
+from unnoise.errors import UsageError, explain_validation
 from unnoise.training.schedule import Length
 
 
 @dataclass(frozen=True)
-class Status:
+class TrainingStatus:
     """Where a run stands, for progress bars."""
 
     step: int
     share: float
     """Of the run that is over, 0..1."""
-    loss: float
+    loss: float | None
+    """Mean of the last steps. None: not known yet."""
     images_per_second: float
     seconds_left: float
 
@@ -34,7 +36,7 @@ Seconds = Annotated[float, Field(ge=0)]
 
 
 @checked_dataclass(config=ConfigDict(extra="forbid"))
-class Options:
+class TrainingOptions:
     """Everything about a run that is no part of the method. `train` takes each as a keyword."""
 
     output: Path
@@ -55,13 +57,13 @@ class Options:
     """Between one picture in `previews/` and the next."""
     command: str = ""
     """Written into the card."""
-    progress: Callable[[Status], None] | None = None
+    progress: Callable[[TrainingStatus], None] | None = None
     on_message: Callable[[str], None] = field(default=lambda message: None)
     """Told what a user should know: skipped files, where the run goes on."""
 
 
-def checked(kind: type[T], **fields: Any) -> T:
-    """`Options` or a `Length` of these fields.
+def validate_options(kind: type[T], **fields: Any) -> T:
+    """`TrainingOptions` or a `Length` of these fields.
 
     Raises:
         UsageError: for one that does not exist, or a value that it does not take.
@@ -69,10 +71,8 @@ def checked(kind: type[T], **fields: Any) -> T:
     try:
         return kind(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = first["loc"][0]
-        if first["type"] == "unexpected_keyword_argument":
-            known = ", ".join(each.name for each in dataclasses.fields(kind))  # type: ignore[arg-type]
-            raise UsageError(f"A training has no option '{name}'; it has {known}.") from error
-        message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
-        raise UsageError(f"A training's option '{name}' does not take {first['input']!r}: {message}.") from error
+        known = (each.name for each in dataclasses.fields(kind))  # type: ignore[arg-type]
+        raise UsageError(explain_validation(error, "A training", known=known, kind="option")) from error
+
+
+__getattr__ = renamed(__name__, {"Status": "TrainingStatus", "Options": "TrainingOptions", "checked": "validate_options"})

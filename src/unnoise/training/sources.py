@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from unnoise.errors import UsageError
 from unnoise.images import find_pictures
-from unnoise.training import checkpoint
+from unnoise.training import checkpoints
 
-WRITTEN = "previews", "teachers", "tensorboard"
+RUN_FOLDERS = "previews", "teachers", "tensorboard"
 """Folders in a run's folder that hold no pictures of the user's."""
-MARKS = checkpoint.NAME, checkpoint.MODEL
+RUN_FILES = checkpoints.CHECKPOINT_FILE, checkpoints.MODEL_FILE
 """By one of these a folder is known for a run's."""
 
 Array = NDArray[Any]
-Given = Sequence[str | Path | Array] | str | Path | Array
+TrainingInput = Sequence[str | Path | Array] | str | Path | Array
 
 
-def divided(given: Given, output: Path | None = None) -> tuple[list[Path], list[Array]]:
+def split_inputs(given: TrainingInput, output: Path | None = None) -> tuple[list[Path], list[Array]]:
     """Either the files, as `find` gives them, or the arrays, of which one of four axes counts as several.
 
     Raises:
@@ -77,8 +77,8 @@ def _is_written(file: Path, output: Path | None, inside: bool) -> bool:
     if output and inside and file.is_relative_to(output):
         return True
     for folder in file.parents:
-        if folder.name in WRITTEN:
+        if folder.name in RUN_FOLDERS:
             run = folder.parent
-            if run == output or any((run / mark).is_file() for mark in MARKS):
+            if run == output or any((run / mark).is_file() for mark in RUN_FILES):
                 return True
     return False

@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unnoise.files import make_folder, written_whole
+from unnoise.files.atomic import atomic_write, make_folder
+from unnoise.images.pixels import to_unit_float
 from unnoise.inference.chain import UNBOUNDED_HALO
+from unnoise.regions import dilate, relative_to, tile_grid
 from unnoise.schemes.base import Companions
-from unnoise.training.pool import Pixels, Pool, as_unit
-from unnoise.views import grown, parts, within
+from unnoise.training.image_pool import ImagePool, Pixels
 
 WHOLE = 1_500_000
 """Pictures of up to so many pixels are shown to the teachers in one piece."""
@@ -26,7 +27,7 @@ BYTES = 2
 """Of a value: float16, which between black and white is never wrong by more than a sixteenth of an 8-bit step."""
 
 
-class TaughtPool(Pool):
+class TaughtPool(ImagePool):
     """A pool whose crops are (side, side, (1 + K)·C) float32 in 0..1: the noisy channels, then those of each target.
 
     Args:
@@ -34,19 +35,19 @@ class TaughtPool(Pool):
         files: one `.npy` for each of them, (H, W, K·C) float16.
     """
 
-    def __init__(self, pool: Pool, files: Sequence[Path]) -> None:
+    def __init__(self, pool: ImagePool, files: Sequence[Path]) -> None:
         super().__init__(pool.pictures, pool.skipped)
         self.files = list(files)
 
     def piece(self, index: int, rows: slice, columns: slice) -> Pixels:
         # Opened for each crop: a process may not hold thousands of files open.
         targets = np.load(self.files[index], mmap_mode="r")[rows, columns]
-        noisy = as_unit(super().piece(index, rows, columns))
+        noisy = to_unit_float(super().piece(index, rows, columns))
         return np.concatenate([noisy, targets.astype(np.float32)], axis=2)
 
 
 def with_targets(
-    pool: Pool,
+    pool: ImagePool,
     teachers: Companions,
     folder: Path,
     device: torch.device,
@@ -81,7 +82,7 @@ def with_targets(
     for number in missing:
         if number % share[1] == share[0]:
             targets = _whole(pool.pictures[number], teachers, device, autocast, number)
-            with written_whole(files[number]) as temporary:
+            with atomic_write(files[number]) as temporary:
                 np.save(temporary, targets)
     return TaughtPool(pool, files)
 
@@ -95,12 +96,12 @@ def _whole(
     halo = UNBOUNDED_HALO if teachers.halo is None else teachers.halo
     generator = torch.Generator().manual_seed(seed)
     targets = np.empty((height, width, teachers.count * channels), np.float16)
-    for part in parts((height, width), side, teachers.multiple):
-        around = grown(part, halo, (height, width), teachers.multiple)
-        noisy = torch.from_numpy(as_unit(picture[around])).permute(2, 0, 1)[None]  # (1, C, h, w)
+    for part in tile_grid((height, width), side, teachers.multiple):
+        around = dilate(part, halo, (height, width), teachers.multiple)
+        noisy = torch.from_numpy(to_unit_float(picture[around])).permute(2, 0, 1)[None]  # (1, C, h, w)
         with autocast():
             result = _taught(teachers, noisy.to(device).contiguous(memory_format=torch.channels_last), generator)
-        core = result[:, 0, :, *within(part, around)].permute(2, 3, 0, 1)  # (h, w, K, C)
+        core = result[:, 0, :, *relative_to(part, around)].permute(2, 3, 0, 1)  # (h, w, K, C)
         targets[part] = core.reshape(*core.shape[:2], -1).cpu().numpy()
     return targets
 

@@ -9,20 +9,21 @@ from typing import Any
 
 from unnoise import recipes
 from unnoise.errors import UsageError
-from unnoise.files import make_folder
+from unnoise.files.atomic import make_folder
 from unnoise.inference.precision import choose_device
-from unnoise.model import Model
+from unnoise.models.model import Model
 from unnoise.recipes import auto
 from unnoise.recipes.schema import Recipe
-from unnoise.training import checkpoint, logs, sources
+from unnoise.training import checkpoints, logs, sources
+from unnoise.training.hardware import check_libraries
+from unnoise.training.image_pool import from_arrays, from_files
 from unnoise.training.loop import Run
-from unnoise.training.options import Options, checked
-from unnoise.training.pool import from_arrays, from_files
+from unnoise.training.options import TrainingOptions, validate_options
 from unnoise.training.schedule import Length
 
 
 def train(
-    images: sources.Given,
+    images: sources.TrainingInput,
     recipe: str | Path | Recipe,
     *,
     output: str | Path,
@@ -43,7 +44,7 @@ def train(
         resume: go on from the checkpoint in `output`, exactly as if the run had never stopped.
         denoiser: another network in place of the recipe's, at its default sizes.
         start: begin with the weights of this model, which must have the recipe's network.
-        options: see `Options`.
+        options: see `TrainingOptions`.
 
     Returns:
         The trained model, with averaged weights where the recipe asks for them.
@@ -53,12 +54,15 @@ def train(
         UnnoiseError: the loss is no number any more, a damaged checkpoint, a full disk.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint has been written.
     """
-    made = checked(Options, output=output, length=checked(Length, steps=steps, minutes=minutes), **options)
+    check_libraries()
+    made = validate_options(
+        TrainingOptions, output=output, length=validate_options(Length, steps=steps, minutes=minutes), **options
+    )
     if start is not None and not isinstance(start, Model):
         raise UsageError(f"A training starts from a model, got {type(start).__name__}; load it with unnoise.load.")
     overrides: dict[str, Any] = {"denoiser": {"name": denoiser}} if denoiser else {}
-    files, arrays = sources.divided(images, made.output)
-    if recipe == auto.NAME:
+    files, arrays = sources.split_inputs(images, made.output)
+    if recipe == auto.AUTO:
         found = auto.choose(arrays or files, quick=choose_device(made.device).type == "cpu")
         recipe, overrides = found.recipe, found.overrides | overrides
     chosen = recipes.load(recipe, overrides)
@@ -81,16 +85,16 @@ def _by_folder(files: Sequence[Path]) -> list[str]:
 
 
 def _saved_state(output: Path, resume: bool) -> dict[str, Any] | None:
-    saved = checkpoint.load(output)
+    saved = checkpoints.load(output)
     if saved is not None and not resume:
         raise UsageError(f"{output} already holds a run; add --resume to go on with it, or choose another folder.")
-    model = output / checkpoint.MODEL
+    model = output / checkpoints.MODEL_FILE
     if saved is None and resume:
         remedy = (
             f"begin a run in another folder, with --start {model}" if model.exists() else "leave out --resume to begin a run"
         )
         raise UsageError(f"{output} holds no checkpoint to resume from; {remedy}.")
-    log = output / logs.NAME
+    log = output / logs.LOG_FILE
     # A log of ours alone is of a run that ended before its first checkpoint: nothing to go on from, and nothing to lose.
     taken = model if model.exists() else log if log.exists() and not logs.is_log(log) else None
     if saved is None and taken:

@@ -1,0 +1,1 @@
+"""Denoising many files: the plan, the manifest, the run, and interrupts."""

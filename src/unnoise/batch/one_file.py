@@ -1,0 +1,93 @@
+"""One picture file to another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from unnoise import images
+from unnoise.inference.bands import Progress
+from unnoise.inference.options import DenoiseOptions, OptionFields
+from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.sources import rescaling_of_file, source_of_file
+from unnoise.inference.stores import PixelStore
+from unnoise.models.judging import report_on
+from unnoise.models.model import Model
+from unnoise.photometry.rescaling import Span
+from unnoise.quality.report import MARK, Report, middle
+
+STRIP_ROWS = 256
+"""Rows that are copied at a time."""
+
+
+def denoise_file(
+    model: Model,
+    source: Path,
+    target: Path,
+    *,
+    options: DenoiseOptions | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    report: bool | Path = False,
+    **fields: Unpack[OptionFields],
+) -> None:
+    """Restore the picture in `source`, or each of the stack, into `target`; large ones are never whole in memory.
+
+    Args:
+        model: on any device.
+        source, target: picture files.
+        options: how; the default leaves all to the model.
+        overwrite: `target` may replace a file.
+        progress: called after each tile.
+        report: write a `Report` beside `target`, as `target.report.png` and `.json` without the suffix of `target`, or of this name
+            without its suffixes; of a stack, on its first picture.
+        fields: fields of `DenoiseOptions` that replace those of `options`.
+
+    Raises:
+        UsageError, UnnoiseError: as `images.open`, `restore_regions` and `images.create` do, naming the file.
+    """
+    options = DenoiseOptions.of(fields, options)
+    settings = options.settings(model.recipe)
+    pipeline = Pipeline(model.network, model.recipe.scheme, settings)
+    judged = None
+    with images.open(source, axes=options.axes) as frames, images.create(target, frames, overwrite=overwrite) as made:
+        for index, frame in enumerate(frames):
+            rescaling = None
+            if settings.strength > 0:
+                rescaling = rescaling_of_file(frame, frame.layout, settings.normalization)
+            described: dict[str, Any] = {"name": frame.name, "group": options.group, "rescaling": rescaling}
+            dtype = np.dtype(np.float32) if rescaling else frame.dtype
+            with images.Scratch(frame.shape, dtype, target.parent) as restored:
+                pixels = source_of_file(frame, frame.layout, settings.normalization, **described)
+                store = PixelStore(frame, restored, frame.layout, **described)
+                pipeline.run(pixels, store, _of_all(progress, index, len(frames)))
+                if report and judged is None:
+                    judged = _judged(pipeline, frame, restored, rescaling)
+                canvas = made.add(frame)
+                for top in range(0, frame.height, STRIP_ROWS):
+                    strip = restored[top : top + STRIP_ROWS]
+                    canvas[top : top + STRIP_ROWS] = rescaling.inverse(strip, frame.dtype) if rescaling else strip
+        if judged:  # before the block ends, so that a result that is in its place has its report beside it
+            judged.save(report if isinstance(report, Path) else target.with_name(target.stem + MARK))
+
+
+def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | None:
+    """Progress with one of the frames as progress with all of them."""
+    return progress and (lambda done, tiles: progress(index * tiles + done, frames * tiles))
+
+
+def _judged(pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Span | None) -> Report:
+    part = middle(frame.height, frame.width)
+    together = frame.channels - frame.layout.alpha  # whatever the channels are, the report is of one picture
+    settings = pipeline.settings
+    noisy = rescaling.forward(frame[part]) if rescaling else frame[part]
+    before, after = (
+        images.to_tensor(pixels, levels=settings.normalization, layout=frame.layout, group=together)[0]
+        for pixels in (noisy, restored[part])
+    )
+    settings = settings.of_kind(frame.layout.colours, frame.dtype)
+    found = report_on(replace(pipeline, settings=settings), before, after, part)
+    return found.scaled(1 / rescaling.factor) if rescaling else found

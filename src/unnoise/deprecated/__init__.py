@@ -1,0 +1,1 @@
+"""Names that moved or changed. Old ones work for one release and warn."""

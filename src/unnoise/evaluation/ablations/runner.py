@@ -1,0 +1,161 @@
+"""Running an ablation: train each variant, score it, and go on where a run was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from unnoise import images
+from unnoise.errors import UnnoiseError, UsageError
+from unnoise.evaluation import ablations
+from unnoise.evaluation.ablations.base import Variant
+from unnoise.evaluation.ablations.report import Row
+from unnoise.evaluation.datasets import DataSet, open_set
+from unnoise.evaluation.scoring import Evaluation, evaluate
+from unnoise.files.atomic import atomic_write, make_folder
+from unnoise.models.model import Model
+from unnoise.training import checkpoints
+from unnoise.training.options import TrainingStatus
+from unnoise.training.train import train
+
+SETTINGS, SCORES, MODEL = "ablation.json", "scores.json", "model.safetensors"
+
+Watch = Callable[[], AbstractContextManager[Callable[[TrainingStatus], None]]]
+"""Opens what is told of one training."""
+
+
+class AblationSettings(BaseModel):
+    """What an ablation's numbers depend on, kept in its folder, so that a resumed one cannot mix different ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ablation: str
+    pictures: list[str]
+    data: str
+    limit: int | None = None
+    steps: int | None = None
+    minutes: float | None = None
+    refine: bool
+    full: bool = False
+    seed: int = 0
+
+
+def run(
+    settings: AblationSettings,
+    output: Path,
+    *,
+    resume: bool = False,
+    device: str | None = None,
+    on_message: Callable[[str], None] = lambda message: None,
+    watch: Watch | None = None,
+) -> list[Row]:
+    """Train and score the variants of an ablation, one after the other, on the same pictures and from the same seed.
+
+    Args:
+        settings: which ablation, on what, how long.
+        output: a folder for each variant: its training's files and `scores.json`.
+        resume: leave out what is done in `output`, and go on with the variant that was being trained.
+        device: for training and scoring; None: the best one present.
+        on_message: told of each variant's training and score.
+        watch: for progress bars.
+
+    Raises:
+        UsageError: an unknown ablation, nothing to train on, no truth to score by, an output folder that holds another ablation.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, when the state has been written.
+    """
+    variants = ablations.lookup(settings.ablation).variants(settings.full)
+    pairs = _checked(settings)
+    _keep(settings, output, resume)
+    rows: list[Row] = []
+    for number, variant in enumerate(variants, start=1):
+        place = f"{settings.ablation} {number}/{len(variants)}, {variant.name}"
+        on_message(f"{place}: {variant.recipe.denoiser.name} by {variant.recipe.name}.")
+        model = _trained(variant, settings, output, device, on_message, watch)
+        scores = _scored(model, pairs, settings, output / variant.name, device)
+        on_message(f"{place}: {scores.restored.psnr:.2f} dB, SSIM {scores.restored.ssim:.3f}.")
+        rows.append(Row.of(settings.ablation, variant, model, scores))
+    return rows
+
+
+def _checked(settings: AblationSettings) -> DataSet:
+    """The data set to score by. What would end the run after hours of training, or leave a folder behind, is found here."""
+    for field in ("steps", "minutes", "limit"):
+        value = getattr(settings, field)
+        if value is not None and not value > 0:
+            raise UsageError(f"An ablation with {field} {value} has nothing to do; give more than 0.")
+    images.find_pictures(settings.pictures, recursive=True)
+    pairs = open_set(settings.data)
+    if not pairs.has_truth:
+        raise UsageError(f"The data set {pairs.name} has no clean pictures to score by; give one that has them.")
+    return pairs
+
+
+def _keep(settings: AblationSettings, output: Path, resume: bool) -> None:
+    """Write the settings down, or compare them with those of the run that is to be resumed."""
+    path = output / SETTINGS
+    if not path.is_file():
+        if resume:
+            raise UsageError(f"{output} holds no ablation to resume; leave out --resume to begin one.")
+        make_folder(output)
+        with atomic_write(path) as temporary:
+            temporary.write_text(settings.model_dump_json(indent=2), encoding="utf-8")
+        return
+    if not resume:
+        raise UsageError(f"{output} already holds an ablation; add --resume to go on with it, or choose another folder.")
+    try:
+        before = AblationSettings.model_validate_json(path.read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError, OSError) as error:
+        raise UnnoiseError(f"{path} is damaged; delete {output} to begin again.") from error
+    for field in AblationSettings.model_fields:
+        was, given = getattr(before, field), getattr(settings, field)
+        if was != given:
+            raise UsageError(
+                f"The ablation in {output} was begun with {field} {was}, not {given}; give the same, or another --out."
+            )
+
+
+def _trained(
+    variant: Variant,
+    settings: AblationSettings,
+    output: Path,
+    device: str | None,
+    on_message: Callable[[str], None],
+    watch: Watch | None,
+) -> Model:
+    folder = output / variant.name
+    start = Model.load(output / variant.start / MODEL) if variant.start else None
+    if start is not None and not variant.further:
+        return Model(start.network, variant.recipe, start.card)
+    if (folder / SCORES).is_file():
+        return Model.load(folder / MODEL)
+    steps, minutes = settings.steps, settings.minutes
+    if start is not None:
+        # As many steps for each, not as many minutes: a step of one loss costs more than a step of another.
+        steps, minutes = max(1, round((start.card.steps or 0) * variant.further)), None
+    options = {
+        "output": folder,
+        "steps": steps,
+        "minutes": minutes,
+        "start": start,
+        "seed": settings.seed,
+        "device": device,
+        "resume": (folder / checkpoints.CHECKPOINT_FILE).is_file(),
+        "on_message": on_message,
+    }
+    if watch is None:
+        return train(settings.pictures, variant.recipe, **options)  # type: ignore[arg-type]
+    with watch() as progress:
+        return train(settings.pictures, variant.recipe, progress=progress, **options)  # type: ignore[arg-type]
+
+
+def _scored(model: Model, pairs: DataSet, settings: AblationSettings, folder: Path, device: str | None) -> Evaluation:
+    path = folder / SCORES
+    if path.is_file():
+        return Evaluation.from_json(path.read_text(encoding="utf-8"))
+    scores = evaluate(model.to(device or "auto"), pairs, limit=settings.limit, refine=settings.refine)
+    with atomic_write(path) as temporary:
+        temporary.write_text(scores.to_json(), encoding="utf-8")
+    return scores

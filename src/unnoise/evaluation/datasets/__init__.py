@@ -1,0 +1,42 @@
+"""The data sets: benchmarks and one's own folders, written as SET:DIR. One file each, one line in the table below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from unnoise.errors import UsageError
+from unnoise.evaluation.datasets.base import DataSet, Entry, Pair
+from unnoise.registry import Registry
+
+__all__ = ["DataSet", "Entry", "Pair", "names", "open_set"]
+
+# Each module's `entries` lists the files of a folder; no pixel is read before the pair is asked for.
+_SETS: Registry[Callable[[Path], list[Entry]]] = Registry(
+    "data set",
+    "unnoise.evaluation.datasets",
+    {
+        "pairs": "pairs:entries",
+        "sidd-val": "sidd_val:entries",
+        "polyu": "polyu:entries",
+        "cc15": "cc15:entries",
+        "folder": "folder:entries",
+    },
+)
+
+names = _SETS.names
+
+
+def open_set(spec: str) -> DataSet:
+    """Open a data set given as ``SET:DIR``, such as ``sidd-val:data/sidd_val``; ``~`` stands for the home folder.
+
+    Raises:
+        UsageError: when `spec` is of another form, the set is unknown, its folder is missing, or its files do not pair up.
+    """
+    name, colon, folder = spec.partition(":")
+    if name not in names() and not colon:
+        raise UsageError(f"The data set '{spec}' is not of the form SET:DIR; SET is one of {', '.join(names())}.")
+    entries = _SETS.lookup(name)
+    if not folder:
+        raise UsageError(f"The data set '{spec}' lacks its folder; write {name}:DIR.")
+    return DataSet(spec, entries(Path(folder).expanduser()))

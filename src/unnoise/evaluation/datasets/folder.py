@@ -1,0 +1,13 @@
+"""`folder:DIR`: noisy pictures without truth, to look at or to train on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unnoise.evaluation.datasets.base import Entry
+from unnoise.evaluation.datasets.pairing import pictures
+
+
+def entries(folder: Path) -> list[Entry]:
+    """Every picture in the folder and below. Raises `UsageError` when there is none."""
+    return [Entry(name, path) for name, path in pictures(folder).items()]

@@ -1,0 +1,82 @@
+"""Finding which noisy file belongs to which clean one; the data sets differ only in how they name the two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from unnoise.errors import UsageError
+from unnoise.evaluation.datasets.base import Entry
+
+
+def pictures(folder: Path) -> dict[str, Path]:
+    """The pictures in `folder` and below by name, sorted; a name is the path inside the folder without its suffix.
+
+    Raises:
+        UsageError: when the folder is missing or empty, or two pictures differ in their suffix only.
+    """
+    from unnoise.images import find_pictures
+
+    require(folder)
+    found = find_pictures([folder], recursive=True)
+    return by_name((path.relative_to(folder).with_suffix("").as_posix(), path) for path in found)
+
+
+def by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """The files by name, sorted. Raises `UsageError` when two have the same."""
+    found: dict[str, Path] = {}
+    for name, path in sorted(named):
+        if name in found:
+            raise UsageError(f"The files {found[name]} and {path} both have the name '{name}'; remove or rename one of them.")
+        found[name] = path
+    return found
+
+
+def require(folder: Path) -> None:
+    """Raise `UsageError` unless `folder` is one."""
+    if not folder.is_dir():
+        problem = "is no folder" if folder.exists() else "does not exist"
+        raise UsageError(f"The data set's folder {folder} {problem}; give the folder that holds its files.")
+
+
+def in_folders(folder: Path, *, clean_for_all: bool = True) -> list[Entry]:
+    """Pairs from the folders `noisy/` and `clean/`, which use the same names; suffixes may differ.
+
+    Args:
+        clean_for_all: whether a noisy picture without a clean one is an error, or left out.
+
+    Raises:
+        UsageError: when a folder is missing, no pair is found or a name lacks its partner.
+    """
+    require(folder)
+    noisy, clean = pictures(folder / "noisy"), pictures(folder / "clean")
+    if not clean_for_all:
+        noisy = {name: path for name, path in noisy.items() if name in clean}
+    return match(noisy, clean, f"{folder}/noisy and {folder}/clean", "pictures of the same names")
+
+
+def by_ending(folder: Path, noisy: str, clean: str) -> list[Entry]:
+    """Pairs of files that lie side by side in `folder`, told apart by how their names end, such as ``_real.png``.
+
+    Endings match in any case.
+
+    Raises:
+        UsageError: when the folder is missing, no pair is found or a name lacks its partner.
+    """
+    require(folder)
+    files = [path for path in folder.iterdir() if path.is_file()]
+
+    def ending(end: str) -> dict[str, Path]:
+        return by_name((path.name[: -len(end)], path) for path in files if path.name.lower().endswith(end.lower()))
+
+    return match(ending(noisy), ending(clean), str(folder), f"files named *{noisy} and *{clean}")
+
+
+def match(noisy: Mapping[str, Path], clean: Mapping[str, Path], place: str, expected: str) -> list[Entry]:
+    """Join the files of the same name. Raises `UsageError` when there are none, or a name lacks its partner."""
+    if not noisy.keys() & clean.keys():
+        raise UsageError(f"No pairs were found in {place}; this data set consists of {expected}.")
+    for name in sorted(noisy.keys() ^ clean.keys()):
+        alone, missing = (noisy[name], "clean") if name in noisy else (clean[name], "noisy")
+        raise UsageError(f"The file {alone} has no {missing} partner; add it, or remove the file.")
+    return [Entry(name, noisy[name], clean[name]) for name in noisy]

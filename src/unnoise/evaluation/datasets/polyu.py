@@ -1,0 +1,16 @@
+"""`polyu:DIR`: 100 crops of 512×512 from 40 scenes, five cameras (Xu et al., 2018).
+
+From Real-world Noisy Image Denoising: A New Benchmark. The truth is the mean of many shots; both files are JPEG as published.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unnoise.evaluation.datasets.base import Entry
+from unnoise.evaluation.datasets.pairing import by_ending
+
+
+def entries(folder: Path) -> list[Entry]:
+    """The pairs `*_real.JPG` (noisy) and `*_mean.JPG` (clean). Raises `UsageError` when a file has no partner."""
+    return by_ending(folder, "_real.JPG", "_mean.JPG")

@@ -1,0 +1,1 @@
+"""Writing files atomically, their temporary names, and what lies at a path."""

@@ -1,0 +1,106 @@
+"""Where results go: a tensor, or pixels that need not lie in memory."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unnoise import images
+from unnoise.inference.sources import STRIP_PIXELS, RegionReader, reader_of
+from unnoise.photometry.normalization import Levels
+from unnoise.photometry.rescaling import Span
+
+
+class Store(Protocol):
+    """A result that is written, and read again, by regions."""
+
+    def read(self, rows: slice, columns: slice) -> Tensor:
+        """(B, C, rows, columns), as it was written."""
+        ...
+
+    def write(self, rows: slice, restored: Tensor) -> None:
+        """Keep these rows, (B, C, rows, W)."""
+        ...
+
+    def copy(self) -> None:
+        """Take the noisy picture for the result."""
+        ...
+
+
+class TensorStore:
+    """A result in memory.
+
+    Attributes:
+        tensor: (B, C, H, W) float32.
+    """
+
+    def __init__(self, noisy: Tensor) -> None:
+        """For a result of the shape of `noisy`, and on its device."""
+        self.noisy = self.tensor = noisy
+
+    def read(self, rows: slice, columns: slice) -> Tensor:
+        return self.tensor[..., rows, columns]
+
+    def write(self, rows: slice, restored: Tensor) -> None:
+        if restored.shape == self.noisy.shape:
+            self.tensor = restored
+            return
+        if self.tensor is self.noisy:
+            self.tensor = torch.empty_like(self.noisy, dtype=torch.float32)
+        self.tensor[:, :, rows] = restored
+
+    def copy(self) -> None:
+        self.tensor = self.noisy
+
+
+class PixelStore:
+    """A result as pixels of the type of the noisy ones: integers are rounded, alpha is taken from the noisy picture.
+
+    Args:
+        noisy: the stored pixels.
+        result: of their shape; float32 where they are rescaled, else of their type. It takes what is written.
+        layout, group, name, rescaling: as for `source_of_file`.
+    """
+
+    def __init__(
+        self,
+        noisy: RegionReader,
+        result: NDArray[Any] | images.Scratch,
+        layout: images.Layout | None,
+        *,
+        group: int = 1,
+        name: str = "The image",
+        rescaling: Span | None = None,
+    ) -> None:
+        self.noisy, self.result = noisy, result
+        any_scale = Levels(of="picture")
+        self._read_noisy = reader_of(noisy, layout, any_scale, group=group, name=name, rescaling=rescaling)
+        self._read_result = reader_of(_Regions(result), layout, any_scale, group=group, name=name)
+        self._width = noisy.shape[1]
+
+    def read(self, rows: slice, columns: slice) -> Tensor:
+        return self._read_result(rows, columns)[0]
+
+    def write(self, rows: slice, restored: Tensor) -> None:
+        _, form = self._read_noisy(rows, slice(0, self._width))
+        self.result[rows] = form.restore(restored)
+
+    def copy(self) -> None:
+        step = STRIP_PIXELS // self._width + 1
+        for top in range(0, self.noisy.shape[0], step):
+            rows = slice(top, min(top + step, self.noisy.shape[0]))
+            self.result[rows] = self.noisy.region(rows, slice(0, self._width))
+
+
+class _Regions:
+    """An array, or a picture on the disk, read by regions."""
+
+    def __init__(self, pixels: NDArray[Any] | images.Scratch) -> None:
+        self.pixels, self.shape, self.dtype = pixels, pixels.shape, np.dtype(pixels.dtype)
+
+    def region(self, rows: slice, columns: slice) -> NDArray[Any]:
+        return self.pixels[rows, columns]

@@ -1,0 +1,1 @@
+"""Layers that run in int8 on a CPU."""

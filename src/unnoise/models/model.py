@@ -1,0 +1,198 @@
+"""A model: a denoiser with weights, the recipe it follows and its card, in one `.safetensors` file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Unpack
+
+from torch import Tensor
+
+from unnoise import denoisers, images, recipes
+from unnoise.denoisers.base import Denoiser
+from unnoise.errors import UsageError
+from unnoise.inference.memory import free_memory
+from unnoise.inference.options import DenoiseOptions, OptionFields
+from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.precision import choose_device
+from unnoise.inference.settings import InferenceSettings
+from unnoise.inference.sources import rescaling_of_image, source_of_tensor
+from unnoise.inference.stores import TensorStore
+from unnoise.models import file_format as model_file
+from unnoise.models.card import Card
+from unnoise.models.judging import report_on
+from unnoise.photometry.rescaling import Span
+from unnoise.quality.report import Report, middle
+from unnoise.recipes.schema import Recipe
+
+APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail"
+"""Fields of a recipe that may change after training."""
+
+
+NEEDED_AROUND = 20
+"""A GPU holds a whole picture where this many times its bytes are free."""
+
+
+class Model:
+    """A trained denoiser that restores pictures.
+
+    Attributes:
+        network: the bare `nn.Module` in its published value range, (B, C, H, W) → (B, C, H, W).
+        recipe: how it was, or would be, trained and how it is applied.
+        card: where it comes from.
+    """
+
+    def __init__(self, network: Denoiser, recipe: Recipe, card: Card | None = None) -> None:
+        self.network = network
+        self.recipe = recipe
+        self.card = card or Card()
+
+    def __repr__(self) -> str:
+        return f"Model({self.recipe.name}: {denoisers.name_of(self.network)}, {self.network.parameter_count():,} parameters)"
+
+    def __call__(self, noisy: Tensor) -> Tensor:
+        """The scheme's bare restoration in float32, without R³ and `light`: (B, C, H, W) in 0..1 → the same shape, not clipped."""
+        return Pipeline(self.network, self.recipe.scheme, InferenceSettings(precision="float32")).restore(noisy)
+
+    def to(self, device: str) -> Model:
+        """Move the network to a device ('cpu', 'cuda', 'cuda:1', 'mps', 'auto') and give back the model."""
+        self.network.to(choose_device(device))
+        return self
+
+    def applied(self, changes: dict[str, Any]) -> Model:
+        """The same network applied in another way; the recipe's name tells of it.
+
+        Args:
+            changes: values by dotted field of those in `APPLIED`, as ``{"scheme.partitions": 4}``.
+
+        Raises:
+            UsageError: for any other field, or a bad value.
+        """
+        for field in changes:
+            if field.split(".")[0] not in APPLIED:
+                raise UsageError(
+                    f"A trained model can be applied with another {', '.join(APPLIED[:-1])} or {APPLIED[-1]}, not another {field}."
+                )
+        if not changes:
+            return self
+        named = ", ".join(f"{field}={value}" for field, value in changes.items())
+        recipe = recipes.load(self.recipe, changes)
+        return Model(self.network, recipe.model_copy(update={"name": f"{recipe.name} with {named}"}), self.card)
+
+    def denoise(
+        self,
+        image: Any,
+        options: DenoiseOptions | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        report: bool = False,
+        **fields: Unpack[OptionFields],
+    ) -> Any:
+        """Take the noise out of an image.
+
+        Args:
+            image: numpy (H, W) or (H, W, C), or torch (H, W), (C, H, W) or (B, C, H, W); uint8, uint16, or floats in 0..1, and
+                with `normalization` of the picture on any scale. An alpha channel (the second of two, the fourth of four) stays as it
+                is. With `axes` a stack of any shape.
+            options: how; the default leaves all to the model.
+            progress: called with (tiles done, tiles in all).
+            report: also judge the result, which takes as long as about eight restorations; of a large picture the middle is judged.
+            fields: fields of `DenoiseOptions` that replace those of `options`: `refine=True`, `tile=512`, `strength=0.5`.
+
+        Returns:
+            What came in: the same kind, shape, dtype and range (floats are clipped to 0..1, or to the input's own range if wider).
+            With `report`, the pair of that and an `unnoise.quality.report.Report`.
+
+        Raises:
+            UsageError: for an image of another kind or shape, with values that are no numbers, or a value that an option cannot have;
+                for a report on a batch.
+        """
+        options = DenoiseOptions.of(fields, options)
+        settings = options.settings(self.recipe)
+        pipeline = Pipeline(self.network, self.recipe.scheme, settings)
+        rescaling = None
+        if settings.strength > 0:
+            rescaling = rescaling_of_image(image, settings.normalization, axes=options.axes, group=options.group)
+        noisy, form = self._tensor(image, options, settings, rescaling)
+        if report and len(noisy) != 1:
+            raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
+        store = TensorStore(noisy)
+        pipeline.run(source_of_tensor(noisy, form, rescaling), store, progress)
+        if settings.strength == 0:  # not by way of float32, which a float64 would not survive
+            result = image.clone() if isinstance(image, Tensor) else image.copy()
+        else:
+            result = form.restore(store.tensor)
+            result = rescaling.inverse(result, image.dtype) if rescaling else result
+        return (result, _report(pipeline, noisy, store.tensor, form, rescaling)) if report else result
+
+    def judge(self, noisy: Any, result: Any, options: DenoiseOptions | None = None, **fields: Unpack[OptionFields]) -> Report:
+        """Judge a result without a clean picture; takes as long as about eight restorations.
+
+        Args:
+            noisy: one picture, as `denoise` takes it.
+            result: what `denoise` made of it, of the same kind and shape.
+            options, fields: as `denoise` got them.
+
+        Returns:
+            The estimated gain, lost structure and doubtful places; of a large picture the middle is judged.
+
+        Raises:
+            UsageError: as `denoise` does, for a batch, and for a result of another shape.
+        """
+        options = DenoiseOptions.of(fields, options)
+        settings = options.settings(self.recipe)
+        rescaling = rescaling_of_image(noisy, settings.normalization, axes=options.axes, group=options.group)
+        before, form = self._tensor(noisy, options, settings, rescaling)
+        after, _ = self._tensor(result, options, settings, rescaling)
+        if after.shape != before.shape:
+            raise UsageError(
+                f"The result has the shape {tuple(after.shape)}, the noisy picture {tuple(before.shape)}; give what denoise made of it."
+            )
+        return _report(Pipeline(self.network, self.recipe.scheme, settings), before, after, form, rescaling)
+
+    def _tensor(
+        self, image: Any, options: DenoiseOptions, settings: InferenceSettings, rescaling: Span | None
+    ) -> tuple[Tensor, images.Form]:
+        """(B, C, H, W) float32; on the network's device where that has room for all that is done around the network."""
+        moderate = rescaling.forward(image) if rescaling else image
+        noisy, form = images.to_tensor(moderate, axes=options.axes, group=options.group, levels=settings.normalization)
+        device = next(self.network.parameters()).device
+        if device.type == "cuda" and NEEDED_AROUND * noisy.nbytes < free_memory(device):
+            noisy = noisy.to(device)
+        return noisy, form
+
+    def save(self, path: str | Path, *, half: bool = False) -> None:
+        """Write weights, recipe and card to one `.safetensors` file, whole or not at all.
+
+        Args:
+            path: where to.
+            half: store the weights as float16; they are read back as float32.
+
+        Raises:
+            UnnoiseError: when the file cannot be written.
+        """
+        model_file.write(Path(path), self.network, self.recipe, self.card, half=half)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Model:
+        """Read what `save` wrote, onto the CPU in float32.
+
+        Raises:
+            UsageError: when there is no such file.
+            UnnoiseError: when the file is damaged, or is no model of unnoise.
+        """
+        network, recipe, card = model_file.read(Path(path))
+        return cls(network.eval(), recipe, card)
+
+
+def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Form, rescaling: Span | None) -> Report:
+    settings = pipeline.settings.of_kind(form.layout.colours, form.dtype)
+    part = middle(noisy.shape[-2], noisy.shape[-1])
+    found = report_on(replace(pipeline, settings=settings), noisy[..., *part], restored[..., *part], part)
+    return found.scaled(1 / rescaling.factor) if rescaling else found
+
+
+def fresh(recipe: Recipe) -> Model:
+    """A model with random weights, made as the recipe says."""
+    return Model(denoisers.create(recipe.denoiser.name, **recipe.denoiser.sizes), recipe)

@@ -1,0 +1,138 @@
+"""Reading the checkpoints that the papers' authors published, whatever they wrapped around the network's weights."""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unnoise import denoisers, recipes
+from unnoise.denoisers.base import Denoiser
+from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files.archive_checksums import damaged_record
+from unnoise.models.card import Card
+from unnoise.models.file_format import check_finite, is_model
+from unnoise.models.model import Model
+
+# Under which recipe a network was published; others are applied as the networks of `ELSE` are.
+_RECIPES = {
+    "dbsn": "ap-bsn",
+    "ssbsn": "ss-bsn",
+    "atbsn": "at-bsn",
+    "atbsn-student-a": "at-bsn-d",
+    "atbsn-student-b": "at-bsn-d",
+    "atbsn-student-c": "at-bsn-d",
+    "tmbsn": "tm-bsn",
+    "tmbsn-student": "tm-bsn-d",
+    "tmbsn-student-rounded": "tm-bsn-d",
+    # AMSNet's files do not tell whether a network was fine-tuned, and restore alike.
+    "restormer": "amsnet-b",
+    "deamnet": "amsnet-b",
+    "nafnet": "amsnet-b",
+    "nafnet-baseline": "amsnet-b",
+    "unet": "amsnet-b",
+    "unet-blindspot": "amsnet-b",
+    "dncnn": "amsnet-b",
+}
+ELSE = "amsnet-b"
+
+# What may stand beside the weights in Lightning's files, each read as the plainest thing that can hold it: none of these does
+# anything when it is made.
+_LIGHTNING = ("lightning.fabric.utilities.data", "lightning_fabric.utilities.data", "pytorch_lightning.utilities.parsing")
+_HARMLESS: list[Any] = [
+    argparse.Namespace,
+    *((dict, f"{module}.AttributeDict") for module in _LIGHTNING),
+    *((PurePath, f"{module}.{kind}Path") for module in ("pathlib", "pathlib._local") for kind in ("Posix", "Windows")),
+]
+
+Weights = Mapping[str, Tensor]
+
+
+def read(path: Path) -> Model:
+    """A model from a published checkpoint; see `unnoise.models.shipped.import_checkpoint`."""
+    if is_model(path):  # by what is in it: it keeps its recipe and card
+        return Model.load(path)
+    for weights in _state_dicts(_load(path)):
+        for prefix in _prefixes(weights):
+            inner = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+            network = _recognise(inner)
+            if network is not None:
+                check_finite(network.state_dict(), path)
+                return _as_model(network, path)
+    known = ", ".join(denoisers.names())
+    raise UnnoiseError(f"{path} holds weights of no network known here ({known}); check that it is the right file.")
+
+
+def _as_model(network: Denoiser, path: Path) -> Model:
+    name = denoisers.name_of(network)
+    fields = recipes.load(_RECIPES.get(name, ELSE)).model_dump(mode="json")
+    fields["denoiser"] = {"name": name, "sizes": network.sizes}
+    return Model(network.eval(), recipes.validate(fields, str(path)), Card(description=f"Imported from {path.name}."))
+
+
+def _load(path: Path) -> Any:
+    if not path.is_file():
+        raise UsageError(f"There is no checkpoint {path}.")
+    try:
+        if damaged_record(path):
+            raise ValueError("a record has another checksum")
+        # Old pickle protocols raise warnings; what they hold is either weights or refused below.
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_HARMLESS):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "unsupported" in str(error).lower() and _is_pickle(path):
+            raise UnnoiseError(
+                f"{path} holds Python code or objects beside weights; it was not opened, as that could harm you."
+            ) from error
+        raise UnnoiseError(f"{path} is damaged or no PyTorch checkpoint; get it again.") from error
+    except Exception as error:  # on bytes that are no checkpoint the unpickler fails in any way it likes
+        raise UnnoiseError(f"{path} is damaged or no PyTorch checkpoint; get it again.") from error
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether it begins as torch's files do: an archive, or pickle's mark of a protocol."""
+    with path.open("rb") as file:
+        return file.read(4)[:2] in (b"PK", *(b"\x80" + bytes([protocol]) for protocol in range(2, 6)))
+
+
+def _state_dicts(held: Any) -> Iterator[Weights]:
+    """Every dictionary of tensors in what the file held, outermost first; optimisers' states hold no named weights."""
+    waiting, seen = [held], set[int]()
+    while waiting:
+        inner = waiting.pop()
+        if not isinstance(inner, Mapping) or id(inner) in seen:  # a dictionary may hold itself
+            continue
+        seen.add(id(inner))
+        tensors = {str(key): value for key, value in inner.items() if isinstance(value, Tensor)}
+        if tensors:
+            yield tensors
+        waiting += [value for key, value in inner.items() if "optimizer" not in str(key)][::-1]
+
+
+def _prefixes(weights: Weights) -> list[str]:
+    """All dotted beginnings of the keys, in the keys' order: '', 'module.', 'module.bsn.' …
+
+    Those of AT-BSN (D)'s student, `nbsn`, come first: its teacher lies in the same file, as `bsn`.
+    """
+    found = {"": None}
+    for key in weights:
+        parts = key.split(".")
+        found.update({".".join(parts[:depth]) + ".": None for depth in range(1, len(parts))})
+    return sorted(found, key=lambda prefix: "nbsn." not in prefix)
+
+
+def _recognise(weights: Weights) -> Denoiser | None:
+    for name in denoisers.names():
+        try:
+            network = denoisers.lookup(name).from_weights(weights)
+        except (RuntimeError, ValueError, KeyError):  # looks like this network from afar, but the weights do not fit
+            continue
+        if network is not None:
+            return network
+    return None

@@ -1,0 +1,28 @@
+"""A word of warning where the result of faint counts would be rounded away: half a photon is no whole number."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+
+from unnoise.errors import UnnoiseWarning
+from unnoise.regions import RegionSource
+
+FEW = 12
+"""Steps that a picture should span, so that rounding to one of them costs less than its noise."""
+TOP = 0.999
+"""Quantile of the values that counts as the highest: hot pixels say nothing."""
+
+
+def warn_of_few_steps(view: RegionSource, white: int, name: str) -> None:
+    """Warn where the whole numbers of a measurement, with `white` at 1, are fewer than `FEW`: the result is rounded to them too."""
+    values = torch.cat([x.flatten() for x in view.sample_windows()]).sort().values
+    steps = round((values[int(TOP * (len(values) - 1))] - values[0]).item() * white)
+    if 0 < steps < FEW:
+        warnings.warn(
+            f"{name} spans {steps} whole numbers, and its result is rounded to whole numbers too; give it as floats to keep what lies "
+            "between.",
+            UnnoiseWarning,
+            stacklevel=3,
+        )

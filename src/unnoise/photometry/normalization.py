@@ -1,0 +1,129 @@
+"""Levels: which values of a picture the network takes for black and white.
+
+Twelve bits of a camera in a file of sixteen reach from 0 to 0.06, and a network that learned on photographs knows nothing so dim: such a
+picture came out 8 dB worse than it went in. Where values are measurements, their range says nothing of the scene, and the network is
+shown the range that the picture itself has, by a curve between a straight line and the root: photographs, from which it learned, are
+coded so that noise is about as strong everywhere, and noise of light itself grows with brightness. What comes out is put back by the
+same curve. Pictures that are coded for display are shown as they are: there dark means dark, and noise that is seldom seen in the
+light.
+
+This is our own; no paper of the methods here does it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from unnoise.regions import RegionSource
+
+TAIL = 0.001
+"""Share of the values that may lie below what becomes black, and as many above what becomes white: hot pixels, stars."""
+MARGIN = 0.05
+"""Of the network's range on either side, so that noise around the darkest places is not cut off as black cuts it."""
+BEYOND = 1 / 3
+"""So far beyond `low` and `high`, in units of their distance, values are shown; what is beyond that goes around the network."""
+CURVE = 0.7
+"""Exponent. Pictures of few photons gain 1 to 4 dB by it, others up to 1.5 or lose up to 0.2 (`benchmarks/white.py`); the root, which
+evens noise of light alone out, loses up to 0.8 on quiet ones."""
+SAMPLE = 2**20
+"""Values that tell the levels, about."""
+STRIP = 2**20
+"""Pixels that are read at a time for it, about."""
+
+
+class Levels(BaseModel):
+    """Whether a picture's own range is shown, as it stands in a recipe."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    of: Literal["auto", "picture"] = "auto"
+    """*picture*: of every picture; *auto*: of measurements, see `is_measured` and, for grey of 8 bits,
+    `unnoise.photometry.transfer_function`."""
+
+    def of_kind(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> Levels | None:
+        """What a picture of this kind asks for; None: it is shown as it is. *auto* is left where the kind does not tell it."""
+        if self.of == "picture" or is_measured(colours, dtype):
+            return Levels(of="picture")
+        return self if colours == "grey" else None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The curve between a picture's values and those that the network sees, with `low` at MARGIN and `high` at 1 − MARGIN."""
+
+    low: float
+    high: float
+
+    def unit(self, x: Tensor) -> Tensor:
+        """In proportion, with `low` at 0 and `high` at 1; of any shape."""
+        return (x - self.low) / self._range
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the network is shown them; of any shape; see `BEYOND`."""
+        return _bent(self.unit(x.clamp(*self._ends)), CURVE) * (1 - 2 * MARGIN) + MARGIN
+
+    def inverse(self, restored: Tensor, noisy: Tensor) -> Tensor:
+        """What the network made of `forward(noisy)` in the picture's values, and what went around it."""
+        excess = noisy - noisy.clamp(*self._ends)
+        return _bent((restored - MARGIN) / (1 - 2 * MARGIN), 1 / CURVE) * self._range + self.low + excess.to(restored)
+
+    @property
+    def _range(self) -> float:
+        return self.high - self.low
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        most = float(np.finfo(np.float32).max)
+        return max(self.low - BEYOND * self._range, -most), min(self.high + BEYOND * self._range, most)
+
+
+class Flat(Scale):
+    """Of a picture whose values are all the same: there is nothing to show, and no noise."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Grey."""
+        return x * 0 + 0.5
+
+    def inverse(self, restored: Tensor, noisy: Tensor) -> Tensor:
+        """As it was."""
+        return noisy.to(restored)
+
+
+FLAT = Flat(0.0, 1.0)
+
+
+def _bent(x: Tensor, exponent: float) -> Tensor:
+    """x to a power, its sign kept."""
+    return x.abs().pow(exponent).copysign(x)
+
+
+def is_measured(colours: str, dtype: np.dtype[Any] | torch.dtype) -> bool:
+    """Grey pictures of more than 8 bits, and channels that are no colours, are measurements, in proportion to light; colour pictures,
+    and grey ones of 8 bits, are coded for display."""
+    return colours == "channels" or (colours == "grey" and not str(dtype).endswith("uint8"))
+
+
+def scale_of(values: np.ndarray[Any, Any]) -> Scale | None:
+    """By values of any shape; None where all are the same, and there is nothing to show."""
+    low, high = (float(value) for value in np.quantile(values, (TAIL, 1 - TAIL)))
+    if not high > low:
+        low, high = float(values.min()), float(values.max())
+    return Scale(low, high) if high > low else None
+
+
+def measured(view: RegionSource) -> Scale | None:
+    """The scale of a picture that need not lie in memory, all channels together."""
+    height, width = view.size
+    step = max(1, math.isqrt(height * width // SAMPLE))
+    rows = max(1, STRIP // width // step) * step
+    strips = (view.read(slice(top, min(top + rows, height)), slice(0, width)) for top in range(0, height, rows))
+    return scale_of(np.concatenate([strip[..., ::step, ::step].float().cpu().numpy().ravel() for strip in strips]))

@@ -1,0 +1,69 @@
+"""What is decided about a picture's brightness: once, before it is restored, and then handed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from unnoise.photometry.bias_correction import Light
+from unnoise.photometry.clipping import EVERYWHERE, Cut, cut_of
+from unnoise.photometry.normalization import FLAT, Levels, Scale, measured
+from unnoise.photometry.rescaling import Span
+from unnoise.photometry.transfer_function import is_in_proportion
+from unnoise.regions import RegionSource
+
+
+@dataclass(frozen=True)
+class Photometry:
+    """How one picture's values stand for light, and what is done about it.
+
+    The default is a picture coded for display whose brightness nothing corrects.
+    """
+
+    transfer_function: Literal["srgb", "linear"] = "srgb"
+    """*linear*: values are in proportion to light; *srgb*: they are coded for display. Pictures are looked at only where a choice depends
+    on it; others count as *srgb*."""
+    rescaling: Span | None = None
+    """How values of extreme size were brought to where float32 holds them; None: they were moderate."""
+    normalization: Scale | None = None
+    """How the network sees the values; None: as they are."""
+    clipping: Cut = EVERYWHERE
+    """At which end of the range noise is cut off."""
+    bias_correction: Light | None = None
+    """How the mean brightness of the result is corrected, with a curve that is not *auto*; None: not at all."""
+
+    @classmethod
+    def decide(
+        cls,
+        view: RegionSource,
+        bias_correction: Light | None,
+        normalization: Levels | None,
+        rescaling: Span | None = None,
+    ) -> Photometry:
+        """Look at a picture, and decide.
+
+        Args:
+            view: the picture, (1, C, H, W) with black 0 and white 1. Windows of it are read, and all of it where its own range counts.
+            bias_correction: what is wanted; its curve *auto* is replaced by the picture's transfer function.
+            normalization: what is wanted; *auto* normalizes pictures in proportion to light.
+            rescaling: of the values in `view`.
+
+        >>> import torch
+        >>> grey = RegionSource.of(torch.full((1, 1, 32, 32), 0.5))
+        >>> Photometry.decide(grey, Light(), Levels()).bias_correction.curve
+        'srgb'
+        """
+        by_picture = (bias_correction and bias_correction.curve == "auto") or (normalization and normalization.of == "auto")
+        linear = bool(by_picture) and is_in_proportion(view)
+        if bias_correction and bias_correction.curve == "auto":
+            bias_correction = bias_correction.model_copy(update={"curve": "linear" if linear else "srgb"})
+        elif bias_correction and not by_picture:
+            linear = bias_correction.curve == "linear"
+        is_normalized = normalization is not None and (normalization.of == "picture" or linear)
+        return cls(
+            transfer_function="linear" if linear else "srgb",
+            rescaling=rescaling,
+            normalization=(measured(view) or FLAT) if is_normalized else None,
+            clipping=cut_of(view) if bias_correction and bias_correction.curve == "linear" else EVERYWHERE,
+            bias_correction=bias_correction,
+        )

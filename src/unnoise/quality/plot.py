@@ -1,0 +1,70 @@
+"""The picture of a `Report`: before, after, what was taken, whether that looks like the picture, and where the network is unsure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unnoise.registry import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float32]
+
+RESIDUAL_SIGMAS = 4.0
+"""The residual is shown around mid-grey; so many of its standard deviations are black and white."""
+
+
+def draw(noisy: Floats, restored: Floats, structure: Floats, unsure: Floats, *, varied: str, lines: Sequence[str]) -> Figure:
+    """Six panels: before, after, what was removed, two maps, and text.
+
+    Args:
+        noisy, restored: (H, W, C) in 0..1.
+        structure, unsure: (H, W), as in a `Report`.
+        varied: what differs between the results whose spread is `unsure`.
+        lines: of the text.
+    """
+    require("matplotlib", "A report")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    height, width = unsure.shape
+    aspect = min(2.0, max(0.5, height / width))
+    figure = Figure(figsize=(15, 9 * aspect + 1), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 3)
+    residual = noisy - restored
+    scale = RESIDUAL_SIGMAS * max(float(residual.std()), 1e-6)
+    _picture(axes[0, 0], "before", noisy)
+    _picture(axes[0, 1], "after", restored)
+    _picture(axes[0, 2], f"taken away, ±{scale * 255:.0f} of 255 around grey", residual / (2 * scale) + 0.5)
+    _map(figure, axes[1, 0], "does it look like the picture? (correlation)", structure, (-0.5, 0.5), "RdBu_r")
+    steps = unsure * 255
+    top = max(float(np.quantile(steps, 0.995)), 0.1)
+    _map(figure, axes[1, 1], f"where unsure: spread over {varied}, of 255", steps, (0, top), "magma")
+    _text(axes[1, 2], lines)
+    return figure
+
+
+def _picture(axes: Axes, title: str, pixels: NDArray[Any]) -> None:
+    axes.set_title(title)
+    axes.set_axis_off()
+    shown = np.clip(pixels, 0, 1)
+    axes.imshow(shown if shown.shape[2] == 3 else shown[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+def _map(figure: Figure, axes: Axes, title: str, values: NDArray[Any], limits: tuple[float, float], colours: str) -> None:
+    axes.set_title(title)
+    axes.set_axis_off()
+    image = axes.imshow(values, cmap=colours, vmin=limits[0], vmax=limits[1], interpolation="nearest")
+    figure.colorbar(image, ax=axes, fraction=0.046)
+
+
+def _text(axes: Axes, lines: Sequence[str]) -> None:
+    axes.set_axis_off()
+    axes.text(0, 1, "\n".join(lines), va="top", wrap=True, fontsize=12, transform=axes.transAxes)

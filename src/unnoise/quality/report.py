@@ -1,0 +1,156 @@
+"""`--report`: what can be told of a restoration without the truth, in numbers and in pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unnoise.errors import UsageError
+from unnoise.files.atomic import atomic_write
+from unnoise.quality.mc_sure import Judgement, judge
+from unnoise.quality.residual_structure import correlation_map
+from unnoise.quality.uncertainty import spread
+from unnoise.regions import Region
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LARGEST = 1_000_000
+"""Of a picture of more pixels the middle is judged and shown."""
+MARK = ".report"
+"""Between the name of a result and the suffixes of its report, `.png` and `.json`."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """One restoration, judged. Pictures are (H, W, C) floats in 0..1, maps (H, W)."""
+
+    judgement: Judgement
+    part: Region
+    """The rows and columns of the picture that were judged and are shown."""
+    noisy: Floats
+    restored: Floats
+    structure: Floats
+    """Correlation of the residual with the picture around each pixel; above 0 structure went."""
+    unsure: Floats
+    """Standard deviation of results that ought to be the same."""
+    varied: str
+    """What differs between these: 'blind spots', 'draws' or 'flips'."""
+
+    def to_json(self) -> str:
+        """The judgement as JSON."""
+        return self.judgement.model_dump_json(indent=2)
+
+    def sentence(self) -> str:
+        """The judgement in one sentence."""
+        found = self.judgement
+        if found.gain is None or found.uncertainty is None:
+            return "There is too little noise, or too little of the picture, to tell a gain."
+        close = " Structure went with the noise: try a higher --detail." if found.loses_structure else ""
+        return (
+            f"Estimated gain {found.gain:.1f} ± {found.uncertainty:.1f} dB, noise level {found.level * 255:.1f} of 255.{close}"
+        )
+
+    def scaled(self, factor: float) -> Report:
+        """With the noise's level so many times as high: of a picture that was judged on another scale than its own."""
+        return replace(self, judgement=self.judgement.model_copy(update={"level": self.judgement.level * factor}))
+
+    def draw(self) -> Figure:
+        """Before, after, residual, and both maps."""
+        from unnoise.quality.plot import draw
+
+        return draw(
+            self.noisy,
+            self.restored,
+            self.structure,
+            self.unsure,
+            varied=self.varied,
+            lines=[self.sentence(), "", *self._details()],
+        )
+
+    def _details(self) -> list[str]:
+        found = self.judgement
+        rows, columns = self.part
+        lines = []
+        if found.gain is not None and found.left is not None and found.lost is not None:
+            lines = [
+                f"two estimates: {found.shaken:.1f} dB shaken, {found.replayed:.1f} dB replayed",
+                f"noise that is left: {found.left:.1%} of its power",
+                f"taken beside noise: {found.lost:.1%} of that power",
+            ]
+        return [
+            *lines,
+            f"correlation of what was taken with the picture: {found.correlation:+.2f}",
+            f"judged: rows {rows.start}–{rows.stop}, columns {columns.start}–{columns.stop}",
+        ]
+
+    def save(self, stem: Path) -> None:
+        """Write `report_files(stem)`, each whole or not at all. Raises `UnnoiseError` where that fails."""
+        drawn, told = report_files(stem)
+        with atomic_write(drawn) as temporary:
+            self.draw().savefig(temporary)
+        with atomic_write(told) as temporary:
+            temporary.write_text(self.to_json(), encoding="utf-8")
+
+
+def report_files(stem: Path) -> list[Path]:
+    """The picture and the numbers of a report of this name."""
+    return [stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".json")]
+
+
+def make(
+    noisy: Tensor,
+    restored: Tensor,
+    restore: Callable[[Tensor], Tensor],
+    variants: Sequence[Tensor],
+    *,
+    varied: str,
+    part: Region,
+) -> Report:
+    """Judge a restoration.
+
+    Args:
+        noisy, restored: (1, C, H, W) in 0..1.
+        restore: takes and gives (1, C, H, W), the same result for the same picture, in full precision; called five times.
+        variants: (1, C, H, W) each: results for `noisy` that ought to be the same.
+        varied: what differs between them.
+        part: the rows and columns that these are of the picture, as `middle` gives them.
+
+    Raises:
+        UsageError: for a batch of pictures.
+    """
+    if len(noisy) != 1:
+        raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
+    return Report(
+        judgement=judge(noisy, restored, restore),
+        part=part,
+        noisy=_pixels(noisy),
+        restored=_pixels(restored),
+        structure=correlation_map(noisy - restored, restored)[0].cpu().numpy(),
+        unsure=spread(variants)[0].cpu().numpy(),
+        varied=varied,
+    )
+
+
+def middle(height: int, width: int) -> Region:
+    """The rows and columns of a picture that are judged: all, or the middle of one that is larger than `LARGEST`."""
+    shrink = min(1.0, math.sqrt(LARGEST / (height * width)))
+    sides = (max(1, round(length * shrink)) for length in (height, width))
+    rows, columns = (
+        slice((length - side) // 2, (length - side) // 2 + side) for length, side in zip((height, width), sides, strict=True)
+    )
+    return rows, columns
+
+
+def _pixels(picture: Tensor) -> NDArray[Any]:
+    result: NDArray[Any] = picture[0].permute(1, 2, 0).cpu().numpy()  # (H, W, C)
+    return result

@@ -1,0 +1,37 @@
+"""What a student may be shown beside real pictures: simulated ones, whose truth is known, and real ones in new colours."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from unnoise.simulation.cameras import Cameras
+from unnoise.simulation.color_change import ColorChange
+from unnoise.simulation.correlated_noise import NoiseSpectra
+from unnoise.simulation.settings import SimulationSettings
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Simulation(SimulationSettings):
+    """How many of the crops are simulated, of what scenes and by what cameras."""
+
+    noun: ClassVar[str] = "simulation"
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Of the crops."""
+    reduce: Annotated[int, Field(ge=1, le=8)] = 2
+    """How many times smaller scenes are made: what noise and blur teachers' results have shrinks by as much."""
+    drawn: Share = 0.0
+    """Share of the scenes that are drawn, in colours of the whole gamut (`simulation.drawn_scenes`)."""
+    leaves: Share = 0.5
+    """Share of the other scenes that are dead leaves (`simulation.dead_leaves`); the rest are teachers' results."""
+    gamut: Share = 0.0
+    """Share of the dead leaves whose colours fill the gamut; the others have the colours of the pictures."""
+    cameras: Cameras = Cameras()
+    spectra: Share = 0.0
+    """Share of the simulated crops whose noise has a random spectrum (`noises`) in place of a camera's."""
+    noises: NoiseSpectra = NoiseSpectra()
+    colors: ColorChange | None = None
+    """New colours for real crops, with their targets alike, and for simulated ones. None: none. One channel has no colours."""

@@ -1,0 +1,124 @@
+"""The state of a run on disk: one file, replaced whole, from which the run goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from unnoise import recipes
+from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files.archive_checksums import damaged_record
+from unnoise.files.atomic import atomic_write
+from unnoise.recipes.schema import Recipe
+
+CHECKPOINT_FILE = "checkpoint.pt"
+MODEL_FILE = "model.safetensors"
+UNTRAINED_FIELDS = "name", "source", "refinement", "ensemble", "light", "detail"
+"""Fields of a recipe that training does not look at."""
+STATE_TYPES: dict[str, type | tuple[type, ...]] = {
+    "network": dict,
+    "average": dict,
+    "optimizer": dict,
+    "step": int,
+    "seconds": (int, float),
+    "seed": int,
+    "recipe": str,
+    "pool": str,
+}
+"""What a state holds."""
+
+
+def save(folder: Path, state: dict[str, Any]) -> None:
+    """Write `state` (tensors, numbers and text in dicts and lists) to the folder's checkpoint."""
+    with atomic_write(folder / CHECKPOINT_FILE) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # torch's way to say so; its text tells of a place in its own code
+            raise OSError("the disk is full, or failed") from error
+
+
+def exists(folder: Path) -> bool:
+    """Whether there is a checkpoint to go on from."""
+    return (folder / CHECKPOINT_FILE).is_file()
+
+
+def remove_run_files(folder: Path) -> None:
+    """Make a folder free for another run; what was worked out ahead for the scheme stays."""
+    for name in (CHECKPOINT_FILE, MODEL_FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def load(folder: Path) -> dict[str, Any] | None:
+    """The folder's checkpoint on the CPU, or None when there is none. Raises `UnnoiseError` when it is damaged."""
+    path = folder / CHECKPOINT_FILE
+    if not path.is_file():
+        return None
+    with report_damage(path):
+        if damaged_record(path):
+            raise ValueError("a record has another checksum")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if wrong := _find_damage(state):
+            raise ValueError(wrong)
+    return cast(dict[str, Any], state)
+
+
+@contextmanager
+def report_damage(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with what a checkpoint held is the checkpoint's damage."""
+    try:
+        yield
+    except (UnnoiseError, MemoryError):
+        raise
+    except Exception as error:  # damaged bytes, and sound ones that are no checkpoint, fail in any way they like
+        raise UnnoiseError(f"The checkpoint {path} is damaged; begin again in another folder.") from error
+
+
+def _find_damage(state: Any) -> str | None:
+    """What about it is no state of a run, if anything."""
+    if not isinstance(state, dict):
+        return "it is no dict"
+    for key, kind in STATE_TYPES.items():
+        if not isinstance(state.get(key), kind) or isinstance(state[key], bool):
+            return f"{key} is missing or of another kind"
+    if state["step"] < 0 or not 0 <= state["seconds"] < math.inf:
+        return "the run has a length that it cannot have"
+    for part in ("network", "average"):
+        if not all(isinstance(value, Tensor) and bool(value.isfinite().all()) for value in state[part].values()):
+            return f"{part} holds no weights, or some that are no finite numbers"
+    return None
+
+
+def check_compatible(saved: dict[str, Any], recipe: Recipe, seed: int, folder: Path) -> None:
+    """Raise `UsageError` where the run in `folder` cannot go on with this recipe and seed, and say what differs.
+
+    Fields that an older version did not know have their defaults; what concerns the application alone may change.
+    """
+    try:
+        before = recipes.validate(json.loads(saved["recipe"]), str(folder / CHECKPOINT_FILE))
+    except UsageError as error:
+        raise UnnoiseError(
+            f"The checkpoint {folder / CHECKPOINT_FILE} holds no recipe of this version ({str(error).rstrip('.')}); "
+            "begin again in another folder."
+        ) from error
+    one, other = (_flat(x.model_dump(mode="json", exclude=set(UNTRAINED_FIELDS))) for x in (before, recipe))
+    differing = [field for field in one | other if one.get(field) != other.get(field)]
+    if differing:
+        told = ", ".join(f"{field} was {one.get(field)} and is {other.get(field)}" for field in differing[:3])
+        raise UsageError(f"The run in {folder} follows another recipe ({told}); give the same one, or choose another folder.")
+    if saved["seed"] != seed:
+        raise UsageError(f"The run in {folder} has the seed {saved['seed']}; give the same one.")
+
+
+def _flat(fields: dict[str, Any], under: str = "") -> dict[str, Any]:
+    """{"scheme": {"name": …}} → {"scheme.name": …}."""
+    flat: dict[str, Any] = {}
+    for key, value in fields.items():
+        flat |= _flat(value, f"{under}{key}.") if isinstance(value, dict) else {under + key: value}
+    return flat

@@ -1,0 +1,69 @@
+"""Random crops as batches. Each batch depends on the seed and its number alone, so that a resumed run sees the same ones."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from unnoise.images.pixels import to_unit_float
+from unnoise.recipes.schema import Training
+from unnoise.training.image_pool import ImagePool, Pixels
+
+
+class CropBatches(Dataset[Tensor]):
+    """Batch number n: (B, C, crop, crop) float32 in 0..1, with flips and quarter turns as the recipe says.
+
+    Flips go left to right; without turns, which make the others of it, top to bottom too.
+    """
+
+    def __init__(self, pool: ImagePool, training: Training, seed: int, *, process: int = 0, processes: int = 1) -> None:
+        self.pool = pool
+        self.training = training
+        self.seed = seed
+        self.process = process
+        self.count = max(1, training.batch // processes)
+
+    def __getitem__(self, number: int) -> Tensor:
+        draw = np.random.default_rng([self.seed, number, self.process])
+        try:
+            crops = np.stack([self._crop(draw) for _ in range(self.count)])  # (B, crop, crop, C)
+        except Exception as error:
+            if _can_be_sent(error):
+                raise
+            raise RuntimeError(f"A batch could not be drawn: {type(error).__name__}: {error}") from error
+        return torch.from_numpy(crops).permute(0, 3, 1, 2)  # (B, C, crop, crop), channels last in memory
+
+    def _crop(self, draw: np.random.Generator) -> Pixels:
+        piece = self.pool.crop(draw, self.training.crop)
+        if self.training.flips and draw.random() < 0.5:
+            piece = piece[:, ::-1]
+        if self.training.turns:
+            piece = np.rot90(piece, int(draw.integers(4)))
+        elif self.training.flips and draw.random() < 0.5:
+            piece = piece[::-1]
+        return to_unit_float(piece)
+
+
+def _can_be_sent(error: Exception) -> bool:
+    """Whether the error survives the way from a process that draws crops to that which trains, which else would wait for ever."""
+    try:
+        pickle.dumps(type(error))
+    except Exception:
+        return False
+    return True
+
+
+def data_loader(batches: CropBatches, first: int, last: int, workers: int) -> DataLoader[Tensor]:
+    """Batches number `first` to `last` − 1 in order, drawn ahead by `workers` processes (0: in the loop itself)."""
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(first, last),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        pin_memory=torch.cuda.is_available(),
+    )

@@ -1,0 +1,47 @@
+"""What a run runs on."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from unnoise.registry import require
+
+
+def check_libraries() -> None:
+    """Raise `UnnoiseError` where a library is missing that training needs and denoising does not."""
+    for library in ("accelerate", "tensorboard"):
+        require(library, "Training")
+
+
+def make_accelerator(device: torch.device, precision: torch.dtype) -> Any:
+    """accelerate's: gradients across processes, and the precision of the steps."""
+    from accelerate.accelerator import Accelerator
+    from accelerate.state import AcceleratorState
+
+    # Its state is global and would pin the first run's precision on every later one of the process.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    names = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "no"}
+    return Accelerator(cpu=device.type == "cpu", mixed_precision=names[precision])
+
+
+def describe_hardware(device: torch.device) -> str:
+    """For the card."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.processor() or platform.machine()} CPU, {torch.get_num_threads()} threads"
+
+
+@contextmanager
+def cudnn_autotuning() -> Iterator[None]:
+    """Let cuDNN find its quickest kernel for each size by trying them once, which pays as all crops are of one size."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before

@@ -1,0 +1,72 @@
+"""An interrupt that a library swallowed comes up at the next check."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from unnoise.batch.interrupts import kept_interrupts, stop_by_signals
+
+
+@pytest.fixture(autouse=True)
+def _python_s_own_handler() -> Iterator[None]:
+    """A shell that starts the tests in the background has them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def _swallow_one_and_check() -> None:
+    with kept_interrupts() as check:
+        check()
+        with suppress(KeyboardInterrupt):  # as a callback of C code would
+            signal.raise_signal(signal.SIGINT)
+        check()
+        pytest.fail("the interrupt was lost")
+
+
+def test_a_swallowed_interrupt_comes_up_again_and_the_handler_is_put_back() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        _swallow_one_and_check()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_one_swallowed_after_the_last_check_is_not_lost_either() -> None:
+    with pytest.raises(KeyboardInterrupt), kept_interrupts(), suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_other_signals_that_end_a_program_are_kept_likewise() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        stop_by_signals()
+        with pytest.raises(KeyboardInterrupt), kept_interrupts(), suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stop_by_signals()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_other_threads_and_other_handlers_are_left_alone() -> None:
+    def run() -> None:
+        with kept_interrupts() as check:
+            check()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with kept_interrupts() as check:
+            signal.raise_signal(signal.SIGINT)
+            check()
+    finally:
+        signal.signal(signal.SIGINT, before)
