@@ -30,3 +30,6 @@ def test_brighter_darker_flatter_steeper_and_none() -> None:
     assert slope.min() < 0.5
     assert slope.max() > 1.5
     assert 0.25 < np.mean(np.all(curves == RAMP, axis=1)) < 0.55
+    whole = (curves[:, 0] == 0) & (curves[:, -1] == 1) & np.all(np.diff(curves, axis=1) > 0, axis=1)
+    assert np.mean(whole & (middle < 0.4)) > 0.05  # power laws of either kind
+    assert np.mean(whole & (middle > 0.6)) > 0.05
