@@ -3,8 +3,8 @@
     python benchmarks/adapt.py ap-bsn --steps 40 --data polyu:DIR --limit 3 --out adapt.csv
     python benchmarks/adapt.py ap-bsn --steps 40 --pictures RNI15/Dog.png --save adapted
 
-Each picture is cut to its middle, `--crop` pixels a side, and restored without refinement. Where there is a clean picture, the
-gain is given in PSNR. `--save` writes the noisy picture and both results side by side, for the eye.
+Each picture is cut to its middle, `--crop` pixels a side, and restored without refinement. Where there is a clean
+picture, the gain is given in PSNR. `--save` writes the noisy picture and both results side by side, for the eye.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python benchmarks/attention.py cost                     # Fig. 8 of the paper: γ = 1, 2, 4 and m = 0, 1, 3, 9
     python benchmarks/attention.py error runs/ss-bsn/model.safetensors --data sidd-val:DIR --limit 24
 
-`error` needs a *trained* network, because random features are less alike than trained ones. On a busy machine, `--clock cpu` counts
-processor time and not time on the wall.
+`error` needs a *trained* network, because random features are less alike than trained ones. On a busy machine, `--clock
+cpu` counts processor time and not time on the wall.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def _set_form(network: torch.nn.Module, form: str) -> None:
 
 
 def errors(name: str, data: str, limit: int) -> list[dict[str, Any]]:
-    """One row for each picture: what the linear form changes in the restored picture, in steps of 8 bits, and in its score.
+    """One row for each picture: what the linear form changes in the restored picture, in steps of 8 bits, and in its
+        score.
 
     `attention_error` is that of SS-Attention alone, ‖linear − exact‖ / ‖exact‖, in the block where it is largest.
     """

@@ -3,8 +3,10 @@
     python benchmarks/cost.py tm-bsn default                                  # ratios are to the first model
     python benchmarks/cost.py runs/at-bsn runs/at-bsn-d --threads 1 --clock cpu
 
-The time is that of the scheme alone: without R³, `light`, reading and writing. A scheme that averages over blind spots is also
-timed with one blind spot, as its paper does. On a busy machine, `--clock cpu` counts processor time and not time on the wall.
+The time is that of the scheme alone: without R³, `light`, reading and writing. A scheme that averages over blind spots
+    is also
+timed with one blind spot, as its paper does. On a busy machine, `--clock cpu` counts processor time and not time on the
+wall.
 """
 
 from __future__ import annotations

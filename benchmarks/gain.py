@@ -2,8 +2,8 @@
 
     python benchmarks/gain.py default --data sidd-val:DIR polyu:DIR --limit 24 --out gain.csv
 
-Both gains are for the middle of each picture, `--crop` pixels a side, in float32 and without refinement. Bias correction and the
-return of detail are as the model's recipe says. Takes one model at a time.
+Both gains are for the middle of each picture, `--crop` pixels a side, in float32 and without refinement. Bias
+correction and the return of detail are as the model's recipe says. Takes one model at a time.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""Compare what `unnoise.inspect` tells about noisy pictures with their clean versions, and its advice with a sweep of strides.
+"""Compare what `unnoise.inspect` finds in noisy pictures with their clean versions, and its advice with a sweep.
 
     python benchmarks/inspection.py --data sidd-val:DIR polyu:DIR --out inspect.csv
     python benchmarks/inspection.py --data … --sweep --model ap-bsn --first 2 --every 4
 
 With `--sweep`, each picture is also restored at every stride, or with every blind spot, of the model.
 
-Cameras smooth plain surfaces more than textures, so there are two true noise levels. One is the residual noisy − clean over the
-whole picture. The other is the residual where the clean picture varies least, in half of the picture; the residual's coarse part (a
-Gaussian of 16 pixels) is taken off, because it is a change of light between the shots and not noise.
+Cameras smooth plain surfaces more than textures, so there are two true noise levels. One is the residual noisy − clean
+over the whole picture. The other is the residual where the clean picture varies least, in half of the picture; the
+residual's coarse part (a Gaussian of 16 pixels) is taken off, because it is a change of light between the shots and not
+noise.
 """
 
 from __future__ import annotations
@@ -128,7 +129,8 @@ def curve_error(report: NoiseReport, residual: Array, clean: Array) -> float:
 
 
 def sweep(model: unnoise.Model, noisy: Array, clean: Array) -> dict[str, Any]:
-    """PSNR of the bare model at each stride of PD, or size of its blind spot, and as its recipe has it; and of the noisy picture."""
+    """PSNR of the bare model at each stride of PD, or size of its blind spot, and as its recipe has it; and of the
+    noisy picture."""
     if "infer_stride" in type(model.recipe.scheme).model_fields:
         kind, sizes = "infer_stride", STRIDES
         changes: Any = {size: {"scheme.infer_stride": size} for size in sizes}

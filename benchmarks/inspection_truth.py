@@ -1,18 +1,20 @@
-"""What the residual noisy − clean of a data set consists of, next to the noise that `unnoise.inspect` finds in plain places.
+"""What the residual noisy − clean of a data set consists of, next to what `unnoise.inspect` finds.
 
     python benchmarks/inspection_truth.py --data polyu:DIR sidd-val:DIR --every 5 --out truth.csv
 
 The variance of the residual is split into shares:
 
 - *coarse*: its Gaussian average over 16 pixels, which is light that changed between the shots;
-- *moved*: what the clean picture's slopes, curvature and fine detail explain in blocks of 32 pixels. These are small differences in
-  position, blur and contrast, and not noise. The share that chance explains is taken off; it is found with the slopes of another
-  block;
-- *plain*: the variance of the rest in the half of the blocks where the clean picture varies least, as if all blocks had it;
-- *textured*: what the other blocks have more than that. The camera left this noise in textures and removed it from plain places.
+- *moved*: what the clean picture's slopes, curvature and fine detail explain in blocks of 32 pixels. These are small
+  differences in position, blur and contrast, and not noise. The share that chance explains is taken off; it is found
+  with the slopes of another block;
+- *plain*: the variance of the rest in the half of the blocks where the clean picture varies least, as if all blocks had
+  it;
+- *textured*: what the other blocks have more than that. The camera left this noise in textures and removed it from
+  plain places.
 
-The table also has ratios of the level that `unnoise.inspect` finds: to the level of the whole residual, to that of the plain half,
-and to that of the rest everywhere.
+The table also has ratios of the level that `unnoise.inspect` finds: to the level of the whole residual, to that of the
+plain half, and to that of the rest everywhere.
 """
 
 from __future__ import annotations

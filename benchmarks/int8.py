@@ -2,8 +2,8 @@
 
     python benchmarks/int8.py default --data sidd-val:DIR polyu:DIR --limit 24
 
-A model that `unnoise quantize` wrote uses its own quantization steps, another one dynamic quantization. `speed.py --methods "tm-bsn
-student" "tm-bsn student, bytes"` tells how fast they are.
+A model that `unnoise quantize` wrote uses its own quantization steps, another one dynamic quantization. `speed.py
+--methods "tm-bsn student" "tm-bsn student, bytes"` tells how fast they are.
 """
 
 from __future__ import annotations

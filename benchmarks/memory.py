@@ -2,9 +2,10 @@
 
     python benchmarks/memory.py --megapixels 24 100 --out docs/results/memory.csv
 
-Each picture is a TIFF of 16-bit RGB noise, and `unnoise denoise` runs on it in its own process. With `--bare`, the pixels lie in a raw
-file, so that only the restoration is measured and no picture format. With `--tiny`, the network has 4 features and there is no
-refinement. That takes minutes where the default model takes hours, and needs as much memory for pictures, bands and strips.
+Each picture is a TIFF of 16-bit RGB noise, and `unnoise denoise` runs on it in its own process. With `--bare`, the
+pixels lie in a raw file, so that only the restoration is measured and no picture format. With `--tiny`, the network has
+4 features and there is no refinement. That takes minutes where the default model takes hours, and needs as much memory
+for pictures, bands and strips.
 """
 
 from __future__ import annotations

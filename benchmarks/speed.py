@@ -1,4 +1,4 @@
-"""How fast each method restores a picture: as published (plain) and as unnoise runs it (fast), and the machine's limits.
+"""How fast each method restores a picture, as published (plain) and as unnoise runs it (fast).
 
     python benchmarks/speed.py                                   # every method on a picture of 256×256
     python benchmarks/speed.py --sizes 256 1mp 12mp --patience 300
@@ -7,9 +7,9 @@
     python benchmarks/speed.py train                             # training steps, plain and fast
     python benchmarks/speed.py holes | growth | start | profile
 
-Each form of each method runs in its own process, so that its peak memory is its own. The forms take turns, and the median counts. On
-a busy machine, `--clock cpu --threads 1` counts processor time and not time on the wall, and `--budget` limits the time of an entry.
-Each row is written at once: the same command continues where it was stopped.
+Each form of each method runs in its own process, so that its peak memory is its own. The forms take turns, and the
+median counts. On a busy machine, `--clock cpu --threads 1` counts processor time and not time on the wall, and
+`--budget` limits the time of an entry. Each row is written at once: the same command continues where it was stopped.
 """
 
 from __future__ import annotations

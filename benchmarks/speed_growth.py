@@ -29,8 +29,9 @@ MEGAPIXELS = {"0.25": (512, 512), "1": (1024, 1024), "4": (2048, 2048), "12": (3
 def growth(options: argparse.Namespace) -> None:
     """Seconds from 0.25 to 24 megapixels, and the exponent of pixels that fits them best.
 
-    On a shared machine a core may be a fifth faster in one minute than in the next. So the smallest picture is timed before and after
-    each other, and counts for as much as the machine had slowed down meanwhile. `--sampled` works out one tile of each kind.
+    On a shared machine a core may be a fifth faster in one minute than in the next. So the smallest picture is timed
+    before and after each other, and counts for as much as the machine had slowed down meanwhile. `--sampled` works out
+    one tile of each kind.
     """
     for method in options.methods:
         network, scheme, refinement = METHODS[method].build()
@@ -70,7 +71,8 @@ def growth(options: argparse.Namespace) -> None:
 
 
 def sampled(chain: Chain, size: tuple[int, int], clock: Callable[[Callable[[], object]], float]) -> float:
-    """Seconds for all tiles of a picture, of each kind of which one is worked out. Tiles that read as much are of one kind."""
+    """Seconds for all tiles of a picture, of each kind of which one is worked out. Tiles that read as much are of one
+    kind."""
     noisy = torch.rand(1, 3, *size)
     view, tiling = RegionSource.of(noisy), Tiling(chain, size)
     kinds, parts = Counter[tuple[int, ...]](), dict[tuple[int, ...], Region]()

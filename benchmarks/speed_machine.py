@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from unnoise.inference.precision import has_fast_int8
-from unnoise.layers.quantized.byte_maps import convolve_counted
+from unnoise.layers.quantized.byte_maps import convolve_bytes
 from unnoise.layers.weight_cache import cached_weights
 
 SIDE = 256
@@ -25,7 +25,8 @@ SIDE = 256
 
 
 def seconds(work: Callable[[], Any], device: str, clock: str) -> float:
-    """Time of one run: on the wall, or of this process on all cores (`cpu`), which other work on the machine disturbs less."""
+    """Time of one run: on the wall, or of this process on all cores (`cpu`), which other work on the machine disturbs
+    less."""
     read = time.process_time if clock == "cpu" else time.perf_counter
     _wait(device)
     start = read()
@@ -51,7 +52,8 @@ def peak_memory(device: str) -> int:
 
 @torch.inference_mode()
 def ceilings(device: str, clock: str) -> dict[str, float]:
-    """Multiplications with addition a second, by matmul and by a 3×3 convolution of 128 channels, and bytes copied a second."""
+    """Multiplications with addition a second, by matmul and by a 3×3 convolution of 128 channels, and bytes copied a
+    second."""
     results = {}
     side = 2048 if device == "cpu" else 8192
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
@@ -76,9 +78,7 @@ def _counted_convolution(clock: str) -> float:
     layer = torch.nn.Conv2d(128, 128, 3, padding=1)
     whole, steps = torch.randint(-127, 128, layer.weight.shape).float(), torch.ones(128, 1, 1, 1)
     with cached_weights():
-        return (
-            9 * 128**4 / _best(lambda: convolve_counted(layer, 0.1, lambda: (whole, steps), x, steps.flatten()), "cpu", clock)
-        )
+        return 9 * 128**4 / _best(lambda: convolve_bytes(layer, 0.1, lambda: (whole, steps), x, steps.flatten()), "cpu", clock)
 
 
 def _best(work: Callable[[], Any], device: str, clock: str) -> float:
@@ -106,7 +106,8 @@ class Counter(TorchDispatchMode):
 
 
 def work(restore: Callable[[Tensor], Tensor]) -> tuple[float, float]:
-    """Multiplications and values for each pixel of a picture, counted without computing anything (on torch's fake tensors)."""
+    """Multiplications and values for each pixel of a picture, counted without computing anything (on torch's fake
+    tensors)."""
     with FakeTensorMode(allow_non_fake_inputs=True), Counter() as counter:
         restore(torch.empty(1, 3, SIDE, SIDE))
     return counter.macs / SIDE**2, counter.values / SIDE**2

@@ -1,4 +1,5 @@
-"""What is timed: the whole restoration of a picture by each method, in its plain form, its fast form, and as published."""
+"""What is timed: the whole restoration of a picture by each method, in its plain form, its fast form, and as
+published."""
 
 from __future__ import annotations
 
@@ -24,8 +25,9 @@ from unnoise.schemes.base import Scheme
 from unnoise.schemes.r3 import R3
 
 ADAPTER = "unnoise_speed.py"
-"""The file that `--published DIR` expects in DIR, written by its owner: `restore(method)` gives a function from (1, 3, H, W) in
-0..1, on the CPU or the GPU that is timed, to the same shape; or None for a method that the checkout does not have."""
+"""The file that `--published DIR` expects in DIR, written by its owner: `restore(method)` gives a function from (1, 3,
+H, W) in 0..1, on the CPU or the GPU that is timed, to the same shape; or None for a method that the checkout does not
+have."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ METHODS = {
 def run(
     method: str, form: str, device: str, published: Path | None = None, precision: str = "auto"
 ) -> Callable[[Tensor], Tensor]:
-    """The restoration of (1, 3, H, W) in 0..1 on `device` by a method in one form: plain, fast (in `precision`) or published."""
+    """The restoration of (1, 3, H, W) in 0..1 on `device` by a method in one form: plain, fast (in `precision`) or
+    published."""
     if form == "published":
         assert published is not None
         return adapter(published)(method)
@@ -89,7 +92,7 @@ def run(
     low, high = network.value_range
 
     def plain(noisy: Tensor) -> Tensor:
-        multi_mask.TOGETHER = {"other": (noisy.shape[-2] + 1) * (noisy.shape[-1] + 1)}  # the masks' branches one by one
+        multi_mask.MAX_BATCH_PIXELS = {"other": (noisy.shape[-2] + 1) * (noisy.shape[-1] + 1)}  # the masks' branches one by one
         generator = torch.Generator().manual_seed(0)
         noisy = noisy * (high - low) + low
         result = scheme.restore(network, noisy, generator)

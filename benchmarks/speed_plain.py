@@ -1,7 +1,7 @@
 """The plain form of each network: float32, contiguous memory, layer by layer, as the published code computes it.
 
-The fast path is timed against this form. Only what our modules write differently is written here; the rest is their code. Gradients
-stay enabled, because our modules then leave their fused path. At inference nobody asks for a gradient.
+The fast path is timed against this form. Only what our modules write differently is written here; the rest is their
+code. Gradients stay enabled, because our modules then leave their fused path. At inference nobody asks for a gradient.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from torch import Tensor
 
 from unnoise.denoisers import channel_attention, deamnet, gated_feedforward, nafnet, ssattention
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers import leaky_convolution as rectified
-from unnoise.layers import norms
+from unnoise.layers import leaky_convolution, norms
 from unnoise.layers.polyphase import merge_batch, split_batch
 
 
@@ -32,7 +31,7 @@ def as_published(network: Denoiser, *, trained: bool = False) -> Denoiser:
 
 
 def _attend(self: Any, z: Tensor) -> Tensor:
-    """SS-BSN: normalisation, grid, and the N×N matrix of the softmax in memory."""
+    """SS-BSN: normalization, grid, and the N×N matrix of the softmax in memory."""
     y = F.layer_norm(z, z.shape[1:])
     tokens, values = (split_batch(part, self.grid) for part in (y, z))
     size = tokens.shape
@@ -43,12 +42,12 @@ def _attend(self: Any, z: Tensor) -> Tensor:
     return merge_batch(mixed, self.grid, (z.shape[-2], z.shape[-1]))
 
 
-def _shifted_convolution(self: Any, x: Tensor, near: Tensor | None = None) -> Tensor:
+def _shifted_convolution(self: Any, x: Tensor, residual_base: Tensor | None = None) -> Tensor:
     """AT-BSN: a row of zeros on top, the convolution, and the last row dropped."""
     if self.upward:
         x = self.conv(F.pad(x, (0, 0, 1, 0)))[..., :-1, :]
-        return F.leaky_relu(x, rectified.SLOPE)
-    return F.leaky_relu(self.conv(x), rectified.SLOPE, inplace=True)
+        return F.leaky_relu(x, leaky_convolution.NEGATIVE_SLOPE)
+    return F.leaky_relu(self.conv(x), leaky_convolution.NEGATIVE_SLOPE, inplace=True)
 
 
 def _channel_norm(self: Any, x: Tensor) -> Tensor:
@@ -63,7 +62,7 @@ def _channel_norm(self: Any, x: Tensor) -> Tensor:
 
 
 def _transposed_attention(self: Any, x: Tensor, norm: Any) -> Tensor:
-    """Restormer: normalised queries and keys, attention, values, and the projection after it."""
+    """Restormer: normalized queries and keys, attention, values, and the projection after it."""
     plus, x = x, norm(x)
     batch, channels, height, width = x.shape
     shape = batch, len(self.temperature), channels // len(self.temperature), height * width
@@ -91,8 +90,9 @@ def _skip_attention(self: Any, skip: Tensor, below: Tensor) -> Tensor:
     return skip * weights + below * (1 - weights)
 
 
-def _doubled_convolution(self: Any, x: Tensor, skip: Tensor) -> Tensor:
-    """AT-BSN and students: nearest up-sampling, the skip beside it, and the convolution; zeros where pooling dropped a row."""
+def _upsampled_convolution(self: Any, x: Tensor, skip: Tensor) -> Tensor:
+    """AT-BSN and students: nearest up-sampling, the skip beside it, and the convolution; zeros where pooling dropped a
+    row."""
     x = F.interpolate(x, scale_factor=2.0)
     if x.shape[-2:] != skip.shape[-2:]:
         x = F.pad(x, (0, skip.shape[-1] - x.shape[-1], 0, skip.shape[-2] - x.shape[-2]))
@@ -100,19 +100,19 @@ def _doubled_convolution(self: Any, x: Tensor, skip: Tensor) -> Tensor:
     return result
 
 
-def _doubled(self: Any, x: Tensor) -> Tensor:
+def _upsampled(self: Any, x: Tensor) -> Tensor:
     result: Tensor = self.conv2d(F.interpolate(x, scale_factor=2))
     return result
 
 
 _FORMS: list[tuple[type[Any], str, Any]] = [
     (ssattention.SSBlock, "attend", _attend),
-    (rectified.Convolution, "forward", _shifted_convolution),
-    (rectified.Convolution, "doubled", _doubled_convolution),
+    (leaky_convolution.LeakyConvolution, "forward", _shifted_convolution),
+    (leaky_convolution.LeakyConvolution, "forward_upsampled", _upsampled_convolution),
     (norms.ChannelNorm, "forward", _channel_norm),
     (channel_attention.ChannelAttention, "forward", _transposed_attention),
     (gated_feedforward.GatedFeedForward, "forward", _feed_forward),
     (nafnet.Block, "forward", _nafnet_block),
     (deamnet.SkipAttention, "forward", _skip_attention),
-    (deamnet.Doubled, "forward", _doubled),
+    (deamnet.UpsampledConvolution, "forward", _upsampled),
 ]

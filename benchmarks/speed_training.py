@@ -1,7 +1,8 @@
 """Training steps: ours (bfloat16 where it is native, channels last, our layouts) and the plain form of the same step.
 
-A step is the loss, its gradient, the optimizer and the average of the weights, on crops as the recipe wants them. The plain form has
-float32 and contiguous memory, layer by layer as published. It calls a student's teacher once for each blind spot.
+A step is the loss, its gradient, the optimizer and the average of the weights, on crops as the recipe wants them. The
+plain form has float32 and contiguous memory, layer by layer as published. It calls a student's teacher once for each
+blind spot.
 """
 
 from __future__ import annotations

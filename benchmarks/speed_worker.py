@@ -1,7 +1,7 @@
 """Time one form of one method on one size.
 
-On a CPU each entry has its own process, so that its peak memory is its own. On a GPU all run in this process: a GPU counts memory
-itself, and its processes take long to start.
+On a CPU each entry has its own process, so that its peak memory is its own. On a GPU all run in this process: a GPU
+counts memory itself, and its processes take long to start.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class Worker:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def measure(self, until: float) -> float | None:
-        """Seconds of one more run; None where it failed, as for want of memory, or has not ended by the monotonic time `until`."""
+        """Seconds of one more run; None where it failed, as for want of memory, or has not ended by the monotonic time
+        `until`."""
         return self._ask("run", until)
 
     def close(self) -> float:

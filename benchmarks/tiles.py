@@ -2,8 +2,9 @@
 
     python benchmarks/tiles.py default apbsn.pth --picture photo.png --tiles 128 256 --out docs/results/tiles.csv
 
-A network with a finite receptive field should differ by rounding alone. Other networks see a little of the rest of the tile, and this
-measures how much. The share is the difference's root mean square divided by that of what the network changes.
+A network with a finite receptive field should differ by rounding alone. Other networks see a little of the rest of the
+tile, and this measures how much. The share is the difference's root mean square divided by that of what the network
+changes.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
     python benchmarks/white.py default fast --out runs/white.csv
 
-The models learned from pictures of cameras. The scenes are pictures of scikit-image, 256 pixels a side, taken with a simulated camera
-without a color filter (`noise.Camera`). There are three kinds: color, coded for display, 8 bits; gray, linear light, 12 of 16 bits; and
-photon counts, as floats and in 8 bits. The result is the mean PSNR of the pictures in dB.
+The models learned from pictures of cameras. The scenes are pictures of scikit-image, 256 pixels a side, taken with a
+simulated camera without a color filter (`noise.Camera`). There are three kinds: color, coded for display, 8 bits; gray,
+linear light, 12 of 16 bits; and photon counts, as floats and in 8 bits. The result is the mean PSNR of the pictures in
+dB.
 """
 
 from __future__ import annotations

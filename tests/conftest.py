@@ -12,11 +12,14 @@ import hypothesis
 import pytest
 import torch
 
+import reference
+
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("unnoise", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("unnoise")
 
 
 @pytest.fixture(autouse=True)
-def _repeatable() -> None:
+def _repeatable(request: pytest.FixtureRequest) -> None:
     torch.manual_seed(0)
+    reference.is_marked = request.node.get_closest_marker("data") is not None

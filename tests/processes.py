@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from unnoise.layers.quantized.rounded_convolution import RoundedConvolution
+from unnoise.layers.quantized.quantized_convolution import QuantizedConvolution
 
 
 def range_of_a_process(rank: int, folder: str) -> None:
     """One of two processes: what its own first batch and the other's make of a layer's range goes to `<rank>.pt`."""
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     torch.manual_seed(0)
-    layer = RoundedConvolution(3, 8)
+    layer = QuantizedConvolution(3, 8)
     torch.manual_seed(rank)
     layer(torch.rand(2, 3, 12, 16))
-    torch.save(layer.steps(), f"{folder}/{rank}.pt")
+    torch.save(layer.scales(), f"{folder}/{rank}.pt")
     torch.distributed.destroy_process_group()

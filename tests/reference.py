@@ -15,6 +15,16 @@ from unnoise.inference.precision import has_fast_int8
 DATA = Path(os.environ.get("UNNOISE_DATA", Path(__file__).parents[1].parent / "shared" / "data")).resolve()
 
 
+is_marked = False
+"""Whether the test that runs bears the marker `data`; set before each."""
+
+
+def _check_marked() -> None:
+    """Fail where the marker is missing, so that `-m "not data"` leaves out all tests that need files from elsewhere."""
+    if not is_marked:
+        pytest.fail("This test needs files from UNNOISE_DATA; mark it with @pytest.mark.data.")
+
+
 def _absent(reason: str) -> NoReturn:
     """Skip; but where UNNOISE_DATA promises the data, as in CI, their absence is a failure."""
     if "UNNOISE_DATA" in os.environ:
@@ -27,6 +37,7 @@ needs_int8 = pytest.mark.skipif(not has_fast_int8(torch.device("cpu")), reason="
 
 def data_dir(name: str) -> Path:
     """A folder of real photographs ('sidd_val', 'polyu', 'rni15'), or a skip."""
+    _check_marked()
     folder = DATA / name
     if not folder.is_dir():
         _absent(f"the data set {name} is not at {folder}; set UNNOISE_DATA to the folder that holds it")
@@ -35,6 +46,7 @@ def data_dir(name: str) -> Path:
 
 def golden(name: str) -> tuple[dict[str, torch.Tensor], dict[str, tuple[torch.Tensor, torch.Tensor]]]:
     """The reference file `name`: weights under their published keys, and for each case its (input, output)."""
+    _check_marked()
     path = DATA.parent / "golden" / f"{name}.safetensors"
     if not path.is_file():
         _absent(f"the reference file {path} is absent; set UNNOISE_DATA to the data folder beside 'golden'")

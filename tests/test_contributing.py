@@ -1,94 +1,87 @@
-"""The examples of CONTRIBUTING.md, put where it says, work from the command line that it shows."""
+"""What CONTRIBUTING tells a contributor to write and to run does run: its own snippets, under the names that it gives them."""
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import sys
-import textwrap
-from collections.abc import Callable
+import tomllib
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-import unnoise
 from unnoise import denoisers, images, schemes
-from unnoise.cli import app
+from unnoise.cli import main
 from unnoise.evaluation import datasets
+from unnoise.models import shipped
 
 PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-SHORT_RUN = ["--steps", "2", "--device", "cpu", "--set", "training.crop=48"]
+TABLES: dict[str, dict[str, str]] = {
+    "unnoise.denoisers": denoisers.lookup.__self__.table,  # type: ignore[attr-defined]
+    "unnoise.schemes": schemes.lookup.__self__.table,  # type: ignore[attr-defined]
+    "unnoise.evaluation.datasets": datasets._SETS.table,
+}
 
 
-def _section(title: str) -> str:
-    return re.split(r"^## ", PAGE.split(f"## {title}", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+def _section(heading: str) -> str:
+    return PAGE.split(f"## {heading}")[1].split("\n## ")[0]
 
 
-def _block(section: str, language: str) -> str:
-    return textwrap.dedent(re.findall(rf"^ *```{language}\n(.*?)^ *```", section, flags=re.MULTILINE | re.DOTALL)[0])
+def _block(text: str, language: str) -> str:
+    (found,) = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, flags=re.MULTILINE | re.DOTALL)
+    return "\n".join(line.removeprefix(found[0]) for line in found[1].splitlines())
 
 
-@pytest.fixture
-def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, ModuleType], list[str]]:
-    """Put a section's module into a package, with the line that the section adds to its table; gives back the section's command."""
+@pytest.mark.parametrize(
+    ("heading", "package", "more"),
+    [
+        ("A new denoiser", "unnoise.denoisers", ["--steps", "2", "--set", "training.crop=24"]),
+        ("A new scheme", "unnoise.schemes", ["--steps", "2", "--set", "training.crop=24", "--set", "denoiser.features=4"]),
+        ("A new data set", "unnoise.evaluation.datasets", ["--model", "fast"]),
+    ],
+)
+def test_one_file_and_one_line(
+    heading: str,
+    package: str,
+    more: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    section = _section(heading)
+    module = ModuleType(f"{package}.mine")
+    exec(compile(_block(section, "python"), "mine.py", "exec"), module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    (line,) = re.findall(r'"mine": "(mine:\w+)"', section)
+    monkeypatch.setitem(TABLES[package], "mine", line)
 
-    def install(title: str, package: ModuleType) -> list[str]:
-        section = _section(title)
-        module = ModuleType(f"{package.__name__}.mine")
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-        exec(compile(_block(section, "python"), f"CONTRIBUTING.md, {title}", "exec"), module.__dict__)
-        (line,) = re.findall(r"`\"(\w+)\": \"([\w:]+)\"`", section)
-        registry = package.names.__self__
-        monkeypatch.setattr(registry, "table", {**registry.table, line[0]: line[1]})
-        return shlex.split(_block(section, "sh"))[1:]
-
-    return install
-
-
-@pytest.fixture
-def noisy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder `noisy/` of the examples, with one picture."""
     monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "noisy"
-    folder.mkdir()
-    images.write(folder / "a.png", images.Picture(np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)))
-    return folder
+    random = np.random.default_rng(0)
+    for place in ("noisy/a.png", "DIR/a_noisy.png", "DIR/a_clean.png"):
+        Path(place).parent.mkdir(exist_ok=True)
+        images.write(Path(place), images.Picture(random.integers(60, 200, (48, 48, 3), dtype=np.uint8)))
+    command = shlex.split(_block(section, "sh"))
+    assert command[0] == "unnoise"
+    monkeypatch.setattr(sys, "argv", [*command, *more])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    printed = capfd.readouterr()
+    assert not exit_.value.code, printed.err
+    if "evaluate" in command:
+        assert "mine:DIR" in printed.out.replace("\n", "")
+        return
+    recipe: Any = shipped.load("runs/mine").recipe
+    assert "mine" in (recipe.denoiser.name, recipe.scheme.name)
 
 
-def _run(command: list[str]) -> str:
-    outcome = CliRunner().invoke(app, command, catch_exceptions=False)
-    assert outcome.exit_code == 0, outcome.output
-    return outcome.output
-
-
-def test_the_example_denoiser_trains_and_restores(install: Callable[..., list[str]], noisy: Path) -> None:
-    _run(install("A new denoiser", denoisers) + SHORT_RUN)
-    model = unnoise.load("runs/mine")
-    assert type(model.network).__module__ == "unnoise.denoisers.mine"
-    picture = np.random.default_rng(1).integers(0, 255, (40, 30, 3), dtype=np.uint8)
-    assert model.denoise(picture).shape == picture.shape
-
-
-def test_the_example_scheme_trains_and_restores(install: Callable[..., list[str]], noisy: Path) -> None:
-    _run(install("A new scheme", schemes) + SHORT_RUN)
-    model = unnoise.load("runs/mine")
-    assert type(model.recipe.scheme).__module__ == "unnoise.schemes.mine"
-    picture = np.random.default_rng(1).integers(0, 255, (40, 30, 3), dtype=np.uint8)
-    assert model.denoise(picture).shape == picture.shape
-
-
-def test_the_example_data_set_is_scored(install: Callable[..., list[str]], tmp_path: Path) -> None:
-    command = install("A new data set", datasets)
-    generator = np.random.default_rng(0)
-    for end in ("noisy", "clean"):
-        images.write(tmp_path / f"a_{end}.png", images.Picture(generator.integers(0, 255, (64, 64, 3), dtype=np.uint8)))
-    _run(
-        [part.replace("DIR", str(tmp_path)).replace("default", "fast") for part in command]
-        + ["--json", str(tmp_path / "scores.json")]
-    )
-    scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
-    assert "mine:" in json.dumps(scores)
+def test_the_list_of_layers_is_the_one_that_is_checked() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    checked = [
+        set(layer.split(" : ")) for contract in contracts if contract["type"] == "layers" for layer in contract["layers"]
+    ]
+    listed = re.findall(r"^\d+\. (`\w+`(?:, `\w+`)*)$", _section("Where things are"), flags=re.MULTILINE)
+    assert [set(line.replace("`", "").split(", ")) for line in listed] == checked

@@ -21,13 +21,15 @@ def _blocks(page: Path, language: str) -> list[str]:
 
 
 PYTHON = [(page.name, block) for page in PAGES for block in _blocks(page, "python")]
-COMMANDS = [
+LINES = [
     line.split("#")[0].strip()
     for page in PAGES
     for block in _blocks(page, "sh")
     for line in block.splitlines()
-    if line.startswith("unnoise ")
+    if line.split("#")[0].strip()
 ]
+INLINE = [code for page in PAGES[:2] for code in re.findall(r"`(unnoise \w+ [^`]+)`", page.read_text(encoding="utf-8"))]
+COMMANDS = [line for line in [*LINES, *INLINE] if line.startswith("unnoise ") and "COMMAND" not in line and "…" not in line]
 
 
 @pytest.mark.parametrize(("page", "snippet"), PYTHON)
@@ -42,6 +44,16 @@ def test_command_lines_parse(line: str) -> None:
     while hasattr(command, "commands"):  # down through groups such as `benchmark`
         command = command.commands[arguments.pop(0)]
     command.make_context(command.name, arguments)
+
+
+def test_make_and_pytest_are_given_what_is_there() -> None:
+    targets = re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    asked = [shlex.split(line)[1] for line in LINES if line.startswith("make ")]
+    assert len(asked) >= 4
+    assert set(asked) <= set(targets)
+    files = [word for line in LINES if "bin/pytest" in line for word in shlex.split(line)[1:] if word.endswith(".py")]
+    assert files
+    assert [name for name in files if not (ROOT / name).is_file()] == []
 
 
 def test_there_are_snippets_at_all() -> None:

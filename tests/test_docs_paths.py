@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "benchmarks" / "README.md",
     ROOT / "findings" / "README.md",
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if not page.stem.endswith("history")),
 ]
@@ -35,7 +36,9 @@ def named_files(text: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_named_files_exist(page: Path) -> None:
     missing = [
-        name for name in named_files(page.read_text(encoding="utf-8")) if not any((base / name).exists() for base in BASES)
+        name
+        for name in named_files(page.read_text(encoding="utf-8"))
+        if not any((base / name).exists() for base in (*BASES, page.parent))
     ]
     assert missing == []
 

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 
 class UnnoiseError(Exception):
-    """A sound call failed, for instance because a file is damaged or the disk is full. The command line exits with 1."""
+    """A sound call failed, for instance because a file is damaged or the disk is full. The command line exits with
+    1."""
 
     exit_status = 1
 
@@ -22,7 +23,8 @@ class UsageError(UnnoiseError, ValueError):
 
 
 class UnnoiseWarning(UserWarning):
-    """The result is as good as it can be, but the user should know its limit. The command line prints it as one sentence."""
+    """The result is as good as it can be, but the user should know its limit. The command line prints it as one
+    sentence."""
 
 
 def explain_validation(error: ValidationError, owner: str, *, known: Iterable[str] = (), kind: str = "field") -> str:
@@ -30,12 +32,13 @@ def explain_validation(error: ValidationError, owner: str, *, known: Iterable[st
 
     Args:
         error: what pydantic raised.
-        owner: the subject of the sentence, for instance "The recipe 'ap-bsn'".
+        owner: the subject of the sentence, for instance "The recipe ap-bsn".
         known: the names that exist where the complaint is about an unknown one.
         kind: what the owner's parts are called.
 
     Returns:
-        A sentence that names the field, the value and what the field takes. A `UsageError` that a validator raised keeps its words.
+        A sentence that names the field, the value and what the field takes. A `UsageError` that a validator raised
+        keeps its words.
 
     >>> from pydantic import BaseModel, ValidationError
     >>> class Lens(BaseModel, extra="forbid"):

@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from unnoise.deprecated.module_names import renamed
+
 
 class ValueMapping(Protocol):
     """How a network sees a picture's values; `unnoise.photometry.normalization.Scale` is one."""
@@ -127,3 +129,20 @@ def _spread_intervals(length: int, side: int, multiple: int, overlapping: bool) 
 
 def _mirror(stretch: slice, length: int) -> slice:
     return slice(length - stretch.stop, length - stretch.start)
+
+
+__getattr__ = renamed(
+    __name__,
+    {
+        "View": "RegionSource",
+        "Part": "Region",
+        "flipped": "flip_region",
+        "turned": "rotate_region",
+        "grown": "dilate",
+        "widened": "dilate_interval",
+        "within": "relative_to",
+        "coarser": "downsample_region",
+        "parts": "tile_grid",
+        "spread_windows": "sample_windows",
+    },
+)

@@ -8,6 +8,8 @@ from math import prod
 import torch
 from torch import Tensor
 
+from unnoise.deprecated.module_names import renamed
+
 
 class PositionalGenerator:
     """A source of random numbers, each a function of the seed, of how many planes were drawn before it, and of its row and column.
@@ -58,3 +60,6 @@ def _hash(x: Tensor) -> Tensor:
     x *= 0x846CA68B - 2**32
     x ^= (x >> 16) & 0xFFFF
     return x
+
+
+__getattr__ = renamed(__name__, {"PlacedDraws": "PositionalGenerator", "Source": "RandomSource"})

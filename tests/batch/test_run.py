@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unnoise.batch.run import Job, OnTile, Outcome, Plan, _check, plan, run
+from unnoise.batch.run import Job, OnTile, Outcome, Plan, Stopped, _check, plan, run
 from unnoise.errors import UsageError
 
 Work = Callable[[Job], None]
@@ -157,3 +157,82 @@ def test_a_result_that_its_owner_changed_is_not_ours_though_ctrl_c_struck(made: 
     with pytest.raises(UsageError, match=r"a\.png is there already"):
         _run(made, _write)
     assert made.jobs[0].target.read_text() == "retouched by hand"
+
+
+def test_zarrs_by_their_names_go_into_a_folder(tmp_path: Path) -> None:
+    """A Zarr is a folder that counts as one file."""
+    pictures = [tmp_path / "a.zarr", tmp_path / "b.zarr"]
+    for picture in pictures:
+        picture.mkdir()
+    jobs = plan(pictures, tmp_path / "out").jobs
+    assert [job.target for job in jobs] == [tmp_path / "out" / "a.zarr", tmp_path / "out" / "b.zarr"]
+    assert [job.target for job in plan(pictures, None).jobs] == [tmp_path / "a_denoised.zarr", tmp_path / "b_denoised.zarr"]
+    assert [job.target for job in plan([tmp_path], tmp_path / "out").jobs] == [job.target for job in jobs]
+
+
+def test_camera_raw_beside_a_tiff_of_the_same_name(tmp_path: Path) -> None:
+    _pictures(tmp_path / "in", "a.dng", "a.tif", "b.cr3", "c.nef", "c.arw")
+    names = ["a.dng.tif", "a.tif", "b.tif", "c.arw.tif", "c.nef.tif"]
+    assert sorted(job.target.name for job in plan([tmp_path / "in"], tmp_path / "out").jobs) == names
+    beside = ["a_denoised.dng.tif", "a_denoised.tif", "b_denoised.tif", "c_denoised.arw.tif", "c_denoised.nef.tif"]
+    assert sorted(job.target.name for job in plan([tmp_path / "in"], None).jobs) == beside
+
+
+@pytest.mark.parametrize(
+    ("out", "named", "fails"),
+    [
+        ("x.gif", ["a.png"], True),
+        ("x.cr2", ["a.png"], True),
+        ("x.cr2", ["."], True),
+        ("x.gif", ["a.png", "b.png"], True),
+        ("x.v2", ["a.png"], True),
+        ("x.v2", ["a.png", "b.png"], False),
+        ("trip.to-rome", ["."], False),
+        ("made.gif", ["a.png"], False),
+        ("x.TIF", ["a.png"], False),
+    ],
+)
+def test_an_output_whose_suffix_cannot_be_written(out: str, named: list[str], fails: bool, tmp_path: Path) -> None:
+    _pictures(tmp_path, "a.png", "b.png")
+    (tmp_path / "made.gif").mkdir()
+    pictures = [tmp_path / name if name != "." else tmp_path for name in named]
+    if fails:
+        with pytest.raises(UsageError, match=rf"cannot be written as '{out}'.*\.png"):
+            plan(pictures, tmp_path / out)
+        return
+    folder = plan(pictures, tmp_path / out).folder
+    assert folder == (None if out == "x.TIF" else tmp_path / out)
+
+
+def _marked(*sources: Path) -> list[Path]:
+    return [source.with_name(f"{source.stem}_denoised.png") for source in sources]
+
+
+def test_beside_the_pictures_of_a_folder_a_second_call_does_what_is_new_or_has_changed(tmp_path: Path) -> None:
+    a, b = _pictures(tmp_path, "a.png", "b.png")
+    assert _run(plan([tmp_path], None), _write).written == _marked(a, b)
+    c, _ = _pictures(tmp_path, "c.png", "d.png")
+    b.write_text("of another length")
+    _marked(c)[0].write_text("by somebody else")
+    outcome = _run(plan([tmp_path], None), _write)
+    assert outcome.done_before == _marked(a)
+    assert outcome.left == _marked(c)
+    assert _names(outcome.written) == "b_denoisedd_denoised"
+    assert outcome.summary() == "2 written, 1 done before and unchanged, 1 there already and left alone."
+    assert _marked(c)[0].read_text() == "by somebody else"
+    assert _names(_run(plan([a, b], None), _write, "other settings").written) == "a_denoisedb_denoised"
+
+
+def test_one_picture_alone_leaves_no_record_and_refuses_what_is_there(tmp_path: Path) -> None:
+    (a,) = _pictures(tmp_path, "a.png")
+    _run(plan([a], None), _write)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "a_denoised.png"}
+    with pytest.raises(UsageError, match=r"a_denoised\.png is there already"):
+        plan([a], None)
+
+
+def test_ctrl_c_tells_how_far_the_work_had_come(made: Plan) -> None:
+    with pytest.raises(Stopped) as stopped:
+        _run(made, _interrupted("b", after=False))
+    assert _names(stopped.value.outcome.written) == "a"
+    assert str(stopped.value) == "1 written, 2 not done."

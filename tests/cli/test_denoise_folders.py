@@ -212,6 +212,9 @@ def test_ctrl_c_leaves_no_half_file_and_a_second_call_goes_on(kind: signal.Signa
     assert "Traceback" not in error
     results = _files(out)
     assert 3 <= len(results) < many
+    (line,) = error.splitlines()
+    assert line.startswith("unnoise: Stopped. ")
+    assert line.endswith(" not done. Give the same command again to go on.")
     for name in results:  # also hidden ones, which would be halves
         assert images.read(out / name).pixels.shape == (40, 40, 3)
         assert (folder / name).exists()
@@ -221,3 +224,40 @@ def test_ctrl_c_leaves_no_half_file_and_a_second_call_goes_on(kind: signal.Signa
     after = _files(out)
     assert len(after) == len(results) + 2
     assert all(after[name] == when for name, when in results.items())
+
+
+def test_quality_is_passed_on_and_another_one_is_done_again(tmp_path: Path, model: Path, unnoise: Call) -> None:
+    picture = _picture(tmp_path / "in" / "a.webp", (64, 80, 3))
+    out = tmp_path / "out"
+    sizes = []
+    for options in (["--lossless"], ["--quality", 90], ["--quality", 20], ["--quality", 20]):
+        status, said = unnoise(picture.parent, "-o", out, "--model", model, *options)
+        assert status == 0, said
+        sizes.append((out / "a.webp").stat().st_size)
+    assert sizes[0] > sizes[1] > sizes[2] == sizes[3]
+    assert "done before" in said
+    status, said = unnoise(picture, "-o", tmp_path / "b.webp", "--model", model, "--quality", 0)
+    assert (status, "The quality 0 is outside 1 … 100" in said) == (2, True)
+    assert not (tmp_path / "b.webp").exists()
+
+
+def test_whole_numbers_and_missing_values_of_measurements(tmp_path: Path, model: Path, unnoise: Call) -> None:
+    rng = np.random.default_rng(0)
+    signed = rng.normal(-300, 100, (40, 50)).astype(np.int16)
+    gaps = rng.normal(1e5, 1e3, (40, 50))
+    gaps[5:9, 10:20], gaps[30, 3] = np.nan, np.inf
+    for name, values in {"signed": signed, "gaps": gaps}.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    status, said = unnoise(
+        tmp_path, "-o", tmp_path / "out", "--model", model, "--normalization", "picture", "--bias-correction", "linear"
+    )
+    assert status == 0, said
+    made = np.load(tmp_path / "out" / "signed.npy")
+    assert made.dtype == np.int16
+    assert abs(float(made.mean()) - float(signed.mean())) < 50
+    made = np.load(tmp_path / "out" / "gaps.npy")
+    np.testing.assert_array_equal(np.isnan(made), np.isnan(gaps))
+    np.testing.assert_array_equal(np.isinf(made), np.isinf(gaps))
+    there = np.isfinite(gaps)
+    assert not np.array_equal(made[there], gaps[there])
+    assert abs(made[there].mean() / gaps[there].mean() - 1) < 5e-3

@@ -47,6 +47,7 @@ def lively(name: str, **sizes: Any) -> Denoiser:
     return network
 
 
+@pytest.mark.data
 @pytest.mark.parametrize(("name", "file"), GOLDEN.items())
 def test_golden(name: str, file: str) -> None:
     weights, cases = golden(file)
@@ -141,12 +142,14 @@ def test_sizes_are_read_off_the_weights(name: str, data: st.DataObject) -> None:
         assert torch.equal(again.eval()(x), network(x))
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("name", NAMES)
 def test_no_network_claims_anothers_weights(name: str) -> None:
     weights = golden(GOLDEN[name])[0] if name in GOLDEN else lively(name).state_dict()
     assert [other for other in denoisers.names() if denoisers.lookup(other).infer_sizes(weights) is not None] == [name]
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("file", OTHERS)
 def test_weights_of_other_systems_are_not_claimed(file: str) -> None:
     weights, _ = golden(file)

@@ -56,6 +56,7 @@ def _steps(height: int, width: int, row: int, column: int) -> torch.Tensor:
     return torch.maximum((torch.arange(height) - row).abs()[:, None], (torch.arange(width) - column).abs())
 
 
+@pytest.mark.data
 def test_golden_for_every_blind_spot() -> None:
     network, cases = _published()
     assert network.sizes == {"channels": 3, "width": 8, "blind_spot": 3}
@@ -130,7 +131,7 @@ def test_strips_of_any_height_give_the_same(monkeypatch: pytest.MonkeyPatch) -> 
     with torch.no_grad():
         whole = network.forward_blind_spots(x, HOLES)
         for rows in (1, 5, 36):
-            monkeypatch.setitem(tunable.STRIP, "cpu", rows * 20 * network.nin_A.out_channels)
+            monkeypatch.setitem(tunable.STRIP_VALUES, "cpu", rows * 20 * network.nin_A.out_channels)
             assert relative_error(network.forward_blind_spots(x, HOLES), whole) < 1e-5
             assert relative_error(network(x), whole[2]) < 1e-5
 

@@ -17,6 +17,7 @@ from unnoise.denoisers.atbsn_students import StudentB, StudentC
 STUDENTS = ["atbsn-student-a", "atbsn-student-b", "atbsn-student-c", "tmbsn-student"]
 
 
+@pytest.mark.data
 @pytest.mark.parametrize(("name", "file"), [("atbsn-student-a", "atbsn_student_a"), ("atbsn-student-c", "atbsn_student_c")])
 def test_golden(name: str, file: str) -> None:
     weights, cases = golden(file)

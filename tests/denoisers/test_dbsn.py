@@ -27,12 +27,14 @@ def _gradient(network: DBSN, height: int, width: int, row: int, column: int) -> 
     return x.grad.abs().sum((0, 1))
 
 
+@pytest.mark.data
 def test_golden_network_alone() -> None:
     network, cases = _published()
     with torch.no_grad():
         assert relative_error(network(cases["bsn"][0]), cases["bsn"][1]) < 1e-4
 
 
+@pytest.mark.data
 def test_published_sizes_are_inferred() -> None:
     network, _ = _published()
     assert network.sizes == {"channels": 3, "features": 8, "modules": 2, "strides": [2, 3]}

@@ -26,6 +26,7 @@ def test_a_constant_prediction_is_taken_away() -> None:
     assert torch.equal(network(x), x - 0.25)
 
 
+@pytest.mark.data
 def test_golden_noise() -> None:
     """The noise is a few hundredths of the output: the usual bound would pass a wrong eps of the normalisation."""
     weights, cases = golden("dncnn")

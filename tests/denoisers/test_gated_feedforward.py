@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from unnoise.denoisers.gated_feedforward import GatedFeedForward
 from unnoise.inference.memory import peak_bytes
 from unnoise.layers.norms import ChannelNorm, NormKind
-from unnoise.layers.partial.row_chunks import as_if_large
+from unnoise.layers.partial.row_chunks import force_chunking
 
 
 def _part(bias: bool, kind: NormKind, channels: int = 6, hidden: int = 16) -> tuple[GatedFeedForward, ChannelNorm]:
@@ -31,7 +31,7 @@ def test_strips_are_what_the_whole_is(bias: bool, kind: NormKind, batch: int, he
     as_in_the_paper = x + layer.project_out(F.gelu(gate) * values)
     with torch.inference_mode():
         whole = layer(x.clone(memory_format=torch.channels_last), norm)
-        with as_if_large():
+        with force_chunking():
             strips = layer(x.clone(memory_format=torch.channels_last), norm)
     torch.testing.assert_close(strips, whole, rtol=1e-5, atol=1e-6)  # of maps so small the library chooses other sums
     torch.testing.assert_close(strips, as_in_the_paper, rtol=1e-4, atol=1e-5)
@@ -44,5 +44,5 @@ def test_strips_take_a_part_of_the_memory(bias: bool, share: float) -> None:
     x = torch.randn(1, 6, 96, 64).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         whole = peak_bytes(lambda: layer(x, norm))
-        with as_if_large():
+        with force_chunking():
             assert peak_bytes(lambda: layer(x, norm)) <= share * whole

@@ -36,6 +36,7 @@ def _beginnings(weights: dict[str, torch.Tensor]) -> set[str]:
     return {".".join(part[:depth]) + "." for part in parts for depth in range(1, len(part))}
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("file", OWNERS)
 def test_reference_weights_have_one_owner(file: str) -> None:
     weights, _ = golden(file)
@@ -55,6 +56,7 @@ def test_other_weights_have_one_owner(name: str) -> None:
     assert again.sizes == denoisers.create(name, **MADE_HERE[name]).sizes
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("file", [file for file, (_, prefix) in OWNERS.items() if not prefix])
 def test_published_names_are_our_names(file: str) -> None:
     """Weights written by us can be read by the published code, but for its constant masks."""

@@ -22,9 +22,9 @@ def test_a_block_in_either_memory_format_learns_the_same(heads: int, bias: bool)
     x[1, :, :3] = 0
     results = []
     for memory_format in (torch.contiguous_format, torch.channels_last):
-        own = x.contiguous(memory_format=memory_format).requires_grad_()
-        y = block(own)
-        results.append((y, *torch.autograd.grad((y * y.detach().sin()).sum(), [own, *block.parameters()])))
+        inplace = x.contiguous(memory_format=memory_format).requires_grad_()
+        y = block(inplace)
+        results.append((y, *torch.autograd.grad((y * y.detach().sin()).sum(), [inplace, *block.parameters()])))
     torch.testing.assert_close(*results)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reference import relative_error
 from unnoise.denoisers import ssattention
-from unnoise.denoisers.ssattention import Attention, SSBlock, exact_attention, linear_attention, normalise
+from unnoise.denoisers.ssattention import Attention, SSBlock, exact_attention, linear_attention, normalize_map
 from unnoise.inference.memory import peak_bytes
 
 
@@ -59,7 +59,7 @@ def test_linear_attention_is_more_than_the_mean() -> None:
 @given(channels=st.integers(1, 5), height=st.integers(1, 7), width=st.integers(1, 7))
 def test_normalise_is_layer_norm_of_the_whole_map(channels: int, height: int, width: int) -> None:
     z = 3 + torch.randn(2, channels, height, width, dtype=torch.float64)
-    torch.testing.assert_close(normalise(z), F.layer_norm(z, z.shape[1:]))
+    torch.testing.assert_close(normalize_map(z), F.layer_norm(z, z.shape[1:]))
 
 
 @pytest.mark.parametrize("attention", ["exact", "linear"])
@@ -95,7 +95,7 @@ def test_component_by_component_is_all_at_once(size: tuple[int, int], batch: int
     z = torch.rand(batch, 16, *size).contiguous(memory_format=torch.channels_last)
     with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
         together = block.attend(z)
-        patch.setattr(ssattention, "TOGETHER", 0)
+        patch.setattr(ssattention, "MAX_BATCHED_PIXELS", 0)
         in_turn = block.attend(z)
     assert in_turn.shape == z.shape
     assert relative_error(in_turn, together) < 1e-5
@@ -111,7 +111,7 @@ def test_components_in_turn_take_less_memory() -> None:
 
     together = peak_bytes(run)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ssattention, "TOGETHER", 0)
+        patch.setattr(ssattention, "MAX_BATCHED_PIXELS", 0)
         assert peak_bytes(run) < together / 2
 
 

@@ -28,6 +28,7 @@ def _normalise_by_fixed_statistics(z: torch.Tensor, eps: float = 1e-5) -> torch.
     return (z - mean) * torch.rsqrt(variance + eps)
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("attention", ["auto", "exact"])
 def test_golden(attention: str) -> None:
     weights, cases = golden("ssbsn")
@@ -41,6 +42,7 @@ def test_golden(attention: str) -> None:
             assert relative_error(network(cases[case][0]), cases[case][1]) < 1e-4, case
 
 
+@pytest.mark.data
 def test_published_weights_load() -> None:
     weights, cases = golden("ssbsn")
     network = SSBSN.from_weights({key.removeprefix("bsn."): value for key, value in weights.items()})
@@ -67,7 +69,7 @@ def test_exactly_blind_but_for_the_statistics_of_the_map(
     network = SSBSN(features=4, modules=3, attention_modules=2, gamma=gamma, strides=strides, attention=attention).double()
     row, column = int(share[0] * size[0]), int(share[1] * size[1])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ssattention, "normalise", _normalise_by_fixed_statistics)
+        patch.setattr(ssattention, "normalize_map", _normalise_by_fixed_statistics)
         assert _gradient(network, size, row, column)[row, column] == 0
 
 

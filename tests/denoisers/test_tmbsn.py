@@ -31,6 +31,7 @@ def _steps(height: int, width: int, row: int, column: int) -> torch.Tensor:
     return (torch.arange(height) - row).abs()[:, None] + (torch.arange(width) - column).abs()
 
 
+@pytest.mark.data
 def test_golden_for_every_blind_spot() -> None:
     weights, cases = golden("tmbsn")
     network = TMBSN.from_weights(weights)
@@ -115,8 +116,8 @@ def test_a_students_finest_scale_can_be_narrower() -> None:
     assert narrow.parameter_count() < plain.parameter_count()
     with torch.no_grad():  # the first three of eight features are the whole of the narrow one
         for name, tensor in plain.state_dict().items():
-            own = narrow.state_dict()[name]
-            own.copy_(tensor[tuple(slice(length) for length in own.shape)])
+            inplace = narrow.state_dict()[name]
+            inplace.copy_(tensor[tuple(slice(length) for length in inplace.shape)])
         plain.get_submodule("dec1_1").weight[:, 3:] = 0
         x = torch.rand(1, 3, 40, 33)
         assert torch.allclose(plain(x), narrow(x), atol=1e-6)

@@ -197,7 +197,7 @@ def test_what_cannot_be_scored_is_refused_before_any_denoising(tmp_path: Path) -
         evaluate(model, pictures, "x")
     with pytest.raises(UsageError, match="limit of 0"):
         evaluate(model, pictures, limit=0)
-    with pytest.raises(UsageError, match="method denoise is wanted, got str"):
+    with pytest.raises(UsageError, match="method denoise is needed, got str"):
         evaluate("fast", pictures)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no data set named 'x'"):
         evaluate(model, "x:y")
@@ -215,6 +215,7 @@ def test_importing_it_imports_no_torch() -> None:
     )
 
 
+@pytest.mark.data
 def test_the_noisy_sidd_blocks_score_as_is_known() -> None:
     scores = []
     for pair in open_set(f"sidd-val:{data_dir('sidd_val')}"):
@@ -224,6 +225,7 @@ def test_the_noisy_sidd_blocks_score_as_is_known() -> None:
     assert np.mean([score.ssim for score in scores]) == pytest.approx(0.363, abs=0.0005)
 
 
+@pytest.mark.data
 def test_the_noisy_polyu_crops_score_as_is_known() -> None:
     decibels = []
     for pair in open_set(f"polyu:{data_dir('polyu')}"):

@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
-from unnoise.errors import UsageError
-from unnoise.images import SUFFIXES, find_pictures, is_picture
+from unnoise.errors import UnnoiseWarning, UsageError
+from unnoise.images import SUFFIXES, find_pictures, is_picture, read, result_name
 
 
 @pytest.fixture
@@ -108,3 +110,29 @@ def test_a_locked_folder_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(UsageError, match=r"The folder .*sub cannot be read: Permission denied"):
         find_pictures([folder], recursive=True)
     assert names(find_pictures([folder]), folder) == ["a.jpg", "b.PNG", "c.tiff"]
+
+
+def test_pictures_that_cannot_be_read_are_mentioned(folder: Path) -> None:
+    for name in ("d.fits", "e.DCM", "f.dcm", "sub/g.gif", "h.xmp"):
+        (folder / name).touch()
+    with pytest.warns(
+        UnnoiseWarning, match=r"holds 3 pictures of kinds that cannot be read, left out here: 2 \.dcm, 1 \.fits\.$"
+    ):
+        find_pictures([folder])
+    with pytest.warns(UnnoiseWarning, match=r"holds 4 pictures .* 2 \.dcm, 1 \.fits, 1 \.gif\.$"):
+        find_pictures([folder], recursive=True)
+
+
+@pytest.mark.parametrize("name", ["a.HIF", "a.btf", "a.svs", "a.stk", "a.lsm"])
+def test_suffixes_of_cameras_and_microscopes(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert find_pictures([tmp_path]) == [tmp_path / name]
+    assert result_name(name) == (name if name in ("a.HIF", "a.btf") else "a.tif")
+
+
+@pytest.mark.parametrize("name", ["a.HIF", "a.svs", "a.something", "a"])
+def test_the_content_decides_and_not_the_suffix(tmp_path: Path, name: str) -> None:
+    pixels = np.arange(120, dtype=np.uint16).reshape(10, 12)
+    tifffile.imwrite(tmp_path / "a.tif", pixels)
+    (tmp_path / "a.tif").rename(tmp_path / name)
+    np.testing.assert_array_equal(read(tmp_path / name).pixels, pixels, strict=True)

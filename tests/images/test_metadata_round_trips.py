@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from images.exif_blocks import NOTE, exif_block
+from unnoise.errors import UnnoiseWarning
 from unnoise.images import Metadata, Picture, png, read, tags, write
 from unnoise.images.jpeg import segment, segments
 
@@ -144,9 +145,15 @@ def test_all_segments_of_a_jpeg_stay_in_their_order(tmp_path: Path) -> None:
         (0xED, b"Photoshop 3.0\0" + RESOURCES),
         (0xE2, b"ICC_PROFILE\0\1\2" + PROFILE[:100]),
         (0xE2, b"ICC_PROFILE\0\2\2" + PROFILE[100:]),
+        (0xE1, b"FLIR\0\1\0\0thermal values"),
+        (0xE2, b"FPXR\0FlashPix"),
+        (0xE3, b"Meta\0\0Kodak"),
+        (0xE5, b"RMETA\0Ricoh"),
+        (0xE6, b"GoPro\0DEVC"),
+        (0xEC, b"Ducky\0quality"),
         (0xFE, b"a comment in \xe4\xf6\xfc"),
     ]
-    others = [(0xE2, b"MPF\0offsets of other pictures"), (0xEB, b"JP signed")]
+    others = [(0xE2, b"MPF\0offsets of other pictures"), (0xEB, b"JP signed"), (0xEE, b"Adobe\0d\0\0\0\0\1")]
     (tmp_path / "b.jpg").write_bytes(b"\xff\xd8" + b"".join(segment(*part) for part in own + others) + bare[2 + 18 :])
     source = read(tmp_path / "b.jpg")
     assert source.metadata.icc == PROFILE
@@ -166,8 +173,10 @@ def test_all_that_a_png_says_stays(tmp_path: Path) -> None:
         png.chunk(b"tEXt", b"Title\0a title in \xe4"),
         png.chunk(b"tIME", bytes([7, 230, 1, 2, 3, 4, 5])),
         png.chunk(b"eXIf", exif_block()),
+        png.chunk(b"orNt", b"another program's"),
     ]
-    (tmp_path / "b.png").write_bytes(bare[:33] + b"".join(own) + bare[33:])
+    unsafe = png.chunk(b"iDOT", b"where rows lie")
+    (tmp_path / "b.png").write_bytes(bare[:33] + b"".join(own) + unsafe + bare[33:])
     source = read(tmp_path / "b.png")
     write(tmp_path / "c.png", source)
     data = (tmp_path / "c.png").read_bytes()
@@ -264,3 +273,26 @@ def test_damaged_tags_are_passed_over(order: str, bytes_: list[tuple[int, int]],
     assert 1 <= tags.orientation(bytes(block)) <= 8
     tags.upright(bytes(block))
     tags.block_with(bytes(block), {271: tags.Value(2, b"x\0")})
+
+
+def test_values_of_metamorph_are_named(tmp_path: Path) -> None:
+    """They are longer than their tags say, and point into the file."""
+    extra = [(65000, 2, None, "kept", True)]
+    tifffile.imwrite(tmp_path / "a.tif", pixels("uint16")[..., 0], photometric="minisblack", metadata=None, extratags=extra)
+    source = read(tmp_path / "a.tif")
+    assert source.metadata.left_behind == ()
+    data = (tmp_path / "a.tif").read_bytes()
+    replaced = data.replace(struct.pack("<HH", 65000, 2), struct.pack("<HH", 33629, 2))
+    (tmp_path / "b.tif").write_bytes(replaced)
+    with pytest.warns(UnnoiseWarning, match="the values of MetaMorph"):
+        write(tmp_path / "c.tif", read(tmp_path / "b.tif"))
+    with tifffile.TiffFile(tmp_path / "c.tif") as file:
+        assert 33629 not in file.pages[0].tags
+
+
+def test_pictures_below_a_page_are_named(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(pixels(), photometric="rgb", subifds=1, metadata=None)
+        file.write(pixels()[::2, ::2], photometric="rgb", subfiletype=1, metadata=None)
+    with pytest.warns(UnnoiseWarning, match="other pictures below its page"):
+        write(tmp_path / "b.tif", read(tmp_path / "a.tif"))

@@ -5,14 +5,38 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 
 from images.exif_blocks import exif_block
-from unnoise.errors import UnnoiseError, UsageError
+from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.images import Metadata, Picture, find_pictures, read, result_name, write
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" rating="5"/>'
+
+
+def grey_dng(path: Path, pixels: np.ndarray, white: float | None = None) -> Path:
+    """A raw file of a camera without colours: each pixel has one value (LinearRaw). (DNG 1.4.)"""
+    extra: list[Any] = [
+        (271, 2, None, "Maker", True),
+        (272, 2, None, "Monochrom", True),
+        (50706, 1, 4, (1, 4, 0, 0), True),
+        (50708, 2, None, "Maker Monochrom", True),
+        (50714, 5, 1, (0, 1), True),
+    ]
+    if white:
+        extra.append((50717, 4, 1, round(white), True))
+    elif pixels.dtype.kind == "u":
+        extra.append((50717, 4, 1, 65535, True))
+    with tifffile.TiffWriter(path) as file:
+        options: Any = {"photometric": "minisblack", "metadata": None, "extratags": extra, "software": False}
+        file.write(pixels, **options)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags[262].overwrite(34892)
+    return path
 
 
 def dng(path: Path, mosaic: np.ndarray) -> Path:
@@ -31,6 +55,7 @@ def dng(path: Path, mosaic: np.ndarray) -> Path:
         (50721, 10, 9, tuple(rational), True),
         (50728, 5, 3, (1, 1, 1, 1, 1, 1), True),
         (50778, 3, 1, 21, True),
+        (700, 1, len(XMP), XMP, True),
     ]
     tifffile.imwrite(path, mosaic, photometric=32803, metadata=None, extratags=extra, software=False)
     return path
@@ -54,7 +79,8 @@ def test_raw_is_developed_to_16_bits(tmp_path: Path) -> None:
     write(tmp_path / "a.tif", picture)
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         assert file.pages[0].tags[271].value == "Maker"
-        assert 50706 not in file.pages[0].tags
+        assert not {33421, 33422, 50706} & {tag.code for tag in file.pages[0].tags}
+        assert file.pages[0].tags[700].value == XMP
         assert file.pages[0].iccprofile == picture.metadata.icc
 
 
@@ -120,3 +146,68 @@ def test_without_the_library_its_extra_is_named(
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(UnnoiseError, match=rf"pip install '\.\[{extra}\]'"):
         read(tmp_path / name)
+
+
+def test_other_pictures_of_a_heic_are_named_and_gone(tmp_path: Path) -> None:
+    """A depth map, such as portraits have, made of an alpha channel by another word; a thumbnail, which would show the noise."""
+    heif = pytest.importorskip("pillow_heif", reason="HEIC needs the extra heic")
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 4), np.uint8)
+    xmp = b'<x xmlns:apdi="http://ns.apple.com/pixeldatainfo/1.0/" apdi:AuxiliaryImageType="x" HDRGainMap:HDRGainMapVersion="1" a="b"/>'
+    heif.encode("RGBA", (96, 64), pixels.tobytes(), tmp_path / "alpha.heic", xmp=xmp)
+    for name in (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"):
+        if name in (data := (tmp_path / "alpha.heic").read_bytes()):
+            (tmp_path / "a.heic").write_bytes(data.replace(name, name.replace(b"alpha", b"depth").replace(b":1", b":2")))
+    picture = read(tmp_path / "a.heic")
+    with pytest.warns(UnnoiseWarning, match="a depth map"):
+        write(tmp_path / "b.heic", picture)
+    assert read(tmp_path / "alpha.heic").metadata.left_behind == ()
+    made = read(tmp_path / "b.heic")
+    assert made.metadata.left_behind == ()
+    assert b"HDRGainMap" not in made.metadata.xmp
+    assert b' a="b"' in made.metadata.xmp
+    opened = heif.from_bytes("RGB", (96, 64), pixels[..., :3].tobytes())
+    opened.save(tmp_path / "c.heic", thumbnails=[32])
+    assert heif.open_heif(tmp_path / "c.heic").info["thumbnails"]
+    write(tmp_path / "d.heic", read(tmp_path / "c.heic"))
+    assert not heif.open_heif(tmp_path / "d.heic").info["thumbnails"]
+
+
+def test_a_camera_without_colours(tmp_path: Path) -> None:
+    pytest.importorskip("rawpy", reason="camera raw needs the extra raw")
+    rows, columns = np.mgrid[:64, :96]
+    path = grey_dng(tmp_path / "a.dng", (rows * 600 + columns * 200).astype(np.uint16))
+    picture = read(path)
+    assert picture.layout.colours == "grey"
+    assert picture.metadata.icc == b""  # one of RGB would be refused by others
+    write(tmp_path / "a.tif", picture)
+    made = tifffile.imread(tmp_path / "a.tif")
+    assert made.shape == (64, 96)
+    assert (np.diff(made.astype(int)[:, 5]) > 0).all()
+
+
+@pytest.mark.parametrize("white", [None, 1.0])
+def test_one_hot_pixel_of_floats_does_not_darken_the_rest(tmp_path: Path, white: float | None) -> None:
+    """LibRaw scales floats by their brightest value."""
+    pytest.importorskip("rawpy", reason="camera raw needs the extra raw")
+    rows, columns = np.mgrid[:64, :96]
+    pixels = ((rows / 63 + columns / 95) / 2 * (white or 1)).astype(np.float32)
+    first = read(grey_dng(tmp_path / "a.dng", pixels, white)).pixels.astype(int)
+    hot = pixels.copy()
+    hot[30, 40] = 8 * (white or 1)
+    second = read(grey_dng(tmp_path / "b.dng", hot, white)).pixels.astype(int)
+    others = np.ones(first.shape, bool)
+    others[28:33, 38:43] = False
+    assert np.abs(first - second)[others].max() < 400
+    assert first.max() > 64000
+
+
+def test_what_rawpy_says_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rawpy = pytest.importorskip("rawpy", reason="camera raw needs the extra raw")
+
+    def refuse(*_: Any) -> Any:
+        raise rawpy.LibRawFileUnsupportedError("a reason in words")
+
+    monkeypatch.setattr(rawpy, "imread", refuse)
+    (tmp_path / "a.nef").write_bytes(b"MM\0*")
+    with pytest.raises(UnnoiseError, match=r"a\.nef cannot be decoded \(a reason in words\)"):
+        read(tmp_path / "a.nef")

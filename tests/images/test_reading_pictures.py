@@ -75,8 +75,6 @@ def test_tiff_in_a_compression_that_libvips_lacks(tmp_path: Path) -> None:
     pixels = random_pixels("uint16", 3)
     path = tiff(tmp_path / "a.tif", pixels, compression="zstd")
     np.testing.assert_array_equal(read(path).pixels, pixels, strict=True)
-    with pytest.raises(UsageError, match=r"b\.tif has values of type int"):
-        read(tiff(tmp_path / "b.tif", np.zeros((3, 5), np.int32), compression="zstd"))
 
 
 def test_profile_of_a_tiff_that_only_tifffile_reads(tmp_path: Path) -> None:
@@ -190,7 +188,10 @@ def test_missing_strips_of_a_tiff_are_not_filled_up(tmp_path: Path) -> None:
 
 def test_the_reason_is_that_of_this_file(folder: Path, tmp_path: Path) -> None:
     read(folder / "a.avif")  # leaves idle messages behind
-    for name, reason in {"interlaced.png": "no reason given", "progressive.jpg": "premature end of JPEG image"}.items():
+    for name, reason in {
+        "interlaced.png": "its bytes make no picture",
+        "progressive.jpg": "premature end of JPEG image",
+    }.items():
         whole = (folder / name).read_bytes()
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
         with pytest.raises(UnnoiseError) as caught:
@@ -266,7 +267,7 @@ def test_a_folder_is_no_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("array", "fragment"),
     [
-        (np.zeros((2, 3), np.int32), "int32"),
+        (np.zeros((2, 3), np.complex64), "complex64"),
         (np.zeros((3, 20, 20), np.uint8), "(3, 20, 20)"),
         (np.zeros((0, 20), np.uint8), "(0, 20)"),
     ],
@@ -290,15 +291,16 @@ def test_other_pages_and_types_are_refused_by_name(tmp_path: Path) -> None:
     two.set_type(pyvips.GValue.gint_type, "page-height", 12)
     two.webpsave(str(tmp_path / "film.webp"))
     tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 9, 11), np.uint16), photometric="minisblack")
-    tifffile.imwrite(tmp_path / "signed.tif", np.zeros((9, 11), np.int16))
     tifffile.imwrite(tmp_path / "complex.tif", np.zeros((9, 11), np.complex64))
-    for name, fragment in {"film.webp": "2 pages", "stack.tif": "5 pages", "signed.tif": "short"}.items():
+    for name, fragment in {
+        "film.webp": "2 pages",
+        "stack.tif": "5 pages",
+        "complex.tif": "complex numbers",
+    }.items():
         with pytest.raises(UsageError) as caught:
             read(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value)
         assert fragment in str(caught.value)
-    with pytest.raises(UnnoiseError, match=r"complex\.tif"):
-        read(tmp_path / "complex.tif")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".avif", ".heic"])

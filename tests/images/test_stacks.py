@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from unnoise import images
-from unnoise.errors import UnnoiseError, UsageError
+from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.images import Layout, Picture, read, write
 
 DTYPES = ["uint8", "uint16", "float16", "float32", "float64"]
@@ -121,12 +121,17 @@ def test_colours_that_alpha_multiplied_look_the_same_where_alpha_is_straight(tmp
     assert tifffile.TiffFile(tmp_path / "c.tif").pages[0].extrasamples == (2,)
 
 
-def test_colours_that_libvips_divided_by_alpha_are_said_to_be_so(tmp_path: Path) -> None:
-    pixels = np.full((6, 5, 2), (155, 128), np.uint8)  # white is zero: 100 of 255 once it is turned
-    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite", planarconfig="contig", extrasamples=(1,))
+@pytest.mark.parametrize("alpha", [1, 2])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_white_that_is_zero_stays_so(tmp_path: Path, planar: Any, alpha: int) -> None:
+    pixels = np.full((6, 5, 2), (155, 128), np.uint8)
+    stored = np.moveaxis(pixels, -1, 0) if planar == "separate" else pixels
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="miniswhite", planarconfig=planar, extrasamples=(alpha,))
+    np.testing.assert_array_equal(read(tmp_path / "a.tif").pixels[0, 0], (100, 128))
     copy(tmp_path / "a.tif", tmp_path / "b.tif")
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
-        assert (file.pages[0].photometric.name, file.pages[0].extrasamples) == ("MINISBLACK", (2,))
+        assert (file.pages[0].photometric.name, file.pages[0].extrasamples) == ("MINISWHITE", (alpha,))
+        np.testing.assert_array_equal(file.asarray(), stored)
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".jpg"])
@@ -284,8 +289,12 @@ def test_ome_zarr(tmp_path: Path, zarr_format: Any) -> None:
     }
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=zarr_format)
     group.attrs.update({"ome": {"version": "0.5", **scales}, "lab": 7} if zarr_format == 3 else {**scales, "lab": 7})
-    group.create_array("0", data=stack, chunks=(1, 1, 16, 16))
+    keys: Any = {"name": "v2" if zarr_format == 2 else "default", "separator": "/" if zarr_format == 2 else "."}
+    group.create_array("0", data=stack, chunks=(1, 1, 16, 16), chunk_key_encoding=keys)
     group.create_array("1", data=stack[..., ::2, ::2])
+    words = b"<OME>what the microscope says</OME>"
+    zarr.create_group(group.store, path="OME", zarr_format=zarr_format)
+    (tmp_path / "a.zarr" / "OME" / "METADATA.ome.xml").write_bytes(words)
     assert images.find_pictures([tmp_path]) == [tmp_path / "a.zarr"]
     copy(tmp_path / "a.zarr", tmp_path / "b.zarr")
     made = zarr.open(tmp_path / "b.zarr", mode="r")
@@ -295,7 +304,11 @@ def test_ome_zarr(tmp_path: Path, zarr_format: Any) -> None:
     assert made.attrs["lab"] == 7
     said = (made.attrs.get("ome") or made.attrs)["multiscales"][0]
     assert said == scales["multiscales"][0] | {"datasets": [{"path": "0"}]}
-    assert list(made.keys()) == ["0"]
+    assert sorted(made.keys()) == ["0", "OME"]
+    assert (tmp_path / "b.zarr" / "OME" / "METADATA.ome.xml").read_bytes() == words
+    chunk = "0/0/0/0/0" if zarr_format == 2 else "0/c.0.0.0.0"
+    assert (tmp_path / "a.zarr" / chunk).is_file()
+    assert (tmp_path / "b.zarr" / chunk).is_file()
     write(tmp_path / "one.zarr", Picture(stack[0, 0]))
     write(tmp_path / "one.zarr", Picture(stack[1, 0]), overwrite=True)
     np.testing.assert_array_equal(read(tmp_path / "one.zarr").pixels, stack[1, 0])
@@ -326,3 +339,23 @@ def test_frames_by_number(tmp_path: Path) -> None:
         np.testing.assert_array_equal(frame.region(slice(2, 5), slice(1, 4)), stack[2, 2:5, 1:4])
         with pytest.raises(IndexError):
             source[3]
+
+
+def test_every_plane_of_metamorph(tmp_path: Path) -> None:
+    """One page, the tag UIC2 for each plane, and their pixels one after the other."""
+    stack = noise((4, 9, 11))
+    times = [
+        (33628, 4, 4, (0, 1, 2, 3), True),
+        (33629, 5, 4, tuple(range(1, 9)), True),
+        (65000, 2, None, "words of a microscope", True),
+    ]
+    options: dict[str, Any] = {"metadata": None, "extratags": times, "software": False, "photometric": "minisblack"}
+    tifffile.imwrite(tmp_path / "a.stk", stack[0], **options)
+    with tifffile.TiffFile(tmp_path / "a.stk") as file:
+        assert file.is_stk
+        assert file.pages[0].dataoffsets[0] + stack[0].nbytes == (tmp_path / "a.stk").stat().st_size
+    with (tmp_path / "a.stk").open("ab") as end:
+        end.write(stack[1:].tobytes())
+    with pytest.warns(UnnoiseWarning, match="the values of MetaMorph"):
+        copy(tmp_path / "a.stk", tmp_path / "b.tif")
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "b.tif"), stack, strict=True)

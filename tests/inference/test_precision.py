@@ -9,7 +9,7 @@ from reference import needs_int8
 from unnoise import denoisers
 from unnoise.errors import UsageError
 from unnoise.inference.precision import choose_device, choose_precision, running_in
-from unnoise.layers.quantized.int8 import is_bytewise
+from unnoise.layers.quantized.int8 import runs_in_int8
 
 CPU = torch.device("cpu")
 
@@ -67,7 +67,7 @@ def test_a_precision_lasts_as_long_as_its_context() -> None:
     x = torch.zeros(1)
     for precision in (torch.float32, torch.bfloat16, torch.int8):
         with running_in(precision, CPU):
-            assert is_bytewise(x) == (precision == torch.int8)
+            assert runs_in_int8(x) == (precision == torch.int8)
             assert torch.is_autocast_enabled("cpu") == (precision == torch.bfloat16)
-        assert not is_bytewise(x)
+        assert not runs_in_int8(x)
         assert not torch.is_autocast_enabled("cpu")

@@ -39,6 +39,7 @@ def _psnr(kind: str, folder: str, precision: str, name: str = "default", picture
     return exact.restored.psnr, fast.restored.psnr
 
 
+@pytest.mark.data
 @SETS
 def test_bfloat16_changes_the_score_by_little(kind: str, folder: str) -> None:
     exact, fast = _psnr(kind, folder, "bfloat16")
@@ -46,6 +47,7 @@ def test_bfloat16_changes_the_score_by_little(kind: str, folder: str) -> None:
     assert exact != fast
 
 
+@pytest.mark.data
 @needs_int8
 @SETS
 def test_int8_costs_little(kind: str, folder: str) -> None:
@@ -54,6 +56,7 @@ def test_int8_costs_little(kind: str, folder: str) -> None:
     assert exact != fast
 
 
+@pytest.mark.data
 @needs_int8
 def test_int8_costs_little_where_nothing_was_prepared_for_it() -> None:
     """On quiet pictures, of which weights rounded each to the nearest take half a decibel (`layers.dynamic_int8`)."""

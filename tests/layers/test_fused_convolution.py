@@ -15,8 +15,8 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.layers import fused_convolution as fused
 from unnoise.layers import rotations as turns
 from unnoise.layers import triton as kernels
-from unnoise.layers.fused_convolution import convolve, convolve_exactly
-from unnoise.layers.output_layer import last_layer
+from unnoise.layers.fused_convolution import convolve, convolve_unrounded
+from unnoise.layers.output_layer import output_convolution
 from unnoise.layers.weight_cache import cached_weights
 
 ROUNDING = 5e-4
@@ -74,7 +74,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks take the way that they take on an NVIDIA GPU, with our kernels in Triton's interpreter, and in float32."""
     pytest.importorskip("triton", reason="our GPU kernels need Triton, which is for Linux on x86-64")
     monkeypatch.setattr(kernels, "can_run", lambda x: True)
-    monkeypatch.setattr(fused, "GPU_TYPES", (torch.float32,))
+    monkeypatch.setattr(fused, "GPU_DTYPES", (torch.float32,))
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -93,7 +93,7 @@ def test_every_network_is_the_same_by_our_gpu_kernels(name: str) -> None:
 @pytest.mark.parametrize("together", [0, 2**18])
 @pytest.mark.usefixtures("as_on_a_gpu")
 def test_many_blind_spots_are_the_same_by_our_gpu_kernels(name: str, together: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "TOGETHER", together)
+    monkeypatch.setattr(turns, "MAX_BATCHED_PIXELS", together)
     network = _lively(name)
     x = torch.rand(2, 3, 12, 15) * network.value_range[1]
     sizes = [0, 1, 3, 5]
@@ -109,7 +109,7 @@ def test_a_last_layer_on_a_gpu_is_not_rounded() -> None:
     x = torch.rand(1, 8, 6, 7).bfloat16().contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         layer.weight.copy_(layer.weight.bfloat16())
-        result = last_layer(layer, x, torch.zeros(1, 3, 6, 7))
+        result = output_convolution(layer, x, torch.zeros(1, 3, 6, 7))
         assert result.dtype == torch.float32
         torch.testing.assert_close(result, layer(x.float()), atol=1e-5, rtol=1e-5)
 
@@ -150,17 +150,17 @@ def test_what_is_our_own_takes_the_sum(kernel: int, dtype: torch.dtype) -> None:
         before = plus.clone()
         expected = fused.convolve(layer, x, plus=plus)
         assert torch.equal(plus, before)
-        result = fused.convolve(layer, x, plus=plus, own=True)
+        result = fused.convolve(layer, x, plus=plus, inplace=True)
         assert result.data_ptr() == plus.data_ptr()
         assert relative_error(result.float(), expected.float()) < (1e-5 if dtype == torch.float32 else 1e-2)
         cut = torch.randn(2, 6, 9, 9)[..., 1:8, 1:7]  # no rows of memory
-        assert relative_error(fused.convolve(layer, x, plus=cut, own=True).float(), layer(x).float() + cut) < 1e-2
+        assert relative_error(fused.convolve(layer, x, plus=cut, inplace=True).float(), layer(x).float() + cut) < 1e-2
 
 
 def test_joined_inputs_need_no_joining() -> None:
     layer, one, other = nn.Conv2d(5, 4, 1), torch.randn(2, 3, 7, 6), torch.randn(2, 2, 7, 6)
     with torch.no_grad():
-        torch.testing.assert_close(fused.convolve_joined(layer, one, other), layer(torch.cat([one, other], dim=1)))
+        torch.testing.assert_close(fused.convolve_concatenated(layer, one, other), layer(torch.cat([one, other], dim=1)))
 
 
 def test_gradients_go_through_the_layers_themselves() -> None:
@@ -178,8 +178,8 @@ def test_the_first_layer_does_not_round_the_picture() -> None:
     layer.weight.data = layer.weight.bfloat16().float()
     picture = 0.75 + 0.25 * torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        exactly, rounded = convolve_exactly(layer, picture), convolve(layer, picture)
+        exactly, rounded = convolve_unrounded(layer, picture), convolve(layer, picture)
     with torch.no_grad():
         exact = layer(picture)
-        assert torch.allclose(convolve_exactly(layer, picture), exact, atol=1e-6)
+        assert torch.allclose(convolve_unrounded(layer, picture), exact, atol=1e-6)
     assert (exactly - exact).square().mean() < 0.9 * (rounded - exact).square().mean()

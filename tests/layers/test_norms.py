@@ -39,6 +39,6 @@ def test_a_norm_taken_into_the_next_layer_is_near_in_eight_bits(kind: NormKind, 
     x = (torch.randn(1, 48, 9, 11) + mean).bfloat16().contiguous(memory_format=torch.channels_last)
     expected = layer(norm(x.float()))
     with torch.no_grad():
-        weight, bias = norm.into((layer.weight, layer.bias))
-        result = F.conv2d(norm.unscaled(x).float(), weight, bias)
+        weight, bias = norm.fold_into((layer.weight, layer.bias))
+        result = F.conv2d(norm.normalize(x).float(), weight, bias)
     assert ((result - expected).norm() / expected.norm()).item() < 0.01

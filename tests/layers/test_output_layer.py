@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from unnoise.layers import output_layer as last
-from unnoise.layers.output_layer import last_layer
+from unnoise.layers.output_layer import output_convolution
 
 
 @given(st.integers(2, 9), st.integers(1, 9), st.sampled_from([1, 3]), st.sampled_from(["zeros", "replicate"]), st.booleans())
@@ -23,11 +23,13 @@ def test_last_layers_round_only_the_difference(height: int, width: int, kernel: 
     layer.weight.data = layer.weight.bfloat16().float()  # so that the products are exact
     with torch.no_grad():
         exact = layer(features.float())
-        near = exact + 0.01 * torch.randn_like(exact)
+        residual_base = exact + 0.01 * torch.randn_like(exact)
         with torch.autocast("cpu", torch.bfloat16):
-            assert (last_layer(layer, features, near) - exact).abs().max() < 0.05 / 2**8
-            torch.testing.assert_close(last_layer(layer, features), exact)
-        torch.testing.assert_close(last_layer(layer, features.float(), near), exact)  # in float32 nothing is rounded at all
+            assert (output_convolution(layer, features, residual_base) - exact).abs().max() < 0.05 / 2**8
+            torch.testing.assert_close(output_convolution(layer, features), exact)
+        torch.testing.assert_close(
+            output_convolution(layer, features.float(), residual_base), exact
+        )  # in float32 nothing is rounded at all
 
 
 @given(
@@ -51,11 +53,11 @@ def test_a_last_layer_by_its_taps_is_the_convolution(
     layer = nn.Conv2d(*channels, 3, padding=1, padding_mode=mode, bias=biased)
     x = torch.randn(batch, channels[0], *size).contiguous(memory_format=memory_format)
     exact = layer(x)
-    assert torch.equal(last_layer(layer, x), exact)
+    assert torch.equal(output_convolution(layer, x), exact)
     with torch.inference_mode(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(last, "PIECE", 1)
+        patch.setattr(last, "STRIP_VALUES", 1)
         patch.setattr(layer, "forward", lambda x: pytest.fail("that would be the convolution itself"))
-        assert (last_layer(layer, x) - exact).abs().max() <= 1e-5 * exact.abs().max()
+        assert (output_convolution(layer, x) - exact).abs().max() <= 1e-5 * exact.abs().max()
 
 
 @pytest.mark.parametrize("channels", [(16, 3), (128, 5)])
@@ -63,4 +65,4 @@ def test_other_last_layers_are_convolutions_at_inference_too(channels: tuple[int
     layer = nn.Conv2d(*channels, 3, padding=1)
     x = torch.randn(1, channels[0], 8, 8)
     with torch.inference_mode():
-        assert torch.equal(last_layer(layer, x), layer(x))
+        assert torch.equal(output_convolution(layer, x), layer(x))

@@ -41,6 +41,7 @@ def test_both_layouts_hold_the_polyphase_components(height: int, width: int, str
             assert tile.abs().sum() == pytest.approx(component.abs().sum().item(), rel=1e-5)  # the border holds nothing
 
 
+@pytest.mark.data
 def test_golden() -> None:
     _, _ = golden("apbsn")  # skips where the reference files are absent
     from safetensors.torch import load_file

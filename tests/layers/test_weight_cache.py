@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from reference import relative_error
 from unnoise.layers import fused_convolution as fused
-from unnoise.layers import weight_cache as prepared
+from unnoise.layers import weight_cache
 from unnoise.layers.fused_convolution import convolve
 from unnoise.layers.weight_cache import cached_weights
 
@@ -36,8 +36,8 @@ def test_weights_are_kept_for_a_while_alone() -> None:
 def test_a_network_keeps_its_weights_until_they_change(monkeypatch: pytest.MonkeyPatch) -> None:
     network = nn.Sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)).eval()
     made = []
-    true = fused.weights_of
-    monkeypatch.setattr(fused, "weights_of", lambda layer: made.append(layer) or true(layer))
+    true = fused.effective_weights
+    monkeypatch.setattr(fused, "effective_weights", lambda layer: made.append(layer) or true(layer))
     x = torch.randn(1, 2, 3, 3)
 
     def result() -> Tensor:
@@ -91,10 +91,10 @@ def test_each_shape_has_its_own_order_of_the_weights_and_few_are_kept() -> None:
         for batch, height, width in [*shapes, *reversed(shapes)]:
             x = torch.randn(batch, 16, height, width)
             assert relative_error(convolve(layer, x), layer(x)) < 1e-5
-        kept = prepared._kept.get()
+        kept = weight_cache._active.get()
         assert kept is not None
-        (_, made), *others = kept.derived.values()
+        (_, made), *others = kept.by_kernel.values()
         assert not others
-        forms = made["orders"]
-        assert len(forms) == prepared.FORMS
+        forms = made["layouts"]
+        assert len(forms) == weight_cache.MAX_LAYOUTS
         assert list(forms)[-1] == (1, 16, 8, 8)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from unnoise import recipes
 from unnoise.errors import UsageError
 from unnoise.models.model import Model, fresh
-from unnoise.photometry.bias_correction import Light
+from unnoise.photometry.bias_correction import BiasCorrection
 
 RECIPE = {
     "name": "tiny",
@@ -105,7 +105,7 @@ def test_a_model_can_be_applied_otherwise() -> None:
     assert np.array_equal(several.denoise(noisy), expected.denoise(noisy))
     assert not np.array_equal(several.denoise(noisy), model.denoise(noisy))
     assert model.applied({}) is model
-    with pytest.raises(UsageError, match=r"another scheme, .*, levels or detail, not another denoiser\.layers"):
+    with pytest.raises(UsageError, match=r"another scheme, .*, levels, detail or bounded, not another denoiser\.layers"):
         model.applied({"denoiser.layers": 3})
     with pytest.raises(UsageError, match="partitions"):
         model.applied({"scheme.partitions": 0})
@@ -117,7 +117,7 @@ def test_light_is_kept_as_asked_or_as_the_recipe_says() -> None:
     kept = plain.denoise(noisy, bias_correction="srgb", precision="float32")
     assert not np.allclose(kept, plain.denoise(noisy), atol=1e-3)
     tensor = torch.from_numpy(noisy).movedim(-1, 0)[None]
-    expected = Light(curve="srgb")(tensor, plain(tensor)).clamp(0, 1)
+    expected = BiasCorrection(curve="srgb")(tensor, plain(tensor)).clamp(0, 1)
     assert np.allclose(kept, expected[0].movedim(0, -1), atol=1e-5)
     lit = plain.applied({"light": "auto"})
     assert np.array_equal(lit.denoise(noisy, precision="float32"), kept)

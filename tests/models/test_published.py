@@ -26,6 +26,7 @@ WRAPPINGS = {
 }
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_ap_bsn_gives_the_published_picture(wrapping: str, tmp_path: Path) -> None:
     weights, cases = golden("apbsn")
@@ -40,6 +41,7 @@ def test_ap_bsn_gives_the_published_picture(wrapping: str, tmp_path: Path) -> No
         assert relative_error(model(noisy / 255) * 255, expected) < 1e-4
 
 
+@pytest.mark.data
 def test_imported_and_saved_is_the_same(tmp_path: Path) -> None:
     weights, cases = golden("apbsn")
     torch.save(WRAPPINGS["as published"](weights), tmp_path / "published.pth")
@@ -84,6 +86,7 @@ def test_foreign_weights_are_told(tmp_path: Path) -> None:
         shipped.import_checkpoint(tmp_path / "other.pth")
 
 
+@pytest.mark.data
 def test_a_bit_that_turned(tmp_path: Path) -> None:
     path = tmp_path / "rotten.pth"
     weights = golden("apbsn")[0]
@@ -103,6 +106,7 @@ def test_dictionaries_that_hold_themselves(tmp_path: Path) -> None:
         shipped.import_checkpoint(tmp_path / "cyclic.pth")
 
 
+@pytest.mark.data
 def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
     path = tmp_path / "nan.pth"
     weights = golden("apbsn")[0]

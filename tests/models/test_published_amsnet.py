@@ -62,6 +62,7 @@ def _pretended(module: str, name: str) -> Iterator[Any]:
             del sys.modules[part]
 
 
+@pytest.mark.data
 @pytest.mark.parametrize(("name", "file"), NETWORKS.items())
 def test_gives_the_published_picture(name: str, file: str, tmp_path: Path) -> None:
     weights, cases = golden(file)
@@ -79,6 +80,7 @@ def test_gives_the_published_picture(name: str, file: str, tmp_path: Path) -> No
             assert relative_error(model.network(noisy), expected) < 1e-4
 
 
+@pytest.mark.data
 def test_a_network_of_one_s_own_needs_no_recipe_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One file, one line: the table of published recipes is no second place to write it down in."""
     monkeypatch.delitem(published._RECIPES, "dncnn")
@@ -94,6 +96,7 @@ def test_a_picture_is_not_taken_for_what_could_do_harm(tmp_path: Path) -> None:
         shipped.import_checkpoint(tmp_path / "picture.png")
 
 
+@pytest.mark.data
 def test_imported_and_saved_restores_the_same(tmp_path: Path) -> None:
     """The whole picture's way, with the masks: the imported model, the saved one, and the bare scheme agree."""
     weights, _ = golden("dncnn")
@@ -112,6 +115,7 @@ def test_imported_and_saved_restores_the_same(tmp_path: Path) -> None:
     assert not torch.equal(one, other)
 
 
+@pytest.mark.data
 @pytest.mark.parametrize(
     "module", ["lightning.fabric.utilities.data", "lightning_fabric.utilities.data", "pytorch_lightning.utilities.parsing"]
 )
@@ -130,6 +134,7 @@ def test_hyper_parameters_are_no_hindrance(module: str, tmp_path: Path) -> None:
         assert relative_error(model.network(noisy), expected) < 1e-4
 
 
+@pytest.mark.data
 def test_other_classes_are_refused_still(tmp_path: Path) -> None:
     weights, _ = golden("dncnn")
     with _pretended("codes.model", "InferenceSettings") as kind:
@@ -138,6 +143,7 @@ def test_other_classes_are_refused_still(tmp_path: Path) -> None:
         load(tmp_path / "other.ckpt")
 
 
+@pytest.mark.data
 def test_nothing_stays_allowed_for_others_in_the_process(tmp_path: Path) -> None:
     before = torch.serialization.get_safe_globals()
     torch.save(_lightning(golden("dncnn")[0], hyper_parameters=Namespace(lr=1e-4)), tmp_path / "published.ckpt")

@@ -45,6 +45,7 @@ def _check(model: Model, pictures: tuple[Tensor, Tensor]) -> None:
         assert relative_error(model(noisy / white) * white, expected) < 1e-4
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("prefix", ["", "bsn.", "module."])
 def test_ss_bsn(prefix: str, tmp_path: Path) -> None:
     weights, cases = golden("ssbsn")
@@ -56,6 +57,7 @@ def test_ss_bsn(prefix: str, tmp_path: Path) -> None:
         assert relative_error(model.network(cases["bsn_odd"][0]), cases["bsn_odd"][1]) < 1e-4
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_at_bsn(wrapping: str, tmp_path: Path) -> None:
     weights, cases = golden("atbsn")
@@ -64,6 +66,7 @@ def test_at_bsn(wrapping: str, tmp_path: Path) -> None:
     _check(model, cases["hole3"])  # the paper's at inference
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_tm_bsn(wrapping: str, tmp_path: Path) -> None:
     weights, cases = golden("tmbsn")
@@ -77,6 +80,7 @@ def test_tm_bsn(wrapping: str, tmp_path: Path) -> None:
         assert relative_error(model(noisy), model.network(noisy, blind_spot=4)) < 1e-6  # the paper's at inference
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 @pytest.mark.parametrize("letter", ["a", "c"])
 def test_students_of_at_bsn(letter: str, wrapping: str, tmp_path: Path) -> None:
@@ -87,6 +91,7 @@ def test_students_of_at_bsn(letter: str, wrapping: str, tmp_path: Path) -> None:
         _check(model, pictures)
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("teacher_first", [False, True])
 @pytest.mark.parametrize("prefix", ["", "module."])
 @pytest.mark.parametrize("letter", ["a", "c"])
@@ -115,6 +120,7 @@ def test_students_without_reference_numbers(name: str, recipe: str, tmp_path: Pa
     _check(model, (noisy, expected))
 
 
+@pytest.mark.data
 def test_imported_saved_and_loaded_is_the_same(tmp_path: Path) -> None:
     for file, case in {"atbsn": "hole3", "atbsn_student_a": "net_odd", "ssbsn": "denoise_pd2"}.items():
         weights, cases = golden(file)

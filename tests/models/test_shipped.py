@@ -14,6 +14,7 @@ from reference import data_dir
 from unnoise.evaluation.datasets import open_set
 from unnoise.models import shipped
 from unnoise.noise import Camera
+from unnoise.training.teachers import teacher_loader
 
 WEIGHTS = Path(shipped.__file__).parent / "weights"
 
@@ -36,7 +37,7 @@ def test_cards_say_what_one_must_know(name: str) -> None:
 def test_each_can_learn_on(name: str) -> None:
     """`--adapt` asks for the teachers that the recipe names, and these ship."""
     model = unnoise.load(name)
-    model.recipe.scheme.bind(shipped.load, model.network)
+    model.recipe.scheme.bind(teacher_loader(), model.network)
 
 
 def test_there_is_a_default_and_it_is_small() -> None:
@@ -45,6 +46,7 @@ def test_there_is_a_default_and_it_is_small() -> None:
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) <= 8_000_000
 
 
+@pytest.mark.data
 @pytest.mark.parametrize(("name", "least"), [("best", 38.3), ("default", 38.2), ("fast", 37.9)])
 def test_models_on_unseen_phone_pictures(name: str, least: float) -> None:
     """Twelve blocks of scenes 25 to 30, as each model asks to be applied; all of them: see the card."""
@@ -54,6 +56,7 @@ def test_models_on_unseen_phone_pictures(name: str, least: float) -> None:
     assert result.restored.psnr > least
 
 
+@pytest.mark.data
 def test_a_model_of_phones_helps_cameras_that_it_never_saw() -> None:
     """Twelve pictures of PolyU; 0.12 dB of it by the detail that comes back, 0.37 of all hundred."""
     pairs = open_set(f"polyu:{data_dir('polyu')}")
@@ -73,6 +76,7 @@ def test_sharp_pictures_with_hardly_any_noise_lose_no_more_than_that(name: str, 
     assert after > before - lost
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("name", ["default", "fast"])
 def test_no_real_picture_is_made_worse(name: str) -> None:
     """Middles of pictures of PolyU, the quietest among them, whose noisy ones have 38 to 40 dB.

@@ -99,11 +99,11 @@ def test_every_window_of_a_large_picture_takes_part() -> None:
 def test_what_cannot_be_told_is_said() -> None:
     random = np.random.default_rng(0)
     few = unnoise.inspect(0.5 + 0.05 * random.normal(size=(24, 24)))
-    assert any("take these figures as rough" in note for note in few.notes)
+    assert any("these figures are rough" in note for note in few.notes)
     faint = unnoise.inspect(0.5 + 0.1 / 255 * random.normal(size=(96, 96, 3)))
     assert faint.advice is None
     assert faint.detail is None
-    assert any("nothing to take away" in note for note in faint.notes)
+    assert any("nothing to remove" in note for note in faint.notes)
     smooth = 0.05 * random.normal(size=(163, 163))
     smooth = sum(smooth[y : y + 160, x : x + 160] for y in range(4) for x in range(4)) / 4  # neighbours correlate by 0.75
     assert any("smoothed by a camera" in note for note in unnoise.inspect(0.5 + smooth).notes)
@@ -155,7 +155,7 @@ def test_no_distance_at_inference_is_wider_than_in_training_or_than_the_papers()
 
 
 def test_the_halves_are_disjoint_and_leave_out_slopes() -> None:
-    one, other = flat_patches._halves()
+    one, other = flat_patches.halves()
     assert not (one & other).any()
     assert (one | other).sum() == PATCH_PIXELS**2 - 3
     assert abs(int(one.sum()) - int(other.sum())) <= 3

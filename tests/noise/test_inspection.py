@@ -191,6 +191,7 @@ def test_finds_the_grid_of_jpeg_and_where_it_begins(crop: tuple[int, int]) -> No
     assert report.blocking > 3 * plain.blocking
 
 
+@pytest.mark.data
 def test_photographs_with_known_truth() -> None:
     from unnoise import images
 
@@ -231,13 +232,13 @@ def test_counts_of_photons_are_told_in_counts() -> None:
     fit = report.channels[0].fit
     assert fit is not None
     assert fit.holds
-    told = fit.on(*report.scale)
+    told = fit.rescaled(*report.scale)
     assert told.a == pytest.approx(1, rel=0.1)
     assert told.b == pytest.approx(0, abs=300)
     assert report.level is not None
     own = report.level * (report.scale[1] - report.scale[0])
     assert own == pytest.approx(counts[counts < 1e5].mean() ** 0.5, rel=0.05)
-    assert f"{own:.4g} in the picture's own values" in report.level_told()
+    assert f"{own:.4g} in the picture's own values" in report.level_text()
     assert unnoise.inspect(torch.from_numpy(counts)) == report
     assert unnoise.inspect(np.full((40, 40), 300.0)).level == 0
 
@@ -251,3 +252,11 @@ def test_an_eight_bit_tensor_is_no_measurement() -> None:
 def test_colours_on_another_scale_are_refused() -> None:
     with pytest.raises(UsageError, match=r"values from 300 to 300.*divide by the white level first\.$"):
         unnoise.inspect(np.full((40, 40, 3), 300.0))
+
+
+def test_old_names_of_a_report_still_work_and_warn() -> None:
+    report = unnoise.inspect(np.zeros((32, 32), np.uint8))
+    with pytest.warns(DeprecationWarning, match="display_range"):
+        assert report.shown == (0.0, 255.0)  # type: ignore[comparison-overlap]
+    with pytest.warns(DeprecationWarning, match="level_text"):
+        assert report.level_told() == report.level_text()

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from unnoise.photometry.bias_correction import CELL, REACH, Light, curve_of
+from unnoise.photometry.bias_correction import CELL_PIXELS, REACH_PIXELS, BiasCorrection, curve_of
 from unnoise.photometry.bias_correction_bands import correct_bands
 from unnoise.photometry.photometry import Photometry
 from unnoise.regions import RegionSource
 from unnoise.simulation.color import srgb_encode
 
-SIDES = st.integers(1, 3 * CELL + 5)
+SIDES = st.integers(1, 3 * CELL_PIXELS + 5)
 
 
 def _encoded(linear: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ def _noise(scene: Tensor, level: float, seed: int = 0) -> Tensor:
 @settings(max_examples=25, deadline=None)
 def test_a_picture_that_has_the_light_keeps_it(height: int, width: int, curve: str) -> None:
     picture = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height * width))
-    assert torch.allclose(Light(curve=curve)(picture, picture), picture, atol=1e-6)  # type: ignore[arg-type]
+    assert torch.allclose(BiasCorrection(curve=curve)(picture, picture), picture, atol=1e-6)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("curve", ["srgb", "linear"])
@@ -48,7 +48,7 @@ def test_means_in_linear_light_are_those_of_the_noisy_picture(curve: str) -> Non
     coded = _encoded if curve == "srgb" else (lambda x: x)
     noisy = coded(_noise(scene, 0.004).clamp(0, 1))  # five times below the darkest: nothing is cut off
     wrong = coded(scene * 1.3 + 0.003)
-    kept = Light(curve=curve)(noisy, wrong)  # type: ignore[arg-type]
+    kept = BiasCorrection(curve=curve)(noisy, wrong)  # type: ignore[arg-type]
     off = (kept - coded(scene)).mean((-2, -1)).abs()
     assert (off < 0.15 * (wrong - coded(scene)).mean((-2, -1)).abs()).all()
     assert (off < 1.0 / 255).all()
@@ -60,7 +60,7 @@ def test_the_median_of_skewed_noise_becomes_its_mean() -> None:
     counts = torch.poisson(scene * 200, generator) / 200  # few photons
     noisy = _encoded(counts.clamp(0, 1))
     median = _encoded((scene - 0.33 / 200).clamp(0, 1))  # what |f(x) − x| teaches
-    kept = Light(curve="srgb")(noisy, median)
+    kept = BiasCorrection(curve="srgb")(noisy, median)
     before, after = ((x - _encoded(scene)).square().mean() for x in (median, kept))
     assert after < 0.5 * before
 
@@ -69,8 +69,8 @@ def test_black_that_cuts_the_noise_off_does_not_brighten_the_shadows() -> None:
     scene = torch.full((1, 1, 256, 256), 0.01)
     noisy = _encoded(_noise(scene, 0.008).clamp(0, 1))  # a tenth of the pixels is black
     assert (noisy == 0).float().mean() > 0.08
-    kept = Light(curve="srgb", bound=1.0)(noisy, _encoded(scene))
-    plain = Light(curve="srgb", bound=1e6)(noisy, _encoded(scene))  # the mere mean
+    kept = BiasCorrection(curve="srgb", bound=1.0)(noisy, _encoded(scene))
+    plain = BiasCorrection(curve="srgb", bound=1e6)(noisy, _encoded(scene))  # the mere mean
     truth = _encoded(scene).mean()
     assert (kept.mean() - truth).abs() < 0.2 * (plain.mean() - truth).abs()
 
@@ -78,8 +78,8 @@ def test_black_that_cuts_the_noise_off_does_not_brighten_the_shadows() -> None:
 def test_white_that_cuts_the_noise_off_does_not_darken_the_highlights() -> None:
     scene = torch.full((1, 1, 256, 256), 0.97)
     noisy = _noise(scene, 0.025).clamp(0, 1)
-    kept = Light(curve="linear", bound=1.0)(noisy, scene)
-    plain = Light(curve="linear", bound=1e6)(noisy, scene)
+    kept = BiasCorrection(curve="linear", bound=1.0)(noisy, scene)
+    plain = BiasCorrection(curve="linear", bound=1e6)(noisy, scene)
     assert (kept.mean() - 0.97).abs() < 0.2 * (plain.mean() - 0.97).abs()
 
 
@@ -87,9 +87,9 @@ def test_lost_texture_is_not_taken_for_light() -> None:
     generator = torch.Generator().manual_seed(5)
     texture = 0.3 + 0.12 * torch.randn(1, 3, 128, 128, generator=generator)
     softened = 0.3 + 0.5 * (texture - 0.3)
-    bent = Light(curve="srgb")._linear
+    bent = BiasCorrection(curve="srgb")._linear
     mistaken = (bent(texture).mean() - bent(softened).mean()).item()
-    kept = Light(curve="srgb")(texture, softened)
+    kept = BiasCorrection(curve="srgb")(texture, softened)
     assert (bent(kept).mean() - bent(softened).mean()).abs() < 0.05 * mistaken
 
 
@@ -97,35 +97,35 @@ def test_in_proportion_to_light_nothing_is_lost_on_the_whole() -> None:
     generator = torch.Generator().manual_seed(6)
     stars = (torch.rand(1, 1, 256, 256, generator=generator) > 0.995).float() * 0.4 + 0.1
     softened = 0.9 * stars  # a restoration that dims
-    kept = Light(curve="linear", bound=1e6)(stars, softened)
+    kept = BiasCorrection(curve="linear", bound=1e6)(stars, softened)
     assert abs(kept.sum() / stars.sum() - 1) < 0.1 * abs(softened.sum() / stars.sum() - 1)
 
 
 def test_floats_below_black_are_not_taken_for_cut_off() -> None:
     scene = torch.full((1, 1, 128, 128), 0.002)
     noisy = _noise(scene, 0.01)  # a dark frame was subtracted: half of the noise lies below 0
-    kept = Light(curve="linear", bound=1.0)(noisy, scene)
+    kept = BiasCorrection(curve="linear", bound=1.0)(noisy, scene)
     assert (kept.mean() - 0.002).abs() < 0.0005
 
 
 def test_teachers_in_bfloat16_tell_the_same_light() -> None:
     scene = _encoded(_scene(3, 96, 64))
     noisy = (scene + 0.05 * torch.randn(scene.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
-    expected = Light(curve="srgb")(noisy, scene * 0.9)
+    expected = BiasCorrection(curve="srgb")(noisy, scene * 0.9)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(Light(curve="srgb")(noisy, scene * 0.9), expected)
+        assert torch.equal(BiasCorrection(curve="srgb")(noisy, scene * 0.9), expected)
 
 
 def test_a_pixel_changes_the_light_within_reach_alone() -> None:
-    side = 2 * REACH + 3 * CELL
+    side = 2 * REACH_PIXELS + 3 * CELL_PIXELS
     noisy = torch.full((1, 1, side, side), 0.5)
     restored = noisy.clone()
     middle = side // 2
     noisy[..., middle, middle] = 0.9
-    changed = (Light(curve="srgb")(noisy, restored) - restored).abs()[0, 0] > 1e-7
+    changed = (BiasCorrection(curve="srgb")(noisy, restored) - restored).abs()[0, 0] > 1e-7
     rows, columns = changed.nonzero().T
-    assert len(rows) > CELL * CELL
-    assert max(middle - rows.min(), rows.max() - middle, middle - columns.min(), columns.max() - middle) <= REACH
+    assert len(rows) > CELL_PIXELS * CELL_PIXELS
+    assert max(middle - rows.min(), rows.max() - middle, middle - columns.min(), columns.max() - middle) <= REACH_PIXELS
 
 
 @given(height=SIDES, width=st.integers(1, 80), step=st.integers(1, 130), seed=st.integers(0, 99))
@@ -134,7 +134,7 @@ def test_bands_come_out_as_the_whole(height: int, width: int, step: int, seed: i
     generator = torch.Generator().manual_seed(seed)
     noisy = torch.rand(2, 3, height, width, generator=generator) ** 3
     restored = torch.rand(2, 3, height, width, generator=generator)
-    light = Light(curve="srgb")
+    light = BiasCorrection(curve="srgb")
     views = [RegionSource.of(picture[None]) for picture in noisy]
     bands = [(slice(top, min(top + step, height)), restored[..., top : top + step, :]) for top in range(0, height, step)]
     given_back = list(correct_bands([Photometry(bias_correction=light)] * 2, views, bands))
@@ -148,4 +148,4 @@ def test_photographs_are_coded_for_display_and_measurements_are_not() -> None:
     assert curve_of("grey", np.dtype("uint8")) == "auto"  # told by the picture
     assert curve_of("grey", np.dtype("uint16")) == "linear"
     assert curve_of("channels", torch.uint8) == "linear"
-    assert Light(curve="srgb").of_kind("grey", np.dtype("uint16")).curve == "srgb"
+    assert BiasCorrection(curve="srgb").of_kind("grey", np.dtype("uint16")).curve == "srgb"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unnoise.photometry import bias_correction_bands
-from unnoise.photometry.bias_correction import CELL, Light
+from unnoise.photometry.bias_correction import CELL_PIXELS, BiasCorrection
 from unnoise.photometry.photometry import Photometry
 from unnoise.regions import RegionSource
 
@@ -29,12 +29,14 @@ def test_high_bands_are_handed_on_in_low_portions(monkeypatch: pytest.MonkeyPatc
             yield slice(top, top + height), restored[..., top : top + height, :]
             top += height
 
-    light = Light(curve="srgb")
+    light = BiasCorrection(curve="srgb")
     results = list(
         bias_correction_bands.correct_bands(
             [Photometry(bias_correction=light)], [RegionSource((noisy.shape[-2], 50), read)], bands()
         )
     )
     assert torch.allclose(torch.cat([band for _, band in results], dim=-2), light(noisy, restored), atol=1e-6)
-    assert max(seen) < 2 * CELL
-    assert max(band.shape[-2] for _, band in results[:-1]) < 2 * CELL  # the last holds the rows that waited for those below
+    assert max(seen) < 2 * CELL_PIXELS
+    assert (
+        max(band.shape[-2] for _, band in results[:-1]) < 2 * CELL_PIXELS
+    )  # the last holds the rows that waited for those below

@@ -16,7 +16,7 @@ from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import source_of_file
 from unnoise.inference.stores import PixelStore
-from unnoise.photometry.clipped_regions import clipped
+from unnoise.photometry.clipping import find_clipped
 
 
 @given(st.integers(0, 10**6), st.integers(1, 20), st.integers(1, 20), st.sampled_from([0.5, 0.95, 1.0]))
@@ -25,8 +25,8 @@ def test_what_is_clipped_all_around(seed: int, height: int, width: int, share: f
     values = rng.choice([0.0, 1.0, 0.5], (height, width), p=[share, (1 - share) / 2, (1 - share) / 2]).astype(np.float32)
     low, high = minimum_filter(values, 5, mode="nearest"), maximum_filter(values, 5, mode="nearest")
     wanted = (low == high) & ((values == 0) | (values == 1))
-    np.testing.assert_array_equal(clipped(torch.from_numpy(values)[None, None])[0, 0].numpy(), wanted)
-    np.testing.assert_array_equal(clipped(1 - torch.from_numpy(values)[None, None])[0, 0].numpy(), wanted)
+    np.testing.assert_array_equal(find_clipped(torch.from_numpy(values)[None, None])[0, 0].numpy(), wanted)
+    np.testing.assert_array_equal(find_clipped(1 - torch.from_numpy(values)[None, None])[0, 0].numpy(), wanted)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])

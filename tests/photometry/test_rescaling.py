@@ -10,13 +10,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unnoise.photometry.rescaling import FAR, INSIDE, LARGE, SMALL, span_of
+from unnoise.photometry.rescaling import FAR, INSIDE, LARGE, SMALL, choose_rescaling
 
 
 @given(st.floats(-300, 300), st.floats(0, 1), st.booleans())
 def test_pictures_come_to_lie_where_float32_holds_them_and_go_back(exponent: float, least: float, negative: bool) -> None:
     values = np.linspace(least, 1, 50) * 10.0**exponent * (-1 if negative else 1)
-    span = span_of(values.min(), values.max())
+    span = choose_rescaling(values.min(), values.max())
     if span is None:
         assert np.ptp(values) >= np.abs(values).max() / FAR
         assert SMALL <= np.abs(values).max() <= LARGE
@@ -36,7 +36,7 @@ def test_pictures_come_to_lie_where_float32_holds_them_and_go_back(exponent: flo
 @pytest.mark.parametrize("scale", [2.0**-40, 2.0**-12, 2.0**25, 2.0**60])
 def test_a_factor_changes_no_digit(scale: float) -> None:
     values = np.random.default_rng(0).random(100).astype(np.float32) * np.float32(scale)
-    span = span_of(float(values.min()), float(values.max()))
+    span = choose_rescaling(float(values.min()), float(values.max()))
     assert span is not None
     assert math.log2(span.factor).is_integer()
     assert np.array_equal(span.inverse(span.forward(values), np.float32), values)
@@ -44,4 +44,4 @@ def test_a_factor_changes_no_digit(scale: float) -> None:
 
 def test_moderate_pictures_are_left_alone() -> None:
     for low, high in ((0, 1), (-0.2, 1.3), (0, 65535), (100, 4000), (0, 0), (0.01, 0.02)):
-        assert span_of(low, high) is None
+        assert choose_rescaling(low, high) is None

@@ -13,6 +13,7 @@ from torch import Tensor
 from reference import wide_open
 from unnoise import denoisers
 from unnoise.denoisers.dncnn import DnCNN
+from unnoise.inference.memory import pixels_at_work
 from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
 from unnoise.layers.polyphase import merge_batch, split_batch
@@ -134,12 +135,12 @@ def test_the_result_is_a_partition_of_the_branches_outputs(
     noisy = torch.rand(2, 3, height, width) + 0.5
     scheme, network = AsymmetricMask(infer_stride=stride, masks=masks), _Recorder()
     stride = 1 if full else stride
-    before = multi_mask.TOGETHER
-    multi_mask.TOGETHER = {"other": at_once * split_batch(noisy[:, :1], stride).numel()}
+    before = multi_mask.MAX_BATCH_PIXELS
+    multi_mask.MAX_BATCH_PIXELS = {"other": at_once * split_batch(noisy[:, :1], stride).numel()}
     try:
         result = (scheme.refine if full else scheme.restore)(network, noisy, _generator())
     finally:
-        multi_mask.TOGETHER = before
+        multi_mask.MAX_BATCH_PIXELS = before
     assert len(network.shown) == -(-masks // at_once)
     assert result.shape == noisy.shape
     used = torch.zeros_like(noisy)
@@ -162,7 +163,7 @@ def test_large_components_run_one_by_one_with_the_same_result(monkeypatch: pytes
         return x.cumsum(-1) + x.flip(-2)
 
     together = (scheme.refine if full else scheme.restore)(network, noisy, _generator())
-    monkeypatch.setattr(multi_mask, "TOGETHER", {"other": 1})
+    monkeypatch.setattr(multi_mask, "MAX_BATCH_PIXELS", {"other": 1})
     alone = (scheme.refine if full else scheme.restore)(network, noisy, _generator())
     images = 2 if full else 8
     assert sizes == [3 * images] + [1] * (3 * images)
@@ -172,12 +173,12 @@ def test_large_components_run_one_by_one_with_the_same_result(monkeypatch: pytes
 def test_what_the_network_holds_of_large_tiles_is_no_more_than_one_component_of_one_branch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(multi_mask, "TOGETHER", {"other": 100})
+    monkeypatch.setattr(multi_mask, "MAX_BATCH_PIXELS", {"other": 100})
     scheme, here = AsymmetricMask(masks=2), torch.device("cpu")
-    assert scheme.held(40, here, by_parts=False, refined=False) == 40
-    assert scheme.held(80, here, by_parts=False, refined=False) == 50
-    assert scheme.held(800, here, by_parts=True, refined=False) == 100
-    assert scheme.held(800, here, by_parts=True, refined=True) == 400
+    assert pixels_at_work(scheme, 40, here, by_parts=False, refined=False) == 40
+    assert pixels_at_work(scheme, 80, here, by_parts=False, refined=False) == 50
+    assert pixels_at_work(scheme, 800, here, by_parts=True, refined=False) == 100
+    assert pixels_at_work(scheme, 800, here, by_parts=True, refined=True) == 400
 
 
 @settings(max_examples=40, deadline=None)
@@ -190,12 +191,12 @@ def test_a_pixel_that_several_branches_hide_is_the_mean_of_theirs(
     noisy = torch.rand(2, 3, height, width, dtype=torch.float64) + 0.5
     scheme, network = AsymmetricMask(masks=masks, overlap=overlap), _Recorder()
     stride = 1 if full else scheme.infer_stride
-    before = multi_mask.TOGETHER
-    multi_mask.TOGETHER = {"other": at_once * split_batch(noisy[:, :1], stride).numel()}
+    before = multi_mask.MAX_BATCH_PIXELS
+    multi_mask.MAX_BATCH_PIXELS = {"other": at_once * split_batch(noisy[:, :1], stride).numel()}
     try:
         result = (scheme.refine if full else scheme.restore)(network, noisy, _generator())
     finally:
-        multi_mask.TOGETHER = before
+        multi_mask.MAX_BATCH_PIXELS = before
     hidden, outputs = [], []
     for shown, given_back in zip(network.shown, network.results, strict=True):
         hidden += [merge_batch(branch, stride, size=(height, width)) == 0 for branch in shown.split(2 * stride**2)]

@@ -15,8 +15,9 @@ from unnoise import denoisers, load, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
 from unnoise.models.model import Model
-from unnoise.schemes.distillation import QUIET, TYPICAL, Distillation, recharged
+from unnoise.schemes.distillation import NEGLIGIBLE_ERROR, TYPICAL_ERROR, Distillation, recharge_targets
 from unnoise.schemes.teachers import TeacherChoice
+from unnoise.training.teachers import teacher_loader
 
 LIST = "abcdef"
 
@@ -24,7 +25,7 @@ LIST = "abcdef"
 def _bound(teachers: list[Denoiser], student: Denoiser, **fields: object) -> Distillation:
     """The scheme with these networks as its teachers a, b, c …"""
     models = {name: model_of(network) for name, network in zip(LIST, teachers, strict=False)}
-    return Distillation.model_validate({"teachers": list(models)} | fields).bind(models.__getitem__, student)
+    return Distillation.model_validate({"teachers": list(models)} | fields).bind(teacher_loader(models.__getitem__), student)
 
 
 @given(
@@ -51,7 +52,7 @@ def test_evenly_each_crop_counts_by_the_share_of_its_error(white: float, loud: f
     plain, even = (_bound([Affine(factor=0.0, values=(0.0, white))], student, even=each) for each in (False, True))
     (gradient,) = torch.autograd.grad(even.loss(student, noisy), noisy)
     moves = (gradient * noisy).sum((1, 2, 3)).detach() / white  # what falling by the whole error is worth
-    torch.testing.assert_close(moves, TYPICAL * errors / (errors + QUIET) / 2, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(moves, TYPICAL_ERROR * errors / (errors + NEGLIGIBLE_ERROR) / 2, rtol=1e-3, atol=1e-6)
     (gradient,) = torch.autograd.grad(plain.loss(student, noisy), noisy)
     assert (gradient * noisy).sum((1, 2, 3))[0] < 0.3 * (gradient * noisy).sum((1, 2, 3))[1]
 
@@ -75,9 +76,9 @@ def test_targets_that_come_with_the_batch_give_the_same_loss(shifts: list[float]
     noisy = torch.rand(2, 3, 4, 5)
     direct = _bound(teachers, student, recharge=recharge)
     cached = _bound(teachers, student, recharge=recharge, cache=True)
-    assert direct.companions is None
-    assert cached.companions is not None
-    targets = cached.companions(noisy, (0.0, 1.0))
+    assert direct.auxiliary_targets is None
+    assert cached.auxiliary_targets is not None
+    targets = cached.auxiliary_targets(noisy, (0.0, 1.0))
     batch = torch.cat([noisy, *targets], dim=1)  # (B, (1 + K)·C, H, W)
     one = direct.loss(student, noisy, torch.Generator().manual_seed(3))
     other = cached.loss(student, batch, torch.Generator().manual_seed(3))
@@ -90,17 +91,17 @@ def test_targets_that_come_with_the_batch_give_the_same_loss(shifts: list[float]
 def test_recharge_puts_each_pixel_into_exactly_one_target(count: int, batch: int, height: int, width: int, seed: int) -> None:
     noisy = torch.rand(batch, 3, height, width)
     targets = 2 + torch.rand(count, batch, 3, height, width)  # nowhere equal to the noisy image
-    result = recharged(targets, noisy, torch.Generator().manual_seed(seed))
+    result = recharge_targets(targets, noisy, torch.Generator().manual_seed(seed))
     replaced = result != targets
     assert torch.equal(result[replaced], noisy.expand_as(targets)[replaced])
     assert torch.equal(replaced.sum(0), torch.ones(batch, 3, height, width, dtype=torch.long))
     assert torch.equal(replaced, replaced[:, :, :1].expand_as(replaced))  # all channels together
-    assert torch.equal(result, recharged(targets, noisy, torch.Generator().manual_seed(seed)))
+    assert torch.equal(result, recharge_targets(targets, noisy, torch.Generator().manual_seed(seed)))
 
 
 def test_recharge_draws_all_targets_alike() -> None:
     noisy, targets = torch.zeros(1, 1, 200, 200), torch.ones(5, 1, 1, 200, 200)
-    shares = 1 - recharged(targets, noisy).mean((1, 2, 3, 4))
+    shares = 1 - recharge_targets(targets, noisy).mean((1, 2, 3, 4))
     assert torch.allclose(shares, torch.full((5,), 0.2), atol=0.01)
 
 
@@ -129,7 +130,7 @@ def test_student_c_starts_from_all_but_the_last_decoder() -> None:
         weights.data.normal_()  # biases too, which begin at zero in both
     before = {key: value.clone() for key, value in student.state_dict().items()}
     recipe = recipes.load("at-bsn-d", {"scheme.teachers": ["a"]})
-    scheme = recipe.scheme.bind({"a": model_of(teacher)}.__getitem__, student)
+    scheme = recipe.scheme.bind(teacher_loader({"a": model_of(teacher)}.__getitem__), student)
     sentence = scheme.initialize(student)
     expected = {key for key in before if not key.startswith("unet.dec1.")}
     assert _shared(student, before, teacher) == expected
@@ -159,9 +160,9 @@ def test_a_student_needs_a_teacher_to_learn_but_none_to_restore() -> None:
     with pytest.raises(UsageError, match="no teachers yet"):
         scheme.loss(lambda x: x, noisy)
     with pytest.raises(UsageError, match="name a trained model by --teacher"):
-        Distillation().bind(load, Affine())
+        Distillation().bind(teacher_loader(load), Affine())
     with pytest.raises(UsageError, match="There is no model 'nowhere'"):
-        scheme.bind(load, Affine())
+        scheme.bind(teacher_loader(load), Affine())
 
 
 def test_a_saved_student_denoises_without_its_teacher(tmp_path: Path) -> None:

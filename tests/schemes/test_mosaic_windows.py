@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unnoise.layers.polyphase import merge_mosaic, split_mosaic
 from unnoise.regions import RegionSource
-from unnoise.schemes.mosaic_windows import GAP, restore_window
+from unnoise.schemes.mosaic_windows import MAX_GAP_PIXELS, restore_mosaic_region
 
 
 def _network(reach: int) -> nn.Module:
@@ -38,7 +38,7 @@ def _by_windows(
     with torch.no_grad():
         whole = network(split_mosaic(picture, stride, border))
         expected = merge_mosaic(whole, stride, border, size=(picture.shape[-2], picture.shape[-1]))
-        return restore_window(
+        return restore_mosaic_region(
             lambda x, place: network(x)[..., *place], RegionSource.of(picture), part, stride, border, sees, multiple
         ), expected[..., *part]
 
@@ -61,8 +61,8 @@ def test_little_is_read() -> None:
     stride, border, reach, read = 2, 2, 5, []
     picture = torch.rand(1, 2, 1000, 1000)
     view = RegionSource((1000, 1000), lambda rows, columns: read.append((rows, columns)) or picture[..., rows, columns])  # type: ignore[func-returns-value]
-    restore_window(lambda x, place: x[..., *place], view, (slice(0, 20), slice(500, 520)), stride, border, reach, 1)
+    restore_mosaic_region(lambda x, place: x[..., *place], view, (slice(0, 20), slice(500, 520)), stride, border, reach, 1)
     rows = sum(stop - start for start, stop in {(part[0].start, part[0].stop) for part in read})
     columns = sum(stop - start for start, stop in {(part[1].start, part[1].stop) for part in read})
     assert columns <= 20 + 2 * stride * reach
-    assert 20 + stride * reach < rows <= 20 + 2 * stride * reach + GAP
+    assert 20 + stride * reach < rows <= 20 + 2 * stride * reach + MAX_GAP_PIXELS

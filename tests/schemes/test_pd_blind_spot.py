@@ -12,6 +12,7 @@ from unnoise.denoisers.dbsn import DBSN
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
 
 
+@pytest.mark.data
 @pytest.mark.parametrize(("case", "stride"), [("train_pd5", 5), ("denoise_pd2", 2), ("denoise_pd2_odd", 2)])
 def test_golden(case: str, stride: int) -> None:
     weights, cases = golden("apbsn")

@@ -33,6 +33,7 @@ def test_each_task_has_its_own_hole() -> None:
     assert torch.equal(scheme.refine(_times_hole, noisy), noisy)  # type: ignore[arg-type]
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("hole", [0, 1, 3, 9])
 def test_golden(hole: int) -> None:
     weights, cases = golden("atbsn")

@@ -95,4 +95,4 @@ def test_what_a_network_is_shown_is_counted(scheme: Scheme, size: tuple[int, int
         return x
 
     scheme.restore(network, torch.rand(1, 3, *size))
-    assert seen == [scheme.shown(*size)]
+    assert seen == [scheme.network_pixels(*size)]

@@ -237,6 +237,7 @@ def test_importing_loads_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
+@pytest.mark.data
 def test_noise_is_correlated_as_in_real_photographs() -> None:
     """Against photographs of phones: the same correlation up to five pixels away, in each colour."""
     pyvips = pytest.importorskip("pyvips")

@@ -25,6 +25,7 @@ RECIPE = {
 PICTURES = [np.random.default_rng(0).integers(0, 255, (48, 48, 3), dtype=np.uint8)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is no g++ here")
 def test_compiled_steps_are_the_same_steps(tmp_path: Path) -> None:
     """But for rounding, which Adam's first steps magnify: they go by the gradient's sign."""

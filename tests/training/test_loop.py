@@ -110,7 +110,7 @@ def test_minutes_end_a_run_and_fit_the_schedule(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
-    with pytest.raises(UnnoiseError, match=r"no finite number any more .*lower training\.learning_rate and begin again\.$"):
+    with pytest.raises(UnnoiseError, match=r"not finite any more .*lower training\.learning_rate and begin again\.$"):
         train([_scene(0)[1]], _recipe(learning_rate=1e30), output=tmp_path, steps=40, device="cpu")
     assert not (tmp_path / "checkpoint.pt").exists()
 

@@ -12,6 +12,7 @@ import pytest
 from unnoise.errors import UsageError
 from unnoise.models.model import fresh
 from unnoise.recipes import load, validate
+from unnoise.training import options, quantize
 from unnoise.training.adapt import adapt
 from unnoise.training.options import TrainingOptions, validate_options
 from unnoise.training.schedule import Length
@@ -76,3 +77,18 @@ def test_options_that_it_can_have() -> None:
 def test_numbers_of_a_recipe_are_finite(field: str, value: float) -> None:
     with pytest.raises(UsageError, match=rf"field '{field}'"):
         load("ap-bsn", {"light": {"curve": "auto"}, field: value})
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        (options, "Status", "TrainingStatus"),
+        (options, "Options", "TrainingOptions"),
+        (options, "checked", "validate_options"),
+        (quantize, "quantized", "quantize_model"),
+        (quantize, "difference", "measure_change"),
+    ],
+)
+def test_old_names_still_work_and_warn(module: Any, old: str, new: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"{old} is now called .*{new}"):
+        assert getattr(module, old) is getattr(module, new)

@@ -8,9 +8,9 @@ import torch
 
 from reference import needs_int8
 from unnoise import recipes
-from unnoise.denoisers.rounded_student import HELD, RoundedStudent
+from unnoise.denoisers.quantized_student import MAXIMUM_SHARE, QuantizedStudent
 from unnoise.errors import UsageError
-from unnoise.layers.quantized.rounded_convolution import RoundedConvolution
+from unnoise.layers.quantized.quantized_convolution import QuantizedConvolution
 from unnoise.models import shipped
 from unnoise.models.model import Model, fresh
 from unnoise.training.image_pool import ImagePool
@@ -25,7 +25,7 @@ def _student(channels: int = 3) -> Model:
 
 
 def _tops(model: Model) -> dict[str, torch.Tensor]:
-    return {key: value for key, value in model.network.state_dict().items() if key.endswith(".top")}
+    return {key: value for key, value in model.network.state_dict().items() if key.endswith(".log_maximum")}
 
 
 def test_default_has_the_steps_that_its_weights_get() -> None:
@@ -40,24 +40,24 @@ def test_default_has_the_steps_that_its_weights_get() -> None:
 def test_weights_and_pictures_stay_and_steps_come(channels: int) -> None:
     student = _student(channels)
     result = quantize_model(student)
-    assert isinstance(result.network, RoundedStudent)
+    assert isinstance(result.network, QuantizedStudent)
     assert result.recipe.denoiser.name == "tmbsn-student-rounded"
     for key, value in student.network.state_dict().items():
         assert torch.equal(result.network.state_dict()[key], value)
     noisy = torch.rand(1, channels, 40, 40)
     assert torch.equal(student(noisy), result(noisy))
-    assert all(top.isfinite().all() and (top != 0).all() for top in _tops(result).values())
+    assert all(log_maximum.isfinite().all() and (log_maximum != 0).all() for log_maximum in _tops(result).values())
 
 
 def test_steps_hold_what_maps_hold() -> None:
     """Found by hooks, which only layers that double their map go past."""
     network = quantize_model(_student()).network
-    largest: dict[str, torch.Tensor] = {}
-    names = {layer: name for name, layer in network.named_modules() if isinstance(layer, RoundedConvolution)}
+    observed_maximum: dict[str, torch.Tensor] = {}
+    names = {layer: name for name, layer in network.named_modules() if isinstance(layer, QuantizedConvolution)}
 
-    def look(layer: RoundedConvolution, _inputs: object, y: torch.Tensor) -> None:
+    def look(layer: QuantizedConvolution, _inputs: object, y: torch.Tensor) -> None:
         highest = y.amax((0, 2, 3))
-        largest[names[layer]] = torch.maximum(largest.get(names[layer], highest), highest)
+        observed_maximum[names[layer]] = torch.maximum(observed_maximum.get(names[layer], highest), highest)
 
     for layer in names:
         layer.register_forward_hook(look)
@@ -65,10 +65,10 @@ def test_steps_hold_what_maps_hold() -> None:
         for photograph in simulate_photographs():
             network(photograph)
     layer = network.get_submodule("enc3")
-    assert isinstance(layer, RoundedConvolution)
-    assert layer.top is not None
-    assert (layer.top.exp() >= HELD * largest["enc3"] * 0.999).all()
-    assert ((layer.top.exp() - HELD * largest["enc3"]).abs() < 1e-5 * largest["enc3"]).any()
+    assert isinstance(layer, QuantizedConvolution)
+    assert layer.log_maximum is not None
+    assert (layer.log_maximum.exp() >= MAXIMUM_SHARE * observed_maximum["enc3"] * 0.999).all()
+    assert ((layer.log_maximum.exp() - MAXIMUM_SHARE * observed_maximum["enc3"]).abs() < 1e-5 * observed_maximum["enc3"]).any()
 
 
 def test_pictures_count_too() -> None:
@@ -80,11 +80,11 @@ def test_pictures_count_too() -> None:
 
 
 def test_calibration_leaves_the_network_as_it_was() -> None:
-    network = RoundedStudent(width=4).train()
+    network = QuantizedStudent(width=4).train()
     with pytest.raises(RuntimeError):
         network.calibrate([torch.rand(1, 2, 32, 32)])
     assert network.training
-    assert all(layer.largest is None for layer in network.modules() if isinstance(layer, RoundedConvolution))
+    assert all(layer.observed_maximum is None for layer in network.modules() if isinstance(layer, QuantizedConvolution))
 
 
 def test_other_networks_have_no_such_form() -> None:
@@ -104,6 +104,6 @@ def test_a_badly_chosen_step_is_told() -> None:
     before = measure_change(model).changed
     with torch.no_grad():
         for layer in model.network.modules():
-            if isinstance(layer, RoundedConvolution) and layer.top is not None:
-                layer.top.add_(3)
+            if isinstance(layer, QuantizedConvolution) and layer.log_maximum is not None:
+                layer.log_maximum.add_(3)
     assert measure_change(model).changed > 10 * before

@@ -16,22 +16,23 @@ from unnoise import denoisers, recipes
 from unnoise.errors import UsageError
 from unnoise.noise import Cameras
 from unnoise.recipes.schema import Training
-from unnoise.schemes.simulated_crops import Simulation
-from unnoise.schemes.teachers import Lessons, TeacherChoice, engage
+from unnoise.schemes.simulated_crops import SimulatedCrops
+from unnoise.schemes.teachers import TeacherChoice, TeacherOptions
 from unnoise.simulation import ColorChange, NoiseSpectra
 from unnoise.training.feeding import CropBatches
 from unnoise.training.image_pool import ImagePool
 from unnoise.training.simulated_pool import SimulatedPool
 from unnoise.training.teacher_cache import TaughtPool, with_targets
+from unnoise.training.teachers import load_teachers
 from unnoise.training.train import train
 
 PICTURES = [astronaut()[top : top + 96, left : left + 80] for top, left in ((0, 150), (100, 200), (250, 60))]
 
 
-def _mixed(folder: Path, simulation: Simulation, channels: int = 3, teachers: int = 2) -> SimulatedPool:
+def _mixed(folder: Path, simulation: SimulatedCrops, channels: int = 3, teachers: int = 2) -> SimulatedPool:
     networks = {str(number): Affine(1.0, 0.01 * number, channels=channels) for number in range(teachers)}
-    engaged = engage(
-        [TeacherChoice(model=name) for name in networks], Lessons(), lambda name: model_of(networks[name]), networks["0"]
+    engaged = load_teachers(
+        [TeacherChoice(model=name) for name in networks], TeacherOptions(), networks["0"], lambda name: model_of(networks[name])
     )
     pool = ImagePool([picture[..., :channels] for picture in PICTURES])
     taught = with_targets(pool, engaged, folder, torch.device("cpu"), nullcontext)
@@ -41,7 +42,7 @@ def _mixed(folder: Path, simulation: Simulation, channels: int = 3, teachers: in
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("reduce", "leaves"), [(1, 0), (2, 0), (2, 0.5), (2, 1)])
 def test_crops_bring_targets_of_both_kinds(channels: int, reduce: int, leaves: float, tmp_path: Path) -> None:
-    pool = _mixed(tmp_path, Simulation(share=0.3, reduce=reduce, leaves=leaves), channels)
+    pool = _mixed(tmp_path, SimulatedCrops(share=0.3, reduce=reduce, leaves=leaves), channels)
     draw = np.random.default_rng(0)
     real = 0
     for _ in range(200):
@@ -57,13 +58,13 @@ def test_crops_bring_targets_of_both_kinds(channels: int, reduce: int, leaves: f
 
 
 def test_the_draws_decide(tmp_path: Path) -> None:
-    pool = _mixed(tmp_path, Simulation())
+    pool = _mixed(tmp_path, SimulatedCrops())
     training = Training(crop=16, batch=8)
     assert torch.equal(CropBatches(pool, training, 3)[4], CropBatches(pool, training, 3)[4])
 
 
 def test_leaves_have_the_pictures_colours(tmp_path: Path) -> None:
-    pool = _mixed(tmp_path, Simulation(leaves=1))
+    pool = _mixed(tmp_path, SimulatedCrops(leaves=1))
     known = np.concatenate([picture.reshape(-1, 3) for picture in PICTURES]) / 255
     assert pool.palette.shape[1] == 3
     assert np.abs(pool.palette.mean(axis=0) - known.mean(axis=0)).max() < 0.05
@@ -74,7 +75,7 @@ def test_leaves_have_the_pictures_colours(tmp_path: Path) -> None:
 
 
 def test_a_pool_of_simulated_crops_is_a_taught_pool(tmp_path: Path) -> None:
-    pool = _mixed(tmp_path, Simulation())
+    pool = _mixed(tmp_path, SimulatedCrops())
     assert isinstance(pool, TaughtPool)
     assert len(pool.files) == len(PICTURES)
 
@@ -115,7 +116,7 @@ def test_a_student_learns_what_only_simulated_crops_can_teach(tmp_path: Path) ->
     assert after > before + 0.8
 
 
-RANDOMIZED = Simulation(share=0.5, drawn=0.4, leaves=0.5, gamut=0.5, spectra=0.5, colors=ColorChange())
+RANDOMIZED = SimulatedCrops(share=0.5, drawn=0.4, leaves=0.5, gamut=0.5, spectra=0.5, colors=ColorChange())
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -138,7 +139,7 @@ def test_randomized_crops_bring_targets_that_fit_them(channels: int, tmp_path: P
 def test_new_colors_of_real_crops(tmp_path: Path) -> None:
     """With channels exchanged in every crop each order of the channels of one and the same picture is met."""
     exchange = ColorChange(exchange=1, mix=0, saturate=0, tint=0, negative=0)
-    pool = _mixed(tmp_path, Simulation(share=1e-9, colors=exchange))
+    pool = _mixed(tmp_path, SimulatedCrops(share=1e-9, colors=exchange))
     means = [pool.crop(np.random.default_rng(seed), 80)[..., :3].mean((0, 1)) for seed in range(60)]
     assert len({tuple(np.argsort(mean)) for mean in means}) > len({tuple(np.argsort(p.mean((0, 1)))) for p in PICTURES})
     assert len({tuple(np.argsort(mean)) for mean in means}) == 6
@@ -146,7 +147,7 @@ def test_new_colors_of_real_crops(tmp_path: Path) -> None:
 
 def test_kinds_without_a_share_draw_nothing(tmp_path: Path) -> None:
     """Recipes from before these kinds draw the crops that they drew."""
-    plain, named = Simulation(), Simulation(drawn=0, gamut=0, spectra=0, colors=None, noises=NoiseSpectra(white=0))
+    plain, named = SimulatedCrops(), SimulatedCrops(drawn=0, gamut=0, spectra=0, colors=None, noises=NoiseSpectra(white=0))
     first, second = (_mixed(tmp_path, simulation).crop(np.random.default_rng(5), 24) for simulation in (plain, named))
     np.testing.assert_array_equal(first, second)
     assert not list(tmp_path.rglob("drawn-*"))

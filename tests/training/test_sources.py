@@ -36,7 +36,7 @@ def test_a_run_that_goes_on_has_the_pictures_it_began_with(out: str, tmp_path: P
     _pictures(output, "teachers/0123/000000.npy")
     told: list[str] = []
     model = train(given, recipe, output=output, steps=2, device="cpu", resume=True, on_message=told.append)
-    assert told == ["Going on from step 1."]
+    assert told == ["Continuing from step 1."]
     assert model.card.data == ["1 pictures of " + "/".join(given.parts[-2:]), "1 pictures of k/sub"]
 
 
@@ -62,7 +62,7 @@ def test_what_lies_in_the_output_is_left_out_by_any_of_its_names(tmp_path: Path,
 
 def test_nothing_but_previews_is_told(tmp_path: Path) -> None:
     _pictures(tmp_path / "run", "previews/a.npy")
-    with pytest.raises(UsageError, match="nothing but what a training wrote"):
+    with pytest.raises(UsageError, match="are only files that a training wrote"):
         find([tmp_path / "run"], tmp_path / "run")
 
 
@@ -70,5 +70,5 @@ def test_arrays_are_several_or_one() -> None:
     grey = np.zeros((5, 6), np.uint8)
     assert [len(split_inputs(given)[1]) for given in ([grey, grey], grey, np.zeros((4, 5, 6, 3), np.uint8))] == [2, 1, 4]
     for wrong in (3, [3], [grey, "a.png"], None):
-        with pytest.raises(UsageError, match="either from files and folders or from numpy arrays"):
+        with pytest.raises(UsageError, match="either files and folders or numpy arrays"):
             split_inputs(wrong)  # type: ignore[arg-type]

@@ -17,11 +17,11 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tmbsn import TMBSN
 from unnoise.images.pixels import to_unit_float
 from unnoise.recipes.schema import Training
-from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
-from unnoise.training import teacher_cache
+from unnoise.schemes.teachers import TeacherChoice, TeacherOptions
 from unnoise.training.feeding import CropBatches
 from unnoise.training.image_pool import ImagePool
 from unnoise.training.teacher_cache import TaughtPool, with_targets
+from unnoise.training.teachers import Teachers, load_teachers
 
 CPU = torch.device("cpu")
 
@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 def _teachers(*networks: Denoiser, **each: object) -> Teachers:
     models = {str(number): model_of(network) for number, network in enumerate(networks)}
     choices = [TeacherChoice(model=name) for name in models]
-    return engage(choices, Lessons.model_validate(each), models.__getitem__, networks[0])
+    return load_teachers(choices, TeacherOptions.model_validate(each), networks[0], models.__getitem__)
 
 
 def _pool(*shapes: tuple[int, int], channels: int = 3) -> ImagePool:
@@ -74,8 +74,7 @@ def test_tiles_of_large_pictures_join_without_a_seam(tmp_path: Path, monkeypatch
     network = TMBSN(features=4, groups=1, blocks=1)
     pool = _pool((70, 53))
     whole = _taught(pool, _teachers(network, holes=(0, 2, 6), pad=3), tmp_path / "whole")
-    monkeypatch.setattr(teacher_cache, "WHOLE", 100)
-    monkeypatch.setattr(teacher_cache, "SIDE", 16)
+    monkeypatch.setattr("unnoise.inference.tiling.sides_for", lambda chain, size: (16, 16))
     tiled = _taught(pool, _teachers(network, holes=(0, 2, 6), pad=3), tmp_path / "tiled")
     one, other = np.load(whole.files[0]), np.load(tiled.files[0])
     assert one.shape == (70, 53, 9)

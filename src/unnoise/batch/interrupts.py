@@ -1,4 +1,7 @@
-"""Ctrl-C and its like that are not lost: where one strikes within a library's callback into Python, Python drops the exception."""
+"""Signals that ask a program to stop, such as Ctrl-C: none is lost, and none leaves anything half done.
+
+Python drops an exception that a signal raises within a library's callback into Python. So these handlers remember the signal too.
+"""
 
 from __future__ import annotations
 
@@ -46,3 +49,19 @@ def kept_interrupts() -> Iterator[Callable[[], None]]:
     finally:
         for kind in ours:
             signal.signal(kind, signal.default_int_handler)
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Within it Ctrl-C and SIGTERM set an event and do no more, so that a step in progress can end and be saved."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
+        yield interrupted
+        return
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = {kind: signal.signal(kind, lambda *_: interrupted.set()) for kind in kinds}
+    try:
+        yield interrupted
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)

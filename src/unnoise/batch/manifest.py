@@ -124,7 +124,15 @@ def _stamp(path: Path) -> list[int] | None:
     return [status.st_size, status.st_mtime_ns]
 
 
-def fingerprint(model: Model, options: DenoiseOptions, *, report: bool = False, adapt: str | None = None) -> str:
+def fingerprint(
+    model: Model,
+    options: DenoiseOptions,
+    *,
+    report: bool = False,
+    adapt: str | None = None,
+    quality: int | None = None,
+    lossless: bool | None = None,
+) -> str:
     """Of all that changes a result: the model's weights and recipe, the options, and adapting.
 
     Args:
@@ -132,12 +140,16 @@ def fingerprint(model: Model, options: DenoiseOptions, *, report: bool = False, 
         options: how it is applied.
         report: whether each result has a report beside it.
         adapt: the length of adapting, as `--adapt` takes it; None: the model stays as it is.
+        quality, lossless: how lossy files are encoded, as `images.write` takes them; None: as their sources.
 
     Returns:
         32 hexadecimal digits. They are those of version 0.1, so that manifests which that version wrote stay valid.
     """
     counted = options.fingerprint_fields() | {"report": report} | ({"adapt": adapt} if adapt else {})
-    digest = hashlib.sha256(model.recipe.model_dump_json().encode())
+    counted |= {name: value for name, value in (("quality", quality), ("lossless", lossless)) if value is not None}
+    # version 0.1 did not know `bounded`, so it counts where it is set
+    recipe = model.recipe.model_dump_json(exclude=None if model.recipe.bounded else {"bounded"})
+    digest = hashlib.sha256(recipe.encode())
     digest.update(json.dumps(counted, sort_keys=True, default=str).encode())
     for key, value in model.network.state_dict().items():
         digest.update(key.encode())

@@ -16,7 +16,7 @@ from unnoise.inference.sources import rescaling_of_file, source_of_file
 from unnoise.inference.stores import PixelStore
 from unnoise.models.judging import report_on
 from unnoise.models.model import Model
-from unnoise.photometry.rescaling import Span
+from unnoise.photometry.rescaling import Rescaling
 from unnoise.quality.report import MARK, Report, middle
 
 STRIP_ROWS = 256
@@ -32,8 +32,10 @@ def denoise_file(
     overwrite: bool = False,
     progress: Progress | None = None,
     report: bool | Path = False,
+    quality: int | None = None,
+    lossless: bool | None = None,
     **fields: Unpack[OptionFields],
-) -> None:
+) -> Report | None:
     """Restore the picture in `source`, or each of the stack, into `target`; large ones are never whole in memory.
 
     Args:
@@ -44,7 +46,11 @@ def denoise_file(
         progress: called after each tile.
         report: write a `Report` beside `target`, as `target.report.png` and `.json` without the suffix of `target`, or of this name
             without its suffixes; of a stack, on its first picture.
+        quality, lossless: how a lossy format is encoded, as `images.write` takes them; None: as the source was.
         fields: fields of `DenoiseOptions` that replace those of `options`.
+
+    Returns:
+        The report that was written; None: none was asked for.
 
     Raises:
         UsageError, UnnoiseError: as `images.open`, `restore_regions` and `images.create` do, naming the file.
@@ -53,7 +59,10 @@ def denoise_file(
     settings = options.settings(model.recipe)
     pipeline = Pipeline(model.network, model.recipe.scheme, settings)
     judged = None
-    with images.open(source, axes=options.axes) as frames, images.create(target, frames, overwrite=overwrite) as made:
+    with (
+        images.open(source, axes=options.axes) as frames,
+        images.create(target, frames, overwrite=overwrite, quality=quality, lossless=lossless) as made,
+    ):
         for index, frame in enumerate(frames):
             rescaling = None
             if settings.strength > 0:
@@ -72,6 +81,7 @@ def denoise_file(
                     canvas[top : top + STRIP_ROWS] = rescaling.inverse(strip, frame.dtype) if rescaling else strip
         if judged:  # before the block ends, so that a result that is in its place has its report beside it
             judged.save(report if isinstance(report, Path) else target.with_name(target.stem + MARK))
+    return judged
 
 
 def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | None:
@@ -79,7 +89,7 @@ def _of_all(progress: Progress | None, index: int, frames: int) -> Progress | No
     return progress and (lambda done, tiles: progress(index * tiles + done, frames * tiles))
 
 
-def _judged(pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Span | None) -> Report:
+def _judged(pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Rescaling | None) -> Report:
     part = middle(frame.height, frame.width)
     together = frame.channels - frame.layout.alpha  # whatever the channels are, the report is of one picture
     settings = pipeline.settings

@@ -14,11 +14,16 @@ from unnoise.batch.manifest import Manifest
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import make_folder
 from unnoise.files.paths import path_kind
+from unnoise.images import formats
+from unnoise.images.formats import is_zarr
 from unnoise.quality.report import MARK as REPORT_MARK
 from unnoise.quality.report import report_files
 
 MARK = "_denoised"
 """Added to the name of a result that lies beside its picture."""
+
+LONGEST_SUFFIX = 5
+"""Characters of what ends a file's name, with the dot. What is longer, as in 'trip.to-rome', is taken for a part of a folder's name."""
 
 OnTile = Callable[[int, int], None]
 """Called with the number of tiles done and the number of all."""
@@ -46,6 +51,17 @@ class Plan:
     jobs: list[Job]
     folder: Path | None = None
     """The one that all results go to or below; None: beside their pictures, or to a file that was named."""
+    beside: bool = False
+    """Whether results lie beside their pictures and are recorded there: so with a folder, or with several pictures, and no `-o`."""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether manifests record what was done, so that the same call goes on where another one ended."""
+        return self.beside or self.folder is not None
+
+    def record(self, job: Job) -> Path | None:
+        """The folder whose manifest records a job; None: none does."""
+        return job.target.parent if self.beside else self.folder
 
 
 @dataclass(frozen=True)
@@ -62,17 +78,47 @@ class Report:
 
 @dataclass
 class Outcome:
-    """What came of a list of jobs: the files written, those that were done before, and one sentence for each failure."""
+    """What came of a list of jobs."""
 
     written: list[Path] = field(default_factory=list)
+    """Results that were written."""
     done_before: list[Path] = field(default_factory=list)
+    """Results of a former call whose source and settings are the same."""
+    left: list[Path] = field(default_factory=list)
+    """Files in a result's place, beside the pictures, that no manifest knows as ours."""
     failures: list[str] = field(default_factory=list)
+    """One sentence for each picture that failed."""
+    not_done: int = 0
+    """Pictures that an interrupt left undone."""
     exit_status: int = 0
     """2 when every failure was bad use, 1 when one was of another kind, 0 without any."""
+
+    def summary(self) -> str:
+        """The numbers that are not 0, as one sentence.
+
+        >>> Outcome(written=[Path("a.png")], failures=["b.png is damaged."]).summary()
+        '1 written, 1 failed.'
+        """
+        counts = {
+            "written": len(self.written),
+            "done before and unchanged": len(self.done_before),
+            "there already and left alone": len(self.left),
+            "failed": len(self.failures),
+            "not done": self.not_done,
+        }
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count) + "."
 
     def fail(self, error: UnnoiseError) -> None:
         self.failures.append(str(error))
         self.exit_status = error.exit_status if self.exit_status in (0, error.exit_status) else 1
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C or its like ended a run; `outcome` says how far it had come."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.summary())
+        self.outcome = outcome
 
 
 def plan(
@@ -103,8 +149,10 @@ def plan(
     if out is None:
         ours = (MARK, f"{MARK}{REPORT_MARK}")
         results = {file: place for file, place in found.items() if not file.stem.endswith(ours)} or found
-        made = Plan([Job(file, file.with_name(images.result_name(f"{file.stem}{MARK}{file.suffix}"))) for file in results])
-    elif out.suffix.lower() in images.SUFFIXES and path_kind(out) != "folder":
+        names = _result_names({file: file.with_name(f"{file.stem}{MARK}{file.suffix}") for file in results})
+        jobs = [Job(file, name) for file, name in names.items()]
+        made = Plan(jobs, beside=len(jobs) > 1 or any(path_kind(given) == "folder" for given in pictures))
+    elif _is_file(out, alone=len(found) == 1 and list(found) == list(pictures)):
         if len(found) > 1:
             raise UsageError(f"{out} is one file, but {len(found)} pictures were given; give a folder.")
         made = Plan([Job(next(iter(found)), out)])
@@ -113,11 +161,47 @@ def plan(
             raise UsageError(
                 f"{out} is a file whose suffix is no picture's; give a folder or one of {', '.join(sorted(images.SUFFIXES))}."
             )
-        made = Plan([Job(file, out / images.result_name(str(place))) for file, place in found.items()], out)
+        made = Plan([Job(file, out / place) for file, place in _result_names(found).items()], out)
     if report:
         made = replace(made, jobs=_with_reports(made.jobs))
     _check(made, overwrite)
     return made
+
+
+def _result_names(found: dict[Path, Path]) -> dict[Path, Path]:
+    """Each picture with the name of its result; camera raw beside a TIFF of the same name becomes `a.dng.tif`."""
+    names = {file: Path(images.result_name(str(place))) for file, place in found.items()}
+    alike = Counter(names.values())
+    return {
+        file: name if alike[name] == 1 or name == found[file] else found[file].with_name(f"{found[file].name}.tif")
+        for file, name in names.items()
+    }
+
+
+def _is_file(out: Path, alone: bool) -> bool:
+    """Whether `-o` names a picture, and not a folder.
+
+    Args:
+        out: what was given.
+        alone: it is for one picture, which was given by its own name.
+
+    Raises:
+        UsageError: it looks like a picture of a kind that cannot be written.
+    """
+    suffix, kind = out.suffix.lower(), path_kind(out)
+    known = suffix in images.SUFFIXES
+    if kind == "folder":
+        return False
+    if known and formats.format_of(out).depths:
+        return True
+    looks_like_a_kind = suffix[1:].isalpha() and len(suffix) <= LONGEST_SUFFIX
+    if known or (suffix and kind is None and (alone or looks_like_a_kind)):
+        writable = ", ".join(suffix for form in formats.FORMATS if form.depths for suffix in form.suffixes)
+        raise UsageError(
+            f"A picture cannot be written as '{out.name}'; give a name that ends in one of {writable}, "
+            "or make the folder first if it is to be one."
+        )
+    return False
 
 
 def _with_reports(jobs: Sequence[Job]) -> list[Job]:
@@ -134,7 +218,7 @@ def _find(pictures: Sequence[Path], out: Path | None, recursive: bool, pattern: 
     """Each picture, with its place in the folder that was given: its name alone where it was given itself."""
     found: dict[Path, Path] = {}
     for given in pictures:
-        inside = path_kind(given) == "folder"
+        inside = path_kind(given) == "folder" and not is_zarr(given)
         for file in images.find_pictures([given], recursive=recursive):
             if inside and ((pattern and not file.match(pattern)) or (out and _lies_in(file, out) and not _lies_in(given, out))):
                 continue
@@ -163,7 +247,7 @@ def _check(made: Plan, overwrite: bool) -> None:
             if own and (result != job.target or own != job.source or not overwrite):
                 what = "its own source" if own == job.source else f"the picture {own}"
                 raise UsageError(f"{result} would replace {what}; choose another folder with -o.")
-        if made.folder is None and not overwrite:
+        if made.record(job) is None and not overwrite:
             _refuse_existing(job)
 
 
@@ -183,8 +267,8 @@ def run(
 ) -> Outcome:
     """Do each job; one that fails is reported and the next begins.
 
-    In an output folder a manifest records what was done: a second call does what is missing, or whose source, model or settings
-    changed. A result there that we did not make is replaced with `overwrite` alone.
+    In an output folder, and beside the pictures of a folder, a manifest records what was done. A second call does what is missing, and
+    what has another source, model or settings. A file in a result's place that we did not make is replaced with `overwrite` alone.
 
     Args:
         made: what `plan` gave.
@@ -195,47 +279,73 @@ def run(
         progress: called at the start of each file and after each tile.
 
     Raises:
-        UsageError: a file is in a result's place that is not ours, before any work is done.
+        UsageError: a file in an output folder is in a result's place and not ours; before any work is done.
+        Stopped: after Ctrl-C or its like, with what was done until then.
     """
     outcome = Outcome()
-    manifest = Manifest(made.folder, settings) if made.folder else None
-    jobs = made.jobs
-    if manifest and not overwrite:
-        outcome.done_before = [
-            job.target for job in jobs if manifest.is_done(job.source, job.target) and all(map(Path.exists, job.results))
-        ]
-        done = set(outcome.done_before)
-        jobs = [job for job in jobs if job.target not in done]
-        for job in jobs:
-            if not manifest.is_ours(job.source, job.target):
-                _refuse_existing(job)
+    manifests: dict[Path | None, Manifest] = {}
+    for folder in dict.fromkeys(map(made.record, made.jobs)):
+        if folder:
+            manifests[folder] = Manifest(folder, settings)
+    jobs = [job for job in made.jobs if overwrite or not _is_left(made, job, manifests.get(made.record(job)), outcome)]
     if not jobs:
         return outcome
-    if manifest:
-        make_folder(manifest.path.parent)
-        for job in jobs:
+    for job in jobs:
+        if manifest := manifests.get(made.record(job)):
             manifest.plan(job.source, job.target)
+    for manifest in manifests.values():
+        make_folder(manifest.path.parent)
         manifest.save()
     try:
         with kept_interrupts() as check:
             tell = _Teller(jobs, check, progress)
             for job in jobs:
-                try:
-                    make_folder(job.target.parent)
-                    work(job, overwrite or manifest is not None, tell.begin(job))
-                    outcome.written.append(job.target)
-                    if manifest:
-                        manifest.done(job.target)
-                except MemoryError:
-                    raise
-                except Exception as error:  # one odd file must not cost the others
-                    outcome.fail(_as_sentence(job, error))
-                    if manifest:
-                        manifest.failed(job.target)
+                _do(job, work, tell, manifests.get(made.record(job)), overwrite, outcome)
+    except KeyboardInterrupt:
+        outcome.not_done = len(jobs) - len(outcome.written) - len(outcome.failures)
+        raise Stopped(outcome) from None
     finally:  # after Ctrl-C too
-        if manifest:
+        for manifest in manifests.values():
             manifest.close()
     return outcome
+
+
+def _is_left(made: Plan, job: Job, manifest: Manifest | None, outcome: Outcome) -> bool:
+    """Whether there is nothing to do for a job, which is then noted in `outcome`. Raises `UsageError` for a file that is not ours."""
+    if manifest is None:
+        return False
+    if manifest.is_done(job.source, job.target) and all(map(Path.exists, job.results)):
+        outcome.done_before.append(job.target)
+        return True
+    if not manifest.is_ours(job.source, job.target):
+        if made.beside and os.path.exists(job.target):  # noqa: PTH110 (see `_refuse_existing`)
+            outcome.left.append(job.target)
+            return True
+        _refuse_existing(job)
+    return False
+
+
+def _do(
+    job: Job,
+    work: Callable[[Job, bool, OnTile], None],
+    tell: _Teller,
+    manifest: Manifest | None,
+    overwrite: bool,
+    outcome: Outcome,
+) -> None:
+    """One job, and what came of it in `outcome` and in the manifest."""
+    try:
+        make_folder(job.target.parent)
+        work(job, overwrite or manifest is not None, tell.begin(job))
+        outcome.written.append(job.target)
+        if manifest:
+            manifest.done(job.target)
+    except MemoryError:
+        raise
+    except Exception as error:  # one odd file must not cost the others
+        outcome.fail(_as_sentence(job, error))
+        if manifest:
+            manifest.failed(job.target)
 
 
 def _as_sentence(job: Job, error: Exception) -> UnnoiseError:

@@ -6,9 +6,10 @@ import io
 import os
 import sys
 import warnings
-from typing import TextIO
+from typing import Any, TextIO
 
 import typer
+from typer.core import TyperGroup
 
 from unnoise.batch.interrupts import stop_by_signals
 from unnoise.cli import benchmark, denoise, evaluate, import_, inspect, models, quantize, recipes, train
@@ -17,12 +18,28 @@ from unnoise.registry import torch_missing
 
 _showwarning = warnings.showwarning
 
+BadCall: type[Exception] = typer.BadParameter.__bases__[0]
+"""What typer raises for a call that it cannot read; releases differ in where its name lies."""
+
+
+class _Commands(TyperGroup):
+    """The commands; one that Ctrl-C or its like ends says so, which typer would not."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            _complain(f"Stopped. {stopped}".strip())
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="unnoise",
+    cls=_Commands,
     help="Takes noise out of photographs and scientific images without ever having seen a clean one.",
+    epilog="For completion by the Tab key run: unnoise --install-completion",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 app.command("denoise")(denoise.denoise)
 app.command("train")(train.train)
@@ -45,17 +62,23 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 def main() -> None:
-    """Run the command line: exit status 0, 1 for a failure, 2 for bad use, 130 after Ctrl-C and its like; no traceback for either."""
+    """Run the command line.
+
+    Exit status: 0; 1 for a failure; 2 for bad use; 130 after Ctrl-C and its like. None of them shows a traceback.
+    """
     warnings.showwarning = _warn
     stop_by_signals()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names of files that are not UTF-8 go out as they are
     try:
-        app()
+        sys.exit(app(prog_name="unnoise", standalone_mode=False) or 0)
+    except BadCall as error:
+        _complain_of_call(error)
+        sys.exit(2)
     except UnnoiseError as error:
         _complain(str(error))
         sys.exit(error.exit_status)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before or after a command's work
         _complain("Stopped.")
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
@@ -89,6 +112,16 @@ def _warn(
         _complain(str(message))
     else:
         _showwarning(message, category, filename, lineno, file, line)
+
+
+def _complain_of_call(error: Any) -> None:
+    """One sentence; but a command that wants arguments and got none shows its help."""
+    message = " ".join(error.format_message().split()).replace("Value error, ", "")
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return
+    place = error.ctx.command_path if error.ctx else "unnoise"
+    _complain(f"{message.rstrip('.')}; see '{place} --help'.")
 
 
 def _complain(sentence: str) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+from unnoise.cli.options import ADVANCED, DeviceOption
+from unnoise.registry import require
+
+Name = Literal["identity", "denoiser", "loss", "mask-ratio", "lambda", "partitions"]
 
 app = typer.Typer(help="Measure again what the papers measured.", no_args_is_help=True)
 
@@ -17,24 +22,24 @@ def _group() -> None:
 
 @app.command()
 def ablation(
-    name: Annotated[
-        str, typer.Argument(help="identity, denoiser, loss, mask-ratio, lambda or partitions.", show_default=False)
-    ],
+    name: Annotated[Name, typer.Argument(help="Which of the paper's ablations.", show_default=False)],
     folders: Annotated[list[Path], typer.Argument(help="Noisy pictures to train on, or folders of them.", show_default=False)],
-    data: Annotated[str, typer.Option(help="SET:DIR to score by, such as sidd-val:DIR.")] = ...,  # type: ignore[assignment]
+    data: Annotated[str, typer.Option(metavar="SET:DIR", help="What to score by, as sidd-val:DIR.")] = ...,  # type: ignore[assignment]
     out: Annotated[Path, typer.Option(help="Folder for the variants' models, the table and the plot.")] = ...,  # type: ignore[assignment]
-    limit: Annotated[int | None, typer.Option(help="Score by so many pictures, evenly chosen.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Of training, for each variant.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="Of training, for each variant; default: 5, and with --full as the recipes say.")
+        float | None, typer.Option(help="Training of each variant; default: 5, with --full as the recipes say.")
     ] = None,
+    steps: Annotated[int | None, typer.Option(help="Training of each variant, in steps.")] = None,
     full: Annotated[bool, typer.Option("--full", help="The recipes' own networks and training, not small versions.")] = False,
+    limit: Annotated[int | None, typer.Option(help="Score only this many pictures, evenly chosen.")] = None,
     refine: Annotated[
-        bool | None, typer.Option("--refine/--no-refine", help="R³ after the first estimate; default: as in the paper.")
+        bool | None, typer.Option("--refine/--no-refine", help="Add the refinement R³; default: as in the paper.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the weights, the crops and all other draws.")] = 0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best one present.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the ablation in --out.")] = False,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the weights, the crops and all other draws.", rich_help_panel=ADVANCED)
+    ] = 0,
+    device: DeviceOption = None,
 ) -> None:
     """Train and score the variants of an ablation of the AMSNet paper, and show its table or figure beside the paper's numbers.
 
@@ -48,6 +53,7 @@ def ablation(
     from unnoise.evaluation.ablations.runner import AblationSettings, run
     from unnoise.files.atomic import atomic_write
 
+    require("matplotlib", "The ablation's plot")
     chosen = ablations.lookup(name)
     if steps is None and minutes is None and not full:
         minutes = 5.0
@@ -72,8 +78,7 @@ def ablation(
             watch=training_bar,
         )
     except KeyboardInterrupt:
-        typer.echo(f"Stopped; the state is in {out}. Go on with the same command and --resume.", err=True)
-        raise typer.Exit(130) from None
+        raise KeyboardInterrupt(f"The state is in {out}. Give the same command again with --resume to go on.") from None
     report.write_csv(rows, out / f"{name}.csv")
     with atomic_write(out / f"{name}.png") as temporary:
         report.plot(chosen, rows).savefig(temporary, dpi=110)

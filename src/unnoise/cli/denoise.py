@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unnoise.cli import options
 from unnoise.cli.fields import assignments
+from unnoise.cli.options import ADVANCED, FILES
 from unnoise.cli.targets import check_model
 from unnoise.errors import UsageError
 from unnoise.registry import require
 
 if TYPE_CHECKING:
+    from unnoise.batch.run import Job, OnTile
     from unnoise.models.model import Model
 
 
@@ -21,85 +24,123 @@ def denoise(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="A folder, or a file for a single picture; default: beside each picture.")
     ] = None,
-    model: Annotated[str, typer.Option(help="A model's name (see `unnoise models`), a file, or auto.")] = "default",
-    refine: Annotated[
-        bool | None, typer.Option("--refine/--no-refine", help="R³ after the first estimate; default: as the model says.")
-    ] = None,
-    ensemble: Annotated[
-        bool | None,
+    model: Annotated[
+        str,
         typer.Option(
-            "--ensemble/--no-ensemble",
-            help="Average over eight flips and turns: a little better, eight times slower; default: as the model says.",
+            help="A model's name (see 'unnoise models'), a file, or auto: chosen by the pictures' noise.",
+            autocompletion=options.complete_model,
         ),
-    ] = None,
-    tile: Annotated[int | None, typer.Option(help="Side of the tiles in pixels; smaller takes less memory.")] = None,
-    light: Annotated[
-        str | None,
-        typer.Option(
-            help="Give the result the noisy picture's mean brightness: srgb for photographs, linear for measurements, auto: by the kind "
-            "of picture, none; default: as the model says."
-        ),
-    ] = None,
-    levels: Annotated[
-        str | None,
-        typer.Option(
-            help="What the model takes for black and white: picture, the range of the picture itself; full, that of its type; auto, the "
-            "first for measurements; default: as the model says."
-        ),
-    ] = None,
+    ] = "default",
     strength: Annotated[
-        float, typer.Option(help="0 leaves the picture as it is, 1 takes all that the model calls noise.")
+        float, typer.Option(help="0 leaves the picture as it is, 1 removes all that the model calls noise.")
     ] = 1.0,
     detail: Annotated[
         float | None,
         typer.Option(
-            help="0 to 1: put back so much of what was taken where it is surely more than noise, as in textures; default: as the model "
-            "says."
+            help="0 to 1: the share of what was removed that is put back where it is more than noise, as in textures; "
+            "default: as the model says."
         ),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Denoise masks, palettes and other pictures without noise too; else they stay as they are."
+        ),
+    ] = False,
+    bounded: Annotated[
+        bool | None,
+        typer.Option(
+            "--bounded/--unbounded",
+            help="Remove no more than the noise that was measured in the picture; default: as the model says.",
+        ),
+    ] = None,
+    refine: options.RefineOption = None,
+    ensemble: options.EnsembleOption = None,
     report: Annotated[
         bool,
         typer.Option(
-            "--report", help="Judge each result: its gain in dB, lost structure, doubtful places, as NAME.report.png and .json."
+            "--report",
+            help="Judge each result: its gain in dB, lost structure, doubtful places. Prints the verdict; writes NAME.report.png "
+            "and .json.",
         ),
     ] = False,
+    recursive: Annotated[
+        bool,
+        typer.Option(
+            "-r", "--recursive", help="Take the folders in folders too; results lie as the pictures do.", rich_help_panel=FILES
+        ),
+    ] = False,
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the pictures in folders take those whose name fits, as '*_raw.tif' or 'night/*'.", rich_help_panel=FILES
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace pictures that are there, and do all of them again.", rich_help_panel=FILES),
+    ] = False,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            help="Of JPEG, WebP, AVIF and HEIC results, 1 to 100; default: about that of the source, or 95.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    lossless: Annotated[
+        bool | None,
+        typer.Option("--lossless", help="Write WebP, AVIF and HEIC results without any loss.", rich_help_panel=FILES),
+    ] = None,
     axes: Annotated[
         str | None,
         typer.Option(
-            help="Of .npy and Zarr stacks, a letter for each axis: Y, X, C for channels, others for pictures: ZYX, TCYX."
+            help="Of .npy and Zarr stacks, one letter for each axis: Y, X, C for channels; others count pictures: ZYX, TCYX.",
+            rich_help_panel=FILES,
         ),
     ] = None,
-    group: Annotated[int, typer.Option(min=1, help="So many channels that are no colours are restored together.")] = 1,
+    group: Annotated[
+        int, typer.Option(min=1, help="How many channels that are no colours are restored together.", rich_help_panel=FILES)
+    ] = 1,
+    device: options.DeviceOption = None,
+    precision: options.PrecisionOption = None,
+    tile: options.TileOption = None,
+    bias_correction: Annotated[
+        options.BiasCorrection | None,
+        typer.Option(
+            help="Give the result the noisy picture's mean brightness: srgb for photographs, linear for measurements, auto by the "
+            "picture; default: as the model says.",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None,
+    normalization: Annotated[
+        options.Normalization | None,
+        typer.Option(
+            help="The range that the model sees as black to white: picture, that of the picture itself; full, that of its type; "
+            "auto, the first for measurements; default: as the model says.",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None,
+    light: Annotated[options.BiasCorrection | None, typer.Option(hidden=True)] = None,
+    levels: Annotated[options.Normalization | None, typer.Option(hidden=True)] = None,
     adapt: Annotated[
         str | None,
         typer.Option(
             metavar="STEPS|MINUTES",
-            help="First let the model learn on from these very pictures, as 200 (steps) or 3m; kept only if better.",
+            help="First train the model further on these pictures, as 200 (steps) or 3m (minutes); kept only if better.",
+            rich_help_panel=ADVANCED,
         ),
     ] = None,
-    save_model: Annotated[Path | None, typer.Option(help="Write the adapted model to this .safetensors file.")] = None,
-    set_: Annotated[
-        list[str], typer.Option("--set", help="Apply the model otherwise than its recipe says, as light=none.")
-    ] = [],  # noqa: B006
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best one present.")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="float32, bfloat16, float16, int8; default: what the hardware does best.")
+    save_model: Annotated[
+        Path | None, typer.Option(help="Write the adapted model to this .safetensors file.", rich_help_panel=ADVANCED)
     ] = None,
-    recursive: Annotated[
-        bool, typer.Option("-r", "--recursive", help="Take the folders in folders too; the results lie as the pictures do.")
-    ] = False,
-    pattern: Annotated[
-        str | None, typer.Option(help="Of the pictures in folders take those that fit, such as '*_raw.tif' or 'night/*'.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace pictures that are there already, and do all anew.")
-    ] = False,
+    set_: options.SetOption = [],  # noqa: B006
 ) -> None:
-    """Take the noise out of pictures. Called again with the same folder as -o, it does what is missing or has changed."""
+    """Take the noise out of pictures. Called again for the same folder, it does what is missing or has changed."""
     from unnoise.batch.manifest import fingerprint
     from unnoise.batch.one_file import denoise_file
-    from unnoise.batch.run import plan, run
+    from unnoise.batch.run import Stopped, plan, run
     from unnoise.cli.progress import files_bar
+    from unnoise.images.writing import check_compression
     from unnoise.inference.options import DenoiseOptions
     from unnoise.models import shipped
     from unnoise.training.adapt import parse_length
@@ -107,52 +148,75 @@ def denoise(
     # before the model is loaded: bad calls answer at once
     if report:
         require("matplotlib", "--report")
-    options = DenoiseOptions(
+    asked = DenoiseOptions(
         refine=refine,
         ensemble=ensemble,
         tile=tile,
         precision=precision,
-        bias_correction=light,
-        normalization=levels,
+        bias_correction=_either("bias-correction", bias_correction, "light", light),
+        normalization=_either("normalization", normalization, "levels", levels),
         strength=strength,
         detail=detail,
+        bounded=bounded,
+        force=force,
         axes=axes,
         group=group,
     )
+    check_compression(quality, lossless)
     length = parse_length(adapt) if adapt else None
     _check_save_model(save_model, adapt, overwrite)
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report)
     if model == "auto":
         model = shipped.choose_for([job.source for job in made.jobs])
     loaded = shipped.load(model).applied(assignments(set_))
-    settings = fingerprint(loaded, options, report=report, adapt=adapt)
+    settings = fingerprint(loaded, asked, report=report, adapt=adapt, quality=quality, lossless=lossless)
     if length:
         loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model)
     loaded.to(device or "auto")
-    with files_bar() as progress:
-        outcome = run(
-            made,
-            lambda job, replace, on_tile: denoise_file(
-                loaded,
-                job.source,
-                job.target,
-                options=options,
-                overwrite=replace,
-                progress=on_tile,
-                report=job.report or False,
-            ),
-            settings,
-            overwrite=overwrite,
-            progress=progress,
+    verdicts: dict[Path, str] = {}
+
+    def work(job: Job, replace: bool, on_tile: OnTile) -> None:
+        judged = denoise_file(
+            loaded,
+            job.source,
+            job.target,
+            options=asked,
+            overwrite=replace,
+            progress=on_tile,
+            report=job.report or False,
+            quality=quality,
+            lossless=lossless,
         )
+        if judged:
+            verdicts[job.target] = judged.sentence()
+
+    try:
+        with files_bar() as progress:
+            outcome = run(made, work, settings, overwrite=overwrite, progress=progress)
+    except Stopped as stopped:
+        outcome = stopped.outcome
     for target in outcome.written:
         typer.echo(target)
-    if outcome.done_before:
-        typer.echo(f"{len(outcome.done_before)} done before and unchanged.", err=True)
+        if target in verdicts:
+            typer.echo(f"{target.name}: {verdicts[target]}", err=True)
     for sentence in outcome.failures:
         typer.echo(f"unnoise: {sentence}", err=True)
+    if outcome.not_done:
+        again = "Give the same command again to go on." if made.is_recorded else "Nothing is left half done."
+        raise KeyboardInterrupt(f"{outcome.summary()} {again}")
+    if len(made.jobs) > 1 or outcome.done_before or outcome.left:
+        typer.echo(outcome.summary(), err=True)
+    if outcome.left:
+        typer.echo("To replace what is there already, add --overwrite.", err=True)
     if outcome.failures:
         raise typer.Exit(outcome.exit_status)
+
+
+def _either(name: str, value: Any, old_name: str, old: Any) -> Any:
+    """An option's value, given under its name or its old one."""
+    if value is not None and old is not None:
+        raise UsageError(f"--{old_name} is the old name of --{name}; give one of them.")
+    return old if value is None else value
 
 
 def _check_save_model(path: Path | None, adapt: str | None, overwrite: bool) -> None:
@@ -164,7 +228,7 @@ def _check_save_model(path: Path | None, adapt: str | None, overwrite: bool) -> 
 
 
 def _adapted(model: Model, pictures: list[Path], length: dict[str, Any], device: str | None, save_model: Path | None) -> Model:
-    """The model after it has learned on, or as it was; saved where that is asked for."""
+    """The model after it was trained further, or as it was; saved where that is asked for."""
     from unnoise.cli.progress import training_bar
     from unnoise.training.adapt import adapt
 

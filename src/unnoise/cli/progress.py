@@ -63,31 +63,54 @@ def files_bar() -> Iterator[Callable[[Report], None]]:
 
 
 @contextmanager
-def training_bar() -> Iterator[Callable[[TrainingStatus], None]]:
-    """A bar with step, loss, images a second and time left; where standard error is no terminal, a line a minute instead."""
+def training_bar(*, tell_length: bool = False) -> Iterator[Callable[[TrainingStatus], None]]:
+    """A bar with step, loss, images a second and time left; where standard error is no terminal, one line a minute.
+
+    Args:
+        tell_length: say once, as soon as it can be told, how long the whole run takes.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(stderr=True)
+    length = _Length() if tell_length else None
     if not console.is_terminal:
-        yield _Lines()
+        lines = _Lines()
+
+        def line(status: TrainingStatus) -> None:
+            if sentence := length and length.sentence(status):
+                print(sentence, file=sys.stderr, flush=True)
+            lines(status)
+
+        yield line
         return
-    columns = (
-        TextColumn("step {task.fields[step]}"),
-        BarColumn(),
-        TextColumn(
-            "{task.percentage:.0f} %  loss {task.fields[loss]:.4g}  {task.fields[speed]:.1f} images/s  {task.fields[left]} left"
-        ),
-    )
+    columns = (TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn("{task.percentage:.0f} %  {task.fields[told]}"))
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("train", total=1.0, step=0, loss=float("nan"), speed=0.0, left="?")
-        yield lambda status: progress.update(
-            task,
-            completed=status.share,
-            step=status.step,
-            loss=float("nan") if status.loss is None else status.loss,
-            speed=status.images_per_second,
-            left=_duration(status.seconds_left),
+        task = progress.add_task("train", total=1.0, step=0, told="")
+
+        def draw(status: TrainingStatus) -> None:
+            if sentence := length and length.sentence(status):
+                progress.console.print(sentence, highlight=False)
+            progress.update(task, completed=status.share, step=status.step, told=_told(status))
+
+        yield draw
+
+
+class _Length:
+    """How long the whole run takes, told once."""
+
+    def __init__(self) -> None:
+        self.is_told = False
+
+    def sentence(self, status: TrainingStatus) -> str | None:
+        """The sentence, the first time that it can be told."""
+        if self.is_told or not 0 < status.share < 1:
+            return None
+        self.is_told = True
+        steps, whole = round(status.step / status.share), status.seconds_left / (1 - status.share)
+        return (
+            f"The whole run takes about {in_words(whole)} ({steps:,} steps, {status.images_per_second:.1f} images/s). "
+            "Ctrl-C stops it and --resume goes on; --minutes sets another length."
         )
 
 
@@ -101,12 +124,27 @@ class _Lines:
         if time.monotonic() - self.written < 60 and status.share < 1:
             return
         self.written = time.monotonic()
-        print(
-            f"step {status.step}, {100 * status.share:.0f} %, loss {status.loss or float('nan'):.4g}, "
-            f"{status.images_per_second:.1f} images/s, {_duration(status.seconds_left)} left",
-            file=sys.stderr,
-            flush=True,
-        )
+        print(f"step {status.step}, {100 * status.share:.0f} %, {_told(status)}", file=sys.stderr, flush=True)
+
+
+def _told(status: TrainingStatus) -> str:
+    """Loss, once there is one, speed and time left."""
+    loss = "" if status.loss is None else f"loss {status.loss:.4g}, "
+    return f"{loss}{status.images_per_second:.1f} images/s, {_duration(status.seconds_left)} left"
+
+
+def in_words(seconds: float) -> str:
+    """A length of time, its two largest units.
+
+    >>> in_words(90_000), in_words(3_700), in_words(61), in_words(59)
+    ('1 day 1 hour', '1 hour 2 minutes', '1 minute', '1 minute')
+    """
+    minutes = max(1, round(seconds / 60))
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "day"), (hours, "hour"), (minutes, "minute")]
+    largest = next(place for place, (count, _) in enumerate(parts) if count)
+    return " ".join(f"{count} {unit}{'s' * (count > 1)}" for count, unit in parts[largest : largest + 2] if count)
 
 
 def _duration(seconds: float) -> str:

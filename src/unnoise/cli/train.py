@@ -9,63 +9,103 @@ from typing import Annotated
 
 import typer
 
+from unnoise.cli import options
 from unnoise.cli.fields import assignments
+from unnoise.cli.options import ADVANCED, COMPUTED, FILES
 
 
 def train(
     folders: Annotated[list[Path], typer.Argument(help="Noisy pictures, or folders of them.", show_default=False)],
-    recipe: Annotated[str, typer.Option(help="A recipe's name (see `unnoise recipes`), a YAML file, or auto.")] = "ap-bsn",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="A recipe's name (see 'unnoise recipes'), a YAML file, or auto: chosen by the pictures' noise.",
+            autocompletion=options.complete_recipe,
+        ),
+    ] = "auto",
     out: Annotated[Path, typer.Option(help="Folder for the model, its checkpoint, log and previews.")] = ...,  # type: ignore[assignment]
-    denoiser: Annotated[str | None, typer.Option(help="Another network in place of the recipe's.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Length of the run in steps; default: the recipe's.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Length of the run in minutes; the schedule fits itself to it.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of the run in steps; default: the recipe's.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     teacher: Annotated[
         list[str],
-        typer.Option(help="A trained model that the student learns from, by name or file; may be given several times."),
+        typer.Option(
+            help="A trained model, by name or file, that a student's recipe learns from; may be repeated.",
+            autocompletion=options.complete_model,
+        ),
     ] = [],  # noqa: B006
-    start: Annotated[str | None, typer.Option(help="Begin with this model's weights.")] = None,
-    set_: Annotated[list[str], typer.Option("--set", help="Change a field of the recipe, as training.batch=4.")] = [],  # noqa: B006
-    seed: Annotated[int, typer.Option(help="Of the weights, the crops and all other draws.")] = 0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; default: the best one present.")] = None,
+    checkpoint_every: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Seconds between two checkpoints.", rich_help_panel=FILES)
+    ] = 60.0,
+    preview_every: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Seconds between two preview pictures.", rich_help_panel=FILES)
+    ] = 300.0,
+    device: options.DeviceOption = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32, bfloat16, float16; default: what the hardware does best.")
+        options.TrainingPrecision | None,
+        typer.Option(help="Number format of the arithmetic; default: auto.", rich_help_panel=COMPUTED),
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that draw crops ahead.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that draw crops ahead; default: 0 on a CPU, else 4.", rich_help_panel=COMPUTED),
+    ] = None,
     compile_: Annotated[
-        bool, typer.Option("--compile", help="Compile the network: quicker steps after a minute or so; needs a C++ compiler.")
+        bool,
+        typer.Option(
+            "--compile",
+            help="Compile the network: faster steps after about a minute; needs a C++ compiler.",
+            rich_help_panel=COMPUTED,
+        ),
     ] = False,
-    checkpoint_every: Annotated[float, typer.Option(help="Seconds between two checkpoints.")] = 60.0,
-    preview_every: Annotated[float, typer.Option(help="Seconds between two preview pictures.")] = 300.0,
+    denoiser: Annotated[
+        str | None,
+        typer.Option(
+            help="Another network in place of the recipe's.",
+            rich_help_panel=ADVANCED,
+            autocompletion=options.complete_denoiser,
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Begin with the weights of this model.", rich_help_panel=ADVANCED, autocompletion=options.complete_model
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the weights, the crops and all other draws.", rich_help_panel=ADVANCED)
+    ] = 0,
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="Change a field of the recipe, as training.batch=4; may be repeated.",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = [],  # noqa: B006
 ) -> None:
-    """Train a model on noisy pictures alone; no clean ones are needed."""
+    """Train a model on noisy pictures alone; no clean ones are needed.
+
+    Without --recipe the pictures' noise decides how. Without --minutes or --steps the run is as long as the recipe says.
+    """
     overrides = assignments(set_)
-    from unnoise import recipes
     from unnoise.cli.progress import training_bar
-    from unnoise.inference.precision import choose_device
     from unnoise.models import shipped
-    from unnoise.recipes import auto
-    from unnoise.training import sources
     from unnoise.training.train import train as run
 
-    if recipe == auto.AUTO:
-        found = auto.choose(sources.find(folders, out), quick=choose_device(device).type == "cpu")
-        typer.echo(found.sentence, err=True)
-        recipe, overrides = found.recipe, found.overrides | overrides
     if teacher:
         overrides = {"scheme.teachers": teacher} | overrides
-    if denoiser:
-        overrides = {"denoiser": {"name": denoiser}} | overrides
-    chosen = recipes.load(recipe, overrides)
-    with training_bar() as progress:
+    with training_bar(tell_length=True) as progress:
         try:
             model = run(
                 folders,
-                chosen,
+                recipe,
                 output=out,
                 steps=steps,
                 minutes=minutes,
                 resume=resume,
+                denoiser=denoiser,
+                overrides=overrides,
                 start=shipped.load(start) if start else None,
                 seed=seed,
                 device=device,
@@ -79,6 +119,9 @@ def train(
                 on_message=lambda sentence: typer.echo(sentence, err=True),
             )
         except KeyboardInterrupt:
-            typer.echo(f"Stopped; the state is in {out}. Go on with the same command and --resume.", err=True)
-            raise typer.Exit(130) from None
+            from unnoise.training import checkpoints
+
+            if not checkpoints.exists(out):
+                raise KeyboardInterrupt("No step was done; give the same command again to begin.") from None
+            raise KeyboardInterrupt(f"The state is in {out}. Give the same command again with --resume to go on.") from None
     typer.echo(f"{out / 'model.safetensors'}: {model.card.steps} steps in {model.card.minutes:.1f} minutes.")

@@ -1,4 +1,5 @@
-"""The denoisers: networks from image to image that know nothing of training. One file each, one line in the table below."""
+"""The denoisers: networks from image to image that know nothing of training. One file each, and one line in the table
+below."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "atbsn-student-c": "atbsn_students:StudentC",
         "tmbsn": "tmbsn:TMBSN",
         "tmbsn-student": "tmbsn:TMBSNStudent",
-        "tmbsn-student-rounded": "rounded_student:RoundedStudent",
+        "tmbsn-student-rounded": "quantized_student:QuantizedStudent",
         "restormer": "restormer:Restormer",
         "deamnet": "deamnet:DeamNet",
         "nafnet": "nafnet:NAFNet",
@@ -39,14 +40,18 @@ lookup = _DENOISERS.lookup
 
 
 def create(name: str, **sizes: Any) -> Denoiser:
-    """Make a denoiser with fresh random weights.
+    """Make a denoiser with random weights.
 
     Args:
         name: one of `names()`.
-        sizes: the network's own keyword arguments, such as ``features=32``.
+        sizes: the network's own keyword arguments.
 
     Raises:
         UsageError: for an unknown name, or sizes that the network does not take.
+
+    Example:
+        >>> create("dncnn", features=8, layers=3).sizes
+        {'channels': 3, 'features': 8, 'layers': 3}
     """
     network_class = lookup(name)
     try:
@@ -56,5 +61,9 @@ def create(name: str, **sizes: Any) -> Denoiser:
 
 
 def name_of(network: Denoiser) -> str:
-    """The registered name of a network's class."""
+    """The registered name of a network's class.
+
+    Raises:
+        KeyError: for a class that is not in the table.
+    """
     return _DENOISERS.name_of(type(network))

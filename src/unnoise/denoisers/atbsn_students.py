@@ -1,8 +1,8 @@
 """The students of AT-BSN (D): plain networks, not blind, that learn from one AT-BSN with several blind spots at once.
 
-Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024.
-Every convolution of all three is followed by a leaky ReLU, the last one too, so that negative outputs come out ten times too
-small; the published weights are used to that.
+Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR
+2024. In all three a leaky ReLU follows every convolution, also the last one. So negative outputs come out ten times too
+small, and the published weights are trained for that.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.denoisers.atbsn_unet import AsymmetricUNet, Row, Stage, mark_last
+from unnoise.denoisers.atbsn_unet import AsymmetricUNet, ConvolutionSequence, NumberedSequence, mark_last
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.leaky_convolution import Convolution
-from unnoise.layers.partial.halo_crop import LEVELS, everywhere, halved
-from unnoise.layers.receptive_field import doubling, reach_through, window
+from unnoise.layers.leaky_convolution import LeakyConvolution
+from unnoise.layers.partial.halo_crop import POOLING_LEVELS, full_region, max_pool
+from unnoise.layers.receptive_field import kernel_span, receptive_field_radius, upsampling_span
 from unnoise.layers.reflection_padding import pad_to_multiple_reflect
 from unnoise.regions import Region
 
-SMALLEST = 4  # sides that two poolings leave a pixel of
+MIN_SIDE_PIXELS = 4  # two poolings leave one pixel of it
 
 
 class StudentA(Denoiser):
     """Student a, (B, channels, H, W) → the same shape, values in [0, 255]. Not blind. 128,385 parameters at width 48.
 
-    Three convolutions down, two up, with replicate padding and no biases. Where pooling dropped the last row or column, the
-    decoder puts zeros, as the published network does.
+    Three convolutions down, two up, with replicate padding and no biases. Where pooling dropped the last row or column,
+    the decoder pads with zeros, as the published network does.
 
     Args:
         channels: of the image.
@@ -38,10 +38,10 @@ class StudentA(Denoiser):
 
     value_range = (0.0, 255.0)
     size_multiple: ClassVar[int] = 4
-    """Tiles cut at its multiples pool the same pixels together."""
+    """Tiles that begin at its multiples pool the same pixels."""
 
     convolutions: ClassVar[tuple[int, int]] = (1, 1)
-    """In a row at each step down and up."""
+    """Convolutions in sequence at each step down and up."""
 
     def __init__(self, channels: int = 3, width: int = 48) -> None:
         super().__init__()
@@ -55,24 +55,26 @@ class StudentA(Denoiser):
         mark_last(self.dec1)
 
     @staticmethod
-    def _down(entering: int, middle: int, leaving: int) -> Row:
-        return Row(OrderedDict(conv=Convolution(entering, leaving, replicate=True)))
+    def _down(in_channels: int, middle: int, out_channels: int) -> ConvolutionSequence:
+        return ConvolutionSequence(OrderedDict(conv=LeakyConvolution(in_channels, out_channels, replicate=True)))
 
     _up = _down
 
     @property
     def receptive_field_radius(self) -> int:
         """Down to a quarter of the resolution and up again."""
-        down, up = ([window(1, 1)] * number for number in self.convolutions)
-        pool = [window(0, 1, 2)]
-        return reach_through([*up, doubling(), *up, doubling(), *down, *pool, *down, *pool, *down], self.size_multiple)
+        down, up = ([kernel_span(1, 1)] * number for number in self.convolutions)
+        pool = [kernel_span(0, 1, 2)]
+        return receptive_field_radius(
+            [*up, upsampling_span(), *up, upsampling_span(), *down, *pool, *down, *pool, *down], self.size_multiple
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        x = F.pad(x, (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height)), mode="replicate")
-        half = halved(self.enc1(x))  # (B, width, H/2, W/2)
-        y = self.enc3(halved(self.enc2(half)))  # (B, width, H/4, W/4)
-        result: Tensor = self.dec1.doubled(self.dec2.doubled(y, half), x)
+        x = F.pad(x, (0, max(0, MIN_SIDE_PIXELS - width), 0, max(0, MIN_SIDE_PIXELS - height)), mode="replicate")
+        half = max_pool(self.enc1(x))  # (B, width, H/2, W/2)
+        y = self.enc3(max_pool(self.enc2(half)))  # (B, width, H/4, W/4)
+        result: Tensor = self.dec1.forward_upsampled(self.dec2.forward_upsampled(y, half), x)
         return result[..., :height, :width]
 
     @classmethod
@@ -85,17 +87,17 @@ class StudentA(Denoiser):
 
 
 class StudentB(StudentA):
-    """Student b, student a with three convolutions at each step down and four at each step up. 856,656 parameters."""
+    """Student b: student a with three convolutions at each step down and four at each step up. 856,656 parameters."""
 
     convolutions = (3, 4)
 
     @staticmethod
-    def _down(entering: int, middle: int, leaving: int) -> Row:
-        return Stage(entering, middle, middle, leaving, replicate=True)
+    def _down(in_channels: int, middle: int, out_channels: int) -> ConvolutionSequence:
+        return NumberedSequence(in_channels, middle, middle, out_channels, replicate=True)
 
     @staticmethod
-    def _up(entering: int, middle: int, leaving: int) -> Row:
-        return Stage(entering, middle, middle, middle, leaving, replicate=True)
+    def _up(in_channels: int, middle: int, out_channels: int) -> ConvolutionSequence:
+        return NumberedSequence(in_channels, middle, middle, middle, out_channels, replicate=True)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
@@ -108,8 +110,8 @@ class StudentB(StudentA):
 class StudentC(Denoiser):
     """Student c, (B, channels, H, W) → the same shape, values in [0, 255]. Not blind. 1,003,011 parameters at width 48.
 
-    AT-BSN's U-Net without the shifts, so that it can start from a teacher's weights (all but `unet.dec1`). Sides that do not
-    divide by 32 are padded by reflection and the result is cropped.
+    AT-BSN's U-Net without the shifts, so it can start from a teacher's weights (all but `unet.dec1`). Sides that do not
+    divide by 32 are padded by reflection, and the result is cropped.
 
     Args:
         channels: of the image.
@@ -117,8 +119,8 @@ class StudentC(Denoiser):
     """
 
     value_range = (0.0, 255.0)
-    size_multiple: ClassVar[int] = 2**LEVELS
-    """Sides that divide by it need no padding, and tiles cut at its multiples pool the same pixels together."""
+    size_multiple: ClassVar[int] = 2**POOLING_LEVELS
+    """Such sides need no padding, and tiles that begin at its multiples pool the same pixels."""
 
     halo_relative_cost = 0.21  # the encoder
 
@@ -130,18 +132,18 @@ class StudentC(Denoiser):
 
     @property
     def receptive_field_radius(self) -> int:
-        """Down to the sixth encoder at a thirty-second of the resolution and up again."""
-        return reach_through(self.unet.paths[0], self.size_multiple)
+        """Down to the sixth encoder scale, at 1/32 of the resolution, and up again."""
+        return receptive_field_radius(self.unet.paths[0], self.size_multiple)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.forward_region(x, everywhere(x))
+        return self.forward_region(x, full_region(x))
 
     def forward_region(self, x: Tensor, region: Region) -> Tensor:
         return self.unet.forward_region(pad_to_multiple_reflect(x, self.size_multiple), region)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Sizes from `unet.intro.conv.weight` (width, C, 3, 3); AT-BSN itself has `nin_A` beside it."""
+        """Sizes from `unet.intro.conv.weight` (width, C, 3, 3); AT-BSN itself has `nin_A` as well."""
         intro = weights.get("unet.intro.conv.weight")
         if intro is None or "nin_A.weight" in weights:
             return None

@@ -1,4 +1,5 @@
-"""The base class of all denoisers. A denoiser declares its properties here, so schemes and inference need to know no network."""
+"""The base class of all denoisers. A denoiser declares its properties here, so schemes and inference need to know no
+network."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from torch import Tensor, nn
 
 from unnoise.deprecated.class_members import RenamedMember, adopt_old_names
-from unnoise.layers.partial.narrowing import put_together
+from unnoise.layers.partial.shrinking_halo import gather_windows
 from unnoise.regions import Region
 
 Initialization = Literal["default", "he"]
@@ -27,11 +28,14 @@ OLD_NAMES = {
 
 
 class Denoiser(nn.Module):
-    """A network from a noisy to a restored image, (B, C, H, W) → (B, C, H, W), for any H, W ≥ 1, in its own value range.
+    """A network from a noisy to a restored image, (B, C, H, W) → (B, C, H, W), for any H, W ≥ 1, in its own value
+    range.
 
-    Parameters are named as in the published state dict, without its prefix. Published weights load without a translation.
+    Parameters are named as in the published state dict, without its prefix. Published weights load without a
+    translation.
 
     Example:
+        >>> import torch
         >>> class Identity(Denoiser):
         ...     def __init__(self, channels: int = 3) -> None:
         ...         super().__init__()
@@ -51,14 +55,15 @@ class Denoiser(nn.Module):
     blindness: ClassVar[Blindness] = "none"
     """Whether an output pixel depends on the input pixel at its place.
 
-    *strict*: the gradient is exactly zero. *approximate*: the gradient is too small to learn to copy the pixel, for example because it
-    passes through statistics of the whole image. *none*: it depends on it."""
+    *strict*: the gradient is exactly zero. *approximate*: the gradient is too small to learn to copy the pixel, for
+    example because it passes through statistics of the whole image. *none*: it depends on it."""
 
     has_tunable_blind_spot: ClassVar[bool] = False
     """Whether the size of the blind spot is chosen at each call, as `unnoise.denoisers.tunable.TunableNetwork` says."""
 
     size_multiple: ClassVar[int] = 1
-    """Tiles must begin at multiples of this many pixels. Elsewhere pooling would group other pixels than in the whole picture."""
+    """Tiles must begin at multiples of this many pixels. Elsewhere pooling would group other pixels than in the whole
+    picture."""
 
     halo_relative_cost: ClassVar[float] = 1.0
     """The work of `forward_region` for a pixel of the halo, relative to that for a pixel of the region."""
@@ -68,8 +73,12 @@ class Denoiser(nn.Module):
 
     Set it where int8 is faster and costs at most 0.05 dB on all data sets (measured in `docs/results/speed.md`)."""
 
+    quantized_form: ClassVar[str | None] = None
+    """The registered name of the same network with quantized maps, which has a method `calibrate`; None: there is none."""
+
     he_gain: ClassVar[float] = 2.0
-    """The factor by which `initialize_he` makes up for activations: 2 for ReLU, 1 where most layers are linear or gated."""
+    """The factor by which `initialize_he` makes up for activations: 2 for ReLU, 1 where most layers are linear or
+    gated."""
 
     sizes: dict[str, Any]
     """The keyword arguments that make the same network again."""
@@ -88,7 +97,8 @@ class Denoiser(nn.Module):
 
     @property
     def receptive_field_radius(self) -> int | None:
-        """The largest distance in rows or columns from an output pixel to an input pixel that it depends on; None: unbounded."""
+        """The largest distance in rows or columns from an output pixel to an input pixel that it depends on; None:
+        unbounded."""
         return None
 
     def forward_region(self, x: Tensor, region: Region) -> Tensor:
@@ -106,13 +116,14 @@ class Denoiser(nn.Module):
     def forward_windows(self, x: Tensor, rows: Sequence[slice], columns: Sequence[slice]) -> Tensor:
         """The result in several windows, concatenated side by side: (B, C, H, W) → (B, C, h, w).
 
-        There is one window for each interval of rows and each interval of columns. The components of a PD mosaic are such windows.
+        There is one window for each interval of rows and each interval of columns. The components of a PD mosaic are
+        such windows.
 
         Args:
             x: (B, C, H, W).
             rows, columns: intervals in ascending order, without overlap.
         """
-        return put_together(self(x), rows, columns)
+        return gather_windows(self(x), rows, columns)
 
     @property
     def crops_halo(self) -> bool:
@@ -127,9 +138,9 @@ class Denoiser(nn.Module):
     def initialize_he(self) -> None:
         """Draw He-normal weights, which keep the signal's variance from layer to layer, and set biases to zero.
 
-        He et al., "Delving Deep into Rectifiers", ICCV 2015. Normalization layers and single parameters keep their values.
-        A network that adds each block to its input without a normalization should override this and start each block's last layer
-        at zero. Otherwise the variance grows with each block.
+        He et al., "Delving Deep into Rectifiers", ICCV 2015. Normalization layers and single parameters keep their
+        values. A network that adds each block to its input without a normalization should override this and start each
+        block's last layer at zero. Otherwise the variance grows with each block.
 
         Example:
             >>> from unnoise import denoisers

@@ -1,7 +1,7 @@
-"""Restormer's attention, which runs between channels, in three forms of the same mathematics.
+"""Restormer's attention between channels, in three forms of the same mathematics.
 
-At inference products of all channels with one another are cheapest, in training those of each head alone, and on maps whose pixels are no
-rows of memory the published form.
+At inference the products of all channels with one another are cheapest. In training those of each head alone are. On
+memory that is not channels last it is the published form.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.layers.channel_mixing import mix_channels
-from unnoise.layers.fused_convolution import can_fuse, convolve_with, working_type
+from unnoise.layers.fused_convolution import can_fuse, compute_dtype, convolve_with_weights
 from unnoise.layers.norms import ChannelNorm
-from unnoise.layers.pointwise import are_rows, convolve_depthwise, convolve_pixels
+from unnoise.layers.pointwise import convolve_depthwise, convolve_pointwise, is_channels_last
 from unnoise.layers.weight_cache import Weights, prepare_weights
 
 
@@ -20,6 +20,16 @@ class ChannelAttention(nn.Module):
     """Multi-Dconv head transposed attention (MDTA, Eq. 1 of the paper), (B, C, H, W) → the same shape.
 
     The attention map of each head is (C/heads, C/heads), from the cosines between channels over the whole image.
+
+    Args:
+        channels: C.
+        heads: number of heads, which divides C.
+        bias: whether the convolutions have biases.
+
+    Example:
+        >>> attention, norm = ChannelAttention(8, heads=2, bias=False), ChannelNorm(8, "BiasFree", eps=1e-5)
+        >>> attention(torch.rand(1, 8, 4, 4), norm).shape
+        torch.Size([1, 8, 4, 4])
     """
 
     def __init__(self, channels: int, heads: int, bias: bool) -> None:
@@ -31,7 +41,7 @@ class ChannelAttention(nn.Module):
 
     def forward(self, x: Tensor, norm: ChannelNorm) -> Tensor:
         """x + attention(norm(x))."""
-        if can_fuse(x) or (are_rows(x) and working_type(x) != torch.float16):  # in which sums of squares could overflow
+        if can_fuse(x) or (is_channels_last(x) and compute_dtype(x) != torch.float16):  # where sums of squares could overflow
             return self._by_rows(x, norm)
         plus, x = x, norm(x)
         channels, heads = x.shape[1], len(self.temperature)
@@ -46,13 +56,14 @@ class ChannelAttention(nn.Module):
         return plus + out
 
     def _projected(self, attention: Tensor) -> Tensor:
-        """The projection times the attention, (B, heads, C/heads, C/heads) → (B, C, C): the values pass once, not twice."""
+        """The projection times the attention, (B, heads, C/heads, C/heads) → (B, C, C), so the values are multiplied
+        once, not twice."""
         heads = len(self.temperature)
         projection = self.project_out.weight.view(-1, heads, attention.shape[-1]).transpose(0, 1)  # (heads, C, C/heads)
         return (projection.to(attention.dtype) @ attention).transpose(1, 2).flatten(2)
 
     def _by_rows(self, x: Tensor, norm: ChannelNorm) -> Tensor:
-        """The same with the pixels as rows of memory, and without queries, keys and values being cut out of one another."""
+        """The same for channels-last memory, without cutting queries, keys and values out of one map."""
         batch, channels, height, width = x.shape
         cosines, values = self._at_inference(x, norm) if can_fuse(x) else self._in_training(norm(x))
         mixed = self._projected((self.temperature * cosines).softmax(dim=-1)).to(values.dtype)  # (B, C, C)
@@ -65,11 +76,12 @@ class ChannelAttention(nn.Module):
         """Cosines (B, heads, C/heads, C/heads) and values (B, H·W, C)."""
         batch, channels = x.shape[:2]
         heads = len(self.temperature)
-        normal = norm.unscaled(x)
+        normal = norm.normalize(x)
         parts = slice(2 * channels), slice(2 * channels, None)
         both, values = (_as_rows(self._part(normal, part, norm)) for part in parts)  # (B, H·W, 2C) and (B, H·W, C)
-        # All products of queries and keys with one another: of use are the lengths on the diagonal, and blocks of queries with keys. That
-        # is four times the work, and takes a tenth of the time that these by themselves do: no piece is cut out, no square is stored.
+        # All products of queries and keys with one another: of use are the lengths on the diagonal, and blocks of
+        # queries with keys. That is four times the work, and takes a tenth of the time that these by themselves do: no
+        # piece is cut out, no square is stored.
         products = (both.mT @ both).float()  # (B, 2C, 2C)
         lengths = products.diagonal(dim1=1, dim2=2).sqrt().clamp_min(1e-12)  # (B, 2C)
         products = products[:, :channels, channels:]  # (B, C, C)
@@ -78,10 +90,10 @@ class ChannelAttention(nn.Module):
         return cosines, values
 
     def _in_training(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The same of a normalised x: gradients of what is never cut out need not be put together, nor those of products without use."""
+        """The same of a normalized x. Parts that are never cut out save the gradient the work of joining them."""
         channels, heads = x.shape[1], len(self.temperature)
         queries, keys, values = (  # each (B, H·W, C)
-            _as_rows(convolve_depthwise(convolve_pixels(x, *_rows(self.qkv, part)), *_rows(self.qkv_dwconv, part)))
+            _as_rows(convolve_depthwise(convolve_pointwise(x, *_rows(self.qkv, part)), *_rows(self.qkv_dwconv, part)))
             for part in (slice(start, start + channels) for start in range(0, 3 * channels, channels))
         )
         wide = torch.promote_types(queries.dtype, torch.float32)
@@ -94,11 +106,11 @@ class ChannelAttention(nn.Module):
         return products.to(wide) / (one[..., None] * other[..., None, :]), values
 
     def _part(self, x: Tensor, part: slice, norm: ChannelNorm) -> Tensor:
-        """Some of the channels of qkv_dwconv(qkv(norm(…))), for x that the norm left unscaled."""
-        name, dtype = f"{part.start}", working_type(x)
-        x = convolve_with(x, *prepare_weights(self.qkv, name, dtype, lambda: norm.into(_rows(self.qkv, part))))
+        """Some of the channels of qkv_dwconv(qkv(norm(…))), for the normalized x without the norm's weight."""
+        name, dtype = f"{part.start}", compute_dtype(x)
+        x = convolve_with_weights(x, *prepare_weights(self.qkv, name, dtype, lambda: norm.fold_into(_rows(self.qkv, part))))
         weight, bias = prepare_weights(self.qkv_dwconv, name, dtype, lambda: _rows(self.qkv_dwconv, part))
-        return convolve_with(x, weight, bias, padding=(1, 1), groups=len(weight))
+        return convolve_with_weights(x, weight, bias, padding=(1, 1), groups=len(weight))
 
 
 def _as_rows(x: Tensor) -> Tensor:
@@ -112,9 +124,10 @@ def _rows(layer: nn.Conv2d, part: slice) -> Weights:
 
 
 def _cosines(queries: Tensor, keys: Tensor) -> Tensor:
-    """Cosines between the rows of two (B, heads, c, N): (B, heads, c, c) in float32 at least.
+    """Cosines between the rows of two (B, heads, c, N): (B, heads, c, c), at least float32.
 
-    The products are divided by the norms, not each of the many values; float16 alone could overflow in the sum over N.
+    The products are divided by the norms, which are few, not the rows. In float16 the rows are, since sums over N could
+    overflow.
     """
     wide = torch.promote_types(queries.dtype, torch.float32)
     queries_length, keys_length = (_lengths(rows, wide) for rows in (queries, keys))  # (B, heads, c, 1)
@@ -124,6 +137,6 @@ def _cosines(queries: Tensor, keys: Tensor) -> Tensor:
 
 
 def _lengths(rows: Tensor, dtype: torch.dtype) -> Tensor:
-    """Euclidean lengths of rows (B, heads, c, N), never quite zero: (B, heads, c, 1) in `dtype`."""
+    """Euclidean lengths of rows (B, heads, c, N), never zero: (B, heads, c, 1) in `dtype`."""
     lengths: Tensor = torch.linalg.vector_norm(rows, dim=-1, keepdim=True, dtype=dtype)
     return lengths.clamp(min=1e-12)

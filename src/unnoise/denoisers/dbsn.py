@@ -1,10 +1,11 @@
-"""D-BSN, the dilated blind-spot network of AP-BSN, and its dense twin that is not blind.
+"""D-BSN, the dilated blind-spot network of AP-BSN, and its dense variant, which is not blind.
 
-Wu et al., "Unpaired Learning of Deep Image Denoising", ECCV 2020, in the lighter form of Lee et al., "AP-BSN: Self-Supervised
-Denoising for Real-World Images via Asymmetric PD and Blind-Spot Network", CVPR 2022.
+Wu et al., "Unpaired Learning of Deep Image Denoising", ECCV 2020, in the lighter form of Lee et al., "AP-BSN:
+Self-Supervised Denoising for Real-World Images via Asymmetric PD and Blind-Spot Network", CVPR 2022.
 
-Why it is blind: each branch begins with a convolution whose centre weight is zero and whose reach is d − 1, and every later 3×3
-convolution steps by d. From d − 1 pixels at most, steps of d lead back to the centre only from distance 0, which was left out.
+Why it is blind: each branch begins with a convolution of radius d − 1 whose centre weight is zero. Every later 3×3
+convolution steps by d. From at most d − 1 pixels away, steps of d reach the centre only from distance 0, which was left
+out.
 """
 
 from __future__ import annotations
@@ -19,16 +20,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
-from unnoise.layers.fused_convolution import can_fuse, convolve, in_sequence
-from unnoise.layers.output_layer import last_layer
-from unnoise.layers.partial.halo_crop import everywhere
-from unnoise.layers.partial.line_buffer import is_streamed, leads_to_a_stream, stages, stream, streamed, streamed_onto
-from unnoise.layers.partial.narrowing import Narrowing, Stretches, put_together
+from unnoise.layers.fused_convolution import can_fuse, convolve, run_sequential
+from unnoise.layers.output_layer import output_convolution
+from unnoise.layers.partial.halo_crop import full_region
+from unnoise.layers.partial.line_buffer import (
+    add_buffered,
+    buffered_layers,
+    run_buffered,
+    run_line_buffer,
+    uses_line_buffer,
+    will_use_line_buffer,
+)
+from unnoise.layers.partial.shrinking_halo import Intervals, ShrinkingHalo, gather_windows
 from unnoise.regions import Region
 
 
 class CentreMaskedConv2d(nn.Conv2d):
-    """A k×k convolution, (B, C, H, W) → (B, C', H, W), whose centre weight takes no part: the blind spot."""
+    """A k×k convolution without its centre weight, which makes the blind spot: (B, C, H, W) → (B, C', H, W)."""
 
     mask: Tensor
 
@@ -43,12 +51,12 @@ class CentreMaskedConv2d(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """One of the layers that a branch repeats, (B, F, H, W) → (B, F, H, W). It is added to its input: in the input's own memory, where
-    a call says `own=True`.
+    """One of the residual layers that a branch repeats, (B, F, H, W) → (B, F, H, W). With ``inplace=True`` it may
+    overwrite its input.
 
     Attributes:
-        sees: how many pixels away its convolutions look, in rows or columns.
-        grid: if it looks farther, then only at pixels that lie multiples of this apart.
+        sees: radius of its convolutions, in pixels.
+        grid: beyond that radius it looks only at pixels that lie multiples of this apart.
     """
 
     def __init__(self, sees: int, grid: int = 1) -> None:
@@ -67,17 +75,18 @@ class ResidualModule(Block):
             nn.Conv2d(features, features, 1),
         )
 
-    def forward(self, x: Tensor, *, own: bool = False) -> Tensor:
+    def forward(self, x: Tensor, *, inplace: bool = False) -> Tensor:
         first, _, second = self.body
         assert isinstance(first, nn.Conv2d)
         assert isinstance(second, nn.Conv2d)
-        if own and is_streamed(x):
-            return streamed_onto(x, list(self.body)[:2], second, x)
-        return convolve(second, convolve(first, x, "relu"), plus=x, own=own)
+        if inplace and uses_line_buffer(x):
+            return add_buffered(x, list(self.body)[:2], second, x)
+        return convolve(second, convolve(first, x, "relu"), plus=x, inplace=inplace)
 
 
 class Branch(nn.Module):
-    """One branch, (B, F, H, W) → (B, F, h, w): masked convolution of reach d − 1, then modules that step by `dilation`."""
+    """One branch, (B, F, H, W) → (B, F, h, w): a masked convolution of radius d − 1, then residual modules with
+    dilation d."""
 
     def __init__(self, features: int, stride: int, modules: int, dilation: int) -> None:
         super().__init__()
@@ -94,19 +103,24 @@ class Branch(nn.Module):
             nn.ReLU(inplace=True),
         )
 
-    def forward(self, x: Tensor, narrowing: Narrowing, before: Sequence[nn.Module] = ()) -> Tensor:
-        """The branch of `before`(x), (B, F, H, W), at what is region alone, (B, F, h, w); no block works further around that than those
-        after it see."""
+    def forward(self, x: Tensor, narrowing: ShrinkingHalo, before: Sequence[nn.Module] = ()) -> Tensor:
+        """The branch of before(x), cropped to the windows of `narrowing`: (B, F, H, W) → (B, F, h, w).
+
+        Args:
+            x: (B, C, H, W).
+            narrowing: crops the map before each block to what the remaining blocks need.
+            before: layers to run first.
+        """
         start = list(takewhile(lambda layer: not isinstance(layer, Block), self.body))
         blocks = [layer for layer in self.body if isinstance(layer, Block)]
-        streams = leads_to_a_stream(x, self.features)
-        x = (streamed if streams else in_sequence)([*before, *start], x)
+        streams = will_use_line_buffer(x, self.features)
+        x = (run_buffered if streams else run_sequential)([*before, *start], x)
         to_come = sum(block.sees for block in blocks)
         for block in blocks:
-            x = block(narrowing.to(x, to_come, block.grid), own=True)
+            x = block(narrowing.to(x, to_come, block.grid), inplace=True)
             to_come -= block.sees
         x, rest = narrowing.to(x, 0), list(self.body)[len(start) + len(blocks) :]
-        return streamed(rest, x, x) if is_streamed(x) else in_sequence(rest, x)
+        return run_buffered(rest, x, x) if uses_line_buffer(x) else run_sequential(rest, x)
 
 
 class DBSN(Denoiser):
@@ -114,14 +128,22 @@ class DBSN(Denoiser):
 
     Args:
         channels: of the image.
-        features: width of every layer (128 in the paper).
+        features: width of every layer, even (128 in the paper).
         modules: residual modules in each branch (9 in the paper).
-        strides: one branch for each d, with a (2d − 1)×(2d − 1) masked convolution and dilation d ((2, 3) in the paper).
+        strides: one branch for each d ≥ 2, with a (2d − 1)×(2d − 1) masked convolution and dilation d ((2, 3) in the
+            paper).
+
+    Raises:
+        ValueError: for sizes that would break the network or its blindness.
+
+    Example:
+        >>> DBSN(features=8, modules=1)(torch.rand(1, 3, 9, 7) * 255).shape
+        torch.Size([1, 3, 9, 7])
     """
 
     value_range = (0.0, 255.0)
     blindness: ClassVar[Blindness] = "strict"
-    halo_relative_cost = 0.58  # of the masked convolutions all, of the last blocks nothing
+    halo_relative_cost = 0.58  # the masked convolutions compute all of the halo, the last blocks none of it
 
     def __init__(self, channels: int = 3, features: int = 128, modules: int = 9, strides: Sequence[int] = (2, 3)) -> None:
         super().__init__()
@@ -151,47 +173,49 @@ class DBSN(Denoiser):
 
     @property
     def receptive_field_radius(self) -> int | None:
-        """Masked convolution, then one step of d for each module; the widest branch counts."""
+        """The masked convolution, then one step of d for each module; the widest branch counts."""
         return max(stride - 1 + self.sizes["modules"] * self._dilation(stride) for stride in self.sizes["strides"])
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.forward_region(x, everywhere(x))
+        return self.forward_region(x, full_region(x))
 
     def forward_region(self, x: Tensor, region: Region) -> Tensor:
         return self.forward_windows(x, [region[0]], [region[1]])
 
-    def forward_windows(self, x: Tensor, rows: Stretches, columns: Stretches) -> Tensor:
-        """`Denoiser.forward_windows`: no block works further around what is region than those after it see."""
-        seen, near = self._seen(x, rows, columns), put_together(x, rows, columns)
+    def forward_windows(self, x: Tensor, rows: Intervals, columns: Intervals) -> Tensor:
+        """`Denoiser.forward_windows`, with no more halo for each block than the blocks after it need."""
+        seen, residual_base = self._seen(x, rows, columns), gather_windows(x, rows, columns)
         *tail, last = self.tail
         assert isinstance(last, nn.Conv2d)
-        if not all(is_streamed(each) for each in seen):
-            return last_layer(last, in_sequence(tail, torch.cat(seen, dim=1)), near)
-        result = torch.empty_like(near, memory_format=torch.channels_last)
+        if not all(uses_line_buffer(each) for each in seen):
+            return output_convolution(last, run_sequential(tail, torch.cat(seen, dim=1)), residual_base)
+        result = torch.empty_like(residual_base, memory_format=torch.channels_last)
 
         def finish(y: Tensor, rows: slice) -> None:
-            result[..., rows, :] = last_layer(last, y, near[..., rows, :])
+            result[..., rows, :] = output_convolution(last, y, residual_base[..., rows, :])
 
-        stream(seen, stages(tail), finish)
+        run_line_buffer(seen, buffered_layers(tail), finish)
         return result
 
-    def _seen(self, x: Tensor, rows: Stretches, columns: Stretches) -> list[Tensor]:
-        """What the branches see there, (B, F, rows, columns) each."""
-        # The head anew for each branch, which costs next to nothing: kept, it would be one of five maps at the peak of memory.
+    def _seen(self, x: Tensor, rows: Intervals, columns: Intervals) -> list[Tensor]:
+        """The branches' results in the windows, (B, F, rows, columns) each."""
+        # The head is computed again for each branch, which is cheap. Kept, it would be one of five maps at the peak of
+        # memory.
         again = can_fuse(x)
-        features, before = (x, self.head) if again else (in_sequence(self.head, x), [])
+        features, before = (x, self.head) if again else (run_sequential(self.head, x), [])
         return [
-            self.get_submodule(name)(features, Narrowing((x.shape[-2], x.shape[-1]), rows, columns), before)
+            self.get_submodule(name)(features, ShrinkingHalo((x.shape[-2], x.shape[-1]), rows, columns), before)
             for name in self.branches
         ]
 
     @torch.no_grad()
     def initialize_he(self) -> None:
-        """He-normal weights, zero biases; nothing for each residual module's last layer, half for the network's own.
+        """He-normal weights, zero biases; zeros for the last layer of each residual module, and half weights for the
+        network's last layer.
 
-        PyTorch's own draw, which the published code keeps, shrinks the signal from layer to layer, so that the network begins as a
-        nearly constant black and takes its first minutes to find the brightness of its input. The residual modules begin as the
-        identity, or that search would shut their ReLUs for good.
+        PyTorch's default, which the published code keeps, shrinks the signal from layer to layer. The network then
+        begins as nearly constant black and spends its first minutes on finding the brightness. The residual modules
+        begin as the identity. Otherwise that search would permanently close their ReLUs.
         """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -219,9 +243,10 @@ class DBSN(Denoiser):
 
 
 class DenseDBSN(DBSN):
-    """D-BSN with ordinary 3×3 convolutions in place of the dilated ones: *not* blind, it can learn the identity.
+    """D-BSN with ordinary 3×3 convolutions in place of the dilated ones. It is *not* blind and can learn the identity.
 
-    The denoiser D_AS of Table 3 of the AMSNet paper, there to show which schemes need a blind network. Same parameters as `DBSN`.
+    Table 3 of the AMSNet paper calls it D_AS and shows with it which schemes need a blind network. It has the
+    parameters of `DBSN`.
     """
 
     blindness = "none"
@@ -232,5 +257,5 @@ class DenseDBSN(DBSN):
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Always None: its state dict cannot be told from D-BSN's, which is what published files hold."""
+        """Always None: its state dict looks like that of D-BSN, which is what published files hold."""
         return None

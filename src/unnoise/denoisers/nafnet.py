@@ -1,7 +1,7 @@
-"""NAFNet and the baseline that it was simplified from.
+"""NAFNet, and the baseline that it was simplified from.
 
-Chen et al., "Simple Baselines for Image Restoration", ECCV 2022. Both are one U-shaped frame and differ in its blocks only: the
-baseline has GELU and channel attention; NAFNet has the product of two halves (SimpleGate) in place of GELU, and a channel
+Chen et al., "Simple Baselines for Image Restoration", ECCV 2022. Both are one U-shaped network and differ only in their
+blocks. The baseline has GELU and channel attention. NAFNet has the product of two halves (SimpleGate), and a channel
 attention of one linear layer. AMSNet's published configuration names NAFNet but uses the *baseline*.
 """
 
@@ -15,20 +15,27 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.channel_mixing import image_means
-from unnoise.layers.fused_convolution import Activation, can_fuse, convolve, convolve_with, weights_of, working_type
+from unnoise.layers.channel_mixing import spatial_means
+from unnoise.layers.fused_convolution import (
+    Activation,
+    can_fuse,
+    compute_dtype,
+    convolve,
+    convolve_with_weights,
+    effective_weights,
+)
 from unnoise.layers.norms import ChannelNorm
-from unnoise.layers.output_layer import last_layer
-from unnoise.layers.pointwise import apply, convolve_pixels
+from unnoise.layers.output_layer import output_convolution
+from unnoise.layers.pointwise import apply_convolution, convolve_pointwise
 from unnoise.layers.polyphase import pad_to_multiple
 from unnoise.layers.weight_cache import Weights, prepare_weights
 
 
 class Block(nn.Module):
-    """The frame of a block, (B, C, H, W) → the same shape: attention over channels, then a feed-forward part, each residual."""
+    """A block, (B, C, H, W) → the same shape: attention over channels, then a feed-forward part, each residual."""
 
     share: ClassVar[int] = 1
-    """The activation leaves one in `share` channels."""
+    """The activation leaves one of `share` channels."""
 
     def __init__(self, channels: int, depthwise: int, hidden: int) -> None:
         super().__init__()
@@ -39,14 +46,14 @@ class Block(nn.Module):
         self.norm2 = ChannelNorm(channels, "WithBias", eps=1e-6)
         self.conv4 = nn.Conv2d(channels, hidden, 1)
         self.conv5 = nn.Conv2d(hidden // self.share, channels, 1)
-        # Zero at the start, so that a fresh block is the identity.
+        # Zero at the start, so a fresh block is the identity.
         self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.gamma = nn.Parameter(torch.zeros(1, channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         y = self._local(x)
         x = _scaled(self.conv3, y * self._attend(y).to(y.dtype), self.beta, plus=x)
-        return _scaled(self.conv5, self._hidden(x), self.gamma, plus=x, own=True)
+        return _scaled(self.conv5, self._hidden(x), self.gamma, plus=x, inplace=True)
 
     def _local(self, x: Tensor) -> Tensor:
         """norm1, conv1, conv2 and the activation."""
@@ -95,15 +102,15 @@ class NAFBlock(Block):
 
     def _local(self, x: Tensor) -> Tensor:
         if not can_fuse(x):
-            return _gate(self.conv2(apply(self.conv1, self.norm1(x))))
-        y = self.norm1.unscaled(x)
+            return _gate(self.conv2(apply_convolution(self.conv1, self.norm1(x))))
+        y = self.norm1.normalize(x)
         one, other = (_half(self.conv2, _half(self.conv1, y, part, self.norm1), part) for part in (0, 1))
         return one.mul_(other)
 
     def _hidden(self, x: Tensor) -> Tensor:
         if not can_fuse(x):
-            return _gate(apply(self.conv4, self.norm2(x)))
-        y = self.norm2.unscaled(x)
+            return _gate(apply_convolution(self.conv4, self.norm2(x)))
+        y = self.norm2.normalize(x)
         return _half(self.conv4, y, 1, self.norm2, times=_half(self.conv4, y, 0, self.norm2))
 
     def _attend(self, x: Tensor) -> Tensor:
@@ -113,17 +120,24 @@ class NAFBlock(Block):
 class NAFNet(Denoiser):
     """NAFNet, (B, channels, H, W) → the same shape, values in [0, 1]. Not blind.
 
-    Each encoder level halves the sides and doubles the width. Sides that do not divide by 2^levels (16 by default) are padded
-    with zeros, as in the published network, and the result is cropped. The channel attention averages over the whole image,
-    padding included, so every pixel depends on every other.
+    Each encoder level halves the sides and doubles the width. Sides that do not divide by 2^levels (16 by default) are
+    padded with zeros, as in the published network, and the result is cropped. The channel attention averages over the
+    whole image with its padding, so every pixel depends on every other.
 
     Args:
         channels: of the image.
         width: channels of the first level (32, or 64 for the paper's larger form).
         encoder_blocks, decoder_blocks: blocks at each level, from the image down and back up.
-        middle_blocks: blocks at the bottom.
-        depthwise_expansion: how many times wider the depthwise convolution is than the level (2 in NAFNet, 1 in the baseline).
+        middle_blocks: blocks at the lowest level.
+        depthwise_expansion: width of the depthwise convolution over that of the level (2 in NAFNet, 1 in the baseline).
         hidden_expansion: the same for the feed-forward part.
+
+    Raises:
+        ValueError: for sizes that do not fit each other.
+
+    Example:
+        >>> NAFNet(width=4, encoder_blocks=(1,), middle_blocks=1, decoder_blocks=(1,))(torch.rand(1, 3, 9, 8)).shape
+        torch.Size([1, 3, 9, 8])
     """
 
     he_gain = 1.0
@@ -178,8 +192,8 @@ class NAFNet(Denoiser):
         self.ending = nn.Conv2d(width, channels, 3, padding=1)
 
     @property
-    def size_multiple(self) -> int:  # type: ignore[override] # a constant of the class elsewhere, here it depends on the depth
-        """Sides that divide by it need no padding."""
+    def size_multiple(self) -> int:  # type: ignore[override] # depends on the depth
+        """Such sides need no padding."""
         return 1 << len(self.downs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -187,7 +201,8 @@ class NAFNet(Denoiser):
         return self.on_grid(pad_to_multiple(x, self.size_multiple))[..., :height, :width]
 
     def on_grid(self, x: Tensor) -> Tensor:
-        """The network without its padding, (B, channels, H, W) → the same shape, for H and W that divide by `multiple`."""
+        """The network without padding, (B, channels, H, W) → the same shape, for H and W that divide by
+        `size_multiple`."""
         image, skips = x, []
         x = convolve(self.intro, x)
         for encoder, down in zip(self.encoders, self.downs, strict=True):
@@ -197,11 +212,12 @@ class NAFNet(Denoiser):
         x = self.middle_blks(x)
         for up, decoder in zip(self.ups, self.decoders, strict=True):
             x = decoder(up[1](convolve(up[0], x)) + skips.pop())  # type: ignore[index]
-        return image + last_layer(self.ending, x, torch.zeros_like(image))
+        return image + output_convolution(self.ending, x, torch.zeros_like(image))
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """Sizes from `intro.weight` (width, C, 3, 3), `downs` and the blocks' keys; the attention's tell the kind of block."""
+        """Sizes from `intro.weight` (width, C, 3, 3), `downs` and the keys of the blocks. The attention tells the kind
+        of block."""
         first, widening = weights.get("intro.weight"), weights.get("downs.0.weight")
         block = next((key.removesuffix(cls.attention_key) for key in weights if key.endswith(f".{cls.attention_key}")), None)
         if first is None or widening is None or block is None or f"{block}conv4.weight" not in weights:
@@ -242,22 +258,22 @@ class NAFNetBaseline(NAFNet):
         super().__init__(channels, width, encoder_blocks, middle_blocks, decoder_blocks, depthwise_expansion, hidden_expansion)
 
 
-def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor, plus: Tensor, *, own: bool = False) -> Tensor:
-    """layer(x) · scale + plus, with the scale (1, C, 1, 1) taken into the weights, which are smaller than the image; in the memory of
-    plus, where nobody else wants that any more."""
+def _scaled(layer: nn.Conv2d, x: Tensor, scale: Tensor, plus: Tensor, *, inplace: bool = False) -> Tensor:
+    """layer(x) · scale + plus, with the scale (1, C, 1, 1) folded into the weights. With `inplace` the result
+    overwrites plus."""
 
     def make() -> Weights:
         bias = None if layer.bias is None else layer.bias * scale.flatten()
         return layer.weight * scale.view(-1, 1, 1, 1), bias
 
     if can_fuse(x):
-        return convolve_with(x, *prepare_weights(layer, "scaled", working_type(x), make), plus=plus, own=own)
-    return plus + convolve_pixels(x, *make())
+        return convolve_with_weights(x, *prepare_weights(layer, "scaled", compute_dtype(x), make), plus=plus, inplace=inplace)
+    return plus + convolve_pointwise(x, *make())
 
 
 def _pooled(attention: nn.Sequential, x: Tensor) -> Tensor:
     """The attention's first layer, (B, C, H, W) → (B, C, 1, 1)."""
-    result: Tensor = image_means(x) if can_fuse(x) else attention[0](x)
+    result: Tensor = spatial_means(x) if can_fuse(x) else attention[0](x)
     return result
 
 
@@ -271,22 +287,23 @@ def _after_norm(norm: ChannelNorm, layer: nn.Conv2d, x: Tensor, activation: Acti
     """activation(layer(norm(x))) for a 1×1 convolution."""
     if not can_fuse(x):
         return convolve(layer, norm(x), activation)
-    weights = prepare_weights(layer, "after norm", working_type(x), lambda: norm.into(weights_of(layer)))
-    return convolve_with(norm.unscaled(x), *weights, activation)
+    weights = prepare_weights(layer, "after norm", compute_dtype(x), lambda: norm.fold_into(effective_weights(layer)))
+    return convolve_with_weights(norm.normalize(x), *weights, activation)
 
 
 def _half(
     layer: nn.Conv2d, x: Tensor, part: Literal[0, 1], norm: ChannelNorm | None = None, times: Tensor | None = None
 ) -> Tensor:
-    """One half of the layer's outputs for an x that `can_fuse`, times a factor.
+    """One half of the layer's outputs, for an x that `can_fuse`, times a factor.
 
-    A layer of groups gets the half of x that it needs, one after a norm what this leaves unscaled.
+    A grouped layer receives its half of x. A layer after a norm receives the normalized x without the norm's weight and
+    bias.
     """
 
     def make() -> Weights:
         half = layer.weight.chunk(2)[part], None if layer.bias is None else layer.bias.chunk(2)[part]
-        return half if norm is None else norm.into(half)
+        return half if norm is None else norm.fold_into(half)
 
-    weight, bias = prepare_weights(layer, f"half {part}", working_type(x), make)
+    weight, bias = prepare_weights(layer, f"half {part}", compute_dtype(x), make)
     groups = layer.groups // 2 if layer.groups > 1 else 1
-    return convolve_with(x, weight, bias, times=times, padding=layer.padding, groups=groups)
+    return convolve_with_weights(x, weight, bias, times=times, padding=layer.padding, groups=groups)

@@ -1,4 +1,5 @@
-"""Restormer, a U-shaped transformer whose attention runs between channels, not between pixels; AMSNet's default denoiser.
+"""Restormer, a U-shaped transformer with attention between channels, not between pixels. It is AMSNet's default
+denoiser.
 
 Zamir et al., "Restormer: Efficient Transformer for High-Resolution Image Restoration", CVPR 2022.
 """
@@ -17,12 +18,12 @@ from torch import Tensor, nn
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.channel_attention import ChannelAttention
 from unnoise.denoisers.gated_feedforward import GatedFeedForward
-from unnoise.layers.fused_convolution import convolve, in_sequence
+from unnoise.layers.fused_convolution import convolve, run_sequential
 from unnoise.layers.norms import ChannelNorm, NormKind
-from unnoise.layers.output_layer import last_layer
+from unnoise.layers.output_layer import output_convolution
 from unnoise.layers.reflection_padding import pad_to_multiple_reflect
 
-# The published code's names, in the order from the image down and up again, each with the level whose heads and blocks it has.
+# The published code's names, in order from the image down and up again, each with its level.
 _STAGES = {
     "encoder_level1": 0,
     "encoder_level2": 1,
@@ -36,7 +37,7 @@ _STAGES = {
 
 
 class TransformerBlock(nn.Module):
-    """Attention, then feed-forward, each after a normalisation and added to its input, (B, C, H, W) → the same shape."""
+    """Attention, then feed-forward, each after a normalization and residual: (B, C, H, W) → the same shape."""
 
     def __init__(self, channels: int, heads: int, hidden: int, bias: bool, norm: NormKind) -> None:
         super().__init__()
@@ -52,23 +53,24 @@ class TransformerBlock(nn.Module):
 
 
 class Resampling(nn.Module):
-    """A 3×3 convolution, then pixels into channels or back: (B, C, H, W) → (B, 2C, H/2, W/2) or (B, C/2, 2H, 2W)."""
+    """A 3×3 convolution and pixel shuffle or unshuffle: (B, C, H, W) → (B, C/2, 2H, 2W) or (B, 2C, H/2, W/2)."""
 
     def __init__(self, channels: int, up: bool) -> None:
         super().__init__()
-        leaving = 2 * channels if up else channels // 2
+        out_channels = 2 * channels if up else channels // 2
         shuffle = nn.PixelShuffle(2) if up else nn.PixelUnshuffle(2)
-        self.body = nn.Sequential(nn.Conv2d(channels, leaving, 3, padding=1, bias=False), shuffle)
+        self.body = nn.Sequential(nn.Conv2d(channels, out_channels, 3, padding=1, bias=False), shuffle)
 
     def forward(self, x: Tensor) -> Tensor:
-        return in_sequence(self.body, x)
+        return run_sequential(self.body, x)
 
 
 class Restormer(Denoiser):
-    """Restormer, (B, channels, H, W) → the same shape, values in [0, 1]. Not blind. 26,111,668 parameters at its defaults.
+    """Restormer, (B, channels, H, W) → the same shape, values in [0, 1]. Not blind. 26,111,668 parameters at its
+    defaults.
 
-    Sides that do not divide by 8 are padded by reflection and the result is cropped. The attention's cosines are taken over the
-    whole image, so every pixel depends on every other.
+    Sides that do not divide by 8 are padded by reflection, and the result is cropped. The attention takes its cosines
+    over the whole image, so every pixel depends on every other.
 
     Args:
         channels: of the image.
@@ -76,14 +78,21 @@ class Restormer(Denoiser):
         blocks: transformer blocks at each of the four levels, the same down and up.
         refinement_blocks: blocks at the end, at full resolution.
         heads: of the attention at each level.
-        expansion: width of the feed-forward part over the level's width; the product is rounded down.
+        expansion: width of the feed-forward part over that of the level; the product is rounded down.
         bias: whether the convolutions have biases.
         norm: ``"BiasFree"`` (denoising) or ``"WithBias"``; see `ChannelNorm`.
+
+    Raises:
+        ValueError: for sizes that do not fit each other.
+
+    Example:
+        >>> Restormer(dim=8, blocks=(1, 1, 1, 1), refinement_blocks=1, heads=(1, 1, 1, 1))(torch.rand(1, 3, 9, 8)).shape
+        torch.Size([1, 3, 9, 8])
     """
 
     he_gain = 1.0
     size_multiple: ClassVar[int] = 8
-    """Sides that divide by it need no padding."""
+    """Such sides need no padding."""
 
     def __init__(
         self,
@@ -115,7 +124,7 @@ class Restormer(Denoiser):
         }
         self.patch_embed = nn.Sequential(OrderedDict(proj=nn.Conv2d(channels, dim, 3, padding=1, bias=False)))
         for stage, level in _STAGES.items():
-            # The last skip is not reduced, so that the full resolution ends twice as wide as it began.
+            # The last skip is not reduced, so the full resolution ends twice as wide as it began.
             wide = 2 * dim if stage in ("decoder_level1", "refinement") else dim << level
             number = refinement_blocks if stage == "refinement" else blocks[level]
             one = (TransformerBlock(wide, heads[level], int(wide * expansion), bias, norm) for _ in range(number))
@@ -134,7 +143,7 @@ class Restormer(Denoiser):
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 8."""
         image, skips = x, []
-        x = in_sequence(self.patch_embed, x)  # (B, dim, H, W)
+        x = run_sequential(self.patch_embed, x)  # (B, dim, H, W)
         for level in range(1, 4):
             x = self.get_submodule(f"encoder_level{level}")(x)
             skips.append(x)
@@ -145,10 +154,11 @@ class Restormer(Denoiser):
             if level > 1:
                 x = convolve(self.get_submodule(f"reduce_chan_level{level}"), x)  # type: ignore[arg-type]
             x = self.get_submodule(f"decoder_level{level}")(x)
-        return image + last_layer(self.output, self.get_submodule("refinement")(x), torch.zeros_like(image))
+        return image + output_convolution(self.output, self.get_submodule("refinement")(x), torch.zeros_like(image))
 
     def initialize_he(self) -> None:
-        """He-normal weights, with zeros for the last layer of each attention and feed-forward part: each block begins as the identity."""
+        """He-normal weights, with zeros for the last layer of each attention and feed-forward part, so each block
+        begins as the identity."""
         super().initialize_he()
         for module in self.modules():
             if isinstance(module, ChannelAttention | GatedFeedForward):
@@ -158,7 +168,7 @@ class Restormer(Denoiser):
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
         """Sizes from `patch_embed.proj.weight` (dim, C, 3, 3), the blocks, their temperatures (heads, 1, 1) and norms.
 
-        Of the expansions that give the hidden widths found, the one with fewest decimals is taken.
+        Several expansions can give the same hidden widths; the one with fewest decimals is taken.
         """
         first, last = weights.get("patch_embed.proj.weight"), weights.get("output.weight")
         levels = ("encoder_level1", "encoder_level2", "encoder_level3", "latent")

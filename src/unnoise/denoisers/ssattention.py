@@ -1,10 +1,12 @@
-"""Self-similarity attention, SS-Attention: every pixel looks at the pixels of its own polyphase component that resemble it.
+"""Self-similarity attention (SS-Attention): every pixel attends to the similar pixels of its own polyphase component.
 
-Han and Yu, "SS-BSN: Attentive Blind-Spot Network for Self-Supervised Denoising with Nonlocal Self-Similarity", IJCAI 2023.
+Han and Yu, "SS-BSN: Attentive Blind-Spot Network for Self-Supervised Denoising with Nonlocal Self-Similarity", IJCAI
+2023.
 
-The paper's weights (Eq. 9) are softmax((1 + q qᵀ) / √C), with q of unit length. The 1 cancels, so this is scaled-dot-product
-attention whose queries are its keys. As its logits lie within ±1 / √C, the exponential is nearly a straight line; with that in
-its place the sums can be taken in another order, and the work grows with the number of pixels N, not with its square.
+The paper's weights (Eq. 9) are softmax((1 + q qᵀ) / √C), with q of unit length. The 1 cancels, so this is
+scaled-dot-product attention whose queries are its keys. The logits lie within ±1 / √C, where the exponential is nearly
+linear. With the linear form the sums can be taken in another order, and the work grows with the number of pixels N
+instead of its square.
 """
 
 from __future__ import annotations
@@ -17,39 +19,48 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.dbsn import Block
-from unnoise.layers.fused_convolution import can_fuse, can_fuse_on_cpu, convolve, convolve_with, working_type
-from unnoise.layers.partial.line_buffer import is_streamed, streamed_onto
-from unnoise.layers.partial.row_chunks import is_as_if_large
+from unnoise.layers.fused_convolution import can_fuse, can_fuse_on_cpu, compute_dtype, convolve, convolve_with_weights
+from unnoise.layers.partial.line_buffer import add_buffered, uses_line_buffer
+from unnoise.layers.partial.row_chunks import is_chunking_forced
 from unnoise.layers.polyphase import merge_batch, split_batch
 from unnoise.layers.weight_cache import prepare_weights
 
 Attention = Literal["auto", "exact", "linear"]
 
 LINEAR_FROM = (1024, 64)
-"""Tokens and features from which `auto` takes the linear form.
+"""Tokens and features from which *auto* takes the linear form.
 
-Below 1024 tokens exact attention costs less than the block's convolutions; from there on it soon costs more than all else.
-The linear form's error falls with the number of features: relative to the exact result it was 2e-6 on random and 4e-4 on
-strongly clustered features at C = 128, 8e-4 at C = 64, but 1e-2 at C = 8. In a small network that was trained (C = 32, the linear
-form, on photographs) it was 4e-4, and the restored pictures changed by at most 0.002 of 255 on average, their PSNR by less than 0.001 dB
-(`docs/results/blind-spot-methods.md`).
-"""
-
-
-RECTIFIED = nn.ReLU()
-TOGETHER = 2**18
-"""Pixels of a batch whose components all attend at once."""
+Below 1024 tokens exact attention costs less than the block's convolutions; above, it soon costs more than all else. The
+error of the linear form falls with the number of features. Relative to the exact result it was 2e-6 on random features
+and 4e-4 on strongly clustered ones at C = 128, 8e-4 at C = 64, but 1e-2 at C = 8. In a small trained network (C = 32,
+linear form, photographs) it was 4e-4. The restored pictures changed by at most 0.002 of 255 on average, and their PSNR
+by less than 0.001 dB (`docs/results/blind-spot-methods.md`)."""
 
 
-def normalise(z: Tensor, eps: float = 1e-5) -> Tensor:
-    """Layer normalisation of each feature map (C, H, W) in z, (B, C, H, W), as a whole, in float32 at least."""
+RELU = nn.ReLU()
+MAX_BATCHED_PIXELS = 2**18
+"""Up to this many pixels in a batch all components attend at once."""
+
+
+def normalize_map(z: Tensor, eps: float = 1e-5) -> Tensor:
+    """Layer normalization of each feature map (C, H, W) of z, (B, C, H, W), as a whole, in at least float32.
+
+    Example:
+        >>> normalize_map(torch.rand(1, 4, 8, 8)).std(correction=0).round(decimals=2)
+        tensor(1.)
+    """
     wide = z.to(torch.promote_types(z.dtype, torch.float32))
     centred = wide - wide.mean((1, 2, 3), keepdim=True)
     return centred * torch.rsqrt(centred.square().mean((1, 2, 3), keepdim=True) + eps)
 
 
 def exact_attention(queries: Tensor, values: Tensor) -> Tensor:
-    """softmax(qᵀq / √C) v as fused scaled-dot-product attention; queries and values (B, C, N) → (B, C, N)."""
+    """softmax(qᵀq / √C) v as fused scaled-dot-product attention; queries and values (B, C, N) → (B, C, N).
+
+    Example:
+        >>> exact_attention(torch.zeros(1, 2, 3), torch.tensor([[[0.0, 3.0, 6.0], [1.0, 1.0, 1.0]]]))[0, 0].tolist()
+        [3.0, 3.0, 3.0]
+    """
     tokens = queries.mT.contiguous()[:, None]  # (B, 1, N, C)
     return F.scaled_dot_product_attention(tokens, tokens, values.mT.contiguous()[:, None])[:, 0].mT
 
@@ -57,9 +68,13 @@ def exact_attention(queries: Tensor, values: Tensor) -> Tensor:
 def linear_attention(queries: Tensor, values: Tensor) -> Tensor:
     """The first order of `exact_attention` in O(N·C²); queries and values (B, C, N) → (B, C, N).
 
-    With each query's logits expanded about their mean over all keys k, the weights sum to N and what is left is
-    v̄ + s·cov(v, k) q, where s = 1 / √C and cov(v, k) = Σ v kᵀ / N − v̄ k̄ᵀ. Expanding about 0 instead, as in
-    (Σv + s·(v kᵀ) q) / (N + s·(Σk)·q), costs the same and is up to 25 times farther off where all keys have much in common.
+    Each query's logits are expanded about their mean over all keys k. Then the weights sum to N, and what remains is v̄
+    + s·cov(v, k) q, with s = 1 / √C and cov(v, k) = Σ v kᵀ / N − v̄ k̄ᵀ. Expanding about 0 instead, as in (Σv + s·(v
+    kᵀ) q) / (N + s·(Σk)·q), costs the same and is up to 25 times less exact where all keys have much in common.
+
+    Example:
+        >>> linear_attention(torch.zeros(1, 2, 3), torch.tensor([[[0.0, 3.0, 6.0], [1.0, 1.0, 1.0]]]))[0, 0].tolist()
+        [3.0, 3.0, 3.0]
     """
     channels, tokens = queries.shape[1:]
     mean_value, mean_key = values.mean(2, keepdim=True), queries.mean(2, keepdim=True)  # (B, C, 1)
@@ -69,17 +84,18 @@ def linear_attention(queries: Tensor, values: Tensor) -> Tensor:
 
 
 def _tokens(parts: Tensor) -> Tensor:
-    """(B, C, h, w) → (B, C, h·w), in whose memory the C values of a token lie side by side."""
+    """(B, C, h, w) → (B, C, h·w), with the C values of a token side by side in memory."""
     return parts.permute(0, 2, 3, 1).flatten(1, 2).mT
 
 
 def _mean(z: Tensor) -> Tensor:
-    """Of all values of an image; in bfloat16 the sums are float32's, and the rounding of their results averages out."""
+    """The mean of all values of an image. In bfloat16 the sums are float32, and the rounding of their results averages
+    out."""
     return z.mean((2, 3)).float().mean()
 
 
 class DilatedBlock(Block):
-    """D-ConvBlock, (B, F, H, W) → (B, F, H, W): 3×3 convolutions that step by `dilation` and a 1×1 one, added to z."""
+    """D-ConvBlock, z + conv1×1(two 3×3 convolutions with this dilation (z)): (B, F, H, W) → (B, F, H, W)."""
 
     def __init__(self, features: int, dilation: int, grid: int = 1) -> None:
         super().__init__(sees=2 * dilation, grid=grid)
@@ -87,16 +103,16 @@ class DilatedBlock(Block):
         self.conv2 = nn.Conv2d(features, features, 3, padding=dilation, dilation=dilation)
         self.conv3 = nn.Conv2d(features, features, 1)
 
-    def feed(self, x: Tensor, plus: Tensor, *, own: bool) -> Tensor:
+    def feed(self, x: Tensor, plus: Tensor, *, inplace: bool) -> Tensor:
         """The convolutions of x, added to `plus`."""
-        if own and is_streamed(plus):
-            return streamed_onto(plus, [self.conv1, RECTIFIED, self.conv2, RECTIFIED], self.conv3, x)
+        if inplace and uses_line_buffer(plus):
+            return add_buffered(plus, [self.conv1, RELU, self.conv2, RELU], self.conv3, x)
         x = convolve(self.conv1, x, "relu")
         x = convolve(self.conv2, x, "relu")
-        return convolve(self.conv3, x, plus=plus, own=own)
+        return convolve(self.conv3, x, plus=plus, inplace=inplace)
 
-    def forward(self, z: Tensor, *, own: bool = False) -> Tensor:
-        return self.feed(z, plus=z, own=own)
+    def forward(self, z: Tensor, *, inplace: bool = False) -> Tensor:
+        return self.feed(z, plus=z, inplace=inplace)
 
 
 class SSBlock(DilatedBlock):
@@ -105,7 +121,7 @@ class SSBlock(DilatedBlock):
     Args:
         features: F.
         dilation: of the convolutions, d.
-        gamma: attention joins the pixels that lie multiples of γ·d apart.
+        gamma: attention connects the pixels that lie multiples of γ·d apart.
         attention: *exact*, *linear*, or *auto*: linear from `LINEAR_FROM` tokens and features on.
     """
 
@@ -115,29 +131,32 @@ class SSBlock(DilatedBlock):
         self.wqk = nn.Parameter(nn.init.xavier_uniform_(torch.empty(features, features), gain=1.414))
 
     def queries(self, z: Tensor) -> Tensor:
-        """The unit vectors that pixels are compared by, (B, F, H, W)."""
+        """The unit vectors by which pixels are compared, (B, F, H, W)."""
         if can_fuse(z):
             return torch.cat([self._queries_of(image, _mean(image)) for image in z.chunk(len(z))])
-        q: Tensor = F.conv2d(normalise(z), self.wqk.mT[..., None, None])
+        q: Tensor = F.conv2d(normalize_map(z), self.wqk.mT[..., None, None])
         q = q.to(torch.promote_types(q.dtype, torch.float32))
         length: Tensor = torch.linalg.vector_norm(q, dim=1, keepdim=True)
         return q / (length + 1e-8)
 
     def _queries_of(self, z: Tensor, mean: Tensor) -> Tensor:
-        """`queries` of one image, or of a part of it. Unit vectors do not know the deviation that `normalise` divides by, and the mean of
-        the image is a bias."""
-        weight, _ = prepare_weights(self, "wqk", working_type(z), lambda: (self.wqk.mT[..., None, None], None))
-        q = convolve_with(z, weight, -mean * self.wqk.sum(0))
+        """`queries` of one image, or of a part of it.
+
+        Unit vectors do not depend on the deviation that `normalize_map` divides by, and the image's mean becomes a
+        bias.
+        """
+        weight, _ = prepare_weights(self, "wqk", compute_dtype(z), lambda: (self.wqk.mT[..., None, None], None))
+        q = convolve_with_weights(z, weight, -mean * self.wqk.sum(0))
         length: Tensor = torch.linalg.vector_norm(q, dim=1, keepdim=True)
         return q.div_(length + 1e-8)
 
     def attend(self, z: Tensor) -> Tensor:
         """SS-Attention alone, (B, F, H, W) → (B, F, H, W).
 
-        Where γ·d does not divide the sides, the tokens of zeros that fill them up take part, as in the published code. On a CPU large
-        images are taken component by component: their tokens all at once are five more maps of memory, most of them page faults.
+        Where γ·d does not divide the sides, the zero tokens that pad them take part, as in the published code. On a CPU
+        large images are processed component by component. All tokens at once would be five more maps of memory.
         """
-        if can_fuse_on_cpu(z) and (is_as_if_large() or z[:, 0].numel() > TOGETHER):
+        if can_fuse_on_cpu(z) and (is_chunking_forced() or z[:, 0].numel() > MAX_BATCHED_PIXELS):
             result = torch.empty_like(z)
             for number, image in enumerate(z):
                 self._attend_in_turn(image[None], result[number : number + 1])
@@ -147,7 +166,7 @@ class SSBlock(DilatedBlock):
         return merge_batch(mixed, self.grid, (z.shape[-2], z.shape[-1]))
 
     def _attend_in_turn(self, z: Tensor, result: Tensor) -> None:
-        """The same for one image, into `result`."""
+        """The same for one image, into `result`, component by component."""
         step, mean = self.grid, _mean(z)
         for row, column in product(range(min(step, z.shape[-2])), range(min(step, z.shape[-1]))):
             part = z[..., row::step, column::step].contiguous(memory_format=torch.channels_last)  # (1, F, h, w)
@@ -157,14 +176,14 @@ class SSBlock(DilatedBlock):
             result[..., row::step, column::step] = self._mixed(queries, F.pad(part, missing))[..., :height, :width]
 
     def _mixed(self, queries: Tensor, values: Tensor) -> Tensor:
-        """What each pixel of components (N, F, h, w) makes of the values of its own, by its likeness to them."""
+        """The attention within each of the components (N, F, h, w)."""
         tokens = _tokens(queries), _tokens(values)  # (N, F, h·w) each
         mixed = linear_attention(*tokens) if self._is_linear(tokens[0]) else exact_attention(*tokens)
         return mixed.mT.reshape(*values.shape[:1], *values.shape[2:], -1).permute(0, 3, 1, 2)  # (N, F, h, w)
 
-    def forward(self, z: Tensor, *, own: bool = False) -> Tensor:
-        # Without a name, so that it is gone when the first convolution is done.
-        return self.feed(self.attend(z).add_(z) if can_fuse(z) else z + self.attend(z), plus=z, own=own)
+    def forward(self, z: Tensor, *, inplace: bool = False) -> Tensor:
+        # The sum has no name, so its memory is free after the first convolution.
+        return self.feed(self.attend(z).add_(z) if can_fuse(z) else z + self.attend(z), plus=z, inplace=inplace)
 
     def _is_linear(self, queries: Tensor) -> bool:
         if self.attention != "auto":

@@ -1,13 +1,13 @@
-"""SS-BSN: D-BSN with larger blocks, the last of which compare each pixel with all others of its polyphase component.
+"""SS-BSN: D-BSN with larger blocks, the last of which attend to all pixels of the same polyphase component.
 
-Han and Yu, "SS-BSN: Attentive Blind-Spot Network for Self-Supervised Denoising with Nonlocal Self-Similarity", IJCAI 2023.
+Han and Yu, "SS-BSN: Attentive Blind-Spot Network for Self-Supervised Denoising with Nonlocal Self-Similarity", IJCAI
+2023.
 
-How blind it is: convolutions and attention join only pixels that lie multiples of d apart, so they are as strictly blind as
-those of D-BSN. The exception is the layer normalisation before attention, whose mean and variance are of the *whole* feature
-map, and so of features that saw the pixel. With these two numbers held fixed, the gradient of an output pixel by the input
-pixel at its place is exactly zero (float64); with them live it is about 1e-7 of the largest gradient at full size on 30×30
-pixels, 1e-8 on 60×60, and goes on falling with the number of pixels. With m = 0 there is no such norm, and the network is
-strictly blind.
+How blind it is: convolutions and attention connect only pixels that lie multiples of d apart, as in D-BSN. The
+exception is the layer normalization before attention. Its mean and variance are of the *whole* feature map, and so of
+features that saw the pixel. With these two numbers fixed, the gradient of an output pixel with respect to the input
+pixel at its place is exactly zero (float64). Otherwise it is about 1e-7 of the largest gradient on 30×30 pixels, and
+1e-8 on 60×60. It falls further with more pixels. With m = 0 there is no such norm, and the network is strictly blind.
 """
 
 from __future__ import annotations
@@ -30,16 +30,24 @@ __all__ = ["SSBSN", "plot_similarity", "similarity_map"]
 class SSBSN(DBSN):
     """SS-BSN, (B, channels, H, W) → the same shape, values in [0, 255]. 6,410,947 parameters at full size.
 
-    Approximately blind to each pixel itself, strictly so for m = 0; see the top of this file.
+    Approximately blind to each pixel itself, and strictly blind for m = 0; see the top of this file.
 
     Args:
         channels: of the image.
         features: width of every layer (128 in the paper).
         modules: blocks in each branch (9 in the paper).
-        attention_modules: m, how many of them, the last ones, are SS-Blocks (3 in the paper); 0 to `modules`.
-        gamma: γ, attention joins the pixels that lie multiples of γ·d apart (2 in the paper).
-        strides: one branch for each d, with a (2d − 1)×(2d − 1) masked convolution and dilation d ((2, 3) in the paper).
+        attention_modules: m, how many of these, the last ones, are SS-Blocks, from 0 to `modules` (3 in the paper).
+        gamma: γ; attention connects the pixels that lie multiples of γ·d apart (2 in the paper).
+        strides: one branch for each d, with a (2d − 1)×(2d − 1) masked convolution and dilation d ((2, 3) in the
+            paper).
         attention: *exact* as published, *linear* to first order, or *auto*; see `SSBlock`.
+
+    Raises:
+        ValueError: for sizes out of range.
+
+    Example:
+        >>> SSBSN(features=8, modules=2, attention_modules=1)(torch.rand(1, 3, 12, 12) * 255).shape
+        torch.Size([1, 3, 12, 12])
     """
 
     blindness: ClassVar[Blindness] = "approximate"
@@ -74,14 +82,14 @@ class SSBSN(DBSN):
 
     @property
     def receptive_field_radius(self) -> int | None:
-        """Without bound where there is attention; else two steps of d for each block."""
+        """None where there is attention; otherwise two steps of d for each block."""
         if self.sizes["attention_modules"]:
             return None
         return int(max(stride - 1 + 2 * self.sizes["modules"] * stride for stride in self.sizes["strides"]))
 
     @torch.no_grad()
     def initialize_he(self) -> None:
-        """As `DBSN`'s, with nothing for each block's last convolution."""
+        """As in `DBSN`, with zeros for each block's last convolution."""
         super().initialize_he()
         for module in self.modules():
             if isinstance(module, DilatedBlock):
@@ -89,7 +97,7 @@ class SSBSN(DBSN):
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
-        """As `DBSN`'s, from the blocks' own names `conv3` and `wqk`. γ and the form of attention are no weights."""
+        """As in `DBSN`, from the blocks' own names `conv3` and `wqk`. No weight tells γ or the form of attention."""
         head = weights.get("head.0.weight")
         masked = [weights[key] for number in range(1, 10) if (key := f"branch{number}.body.0.weight") in weights]
         blocks, attentive = (

@@ -1,6 +1,7 @@
-"""What SS-BSN finds alike: the similarity of one pixel to all others in each SS-Block, as in Figs. 1 and 7 of the paper.
+"""Similarity maps of SS-BSN: how similar one pixel is to all others in each SS-Block, as in Figs. 1 and 7 of the paper.
 
-Han and Yu, "SS-BSN: Attentive Blind-Spot Network for Self-Supervised Denoising with Nonlocal Self-Similarity", IJCAI 2023.
+Han and Yu, "SS-BSN: Attentive Blind-Spot Network for Self-Supervised Denoising with Nonlocal Self-Similarity", IJCAI
+2023.
 """
 
 from __future__ import annotations
@@ -21,21 +22,28 @@ if TYPE_CHECKING:
 
 
 def similarity_map(model_or_network: Any, image: Any, pixel: tuple[int, int]) -> dict[str, Tensor]:
-    """How much each pixel resembles one of them, by the cosine that SS-Attention weighs them by.
+    """The cosine similarity of one pixel to each other pixel, by which SS-Attention weighs them.
 
-    The network runs on the image as it is, without pixel-shuffle down-sampling.
+    The network runs on the image as it is, without PD.
 
     Args:
         model_or_network: a `Model`, or the bare network.
-        image: one, as `Model.denoise` takes it; for a bare network also float (C, H, W) or (1, C, H, W) in its value range.
+        image: one image, as `Model.denoise` takes it; for a bare network also float (C, H, W) or (1, C, H, W) in its
+            value range.
         pixel: row and column, from 0.
 
     Returns:
-        For each SS-Block, by its name in the network, (H, W) in −1..1; NaN where the block compares nothing: it sees only
-        the pixels that lie multiples of γ·d away.
+        For each SS-Block, by its name in the network: (H, W) in −1..1. NaN where the block compares nothing, since it
+        sees only pixels that lie multiples of γ·d away.
 
     Raises:
         UsageError: for a network without SS-Blocks, several images, or a pixel outside.
+
+    Example:
+        >>> from unnoise import denoisers
+        >>> network = denoisers.create("ssbsn", features=8, modules=1, attention_modules=1)
+        >>> list(similarity_map(network, torch.rand(3, 12, 12) * 255, (3, 4)))
+        ['branch1.body.6', 'branch2.body.6']
     """
     network, x = _prepare(model_or_network, image)
     row, column = pixel
@@ -65,9 +73,13 @@ def similarity_map(model_or_network: Any, image: Any, pixel: tuple[int, int]) ->
 
 
 def plot_similarity(model_or_network: Any, image: Any, pixel: tuple[int, int], *, count: int = 50) -> Figure:
-    """Draw the `count` most similar pixels as yellow circles, larger for more similar, and `pixel` as a red one.
+    """Draw the most similar pixels as yellow circles, larger for more similar, and the pixel itself as a red one.
 
-    Takes and raises what `similarity_map` does. The first panel is the image; one for each SS-Block follows, a row a branch.
+    The first panel is the image. One panel for each SS-Block follows, with a row for each branch.
+
+    Args:
+        model_or_network, image, pixel: as for `similarity_map`, which may raise.
+        count: how many pixels are drawn.
     """
     require("matplotlib", "A plot")
     from matplotlib.figure import Figure
@@ -101,7 +113,9 @@ def _draw(panel: Axes, picture: Tensor, title: str, similarity: Tensor | None, p
         others = similarity.clone()
         others[pixel] = torch.nan
         values, places = others.nan_to_num(-torch.inf).flatten().topk(min(count, int(others.isfinite().sum())))
-        share = (values - values[-1:]) / (values[:1] - values[-1:]).clamp_min(1e-12)  # 1 for the most similar, 0 for the last
+        share = (values - values[-1:]) / (values[:1] - values[-1:]).clamp_min(
+            1e-12
+        )  # 1 for the most similar pixel, 0 for the least
         for radius, place in zip((0.25 + 0.75 * share) * largest, places.tolist(), strict=True):
             row, column = divmod(place, similarity.shape[1])
             panel.add_patch(Circle((column, row), float(radius), fill=False, edgecolor="yellow"))
@@ -109,7 +123,7 @@ def _draw(panel: Axes, picture: Tensor, title: str, similarity: Tensor | None, p
 
 
 def _prepare(model_or_network: Any, image: Any) -> tuple[Denoiser, Tensor]:
-    """The bare network, and the image as it takes it, (1, channels, H, W), on its device."""
+    """The bare network, and the image in its values, (1, channels, H, W), on its device."""
     from unnoise.images import to_tensor
 
     network = model_or_network if isinstance(model_or_network, nn.Module) else model_or_network.network

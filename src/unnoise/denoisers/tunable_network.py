@@ -1,4 +1,5 @@
-"""The capability "the blind spot's size is chosen at each call". A network declares it by `Denoiser.has_tunable_blind_spot`."""
+"""The capability "the blind spot's size is chosen at each call". A network declares it by
+`Denoiser.has_tunable_blind_spot`."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ class TunableNetwork(Protocol):
         """The results for K blind spots, or one region of them: (B, C, H, W) → (K, B, C, rows, columns)."""
 
     def blind_spot_shift(self, size: int, /) -> int:
-        """How many pixels the features move for a blind spot of this size. Raises `UsageError` for a size that it cannot take."""
+        """How many pixels the features move for a blind spot of this size. Raises `UsageError` for a size that it
+        cannot take."""
 
 
 def has_tunable_blind_spot(network: object) -> TypeGuard[TunableNetwork]:

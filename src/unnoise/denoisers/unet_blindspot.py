@@ -1,10 +1,10 @@
-"""The blind-spot U-Net of Laine et al.: four half-planes that meet in every pixel but hold none of it.
+"""The blind-spot U-Net of Laine et al.: four half-planes that border on every pixel but hold none of it.
 
 Laine et al., "High-Quality Self-Supervised Deep Image Denoising", NeurIPS 2019.
 
-Why it is blind: the trunk sees only the rows at and above a pixel, as every 3×3 convolution is shifted down by a row, and so is
-the input of every pooling. One more row of shift at the end takes the pixel's own row away. The image passes in four turns, so
-that the half-planes above, below, left and right are each seen once, and 1×1 convolutions join them.
+Why it is blind: every 3×3 convolution, and the input of every pooling, is shifted down by a row. So the trunk depends
+only on the rows at and above a pixel. One more row of shift at the end removes the pixel's own row. The trunk runs on
+the picture in four rotations, once for each half-plane, and 1×1 convolutions combine the results.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
-from unnoise.denoisers.unet import SLOPE, UNet
-from unnoise.layers.fused_convolution import can_fuse, convolve_with, weights_of, working_type
-from unnoise.layers.partial.halo_crop import LEVELS, deepest_path, everywhere, halved
+from unnoise.denoisers.unet import NEGATIVE_SLOPE, UNet
+from unnoise.layers.fused_convolution import can_fuse, compute_dtype, convolve_with_weights, effective_weights
+from unnoise.layers.partial.halo_crop import POOLING_LEVELS, deepest_path, full_region, max_pool
 from unnoise.layers.polyphase import pad_to_multiple
-from unnoise.layers.receptive_field import reach_through, window
-from unnoise.layers.rotations import in_four_turns, move
+from unnoise.layers.receptive_field import kernel_span, receptive_field_radius
+from unnoise.layers.rotations import run_in_four_rotations, shift
 from unnoise.layers.weight_cache import prepare_weights
 from unnoise.regions import Region
 
@@ -29,12 +29,16 @@ from unnoise.regions import Region
 class BlindSpotUNet(UNet):
     """Blind-spot U-Net, (B, channels, H, W) → the same shape, values in [0, 1], strictly blind to each pixel itself.
 
-    Any sides; those that do not divide by 32 are padded with *zeros* and the result is cropped, for a reflection would show a
-    pixel near the edge to itself.
+    Sides that do not divide by 32 are padded with *zeros*, and the result is cropped. Reflection would show a pixel
+    near the edge to itself.
 
     Args:
         channels: of the image.
         features: width of the encoder; the decoder is twice as wide (48 in Laine et al., our default).
+
+    Example:
+        >>> BlindSpotUNet(features=4)(torch.rand(1, 3, 33, 20)).shape
+        torch.Size([1, 3, 33, 20])
     """
 
     blindness: ClassVar[Blindness] = "strict"
@@ -47,7 +51,9 @@ class BlindSpotUNet(UNet):
     @property
     def receptive_field_radius(self) -> int:
         """As far as `UNet`'s down and up again, but twice as many rows at each step, all on one side."""
-        return reach_through([window(1, -1), *deepest_path(window(2, 0), window(1, 0, 2))], self.size_multiple)
+        return receptive_field_radius(
+            [kernel_span(1, -1), *deepest_path(kernel_span(2, 0), kernel_span(1, 0, 2))], self.size_multiple
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
@@ -58,25 +64,27 @@ class BlindSpotUNet(UNet):
 
     def on_grid(self, x: Tensor) -> Tensor:
         """The published network itself, (B, channels, H, W) → the same shape, for H and W that divide by 32."""
-        return self._finish(torch.cat(in_four_turns(self._above, x), dim=1), x)  # (B, 4·96, H, W) → (B, channels, H, W)
+        return self._finish(torch.cat(run_in_four_rotations(self._above, x), dim=1), x)  # (B, 4·96, H, W) → (B, channels, H, W)
 
     def _above(self, x: Tensor) -> Tensor:
         """Features of the rows above each pixel, (B, channels, H, W) → (B, 96, H, W)."""
-        y, skips = self._encoded(x, [everywhere(x)[0]])
+        y, skips = self._encoded(x, [full_region(x)[0]])
         skips.insert(0, x)
-        for level in range(LEVELS, 0, -1):
+        for level in range(POOLING_LEVELS, 0, -1):
             y = self._up(level, y, skips.pop())
-        return move(y, direction=0, distance=1)
+        return shift(y, direction=0, distance=1)
 
     def _convolve(self, name: str, x: Tensor) -> Tensor:
         layer = self.get_submodule(name)
         assert isinstance(layer, nn.Conv2d)
         if can_fuse(x):
-            weight, bias = prepare_weights(layer, "", working_type(x), lambda: weights_of(layer))
-            return convolve_with(x, weight, bias, "leaky_relu", slope=SLOPE, padding=(2, 1))[..., : x.shape[-2], :]
-        # Two rows of zeros above, and the rows past the last left out: row i sees rows i − 2 … i.
+            weight, bias = prepare_weights(layer, "", compute_dtype(x), lambda: effective_weights(layer))
+            return convolve_with_weights(x, weight, bias, "leaky_relu", slope=NEGATIVE_SLOPE, padding=(2, 1))[
+                ..., : x.shape[-2], :
+            ]
+        # Pad two rows of zeros above and drop the rows past the last: row i depends on the rows i − 2 … i.
         x = F.conv2d(x, layer.weight, layer.bias, padding=(2, 1))[..., : x.shape[-2], :]
-        return F.leaky_relu(x, SLOPE)  # not in place: it copies the cropped rows together on the way
+        return F.leaky_relu(x, NEGATIVE_SLOPE)  # not in place, since this also makes the cropped rows contiguous
 
     def _pool(self, x: Tensor) -> Tensor:
-        return halved(move(x, direction=0, distance=1))
+        return max_pool(shift(x, direction=0, distance=1))

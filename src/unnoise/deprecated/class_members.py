@@ -1,4 +1,5 @@
-"""Old names of members that users' own denoisers and schemes define or read: each works for one release, with a warning."""
+"""Old names of members that users' own denoisers and schemes define or read: each works for one release, with a
+warning."""
 
 from __future__ import annotations
 

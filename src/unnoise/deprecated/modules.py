@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 
 PACKAGE = "unnoise."
@@ -37,12 +38,13 @@ MOVED = {
     "data.pairs": "evaluation.datasets.pairs",
     "data.polyu": "evaluation.datasets.polyu",
     "data.sidd_val": "evaluation.datasets.sidd_val",
+    "denoisers.rounded_student": "denoisers.quantized_student",
     "draws": "rng",
     "evaluation": "evaluation.scoring",
     "files": "files.atomic",
     "inference.apply": "inference.pipeline",
     "inference.blend_arrays": "inference.blending",
-    "inference.clipping": "photometry.clipped_regions",
+    "inference.clipping": "photometry.clipping",
     "inference.files": "batch.run",
     "inference.lit": "photometry.bias_correction_bands",
     "inference.manifest": "batch.manifest",
@@ -59,23 +61,23 @@ MOVED = {
     "kernels.convolution": "layers.triton.convolution",
     "kernels.depthwise": "layers.triton.depthwise",
     "kernels.few_outputs": "layers.triton.few_outputs",
-    "kernels.finishing": "layers.triton.finishing",
-    "kernels.moved_sums": "layers.triton.moved_sums",
+    "kernels.finishing": "layers.triton.epilogue",
+    "kernels.moved_sums": "layers.triton.shifted_sum",
     "kernels.norms": "layers.triton.norms",
-    "kernels.passes": "layers.triton.passes",
+    "kernels.passes": "layers.triton.elementwise",
     "layers.bytewise": "layers.quantized.byte_maps",
     "layers.doubling": "layers.upsample_convolution",
     "layers.dynamic_int8": "layers.quantized.dynamic",
     "layers.fused": "layers.fused_convolution",
     "layers.int8": "layers.quantized.int8",
     "layers.last": "layers.output_layer",
-    "layers.narrowing": "layers.partial.narrowing",
+    "layers.narrowing": "layers.partial.shrinking_halo",
     "layers.padding": "layers.reflection_padding",
     "layers.parts": "layers.partial.halo_crop",
     "layers.prepared": "layers.weight_cache",
     "layers.reach": "layers.receptive_field",
     "layers.rectified": "layers.leaky_convolution",
-    "layers.rounded": "layers.quantized.rounded_convolution",
+    "layers.rounded": "layers.quantized.quantized_convolution",
     "layers.streaming": "layers.partial.line_buffer",
     "layers.strips": "layers.partial.row_chunks",
     "layers.sums": "layers.channel_mixing",
@@ -116,7 +118,7 @@ MOVED = {
     "training.batches": "training.feeding",
     "training.checkpoint": "training.checkpoints",
     "training.compiling": "training.compile",
-    "training.interruption": "batch.interrupts_training",
+    "training.interruption": "batch.interrupts",
     "training.machine": "training.hardware",
     "training.mixed_pool": "training.simulated_pool",
     "training.pool": "training.image_pool",
@@ -129,6 +131,11 @@ MOVED = {
 
 KEPT = {"zoo"}
 """Old paths that stay valid: they are promised names."""
+
+
+def _is_there(path: str) -> bool:
+    """Whether a package took the place of a module that moved, as `unnoise.files` did."""
+    return Path(__file__).parents[1].joinpath(*path.split("."), "__init__.py").is_file()
 
 
 class _MovedModule(Loader):
@@ -154,7 +161,7 @@ class MovedModules(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         old = fullname.removeprefix(PACKAGE)
-        if not fullname.startswith(PACKAGE) or old not in MOVED:
+        if not fullname.startswith(PACKAGE) or old not in MOVED or _is_there(old):
             return None
         new = PACKAGE + MOVED[old]
         if old not in KEPT:
@@ -163,6 +170,9 @@ class MovedModules(MetaPathFinder):
 
 
 def install() -> None:
-    """Make old paths importable, once. They are asked for last, so that modules that exist come first."""
+    """Make old paths importable, once.
+
+    The finder comes first. Else a module in a package that moved would be found through that package, and run a second time.
+    """
     if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
-        sys.meta_path.append(MovedModules())
+        sys.meta_path.insert(0, MovedModules())

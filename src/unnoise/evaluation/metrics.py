@@ -1,8 +1,8 @@
 """PSNR and SSIM, computed in float64, one result for each image.
 
-Images are torch tensors (B, C, H, W) with black 0 and white `data_range`.
-SSIM is our own code. For 1024×1024 RGB in float64, one core takes 0.2 s and 0.1 GB; torchmetrics takes 25 s and 5 GB, and has no
-sample covariance. The tests compare both metrics with scikit-image and torchmetrics.
+Images are torch tensors (B, C, H, W) with black 0 and white `data_range`. SSIM is our own code. For 1024×1024 RGB in
+float64, one core takes 0.2 s and 0.1 GB; torchmetrics takes 25 s and 5 GB, and has no sample covariance. The tests
+compare both metrics with scikit-image and torchmetrics.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def _gaussian(size: int, sigma: float) -> tuple[float, ...]:
 
 
 GAUSSIAN = SSIMWindow(_gaussian(11, 1.5))
-"""11×11, sigma 1.5, as in Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004."""
+"""11×11, sigma 1.5, as in Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity",
+2004."""
 
 UNIFORM = SSIMWindow((1 / 7,) * 7, sample_covariance=True)
 """7×7 with equal weights and sample covariance: the default of scikit-image's `structural_similarity`."""

@@ -31,8 +31,9 @@ class ScoringProtocol:
     """One way of scoring: how values are rounded, and over which window and channels SSIM is taken.
 
     >>> import torch
-    >>> lookup("default").score(torch.full((1, 3, 16, 16), 0.6), torch.full((1, 3, 16, 16), 0.5))
-    [Score(psnr=19.91..., ssim=0.98...)]
+    >>> (score,) = lookup("default").score(torch.full((1, 3, 16, 16), 0.6), torch.full((1, 3, 16, 16), 0.5))
+    >>> round(score.psnr, 2), round(score.ssim, 2)
+    (20.17, 0.98)
     """
 
     name: str
@@ -43,15 +44,16 @@ class ScoringProtocol:
     """How both images are rounded to 8 bits.
 
     - *nearest*: clipped and rounded, halves to even;
-    - *half-up*: clipped and rounded as ⌊255·x + 0.5⌋. Published code does this to the restored image alone; its clean images have
-      8 bits;
+    - *half-up*: clipped and rounded as ⌊255·x + 0.5⌋. Published code does this to the restored image alone; its clean
+      images have 8 bits;
     - *none*: neither rounded nor clipped."""
 
     window: SSIMWindow
     """The neighborhood of SSIM."""
 
     luma: bool = False
-    """Whether SSIM is taken on the luma of RGB images, and not as the mean over the channels. PSNR is always on all channels."""
+    """Whether SSIM is taken on the luma of RGB images, and not as the mean over the channels. PSNR is always on all
+    channels."""
 
     def score(self, restored: Tensor, clean: Tensor) -> list[Score]:
         """Score each image of `restored` against the image of `clean` at the same place.
@@ -95,7 +97,8 @@ _PROTOCOLS = {
             "ap-bsn", "AP-BSN (Lee et al., CVPR 2022), SS-BSN: half up to 8 bits; SSIM 7×7, RGB", "half-up", UNIFORM
         ),
         ScoringProtocol("amsnet", "AMSNet (2024): rounded to 8 bits; SSIM 11×11 Gaussian, RGB", "nearest", GAUSSIAN),
-        # The published code takes the luma of a super-resolution toolbox. It has studio range, but SSIM's constants are for 255.
+        # The published code takes the luma of a super-resolution toolbox. It has studio range, but SSIM's constants are
+        # for 255.
         ScoringProtocol(
             "at-bsn", "AT-BSN (Chen et al., CVPR 2024): not rounded; SSIM 11×11 Gaussian, Y", "none", GAUSSIAN, luma=True
         ),

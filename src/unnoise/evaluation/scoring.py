@@ -1,4 +1,4 @@
-"""How well a model does on a data set: each picture denoised, and scored by its clean one beside what the noisy one scores."""
+"""Scoring a model on a data set: each picture is denoised and compared with its clean version."""
 
 from __future__ import annotations
 
@@ -22,45 +22,56 @@ if TYPE_CHECKING:
     from rich.table import Table
     from torch import Tensor
 
-# JSON's null would not tell an identical picture's +inf from a too small one's NaN; strings do, and are read back as numbers.
+# JSON's null cannot tell the +inf of an identical picture from the NaN of a small one. Strings can, and become numbers
+# when read.
 _STRICT = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 class SupportsDenoise(Interface):
-    """What `evaluate` needs of a model: `unnoise.Model`, or any object that maps an image to one of the same kind."""
+    """What `evaluate` needs of a model: `unnoise.Model`, or any object that turns an image into one of the same
+    kind."""
 
     @property
     def denoise(self) -> Callable[..., NDArray[np.float32]]:
-        """Restores (H, W) or (H, W, C), float32 in 0..1, given first; options follow by name."""
+        """Takes (H, W) or (H, W, C), float32 in 0..1, and options by name. Gives an image of the same shape."""
         ...
 
 
 class ImageScore(BaseModel):
-    """One picture's scores."""
+    """The scores of one picture."""
 
     model_config = _STRICT
 
     name: str
     noisy: Score
-    """The input's: what doing nothing scores."""
+    """The score of the input."""
     restored: Score
     seconds: float
-    """Time that denoising took; reading and scoring are not in it."""
+    """Time of denoising, without reading and scoring."""
 
 
 class Evaluation(BaseModel):
-    """A model's scores on a data set."""
+    """The scores of a model on a data set.
+
+    >>> from unnoise.evaluation.protocols import Score
+    >>> one = ImageScore(name="a", noisy=Score(30.0, 0.7), restored=Score(34.0, 0.9), seconds=0.5)
+    >>> scores = Evaluation(model="m", data="pairs:d", protocol="default", options={}, images=[one])
+    >>> scores.restored.psnr - scores.noisy.psnr
+    4.0
+    >>> Evaluation.from_json(scores.to_json()) == scores
+    True
+    """
 
     model_config = _STRICT
 
     model: str
-    """Name of the model's recipe, or of its class where it has none."""
+    """Name of the model's recipe, or of its class if it has no recipe."""
     data: str
     """The data set as SET:DIR."""
     protocol: str
-    """Name of the scoring protocol; scores by different protocols do not compare."""
+    """Name of the scoring protocol. Scores of different protocols cannot be compared."""
     options: dict[str, str | float | bool | None]
-    """What `denoise` was called with."""
+    """The options of `denoise`."""
     images: list[ImageScore]
 
     @computed_field  # type: ignore[prop-decorator]
@@ -72,29 +83,30 @@ class Evaluation(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def restored(self) -> Score:
-        """Mean of the results' scores: +inf dB if one equals its clean picture, an SSIM of NaN if one is too small."""
+        """Mean of the results' scores. +inf dB if one result equals its clean picture; an SSIM of NaN if one picture is
+        too small."""
         return _mean(image.restored for image in self.images)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def seconds(self) -> float:
-        """Time that denoising took for all pictures."""
+        """Time of denoising for all pictures."""
         return sum(image.seconds for image in self.images)
 
     def to_json(self) -> str:
-        """Everything as JSON. Values that JSON has no number for are the strings "Infinity" and "NaN"."""
+        """All scores as JSON. +inf and NaN are the strings "Infinity" and "NaN"."""
         return self.model_dump_json(indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Evaluation:
-        """Read what `to_json` wrote; the means are computed anew."""
+        """Read what `to_json` wrote. The means are computed again."""
         import json
 
         fields = json.loads(text)
         return cls.model_validate({name: fields[name] for name in cls.model_fields})
 
     def table(self, *, per_image: bool = True) -> Table:
-        """A table for the terminal: a row a picture, and the means; `per_image` False: the means only."""
+        """A table for the terminal: one row for each picture if `per_image`, and the means."""
         from rich.table import Table
         from rich.text import Text
 
@@ -120,29 +132,34 @@ def evaluate(
     name: str | None = None,
     **denoise_options: Any,
 ) -> Evaluation:
-    """Denoise the pictures of a data set one at a time and score them.
+    """Denoise the pictures of a data set one at a time, and score them.
 
-    The model gets each picture as float32 in 0..1 whatever the file's depth, so that rounding is the protocol's matter alone.
+    The model gets each picture as float32 in 0..1, whatever the depth of the file. So only the protocol decides about
+    rounding.
 
     Args:
-        model: what is judged; see `SupportsDenoise`.
+        model: one model, see `SupportsDenoise`. To score several models, call this for each of them.
         dataset: a data set, or ``SET:DIR`` as `unnoise.evaluation.datasets.open_set` takes it.
         protocol: one of `unnoise.evaluation.protocols.names()`.
-        progress: called with (pictures done, pictures in all), at first with 0 done.
-        limit: score so many pictures, spread evenly over the set, as neighbours in it tend to be of one scene; None: all.
-        name: what the model is called in the result; None: its recipe's name.
+        progress: called with (pictures done, pictures in all), first with 0 done.
+        limit: score only this many pictures, spread evenly over the set, because neighbors often show the same scene.
+            None: all.
+        name: name of the model in the result. None: the name of its recipe.
         denoise_options: passed on to `model.denoise`, such as ``refine=True`` or ``ensemble=True``.
 
     Returns:
-        The scores of each picture and their means.
+        The scores of each picture, and their means.
 
     Raises:
-        UsageError: for an unknown protocol or set, a set without clean pictures, a `limit` below 1, or what is no model.
-        UnnoiseError: for a file that cannot be read.
+        UsageError: an unknown protocol or set, a set without clean pictures, a `limit` below 1, or something that is no
+            model.
+        UnnoiseError: a file cannot be read.
     """
     scoring = protocols.lookup(protocol)
+    if isinstance(model, list | tuple):
+        raise UsageError(f"One model is scored at a time, got {len(model)}; call unnoise.evaluate for each of them.")
     if not callable(getattr(model, "denoise", None)):
-        raise UsageError(f"A model with a method denoise is wanted, got {type(model).__name__}; give what unnoise.load gives.")
+        raise UsageError(f"A model with a method denoise is needed, got {type(model).__name__}; load one with unnoise.load.")
     if limit is not None and limit < 1:
         raise UsageError(f"The limit of {limit} leaves no picture to score; give 1 or more.")
     pictures = open_set(dataset) if isinstance(dataset, str) else dataset
@@ -171,7 +188,7 @@ def evaluate(
 
 
 def _planes(pixels: NDArray[Any], name: str) -> Tensor:
-    """(H, W) or (H, W, C) → (1, C, H, W) in 0..1, without the alpha channel, which no denoiser changes."""
+    """(H, W) or (H, W, C) → (1, C, H, W) in 0..1, without alpha, which no denoiser changes."""
     from unnoise.images import to_tensor
 
     return to_tensor(pixels, name=name)[0]

@@ -1,4 +1,4 @@
-"""Files of PyTorch are ZIP archives with a checksum for each record, which torch itself does not look at."""
+"""Checksums of PyTorch files. These are ZIP archives with a checksum for each record, and torch does not check them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ from pathlib import Path
 
 
 def damaged_record(path: Path) -> str | None:
-    """The first record whose bytes are not those that were written; None: all are, or the file is no archive.
+    """The first record whose bytes do not match its checksum.
 
-    Raises what `zipfile` does of an archive that cannot be read: BadZipFile, and others by the kind of damage.
+    Returns:
+        The name of the record. None if all match, or if the file is no archive.
+
+    Raises:
+        zipfile.BadZipFile: the archive cannot be read. Other damage raises other errors of `zipfile`.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     with zipfile.ZipFile(file.name, "w") as archive:
+    ...         archive.writestr("weights", b"1234")
+    ...     print(damaged_record(Path(file.name)))
+    None
     """
     if not zipfile.is_zipfile(path):
         return None
     with zipfile.ZipFile(path) as archive:
-        # torch can be told to spare itself the sums, which are then all zero
+        # torch can be set to skip the checksums; they are then all zero
         return archive.testzip() if any(record.CRC for record in archive.infolist()) else None

@@ -1,4 +1,4 @@
-"""Writing a file so that nobody ever sees half of it: beside its place first, then renamed into it."""
+"""Atomic writing: a file is written next to its place and then renamed, so nobody ever sees half of it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,22 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.paths import refuse_device
 from unnoise.files.temporary_names import remove_stale_files, temporary_path
 
-_UMASK = os.umask(0)  # it can only be read by setting it
+_UMASK = os.umask(0)  # the mask can only be read by setting it
 os.umask(_UMASK)
 _PERMISSIONS = 0o666 & ~_UMASK
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents. Raises `UsageError` when that cannot be done or nothing can be written there."""
+    """Make a folder and its parents.
+
+    Raises:
+        UsageError: the folder cannot be made, or nothing can be written there.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     make_folder(Path(folder) / "a" / "b")
+    ...     print((Path(folder) / "a" / "b").is_dir())
+    True
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -31,14 +40,21 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside `target`, with its suffix; the file or folder written there replaces `target` when the block ends.
+    """Replace a file or a folder atomically.
 
-    On any error, and on Ctrl-C, the temporary file is removed and `target` stays as it was. What a process that was killed left
-    of the same target is removed.
+    The block writes a file or a folder at the temporary path that it gets. The path lies next to `target` and has its
+    suffix. When the block ends, the result replaces `target`. On any error, and on Ctrl-C, the temporary file is
+    removed and `target` stays as it was. Temporary files of the same target that a killed process has left are removed.
 
     Raises:
-        UsageError: `target` is a device or a pipe, which the file would replace, or cannot be reached.
-        UnnoiseError: when the folder cannot be made or written to, or the disk is full.
+        UsageError: `target` is a device or a pipe, or cannot be reached.
+        UnnoiseError: the folder cannot be made or written to, or the disk is full.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_write(Path(folder) / "a.txt") as temporary:
+    ...         _ = temporary.write_text("all of it")
+    ...     print((Path(folder) / "a.txt").read_text())
+    all of it
     """
     refuse_device(target)
     target = Path(os.path.realpath(target))  # a link stays a link
@@ -50,7 +66,7 @@ def atomic_write(target: Path) -> Iterator[Path]:
         if temporary.is_dir():
             _replace_folder(temporary, target)
             return
-        # a replaced file keeps its permissions; some writers make new ones that their owner alone can read
+        # A replaced file keeps its permissions. Some writers make files that only their owner can read.
         temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else _PERMISSIONS)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -66,24 +82,32 @@ def atomic_write(target: Path) -> Iterator[Path]:
 
 
 def preallocate(file: int, size: int) -> None:
-    """Take the room for the first `size` bytes of an open file now, where the system can. OSError: there is none.
+    """Reserve the disk space for the first `size` bytes of an open file, where the system can.
 
-    A file with holes would take it when they are filled, and where that is done through a map of it a full disk ends the process.
+    A file with holes would take the space later. If the file is then memory-mapped and the disk is full, the process is
+    killed.
+
+    Args:
+        file: a file descriptor.
+        size: in bytes.
+
+    Raises:
+        OSError: there is not enough space.
     """
     if not hasattr(os, "posix_fallocate"):
         return
     disk = os.fstatvfs(file)
-    if disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < size:  # or others would find the disk full for a while
+    if disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     try:
         os.posix_fallocate(file, 0, size)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # which say that this file system cannot do so
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # these mean that the file system cannot reserve space
             raise
 
 
 def _replace_folder(folder: Path, target: Path) -> None:
-    """Rename a folder; the one of that name is put aside first and then removed."""
+    """Rename a folder to `target`. An existing folder is moved aside first, and then removed."""
     aside = target.with_name(folder.name + ".old")
     if target.exists():
         target.replace(aside)

@@ -1,4 +1,4 @@
-"""What lies at a path, and one sentence where that cannot be told: pathlib's own questions raise for long names and locked folders."""
+"""What a path leads to. The functions of pathlib raise errors of their own for long names and locked folders."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ from typing import Literal
 from unnoise.errors import UsageError
 
 PathKind = Literal["file", "folder", "device"]
-"""Devices are also pipes and sockets: what gives or takes its bytes once."""
+"""A device is also a pipe or a socket: its bytes can be read or written only once."""
 
 
 def path_kind(path: Path) -> PathKind | None:
-    """What a path leads to, through links; None: nothing is there, or links in a circle. UsageError where that cannot be told."""
+    """What a path leads to, through links.
+
+    Returns:
+        None if nothing is there, or only links in a circle.
+
+    Raises:
+        UsageError: the answer cannot be found, for instance because the folder is locked.
+
+    >>> path_kind(Path("/")), path_kind(Path("/no/such/file"))
+    ('folder', None)
+    """
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
@@ -26,6 +36,9 @@ def path_kind(path: Path) -> PathKind | None:
 
 
 def refuse_device(path: Path) -> None:
-    """Raise UsageError if neither a file nor a folder, nor nothing, is there."""
+    """Raise `UsageError` if a device, a pipe or a socket is at this path.
+
+    >>> refuse_device(Path("/no/such/file"))
+    """
     if path_kind(path) == "device":
         raise UsageError(f"{path} is a device or a pipe, and neither a file nor a folder; give the name of a file.")

@@ -11,7 +11,7 @@ from unnoise.images.picture import Described, Pixels
 def is_associated(picture: Described) -> bool:
     """Whether this picture's colours were multiplied by its alpha."""
     own = picture.metadata.coding
-    return picture.layout.alpha and isinstance(own, tiff.Coding) and (own.extra or ())[:1] == (1,)
+    return picture.layout.alpha == 1 and isinstance(own, tiff.Coding) and 1 in (own.extra or ())
 
 
 def straight(pixels: Pixels) -> Pixels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from unnoise.photometry.normalization import Levels
-
 WHITE = {"uint8": 255, "uint16": 65535}
+
+
+class AnyScale(Protocol):
+    """Says which pictures may have floats on any scale; `unnoise.photometry.normalization` has one."""
+
+    def of_kind(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> object | None:
+        """None: floats of this kind of picture must lie in 0..1."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +36,7 @@ class Form:
     device: torch.device | None
     """Of the tensor that was given; None: it was an array."""
     alpha: Tensor | None
-    """(B, 1, H, W), a copy in the type that was given."""
+    """(B, A, H, W), a copy in the type that was given."""
     planes: tuple[int, int, int, int]
     """The shape (B, C, H, W) of the tensor that was made, without alpha."""
     stacked: tuple[int, ...]
@@ -71,7 +77,7 @@ class Form:
         *outer, channels, height, width = self.stacked
         values = values.reshape(math.prod(outer), -1, height, width)  # (B, C, H, W), B and C as given
         if self.alpha is not None:
-            values = torch.cat([values, self.alpha.to(values.device)], dim=1)  # (B, C + 1, H, W)
+            values = torch.cat([values, self.alpha.to(values.device)], dim=1)  # (B, C + A, H, W)
         values = values.reshape(*outer, channels, height, width)  # (…, C, H, W)
         if len(self.order) < len(self.stacked):
             values = values.squeeze(-3)  # (…, H, W)
@@ -88,7 +94,7 @@ def to_tensor(
     layout: Layout | None = None,
     axes: str | None = None,
     group: int = 1,
-    levels: Levels | None = None,
+    levels: AnyScale | None = None,
 ) -> tuple[Tensor, Form]:
     """Turn an image into a new float32 tensor (B, C, H, W) with black 0 and white 1, and a `Form` that turns it back.
 
@@ -140,8 +146,8 @@ def to_tensor(
     pictures = stacked.reshape(-1, *stacked.shape[-3:])  # (B, C, H, W)
     usual = Layout("channels") if "C" in letters else Layout.of((0, 0, pictures.shape[1]))
     layout = layout or usual
-    alpha = pictures[:, -1:].clone() if layout.alpha else None
-    colours = pictures if alpha is None else pictures[:, :-1]
+    alpha = pictures[:, -layout.alpha :].clone() if layout.alpha else None
+    colours = pictures if alpha is None else pictures[:, : -layout.alpha]
     if layout.colours in ("cmyk", "channels"):
         if group < 1 or colours.shape[1] % group:
             raise UsageError(

@@ -97,7 +97,7 @@ class ArrayFrame:
         except MemoryError:
             raise
         except Exception as error:  # each of zarr's codecs has its own
-            raise damaged(self.path, str(error) or type(error).__name__) from error
+            raise damaged(self.path, error) from error
         return part.transpose(self.axes.order).astype(self.dtype, copy=False)
 
     def __getitem__(self, window: Window) -> Pixels:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import glob
 import re
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unnoise.errors import UsageError
+from unnoise.errors import UnnoiseWarning, UsageError
 from unnoise.files.paths import path_kind, refuse_device
 
 
@@ -34,9 +36,11 @@ class Format:
 PNG = Format("PNG", (".png",), ("uint8", "uint16"), "png")
 JPEG = Format("JPEG", (".jpg", ".jpeg"), ("uint8",), "jpeg", alpha=False, ink=True)
 WEBP = Format("WebP", (".webp",), ("uint8",), "webp")
-TIFF = Format("TIFF", (".tif", ".tiff"), ("uint8", "uint16", "float16", "float32", "float64"), "tiff", ink=True, stacks=True)
+TIFF = Format(
+    "TIFF", (".tif", ".tiff", ".btf"), ("uint8", "uint16", "float16", "float32", "float64"), "tiff", ink=True, stacks=True
+)
 AVIF = Format("AVIF", (".avif",), ("uint8", "uint16"), "heif")
-HEIC = Format("HEIC", (".heic", ".heif"), ("uint8", "uint16"))
+HEIC = Format("HEIC", (".heic", ".heif", ".hif"), ("uint8", "uint16"))
 NPY = Format("NumPy", (".npy",), ("uint8", "uint16", "float16", "float32", "float64"), ink=True, stacks=True)
 
 ZARR = Format("Zarr", (".zarr",), NPY.depths, ink=True, stacks=True)
@@ -44,13 +48,23 @@ RAW = Format("camera raw", (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".ra
 
 FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, NPY, ZARR, RAW)
 
+VENDOR_SUFFIXES = (".svs", ".stk", ".lsm", ".scn", ".ndpi")
+"""TIFFs of microscopes by other names, which are read, and written as .tif."""
+
+OTHER_PICTURES = frozenset(
+    {".bmp", ".gif", ".hdr", ".j2k", ".jp2", ".jpf", ".jxl", ".pbm", ".pcx", ".pfm", ".pgm", ".pic", ".pnm", ".ppm", ".psb"}
+    | {".psd", ".svg", ".tga", ".czi", ".dcm", ".dicom", ".exr", ".fit", ".fits", ".fts", ".h5", ".hdf5", ".lif", ".mrc"}
+    | {".nd2", ".nii", ".3fr", ".dcr", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".rwl", ".sr2", ".srf", ".x3f"}
+)
+"""Endings of pictures that can be neither read nor written."""
+
 SUFFIXES: tuple[str, ...] = tuple(suffix for form in FORMATS for suffix in form.suffixes)
 """The endings of file names that can be read, and but for camera raw written, lower case, with the dot; capitals are taken too."""
 
 
 def is_picture(path: str | Path) -> bool:
     """Whether the name of `path` ends like a picture's; the file is not opened."""
-    return Path(path).suffix.lower() in SUFFIXES
+    return Path(path).suffix.lower() in (*SUFFIXES, *VENDOR_SUFFIXES)
 
 
 def format_of(path: Path) -> Format:
@@ -64,7 +78,7 @@ def format_of(path: Path) -> Format:
 
 def result_name(name: str) -> str:
     """What the result of a picture of this name is called where no other format is asked for: camera raw becomes TIFF."""
-    return str(Path(name).with_suffix(".tif")) if Path(name).suffix.lower() in RAW.suffixes else name
+    return str(Path(name).with_suffix(".tif")) if Path(name).suffix.lower() in (*RAW.suffixes, *VENDOR_SUFFIXES) else name
 
 
 def recognise(data: bytes) -> Format | None:
@@ -111,7 +125,10 @@ def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> li
         if lies == "file" or is_zarr(path):
             found[path] = None
             continue
-        inside = sorted(_pictures_in(path, recursive))
+        others: Counter[str] = Counter()
+        inside = sorted(_pictures_in(path, recursive, others))
+        if inside and others:
+            _warn(path, others)
         if not inside:
             where = "or below it" if recursive else "itself (folders in it are not searched)"
             raise UsageError(f"The folder {path} has no pictures in it {where}; they end in one of {', '.join(SUFFIXES)}.")
@@ -126,7 +143,18 @@ def _matches(path: Path) -> list[Path]:
     return sorted(map(Path, glob.glob(str(path), recursive=True))) or [path]  # noqa: PTH207 (a pattern may be absolute)
 
 
-def _pictures_in(folder: Path, recursive: bool) -> Iterator[Path]:
+def _warn(folder: Path, others: Counter[str]) -> None:
+    """Say which pictures of a folder are left out."""
+    count = sum(others.values())
+    kinds = ", ".join(f"{number} {suffix}" for suffix, number in sorted(others.items()))
+    warnings.warn(
+        f"{folder} holds {count} picture{'s' * (count > 1)} of kinds that cannot be read, left out here: {kinds}.",
+        UnnoiseWarning,
+        stacklevel=3,
+    )
+
+
+def _pictures_in(folder: Path, recursive: bool, others: Counter[str]) -> Iterator[Path]:
     try:
         inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
@@ -137,7 +165,9 @@ def _pictures_in(folder: Path, recursive: bool) -> Iterator[Path]:
         if is_picture(path) and (path_kind(path) == "file" or is_zarr(path)):
             yield path
         elif recursive and path_kind(path) == "folder" and not path.is_symlink():
-            yield from _pictures_in(path, recursive)
+            yield from _pictures_in(path, recursive, others)
+        elif path.suffix.lower() in OTHER_PICTURES and path_kind(path) == "file":
+            others[path.suffix.lower()] += 1
 
 
 def is_zarr(path: Path) -> bool:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import io
+import mmap
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from unnoise.images import tags
+from unnoise.images import bmff, tags
 from unnoise.images.picture import Layout, Metadata, Pixels
+from unnoise.images.pixels import narrowed
 from unnoise.images.resolution import resolution_of
 from unnoise.images.scratch import Scratch
 from unnoise.registry import require
-
-
-@dataclass(frozen=True)
-class Coding:
-    """How a HEIC file was made."""
-
-    bits: int
 
 
 def _library() -> Any:
@@ -29,6 +24,8 @@ def _library() -> Any:
 def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
     """The main picture, turned as the file says; 10 and 12 bits as uint16. Damage raises what pillow-heif raises."""
     library = _library()
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        coding = bmff.coding(data)
     picture: Any = library.open_heif(path, convert_hdr_to_8bit=False)
     pixels = np.array(picture)  # (H, W) or (H, W, C)
     bits = int(picture.info.get("bit_depth", 8))
@@ -41,24 +38,22 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
         bytes(said.get("xmp") or b""),
         bytes(said.get("icc_profile") or b""),
         resolution=resolution_of(tags.first(exif)),
-        coding=Coding(bits),
+        cicp=coding.cicp,
+        coding=coding,
+        left_behind=coding.left_behind,
     )
     return Scratch.of(pixels), Layout.of(pixels.shape), metadata
 
 
-def encode(pixels: Pixels, layout: Layout, metadata: Metadata, file: BinaryIO) -> None:
-    """Write at quality 95 with full chroma: uint8, or uint16 rounded to the source's bits, or to the 10 that most programs show."""
+def encode(pixels: Pixels, layout: Layout, metadata: Metadata, quality: int, *, lossless: bool = False) -> bytes:
+    """A file of uint8 pixels, or of uint16 rounded to the source's bits, or to the 10 that most programs show."""
     library = _library()
-    mode = {("grey", False): "L", ("rgb", False): "RGB", ("rgb", True): "RGBA", ("grey", True): "LA"}[
-        layout.colours, layout.alpha
-    ]
-    if mode == "LA":
-        pixels, mode = pixels[..., [0, 0, 0, 1]], "RGBA"
+    own = metadata.coding if isinstance(metadata.coding, bmff.Coding) else None
+    mode = {("grey", 0): "L", ("rgb", 0): "RGB", ("rgb", 1): "RGBA", ("grey", 1): "LA"}[layout.colours, layout.alpha]
     options: dict[str, Any] = {}
     if pixels.dtype == np.uint16:
-        bits = metadata.coding.bits if isinstance(metadata.coding, Coding) and metadata.coding.bits > 8 else 10
-        white = 2**bits - 1
-        pixels = ((pixels.astype(np.uint32) * white + 32767) // 65535 << (16 - bits)).astype(np.uint16)
+        bits = own.bits if own and own.bits > 8 else 10
+        pixels = (narrowed(pixels, bits) << (16 - bits)).astype(np.uint16)
         mode += ";16"
         library.options.SAVE_HDR_TO_12_BIT = bits == 12
     if metadata.exif:
@@ -67,5 +62,23 @@ def encode(pixels: Pixels, layout: Layout, metadata: Metadata, file: BinaryIO) -
         options["xmp"] = metadata.xmp
     if metadata.icc:
         options["icc_profile"] = metadata.icc
+    chroma = own.chroma if own and own.chroma != "400" else "444"
+    nclx = bmff.nclx_of(metadata)
+    if nclx[2] == 0 and chroma != "444":  # red, green and blue as they are cannot be stored at half the size
+        nclx = (*nclx[:2], bmff.SRGB[2], nclx[3])
+    if lossless:
+        chroma, nclx = "444", (*nclx[:2], 0, 1)
+    names = ("color_primaries", "transfer_characteristics", "matrix_coefficients", "full_range_flag")
+    options |= dict(zip(names, nclx, strict=True))
+    made = io.BytesIO()
     # the block's orientation is written as the format's own turn too
-    library.encode(mode, pixels.shape[1::-1], np.ascontiguousarray(pixels).tobytes(), file, quality=95, chroma=444, **options)
+    library.encode(
+        mode,
+        pixels.shape[1::-1],
+        np.ascontiguousarray(pixels).tobytes(),
+        made,
+        quality=-1 if lossless else quality,
+        chroma=chroma,
+        **options,
+    )
+    return bmff.put_properties(made.getvalue(), own.properties if own else b"")

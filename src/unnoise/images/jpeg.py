@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from unnoise.images import jpeg_trailer, tags
 from unnoise.images.picture import Metadata
+from unnoise.images.resolution import resolution_of
 from unnoise.images.tags import Data
 
-KEPT: dict[int, tuple[bytes, ...]] = {
-    0xE0: (b"JFIF\0", b"JFXX\0"),
-    0xE1: (b"Exif\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"),
-    0xE2: (b"ICC_PROFILE\0",),
-    0xED: (b"Photoshop 3.0\0",),
-    0xFE: (b"",),
-}
-"""Segments that go from JPEG to JPEG as they are: not those that speak of the coding, of other pictures behind, or that sign it."""
+NOT_KEPT: tuple[tuple[int, bytes], ...] = (
+    (0xE2, jpeg_trailer.MPF),
+    (0xE8, b"SPIFF\0"),
+    (0xEB, b"JP"),
+    (0xEE, b"Adobe"),
+)
+"""Of the segments of applications those that do not go from JPEG to JPEG: they speak of the coding, of other pictures behind, or sign
+the file (C2PA). All others do: EXIF, profiles, thermal values, notes of cameras."""
+
+COMMENT = 0xFE
 
 LARGEST = 65533
 """Bytes that a segment holds."""
@@ -42,6 +46,18 @@ class Coding:
     subsampled: bool
     """Chroma at half the size both ways (4:2:0); all else is written with full chroma."""
     progressive: bool
+    bits: int = 8
+    """Of a sample; vips reads 8 alone."""
+    lossless: bool = False
+    """Lossless in the sense of the first JPEG standard (SOF3), as medical devices write it."""
+    trailer: bytes = field(default=b"", repr=False)
+    """What belongs to the picture and follows it, such as a gain map."""
+    old_end: int = field(default=0, compare=False)
+    """Where the picture ended."""
+    old_place: int = field(default=0, compare=False)
+    """Where the offsets of MPF counted from."""
+    left_behind: tuple[str, ...] = ()
+    """What follows the picture and does not go along."""
 
 
 def segments(data: Data) -> Iterator[tuple[int, bytes]]:
@@ -62,15 +78,50 @@ def segments(data: Data) -> Iterator[tuple[int, bytes]]:
 def coding(data: Data) -> Coding:
     """How this file was made."""
     kept, quality, subsampled, progressive = b"", 95, False, False
+    every = b"".join(content for marker, content in segments(data) if marker in (0xE1, 0xE2))
+    trailer, left_behind = jpeg_trailer.kept(data, every)
     for marker, content in segments(data):
-        if marker in KEPT and content.startswith(KEPT[marker]):
+        pictures = trailer and marker == 0xE2 and content.startswith(jpeg_trailer.MPF)
+        own = 0xE0 <= marker <= 0xEF and not any(marker == code and content.startswith(start) for code, start in NOT_KEPT)
+        if own or marker == COMMENT or pictures:
             kept += segment(marker, content)
         elif marker == 0xDB:
             quality = _quality(content) or quality
         elif marker in (0xC0, 0xC1, 0xC2):
             progressive = marker == 0xC2
             subsampled = len(content) >= 15 and content[5] == 3 and content[7] == 0x22 and content[10] == content[13] == 0x11
-    return Coding(kept, quality, subsampled, progressive)
+    end = jpeg_trailer.end_of_picture(data)
+    place = jpeg_trailer.place_of_mpf(data) if trailer else 0
+    bits, lossless = kind(data)
+    return Coding(kept, quality, subsampled, progressive, bits, lossless, trailer, end, place, left_behind)
+
+
+def kind(data: Data) -> tuple[int, bool]:
+    """Bits of a sample, and whether the picture was encoded without loss (SOF3)."""
+    for marker, content in segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and content:
+            return content[0], marker == 0xC3
+    return 8, False
+
+
+def metadata(data: Data) -> Metadata:
+    """What the segments say."""
+    found: dict[bytes, bytes] = {}
+    profile = b""
+    for _, content in segments(data):
+        for start in (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"):
+            if content.startswith(start):
+                found.setdefault(start, content.removeprefix(start))
+        if content.startswith(b"ICC_PROFILE\0"):
+            profile += content[14:]
+    exif = found.get(b"Exif\0\0", b"")
+    return Metadata(
+        exif,
+        found.get(b"http://ns.adobe.com/xap/1.0/\0", b""),
+        profile,
+        found.get(b"Photoshop 3.0\0", b""),
+        resolution_of(tags.first(exif)) or resolution(data),
+    )
 
 
 def _quality(tables: bytes) -> int | None:
@@ -123,13 +174,15 @@ def header(encoded: Data, metadata: Metadata) -> tuple[bytes, int]:
 
     EXIF and XMP larger than a segment are left out; ICC profiles are cut into several.
     """
-    if isinstance(metadata.coding, Coding):
-        return b"\xff\xd8" + metadata.coding.segments, 2
+    own = metadata.coding
+    if isinstance(own, Coding):
+        end = len(own.segments) + len(encoded)
+        return b"\xff\xd8" + jpeg_trailer.moved(own.segments, 2, own.old_end, end, own.old_place), 2
     ink = any(marker == 0xEE for marker, _ in segments(encoded))  # JFIF knows no CMYK
     made = b"\xff\xd8" + (b"" if ink else _jfif(metadata.resolution))
     for marker, start, content in (
         (0xE1, b"Exif\0\0", metadata.exif),
-        (0xE1, b"http://ns.adobe.com/xap/1.0/\0", metadata.xmp),
+        (0xE1, b"http://ns.adobe.com/xap/1.0/\0", jpeg_trailer.without_words(metadata.xmp)),
         (0xED, b"Photoshop 3.0\0", metadata.iptc),
     ):
         if content and len(start) + len(content) <= LARGEST:

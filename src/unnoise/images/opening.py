@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from unnoise.images import measured_values
 from unnoise.images.arrays_on_disk import Axes
 from unnoise.images.picture import Layout, Metadata, Picture, Pixels
 from unnoise.images.scratch import Window
@@ -68,8 +69,9 @@ class Frame:
         return self.pixels[window]
 
     def picture(self, path: Path | None = None) -> Picture:
-        """The whole of it in memory."""
-        return Picture(np.ascontiguousarray(self[...]), self.metadata, path, self.layout)
+        """The whole of it in memory; values that are no numbers, or infinite, stay so here, while regions have them filled in."""
+        whole = self.pixels.original(...) if isinstance(self.pixels, measured_values.Filled) else self[...]
+        return Picture(np.ascontiguousarray(whole), self.metadata, path, self.layout)
 
 
 class Source:
@@ -106,7 +108,9 @@ class Source:
         self.close()
         pixels, layout, metadata = self._decode(index)
         self._last.callback(pixels.close)
-        return Frame(pixels, layout, metadata, str(self.path) if self.outer is None else f"{self.path}, frame {index}")
+        name = str(self.path) if self.outer is None else f"{self.path}, frame {index}"
+        pixels, metadata = measured_values.shown(pixels, metadata, name)
+        return Frame(pixels, layout, metadata, name)
 
     def __iter__(self) -> Iterator[Frame]:
         for index in range(self.frames):

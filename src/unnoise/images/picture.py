@@ -21,8 +21,8 @@ class Layout:
 
     colours: Literal["grey", "rgb", "cmyk", "channels"]
     """`channels`: measurements side by side, such as fluorescent dyes, of which none is a colour or alpha."""
-    alpha: bool = False
-    """Whether the last channel is transparency, which is left as it is."""
+    alpha: int = 0
+    """How many of the last channels are transparency, which is left as it is; only TIFF has more than one."""
 
     @classmethod
     def of(cls, shape: tuple[int, ...]) -> Layout:
@@ -30,7 +30,7 @@ class Layout:
         count = shape[2] if len(shape) == 3 else 1
         if count > 4:
             return cls("channels")
-        return cls("grey" if count < 3 else "rgb", count in (2, 4))
+        return cls("grey" if count < 3 else "rgb", int(count in (2, 4)))
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,18 @@ class Metadata:
 
     coding: object = None
     """How the file was made, and what only its own format can hold: `jpeg.Coding` and its like. Another format ignores it."""
+
+    cicp: tuple[int, int] | None = None
+    """Primaries and curve of the colours after ITU-T H.273, such as (9, 16) for BT.2020 and PQ; None: the file does not say."""
+
+    left_behind: tuple[str, ...] = ()
+    """What else the file holds and no result of it will, by name."""
+
+    stored: str = ""
+    """The type of the values in the file, such as int16, where they are given as floats; empty: they are given as they are."""
+
+    sample: object = field(default=None, compare=False, repr=False)
+    """A `quality_match.Sample` of a lossy file, which is to be encoded again as well as it was."""
 
     @property
     def orientation(self) -> int:

@@ -89,6 +89,21 @@ def to_depth(pixels: Pixels, depths: Sequence[str], name: str = "The image") -> 
     return np.asarray(np.rint(scaled), dtype=wanted)
 
 
+def stretched(pixels: Pixels, bits: int) -> Pixels:
+    """Whole numbers of `bits` bits over the whole range of their type, so that white is white; `narrowed` is the way back."""
+    white, most = int(np.iinfo(pixels.dtype).max), 2**bits - 1
+    wide = np.minimum(pixels, most).astype(np.uint64)
+    made: Pixels = ((wide * white + most // 2) // most).astype(pixels.dtype)
+    return made
+
+
+def narrowed(pixels: Pixels, bits: int) -> Pixels:
+    """Whole numbers over the range of their type, rounded to the nearest of `bits` bits."""
+    white = int(np.iinfo(pixels.dtype).max)
+    made: Pixels = ((pixels.astype(np.uint64) * (2**bits - 1) + white // 2) // white).astype(pixels.dtype)
+    return made
+
+
 def to_unit_float(pixels: Pixels) -> NDArray[np.float32]:
     """Convert pixels of any shape to float32 with black 0 and white 1; floats keep their values.
 

@@ -8,21 +8,39 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.paths import path_kind, refuse_device
-from unnoise.images import bmff, heic, jpeg, png, raw, tiff, vips, zarr_stacks
+from unnoise.images import bmff, cross_check, heic, jpeg, jpeg_rare, png, raw, tiff, tiff_pixels, vips, webp, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
-from unnoise.images.formats import AVIF, FORMATS, HEIC, JPEG, NPY, PNG, RAW, TIFF, WEBP, ZARR, Format, format_of, recognise
+from unnoise.images.file_array import FileArray
+from unnoise.images.formats import (
+    AVIF,
+    FORMATS,
+    HEIC,
+    JPEG,
+    NPY,
+    PNG,
+    RAW,
+    TIFF,
+    WEBP,
+    ZARR,
+    Format,
+    format_of,
+    is_picture,
+    recognise,
+)
+from unnoise.images.measured_values import FLOATS
 from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
 from unnoise.images.pixels import DTYPES
-from unnoise.images.tags import upright
+from unnoise.images.quality_match import Sample, sample_of
+from unnoise.images.scratch import Scratch
+from unnoise.images.tags import Data, upright
 
 Decoded = tuple[Regions, Layout, Metadata]
 
@@ -69,31 +87,41 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
         return Source(path, 1, lambda _: decode(0))
     stack = None
     try:
-        count = tiff.pages(path) if form is TIFF else vips.pages(path, form)
-        if form is TIFF:
-            stack = tiff.stack(path, count)
+        if form is WEBP:
+            count = vips.pages(path, form)
+            return Source(path, count, decode, None if count == 1 else (count,))
+        places = tiff.places(path)
+        stack = tiff.stack(path, len(places))
     except (vips.DecodingError, ValueError) as error:
-        raise damaged(path, str(error)) from error
+        raise damaged(path, error) from error
     if stack:
         array, letters = stack
         return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path, 0)[0])
-    return Source(path, count, decode, None if count == 1 else (count,))
+    count = len(places)
+    return Source(path, count, lambda index: _tiff(path, places[index]), None if count == 1 else (count,))
 
 
 def _recognised(path: Path) -> Format:
-    named = format_of(path)
     refuse_device(path)  # or a pipe that nobody writes to would be waited for
+    suffix = path.suffix.lower()
     if path_kind(path) == "folder":
-        if named is ZARR:
+        if suffix in ZARR.suffixes:
             return ZARR
+        format_of(path)
         raise UsageError(f"{path} is a folder; name a picture file.")
+    if path_kind(path) is None and not is_picture(path):
+        format_of(path)
     start = _start(path)
     if not start:
+        if not is_picture(path):
+            format_of(path)
         raise UnnoiseError(f"{path} is empty; get the file again from where it came.")
-    if named is RAW:  # many look like TIFFs inside
+    if suffix in RAW.suffixes:  # many look like TIFFs inside
         return RAW
     form = recognise(start)  # the content decides, as names often err
     if form is None:
+        if not is_picture(path):
+            format_of(path)
         known = ", ".join(form.name for form in FORMATS)
         raise UnnoiseError(
             f"{path} is not a picture although it ends in {path.suffix}; give a file in one of the formats {known}."
@@ -121,74 +149,127 @@ def _refuse_films(path: Path, form: Format) -> None:
         try:
             count = vips.pages(path, form)
         except vips.DecodingError as error:
-            raise damaged(path, str(error)) from error
+            raise damaged(path, error) from error
     if count > 1:
         raise UsageError(
             f"{path} holds {count} pictures, of which only the first can be read; save them as single files or as a TIFF of many pages."
         )
 
 
+def _jpeg(path: Path, index: int) -> Decoded:
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        bits, lossless = jpeg.kind(data)
+        if bits == 8 and not lossless:
+            return _by_vips(path, JPEG, index)
+        coding = jpeg.coding(data)
+    pixels, layout, metadata = _by_library(path, partial(jpeg_rare.decode, coding=coding))
+    return pixels, layout, replace(metadata, coding=coding, left_behind=coding.left_behind)
+
+
 def _by_vips(path: Path, form: Format, index: int) -> Decoded:
     try:
         pixels, layout, metadata = vips.decode(path, form, str(path), index)
-    except vips.DecodingError as error:
-        raise damaged(path, str(error)) from error
+        if form is not WEBP:  # whose frames other decoders do not tell apart
+            cross_check.checked(path, form, pixels)
+    except (vips.DecodingError, ValueError) as error:
+        raise damaged(path, error) from error
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if form is JPEG:
-            metadata = replace(metadata, coding=jpeg.coding(data), resolution=metadata.resolution or jpeg.resolution(data))
+            made = jpeg.coding(data)
+            resolution = metadata.resolution or jpeg.resolution(data)
+            metadata = replace(metadata, coding=made, resolution=resolution, left_behind=made.left_behind)
         elif form is PNG:
-            metadata = replace(metadata, coding=png.coding(data), resolution=metadata.resolution or png.resolution(data))
+            resolution = metadata.resolution or png.resolution(data)
+            metadata = replace(metadata, coding=png.coding(data), resolution=resolution, cicp=png.cicp(data))
         elif form is AVIF:  # the pixels have been turned
-            metadata = replace(metadata, exif=upright(metadata.exif))
+            coding = bmff.coding(data)
+            metadata = replace(
+                metadata, exif=upright(metadata.exif), cicp=coding.cicp, coding=coding, left_behind=coding.left_behind
+            )
+            if coding.chroma == "400":
+                pixels, layout = _grey(pixels, layout)
+        metadata = replace(metadata, sample=_sample(data, pixels, layout, form))
     return pixels, layout, metadata
 
 
-def _tiff(path: Path, index: int) -> Decoded:
+def _sample(data: Data, pixels: Scratch, layout: Layout, form: Format) -> Sample | None:
+    spent = webp.lossy_bytes(data) if form is WEBP else bmff.picture_bytes(data) if form in (AVIF, HEIC) else 0
+    return sample_of(pixels, layout, form, spent) if spent else None
+
+
+def _heic(path: Path) -> Decoded:
+    pixels, layout, metadata = heic.decode(path)
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return pixels, layout, replace(metadata, sample=_sample(data, pixels, layout, HEIC))
+
+
+def _grey(pixels: Scratch, layout: Layout) -> tuple[Scratch, Layout]:
+    """Of three equal channels the first, and alpha if there is one."""
+    kept = [0, 3] if layout.alpha else [0]
+    made = Scratch(pixels.shape[:2] + (2,) * layout.alpha, pixels.dtype)
+    for top in range(0, pixels.shape[0], vips.STRIP):
+        strip = pixels[top : top + vips.STRIP][..., kept]
+        made[top : top + vips.STRIP] = strip if layout.alpha else strip[..., 0]
+    pixels.close()
+    return made, Layout("grey", layout.alpha)
+
+
+def _tiff(path: Path, place: tiff.Place) -> Decoded:
+    index = place.page
     metadata, layout, foreign = tiff.describe(path, index)
-    other = None
-    reason = ""
+    metadata = _with_overviews(path, place, metadata)
+    coding = metadata.coding if isinstance(metadata.coding, tiff.Coding) else tiff.Coding()
     if not foreign:
         try:
             pixels, seen, _ = vips.decode(path, TIFF, str(path), index)
-            return pixels, layout or seen, metadata
         except vips.DecodingError as error:
-            reason = str(error)
+            raise damaged(path, error) from error
+        if not cross_check.is_constant(pixels):
+            return pixels, layout or seen, metadata
     try:
-        other = tiff.decode(path, str(path), index, foreign=foreign)
+        other = tiff_pixels.decode(path, str(path), index, coding, place.part)
     except UnnoiseError:
         raise
     except Exception as error:  # tifffile and its codecs raise nearly every kind on damaged bytes
-        raise damaged(path, str(error)) from error
-    if other is None:
-        raise damaged(path, reason)
-    if len(other.shape) not in (2, 3):
-        raise damaged(path, f"pixels of shape {other.shape}")
+        if not foreign and not cross_check.holds_more(pixels.nbytes, coding.encoded_bytes):
+            return pixels, layout or seen, metadata
+        raise damaged(path, error) from error
     return other, layout or Layout.of(other.shape), metadata
 
 
-def _by_library(path: Path, library: ModuleType, _: int) -> Decoded:
+def _with_overviews(path: Path, place: tiff.Place, metadata: Metadata) -> Metadata:
+    if not place.overviews or not isinstance(metadata.coding, tiff.Coding):
+        return metadata
+    found = [tiff.describe(path, page)[0].coding for page in place.overviews]
+    sizes = tiff.sizes(path, place.overviews)
+    overviews = tuple((*size, own) for size, own in zip(sizes, found, strict=True) if isinstance(own, tiff.Coding))
+    return replace(metadata, coding=replace(metadata.coding, overviews=overviews))
+
+
+def _by_library(path: Path, decode: Callable[[Path], Decoded]) -> Decoded:
     try:
-        return library.decode(path)
+        return decode(path)
     except UnnoiseError:
         raise
     except Exception as error:  # of which pillow-heif and rawpy have many kinds
-        raise damaged(path, str(error) or type(error).__name__) from error
+        raise damaged(path, error) from error
 
 
 DECODERS: dict[Format, Callable[[Path, int], Decoded]] = {
-    TIFF: _tiff,
-    HEIC: lambda path, index: _by_library(path, heic, index),
-    RAW: lambda path, index: _by_library(path, raw, index),
-    **{form: lambda path, index, form=form: _by_vips(path, form, index) for form in (PNG, JPEG, WEBP, AVIF)},  # type: ignore[misc]
+    TIFF: lambda path, index: _tiff(path, tiff.Place(index)),
+    HEIC: lambda path, _: _by_library(path, _heic),
+    RAW: lambda path, _: _by_library(path, raw.decode),
+    JPEG: _jpeg,
+    **{form: lambda path, index, form=form: _by_vips(path, form, index) for form in (PNG, WEBP, AVIF)},  # type: ignore[misc]
 }
 """Frame `index` of a file of each format."""
 
 
 def _open_npy(path: Path, letters: str | None) -> Source:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = FileArray.of_npy(path)
     except Exception as error:  # a damaged header makes numpy raise nearly every kind too
-        raise damaged(path, str(error)) from error
+        raise damaged(path, error) from error
     _check_array(array, path)
     return _of_array(path, array, Axes.of(array.shape, letters, str(path)), Metadata())
 
@@ -199,14 +280,14 @@ def _open_zarr(path: Path, letters: str | None) -> Source:
     except UnnoiseError:
         raise
     except Exception as error:  # zarr too has many
-        raise damaged(path, str(error)) from error
+        raise damaged(path, error) from error
     _check_array(found.array, path)
     axes = Axes.of(found.array.shape, letters or found.letters, str(path))
     return _of_array(path, found.array, axes, Metadata(coding=found))
 
 
 def _check_array(array: Any, path: Path) -> None:
-    if np.dtype(array.dtype).newbyteorder("=").name not in DTYPES:
+    if np.dtype(array.dtype).newbyteorder("=").name not in (*DTYPES, *FLOATS):
         raise UsageError(f"{path} has values of type {array.dtype}; convert it to uint8, uint16, or floats in 0..1.")
     if 0 in array.shape:
         raise UsageError(f"{path} has the shape {array.shape}, which holds no pixels; give at least one row and one column.")

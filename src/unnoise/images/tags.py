@@ -9,8 +9,12 @@ import struct
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from mmap import mmap
+from typing import Literal
 
 Data = bytes | mmap
+
+ByteOrder = Literal["<", ">"]
+"""Little-endian or big-endian, as struct and tifffile call them."""
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of one value of each type."""
@@ -23,6 +27,7 @@ POINTERS = (EXIF, GPS, INTEROPERABILITY)
 """Tags whose value is the place of another directory that belongs to the metadata."""
 
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 274, 282, 283, 296
+SUBFILE, COLORMAP, PHOTOMETRIC, EXTRA_SAMPLES = 254, 320, 262, 338
 DESCRIPTION, XMP, IPTC, PHOTOSHOP, ICC = 270, 700, 33723, 34377, 34675
 
 
@@ -53,15 +58,19 @@ class File:
     """The bytes of a TIFF file or an EXIF block, and how its numbers are written."""
 
     data: Data
-    order: str
-    """'<' or '>'."""
+    order: ByteOrder
     big: bool
 
     @classmethod
     def of(cls, data: Data) -> File | None:
         """None: neither."""
         start = bytes(data[:4])
-        kinds = {b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True)}
+        kinds: dict[bytes, tuple[ByteOrder, bool]] = {
+            b"II*\0": ("<", False),
+            b"MM\0*": (">", False),
+            b"II+\0": ("<", True),
+            b"MM\0+": (">", True),
+        }
         return cls(data, *kinds[start]) if start in kinds else None
 
     @property
@@ -116,7 +125,7 @@ class File:
         """All that a directory and those below it say."""
         found: dict[int, Value | Tags] = {}
         for code, record in self.entries(place):
-            value = self._value(record)
+            value = self.value(record)
             if value is None:
                 continue
             if code in POINTERS:
@@ -127,7 +136,8 @@ class File:
                 found[code] = value
         return found
 
-    def _value(self, record: bytes) -> Value | None:
+    def value(self, record: bytes) -> Value | None:
+        """What an entry of `entries` says; None: it leads out of the data."""
         kind = struct.unpack(self.order + "H", record[2:4])[0]
         count = struct.unpack(self.pointer, record[4 : 4 + self.width])[0]
         size = SIZES.get(kind, 0) * count
@@ -150,10 +160,11 @@ class File:
         return _directory(self, kept, added, end, following)
 
 
-def build(tags: Tags) -> bytes:
-    """An EXIF block of these tags."""
-    empty = File(b"", "<", False)
-    return b"II*\0" + struct.pack("<I", 8) + _directory(empty, {}, tags, 8, 0)
+def build(tags: Tags, order: ByteOrder = "<") -> bytes:
+    """An EXIF block of these tags, in this byte order: what a maker put into a tag of bytes often keeps that of its file."""
+    empty = File(b"", order, False)
+    start = b"II*\0" if order == "<" else b"MM\0*"
+    return start + struct.pack(order + "I", 8) + _directory(empty, {}, tags, 8, 0)
 
 
 def block_with(block: bytes, added: Tags) -> bytes:

@@ -1,4 +1,4 @@
-"""TIFF files: what each page says of itself, byte by byte, and pixels that libvips cannot decode, by tifffile."""
+"""TIFF files: what each page says of itself, byte by byte."""
 
 from __future__ import annotations
 
@@ -6,29 +6,32 @@ import logging
 import math
 import mmap
 import struct
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-
-from unnoise.errors import UsageError
 from unnoise.images import tags
+from unnoise.images.file_array import FileArray
 from unnoise.images.picture import Layout, Metadata
-from unnoise.images.pixels import DTYPES
 from unnoise.images.resolution import resolution_of
-from unnoise.images.scratch import Scratch
 from unnoise.images.tags import File, Tags, Value
 
 LIBVIPS_COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}
-"""None, the fax codes, LZW, JPEG, Deflate, PackBits: when libvips fails on one of these, the file is damaged."""
+"""None, the fax codes, LZW, JPEG, Deflate, PackBits. libvips gives zeros for tiles in any other, without an error."""
 
 COMPRESSIONS = {1: None, 5: "lzw", 8: "zlib", 32946: "zlib", 32773: "packbits", 34925: "lzma", 50000: "zstd"}
 """Those that lose nothing, which stay as they are; from others we write Deflate."""
 
-BY_TIFFFILE = {1: "MINISBLACK", 2: "RGB", 5: "SEPARATED"}
-"""What the colours are of pages that `decode` takes."""
+OLD_JPEG = 6
+"""libvips reads its strips alone."""
+
+LIBVIPS_TYPES = {(1, 1), (8, 1), (16, 1), (32, 3)}
+"""Bits of a sample and SampleFormat (1: unsigned, 3: float) that libvips reads as they are."""
+
+LIBVIPS_PHOTOMETRICS = {0, 1, 2, 5, 6}
+"""Grey (0: white is zero), RGB, inks, YCbCr."""
 
 STRUCTURE = frozenset(
     {
@@ -63,6 +66,12 @@ STRUCTURE = frozenset(
 )
 """Tags that speak of how the pixels are stored, of pages below, or hold other versions of them, such as Photoshop's layers."""
 
+METAMORPH = frozenset({33628, 33629, 33630, 33631})
+"""Tags of MetaMorph, whose values are longer than they say and point into the file."""
+
+SUBDIRECTORIES = 330
+"""Smaller versions of the picture, or other pictures, below a page."""
+
 APART = frozenset([tags.XMP, tags.IPTC, tags.PHOTOSHOP, tags.ICC])
 """Tags whose content other formats keep outside of EXIF."""
 
@@ -82,13 +91,28 @@ class Coding:
     """The channels lie one after the other."""
     extra: tuple[int, ...] | None = None
     """What the channels beyond the colours are: 0 unspecified, 1 alpha that colours were multiplied by, 2 alpha."""
+    byteorder: Literal["<", ">"] = "<"
+    photometric: int | None = None
+    """TIFF's PhotometricInterpretation; None: what is usual for the channels."""
+    samples: int = 0
+    """Of a pixel in the file."""
+    bits: int = 0
+    """Bits of a sample in the file where they do not fill our type; 0: they do."""
+    palette: bytes = b""
+    """ColorMap, little-endian; empty: colours stand in the pixels themselves."""
+    order: tuple[int, ...] = ()
+    """Where each of our channels is in the file; (): in the same order."""
+    encoded_bytes: int = field(default=0, compare=False)
+    """Of the strips or tiles; 0: they are not compressed."""
+    overviews: tuple[tuple[int, int, Coding], ...] = ()
+    """Height and width of pages that show the same picture smaller, and how they were made."""
 
 
 def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
     """What page `index` says, what its channels are (None: colours that are decoded to RGB), and if libvips is not to decode it.
 
-    libvips widens 16-bit floats, misreads channels that lie one after the other, and divides colours by an alpha that they were
-    multiplied by, which loses what cannot be told again.
+    libvips returns zeros for tiles that its codecs do not know, widens 16-bit floats, misreads channels that lie one after the other,
+    and divides colours by an alpha that they were multiplied by, which loses what cannot be told again.
     """
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
@@ -96,7 +120,7 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
         if file is None or index >= len(places):
             return Metadata(), None, False
         found = file.tags(places[index])
-    own = {code: value for code, value in found.items() if code not in STRUCTURE}
+    own = {code: value for code, value in found.items() if code not in STRUCTURE | METAMORPH}
     exif = {code: value for code, value in own.items() if code not in APART}
     numbers = {code: _numbers(value) for code, value in found.items() if isinstance(value, Value)}
 
@@ -104,55 +128,137 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
         return (numbers.get(code) or (usual,))[0]
 
     def blob(code: int) -> bytes:
+        """As it stands in the file."""
         value = found.get(code)
-        return value.data if isinstance(value, Value) else b""
+        return tags.turned(value.data, value.kind, file.order) if isinstance(value, Value) else b""
 
+    photometric, samples, compression, bits = number(262, 1), number(277, 1), number(259, 1), number(258, 1)
     iptc = blob(tags.PHOTOSHOP) or (blob(tags.IPTC) and _resource(0x0404, blob(tags.IPTC)))
     extra = tuple(numbers.get(338, ()))
-    associated = 1 in extra and number(262, 1) in BY_TIFFFILE
-    if not associated:  # libvips has divided
-        extra = tuple(2 if kind == 1 else kind for kind in extra)
+    layout, order = _layout(photometric, samples, extra, inks=number(332, 1) == 1)
+    for code in (tags.SUBFILE, *((332, 333, 334, 336) if photometric == 5 else ())):
+        if code in found:
+            own[code] = found[code]
+    palette = found.get(tags.COLORMAP) if photometric == 3 else None
     coding = Coding(
         own,
-        COMPRESSIONS.get(number(259, 1), "zlib"),
-        number(317, 1) > 1 or number(259, 1) not in COMPRESSIONS,
+        COMPRESSIONS.get(compression, "zlib"),
+        number(317, 1) > 1 or compression not in COMPRESSIONS,
         (number(323, 0), number(322, 0)) if number(322, 1) % 16 == number(323, 1) % 16 == 0 else None,
         number(278, 0) or None,
         number(284, 1) == 2,
         extra,
+        file.order,
+        None if photometric in (3, 6) else photometric,
+        samples,
+        bits if bits not in (8, 16, 32, 64) else 0,
+        palette.data if isinstance(palette, Value) else b"",
+        order,
+        0 if compression == 1 else sum(numbers.get(279) or numbers.get(325) or ()),
     )
-    metadata = Metadata(tags.build(exif) if exif else b"", blob(tags.XMP), blob(tags.ICC), iptc, resolution_of(found), coding)
-    half = number(258, 1) == 16 and number(339, 1) == 3
-    foreign = half or (coding.planar and number(277, 1) > 1) or associated
-    return metadata, _layout(number(262, 1), number(277, 1), coding.extra or ()), foreign
+    metadata = Metadata(
+        tags.build(exif, file.order) if exif else b"", blob(tags.XMP), blob(tags.ICC), iptc, resolution_of(found), coding,
+        left_behind=(
+            *(["the values of MetaMorph (UIC tags)"] if METAMORPH & set(found) else []),
+            *(["other pictures below its page (SubIFDs)"] if SUBDIRECTORIES in found else []),
+        ),
+    )  # fmt: skip
+    by_libvips = (
+        (compression in LIBVIPS_COMPRESSIONS or (compression == OLD_JPEG and 322 not in found))
+        and photometric in LIBVIPS_PHOTOMETRICS
+        and (bits, number(339, 1)) in LIBVIPS_TYPES
+    )
+    odd = (
+        1 in extra
+        or bool(order)
+        or (photometric == 0 and (samples > 1 or bits > 8))
+        or (coding.planar and samples > 1)
+        or (compression == 7 and (samples not in (1, 3) or 322 in found))  # libvips reads grey tiles of 16 x 16 wrongly
+        or number(32997, 1) > 1
+    )
+    return metadata, layout, odd or not by_libvips
 
 
-def pages(path: Path) -> int:
-    """How many pictures the file's chain of directories names; at least 1, for the decoder to say what is wrong.
+@dataclass(frozen=True)
+class Place:
+    """Where a picture is in a file."""
+
+    page: int
+    part: int = 0
+    """Which slice, of a volume."""
+    overviews: tuple[int, ...] = ()
+    """Pages that show the same picture smaller."""
+
+
+def places(path: Path) -> list[Place]:
+    """The pictures of the file's chain of directories; at least one, for the decoder to say what is wrong.
 
     ValueError: the chain is broken, so that nobody knows how many there were.
     """
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
         if file is None:
-            return 1
-        count = sum(1 for _ in file.directories())
-        if count and not file.ends():
-            raise ValueError(f"its chain of pages is broken after page {count}")
-        return max(1, count)
+            return [Place(0)]
+        found = [_size(file, place) for place, _ in file.directories()]
+        if found and not file.ends():
+            raise ValueError(f"its chain of pages is broken after page {len(found)}")
+    made: list[Place] = []
+    full: tuple[int, int] | None = None
+    for page, (height, width, depth, kind) in enumerate(found):
+        if kind & 1 and full and len(made) and depth == 1 and _is_smaller((height, width), full):
+            made[-1] = replace(made[-1], overviews=(*made[-1].overviews, page))
+            continue
+        full = (height, width) if depth == 1 else None
+        made += [Place(page, part) for part in range(depth)]
+    return made or [Place(0)]
 
 
-def _layout(photometric: int, samples: int, extra: tuple[int, ...]) -> Layout | None:
-    """From TIFF's PhotometricInterpretation, SamplesPerPixel and ExtraSamples."""
-    named: dict[int, tuple[Any, int]] = {0: ("grey", 1), 1: ("grey", 1), 2: ("rgb", 3), 5: ("cmyk", 4)}
+def sizes(path: Path, pages: Sequence[int]) -> list[tuple[int, int]]:
+    """Height and width of pages."""
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        file = File.of(data)
+        found = [place for place, _ in file.directories()] if file else []
+        return [_size(file, found[page])[:2] for page in pages] if file else []
+
+
+MOST_SLICES = 100_000
+"""Of a volume; more is damage."""
+
+
+def _size(file: File, place: int) -> tuple[int, int, int, int]:
+    """Height, width, number of slices, and NewSubfileType of a page."""
+    wanted = {257: 0, 256: 0, 32997: 1, tags.SUBFILE: 0}
+    for code, record in file.entries(place):
+        if code in wanted:
+            value = file.value(record)
+            wanted[code] = int.from_bytes(value.data[:4], "little") if value else wanted[code]
+    depth = wanted[32997]
+    return wanted[257], wanted[256], depth if 0 < depth < MOST_SLICES else 1, wanted[tags.SUBFILE]
+
+
+def _is_smaller(size: tuple[int, int], full: tuple[int, int]) -> bool:
+    """Whether a page of this size can show the same picture as one of size `full`, at most two thirds as large."""
+    (height, width), (rows, columns) = size, full
+    return 0 < 3 * height <= 2 * rows and 3 * width <= 2 * columns and abs(height * columns - width * rows) <= max(full)
+
+
+def _layout(photometric: int, samples: int, extra: tuple[int, ...], *, inks: bool) -> tuple[Layout | None, tuple[int, ...]]:
+    """From TIFF's PhotometricInterpretation, SamplesPerPixel, ExtraSamples and InkSet; where each channel lies, if alpha moves last."""
+    named: dict[int, tuple[Any, int]] = {0: ("grey", 1), 1: ("grey", 1), 2: ("rgb", 3), 3: ("rgb", 1), 5: ("cmyk", 4)}
     if photometric not in named:
-        return None
+        return None, ()
     colours, count = named[photometric]
+    if not inks:
+        colours, count = "channels", samples - len(extra)
     if samples == count:
-        return Layout(colours)
-    # many programs leave the alpha of RGB unspecified
-    alpha = samples == count + 1 and ((extra[:1] or (0,))[0] in (1, 2) or colours == "rgb")
-    return Layout(colours, True) if alpha else Layout("channels")
+        return Layout(colours), ()
+    first = samples - len(extra)
+    alphas = tuple(first + i for i, kind in enumerate(extra) if kind in (1, 2) and first + i >= 0)
+    if not alphas and samples == count + 1 and colours == "rgb":
+        alphas = (samples - 1,)  # many programs leave the alpha of RGB unspecified
+    others = tuple(i for i in range(samples) if i not in alphas)
+    order = (*others, *alphas) if alphas != tuple(range(len(others), samples)) else ()
+    return Layout(colours if len(others) == count else "channels", len(alphas)), order
 
 
 def _numbers(value: Value) -> tuple[int, ...]:
@@ -165,33 +271,6 @@ def _numbers(value: Value) -> tuple[int, ...]:
 def _resource(number: int, content: bytes) -> bytes:
     """One of Photoshop's image resources."""
     return b"8BIM" + struct.pack(">HHI", number, 0, len(content)) + content + b"\0" * (len(content) % 2)
-
-
-def decode(path: Path, name: str, index: int, *, foreign: bool) -> Scratch | None:
-    """Decode a page of a kind that only tifffile knows, or any if it is `foreign` to libvips; None: it is not of such a kind.
-
-    Damaged bytes raise whatever tifffile raises. UsageError for types that are no pixel's.
-    """
-    import tifffile
-
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # or its warnings about damage reach the terminal
-    with tifffile.TiffFile(path) as file, np.errstate(all="ignore"):  # it calculates with damaged tags too
-        page: Any = file.pages[index]
-        common = page.dtype is None or page.dtype != np.float64
-        if common and not foreign and int(page.compression) in LIBVIPS_COMPRESSIONS:
-            return None
-        whole = page.dtype is not None and page.dtype.name in DTYPES and page.bitspersample == 8 * page.dtype.itemsize
-        if not whole or page.photometric not in BY_TIFFFILE or page.imagedepth > 1:
-            kind = f"{page.samplesperpixel} {page.photometric.name} channels of {page.bitspersample} bits"
-            raise UsageError(f"{name} is a TIFF of {kind}, which is not supported; convert it to 8- or 16-bit grey or RGB.")
-        segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
-        size = path.stat().st_size
-        if len(segments) != math.prod(page.chunked) or not all(0 < start < start + n <= size for start, n in segments):
-            raise ValueError("strips or tiles are missing")  # tifffile would fill their place with zeros
-        pixels = page.asarray()
-        if page.samplesperpixel > 1 and page.planarconfig == 2:
-            pixels = np.moveaxis(pixels, 0, -1)  # (H, W, C)
-    return Scratch.of(np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")))
 
 
 def stack(path: Path, pages: int) -> tuple[Any, str] | None:
@@ -209,7 +288,7 @@ def stack(path: Path, pages: int) -> tuple[Any, str] | None:
             page, series = file.pages[0], file.series[0]
             end, size, kind = page.dataoffsets[0], path.stat().st_size, series.dtype.newbyteorder(file.byteorder)
             # such pictures are never compressed and nothing follows them; else the words are of a stack that the page was taken from
-            promised = _promised(file) if page.is_final and page.offset < end else 1
+            promised = _promised(file) if file.is_stk or (page.is_final and page.offset < end) else 1
             place, shape, axes = series.dataoffset, series.shape, str(series.axes)
             alone = series.size == math.prod(page.shape)
             end += promised * page.nbytes
@@ -219,12 +298,14 @@ def stack(path: Path, pages: int) -> tuple[Any, str] | None:
         raise ValueError(f"it speaks of {promised} pictures and ends before the last of them does")
     if promised == 1 or place is None or alone or not {*"YX"} <= {*axes}:
         return None
-    return np.memmap(path, kind, "r", place, shape), axes
+    return FileArray(path, kind, place, shape), axes
 
 
 def _promised(file: Any) -> int:
     """How many pictures of the first page's size a file's description speaks of."""
     page = file.pages[0]
+    if file.is_stk:  # MetaMorph: each plane has an entry in the tag UIC2
+        return max(1, int(page.tags[33629].count))
     if file.is_imagej:
         apart = page.samplesperpixel if page.planarconfig == 2 else 1  # Bio-Formats counts each sample
         return max(1, int(file.imagej_metadata.get("images", 1)) // apart)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import mmap
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unnoise.images import tags
+from unnoise.images import jpeg_trailer, tags, tiff_pixels, vips
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.resolution import tags_of
 from unnoise.images.tags import File, Tags, Value
@@ -19,43 +20,65 @@ RESOLUTION = (tags.X_RESOLUTION, tags.Y_RESOLUTION, tags.RESOLUTION_UNIT)
 """Tags that tifffile always writes, also when nobody knows."""
 
 
+LONG_INTEGERS = (np.dtype("int64"), np.dtype("uint64"))
+"""For which there is no predictor."""
+
+
 class Writer:
     """Pages of a TIFF file, one after the other; `finish` adds what they say."""
 
-    def __init__(self, path: Path, nbytes: int) -> None:
-        """Begin the file at `path`, of about `nbytes` bytes of pixels."""
+    def __init__(self, path: Path, nbytes: int, metadata: Metadata) -> None:
+        """Begin the file at `path`, of about `nbytes` bytes of pixels, in the byte order of what the first page says.
+
+        Tags of ImageJ and of makers of cameras hold numbers in the order of their file.
+        """
         import tifffile
 
         self._path = path
+        order = tags.File.of(metadata.exif)
+        own = metadata.coding if isinstance(metadata.coding, Coding) else None
+        byteorder = own.byteorder if own else order.order if order else "<"
         # classic TIFF ends at 4 GiB, and compression cannot be relied upon
-        self._writer = tifffile.TiffWriter(path, bigtiff=nbytes > 2**31, byteorder="<")
+        self._writer = tifffile.TiffWriter(path, bigtiff=nbytes > 2**31, byteorder=byteorder)
         self._said: list[Tags] = []
         self._last: tuple[Any, ...] | None = None
 
     def add(self, pixels: Pixels, layout: Layout, metadata: Metadata) -> None:
-        """Write one page; nothing is lost."""
+        """Write one page; nothing is lost, but that palettes and fewer bits than our types have are rounded to."""
         own = metadata.coding if isinstance(metadata.coding, Coding) else Coding()
-        samples = pixels.shape[2] if pixels.ndim == 3 else 1
+        stored, bits, said = tiff_pixels.stored(pixels, own)
+        samples = stored.shape[2] if stored.ndim == 3 else 1
+        photometric = {"rgb": "rgb", "cmyk": "separated"}.get(layout.colours, "minisblack") if samples > 1 else "minisblack"
         options: dict[str, Any] = {}
         if samples > 1:
-            beyond = samples - {"rgb": 3, "cmyk": 4}.get(layout.colours, 1)
-            extra = own.extra if own.extra is not None and len(own.extra) == beyond else (2 * layout.alpha,) * beyond
+            beyond = samples - {"rgb": 3, "separated": 4}.get(photometric, 1)
+            extra = (0,) * (beyond - layout.alpha) + (2,) * layout.alpha
             options = {"extrasamples": extra, "planarconfig": "separate" if own.planar else "contig"}
         if own.tile:
             options["tile"] = own.tile
-        elif own.rows and own.rows < pixels.shape[0]:
+        elif own.rows and own.rows < stored.shape[0]:
             options["rowsperstrip"] = own.rows
+        compression = own.compression
+        if bits:
+            options["bitspersample"] = bits
+            compression = compression if bits == 1 else None  # tifffile packs the bits of uncompressed samples alone
         self._writer.write(
-            np.moveaxis(pixels, -1, 0) if own.planar and samples > 1 else pixels,
-            photometric={"rgb": "rgb", "cmyk": "separated"}.get(layout.colours, "minisblack"),
-            compression=own.compression,
-            predictor=own.predictor and own.compression not in (None, "packbits"),
+            np.moveaxis(stored, -1, 0) if own.planar and samples > 1 else stored,
+            photometric=photometric,
+            compression=compression,
+            predictor=own.predictor
+            and not bits
+            and compression not in (None, "packbits")
+            and stored.dtype not in LONG_INTEGERS,
             metadata=None,
             software=False,
-            contiguous=self._goes_on((pixels.shape, pixels.dtype, own, layout)),
+            contiguous=self._goes_on((pixels.shape, stored.dtype, own, layout)),
             **options,
         )
-        self._said.append(_said(metadata))
+        self._said.append({**_said(metadata), **said})
+        for overview in own.overviews:
+            height, width, coding = overview
+            self.add(vips.shrunk(pixels, height, width), layout, replace(metadata, coding=coding))
 
     def _goes_on(self, kind: tuple[Any, ...]) -> bool:
         """Whether this page's pixels follow the last one's without a gap, as programs expect in uncompressed stacks of ImageJ."""
@@ -78,7 +101,8 @@ class Writer:
                 following = 0
                 for place, said in zip(reversed(places), reversed(self._said), strict=True):
                     end += end % 2
-                    directory = file.grown(place, said, end, following, RESOLUTION)
+                    without = {*RESOLUTION, tags.EXTRA_SAMPLES} if tags.PHOTOMETRIC in said else RESOLUTION
+                    directory = file.grown(place, said, end, following, without)
                     made.append((end, directory))
                     following, end = end, end + len(directory)
                 head, pointer = file.first, struct.pack(file.pointer, following)
@@ -96,7 +120,11 @@ def _said(metadata: Metadata) -> Tags:
     said = {code: value for code, value in tags.first(metadata.exif).items() if code not in STRUCTURE}
     if metadata.resolution and tags.X_RESOLUTION not in said:
         said |= tags_of(metadata.resolution)
-    for code, content in {tags.XMP: metadata.xmp, tags.PHOTOSHOP: metadata.iptc, tags.ICC: metadata.icc}.items():
+    for code, content in {
+        tags.XMP: jpeg_trailer.without_words(metadata.xmp),
+        tags.PHOTOSHOP: metadata.iptc,
+        tags.ICC: metadata.icc,
+    }.items():
         if content:
             said[code] = Value(1 if code == tags.XMP else 7, content)
     return said

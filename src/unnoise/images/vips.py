@@ -16,15 +16,13 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import jpeg, png, tags
 from unnoise.images.formats import AVIF, JPEG, PNG, WEBP, Format
 from unnoise.images.picture import Layout, Metadata, Pixels
+from unnoise.images.pixels import narrowed, stretched
 from unnoise.images.resolution import resolution_of
 from unnoise.images.scratch import Scratch
 
 DTYPES_OF = {"uchar": "uint8", "ushort": "uint16", "float": "float32", "double": "float64"}
 """What libvips calls the types of pixel, and what numpy does."""
 FORMATS_OF = {dtype: form for form, dtype in DTYPES_OF.items()}
-
-XMP_AND_ICC = 2 | 8
-"""Of libvips' flags for metadata that are kept."""
 
 STRIP = 128
 """Rows that are decoded at a time."""
@@ -99,6 +97,8 @@ def decode(path: Path, form: Format, name: str, page: int = 0) -> tuple[Scratch,
 
 
 def _opened(pyvips: Any, path: Path, form: Format, **options: Any) -> Any:
+    with contextlib.suppress(AttributeError):  # a name that pyvips does not promise
+        pyvips.vips_lib.vips_error_clear()  # what it said of other files
     with path.open("rb") as file:  # which it duplicates; pyvips takes no name that is not UTF-8
         source = pyvips.Source.new_from_descriptor(file.fileno())
     # `error` also refuses files that end too early, which libvips would otherwise fill up with grey
@@ -132,11 +132,13 @@ def pages(path: Path, form: Format) -> int:
         raise DecodingError("its metadata is not valid text") from error
 
 
-def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, file: BinaryIO) -> None:
-    """Write a PNG, JPEG, WebP or AVIF that holds `pixels`, of one of its depths; memory that is mapped is not copied.
+def encode(
+    pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, file: BinaryIO, quality: int | None = None
+) -> None:
+    """Write a PNG, JPEG or WebP that holds `pixels`, of one of its depths; memory that is mapped is not copied.
 
-    No metadata but the resolution; in AVIF all, though EXIF in libvips' own words. JPEG takes quality and chroma from
-    `metadata.coding` if that is a JPEG's, else 95 and full; AVIF is of quality 95, full chroma.
+    No metadata but the resolution. `quality` is that of JPEG and WebP; None: JPEG takes that of `metadata.coding` if that is a
+    JPEG's, as its chroma, else 95 and full; WebP is lossless.
 
     Raises EncodingError; OSError where the disk is full.
     """
@@ -144,27 +146,42 @@ def encode(pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, fil
     options: dict[str, Any] = {"keep": "none"}
     own = metadata.coding
     if form is PNG:
-        options |= {"interlace": isinstance(own, png.Coding) and own.interlaced, "filter": "all"}  # a third smaller than "none"
+        made_png = own if isinstance(own, png.Coding) else None
+        options |= {"interlace": bool(made_png and made_png.interlaced), "filter": "all"}  # a third smaller than "none"
+        if made_png and pixels.dtype == np.uint8 and made_png.palette and layout.colours == "rgb":
+            options |= {"palette": True, "bitdepth": made_png.bits, "Q": 100, "dither": 0.0, "filter": "none"}
+        elif made_png and made_png.bits < 8 and layout == Layout("grey") and pixels.dtype == np.uint8:
+            options |= {"bitdepth": made_png.bits, "filter": "none"}
+            pixels = stretched(narrowed(pixels, made_png.bits), made_png.bits)  # libvips takes the upper bits, not the nearest
     elif form is JPEG:
         made = own if isinstance(own, jpeg.Coding) else None
-        options |= {"Q": made.quality if made else 95, "subsample_mode": "on" if made and made.subsampled else "off"}
+        options |= {
+            "Q": quality or (made.quality if made else 95),
+            "subsample_mode": "on" if made and made.subsampled else "off",
+        }
         options["interlace"] = bool(made and made.progressive)
     elif form is WEBP:
-        options |= {"lossless": True, "exact": True}  # exact: keep the colours under transparent pixels
-    elif form is AVIF:
-        options = {"compression": "av1", "Q": 95, "subsample_mode": "off"}
-        if not metadata.exif:
-            options["keep"] = XMP_AND_ICC  # or libvips would make a block
-        if pixels.dtype == np.uint16:
-            options["bitdepth"] = 12
-            # libvips drops the lowest 4 bits: hand it 12 bits already rounded, in their place
-            pixels = (((pixels.astype(np.uint32) * 4095 + 32767) // 65535) << 4).astype(np.uint16)
+        options |= {"Q": quality} if quality else {"lossless": True}
+        options["exact"] = True  # keep the colours under transparent pixels
     try:
         image = _image(pyvips, pixels, layout, metadata)
         getattr(image, f"{form.codec}save_target")(pyvips.Target.new_to_descriptor(file.fileno()), **options)
     except pyvips.Error as error:
         _raise_if_disk(error)
         raise EncodingError(_reason(error)) from error
+
+
+def shrunk(pixels: Pixels, height: int, width: int) -> Pixels:
+    """(H, W) or (H, W, C) made smaller, each pixel the mean of those that it shows."""
+    pyvips = libvips()
+    array = np.ascontiguousarray(pixels)
+    bands = array.shape[2] if array.ndim == 3 else 1
+    wide = array if array.dtype.name in FORMATS_OF else array.astype(np.float32)
+    image = pyvips.Image.new_from_memory(wide, array.shape[1], array.shape[0], bands, FORMATS_OF[wide.dtype.name])
+    smaller = image.shrink(array.shape[1] / width, array.shape[0] / height, ceil=True)
+    smaller = smaller.embed(0, 0, width, height, extend="copy").numpy()  # to the very size, where that was rounded
+    made: Pixels = np.asarray(smaller, array.dtype).reshape(height, width, *array.shape[2:])
+    return made
 
 
 def _raise_if_disk(error: Any) -> None:
@@ -182,15 +199,6 @@ def _image(pyvips: Any, pixels: Pixels, layout: Layout, metadata: Metadata) -> A
     image = image.copy(interpretation=interpretation)
     if metadata.resolution is not None:
         image = image.copy(xres=metadata.resolution[0], yres=metadata.resolution[1])
-    blobs = {
-        "icc-profile-data": metadata.icc,
-        "xmp-data": metadata.xmp,
-        "exif-data": metadata.exif and b"Exif\0\0" + metadata.exif,
-    }
-    for key, blob in blobs.items():
-        if blob:
-            image.set_type(pyvips.GValue.blob_type, key, blob)
-    image.set_type(pyvips.GValue.gint_type, "orientation", metadata.orientation)
     return image
 
 
@@ -218,6 +226,6 @@ def _reason(error: Any) -> str:
     lines = [line.strip() for line in str(error.detail).splitlines()]
     lines = [line for line in lines if line and not any(words in line for words in idle)]
     if not lines:
-        return "no reason given"
+        return ""
     speaker, _, text = lines[-1].partition(": ")
     return text if text and " " not in speaker else lines[-1]

@@ -10,6 +10,17 @@ from unnoise.images.tags import Data
 ICC_FLAG, ALPHA_FLAG, EXIF_FLAG, XMP_FLAG = 0x20, 0x10, 0x08, 0x04
 
 
+def lossy_bytes(data: Data) -> int:
+    """Bytes of the colours of a picture that was encoded with loss; 0: it was not, or it is a film."""
+    place = 12
+    while place + 8 <= len(data):
+        length = int.from_bytes(data[place + 4 : place + 8], "little")
+        if bytes(data[place : place + 4]) == b"VP8 ":
+            return length
+        place += 8 + length + length % 2
+    return 0
+
+
 def rebuilt(encoded: Data, metadata: Metadata) -> bytes:
     """A file that holds no metadata, with these."""
     picture, size, alpha = b"", b"", False
@@ -17,7 +28,13 @@ def rebuilt(encoded: Data, metadata: Metadata) -> bytes:
     while place + 8 <= len(encoded):
         kind, length = bytes(encoded[place : place + 4]), int.from_bytes(encoded[place + 4 : place + 8], "little")
         whole = bytes(encoded[place : place + 8 + length + length % 2])
-        if kind == b"VP8L":  # signature, then 14 bits each of width − 1 and height − 1, then alpha
+        if kind in (b"VP8 ", b"ALPH"):  # three bytes of frame, three of a mark, then 14 bits each of width and height
+            alpha = alpha or kind == b"ALPH"
+            if kind == b"VP8 ":
+                across, down = (int.from_bytes(whole[at : at + 2], "little") & 0x3FFF for at in (14, 16))
+                size = (across - 1).to_bytes(3, "little") + (down - 1).to_bytes(3, "little")
+            picture += whole
+        elif kind == b"VP8L":  # signature, then 14 bits each of width − 1 and height − 1, then alpha
             bits = int.from_bytes(whole[9:13], "little")
             size = (bits & 0x3FFF).to_bytes(3, "little") + (bits >> 14 & 0x3FFF).to_bytes(3, "little")
             alpha = bool(bits >> 28 & 1)

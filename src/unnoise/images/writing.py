@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,35 +12,52 @@ from typing import Any
 
 import numpy as np
 
-from unnoise.errors import UnnoiseError, UsageError
+from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.files.atomic import atomic_write, preallocate
 from unnoise.files.paths import path_kind, refuse_device
-from unnoise.images import alpha, embedding, tiff_writing, vips, zarr_stacks
+from unnoise.images import alpha, embedding, jpeg, measured_values, tiff_writing, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
-from unnoise.images.formats import NPY, RAW, TIFF, ZARR, Format, format_of, is_zarr
+from unnoise.images.formats import JPEG, NPY, RAW, TIFF, WEBP, ZARR, Format, format_of, is_zarr
 from unnoise.images.opening import Source
-from unnoise.images.picture import Described, Picture, Pixels
+from unnoise.images.picture import Described, Metadata, Picture, Pixels
 from unnoise.images.pixels import check_array, depth_for, to_depth
 from unnoise.images.scratch import Scratch, Window
 
+HDR_CURVES = {16: "PQ", 18: "HLG"}
+"""Curves of ITU-T H.273 by which values mean light far beyond ordinary white."""
 
-def write(path: str | Path, picture: Picture, *, overwrite: bool = False) -> None:
+
+def write(
+    path: str | Path,
+    picture: Picture,
+    *,
+    overwrite: bool = False,
+    quality: int | None = None,
+    lossless: bool | None = None,
+) -> None:
     """Write `picture` in the format that the suffix of `path` names, with its metadata as far as the format holds it.
 
     The bit depth stays where the format can hold it. Otherwise values are rounded to the nearest: 16 bits to 8 in JPEG and WebP, to 12
     in AVIF and to 10 in HEIC; floats (clipped to 0..1) likewise, and to 16 bits in PNG. PNG, TIFF, WebP and .npy lose nothing else;
-    JPEG, AVIF and HEIC are written at quality 95 with full chroma. WebP and AVIF hold no grey: read again, a grey picture has three
-    equal channels.
+    JPEG, AVIF and HEIC are written at quality 95 with full chroma. A picture that was read from the same lossy format gets about
+    the quality and the chroma that it had. WebP holds no grey: read again, a grey picture has three equal channels.
+
+    Args:
+        path: its suffix names the format.
+        picture: what to write.
+        overwrite: it may replace a file.
+        quality: 1 … 100, of JPEG, WebP, AVIF and HEIC; other formats lose nothing.
+        lossless: WebP, AVIF and HEIC lose nothing either.
 
     The file appears under its name only when complete and on the disk: it is written beside, as a hidden file, and renamed.
 
     Raises:
-        UsageError: unknown suffix, a missing folder, a file that exists without `overwrite`, alpha in a format that has none,
-            or pixels that are no image.
+        UsageError: unknown suffix, a quality outside 1 … 100, `lossless` for a JPEG or beside `quality`, a missing folder, a file
+            that exists without `overwrite`, alpha in a format that has none, or pixels that are no image.
         UnnoiseError: it could not be encoded or written, for instance onto a full disk. Nothing is left behind.
     """
     check_array(picture.pixels, str(path), any_channels=picture.stated is not None)
-    with create(path, overwrite=overwrite) as target:
+    with create(path, overwrite=overwrite, quality=quality, lossless=lossless) as target:
         target.add(picture)[...] = picture.pixels
 
 
@@ -50,18 +68,38 @@ class Canvas:
     colours that were multiplied by alpha.
     """
 
-    def __init__(self, pixels: Scratch | ArrayFrame, depths: tuple[str, ...], name: str, *, divided: bool) -> None:
-        self.pixels, self._depths, self._name, self._divided = pixels, depths, name, divided
+    def __init__(
+        self,
+        pixels: Scratch | ArrayFrame,
+        depths: tuple[str, ...],
+        name: str,
+        *,
+        divided: bool,
+        source: measured_values.Filled | None = None,
+    ) -> None:
+        self.pixels, self._depths, self._name, self._divided, self._source = pixels, depths, name, divided, source
 
     def __setitem__(self, window: Window, values: Pixels) -> None:
-        self.pixels[window] = to_depth(alpha.straight(values) if self._divided else values, self._depths, self._name)
+        if self.pixels.dtype.name in measured_values.FLOATS:
+            self.pixels[window] = measured_values.whole(np.asarray(values), self.pixels.dtype)
+            return
+        made = to_depth(alpha.straight(values) if self._divided else values, self._depths, self._name)
+        if self._source is not None and made.dtype.kind == "f":
+            there = self._source.original(window)
+            missing = ~np.isfinite(there)
+            if missing.any():
+                made = np.where(missing, there, made)
+        self.pixels[window] = made
 
 
 class Target:
     """A picture file in the making. `create` gives it."""
 
-    def __init__(self, path: Path, form: Format, temporary: Path, like: Source | None) -> None:
+    def __init__(
+        self, path: Path, form: Format, temporary: Path, like: Source | None, quality: int | None, lossless: bool | None
+    ) -> None:
         self.path, self._form, self._temporary, self._like = path, form, temporary, like
+        self._quality, self._lossless = quality, lossless
         self._open: tuple[Scratch, Described] | None = None
         self._tiff: tiff_writing.Writer | None = None
         self._array: Any = None
@@ -73,11 +111,20 @@ class Target:
         if self._added and not self._form.stacks:
             raise UsageError(f"{self.path} can hold one picture only; write .tif, .npy or .zarr instead.")
         self._encode()
-        dtype = depth_for(picture.dtype, self._form.depths)
+        self._warn(picture.metadata)
+        depths = self._form.depths
+        if self._form is JPEG and isinstance(own := picture.metadata.coding, jpeg.Coding) and own.bits > 8:
+            depths = ("uint16",)
+        stored = picture.metadata.stored
+        if stored and self._form.stacks and picture.dtype == measured_values.FLOATS[stored]:
+            depths = (stored,)
+        dtype = np.dtype(stored) if depths == (stored,) else depth_for(picture.dtype, depths)
         pixels = self._in_array(picture, dtype) if self._form in (NPY, ZARR) else self._aside(picture, dtype)
         self._added += 1
         divided = self._form is not TIFF and alpha.is_associated(picture)  # no other format can say that they were multiplied
-        return Canvas(pixels, self._form.depths, str(self.path), divided=divided)
+        source = getattr(picture, "pixels", None)
+        source = source if isinstance(source, measured_values.Filled) else None
+        return Canvas(pixels, depths, str(self.path), divided=divided, source=source)
 
     def finish(self) -> None:
         """Encode what is left and complete the file."""
@@ -96,6 +143,16 @@ class Target:
         if self._array is not None and self._form is ZARR:
             zarr_stacks.give_up(self._array)
         self._open = self._array = None
+
+    def _warn(self, metadata: Metadata) -> None:
+        """Say what a result does not hold of what its source does."""
+        lost = list(metadata.left_behind)
+        if self._form is not JPEG and isinstance(metadata.coding, jpeg.Coding) and metadata.coding.trailer:
+            lost.append("a gain map, or other data behind the picture,")
+        if lost:
+            warnings.warn(
+                f"{self.path} does not hold all that its source does: {', '.join(lost)} stays behind.", UnnoiseWarning, 3
+            )
 
     def _aside(self, picture: Described, dtype: np.dtype[Any]) -> Scratch:
         pixels = Scratch(picture.shape, dtype, self._temporary.parent)
@@ -132,10 +189,18 @@ class Target:
             if self._form is TIFF:
                 if self._tiff is None:
                     frames = len(self._like) if self._like else 1
-                    self._tiff = tiff_writing.Writer(self._temporary, frames * pixels.nbytes)
+                    self._tiff = tiff_writing.Writer(self._temporary, frames * pixels.nbytes, picture.metadata)
                 self._tiff.add(pixels.array(), picture.layout, picture.metadata)
             else:
-                embedding.save(pixels.array(), picture.layout, picture.metadata, self._form, self._temporary)
+                embedding.save(
+                    pixels.array(),
+                    picture.layout,
+                    picture.metadata,
+                    self._form,
+                    self._temporary,
+                    quality=self._quality,
+                    lossless=self._lossless,
+                )
         except (vips.EncodingError, ValueError, struct.error) as error:  # tifffile has the two others for what exceeds TIFF
             raise UnnoiseError(f"{self.path} cannot be encoded here ({error}); choose another format, such as .png.") from error
         pixels.close()
@@ -143,13 +208,21 @@ class Target:
 
 
 @contextmanager
-def create(path: str | Path, like: Source | None = None, *, overwrite: bool = False) -> Iterator[Target]:
+def create(
+    path: str | Path,
+    like: Source | None = None,
+    *,
+    overwrite: bool = False,
+    quality: int | None = None,
+    lossless: bool | None = None,
+) -> Iterator[Target]:
     """Make a picture file piece by piece, so that neither picture nor stack need fit into memory.
 
     Args:
         path: its suffix names the format.
         like: the source whose frames will be added in order; None: a single picture.
         overwrite: it may replace a file.
+        quality, lossless: as `write` takes them.
 
     Usage::
 
@@ -167,9 +240,20 @@ def create(path: str | Path, like: Source | None = None, *, overwrite: bool = Fa
     path = Path(path)
     form = format_of(path)
     _check_target(path, form, overwrite)
-    with atomic_write(path) as temporary, contextlib.closing(Target(path, form, temporary, like)) as target:
+    check_compression(quality, lossless, form)
+    with atomic_write(path) as temporary, contextlib.closing(Target(path, form, temporary, like, quality, lossless)) as target:
         yield target
         target.finish()
+
+
+def check_compression(quality: int | None, lossless: bool | None, form: Format | None = None) -> None:
+    """Refuse with a UsageError what no encoder can do, of any format or of `form`."""
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"The quality {quality} is outside 1 … 100; 95 is very good, 75 is good.")
+    if quality is not None and lossless:
+        raise UsageError("A quality is for encoding with loss, and no loss was asked for; give one of them.")
+    if lossless and form is JPEG:
+        raise UsageError("JPEG files always lose a little; write .png, or .webp, .avif or .heic without loss.")
 
 
 def _check_target(path: Path, form: Format, overwrite: bool) -> None:
@@ -189,6 +273,14 @@ def _check(path: Path, form: Format, picture: Described) -> None:
     layout = picture.layout
     if layout.alpha and not form.alpha:
         raise UsageError(f"{path} cannot hold transparency, which {form.name} does not have; write .png or .tif instead.")
+    metadata = picture.metadata
+    if form in (JPEG, WEBP, TIFF) and metadata.cicp and metadata.cicp[1] in HDR_CURVES and not metadata.icc:
+        raise UsageError(
+            f"{path} would show false colours: the picture is HDR ({HDR_CURVES[metadata.cicp[1]]}), which {form.name} files "
+            "cannot say; write .avif, .heic or .png instead."
+        )
+    if layout.alpha > 1 and not form.stacks:
+        raise UsageError(f"{path} cannot hold {layout.alpha} channels of transparency; write .tif instead.")
     if layout.colours == "cmyk" and not form.ink:
         raise UsageError(f"{path} cannot hold CMYK, which {form.name} does not have; write .tif or .jpg instead.")
     if layout.colours == "channels" and not form.stacks:

@@ -10,6 +10,8 @@ import numpy as np
 
 from unnoise.registry import require
 
+OME_XML = "OME/METADATA.ome.xml"
+
 
 @dataclass(frozen=True)
 class Coding:
@@ -23,6 +25,8 @@ class Coding:
     """What the group says."""
     letters: str | None
     """What it says its axes are."""
+    ome_xml: bytes = b""
+    """What OME/METADATA.ome.xml in it says, as Bio-Formats writes it; empty: there is none."""
 
 
 def open_array(path: Path) -> Coding:
@@ -40,7 +44,8 @@ def open_array(path: Path) -> Coding:
     axes = [axis if isinstance(axis, str) else axis["name"] for axis in scales[0].get("axes", [])]
     letters = "".join(axes) if all(len(name) == 1 for name in axes) else ""
     place = str(scales[0]["datasets"][0]["path"])
-    return Coding(found[place], place, said, letters or None)
+    words = path / OME_XML
+    return Coding(found[place], place, said, letters or None, words.read_bytes() if words.is_file() else b"")
 
 
 def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], like: Coding | None) -> Any:
@@ -53,7 +58,7 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], like:
 
     store = ClosableStore(path)
     try:
-        return _create(zarr, store, shape, dtype, like)
+        return _create(zarr, store, path, shape, dtype, like)
     except BaseException:
         store.shut()
         raise
@@ -64,7 +69,7 @@ def give_up(array: Any) -> None:
     array.store.shut()
 
 
-def _create(zarr: Any, store: Any, shape: tuple[int, ...], dtype: np.dtype[Any], like: Coding | None) -> Any:
+def _create(zarr: Any, store: Any, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], like: Coding | None) -> Any:
     if like is None:
         return zarr.create_array(
             store, shape=shape, dtype=dtype, chunks=(1,) * (len(shape) - 2) + tuple(min(n, 512) for n in shape[-2:])
@@ -74,10 +79,16 @@ def _create(zarr: Any, store: Any, shape: tuple[int, ...], dtype: np.dtype[Any],
     if shape == old.shape:
         options |= {"chunks": old.chunks, "shards": old.shards, "compressors": old.compressors, "filters": old.filters}
         if old.metadata.zarr_format == 3:
-            options |= {"dimension_names": old.metadata.dimension_names}
+            options |= {"dimension_names": old.metadata.dimension_names, "chunk_key_encoding": old.metadata.chunk_key_encoding}
+        else:
+            options["chunk_key_encoding"] = {"name": "v2", "separator": old.metadata.dimension_separator}
     if not like.place:
         return zarr.create_array(store, shape=shape, dtype=dtype, **options)
-    zarr.open_group(store, mode="w", zarr_format=old.metadata.zarr_format, attributes=_of_one_scale(like.group))
+    version = old.metadata.zarr_format
+    zarr.open_group(store, mode="w", zarr_format=version, attributes=_of_one_scale(like.group))
+    if like.ome_xml:
+        zarr.create_group(store, path="OME", zarr_format=version)
+        (path / OME_XML).write_bytes(like.ome_xml)
     return zarr.create_array(store, name=like.place, shape=shape, dtype=dtype, **options)
 
 

@@ -5,6 +5,7 @@ Both work on the finished restoration, so that another strength costs no pass of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -12,6 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unnoise.errors import UsageError
+from unnoise.inference.bounded_removal import ALIGN as BOUND_ALIGN_PIXELS
+from unnoise.inference.bounded_removal import REACH as BOUND_REACH_PIXELS
+from unnoise.inference.do_no_harm import Guard
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import Store
 from unnoise.layers.gaussian_blur import gaussian_blur
@@ -84,18 +88,22 @@ def _cells(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, CELL, ceil_mode=True, count_include_pad=False)
 
 
-def blend_stored(source: PixelSource, store: Store, strength: float, detail: float) -> None:
-    """Change a stored restoration to what `strength` (above 0) and `detail` ask for, strip by strip; see `blend`.
+def blend_stored(
+    source: PixelSource, store: Store, strength: float, detail: float, guards: Sequence[Guard] | None = None
+) -> None:
+    """Change a stored restoration to what the guards allow and `strength` (above 0) and `detail` ask for, strip by strip.
 
-    The noise of each picture of a batch is measured by itself, in windows spread over it.
+    A guard bounds what was removed by the noise that was measured in the whole picture; then nothing is left for `detail` to return.
+    Without a guard, `blend` measures the noise of each picture of a batch by itself, in windows spread over it.
     """
-    if strength == 1 and detail == 0:
+    if strength == 1 and detail == 0 and not guards:
         return
     height, width = source.size
-    levels = _levels(source, store) if detail > 0 else None
-    halo = REACH if levels else 0
+    levels = _levels(source, store) if detail > 0 and not (guards and all(guard.bounds for guard in guards)) else None
+    halo = max(REACH if levels else 0, BOUND_REACH_PIXELS if guards else 0)
+    align = BOUND_ALIGN_PIXELS if guards else CELL
     # In steps of cells, so that strips agree with the whole; and a strip reads no further than into its neighbours.
-    step = height if source.strip_pixels is None else -(-max(halo, source.strip_pixels // width, 1) // CELL) * CELL
+    step = height if source.strip_pixels is None else -(-max(halo, source.strip_pixels // width, 1) // align) * align
     waiting: tuple[slice, Tensor] | None = None  # not written yet: the strip below still reads these rows
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))
@@ -103,7 +111,14 @@ def blend_stored(source: PixelSource, store: Store, strength: float, detail: flo
         around = slice(first, min(rows.stop + halo, height)), slice(0, width)
         noisy, restored = source.read(*around), store.read(*around)
         blended = [
-            blend(noisy[n : n + 1], restored[n : n + 1], strength, detail, levels[n] if levels else None)
+            _blend_one(
+                noisy[n : n + 1],
+                restored[n : n + 1],
+                strength,
+                detail,
+                levels[n] if levels else None,
+                guards[n] if guards else None,
+            )
             for n in range(len(noisy))
         ]
         strip = blended[0] if len(blended) == 1 else torch.cat(blended)
@@ -112,6 +127,16 @@ def blend_stored(source: PixelSource, store: Store, strength: float, detail: flo
         waiting = rows, strip[..., rows.start - first : rows.stop - first, :]
     if waiting:
         store.write(*waiting)
+
+
+def _blend_one(
+    noisy: Tensor, restored: Tensor, strength: float, detail: float, level: ResidualLevel | None, guard: Guard | None
+) -> Tensor:
+    """One picture of a batch, or a strip of it, (1, C, H, W)."""
+    if guard:
+        restored = guard.apply(noisy, restored)
+        detail = 0.0 if guard.bounds else detail
+    return blend(noisy, restored, strength, detail, level)
 
 
 def _levels(source: PixelSource, store: Store) -> list[ResidualLevel]:

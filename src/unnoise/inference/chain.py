@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.inference.memory import SCRATCH, peak_bytes
+from unnoise.inference.memory import SCRATCH, peak_bytes, pixels_at_work
 from unnoise.inference.precision import choose_precision, running_in
 from unnoise.inference.settings import InferenceSettings
-from unnoise.layers.partial.row_chunks import as_if_large
+from unnoise.layers.partial.row_chunks import force_chunking
 from unnoise.regions import Region, RegionSource, dilate, flip_region, relative_to, rotate_region
 from unnoise.rng import PositionalGenerator
 from unnoise.schemes.base import Scheme
@@ -85,7 +85,8 @@ class Chain:
         is_unit = (low, high) == (0, 1)  # as it most often is: two passes less over all pixels
 
         def read(rows: slice, columns: slice) -> Tensor:
-            piece = view.read(rows, columns).to(self.device, torch.float32)
+            piece = view.read(rows, columns).to(self.device)
+            piece = piece if piece.dtype == torch.float64 else piece.float()
             piece = view.scale.forward(piece) if view.scale else piece
             return (piece if is_unit else piece * (high - low) + low).contiguous(memory_format=torch.channels_last)
 
@@ -122,15 +123,15 @@ class Chain:
             self.scheme.replacement,
             self._draws(around, symmetry, 2),
         )
-        return refined.float()
+        return _widened(refined)
 
     def _estimate(self, view: RegionSource, part: Region, symmetry: int) -> Tensor:
         draws = self._draws(part, symmetry, 0)
         if self.is_finite:
-            return self.scheme.restore_region(self.network, view, part, self._sees, self.network.size_multiple, draws).float()
+            return _widened(self.scheme.restore_region(self.network, view, part, self._sees, self.network.size_multiple, draws))
         around = dilate(part, self.scheme.restore_radius(self._sees), view.size, self.step)
         draws = self._draws(around, symmetry, 0)
-        return self.scheme.restore_cropped(self.network, view.read(*around), relative_to(part, around), draws).float()
+        return _widened(self.scheme.restore_cropped(self.network, view.read(*around), relative_to(part, around), draws))
 
     def _draws(self, part: Region, symmetry: int, use: int) -> PositionalGenerator:
         """Of a stream for each seed, each symmetry of the ensemble, and each of three uses."""
@@ -146,7 +147,7 @@ class Chain:
         """
         of_wanted, of_halo = self.bytes_per_pixel()
         refined = self.settings.refinement is not None
-        held = self.scheme.held(read, self.device, by_parts=self.is_finite and not whole, refined=refined)
+        held = pixels_at_work(self.scheme, read, self.device, by_parts=self.is_finite and not whole, refined=refined)
         share = wanted / read
         return held * (share * of_wanted + (1 - share) * of_halo) + (read - held) * REST
 
@@ -171,7 +172,12 @@ class Chain:
         """For each pixel of the noise, where these of its rows and columns are wanted."""
         # The self-ensemble's passes come one by one, and following each tensor of all eight may take half a minute.
         alone = replace(self, settings=replace(self.settings, ensemble=False))
-        with as_if_large():
+        with force_chunking():
             taken = peak_bytes(lambda: alone.restore(RegionSource.of(noise), (stretch, stretch)))
-        shown = self.scheme.shown(noise.shape[-2], noise.shape[-1])  # of a large tile borders are next to nothing
+        shown = self.scheme.network_pixels(noise.shape[-2], noise.shape[-1])  # of a large tile borders are next to nothing
         return SCRATCH * taken / shown
+
+
+def _widened(x: Tensor) -> Tensor:
+    """As float32, unless it is wider."""
+    return x if x.dtype == torch.float64 else x.float()

@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
+
+if TYPE_CHECKING:
+    from unnoise.schemes.base import Scheme
 
 RETAINED = 512 * 2**20
 """Freed bytes that may stay with the process: after `reused` for the next picture, and about as many from tile to tile."""
@@ -165,3 +168,20 @@ def peak_bytes(run: Callable[[], Any]) -> int:
     with _Peak() as peak:
         run()
     return peak.bytes
+
+
+def pixels_at_work(scheme: Scheme, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
+    """How many of a tile's pixels the network works on at one time, where of a small picture it works on all.
+
+    Args:
+        scheme: by which the tile is restored.
+        pixels: of the tile.
+        device: of the network.
+        by_parts: whether the tile is a part of the picture that `Scheme.restore_region` restores.
+        refined: whether R³ follows, which works on the whole tile.
+    """
+    limit = scheme.batch_pixels(device)
+    if limit is None:
+        return pixels / scheme.sequential_parts if by_parts and not refined else pixels
+    least = pixels if refined else pixels / scheme.sequential_parts
+    return max(least, min(pixels * scheme.branches, limit)) / scheme.branches

@@ -18,6 +18,9 @@ from unnoise.schemes.r3 import R3
 OLD_NAMES = {"light": "bias_correction", "levels": "normalization"}
 """Keyword arguments of former versions, and what they are called now."""
 
+LATER = {"bounded", "force"}
+"""Options that the first manifests did not know; they count once they are given."""
+
 
 class OptionFields(TypedDict, total=False):
     """The fields of `DenoiseOptions` as keyword arguments, and their old names."""
@@ -30,6 +33,8 @@ class OptionFields(TypedDict, total=False):
     normalization: str | None
     strength: float
     detail: float | None
+    bounded: bool | None
+    force: bool
     axes: str | None
     group: int
     light: str | None
@@ -68,6 +73,11 @@ class DenoiseOptions:
     """0 gives back the input, 1 the restoration; values between mix the two."""
     detail: float | None = None
     """0 to 1: the share that is put back of what was removed where it is more than noise."""
+    bounded: bool | None = None
+    """Whether no more is removed than the noise that was measured in the picture; see `inference.do_no_harm`. None: as the recipe
+    says."""
+    force: bool = False
+    """Whether masks, palettes and other pictures without noise are restored too. Else they stay as they are, with a warning."""
     axes: str | None = None
     """What each axis of an array is: Y rows, X columns, C channels that are no colours, S samples of a colour; other letters count
     pictures. 'ZYX' is a stack."""
@@ -119,9 +129,12 @@ class DenoiseOptions:
             normalization=applied.levels,
             strength=self.strength,
             detail=recipe.detail if self.detail is None else self.detail,
+            bounded=recipe.bounded if self.bounded is None else self.bounded,
+            force=self.force,
         )
 
     def fingerprint_fields(self) -> dict[str, Any]:
         """The fields as a manifest's fingerprint counts them: under the names of the first version, so that its manifests stay valid."""
         old = {new: name for name, new in OLD_NAMES.items()}
-        return {old.get(name, name): value for name, value in dataclasses.asdict(self).items()}
+        fields = {old.get(name, name): value for name, value in dataclasses.asdict(self).items()}
+        return {name: value for name, value in fields.items() if name not in LATER or value not in (None, False)}

@@ -1,15 +1,17 @@
 """The one way from a noisy picture to its result, for arrays, batches, files and stacks alike.
 
 The order is: photometry decided once → tiles (size by memory, precision) → scheme → refinement → self-ensemble → bias correction →
-clipping → strength and detail → back to the values that came in. Pictures come from a source of regions, and results go to a store, so
-that neither need lie in memory. Each step has a module of its own; this one calls them in order.
+clipping → do no harm → detail → strength → back to the values that came in. Pictures come from a source of regions, and results go to
+a store, so that neither need lie in memory. Each step has a module of its own; this one calls them in order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,14 +20,16 @@ from unnoise.inference.bands import Progress, restore_bands
 from unnoise.inference.blending import blend_stored
 from unnoise.inference.chain import Chain
 from unnoise.inference.channels import fit_channels, unfit_channels
+from unnoise.inference.do_no_harm import Guard, guards_of
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import Store
 from unnoise.photometry.bias_correction_bands import correct_bands
-from unnoise.photometry.clipped_regions import REACH, clipped, left_clipped
+from unnoise.photometry.clipping import REACH_PIXELS, find_clipped, keep_clipped
 from unnoise.photometry.integer_steps import warn_of_few_steps
+from unnoise.photometry.normalization import is_measured
 from unnoise.photometry.photometry import Photometry
-from unnoise.photometry.rescaling import Span
+from unnoise.photometry.rescaling import Rescaling
 from unnoise.regions import RegionSource
 from unnoise.schemes.base import Scheme
 
@@ -55,8 +59,24 @@ class Pipeline:
             store.copy()
             return
         pipeline = replace(self, settings=self.settings.of_kind(source.layout.colours, source.dtype))
+        guards = pipeline._guards(source)
+        for guard in guards:
+            guard.warn(source.name)
+        if guards and all(guard.kept for guard in guards):
+            store.copy()
+            return
         pipeline._restore(source, store, progress)
-        blend_stored(source, store, self.settings.strength, self.settings.detail)
+        blend_stored(source, store, self.settings.strength, self.settings.detail, guards)
+
+    def _guards(self, source: PixelSource) -> list[Guard]:
+        """What may be done to each picture; none: anything."""
+        if not self.settings.bounded:
+            return []
+        return guards_of(source, bounded=self.measures_noise(source.layout.colours, source.dtype), force=self.settings.force)
+
+    def measures_noise(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> bool:
+        """Whether the noise of such pictures is measured, as a bound: not of measurements, whose few counts are far from normal."""
+        return not (self.settings.is_measured or is_measured(colours, dtype))
 
     def _restore(self, source: PixelSource, store: Store, progress: Progress | None) -> None:
         low, high = source.value_range()
@@ -66,20 +86,20 @@ class Pipeline:
             warn_of_few_steps(source, source.white, source.name)
         for band_rows, band in self._bands(views, photometry, progress):
             for rows in source.strips(band_rows):
-                first, last = max(rows.start - REACH, 0), min(rows.stop + REACH, source.size[0])
+                first, last = max(rows.start - REACH_PIXELS, 0), min(rows.stop + REACH_PIXELS, source.size[0])
                 around = source.read(slice(first, last), slice(0, source.size[1]))  # (B, C, rows, W)
                 inner = slice(rows.start - first, rows.stop - first)
                 noisy = around[:, :, inner]
                 strip = band[:, :, rows.start - band_rows.start : rows.stop - band_rows.start].to(noisy.device)
                 restored = unfit_channels(strip, noisy.shape).clamp(low, high)
                 untouched = _clipped(around, photometry)[:, :, inner]
-                store.write(rows, left_clipped(noisy, restored, untouched))
+                store.write(rows, keep_clipped(noisy, restored, untouched))
 
     def photometry_of(self, noisy: Tensor) -> list[Photometry]:
         """What is decided about pictures in memory, (B, C, H, W): one for each picture that the network sees."""
         return self._decide(self._views(RegionSource.of(noisy)))
 
-    def _decide(self, views: Sequence[RegionSource], rescaling: Span | None = None) -> list[Photometry]:
+    def _decide(self, views: Sequence[RegionSource], rescaling: Rescaling | None = None) -> list[Photometry]:
         wanted = self.settings.bias_correction, self.settings.normalization
         return [Photometry.decide(view, *wanted, rescaling) for view in views]
 
@@ -127,9 +147,9 @@ class Pipeline:
 
 
 def _clipped(noisy: Tensor, photometry: Sequence[Photometry]) -> Tensor:
-    """`clipped`, by the photometry of each picture."""
+    """`find_clipped`, by the photometry of each picture."""
     cuts = [each.clipping for each in photometry]
     if len(set(cuts)) == 1:
-        return clipped(noisy, cuts[0])
+        return find_clipped(noisy, cuts[0])
     pictures = noisy.reshape(len(cuts), 1, -1, *noisy.shape[-2:])  # (N, 1, C', h, w): as `fit_channels` divides them
-    return torch.cat([clipped(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)]).reshape(noisy.shape)
+    return torch.cat([find_clipped(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)]).reshape(noisy.shape)

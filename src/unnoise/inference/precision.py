@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from unnoise.errors import UsageError
-from unnoise.layers.quantized.int8 import bytewise
+from unnoise.layers.quantized.int8 import int8_inference
 
 if TYPE_CHECKING:
     from unnoise.denoisers.base import Denoiser
@@ -68,7 +68,7 @@ def choose_precision(name: str | None, device: torch.device, network: Denoiser |
 def running_in(precision: torch.dtype, device: torch.device) -> Iterator[None]:
     """While this lasts, networks on the device run in a precision that `choose_precision` gave."""
     if precision == torch.int8:
-        with bytewise():
+        with int8_inference():
             yield
     else:
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):

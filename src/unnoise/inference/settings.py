@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from unnoise.errors import UsageError
-from unnoise.photometry.bias_correction import Light
-from unnoise.photometry.normalization import Levels
+from unnoise.photometry.bias_correction import BiasCorrection
+from unnoise.photometry.normalization import Normalization
 from unnoise.schemes.r3 import R3
 
 if TYPE_CHECKING:
@@ -26,14 +26,18 @@ class InferenceSettings:
     precision: str | None = None
     seed: int = 0
     """Of R³'s draws and of random masks."""
-    bias_correction: Light | None = None
+    bias_correction: BiasCorrection | None = None
     """How the mean brightness of the result is corrected; None: not at all."""
-    normalization: Levels | None = None
+    normalization: Normalization | None = None
     """When the network sees a picture's own range of values; None: never."""
     strength: float = 1.0
     """Weight of the restoration in its mixture with the noisy picture."""
     detail: float = 0.0
     """Share of what was removed that is put back where it is more than noise."""
+    bounded: bool = False
+    """Whether no more is removed than the noise that was measured in the picture; see `inference.do_no_harm`."""
+    force: bool = False
+    """Whether pictures without noise are restored too, where `bounded` would leave them as they are."""
 
     def __post_init__(self) -> None:
         check_tile(self.tile)

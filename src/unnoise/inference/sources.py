@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise import images
-from unnoise.photometry.normalization import Levels
-from unnoise.photometry.rescaling import Span, span_of
+from unnoise.photometry.normalization import Normalization
+from unnoise.photometry.rescaling import Rescaling, choose_rescaling
 from unnoise.regions import RegionSource
 
 STRIP_PIXELS = 2**20
@@ -48,7 +48,7 @@ class PixelSource(RegionSource):
     """The subject of error messages."""
     white: int = 0
     """The whole number that is white; 0 for floats."""
-    rescaling: Span | None = None
+    rescaling: Rescaling | None = None
     """How the stored values were brought to moderate ones; None: they were moderate."""
     strip_pixels: int | None = None
     """Pixels that are read at a time, about; None: the picture lies in memory, and any number can be."""
@@ -71,7 +71,7 @@ class PixelSource(RegionSource):
         return black, white
 
 
-def source_of_tensor(noisy: Tensor, form: images.Form, rescaling: Span | None = None) -> PixelSource:
+def source_of_tensor(noisy: Tensor, form: images.Form, rescaling: Rescaling | None = None) -> PixelSource:
     """A source of what `images.to_tensor` made."""
     return PixelSource(
         (noisy.shape[-2], noisy.shape[-1]),
@@ -86,11 +86,11 @@ def source_of_tensor(noisy: Tensor, form: images.Form, rescaling: Span | None = 
 def source_of_file(
     pixels: RegionReader,
     layout: images.Layout,
-    normalization: Levels | None,
+    normalization: Normalization | None,
     *,
     name: str = "The image",
     group: int = 1,
-    rescaling: Span | None = None,
+    rescaling: Rescaling | None = None,
 ) -> PixelSource:
     """A source of stored pixels, which are read as they are needed.
 
@@ -118,11 +118,11 @@ def source_of_file(
 def reader_of(
     pixels: RegionReader,
     layout: images.Layout | None,
-    normalization: Levels | None,
+    normalization: Normalization | None,
     *,
     name: str = "The image",
     group: int = 1,
-    rescaling: Span | None = None,
+    rescaling: Rescaling | None = None,
 ) -> Callable[[slice, slice], tuple[Tensor, images.Form]]:
     """Reads regions as `images.to_tensor` makes them; arguments as for `source_of_file`."""
 
@@ -134,7 +134,7 @@ def reader_of(
     return read
 
 
-def rescaling_of_file(pixels: RegionReader, layout: images.Layout, normalization: Levels | None) -> Span | None:
+def rescaling_of_file(pixels: RegionReader, layout: images.Layout, normalization: Normalization | None) -> Rescaling | None:
     """How values of a file are brought to where float32 holds them; None for nearly all files, whose values are moderate."""
     if pixels.dtype.kind != "f" or not _may_be_on_any_scale(layout, pixels.dtype, normalization):
         return None
@@ -145,7 +145,7 @@ def rescaling_of_file(pixels: RegionReader, layout: images.Layout, normalization
     return _span(min(low for low, _ in ends), max(high for _, high in ends))
 
 
-def rescaling_of_image(image: Any, normalization: Levels | None, *, axes: str | None, group: int) -> Span | None:
+def rescaling_of_image(image: Any, normalization: Normalization | None, *, axes: str | None, group: int) -> Rescaling | None:
     """The same for an array or tensor as `images.to_tensor` takes it; None too for what is no image."""
     if normalization is None or not _is_float(image) or 0 in image.shape:
         return None
@@ -157,8 +157,10 @@ def rescaling_of_image(image: Any, normalization: Levels | None, *, axes: str | 
     return span if _may_be_on_any_scale(form.layout, form.dtype, normalization) else None
 
 
-def _span(low: float, high: float) -> Span | None:
-    return span_of(low, high) if np.isfinite(low) and np.isfinite(high) else None  # these are refused where they are read
+def _span(low: float, high: float) -> Rescaling | None:
+    return (
+        choose_rescaling(low, high) if np.isfinite(low) and np.isfinite(high) else None
+    )  # these are refused where they are read
 
 
 def _is_float(image: Any) -> bool:
@@ -167,6 +169,6 @@ def _is_float(image: Any) -> bool:
     return isinstance(image, np.ndarray) and image.dtype.kind == "f"
 
 
-def _may_be_on_any_scale(layout: images.Layout, dtype: Any, normalization: Levels | None) -> bool:
+def _may_be_on_any_scale(layout: images.Layout, dtype: Any, normalization: Normalization | None) -> bool:
     """Not beside alpha, which has a scale of its own."""
     return normalization is not None and not layout.alpha and normalization.of_kind(layout.colours, dtype) is not None

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from unnoise import images
 from unnoise.inference.sources import STRIP_PIXELS, RegionReader, reader_of
-from unnoise.photometry.normalization import Levels
-from unnoise.photometry.rescaling import Span
+from unnoise.photometry.normalization import Normalization
+from unnoise.photometry.rescaling import Rescaling
 
 
 class Store(Protocol):
@@ -74,10 +74,10 @@ class PixelStore:
         *,
         group: int = 1,
         name: str = "The image",
-        rescaling: Span | None = None,
+        rescaling: Rescaling | None = None,
     ) -> None:
         self.noisy, self.result = noisy, result
-        any_scale = Levels(of="picture")
+        any_scale = Normalization(of="picture")
         self._read_noisy = reader_of(noisy, layout, any_scale, group=group, name=name, rescaling=rescaling)
         self._read_result = reader_of(_Regions(result), layout, any_scale, group=group, name=name)
         self._width = noisy.shape[1]

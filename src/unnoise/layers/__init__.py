@@ -1,2 +1,6 @@
-"""What denoisers are made of, so that each is fast and none says how: convolutions with what follows them (`fused`), weights kept in the
-form that this takes (`prepared`), norms, last layers, parts of a result worked out with less (`parts`, `narrowing`), int8."""
+"""What denoisers are made of.
+
+`fused_convolution` runs a convolution and what follows it in one pass. `weight_cache` keeps weights in the form that
+this needs. `partial` computes a region of a result, or a whole result strip by strip. `quantized` runs layers in int8.
+`triton` is for NVIDIA GPUs. The rest are norms, padding, rotations and PD (`polyphase`).
+"""

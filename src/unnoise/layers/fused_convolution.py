@@ -1,8 +1,8 @@
-"""Convolutions with what follows them in one pass over memory, at inference: on a CPU by torch's library (oneDNN), on an NVIDIA GPU by
-cuDNN and kernels of our own (`unnoise.layers.triton`).
+"""Convolutions fused with what follows them, in one pass over memory, at inference.
 
-Elsewhere, and wherever a gradient is wanted, they are torch's ordinary operations. Both forms are the same mathematics; what the
-caller folds into the weights is exact up to rounding. Measured in `docs/results/speed.md`.
+A CPU runs them by torch's library (oneDNN), an NVIDIA GPU by cuDNN and the kernels of `unnoise.layers.triton`.
+Elsewhere, and wherever a gradient is wanted, they are torch's ordinary operations. Both forms compute the same, up to
+rounding. Measured in `docs/results/speed.md`.
 """
 
 from __future__ import annotations
@@ -14,40 +14,54 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unnoise.deprecated.module_names import renamed
 from unnoise.layers import pointwise
 from unnoise.layers import triton as kernels
-from unnoise.layers.pointwise import are_rows
+from unnoise.layers.pointwise import is_channels_last
 from unnoise.layers.quantized.dynamic import convolve_in_int8, is_better_in_int8
 from unnoise.layers.weight_cache import Weights, in_library_layout, prepare_weights
 
 Activation = Literal["none", "relu", "leaky_relu", "gelu", "sigmoid"]
-Where = tuple[list[int], list[int], list[int], int]
-"""Padding, stride, dilation; groups."""
+Geometry = tuple[list[int], list[int], list[int], int]
+"""Padding, stride, dilation and groups."""
 
 
-def working_type(x: Tensor) -> torch.dtype:
-    """The type that a convolution of x works in: autocast's, or that of x."""
+def compute_dtype(x: Tensor) -> torch.dtype:
+    """The type that a convolution of x computes in: autocast's, or that of x.
+
+    Example:
+        >>> with torch.autocast("cpu", torch.bfloat16):
+        ...     compute_dtype(torch.rand(1))
+        torch.bfloat16
+    """
     return torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
 
 
-GPU_TYPES = (torch.bfloat16,)
-"""What our GPU path is for; who asks for float32 there wants the ordinary layers."""
+GPU_DTYPES = (torch.bfloat16,)
+"""The types that the GPU kernels support. A user who asks for float32 on a GPU gets the ordinary layers."""
 
 
 def can_fuse(x: Tensor) -> bool:
-    """Whether convolutions of x run fused: on a CPU in float32 or bfloat16, on an NVIDIA GPU in bfloat16; without a gradient, not while
-    being exported."""
+    """Whether convolutions of x run fused.
+
+    They do on a CPU in float32 or bfloat16, and on an NVIDIA GPU in bfloat16. They do not where a gradient is wanted,
+    nor while a graph is exported.
+
+    Example:
+        >>> can_fuse(torch.rand(1, 3, 8, 8))  # gradients are enabled here
+        False
+    """
     if torch.is_grad_enabled() or torch.compiler.is_compiling():
         return False
     if kernels.can_run(x):
-        return working_type(x) in GPU_TYPES
+        return compute_dtype(x) in GPU_DTYPES
     return (
-        x.device.type == "cpu" and working_type(x) in (torch.float32, torch.bfloat16) and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        x.device.type == "cpu" and compute_dtype(x) in (torch.float32, torch.bfloat16) and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     )
 
 
 def can_fuse_on_cpu(x: Tensor) -> bool:
-    """Whether `can_fuse` for a CPU, where some work is better cut into pieces that the caches hold."""
+    """Whether `can_fuse` holds on a CPU, where some work is faster in pieces that fit the caches."""
     return can_fuse(x) and not kernels.can_run(x)
 
 
@@ -58,37 +72,44 @@ def convolve(
     *,
     slope: float = 0.0,
     plus: Tensor | None = None,
-    own: bool = False,
+    inplace: bool = False,
 ) -> Tensor:
-    """activation(layer(x)) or layer(x) + plus, (B, C, H, W) → (B, C', H', W'), in one pass where `can_fuse`.
+    """activation(layer(x)) or layer(x) + plus: (B, C, H, W) → (B, C', H', W'), in one pass where `can_fuse`.
 
     Args:
         layer: with any padding.
-        x: its input.
+        x: (B, C, H, W).
         activation: not together with `plus`.
-        slope: of the leaky ReLU.
-        plus: of the result's shape.
-        own: nobody else wants `plus` any more: the result may take its memory.
+        slope: negative slope of the leaky ReLU.
+        plus: added to the result, of its shape.
+        inplace: the result may overwrite `plus`, because nobody else needs it.
+
+    Example:
+        >>> layer = nn.Conv2d(3, 8, 3, padding=1)
+        >>> convolve(layer, torch.rand(1, 3, 5, 5), "relu").min() >= 0
+        tensor(True)
     """
     if not can_fuse(x):
-        y = pointwise.apply(layer, x)
+        y = pointwise.apply_convolution(layer, x)
         return activate(y, activation, slope) if plus is None else plus + y
     padding = layer.padding
     if layer.padding_mode != "zeros":
         x, padding = F.pad(x, layer._reversed_padding_repeated_twice, mode=layer.padding_mode), (0, 0)
-    weight, bias = prepare_weights(layer, "", working_type(x), lambda: weights_of(layer))
-    return convolve_with(
-        x, weight, bias, activation, slope=slope, plus=plus, own=own,
+    weight, bias = prepare_weights(layer, "", compute_dtype(x), lambda: effective_weights(layer))
+    return convolve_with_weights(
+        x, weight, bias, activation, slope=slope, plus=plus, inplace=inplace,
         padding=padding, stride=layer.stride, dilation=layer.dilation, groups=layer.groups,
     )  # fmt: skip
 
 
-def convolve_exactly(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """layer(x) of a picture x that `can_fuse`, (B, C, H, W) → (B, C', H, W), without rounding it where autocast would.
+def convolve_unrounded(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """layer(x) for an x that `can_fuse`, without the rounding of x to bfloat16 under autocast: (B, C, H, W) → (B, C',
+    H, W).
 
-    Eight bits of mantissa are half a step of 255 in bright places. What they leave goes into the same convolution beside them.
+    The 8 bits of a bfloat16 mantissa are half a step of 255 in bright regions. The part of x that bfloat16 rounds off
+    enters the same convolution as additional channels.
     """
-    if working_type(x) != torch.bfloat16:
+    if compute_dtype(x) != torch.bfloat16:
         return convolve(layer, x)
     coarse = x.to(torch.bfloat16)
     both = torch.cat([coarse, (x - coarse).to(torch.bfloat16)], dim=1)  # (B, 2·C, H, W)
@@ -96,28 +117,35 @@ def convolve_exactly(layer: nn.Conv2d, x: Tensor) -> Tensor:
         layer, "twice", torch.bfloat16, lambda: (torch.cat([layer.weight, layer.weight], dim=1), layer.bias)
     )
     assert not isinstance(layer.padding, str)
-    return convolve_with(both, weight, bias, padding=layer.padding)
+    return convolve_with_weights(both, weight, bias, padding=layer.padding)
 
 
-def convolve_joined(layer: nn.Conv2d, one: Tensor, other: Tensor) -> Tensor:
-    """A 1×1 convolution of two inputs side by side, (B, C₁, H, W) and (B, C₂, H, W) → (B, C', H, W), without joining them."""
+def convolve_concatenated(layer: nn.Conv2d, one: Tensor, other: Tensor) -> Tensor:
+    """A 1×1 convolution of two concatenated inputs, (B, C₁, H, W) and (B, C₂, H, W) → (B, C', H, W), without
+    concatenating them.
+
+    Example:
+        >>> layer = nn.Conv2d(3, 4, 1)
+        >>> convolve_concatenated(layer, torch.rand(1, 1, 2, 2), torch.rand(1, 2, 2, 2)).shape
+        torch.Size([1, 4, 2, 2])
+    """
     if not can_fuse(one):
         result: Tensor = layer(torch.cat([one, other], dim=1))
         return result
-    cut, dtype = one.shape[1], working_type(one)
+    cut, dtype = one.shape[1], compute_dtype(one)
     weight, bias = prepare_weights(layer, "one", dtype, lambda: (layer.weight[:, :cut], layer.bias))
-    first = convolve_with(one, weight, bias)
+    first = convolve_with_weights(one, weight, bias)
     weight, _ = prepare_weights(layer, "other", dtype, lambda: (layer.weight[:, cut:], None))
-    return convolve_with(other, weight, None, plus=first, own=True)
+    return convolve_with_weights(other, weight, None, plus=first, inplace=True)
 
 
-def weights_of(layer: nn.Conv2d) -> Weights:
-    """The layer's weights, its mask taken in if it has one."""
+def effective_weights(layer: nn.Conv2d) -> Weights:
+    """The layer's kernel and bias; a mask of the layer is multiplied into the kernel."""
     mask = getattr(layer, "mask", None)
     return (layer.weight if mask is None else layer.weight * mask), layer.bias
 
 
-def convolve_with(
+def convolve_with_weights(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
@@ -125,7 +153,7 @@ def convolve_with(
     *,
     slope: float = 0.0,
     plus: Tensor | None = None,
-    own: bool = False,
+    inplace: bool = False,
     minus: Tensor | None = None,
     times: Tensor | None = None,
     padding: Iterable[int] | str = (0, 0),
@@ -133,48 +161,60 @@ def convolve_with(
     dilation: Iterable[int] = (1, 1),
     groups: int = 1,
 ) -> Tensor:
-    """`convolve` with weights from `prepare_weights`, for x that `can_fuse`; of `activation`, `plus`, `minus` and `times` one at most.
+    """`convolve` with weights from `prepare_weights`, for an x that `can_fuse`: (B, C, H, W) → (B, C', H', W').
 
-    With `own` the result takes the memory of `plus`, on a CPU; not in int8 where the kernel is larger than a pixel. On a CPU a sum is
-    rounded once, but that with a `plus` that is not our own twice where the kernel is larger than a pixel; on a GPU each twice.
+    At most one of `activation`, `plus`, `minus` and `times` may be given. With `inplace` the result overwrites `plus`
+    on a CPU, except in int8 with kernels larger than 1×1. A CPU rounds a sum once, but twice where a kernel larger than
+    1×1 is not in place. A GPU rounds it twice.
+
+    Args:
+        x: (B, C, H, W).
+        weight, bias: as `prepare_weights` gives them.
+        activation: follows the convolution.
+        slope: negative slope of the leaky ReLU.
+        plus, minus, times: added to, subtracted from or multiplied with the result; of its shape.
+        inplace: see above.
+        padding, stride, dilation, groups: as in `torch.nn.Conv2d`, for zeros as padding.
     """
     assert not isinstance(padding, str)
     dtype = weight.dtype
-    x = ready(x, dtype)
+    x = to_channels_last(x, dtype)
     where = list(padding), list(stride), list(dilation), groups
     if kernels.can_run(x):
-        from unnoise.layers.triton.convolution import convolve_and_finish
+        from unnoise.layers.triton.convolution import convolve_with_epilogue
 
         kind = "plus" if plus is not None else "minus" if minus is not None else "times" if times is not None else "none"
-        added = next((ready(other, dtype) for other in (plus, minus, times) if other is not None), None)
-        return convolve_and_finish(x, weight, bias, activation, slope, added, kind, *where)
-    in_place = own and weight.shape[-1] == 1  # whose sums are to take the memory of `plus`, which leaves little to gain
+        added = next((to_channels_last(other, dtype) for other in (plus, minus, times) if other is not None), None)
+        return convolve_with_epilogue(x, weight, bias, activation, slope, added, kind, *where)
+    in_place = inplace and weight.shape[-1] == 1  # int8 gains little where the sum overwrites `plus`
     if minus is times is None and not in_place and is_better_in_int8(x, weight, groups):
-        y = _in_int8(x, weight, bias, activation, slope, plus, where)
+        y = _convolve_in_int8(x, weight, bias, activation, slope, plus, where)
         if y is not None:
             return y
     weight = in_library_layout(x, weight, *where)
-    if plus is not None and own and plus.dtype == dtype and are_rows(plus):
+    if plus is not None and inplace and plus.dtype == dtype and is_channels_last(plus):
         bias = None if bias is None else bias.to(dtype)
         return torch.ops.mkldnn._convolution_pointwise_.binary(plus, x, weight, bias, *where, "add", None, None, [], None)
     if plus is not None and weight.shape[-1] > 1:
-        # Measured: a sum within a 3×3 convolution costs more than one after it.
-        return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, "none", [], "").add_(ready(plus, dtype))
+        # A sum fused into a 3×3 convolution costs more than one after it (measured).
+        return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, "none", [], "").add_(
+            to_channels_last(plus, dtype)
+        )
     if plus is None and minus is None and times is None:
         scalars, algorithm = ([slope] if activation == "leaky_relu" else []), ("none" if activation == "gelu" else "")
         return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *where, activation, scalars, algorithm)
     other, what = (plus, "add") if plus is not None else (minus, "sub") if minus is not None else (times, "mul")
     assert other is not None
-    bias = None if bias is None else bias.to(dtype)  # here torch asks for one type
+    bias = None if bias is None else bias.to(dtype)  # torch wants one type here
     return torch.ops.mkldnn._convolution_pointwise.binary(
-        x, ready(other, dtype), weight, bias, *where, what, None, None, [], None
+        x, to_channels_last(other, dtype), weight, bias, *where, what, None, None, [], None
     )
 
 
-def _in_int8(
-    x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation, slope: float, plus: Tensor | None, where: Where
+def _convolve_in_int8(
+    x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation, slope: float, plus: Tensor | None, where: Geometry
 ) -> Tensor | None:
-    """`convolve_with` in int8; None where that is not to be."""
+    """`convolve_with_weights` in int8; None where int8 is not possible."""
     padding, stride, dilation, _ = where
     if stride != [1, 1]:
         return None
@@ -191,15 +231,25 @@ def _in_int8(
     )
 
 
-def in_sequence(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
-    """layers(x), each convolution that a ReLU follows together with it."""
-    for layer, activation in paired(layers):
+def run_sequential(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
+    """layers(x), where each convolution and the ReLU after it run in one pass.
+
+    Example:
+        >>> run_sequential([nn.Conv2d(3, 4, 1), nn.ReLU()], torch.rand(1, 3, 2, 2)).shape
+        torch.Size([1, 4, 2, 2])
+    """
+    for layer, activation in pair_activations(layers):
         x = convolve(layer, x, activation) if isinstance(layer, nn.Conv2d) else layer(x)
     return x
 
 
-def paired(layers: Iterable[nn.Module]) -> list[tuple[nn.Module, Activation]]:
-    """The layers, each convolution with the ReLU that follows it, if one does."""
+def pair_activations(layers: Iterable[nn.Module]) -> list[tuple[nn.Module, Activation]]:
+    """Pair each convolution with the ReLU after it; other layers stand alone.
+
+    Example:
+        >>> [activation for _, activation in pair_activations([nn.Conv2d(1, 1, 1), nn.ReLU(), nn.Sigmoid()])]
+        ['relu', 'none']
+    """
     result: list[tuple[nn.Module, Activation]] = []
     for layer in layers:
         if isinstance(layer, nn.ReLU) and result and isinstance(result[-1][0], nn.Conv2d) and result[-1][1] == "none":
@@ -210,7 +260,7 @@ def paired(layers: Iterable[nn.Module]) -> list[tuple[nn.Module, Activation]]:
 
 
 def activate(x: Tensor, activation: Activation, slope: float = 0.0) -> Tensor:
-    """The activation by itself, in place where it can be."""
+    """Apply an activation, in place where possible."""
     if activation == "relu":
         return F.relu(x, inplace=True)
     if activation == "leaky_relu":
@@ -220,6 +270,17 @@ def activate(x: Tensor, activation: Activation, slope: float = 0.0) -> Tensor:
     return x.sigmoid() if activation == "sigmoid" else x
 
 
-def ready(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """x in that type, channels last, (B, C, H, W); x itself where it is so."""
+def to_channels_last(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """x, (B, C, H, W), in a type and channels last; x itself where it already is."""
     return x.to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+__getattr__ = renamed(
+    __name__,
+    {
+        "convolve_with": "convolve_with_weights",
+        "in_sequence": "run_sequential",
+        "weights_of": "effective_weights",
+        "working_type": "compute_dtype",
+    },
+)

@@ -32,8 +32,8 @@ def gaussian_blur(x: T, sigma: float, axes: tuple[int, int] = (-1, -2)) -> T:
     Args:
         x: floats of any shape, a NumPy array or a torch tensor on any device.
         sigma: standard deviation in pixels, 0 or more; 0 changes nothing.
-        axes: the two axes to blur along, in this order. (-1, -2) fits (…, H, W), the only order that tensors take; (0, 1) fits
-            (H, W, C).
+        axes: the two axes to blur along, in this order. (-1, -2) fits (…, H, W), the only order that tensors take; (0,
+            1) fits (H, W, C).
 
     Returns:
         The same kind, shape and type. The sum of the weights is 1.

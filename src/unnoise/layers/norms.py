@@ -1,4 +1,4 @@
-"""Layer normalisation over channels, written to be fast in either memory format and safe under autocast."""
+"""Layer normalization over channels: fast in either memory format, and safe under autocast."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ from torch.autograd.function import once_differentiable
 
 from unnoise.layers import triton as kernels
 from unnoise.layers.channel_mixing import channel_sums
-from unnoise.layers.pointwise import are_rows
+from unnoise.layers.pointwise import is_channels_last
 from unnoise.layers.weight_cache import Weights
 
 NormKind = Literal["BiasFree", "WithBias"]
 
 
 class ChannelNorm(nn.Module):
-    """Layer normalisation over the channels of each pixel, (B, C, H, W) → the same shape.
+    """Layer normalization over the channels of each pixel, (B, C, H, W) → the same shape.
+
+    Zamir et al., "Restormer", CVPR 2022. The variance is about the mean in both kinds.
 
     Args:
         channels: C.
-        kind: ``"WithBias"``: (x − mean) / √(variance + eps) · weight + bias; ``"BiasFree"``: x / √(variance + eps) · weight,
-            where the variance is still about the mean (Zamir et al., "Restormer", CVPR 2022).
+        kind: ``"WithBias"``: (x − mean) / √(variance + eps) · weight + bias; ``"BiasFree"``: x / √(variance + eps) ·
+            weight.
         eps: added to the variance.
+
+    Example:
+        >>> norm = ChannelNorm(8, "WithBias", eps=1e-5)
+        >>> norm(torch.rand(1, 8, 4, 4)).mean().abs() < 1e-5
+        tensor(True)
     """
 
     bias: nn.Parameter | None
@@ -36,10 +43,10 @@ class ChannelNorm(nn.Module):
         self.register_parameter("bias", nn.Parameter(torch.zeros(channels)) if kind == "WithBias" else None)
 
     def forward(self, x: Tensor) -> Tensor:
-        # The statistics need at least float32, whatever autocast made of x.
+        # The statistics need at least float32, also under autocast.
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         weight = self.weight.to(wide.dtype)
-        if self.bias is None and are_rows(x):
+        if self.bias is None and is_channels_last(x):
             rows: Tensor = _BiasFree.apply(wide.permute(0, 2, 3, 1), weight, self.eps)  # type: ignore[no-untyped-call]
             return rows.permute(0, 3, 1, 2).to(x.dtype)
         if self.bias is None:
@@ -50,25 +57,29 @@ class ChannelNorm(nn.Module):
         wide = wide - wide.mean(1, keepdim=True)
         return (wide * self._inverse_deviation(wide) * weight[:, None, None] + bias[:, None, None]).to(x.dtype)
 
-    def unscaled(self, x: Tensor) -> Tensor:
-        """The normalisation but for weight and bias, for an x that `can_fuse` and a 1×1 convolution that takes these in: `into`.
+    def normalize(self, x: Tensor) -> Tensor:
+        """The normalization without weight and bias, for an x that `can_fuse`; a 1×1 convolution takes these in by
+        `fold_into`.
 
-        On a CPU sums along the channels are products with ones; with them it takes half the time of torch's layer norm.
+        On a CPU the sums over channels are matrix products with ones. That takes half the time of torch's layer norm.
         """
         if kernels.can_run(x):
-            from unnoise.layers.triton.norms import normalise
+            from unnoise.layers.triton.norms import layer_norm
 
-            return normalise(x.contiguous(memory_format=torch.channels_last), self.eps, centred=self.bias is not None)
+            return layer_norm(x.contiguous(memory_format=torch.channels_last), self.eps, centred=self.bias is not None)
         x = x.contiguous(memory_format=torch.channels_last)
         away = x - (channel_sums(x, exactly=False) / x.shape[1]).to(x.dtype)
         variance = channel_sums(away * away) / x.shape[1]
         inverse = torch.rsqrt(variance.clamp_min(0) + self.eps).to(x.dtype)  # (B, 1, H, W)
-        # What rounding left of the mean is the same for all channels: `into` takes it away, and of the variance it is no 1/10,000th
-        # unless the mean is five deviations.
+        # Rounding leaves some of the mean, the same in all channels, which `fold_into` ignores. It is under 1/10,000 of
+        # the variance unless the mean is five deviations.
         return x * inverse if self.bias is None else away.mul_(inverse)
 
-    def into(self, weights: Weights) -> Weights:
-        """The weights of a 1×1 convolution, with this layer's own taken in, blind to what is the same in all channels of a pixel."""
+    def fold_into(self, weights: Weights) -> Weights:
+        """The weights of the 1×1 convolution that follows, with this norm's weight and bias folded in.
+
+        The result ignores any value that is the same in all channels of a pixel.
+        """
         weight, bias = weights
         scaled = weight * self.weight[:, None, None]
         if self.bias is None:
@@ -84,8 +95,8 @@ class ChannelNorm(nn.Module):
 class _BiasFree(torch.autograd.Function):
     """x / √(variance + eps) · weight along the last axis, (..., C) and (C) → (..., C).
 
-    Torch's own layer norm gives (x − mean) / √(variance + eps) · weight and its gradient in one pass each; what the mean adds is a
-    number for each pixel, times the weight.
+    Torch's fused layer norm gives (x − mean) / √(variance + eps) · weight and its gradient. This adds mean / √(variance
+    + eps) · weight.
     """
 
     @staticmethod

@@ -1,13 +1,14 @@
-"""Splitting an image into its s² polyphase components, and putting them back.
+"""Pixel-shuffle down-sampling (PD): splitting an image into its s² polyphase components, and merging them.
 
-Component (i, j) of stride s holds every s-th pixel in each direction, starting at row i and column j: ``x[..., i::s, j::s]``.
-Pixel-shuffle down-sampling (PD), dilated convolution and grid attention are all work on these components, so the operation is
-written here once. Two layouts exist in the field, and a convolution sees different neighbours in each:
+Component (i, j) of stride s is ``x[..., i::s, j::s]``: every s-th pixel from row i and column j. PD, dilated
+convolution and grid attention all work on these components, so the operation is written once. Two layouts exist, and a
+convolution sees different neighbours in each:
 
-- *batch* (AMSNet): the components become s² times as many images;
-- *mosaic* (AP-BSN, SS-BSN): they lie side by side in one image, each with a border of zeros, and convolutions see across the seams.
+- *batch* (AMSNet): the components become s² times as many images.
+- *mosaic* (AP-BSN, SS-BSN): they lie side by side in one image, each with a border of zeros. Convolutions see across
+  the seams.
 
-Sides that are no multiple of s are padded with zeros at the bottom and right; `merge_*` crops when told the size.
+Sides that do not divide by s are padded with zeros at the bottom and right. `merge_*` crops them when given the size.
 """
 
 from __future__ import annotations
@@ -18,13 +19,24 @@ from torch import Tensor
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Pad (B, C, H, W) with zeros at the bottom and right until both sides divide by `multiple`."""
+    """Pad (B, C, H, W) with zeros at the bottom and right until both sides divide by `multiple`.
+
+    Example:
+        >>> pad_to_multiple(torch.ones(1, 3, 5, 8), 4).shape
+        torch.Size([1, 3, 8, 8])
+    """
     rows, columns = -x.shape[-2] % multiple, -x.shape[-1] % multiple
     return F.pad(x, (0, columns, 0, rows)) if rows or columns else x
 
 
 def split_batch(x: Tensor, stride: int) -> Tensor:
-    """Split (B, C, H, W) into (B·s², C, ⌈H/s⌉, ⌈W/s⌉), the offsets running fastest after B, in row-major order."""
+    """Split (B, C, H, W) into (B·s², C, ⌈H/s⌉, ⌈W/s⌉). The components of an image are neighbours in the batch, in
+    row-major order.
+
+    Example:
+        >>> split_batch(torch.arange(4.0).reshape(1, 1, 2, 2), 2).flatten().tolist()
+        [0.0, 1.0, 2.0, 3.0]
+    """
     _check(x, stride)
     x = pad_to_multiple(x, stride)
     batch, channels, height, width = x.shape
@@ -39,7 +51,16 @@ def split_batch(x: Tensor, stride: int) -> Tensor:
 
 
 def merge_batch(parts: Tensor, stride: int, size: tuple[int, int] | None = None) -> Tensor:
-    """Put (B·s², C, h, w) back to (B, C, s·h, s·w), cropped to `size` = (H, W) if given: the inverse of `split_batch`."""
+    """The inverse of `split_batch`: (B·s², C, h, w) → (B, C, s·h, s·w), cropped to `size` = (H, W) if given.
+
+    Raises:
+        ValueError: if the number of images does not divide by s².
+
+    Example:
+        >>> x = torch.rand(2, 3, 5, 7)
+        >>> torch.equal(merge_batch(split_batch(x, 2), 2, size=(5, 7)), x)
+        True
+    """
     _check(parts, stride)
     total, channels, height, width = parts.shape
     if total % stride**2:
@@ -60,7 +81,11 @@ def merge_batch(parts: Tensor, stride: int, size: tuple[int, int] | None = None)
 def split_mosaic(x: Tensor, stride: int, border: int = 0) -> Tensor:
     """Split (B, C, H, W) into one image of s × s tiles, (B, C, s·(⌈H/s⌉ + 2·border), s·(⌈W/s⌉ + 2·border)).
 
-    Each tile is one component with `border` zeros on all sides (`pd_pad` of the AP-BSN paper's code).
+    Each tile is one component with `border` zeros on all sides. The AP-BSN paper's code calls the border `pd_pad`.
+
+    Example:
+        >>> split_mosaic(torch.rand(1, 3, 6, 6), 2, border=1).shape
+        torch.Size([1, 3, 10, 10])
     """
     _check(x, stride)
     if stride == 1:
@@ -74,7 +99,16 @@ def split_mosaic(x: Tensor, stride: int, border: int = 0) -> Tensor:
 
 
 def merge_mosaic(mosaic: Tensor, stride: int, border: int = 0, size: tuple[int, int] | None = None) -> Tensor:
-    """Drop the borders of a mosaic and shuffle its tiles back, cropped to `size` = (H, W) if given: the inverse of `split_mosaic`."""
+    """The inverse of `split_mosaic`: drop the borders and interleave the tiles, cropped to `size` = (H, W) if given.
+
+    Raises:
+        ValueError: if the image does not hold s × s tiles with such a border.
+
+    Example:
+        >>> x = torch.rand(1, 3, 5, 7)
+        >>> torch.equal(merge_mosaic(split_mosaic(x, 2, 1), 2, 1, size=(5, 7)), x)
+        True
+    """
     _check(mosaic, stride)
     batch, channels, height, width = mosaic.shape
     if height % stride or width % stride or min(height, width) <= 2 * border * stride:

@@ -1,7 +1,7 @@
-"""Padding by reflection, for networks whose down-sampling asks for sides that divide by 8, 16 or 32.
+"""Reflection padding, for networks that need sides divisible by 8, 16 or 32.
 
-Not for a blind network: the reflection of row i past the edge shows the network the very pixel that it must not see. Such a
-network is padded with zeros, by `unnoise.layers.polyphase.pad_to_multiple`.
+A blind network must not use it. The reflection of row i beyond the edge shows the network the very pixel that it must
+not see. Pad such a network with zeros, by `unnoise.layers.polyphase.pad_to_multiple`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ from torch import Tensor
 
 
 def pad_to_multiple_reflect(x: Tensor, multiple: int) -> Tensor:
-    """Pad (B, C, H, W) by reflection at the bottom and right to sides that divide by `multiple`.
+    """Pad by reflection at the bottom and right until both sides divide by a number: (B, C, H, W) → (B, C, H', W').
 
-    The last row and column are not repeated. An image smaller than its padding is reflected to and fro as often as needed; a
-    side of one pixel is repeated.
+    The last row and column are not repeated. An image smaller than its padding is reflected several times. A side of
+    one pixel is repeated.
+
+    Example:
+        >>> pad_to_multiple_reflect(torch.arange(3.0).reshape(1, 1, 1, 3), 2).tolist()
+        [[[[0.0, 1.0, 2.0, 1.0], [0.0, 1.0, 2.0, 1.0]]]]
     """
     height, width = x.shape[-2:]
     rows, columns = -height % multiple, -width % multiple
@@ -28,7 +32,7 @@ def pad_to_multiple_reflect(x: Tensor, multiple: int) -> Tensor:
 
 
 def _to_and_fro(length: int, total: int, device: torch.device) -> Tensor:
-    """The first `total` of 0, 1, …, length − 1, length − 2, …, 1, 0, 1, …"""
+    """The first `total` of the indices 0, 1, …, length − 1, length − 2, …, 1, 0, 1, …"""
     period = max(1, 2 * (length - 1))
     places = torch.arange(total, device=device) % period
     return torch.minimum(places, period - places) if length > 1 else places

@@ -1,7 +1,8 @@
-"""Quarter turns and moves: how one trunk that sees half of the picture serves all four directions.
+"""Rotating and shifting: how one half-plane trunk serves all four directions.
 
-A trunk whose receptive field points up sees, in the picture turned four times, what lies above, left of, below and right of
-each pixel. Direction d = 0, 1, 2, 3 is where "down" of the d-th turn points in the upright picture: down, right, up, left.
+A trunk whose receptive field points up sees only what lies above a pixel. On the picture turned by 0, 90, 180 and 270
+degrees it sees what lies above, left, below and right. Direction d = 0, 1, 2, 3 is where "down" of the d-th turn points
+in the upright picture: down, right, up, left.
 """
 
 from __future__ import annotations
@@ -15,20 +16,30 @@ from torch import Tensor
 from unnoise.layers.fused_convolution import can_fuse, can_fuse_on_cpu
 from unnoise.regions import Region, rotate_region
 
-TOGETHER = 2**18
-"""Up to so many pixels the four turns run as one batch on a GPU, which a small picture does not fill."""
+MAX_BATCHED_PIXELS = 2**18
+"""On a GPU the four rotations run as one batch up to this many pixels. A small picture alone does not fill the GPU."""
 
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
 
-def in_four_turns(trunk: Callable[[Tensor], Tensor], x: Tensor) -> list[Tensor]:
-    """Run `trunk` on (B, C, H, W) and its three clockwise quarter turns, and turn the four results upright again.
+def run_in_four_rotations(trunk: Callable[[Tensor], Tensor], x: Tensor) -> list[Tensor]:
+    """Run a trunk on an image and its three clockwise quarter turns, and turn the four results upright.
 
-    The trunk must keep the size. Turns of equal size share one batch; in an oblong picture these are two and two.
-    Returns four tensors (B, C', H, W), one for each direction.
+    Turns of equal size share one batch. In an oblong picture these are two and two.
+
+    Args:
+        trunk: (B, C, h, w) → (B, C', h, w).
+        x: (B, C, H, W).
+
+    Returns:
+        Four tensors (B, C', H, W), one for each direction.
+
+    Example:
+        >>> len(run_in_four_rotations(lambda image: 2 * image, torch.rand(1, 3, 4, 6)))
+        4
     """
-    if can_fuse_on_cpu(x) or (can_fuse(x) and len(x) * x.shape[-2] * x.shape[-1] > TOGETHER):
-        # One after the other: as fast where maps are large, and a quarter of the memory.
+    if can_fuse_on_cpu(x) or (can_fuse(x) and len(x) * x.shape[-2] * x.shape[-1] > MAX_BATCHED_PIXELS):
+        # One after the other is as fast where maps are large, and takes a quarter of the memory.
         separate = [[trunk(torch.rot90(image, -turn, (2, 3))) for image in x.chunk(len(x))] for turn in range(4)]
         return [torch.rot90(parts[0] if len(parts) == 1 else torch.cat(parts), n, (2, 3)) for n, parts in enumerate(separate)]
     square = x.shape[-2] == x.shape[-1]
@@ -39,16 +50,18 @@ def in_four_turns(trunk: Callable[[Tensor], Tensor], x: Tensor) -> list[Tensor]:
     return [torch.rot90(results[turn], turn, (2, 3)) for turn in range(4)]
 
 
-def parts_in_four_turns(part: Callable[[Tensor, Region], Tensor], x: Tensor, places: Sequence[Region]) -> list[Tensor]:
-    """`in_four_turns` where a part of each direction's result will do.
+def run_regions_in_four_rotations(
+    part: Callable[[Tensor, Region], Tensor], x: Tensor, places: Sequence[Region]
+) -> list[Tensor]:
+    """`run_in_four_rotations`, for one region of each direction's result.
 
     Args:
-        part: as `Denoiser.part` does, from turned images and the place wanted of them to the trunk's result there.
+        part: the trunk's `Denoiser.forward_region`.
         x: (B, C, H, W).
-        places: four, one for each direction, in x as it stands.
+        places: four regions of the upright picture, one for each direction.
 
     Returns:
-        (B, C', rows, columns), one for each direction, upright.
+        Four tensors (B, C', rows, columns), upright.
     """
     results = []
     for turn, place in enumerate(places):
@@ -59,45 +72,64 @@ def parts_in_four_turns(part: Callable[[Tensor, Region], Tensor], x: Tensor, pla
     return results
 
 
-def offset(direction: int, distance: int) -> tuple[int, int]:
-    """Rows and columns that a move by `distance` pixels in `direction` goes, positive down and right."""
+def shift_offset(direction: int, distance: int) -> tuple[int, int]:
+    """Rows and columns of a shift by `distance` pixels in a direction, positive down and right.
+
+    Example:
+        >>> shift_offset(direction=3, distance=2)
+        (0, -2)
+    """
     rows, columns = _STEPS[direction]
     return rows * distance, columns * distance
 
 
-def move(x: Tensor, direction: int, distance: int) -> Tensor:
-    """Move the contents of (B, C, H, W) by `distance` ≥ 0 pixels; zeros enter behind them and what leaves is lost."""
-    rows, columns = offset(direction, distance)
-    return window(x, -rows, -columns, *x.shape[-2:])
+def shift(x: Tensor, direction: int, distance: int) -> Tensor:
+    """Shift the contents of (B, C, H, W) by `distance` ≥ 0 pixels. Zeros fill the gap; what leaves the image is lost.
+
+    Example:
+        >>> shift(torch.tensor([[[[1.0, 2.0]]]]), direction=1, distance=1).tolist()
+        [[[[0.0, 1.0]]]]
+    """
+    rows, columns = shift_offset(direction, distance)
+    return shifted_window(x, -rows, -columns, *x.shape[-2:])
 
 
-def window(x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
-    """Cut height × width out of (B, C, H, W), beginning at row `top` and column `left`; outside of the picture are zeros."""
+def shifted_window(x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
+    """Cut height × width from (B, C, H, W), starting at row `top` and column `left`, which may be negative; outside are
+    zeros.
+
+    Example:
+        >>> shifted_window(torch.ones(1, 1, 2, 2), top=1, left=-1, height=2, width=2).tolist()
+        [[[[0.0, 1.0], [0.0, 0.0]]]]
+    """
     bottom, right = top + height - x.shape[-2], left + width - x.shape[-1]
     if not (top or left or bottom or right):
         return x
-    if max(-left, right, -top, bottom) <= 0:  # nothing outside: a view will do
+    if max(-left, right, -top, bottom) <= 0:  # nothing lies outside, so a view is enough
         return x[..., top : top + height, left : left + width]
-    if top >= x.shape[-2] or left >= x.shape[-1] or top + height <= 0 or left + width <= 0:  # all outside; F.pad would object
+    if (
+        top >= x.shape[-2] or left >= x.shape[-1] or top + height <= 0 or left + width <= 0
+    ):  # all lies outside, which F.pad refuses
         return x.new_zeros(*x.shape[:-2], height, width)
     return F.pad(x, (-left, right, -top, bottom))
 
 
-def add_window(total: Tensor, x: Tensor, top: int, left: int) -> None:
-    """total += window(x, top, left, …) of total's size, in place and without making the window."""
+def add_shifted_window(total: Tensor, x: Tensor, top: int, left: int) -> None:
+    """Add `shifted_window(x, top, left, …)`, of the size of `total`, to `total` in place, without making the window."""
     rows, from_rows = _overlap(top, total.shape[-2], x.shape[-2])
     columns, from_columns = _overlap(left, total.shape[-1], x.shape[-1])
     total[..., rows, columns] += x[..., from_rows, from_columns]
 
 
-def put_window(target: Tensor, x: Tensor, top: int, left: int) -> None:
-    """Write window(x, top, left, …) of the target's size into it where it lies in x; the rest stays as it is."""
+def write_shifted_window(target: Tensor, x: Tensor, top: int, left: int) -> None:
+    """Copy `shifted_window(x, top, left, …)`, of the target's size, into the target where it overlaps x; the rest
+    stays."""
     rows, from_rows = _overlap(top, target.shape[-2], x.shape[-2])
     columns, from_columns = _overlap(left, target.shape[-1], x.shape[-1])
     target[..., rows, columns] = x[..., from_rows, from_columns]
 
 
 def _overlap(start: int, length: int, available: int) -> tuple[slice, slice]:
-    """Which part of the span `start` … `start + length` lies in 0 … `available`: counted from `start`, and from 0."""
+    """Which part of `start` … `start + length` lies in 0 … `available`: counted from `start`, and counted from 0."""
     first, last = max(start, 0), max(min(start + length, available), max(start, 0))
     return slice(first - start, last - start), slice(first, last)

@@ -1,4 +1,4 @@
-"""Weights brought once into the form that a device wants them in, and kept with their network until they change."""
+"""A cache of weights in the form that a device wants, kept with their network until the weights change."""
 
 from __future__ import annotations
 
@@ -13,68 +13,85 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from unnoise.deprecated.module_names import renamed
+
 T = TypeVar("T")
 Weights = tuple[Tensor, Tensor | None]
 """A kernel (C', C / groups, k, k) and a bias (C')."""
 
-FORMS = 4
-"""Orders in memory that are kept of one kernel, the latest ones."""
+MAX_LAYOUTS = 4
+"""How many memory layouts of one kernel are kept, the latest ones."""
 
 
 @dataclass
-class _Kept:
-    """Weights as they were prepared, and the tensors of the network that they were made from."""
+class _WeightCache:
+    """Prepared weights, and the tensors of the network that they were made from."""
 
     sources: list[_Source] = field(default_factory=list)
     weights: WeakKeyDictionary[nn.Module, dict[Hashable, Any]] = field(default_factory=WeakKeyDictionary)
     by_kernel: dict[int, tuple[Tensor, dict[Hashable, Any]]] = field(default_factory=dict)
-    """By the identity of a kernel in `weights`: the kernel, and what was made of it."""
+    """By the identity of a prepared kernel: the kernel, and what was made from it."""
 
 
 _Source = tuple[Tensor, int, int]
-"""A parameter or buffer, how often it has been changed in place, and where its values lie."""
+"""A parameter or buffer, its count of changes in place, and the address of its values."""
 
-_kept: ContextVar[_Kept | None] = ContextVar("_kept", default=None)
-_of_networks: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
+_active: ContextVar[_WeightCache | None] = ContextVar("_kept", default=None)
+_by_network: WeakKeyDictionary[nn.Module, _WeightCache] = WeakKeyDictionary()
 
 
 @contextmanager
 def cached_weights(network: nn.Module | None = None) -> Iterator[None]:
-    """Prepare each layer's weights once while this lasts; none may change meanwhile.
+    """Prepare each layer's weights once within this context. No weight may change meanwhile.
 
     Args:
-        network: what is prepared for its layers is kept on until it is gone or its weights change, so that a second picture finds
-            it there. Changes that go past torch's count of them, as through `tensor.data`, are not seen.
+        network: keep what is prepared beyond the context, until the network is gone or a weight changes. A second
+            picture then finds it ready. Changes past torch's own count, as through `tensor.data`, are not noticed.
+            None: keep it in the context only.
+
+    Example:
+        >>> from unnoise.layers.fused_convolution import convolve
+        >>> layer = nn.Conv2d(3, 8, 3)
+        >>> with torch.inference_mode(), cached_weights(layer):
+        ...     convolve(layer, torch.rand(1, 3, 9, 9)).shape
+        torch.Size([1, 8, 7, 7])
     """
-    token = _kept.set(_Kept() if network is None else _kept_of(network))
+    token = _active.set(_WeightCache() if network is None else _cache_of(network))
     try:
         yield
     finally:
-        _kept.reset(token)
+        _active.reset(token)
 
 
-def _kept_of(network: nn.Module) -> _Kept:
+def _cache_of(network: nn.Module) -> _WeightCache:
     tensors = list(chain(network.parameters(), network.buffers()))
     if any(tensor.is_inference() for tensor in tensors):
-        return _Kept()  # torch does not count their changes
+        return _WeightCache()  # torch does not count changes of inference tensors
     sources = [(tensor, tensor._version, tensor.data_ptr()) for tensor in tensors]
-    known = _of_networks.get(network)
-    if known is None or not _are_the_same(known.sources, sources):
-        known = _of_networks[network] = _Kept(sources)
+    known = _by_network.get(network)
+    if known is None or not _same_sources(known.sources, sources):
+        known = _by_network[network] = _WeightCache(sources)
     return known
 
 
-def _are_the_same(some: list[_Source], others: list[_Source]) -> bool:
+def _same_sources(some: list[_Source], others: list[_Source]) -> bool:
     return len(some) == len(others) and all(a[0] is b[0] and a[1:] == b[1:] for a, b in zip(some, others, strict=True))
 
 
 def prepare_weights(owner: nn.Module, name: str, dtype: torch.dtype, make: Callable[[], Weights]) -> Weights:
-    """The weights that `make` makes for `owner` under `name`, in `dtype` and channels last; the bias in float32 at least."""
+    """The weights that `make` gives, in a type and channels last. `cached_weights` keeps them.
+
+    Args:
+        owner: the module whose weights they are made from.
+        name: tells several sets of one owner apart.
+        dtype: of the kernel; the bias keeps float32 at least.
+        make: gives the kernel (C', C / groups, k, k) and the bias (C') or None.
+    """
 
     def ready() -> Weights:
         weight, bias = make()
         weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
-        if (lasting := _kept.get()) is not None:
+        if (lasting := _active.get()) is not None:
             lasting.by_kernel[id(weight)] = weight, {}
         return weight, bias
 
@@ -82,55 +99,61 @@ def prepare_weights(owner: nn.Module, name: str, dtype: torch.dtype, make: Calla
 
 
 def cached(owner: nn.Module, key: Hashable, make: Callable[[], T]) -> T:
-    """What `make` makes of the weights of `owner`: once for each `key` while `cached_weights` lasts, else anew."""
-    lasting = _kept.get()
+    """What `make` gives from the weights of `owner`: once for each `key` within `cached_weights`, otherwise at each
+    call."""
+    lasting = _active.get()
     if lasting is None:
         return make()
-    return _once(lasting.weights.setdefault(owner, {}), key, make)
+    return _get_or_make(lasting.weights.setdefault(owner, {}), key, make)
 
 
 def in_library_layout(
     x: Tensor, weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int
 ) -> Tensor:
-    """The weight in the order in which the library wants it for such an x, found once while `cached_weights` lasts.
+    """The kernel in the memory layout that oneDNN wants for this x. `cached_weights` keeps it.
 
-    Another shape may want another order, and where it gets a wrong one, the library may put it right at each call, in a hundred times
-    the time of the convolution (measured on a processor with AMX).
+    Each shape may want its own layout. With a wrong one oneDNN may reorder the kernel at each call, which can take a
+    hundred times as long as the convolution (measured on a processor with AMX).
     """
-    if not _is_kept(weight):
+    if not _is_cached(weight):
         return weight
     shape = list(x.shape)
-    return get_or_make(
-        cached_for_kernel(weight, "orders", dict[Hashable, Tensor]),
+    return get_or_make_layout(
+        cached_for_kernel(weight, "layouts", dict[Hashable, Tensor]),
         tuple(shape),
         lambda: torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, groups, shape),
     )
 
 
 def cached_for_kernel(weight: Tensor, key: Hashable, make: Callable[[], T]) -> T:
-    """What `make` makes of a kernel that `prepare_weights` gave: once for each `key` while `cached_weights` lasts, else anew."""
-    lasting = _kept.get()
+    """What `make` gives from a prepared kernel: once for each `key` within `cached_weights`, otherwise at each call."""
+    lasting = _active.get()
     if lasting is None or id(weight) not in lasting.by_kernel:
         return make()
-    return _once(lasting.by_kernel[id(weight)][1], key, make)
+    return _get_or_make(lasting.by_kernel[id(weight)][1], key, make)
 
 
-def get_or_make(orders: dict[Hashable, Tensor], key: Hashable, make: Callable[[], Tensor], most: int = FORMS) -> Tensor:
-    """The order in memory of a kernel that `make` makes, of which `orders` keeps the latest, `most` at most."""
-    if key not in orders:
-        while len(orders) >= most:
-            del orders[next(iter(orders))]
-        orders[key] = make()
-    return orders[key]
+def get_or_make_layout(
+    layouts: dict[Hashable, Tensor], key: Hashable, make: Callable[[], Tensor], most: int = MAX_LAYOUTS
+) -> Tensor:
+    """A memory layout of a kernel; `layouts` keeps the latest ones, at most `most`."""
+    if key not in layouts:
+        while len(layouts) >= most:
+            del layouts[next(iter(layouts))]
+        layouts[key] = make()
+    return layouts[key]
 
 
-def _is_kept(weight: Tensor) -> bool:
-    lasting = _kept.get()
+def _is_cached(weight: Tensor) -> bool:
+    lasting = _active.get()
     return lasting is not None and id(weight) in lasting.by_kernel
 
 
-def _once(made: dict[Hashable, Any], key: Hashable, make: Callable[[], T]) -> T:
+def _get_or_make(made: dict[Hashable, Any], key: Hashable, make: Callable[[], T]) -> T:
     if key not in made:
         made[key] = make()
     result: T = made[key]
     return result
+
+
+__getattr__ = renamed(__name__, {"weights_kept": "cached_weights", "prepared": "prepare_weights"})

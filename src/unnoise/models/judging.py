@@ -10,7 +10,7 @@ from torch import Tensor
 from unnoise.errors import UsageError
 from unnoise.inference.blending import blend
 from unnoise.inference.pipeline import Pipeline
-from unnoise.photometry.normalization import measured
+from unnoise.photometry.normalization import measure_scale
 from unnoise.photometry.photometry import Photometry
 from unnoise.quality.report import Report, make
 from unnoise.regions import Region, RegionSource
@@ -35,7 +35,7 @@ def report_on(pipeline: Pipeline, noisy: Tensor, restored: Tensor, part: Region)
     settings = replace(pipeline.settings, precision="float32")  # the judgement lives on small differences
     exact = replace(pipeline, settings=settings)
     photometry = exact.photometry_of(noisy)
-    if photometry[0].normalization and (scale := measured(RegionSource.of(noisy))):
+    if photometry[0].normalization and (scale := measure_scale(RegionSource.of(noisy))):
         noisy, restored = scale.unit(noisy), scale.unit(restored)  # so that a dim measurement can be seen in the report too
         photometry = exact.photometry_of(noisy)
 

@@ -22,11 +22,11 @@ from unnoise.inference.stores import TensorStore
 from unnoise.models import file_format as model_file
 from unnoise.models.card import Card
 from unnoise.models.judging import report_on
-from unnoise.photometry.rescaling import Span
+from unnoise.photometry.rescaling import Rescaling
 from unnoise.quality.report import Report, middle
 from unnoise.recipes.schema import Recipe
 
-APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail"
+APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail", "bounded"
 """Fields of a recipe that may change after training."""
 
 
@@ -152,7 +152,7 @@ class Model:
         return _report(Pipeline(self.network, self.recipe.scheme, settings), before, after, form, rescaling)
 
     def _tensor(
-        self, image: Any, options: DenoiseOptions, settings: InferenceSettings, rescaling: Span | None
+        self, image: Any, options: DenoiseOptions, settings: InferenceSettings, rescaling: Rescaling | None
     ) -> tuple[Tensor, images.Form]:
         """(B, C, H, W) float32; on the network's device where that has room for all that is done around the network."""
         moderate = rescaling.forward(image) if rescaling else image
@@ -186,7 +186,7 @@ class Model:
         return cls(network.eval(), recipe, card)
 
 
-def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Form, rescaling: Span | None) -> Report:
+def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Form, rescaling: Rescaling | None) -> Report:
     settings = pipeline.settings.of_kind(form.layout.colours, form.dtype)
     part = middle(noisy.shape[-2], noisy.shape[-1])
     found = report_on(replace(pipeline, settings=settings), noisy[..., *part], restored[..., *part], part)

@@ -1,4 +1,4 @@
-"""Simulating a camera's noise and measuring noise. Importing it loads neither torch nor pyvips."""
+"""Measuring the noise of pictures. Importing the package loads neither torch nor pyvips."""
 
 from __future__ import annotations
 

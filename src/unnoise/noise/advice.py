@@ -1,8 +1,11 @@
-"""What a picture's noise means for the settings of blind-spot methods.
+"""Advice on strides and blind spots from the noise of a picture.
 
-Two questions, as Lee, Son and Lee ask them in AP-BSN (CVPR 2022). In *training*, pixels that the network sees must not tell the
-noise of the pixel it is to predict: the noise decides. At *inference* nothing is learnt any more, pixels near by hold the detail,
-and a wide stride loses it to aliasing: the picture's detail decides, against the strength of its noise.
+It answers two questions of Lee, Son and Lee (AP-BSN, CVPR 2022):
+
+- In *training*, the pixels that the network sees must not predict the noise of the pixel that it restores. The
+  correlation of the noise decides.
+- At *inference* nothing is learned any more. Near pixels hold the detail, and a wide stride loses it to aliasing. The
+  detail of the picture decides, compared with the strength of its noise.
 """
 
 from __future__ import annotations
@@ -16,55 +19,63 @@ from pydantic import BaseModel, ConfigDict, Field
 Array = NDArray[Any]
 
 MAX_LEAKAGE = 0.01
-"""Largest share of the noise's variance that may be told by the nearest pixels seen in training."""
+"""Largest share of the noise variance that the nearest visible pixels may predict in training."""
 MAX_STRIDE = 6
-"""No advice goes further: in components of a wider stride little is left of the picture."""
+"""The widest stride that is advised. A component of a wider stride holds little of the picture."""
 WHITE_NOISE_CORRELATION = 0.1
-"""Noise whose neighbours correlate less needs no stride at inference."""
+"""Noise with a smaller correlation between neighbors needs no stride at inference."""
 FINE_DETAIL, VERY_FINE_DETAIL = 0.21, 1.53
-"""Details above which inference should take a stride of 2, and of 1. Fitted to the shipped model; see docs/results/inspect.md."""
+"""Details above which inference should use a stride of 2, and of 1. Fitted to the shipped model; see
+docs/results/inspect.md."""
 FAINT_SIGMA = 0.3 / 255
-"""Standard deviation below which there is nothing to take away: that of rounding to 8 bits."""
+"""Standard deviation, in 0..1, below which there is nothing to remove: about that of rounding to 8 bits."""
 _BLOCK_PIXELS = 8
 _DISTANCE_PIXELS = 3
 _MAX_BLOCK_DETAIL = 4.0
 
 
 class Advice(BaseModel):
-    """Settings for the noise that was found."""
+    """Settings that suit the noise of a picture."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     train_stride: Annotated[int, Field(ge=1)]
-    """Of PD (`ap-bsn`, `ss-bsn`, `amsnet-b`)."""
+    """Stride of pixel-shuffle downsampling (`ap-bsn`, `ss-bsn`, `amsnet-b`)."""
     infer_stride: Annotated[int, Field(ge=1)]
     train_hole: Annotated[int, Field(ge=1)]
-    """k of AT-BSN, pixels across."""
+    """Blind spot k of AT-BSN: its width in pixels."""
     infer_hole: Annotated[int, Field(ge=1)]
     train_diamond: Annotated[int, Field(ge=1)]
-    """s of TM-BSN, steps from the middle to the edge."""
+    """Blind spot s of TM-BSN: steps from the center to the edge."""
     infer_diamond: Annotated[int, Field(ge=1)]
     recipe: str
-    """To train on pictures like this one."""
+    """The recipe to train on such pictures."""
     settings: dict[str, int]
-    """The recipe's fields that the noise sets, by dotted name."""
+    """The recipe's fields that the noise determines, by dotted name."""
     model: str | None = None
-    """The shipped model that comes nearest; None: none ships."""
+    """The shipped model that suits the picture best. None: no model ships."""
     model_fits: bool = False
-    """Whether that model may be expected to bring the picture nearer to the truth."""
+    """Whether that model can be expected to bring the picture closer to the truth."""
     reasons: list[str] = []
     """One sentence for each choice."""
 
 
 def leakage(rho: Array, shifts: list[tuple[int, int]]) -> float:
-    """The share of a pixel's noise that the best linear prediction from pixels at `shifts` gets right.
+    """The share of a pixel's noise variance that the best linear prediction from other pixels gets right.
 
-    With r the correlations of the pixel with the others and G theirs with each other, rᵀ(G + 0.1)⁻¹r; the 0.1 keeps errors of
-    measurement from being magnified.
+    With r the correlations of the pixel with the others, and G the correlations between the others, it is rᵀ(G +
+    0.1)⁻¹r. The 0.1 keeps errors of measurement from being amplified.
 
     Args:
-        rho: (R + 1, R + 1), the correlation at shifts of 0, 1 … rows and columns; beyond R it is taken to be 0.
-        shifts: rows and columns of the pixels seen.
+        rho: (R + 1, R + 1), the correlation at shifts of 0, 1 … rows and columns. It counts as 0 beyond R.
+        shifts: rows and columns of the visible pixels, relative to the predicted one.
+
+    Returns:
+        A share in 0..1.
+
+    >>> neighbors = np.array([[1.0, 0.5], [0.5, 0.25]])
+    >>> round(leakage(neighbors, [(0, 1)]), 3)  # 0.5² / 1.1
+    0.227
     """
     places = np.array(shifts)
 
@@ -74,16 +85,28 @@ def leakage(rho: Array, shifts: list[tuple[int, int]]) -> float:
 
     apart = places[:, None] - places[None]  # (n, n, 2)
     values, vectors = np.linalg.eigh(at(apart[..., 0], apart[..., 1]))
-    own = vectors.T @ at(places[:, 0], places[:, 1])
-    # A measured table may be no correlation at all, with values below 0.
-    return float(np.clip((own**2 / (np.maximum(values, 0) + 0.1)).sum(), 0, 1))
+    projected = vectors.T @ at(places[:, 0], places[:, 1])
+    # A measured table need not be a valid correlation: G may have eigenvalues below 0.
+    return float(np.clip((projected**2 / (np.maximum(values, 0) + 0.1)).sum(), 0, 1))
 
 
 def training_distances(rho: Array) -> tuple[int, int, int]:
-    """The smallest stride, distance to the edge of a square hole, and of a diamond, at which the leak is at most `MAX_LEAKAGE`.
+    """The smallest distances at which the leakage is at most `MAX_LEAKAGE`.
 
-    What counts is the nearest ring that is seen: at stride s the eight neighbours s pixels away, around a hole the pixels at its
-    edge. Not more than `MAX_STRIDE`, whatever the leak.
+    Only the nearest visible pixels count. With stride s these are the eight neighbors s pixels away; around a blind
+    spot these are the pixels at its edge.
+
+    Args:
+        rho: as for `leakage`.
+
+    Returns:
+        A stride, the distance to the edge of a square, and the distance to the edge of a diamond. None exceeds
+        `MAX_STRIDE`.
+
+    >>> white = np.zeros((9, 9))
+    >>> white[0, 0] = 1
+    >>> training_distances(white)
+    (1, 1, 1)
     """
 
     def least(ring: Any) -> int:
@@ -100,15 +123,25 @@ def training_distances(rho: Array) -> tuple[int, int, int]:
 
 
 def measure_detail(windows: list[Array], rho: Array, variance: float) -> float:
-    """How much of the picture three pixels miss, in units of the noise's variance; 0 for a plain surface, at most 4.
+    """How badly pixels three apart predict the picture, in units of the noise variance.
 
-    The mean square of each pixel less the mean of the four that lie three pixels away, in blocks of 8×8, less what noise alone
-    would give. Blocks count no more than 4: networks follow an edge, which a mean of four cannot.
+    The error of a prediction is a pixel minus the mean of the four pixels that are three pixels away. Its mean square
+    is taken in blocks of 8×8, and the part that noise alone causes is subtracted. A block counts at most 4, because
+    networks follow an edge that a mean of four pixels cannot.
 
     Args:
         windows: parts (H, W, C) of the picture.
         rho: as for `leakage`.
-        variance: of the noise, mean over the channels, in the same unit; above 0.
+        variance: noise variance, averaged over the channels, in the same unit as the windows; above 0.
+
+    Returns:
+        0 for a plain surface, at most 4.
+
+    >>> white = np.zeros((9, 9))
+    >>> white[0, 0] = 1
+    >>> noise = np.random.default_rng(0).normal(0.5, 0.01, (64, 64, 1))
+    >>> measure_detail([noise], white, 0.01**2) < 0.3
+    True
     """
     s = _DISTANCE_PIXELS
     near = rho[0, s] + rho[s, 0]
@@ -129,24 +162,34 @@ def measure_detail(windows: list[Array], rho: Array, variance: float) -> float:
 
 
 def advise(rho: Array, found_detail: float) -> Advice:
-    """Strides, holes and recipe for noise of correlation `rho` (see `leakage`) in a picture of this detail (see `measure_detail`)."""
+    """Choose strides, blind spots and a recipe.
+
+    Args:
+        rho: correlation of the noise, as for `leakage`.
+        found_detail: what `measure_detail` gives.
+
+    >>> white = np.zeros((9, 9))
+    >>> white[0, 0] = 1
+    >>> advise(white, 0.5).recipe
+    'at-bsn'
+    """
     stride, square, diamond = training_distances(rho)
     nearest = (rho[0, 1] + rho[1, 0]) / 2
     if nearest < WHITE_NOISE_CORRELATION:
         near = 1
-        why = f"Neighbours hardly correlate ({nearest:.2f}), so that inference needs no stride."
+        why = f"Neighbors hardly correlate ({nearest:.2f}), so inference needs no stride."
     else:
         near = 1 if found_detail > VERY_FINE_DETAIL else 2 if found_detail > FINE_DETAIL else 3
         words = {1: "much fine detail", 2: "some fine detail", 3: "little fine detail"}[near]
-        why = f"The picture has {words} for its noise ({found_detail:.2f}), so that inference takes a stride of {near}."
+        why = f"The picture has {words} for its noise ({found_detail:.2f}), so inference uses a stride of {near}."
     near = min(near, stride)
-    reasons = [f"Noise {stride} pixels apart is all but uncorrelated, so that training takes a stride of {stride}.", why]
+    reasons = [f"Noise {stride} pixels apart is nearly uncorrelated, so training uses a stride of {stride}.", why]
     if stride == MAX_STRIDE:
         reasons[0] = (
-            f"Noise correlates beyond {MAX_STRIDE - 1} pixels; training takes the widest stride that leaves a picture, {MAX_STRIDE}."
+            f"Noise correlates beyond {MAX_STRIDE - 1} pixels; training uses the widest stride that leaves a picture, {MAX_STRIDE}."
         )
-    full = near == 1  # components of a stride would lose what the picture is made of
-    hole, infer_hole = 2 * square - 1, 2 * min(near, square, 2) - 1  # AT-BSN's paper restores at 3 where AP-BSN's takes 2
+    full = near == 1  # a stride would lose the detail
+    hole, infer_hole = 2 * square - 1, 2 * min(near, square, 2) - 1  # AT-BSN's paper restores with 3 where AP-BSN's uses 2
     settings = (
         {"scheme.train_hole": hole, "scheme.infer_hole": infer_hole}
         if full
@@ -158,7 +201,7 @@ def advise(rho: Array, found_detail: float) -> Advice:
             if full
             else "Recipe ap-bsn: its strides suit this noise"
         )
-        + "; without a GPU tm-bsn-quick, which weighs its blind spots by itself."
+        + "; without a GPU use tm-bsn-quick, which weighs its blind spots by itself."
     )
     return Advice(
         train_stride=stride,

@@ -1,13 +1,14 @@
-"""From the powers of a patch's cosine transform to the autocovariance of what is in it, free of the bias of small patches.
+"""The autocovariance of noise from the cosine transform of small patches, without the bias of small patches.
 
-A patch of noise gives too small an autocovariance when its mean or its slope has been taken off first, because much of coarse
-noise goes with them. The powers of its discrete cosine transform are not spoilt in this way: with orthonormal basis pictures φ_k
-and noise of autocovariance c,
+If the mean or the slope of a patch is removed first, much of coarse noise goes with it, and the autocovariance comes
+out too small. The powers of the discrete cosine transform have no such bias. With orthonormal basis pictures φ_k and
+noise of autocovariance c,
 
     E[⟨φ_k, noise⟩²] = Σ_d c(d) · Σ_p φ_k(p)·φ_k(p + d),
 
-which is linear in c. So the lowest frequencies, where a picture's own brightness lies, are left out, and c follows from the
-others by least squares. A cosine's power does not tell a shift (y, x) from (y, −x), so c comes out as the mean of the two.
+which is linear in c. So the lowest frequencies, which hold the picture's own brightness, are left out, and c follows
+from the others by least squares. The power of a cosine is the same for the shifts (y, x) and (y, −x), so c is the mean
+of the two.
 """
 
 from __future__ import annotations
@@ -21,17 +22,21 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 PATCH_PIXELS = 16
-"""Of the patches, in pixels."""
+"""Side of a patch in pixels."""
 RADIUS_PIXELS = 8
-"""Largest shift in rows and columns whose covariance is asked for; further away it is taken to be 0."""
+"""Largest shift in rows and columns. The covariance counts as 0 beyond it."""
 
 _SMOOTHNESS = 1e-3
-"""How much distant shifts are drawn to 0; this settles what the frequencies left out leave open."""
+"""How strongly distant shifts are drawn to 0. This decides what the left-out frequencies leave open."""
 
 
 @lru_cache
 def dct_matrix() -> NDArray[np.float64]:
-    """(SIDE, SIDE): row k is the k-th cosine, orthonormal (DCT-II)."""
+    """The orthonormal cosine transform (DCT-II), (PATCH_PIXELS, PATCH_PIXELS). Row k is the k-th cosine.
+
+    >>> bool(np.allclose(dct_matrix() @ dct_matrix().T, np.eye(PATCH_PIXELS)))
+    True
+    """
     k, x = np.ogrid[:PATCH_PIXELS, :PATCH_PIXELS]
     rows: NDArray[np.float64] = np.cos(np.pi * (x + 0.5) * k / PATCH_PIXELS) * np.sqrt(2 / PATCH_PIXELS)
     rows[0] /= np.sqrt(2)
@@ -39,7 +44,18 @@ def dct_matrix() -> NDArray[np.float64]:
 
 
 def dct_powers(patches: Array) -> tuple[Array, Array]:
-    """(…, SIDE, SIDE) → the squares of its transform, of the same shape with the mean's set to 0; and the means, (…)."""
+    """The powers of the cosine transform of patches, and their means.
+
+    Args:
+        patches: (…, PATCH_PIXELS, PATCH_PIXELS).
+
+    Returns:
+        Squared coefficients of the same shape, with 0 in place of the mean's, and the means (…).
+
+    >>> powers, means = dct_powers(np.full((3, 16, 16), 0.5))
+    >>> bool(np.allclose(powers, 0)), means.round(6).tolist()
+    (True, [0.5, 0.5, 0.5])
+    """
     rows = dct_matrix().astype(patches.dtype)
     spectra = np.swapaxes(np.swapaxes(patches @ rows.T, -1, -2) @ rows.T, -1, -2)
     means = spectra[..., 0, 0] / PATCH_PIXELS
@@ -50,15 +66,30 @@ def dct_powers(patches: Array) -> tuple[Array, Array]:
 
 @lru_cache
 def used_frequencies() -> NDArray[np.bool_]:
-    """(SIDE, SIDE): the frequencies that are used, all but the mean and the two slopes."""
+    """The frequencies that are used, (PATCH_PIXELS, PATCH_PIXELS): all but the mean and the two slopes.
+
+    >>> int(used_frequencies().sum())
+    253
+    """
     used: NDArray[np.bool_] = np.add.outer(np.arange(PATCH_PIXELS), np.arange(PATCH_PIXELS)) >= 2
     return used
 
 
 def autocovariance(power: Array) -> NDArray[np.float64]:
-    """Mean powers (SIDE, SIDE) → the autocovariance (RADIUS + 1, RADIUS + 1) at shifts of 0, 1 … rows and columns.
+    """Turn mean powers into the autocovariance.
 
-    Weighted least squares, the weight of a power being one over itself, as its own error grows with it. All zeros give zeros.
+    The fit is by weighted least squares. The weight of a power is one over the power, because its error grows with it.
+
+    Args:
+        power: (PATCH_PIXELS, PATCH_PIXELS), averaged over patches.
+
+    Returns:
+        (RADIUS_PIXELS + 1, RADIUS_PIXELS + 1), the autocovariance at shifts of 0, 1 … rows and columns. Zeros for
+        zeros.
+
+    >>> white = autocovariance(np.full((16, 16), 0.04))
+    >>> bool(abs(white[0, 0] - 0.04) < 0.002), bool(abs(white[0, 1]) < 0.002)
+    (True, True)
     """
     scale = float(power[used_frequencies()].mean())
     if scale <= 0:
@@ -74,11 +105,12 @@ def autocovariance(power: Array) -> NDArray[np.float64]:
 
 @lru_cache
 def _response() -> NDArray[np.float64]:
-    """(frequencies, shifts): E[power] of each used frequency for an autocovariance of 1 at one shift and its mirror images."""
+    """(frequencies, shifts): E[power] of each used frequency, for an autocovariance of 1 at one shift and its mirror
+    images."""
     rows = dct_matrix()
     along = np.stack(
         [(rows[:, : PATCH_PIXELS - d] * rows[:, d:]).sum(1) for d in range(RADIUS_PIXELS + 1)], axis=1
-    )  # (SIDE, RADIUS + 1)
+    )  # (PATCH_PIXELS, RADIUS + 1)
     along[:, 1:] *= 2  # a shift and its opposite
     matrix = np.einsum("kd,le->klde", along, along)[used_frequencies()]  # (frequencies, RADIUS + 1, RADIUS + 1)
     return matrix.reshape(len(matrix), -1)

@@ -1,13 +1,15 @@
-"""The spectrum and the level of a picture's noise from its flattest patches, though the noise is spatially correlated.
+"""The spectrum and the level of noise, measured in the flattest patches of a picture, also for correlated noise.
 
-Patches without structure show nothing but noise. To find them by how little varies in them would pick those whose noise happens
-to be weak, and in correlated noise weak at low frequencies, which spoils level and correlation alike. So each half of the
-frequencies is measured in patches that were chosen by the *other* half: in stationary noise different frequencies of the cosine
-transform are nearly independent, while the edges and textures of a picture lie in both.
+Patches without structure show nothing but noise. Choosing them by how little varies in them would choose those with
+weak noise. In correlated noise these are weak at low frequencies, so both level and correlation would be wrong.
+Therefore each half of the frequencies is measured in patches that were chosen by the *other* half. In stationary noise
+the frequencies of the cosine transform are nearly independent, while the edges and textures of a picture show in both
+halves.
 
-Related: Colom, Lebrun, Buades and Morel, "A non-parametric approach for the estimation of intensity-frequency dependent noise",
-ICIP 2014, who choose patches by low frequencies and measure the others by the median over patches. That median fails after
-JPEG, which leaves most high frequencies at exactly 0.
+Related: Colom, Lebrun, Buades and Morel, "A non-parametric approach for the estimation of intensity-frequency dependent
+    noise",
+ICIP 2014. They choose patches by low frequencies and measure the others by the median over patches. That median fails
+after JPEG, which sets most high frequencies to 0.
 """
 
 from __future__ import annotations
@@ -24,28 +26,29 @@ Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
 PATCH_COUNT = 8000
-"""So many are looked at in a picture of three channels."""
+"""About this many patches are examined in a picture of three channels."""
 FLAT_SHARE = 0.05
-"""The share that is taken for flat, at each brightness."""
+"""The share of the patches of each brightness that counts as flat."""
 MAX_CLIPPED_SHARE = 0.5
-"""Patches with a larger share of black or white pixels in any channel tell nothing."""
+"""Patches with a larger share of black or white pixels in any channel are not used."""
 _AT_A_BRIGHTNESS = 100
+"""Patches in a group of similar brightness."""
 _LEAST = 2
-_CHANCE = 1.2  # an excess of low frequencies that noise itself may show
-_SMOOTH = 0.15  # brightness over which a level of noise changes little
+_CHANCE = 1.2  # an excess of low frequencies that noise alone may have
+_SMOOTH = 0.15  # range of brightness over which the noise level changes little
 _POINTS = 10
 _IN_A_POINT = 32
 _LOW = np.maximum(*np.indices((PATCH_PIXELS, PATCH_PIXELS))) <= 4
-_CONSTANT = 1e-10  # float32's rounding stays below, one 16-bit step at one pixel lies above
-_TINY = 1e-14  # the square of what float32 can tell in 0..1
+_CONSTANT = 1e-10  # above float32's rounding, below one 16-bit step at one pixel
+_TINY = 1e-14  # the square of float32's resolution in 0..1
 
 
 @dataclass(frozen=True)
 class PatchSpectra:
-    """Patches of a picture, as their powers."""
+    """The powers of the patches of a picture."""
 
     powers: Array
-    """(P, C, SIDE, SIDE)."""
+    """(P, C, PATCH_PIXELS, PATCH_PIXELS)."""
     means: Array
     """(P, C), in 0..1."""
     cut: Array
@@ -54,13 +57,14 @@ class PatchSpectra:
 
 @dataclass(frozen=True)
 class NoiseCurve:
-    """A channel's noise by brightness; arrays of one length, brightness rising."""
+    """The noise of one channel by brightness. All arrays have the same length, and brightness rises."""
 
     brightness: Floats
     variance: Floats
     cut: Floats
-    """Share of pixels at black or white in the patches behind each point."""
+    """Share of pixels at black or white in the patches of each point."""
     patches: NDArray[np.int64]
+    """Number of patches of each point."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +73,23 @@ class NoiseMeasurement:
 
     curves: list[NoiseCurve]
     covariance: Floats
-    """(RADIUS + 1, RADIUS + 1), of all channels together, in units of the variance at the picture's own brightness."""
+    """(RADIUS_PIXELS + 1, RADIUS_PIXELS + 1), of all channels together, at the picture's own brightness."""
     variances: Floats
-    """(C,): the mean over the picture, each of its patches at its own brightness."""
+    """(C,): the mean noise variance over the picture, each patch counting by its own brightness."""
     patches: int
-    """How many were taken for flat."""
+    """Number of patches that counted as flat."""
 
 
 def extract_patches(windows: list[Array]) -> PatchSpectra:
-    """Patches on a lattice over windows (H, W, C) in 0..1, H and W ≥ SIDE, all together about `PATCH_COUNT`.
+    """Patches on a grid over windows of a picture, about `PATCH_COUNT` in all.
 
-    The lattice's step is odd where it is not small, so that patches begin at every phase of JPEG's blocks of 8.
+    The grid's step is odd unless it is small, so that patches start at every phase of JPEG's 8×8 blocks.
+
+    Args:
+        windows: (H, W, C) each, floats in 0..1, H and W ≥ PATCH_PIXELS.
+
+    >>> extract_patches([np.zeros((32, 32, 3), np.float32)]).means.shape
+    (25, 3)
     """
     channels = windows[0].shape[-1]
     wanted = PATCH_COUNT * 3 / max(3, channels)
@@ -96,17 +106,26 @@ def extract_patches(windows: list[Array]) -> PatchSpectra:
 
 
 def measure_noise(patches: PatchSpectra) -> NoiseMeasurement | None:
-    """The noise in patches, or None where there is none: every patch is constant, or black and white have cut it off."""
+    """Measure the noise in patches.
+
+    Returns:
+        The measurement. None if there is no noise: every patch is constant, or black and white have clipped it.
+
+    >>> noise = np.random.default_rng(0).normal(0.5, 0.02, (160, 160, 1)).astype(np.float32)
+    >>> measured = measure_noise(extract_patches([noise]))
+    >>> measured.variances.round(4).tolist()
+    [0.0004]
+    """
     alive = (patches.cut <= MAX_CLIPPED_SHARE).all(axis=1) & (patches.powers.sum(axis=(2, 3)) > _CONSTANT).any(axis=1)
     if not alive.any():
         return None
     patches = PatchSpectra(patches.powers[alive], patches.means[alive], patches.cut[alive])
     count, channels = patches.means.shape
-    energies = [patches.powers[:, :, half].mean(axis=2) for half in _halves()]  # 2 of (P, C)
+    energies = [patches.powers[:, :, half].mean(axis=2) for half in halves()]  # 2 of (P, C)
     level = np.broadcast_to(np.median(energies[0] + energies[1], axis=0) + _TINY, (count, channels))
-    for _ in range(2):  # the first curve lets patches of different brightness be compared
-        chosen = [_flattest_patches(energy / level, patches.means.mean(axis=1)) for energy in energies]
-        fitted = [_measure_channel(patches, chosen, c) for c in range(channels)]
+    for _ in range(2):  # the first curve makes patches of different brightness comparable
+        chosen = [flattest_patches(energy / level, patches.means.mean(axis=1)) for energy in energies]
+        fitted = [measure_channel(patches, chosen, c) for c in range(channels)]
         level = np.stack(
             [np.interp(patches.means[:, c], curve.brightness, curve.variance) for c, (curve, _) in enumerate(fitted)], axis=1
         )
@@ -121,14 +140,15 @@ def measure_noise(patches: PatchSpectra) -> NoiseMeasurement | None:
     return NoiseMeasurement(curves, pooled, variances, len(np.union1d(*chosen)))
 
 
-def _halves() -> list[NDArray[np.bool_]]:
-    """The used frequencies in two halves, like the squares of a chessboard."""
+def halves() -> list[NDArray[np.bool_]]:
+    """The used frequencies in two halves, as the black and white squares of a chessboard."""
     parity = np.add.outer(np.arange(PATCH_PIXELS), np.arange(PATCH_PIXELS)) % 2
     return [used_frequencies() & (parity == half) for half in (0, 1)]
 
 
-def _flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:
-    """Indices of the `FLAT_SHARE` patches with least energy (P, C), mean over channels, at each brightness (P,)."""
+def flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:
+    """Indices of the patches with least energy (P, C), mean over channels: a share of `FLAT_SHARE` at each brightness
+    (P,)."""
     order = np.argsort(brightness, kind="stable")
     total = energy.mean(axis=1)
     groups = np.array_split(order, max(1, len(order) // _AT_A_BRIGHTNESS))
@@ -136,8 +156,8 @@ def _flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:
     return np.concatenate(taken)
 
 
-def _measure_channel(patches: PatchSpectra, chosen: list[NDArray[np.int64]], channel: int) -> tuple[NoiseCurve, Floats]:
-    """A channel's curve, in units of its spectrum (SIDE, SIDE), whose mean over the used frequencies is 1."""
+def measure_channel(patches: PatchSpectra, chosen: list[NDArray[np.int64]], channel: int) -> tuple[NoiseCurve, Floats]:
+    """A channel's curve in units of its spectrum (PATCH_PIXELS, PATCH_PIXELS), and that spectrum."""
     every = np.concatenate(chosen)
     brightness = patches.means[:, channel]
     groups = np.array_split(np.sort(brightness[every]), max(1, min(_POINTS, len(every) // (2 * _IN_A_POINT))))
@@ -148,7 +168,7 @@ def _measure_channel(patches: PatchSpectra, chosen: list[NDArray[np.int64]], cha
         parts = [part[np.searchsorted(edges, brightness[part]) == place] for part in chosen]
         if not all(len(part) for part in parts):
             continue
-        for other, part in zip(_halves()[::-1], parts, strict=True):
+        for other, part in zip(halves()[::-1], parts, strict=True):
             spectrum[other] = patches.powers[part, channel].mean(axis=0)[other]
         both = np.concatenate(parts)
         spectra.append(spectrum)
@@ -157,23 +177,26 @@ def _measure_channel(patches: PatchSpectra, chosen: list[NDArray[np.int64]], cha
         counts.append(len(both))
     stack = np.stack(spectra)  # (points, SIDE, SIDE)
     shapes = stack / (stack[:, used_frequencies()].mean(axis=1) + _TINY)[:, None, None]
-    # Where nothing at a brightness is flat, structure shows as an excess of low frequencies: the other half sets the shape.
+    # Where no patch of a brightness is flat, its spectrum has too much of low frequencies. The better half of the
+    # points sets the shape.
     lowness = shapes[:, _LOW].mean(axis=1)
     shape = shapes[np.argsort(lowness, kind="stable")[: (len(shapes) + 1) // 2]].mean(axis=0)
     shape = np.maximum(shape, 1e-4 * shape.max())
     relative = stack / np.maximum(shape, _TINY)
-    variance = np.median(relative[:, used_frequencies()], axis=1)  # what is left of structure is at few frequencies
+    variance = np.median(
+        relative[:, used_frequencies()], axis=1
+    )  # a median, because the rest of structure is at few frequencies
     structure = np.maximum(1, relative[:, _LOW & used_frequencies()].mean(axis=1) / (variance + _TINY) / _CHANCE)
     x = np.array(points)
     return NoiseCurve(x, _suppress_structure(x, variance, structure), np.array(cut), np.array(counts)), shape
 
 
 def _suppress_structure(brightness: Floats, variance: Floats, structure: Floats) -> Floats:
-    """Lower the points of a curve that structure has raised, by what their neighbours say.
+    """Lower the points of a curve that the picture's structure has raised, according to their neighbors.
 
     Args:
         brightness, variance: the points.
-        structure: how many times as strong low frequencies are at each as in the channel's noise; 1: none.
+        structure: how many times stronger low frequencies are at a point than in the channel's noise. 1: no structure.
     """
     trust = 1 / structure
     near = np.exp(-0.5 * ((brightness[:, None] - brightness) / _SMOOTH) ** 2) * trust**3

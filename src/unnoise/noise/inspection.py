@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unnoise.deprecated.module_names import renamed
 from unnoise.errors import UsageError
 from unnoise.images.picture import Layout
 from unnoise.images.pixels import check_array, check_range, in_range
@@ -15,35 +16,38 @@ from unnoise.noise import advice, flat_patches, jpeg_grid
 from unnoise.noise.autocovariance import PATCH_PIXELS, RADIUS_PIXELS
 from unnoise.noise.poisson_gaussian_fit import fit_line
 from unnoise.noise.report import ChannelNoise, NoiseReport
-from unnoise.photometry.normalization import SAMPLE, Levels, is_measured, scale_of
+from unnoise.photometry.normalization import SAMPLE_VALUES, Normalization, is_measured, scale_of_values
 from unnoise.regions import sample_windows
 
 Array = NDArray[Any]
 
 _WINDOW_PIXELS = 352
 _MAX_WHOLE_PIXELS = 1_250_000
-"""Pictures of more pixels are measured in nine windows of `_WINDOW_PIXELS` pixels a side, spread evenly."""
+"""Larger pictures are measured in nine windows of `_WINDOW_PIXELS` pixels a side, spread evenly."""
 _MIN_RELIABLE_PATCHES = 64
+"""Figures from fewer patches are rough."""
 _SMOOTHED_CORRELATION = 0.6
-"""Noise whose neighbours correlate more has been smoothed by a camera; demosaicing alone leaves about 0.5."""
+"""Noise with a higher correlation of neighbors was smoothed by a camera. Demosaicing alone leaves about 0.5."""
 
 
 def measure(image: Any, *, name: str = "The image") -> NoiseReport:
-    """Measure the noise of one picture: level by brightness, correlation, clipping, JPEG's blocks; and what to do about it.
+    """Measure the noise of one picture: level by brightness, correlation, clipping and JPEG's blocks.
 
-    Levels are the picture's own values: of a photograph, after gamma. They hold for the picture's flat places, since only there
-    noise and picture can be told apart; cameras that smooth flat places more than others leave more noise in textures.
+    Levels are in the picture's own values, which for a photograph means after gamma. They hold for flat places, because
+    only there can noise be told from the picture. Some cameras smooth flat places more than textures; then textures
+    have more noise.
 
     Args:
-        image: (H, W) or (H, W, C), or a tensor, as `unnoise.Model.denoise` takes them; one picture. Alpha takes no part. Grey floats
-            may be on any scale, which the report then names.
+        image: one picture: (H, W), (H, W, C) or a tensor, as `unnoise.Model.denoise` takes it. Alpha is ignored. Gray
+            floats may be on any scale, which the report then names.
         name: the subject of error messages, for instance the file.
 
     Returns:
-        What was found, with advice on strides, holes and the recipe, but not on a model; see `unnoise.models.inspection`.
+        The report, with advice on strides, blind spots and the recipe, but not on a model. For that see
+        `unnoise.models.inspection`.
 
     Raises:
-        UsageError: for an image of another kind or shape, or with values that are no numbers.
+        UsageError: an image of another kind or shape, or with values that are NaN or infinite.
     """
     pixels, measures = _to_channels_last(image, name)
     height, width, channels = pixels.shape
@@ -53,7 +57,7 @@ def measure(image: Any, *, name: str = "The image") -> NoiseReport:
         lowest, highest = _extremes(pixels, name, any_scale=measures)
         if not in_range(lowest, highest):
             low, high = own = _own_scale(pixels, lowest, highest)
-            ends = (lowest, highest) if lowest < highest else own  # a detector's own white is the highest of its values
+            ends = (lowest, highest) if lowest < highest else own  # the highest value counts as a detector's white
     cut = [[float(np.mean(compare(pixels[..., c], end))) for c in range(channels)] for compare, end in _clipping_tests(ends)]
     windows = [((pixels[place] - np.float64(low)) / (high - low)).astype(np.float32) for place in _places(height, width)]
     score, found, offset = jpeg_grid.grid_score([window.mean(axis=2) for window in windows])
@@ -74,13 +78,13 @@ def measure(image: Any, *, name: str = "The image") -> NoiseReport:
     measured = flat_patches.measure_noise(flat_patches.extract_patches(windows))
     if measured is None:
         cut_off = max(cut[0][c] + cut[1][c] for c in range(channels)) > flat_patches.MAX_CLIPPED_SHARE
-        notes = ["The picture is black or white nearly everywhere, so that its noise cannot be told."] if cut_off else []
+        notes = ["The picture is black or white nearly everywhere, so its noise cannot be measured."] if cut_off else []
         return NoiseReport(**facts, **nothing, level=None if cut_off else 0.0, notes=notes)
     return NoiseReport(**facts, **_noise_fields(measured, windows, _value_range(windows) if measures else 1.0))
 
 
 def _extremes(pixels: Array, name: str, *, any_scale: bool) -> tuple[float, float]:
-    """The lowest and the highest of floats. Raises UsageError as `measure` does."""
+    """The lowest and the highest value. Raises UsageError as `measure` does."""
     bad = pixels.size - int(np.count_nonzero(np.isfinite(pixels)))
     low, high = (math.nan, math.nan) if bad else (float(pixels.min()), float(pixels.max()))
     if bad or not any_scale:
@@ -89,15 +93,15 @@ def _extremes(pixels: Array, name: str, *, any_scale: bool) -> tuple[float, floa
 
 
 def _own_scale(pixels: Array, low: float, high: float) -> tuple[float, float]:
-    """The range of nearly all of the values, which reach from `low` to `high`."""
-    step = max(1, math.isqrt(pixels.size // SAMPLE))
-    scale = scale_of(pixels[::step, ::step])
+    """The range of nearly all values; all of them lie between `low` and `high`."""
+    step = max(1, math.isqrt(pixels.size // SAMPLE_VALUES))
+    scale = scale_of_values(pixels[::step, ::step])
     return (scale.low, scale.high) if scale else (low - 0.5, low + 0.5)
 
 
 def _value_range(windows: list[Array]) -> float:
-    """The range that the values of a measurement have, which is what a network is shown."""
-    scale = scale_of(np.concatenate([window.ravel() for window in windows]))
+    """The size of the range of a measurement that a network sees."""
+    scale = scale_of_values(np.concatenate([window.ravel() for window in windows]))
     return scale.high - scale.low if scale else 1.0
 
 
@@ -109,16 +113,18 @@ def _noise_fields(measured: flat_patches.NoiseMeasurement, windows: list[Array],
     shifts = np.abs(np.arange(-RADIUS_PIXELS, RADIUS_PIXELS + 1))
     notes = []
     if measured.patches < _MIN_RELIABLE_PATCHES:
-        notes.append(f"Only {measured.patches} patches could be measured in: take these figures as rough.")
+        notes.append(f"Only {measured.patches} patches could be measured in: these figures are rough.")
     detail = settings = None
     faint = level <= advice.FAINT_SIGMA * min(extent, 1)
     if not faint:
         detail = advice.measure_detail(windows, rho, level**2)
         settings = advice.advise(rho, detail)
     else:
-        notes.append("The noise is fainter than the rounding of the picture's range to 8 bits: there is nothing to take away.")
+        notes.append("The noise is fainter than the rounding of the picture's range to 8 bits: there is nothing to remove.")
     if not faint and (rho[0, 1] + rho[1, 0]) / 2 > _SMOOTHED_CORRELATION:
-        notes.append("The noise looks smoothed by a camera: in textures, which cameras spare, it may be a third stronger.")
+        notes.append(
+            "The noise looks smoothed by a camera. In textures, which cameras smooth less, it may be a third stronger."
+        )
     channels = [
         ChannelNoise(
             level=float(np.sqrt(variance)),
@@ -144,11 +150,11 @@ def _clipping_tests(ends: tuple[float, float]) -> list[tuple[Any, float]]:
 
 
 def _to_channels_last(image: Any, name: str) -> tuple[Array, bool]:
-    """(H, W, C) of uint8, uint16 or float, in the picture's own range, without alpha; and whether its values are measurements."""
+    """(H, W, C) of uint8, uint16 or float, in its own range, without alpha; and whether its values are measurements."""
     if not isinstance(image, np.ndarray):
         from unnoise.images import to_tensor
 
-        tensor, form = to_tensor(image, name=name, levels=Levels())
+        tensor, form = to_tensor(image, name=name, levels=Normalization())
         if len(tensor) > 1:
             raise UsageError(f"{name} is a batch of {len(tensor)}; inspect one picture at a time.")
         result: Array = tensor[0].permute(1, 2, 0).cpu().numpy()
@@ -165,3 +171,6 @@ def _places(height: int, width: int) -> list[tuple[slice, slice]]:
     if height * width <= _MAX_WHOLE_PIXELS:
         return [(slice(0, height), slice(0, width))]
     return sample_windows((height, width), _WINDOW_PIXELS, jpeg_grid.BLOCK_PIXELS, overlapping=False)
+
+
+__getattr__ = renamed(__name__, {"inspect": "unnoise.models.inspection:inspect"})

@@ -15,18 +15,24 @@ _MIN_STANDARD_ERRORS = 3.0
 
 
 def grid_score(windows: list[Array]) -> tuple[float, bool, tuple[int, int]]:
-    """How much steeper brightness changes across the grid than between.
+    """How much more brightness changes across the lines of the grid than between them.
 
-    A step across two neighbouring pixels, less the mean of the steps before and after it, is as often positive as negative in
-    any picture; over the edges of JPEG's blocks it is positive. Big steps are cut to the 90th percentile, or a few edges of the
-    picture's own would decide.
+    The excess of a step between neighboring pixels is the step minus the mean of the steps before and after it. Its
+    mean is about 0 in any picture, and positive across the edges of JPEG's blocks. Large steps are limited to the 90th
+    percentile, because a few edges of the picture would decide otherwise.
 
     Args:
-        windows: brightness (H, W), each starting at a row and column that 8 divides.
+        windows: brightness (H, W). Each starts at a row and a column that 8 divides.
 
     Returns:
-        The excess at the likeliest grid as a share of the mean step, 0: none, 0.1: quality about 80, 0.3: about 50; whether that
-        is more than chance, in both directions; and the row and column at which the first full block begins.
+        - the excess at the likeliest grid as a share of the mean step: 0 none, 0.1 JPEG quality about 80, 0.3 about 50;
+        - whether it is more than chance in both directions;
+        - the row and the column at which the first full block begins.
+
+    >>> blocks = np.kron(np.random.default_rng(0).random((8, 8)), np.ones((8, 8)))
+    >>> score, found, offset = grid_score([blocks])
+    >>> found, offset
+    (True, (0, 0))
     """
     across, down = (_direction(part) for part in (windows, [window.T for window in windows]))
     score = max(0.0, (across[0] + down[0]) / 2)

@@ -1,4 +1,4 @@
-"""A picture of a `NoiseReport`: level by brightness, correlation as a map and along an axis, clipping."""
+"""A plot of a `NoiseReport`: level by brightness, correlation as a map and along the axes, clipping."""
 
 from __future__ import annotations
 
@@ -21,7 +21,17 @@ _INKS = ("tab:red", "tab:green", "tab:blue")
 
 
 def save(report: NoiseReport, path: Path, *, title: str = "") -> None:
-    """Draw to a file. Raises `UsageError` for another suffix than `SUFFIXES`, `UnnoiseError` if it cannot be written."""
+    """Write the plot to a file.
+
+    Args:
+        report: what `unnoise.inspect` found.
+        path: ends in one of `SUFFIXES`.
+        title: stands above the plot.
+
+    Raises:
+        UsageError: the name has another suffix, or matplotlib is not installed.
+        UnnoiseError: the file cannot be written.
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"A plot cannot be written as '{path.name}'; give a name that ends in {', '.join(SUFFIXES)}.")
     figure = draw(report, title=title)
@@ -30,14 +40,14 @@ def save(report: NoiseReport, path: Path, *, title: str = "") -> None:
 
 
 def draw(report: NoiseReport, *, title: str = "") -> Figure:
-    """Four panels; those that the report has no figures for say so."""
+    """Draw the four panels. A panel without figures says so."""
     require("matplotlib", "A plot")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 8), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(f"{title}  ({report.width}×{report.height})   noise level {report.level_told()}".strip())
+    figure.suptitle(f"{title}  ({report.width}×{report.height})   noise level {report.level_text()}".strip())
     axes = figure.subplots(2, 2)
     _levels(axes[0, 0], report)
     _map(axes[0, 1], report)
@@ -52,7 +62,7 @@ def _ink(report: NoiseReport, number: int) -> str:
 
 
 def _levels(axes: Axes, report: NoiseReport) -> None:
-    zero, one = report.shown
+    zero, one = report.display_range
     axes.set(title="noise by brightness", xlabel=f"brightness, {report.unit}", ylabel=f"standard deviation, {report.unit}")
     for number, channel in enumerate(report.channels):
         ink = _ink(report, number)

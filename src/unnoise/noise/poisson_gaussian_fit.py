@@ -1,8 +1,8 @@
-"""Fitting the variance a·x + b to a measured curve of noise by brightness.
+"""Fitting the noise variance a·x + b to a curve of noise by brightness x.
 
-Foi, Trimeche, Katkovnik and Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data",
-IEEE Transactions on Image Processing 17(10), 2008. The model is that of light and of raw values. A gamma curve bends it, so that
-for photographs the fit says what it says only where `holds` is true, and a may then be negative.
+Foi, Trimeche, Katkovnik and Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting for single-image
+raw-data", IEEE Transactions on Image Processing 17(10), 2008. The model is for linear light and raw values. A gamma
+curve bends it: for photographs the fit is meaningful only where `holds` is true, and a may be negative.
 """
 
 from __future__ import annotations
@@ -13,39 +13,52 @@ from pydantic import BaseModel, ConfigDict
 from unnoise.noise.flat_patches import NoiseCurve
 
 MAX_RELATIVE_ERROR = 0.1
-"""Largest median deviation of the standard deviation for which the line is said to hold."""
+"""The line holds if the median relative error of the standard deviation is at most this."""
 MAX_CLIPPED_SHARE = 0.01
-"""Points with a larger share of pixels at black or white take no part: what was cut there is missing from their variance."""
+"""Points with a larger share of pixels at black or white are not fitted: clipping has lowered their variance."""
 
 
 class LineFit(BaseModel):
-    """variance = a·brightness + b, brightness and standard deviation in 0..1."""
+    """variance = a·brightness + b, with brightness and standard deviation in 0..1.
+
+    >>> LineFit(a=0.01, b=0.0001, error=0.02, holds=True).rescaled(0, 100).a
+    1.0
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     a: float
     b: float
     error: float
-    """Median relative deviation of the standard deviations from the line."""
+    """Median relative error of the standard deviation."""
     holds: bool
     """Whether `error` is at most 10 %."""
 
-    def on(self, zero: float, one: float) -> LineFit:
-        """The same line for values of which `zero` and `one` are 0 and 1 here: where photons are counted, a is then 1."""
+    def rescaled(self, zero: float, one: float) -> LineFit:
+        """The same line on the picture's own scale, where 0 and 1 are the values `zero` and `one`. For photon counts a
+        is then 1."""
         step = one - zero
         return self.model_copy(update={"a": step * self.a, "b": step**2 * self.b - step * self.a * zero})
 
 
 def fit_line(curve: NoiseCurve) -> LineFit | None:
-    """Weighted least squares over the points that are not cut; None where fewer than three are left.
+    """Fit the line by weighted least squares to the points without clipping.
 
-    A variance measured in n patches errs in proportion to itself, so the weights are n / variance², the variance being the
-    line's own of the step before; ten steps.
+    The error of a variance that was measured in n patches is proportional to the variance. So the weights are n /
+    variance², with the variance of the line of the step before. There are ten steps.
+
+    Returns:
+        The fit. None if fewer than three points are left.
+
+    >>> x = np.linspace(0.1, 0.9, 5)
+    >>> fit = fit_line(NoiseCurve(x, 0.01 * x + 0.001, np.zeros(5), np.full(5, 30)))
+    >>> round(fit.a, 4), round(fit.b, 4), fit.holds
+    (0.01, 0.001, True)
     """
-    kept = (curve.cut <= MAX_CLIPPED_SHARE) & (curve.variance > 0)
-    if kept.sum() < 3:
+    usable = (curve.cut <= MAX_CLIPPED_SHARE) & (curve.variance > 0)
+    if usable.sum() < 3:
         return None
-    x, variance, count = curve.brightness[kept], curve.variance[kept], curve.patches[kept]
+    x, variance, count = curve.brightness[usable], curve.variance[usable], curve.patches[usable]
     expected = variance
     least = 1e-2 * float(np.median(variance))
     for _ in range(10):

@@ -1,4 +1,4 @@
-"""What `unnoise.inspect` finds: numbers, as JSON and as a table."""
+"""What `unnoise.inspect` finds: numbers, JSON, and a table."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from unnoise.deprecated.class_members import RenamedMember
 from unnoise.noise.advice import Advice
 from unnoise.noise.poisson_gaussian_fit import LineFit
 
@@ -17,96 +18,116 @@ _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 class ChannelNoise(BaseModel):
-    """One channel's noise. Brightness and standard deviations in 0..1 of the picture's own values, gamma and all."""
+    """The noise of one channel. Brightness and standard deviations are in 0..1 of the picture's own values, after any
+    gamma."""
 
     model_config = _STRICT
 
     level: float
-    """Standard deviation, the root of its mean square over the picture."""
+    """Standard deviation: the root of the mean variance over the picture."""
     brightness: list[float]
-    """Of the points of the curve, rising."""
+    """Brightness of the points of the curve, rising."""
     sigma: list[float]
-    """Standard deviation at each."""
+    """Standard deviation at each point."""
     fit: LineFit | None
-    """None: fewer than three points away from black and white."""
+    """None: fewer than three points are away from black and white."""
 
 
 class NoiseReport(BaseModel):
-    """The noise of one picture, told from the picture alone."""
+    """The noise of one picture, measured in the picture alone.
 
-    model_config = _STRICT
+    >>> import numpy as np, unnoise
+    >>> noisy = np.random.default_rng(0).normal(0.5, 0.05, (96, 96)).clip(0, 1)
+    >>> report = unnoise.inspect((255 * noisy).astype(np.uint8))
+    >>> 11 < report.level * 255 < 14
+    True
+    """
+
+    model_config = _STRICT | ConfigDict(ignored_types=(RenamedMember,))
 
     height: int
     width: int
     scale: tuple[float, float] | None = None
-    """The values that 0 and 1 stand for here, of floats on a scale of their own; None: black and white."""
+    """For floats on their own scale, the values that count as 0 and 1 here. None: 0 is black, and 1 is white."""
     level: float | None
-    """Standard deviation over all channels, in 0..1; 0: no noise; None: cannot be told, `notes` says why."""
+    """Standard deviation over all channels, in 0..1. 0: no noise. None: it cannot be measured; `notes` says why."""
     channels: list[ChannelNoise]
-    """One for each channel but alpha; empty where `level` is None or 0."""
+    """One for each channel except alpha. Empty where `level` is None or 0."""
     autocorrelation: list[list[float]] | None
-    """(17, 17), shifts of −8 to 8 rows and columns, the middle 1; the channels together. (y, x) and (y, −x) are told as one."""
+    """(17, 17), shifts of −8 to 8 rows and columns, the middle 1; channels pooled. The shifts (y, x) and (y, −x) have
+    the same value."""
     black: list[float]
-    """Share of pixels at black or below, each channel."""
+    """Share of pixels at black or below, for each channel."""
     white: list[float]
+    """Share of pixels at white or above, for each channel."""
     blocking: float
-    """Excess of steps across an 8×8 grid; 0: none, 0.1: JPEG of quality about 80, 0.3: about 50."""
+    """Excess of steps across an 8×8 grid. 0: none, 0.1: JPEG quality about 80, 0.3: about 50."""
     blocks_found: bool
-    """Whether that is more than chance."""
+    """Whether the excess is more than chance."""
     block_offset: tuple[int, int]
-    """Row and column where the grid's first full block begins; not (0, 0) after cropping. Chance if none was found."""
+    """Row and column at which the grid's first full block begins; not (0, 0) after cropping. Meaningless if no grid was
+    found."""
     detail: float | None
-    """What three pixels miss of the picture, in units of the noise's variance: 0 for plain surfaces, at most 4."""
+    """How badly pixels three apart predict the picture, in units of the noise variance. 0 for plain surfaces, at most
+    4."""
     flat_patches: int
-    """Patches of 16×16 that the noise was measured in."""
+    """Number of patches of 16×16 pixels in which the noise was measured."""
     advice: Advice | None
-    """None where there is no noise to advise on."""
+    """None if there is no noise to give advice on."""
     notes: list[str]
     """What limits these figures."""
 
     def lag(self, distance: int) -> float:
-        """Correlation of pixels `distance` apart (0 to 8), the mean of along rows and along columns; 0 if there is no noise."""
+        """Correlation of pixels `distance` apart, 0 to 8: the mean of along rows and along columns. 0 if there is no
+        noise."""
         if self.autocorrelation is None:
             return 0.0
         middle = len(self.autocorrelation) // 2
         return (self.autocorrelation[middle][middle + distance] + self.autocorrelation[middle + distance][middle]) / 2
 
     def to_json(self) -> str:
-        """Everything as JSON."""
+        """The whole report as JSON."""
         return self.model_dump_json(indent=2)
 
     @property
-    def shown(self) -> tuple[float, float]:
-        """What people are shown for 0 and 1: steps of 8 bits, or the picture's own values where they have a scale of their own."""
+    def display_range(self) -> tuple[float, float]:
+        """The values that 0 and 1 have in tables and plots.
+
+        These are 0 and 255, or the picture's own values where it has its own scale.
+        """
         return self.scale or (0.0, 255.0)
+
+    shown = RenamedMember("display_range")
+    level_told = RenamedMember("level_text")
 
     @property
     def unit(self) -> str:
-        """What numbers that are shown count in."""
+        """The unit of numbers in tables and plots."""
         return "in the picture's own values" if self.scale else "of 255"
 
-    def level_told(self) -> str:
-        """The noise level in one phrase."""
+    def level_text(self) -> str:
+        """The noise level as one phrase."""
         if self.level is None:
-            return "cannot be told"
+            return "cannot be measured"
         return f"{self._number(self.level * self._step, 2)} {self.unit}"
 
     @property
     def _step(self) -> float:
-        return self.shown[1] - self.shown[0]
+        return self.display_range[1] - self.display_range[0]
 
     def _number(self, value: float, digits: int) -> str:
         return f"{value:.4g}" if self.scale else f"{value:.{digits}f}"
 
     def table(self) -> Group:
-        """For the terminal; brightness and standard deviations in steps of 8 bits, or in the picture's own values."""
+        """Tables for the terminal. Brightness and standard deviations are in steps of 8 bits, or in the picture's own
+        values."""
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
         facts = Table(show_header=False, box=None)
         facts.add_row("size", f"{self.width}×{self.height}, {len(self.black)} channel{'s' * (len(self.black) > 1)}")
-        facts.add_row("noise level", self.level_told())
+        facts.add_row("noise level", self.level_text())
         if self.autocorrelation is not None:
             facts.add_row("correlation at 1, 2, 3, 4, 6, 8 pixels", "  ".join(f"{self.lag(d):.2f}" for d in (1, 2, 3, 4, 6, 8)))
         facts.add_row("black / white", "  ".join(f"{b:.2%} / {w:.2%}" for b, w in zip(self.black, self.white, strict=True)))
@@ -135,13 +156,14 @@ class NoiseReport(BaseModel):
             table.add_column(heading)
         for number, channel in enumerate(self.channels):
             points = zip(channel.brightness, channel.sigma, strict=True)
-            fit = channel.fit.on(*self.scale) if channel.fit and self.scale else channel.fit
+            fit = channel.fit.rescaled(*self.scale) if channel.fit and self.scale else channel.fit
             holds = "" if fit is None else "holds" if fit.holds else "does not hold"
             table.add_row(
                 str(number),
                 self._number(channel.level * self._step, 2),
                 "  ".join(
-                    f"{self._number(self.shown[0] + x * self._step, 0)} → {self._number(s * self._step, 1)}" for x, s in points
+                    f"{self._number(self.display_range[0] + x * self._step, 0)} → {self._number(s * self._step, 1)}"
+                    for x, s in points
                 ),
                 "–" if fit is None else f"a = {fit.a:.2e}, b = {fit.b:.2e}; {holds} ({fit.error:.0%})",
             )
@@ -155,6 +177,6 @@ def _advice(advice: Advice) -> Table:
     for heading in ("", "training", "inference"):
         table.add_column(heading)
     table.add_row("stride of PD (ap-bsn, ss-bsn, amsnet)", str(advice.train_stride), str(advice.infer_stride))
-    table.add_row("hole of at-bsn", str(advice.train_hole), str(advice.infer_hole))
-    table.add_row("diamond of tm-bsn", str(advice.train_diamond), str(advice.infer_diamond))
+    table.add_row("blind spot of at-bsn (width)", str(advice.train_hole), str(advice.infer_hole))
+    table.add_row("blind spot of tm-bsn (steps)", str(advice.train_diamond), str(advice.infer_diamond))
     return table

@@ -1,4 +1,4 @@
-"""Measuring noise: how much one pixel's error tells of its neighbours'."""
+"""How strongly the error of one pixel is correlated with the errors of its neighbors."""
 
 from __future__ import annotations
 
@@ -15,20 +15,26 @@ Array = NDArray[Any]
 def autocorrelation(residual: Array, radius: int) -> NDArray[np.float64]:
     """The autocorrelation of a residual, noisy − clean, at all shifts of up to `radius` pixels.
 
-    For the residual r with its mean taken off, channel by channel, and pixels p that have a neighbour p + d in the picture,
+    The mean of the residual r is subtracted in each channel. Over all pixels p with a neighbor p + d in the picture,
 
         ρ(d) = mean_p r(p)·r(p + d) / mean_p r(p)².
 
     Args:
-        residual: (H, W) or (H, W, C), any unit; the channels are pooled.
+        residual: (H, W) or (H, W, C), any unit. The channels are pooled.
         radius: the largest shift in rows and columns, 0 ≤ radius < min(H, W).
 
     Returns:
-        (2·radius + 1, 2·radius + 1), the shift (0, 0) in the middle with the value 1; symmetric about it. A constant residual
-        has nothing to correlate and gives 0 everywhere else.
+        (2·radius + 1, 2·radius + 1), symmetric, with the shift (0, 0) in the middle and the value 1 there. A constant
+        residual gives 0 everywhere else.
 
     Raises:
-        UsageError: for another shape, or a radius that the picture does not hold.
+        UsageError: another shape, or a radius that is too large for the picture.
+
+    >>> stripes = np.tile([1.0, -1.0], (4, 4))
+    >>> autocorrelation(stripes, 1)
+    array([[-1.,  1., -1.],
+           [-1.,  1., -1.],
+           [-1.,  1., -1.]])
     """
     values = np.asarray(residual, dtype=np.float64)
     if values.ndim not in (2, 3):

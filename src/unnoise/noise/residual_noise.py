@@ -1,7 +1,8 @@
-"""More noise of the kind that a picture already has, made from its own residual: what to shake a network with.
+"""Synthetic noise like that of a picture, made from its own residual. A restoration is perturbed with it.
 
-A bootstrap: blocks of the residual that hold little beside noise, brought to unit level and strewn over the picture in random order,
-turned about, and given the level of their new place. They keep what the noise has of correlation between neighbours and channels.
+This is a bootstrap. Blocks of the residual that hold little but noise are brought to unit level, placed in random order
+and turned, and get the noise level of their new place. They keep the correlation between neighbors and between
+channels.
 """
 
 from __future__ import annotations
@@ -16,52 +17,79 @@ from unnoise.rng import RandomSource, uniform
 LEVEL_BLOCK_PIXELS = 16
 """Side in pixels of the blocks in which the level is measured."""
 BLOCK_PIXELS = 32
-"""Side of the blocks that are strewn, in pixels: several times as far as the noise of cameras is correlated."""
+"""Side in pixels of the blocks that are placed: several times the correlation length of camera noise."""
 BIN_COUNT = 8
-"""Of brightness, each with as many blocks, in which the level is measured."""
+"""Number of brightness bins in which the level is measured. Each has the same number of blocks."""
 QUIET_QUANTILE = 0.25
-"""Quantile of the blocks of one brightness, by what is left in them: the lower ones hold noise alone, the upper ones detail too."""
+"""Quantile of the blocks of one brightness by their energy. Blocks below it hold noise alone, those above it also
+detail."""
 DONOR_SHARE = 1 / 3
-"""Share of the blocks, those with the least beside noise, that are strewn."""
+"""Share of the blocks that are placed: those with the least energy."""
 PERTURBATION = 0.5
 """ε: how much of the noise's own level a restoration is perturbed with."""
 
 
 def noise_level(residual: Tensor, estimate: Tensor) -> Tensor:
-    """The level of the noise in each pixel, as it depends on brightness, channel by channel: (B, C, H, W) each → the same.
+    """The noise level at each pixel, as a function of brightness in each channel.
 
-    The quieter blocks of each brightness tell it; between their brightnesses it goes in straight lines.
+    It is measured in the quieter blocks of each brightness, and is linear between them.
+
+    Args:
+        residual, estimate: (B, C, H, W): noisy − restored, and restored.
+
+    Returns:
+        Standard deviations, (B, C, H, W).
+
+    >>> noise = 0.1 * torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    >>> level = noise_level(noise, torch.full((1, 1, 64, 64), 0.5))
+    >>> bool(0.08 < level.mean() < 0.1)  # the quieter blocks give a little too little
+    True
     """
     side = min(LEVEL_BLOCK_PIXELS, *residual.shape[-2:])
     brightness = _blocks(estimate, side).mean((3, 4)).mT  # (B, C, n)
     spread = _blocks(residual, side).square().mean((3, 4)).sqrt().mT  # (B, C, n)
     order = brightness.argsort(-1)
     bins = max(1, min(BIN_COUNT, order.shape[-1] // 8))
-    kept = order[..., : order.shape[-1] // bins * bins]
-    kept = kept.reshape(*kept.shape[:2], bins, -1)  # (B, C, bins, n / bins)
+    order_bins = order[..., : order.shape[-1] // bins * bins]
+    order_bins = order_bins.reshape(*order_bins.shape[:2], bins, -1)  # (B, C, bins, n / bins)
     centres, spreads = (
-        values[:, :, None].expand(-1, -1, bins, -1).gather(-1, kept) for values in (brightness, spread)
+        values[:, :, None].expand(-1, -1, bins, -1).gather(-1, order_bins) for values in (brightness, spread)
     )  # (B, C, bins, n / bins)
     levels = spreads.quantile(QUIET_QUANTILE, dim=-1)  # (B, C, bins)
     return interpolate(estimate.flatten(2), centres.mean(-1), levels).reshape(estimate.shape)
 
 
 def power_ratio(residual: Tensor, level: Tensor, estimate: Tensor, source: RandomSource) -> Tensor:
-    """By which factor the noise's power is more than `noise_level` tells, a scalar: it looks at the quieter places alone.
+    """The true noise power divided by the power that `noise_level` finds in the quieter places.
 
-    Found on noise that `probe` makes of the residual, of which the power is known. Arguments as for `noise_level` and `probe`.
+    It is found on the noise of `probe`, whose power is known. The arguments are those of `noise_level` and `probe`.
+
+    Returns:
+        A scalar.
     """
     known = probe(residual, level, source)
     return known.square().mean() / noise_level(known, estimate).square().mean().clamp(min=1e-20)
 
 
 def perturbed(restore: Callable[[Tensor], Tensor], noisy: Tensor, restored: Tensor, extra: Tensor) -> Tensor:
-    """How a restoration f moves with the noise b = `extra` in the picture x: (f(x + εb) − f(x)) / ε, with f(x) = `restored`."""
+    """How a restoration f moves with the noise b = `extra` in the picture x: (f(x + εb) − f(x)) / ε, with f(x) =
+    `restored`."""
     return (restore(noisy + PERTURBATION * extra) - restored) / PERTURBATION
 
 
 def interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
-    """Linear interpolation along the last dimension, constant beyond the ends: (…, N) and twice (…, K) → (…, N)."""
+    """Linear interpolation along the last dimension, constant beyond the ends.
+
+    Args:
+        x: (…, N).
+        knots, values: (…, K), the knots rising.
+
+    Returns:
+        (…, N).
+
+    >>> interpolate(torch.tensor([-1.0, 0.5, 9.0]), torch.tensor([0.0, 1.0]), torch.tensor([2.0, 4.0]))
+    tensor([2., 3., 4.])
+    """
     if knots.shape[-1] == 1:
         return values.expand_as(x)
     right = torch.searchsorted(knots, x.contiguous()).clamp(1, knots.shape[-1] - 1)
@@ -71,7 +99,19 @@ def interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
 
 
 def probe(residual: Tensor, level: Tensor, source: RandomSource) -> Tensor:
-    """Noise of this level and of the residual's correlation, independent of it: (B, C, H, W) each → the same."""
+    """Noise with a given level and the correlation of the residual, independent of it.
+
+    Args:
+        residual, level: (B, C, H, W); the level is a standard deviation.
+        source: of all random numbers.
+
+    Returns:
+        (B, C, H, W).
+
+    >>> residual = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    >>> probe(residual, torch.full_like(residual, 0.1), torch.Generator().manual_seed(1)).std().round(decimals=2)
+    tensor(0.1000)
+    """
     height, width = residual.shape[-2:]
     side = min(BLOCK_PIXELS, height, width)
     unit = _blocks(residual / level.clamp(min=1e-12), side)  # (B, n, C, side, side)
@@ -92,7 +132,7 @@ def probe(residual: Tensor, level: Tensor, source: RandomSource) -> Tensor:
 
 
 def _blocks(x: Tensor, side: int) -> Tensor:
-    """The whole blocks that (B, C, H, W) holds, (B, n, C, side, side)."""
+    """The whole blocks of (B, C, H, W), as (B, n, C, side, side)."""
     rows, columns = x.shape[-2] // side, x.shape[-1] // side
     x = x[..., : rows * side, : columns * side].reshape(*x.shape[:2], rows, side, columns, side)
     return x.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)  # (B, rows·columns, C, side, side)

@@ -1,4 +1,4 @@
-"""A word of warning where the result of faint counts would be rounded away: half a photon is no whole number."""
+"""A warning where rounding to whole numbers would spoil a result: the mean of faint counts is no whole number."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import torch
 from unnoise.errors import UnnoiseWarning
 from unnoise.regions import RegionSource
 
-FEW = 12
+MIN_STEPS = 12
 """Steps that a picture should span, so that rounding to one of them costs less than its noise."""
-TOP = 0.999
+TOP_QUANTILE = 0.999
 """Quantile of the values that counts as the highest: hot pixels say nothing."""
 
 
 def warn_of_few_steps(view: RegionSource, white: int, name: str) -> None:
-    """Warn where the whole numbers of a measurement, with `white` at 1, are fewer than `FEW`: the result is rounded to them too."""
+    """Warn where the whole numbers of a measurement, with `white` at 1, are fewer than `MIN_STEPS`: the result is rounded to them too."""
     values = torch.cat([x.flatten() for x in view.sample_windows()]).sort().values
-    steps = round((values[int(TOP * (len(values) - 1))] - values[0]).item() * white)
-    if 0 < steps < FEW:
+    steps = round((values[int(TOP_QUANTILE * (len(values) - 1))] - values[0]).item() * white)
+    if 0 < steps < MIN_STEPS:
         warnings.warn(
             f"{name} spans {steps} whole numbers, and its result is rounded to whole numbers too; give it as floats to keep what lies "
             "between.",

@@ -1,13 +1,13 @@
-"""Levels: which values of a picture the network takes for black and white.
+"""Normalization: which values of a picture become black and white for the network.
 
-Twelve bits of a camera in a file of sixteen reach from 0 to 0.06, and a network that learned on photographs knows nothing so dim: such a
-picture came out 8 dB worse than it went in. Where values are measurements, their range says nothing of the scene, and the network is
-shown the range that the picture itself has, by a curve between a straight line and the root: photographs, from which it learned, are
-coded so that noise is about as strong everywhere, and noise of light itself grows with brightness. What comes out is put back by the
-same curve. Pictures that are coded for display are shown as they are: there dark means dark, and noise that is seldom seen in the
-light.
+A camera's 12 bits in a file of 16 bits reach from 0 to 0.06. A network that learned from photographs knows nothing so
+dim: such a picture came out 8 dB worse than it went in. The range of a measurement says nothing about the scene. So
+the network sees the picture's own range, by a curve between a straight line and the square root. Photographs are coded
+like that: their noise is about as strong everywhere, while photon noise grows with brightness. The result goes back by
+the same curve. Pictures that are coded for display are shown as they are, because there dark means dark, with noise
+that is rare in bright places.
 
-This is our own; no paper of the methods here does it.
+The method is our own; no paper of the methods here has it.
 """
 
 from __future__ import annotations
@@ -19,28 +19,30 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from unnoise.deprecated.module_names import renamed
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from unnoise.regions import RegionSource
 
-TAIL = 0.001
-"""Share of the values that may lie below what becomes black, and as many above what becomes white: hot pixels, stars."""
-MARGIN = 0.05
+TAIL_SHARE = 0.001
+"""Share of the values that may lie below black, and the same share above white, such as hot pixels and stars."""
+MARGIN_SHARE = 0.05
 """Of the network's range on either side, so that noise around the darkest places is not cut off as black cuts it."""
-BEYOND = 1 / 3
+OVERSHOOT_RANGES = 1 / 3
 """So far beyond `low` and `high`, in units of their distance, values are shown; what is beyond that goes around the network."""
-CURVE = 0.7
+EXPONENT = 0.7
 """Exponent. Pictures of few photons gain 1 to 4 dB by it, others up to 1.5 or lose up to 0.2 (`benchmarks/white.py`); the root, which
 evens noise of light alone out, loses up to 0.8 on quiet ones."""
-SAMPLE = 2**20
-"""Values that tell the levels, about."""
-STRIP = 2**20
+SAMPLE_VALUES = 2**20
+"""About how many values tell the range."""
+STRIP_PIXELS = 2**20
 """Pixels that are read at a time for it, about."""
 
 
-class Levels(BaseModel):
+class Normalization(BaseModel):
     """Whether a picture's own range is shown, as it stands in a recipe."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,10 +51,10 @@ class Levels(BaseModel):
     """*picture*: of every picture; *auto*: of measurements, see `is_measured` and, for grey of 8 bits,
     `unnoise.photometry.transfer_function`."""
 
-    def of_kind(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> Levels | None:
+    def of_kind(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> Normalization | None:
         """What a picture of this kind asks for; None: it is shown as it is. *auto* is left where the kind does not tell it."""
         if self.of == "picture" or is_measured(colours, dtype):
-            return Levels(of="picture")
+            return Normalization(of="picture")
         return self if colours == "grey" else None
 
 
@@ -68,13 +70,17 @@ class Scale:
         return (x - self.low) / self._range
 
     def forward(self, x: Tensor) -> Tensor:
-        """As the network is shown them; of any shape; see `BEYOND`."""
-        return _bent(self.unit(x.clamp(*self._ends)), CURVE) * (1 - 2 * MARGIN) + MARGIN
+        """As the network is shown them; of any shape; see `OVERSHOOT_RANGES`."""
+        return _bent(self.unit(x.clamp(*self._ends)), EXPONENT) * (1 - 2 * MARGIN_SHARE) + MARGIN_SHARE
 
     def inverse(self, restored: Tensor, noisy: Tensor) -> Tensor:
         """What the network made of `forward(noisy)` in the picture's values, and what went around it."""
         excess = noisy - noisy.clamp(*self._ends)
-        return _bent((restored - MARGIN) / (1 - 2 * MARGIN), 1 / CURVE) * self._range + self.low + excess.to(restored)
+        return (
+            _bent((restored - MARGIN_SHARE) / (1 - 2 * MARGIN_SHARE), 1 / EXPONENT) * self._range
+            + self.low
+            + excess.to(restored)
+        )
 
     @property
     def _range(self) -> float:
@@ -83,10 +89,10 @@ class Scale:
     @property
     def _ends(self) -> tuple[float, float]:
         most = float(np.finfo(np.float32).max)
-        return max(self.low - BEYOND * self._range, -most), min(self.high + BEYOND * self._range, most)
+        return max(self.low - OVERSHOOT_RANGES * self._range, -most), min(self.high + OVERSHOOT_RANGES * self._range, most)
 
 
-class Flat(Scale):
+class ConstantScale(Scale):
     """Of a picture whose values are all the same: there is nothing to show, and no noise."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,7 +104,7 @@ class Flat(Scale):
         return noisy.to(restored)
 
 
-FLAT = Flat(0.0, 1.0)
+CONSTANT_SCALE = ConstantScale(0.0, 1.0)
 
 
 def _bent(x: Tensor, exponent: float) -> Tensor:
@@ -112,18 +118,21 @@ def is_measured(colours: str, dtype: np.dtype[Any] | torch.dtype) -> bool:
     return colours == "channels" or (colours == "grey" and not str(dtype).endswith("uint8"))
 
 
-def scale_of(values: np.ndarray[Any, Any]) -> Scale | None:
+def scale_of_values(values: np.ndarray[Any, Any]) -> Scale | None:
     """By values of any shape; None where all are the same, and there is nothing to show."""
-    low, high = (float(value) for value in np.quantile(values, (TAIL, 1 - TAIL)))
+    low, high = (float(value) for value in np.quantile(values, (TAIL_SHARE, 1 - TAIL_SHARE)))
     if not high > low:
         low, high = float(values.min()), float(values.max())
     return Scale(low, high) if high > low else None
 
 
-def measured(view: RegionSource) -> Scale | None:
+def measure_scale(view: RegionSource) -> Scale | None:
     """The scale of a picture that need not lie in memory, all channels together."""
     height, width = view.size
-    step = max(1, math.isqrt(height * width // SAMPLE))
-    rows = max(1, STRIP // width // step) * step
+    step = max(1, math.isqrt(height * width // SAMPLE_VALUES))
+    rows = max(1, STRIP_PIXELS // width // step) * step
     strips = (view.read(slice(top, min(top + rows, height)), slice(0, width)) for top in range(0, height, rows))
-    return scale_of(np.concatenate([strip[..., ::step, ::step].float().cpu().numpy().ravel() for strip in strips]))
+    return scale_of_values(np.concatenate([strip[..., ::step, ::step].float().cpu().numpy().ravel() for strip in strips]))
+
+
+__getattr__ = renamed(__name__, {"Levels": "Normalization", "measured": "measure_scale", "scale_of": "scale_of_values"})

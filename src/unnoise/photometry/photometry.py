@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from unnoise.photometry.bias_correction import Light
-from unnoise.photometry.clipping import EVERYWHERE, Cut, cut_of
-from unnoise.photometry.normalization import FLAT, Levels, Scale, measured
-from unnoise.photometry.rescaling import Span
-from unnoise.photometry.transfer_function import is_in_proportion
+from unnoise.photometry.bias_correction import BiasCorrection
+from unnoise.photometry.clipping import BOTH_ENDS, Clipping, measure_clipping
+from unnoise.photometry.normalization import CONSTANT_SCALE, Normalization, Scale, measure_scale
+from unnoise.photometry.rescaling import Rescaling
+from unnoise.photometry.transfer_function import is_linear
 from unnoise.regions import RegionSource
 
 
@@ -23,22 +23,22 @@ class Photometry:
     transfer_function: Literal["srgb", "linear"] = "srgb"
     """*linear*: values are in proportion to light; *srgb*: they are coded for display. Pictures are looked at only where a choice depends
     on it; others count as *srgb*."""
-    rescaling: Span | None = None
+    rescaling: Rescaling | None = None
     """How values of extreme size were brought to where float32 holds them; None: they were moderate."""
     normalization: Scale | None = None
     """How the network sees the values; None: as they are."""
-    clipping: Cut = EVERYWHERE
+    clipping: Clipping = BOTH_ENDS
     """At which end of the range noise is cut off."""
-    bias_correction: Light | None = None
+    bias_correction: BiasCorrection | None = None
     """How the mean brightness of the result is corrected, with a curve that is not *auto*; None: not at all."""
 
     @classmethod
     def decide(
         cls,
         view: RegionSource,
-        bias_correction: Light | None,
-        normalization: Levels | None,
-        rescaling: Span | None = None,
+        bias_correction: BiasCorrection | None,
+        normalization: Normalization | None,
+        rescaling: Rescaling | None = None,
     ) -> Photometry:
         """Look at a picture, and decide.
 
@@ -50,11 +50,11 @@ class Photometry:
 
         >>> import torch
         >>> grey = RegionSource.of(torch.full((1, 1, 32, 32), 0.5))
-        >>> Photometry.decide(grey, Light(), Levels()).bias_correction.curve
+        >>> Photometry.decide(grey, BiasCorrection(), Normalization()).bias_correction.curve
         'srgb'
         """
         by_picture = (bias_correction and bias_correction.curve == "auto") or (normalization and normalization.of == "auto")
-        linear = bool(by_picture) and is_in_proportion(view)
+        linear = bool(by_picture) and is_linear(view)
         if bias_correction and bias_correction.curve == "auto":
             bias_correction = bias_correction.model_copy(update={"curve": "linear" if linear else "srgb"})
         elif bias_correction and not by_picture:
@@ -63,7 +63,7 @@ class Photometry:
         return cls(
             transfer_function="linear" if linear else "srgb",
             rescaling=rescaling,
-            normalization=(measured(view) or FLAT) if is_normalized else None,
-            clipping=cut_of(view) if bias_correction and bias_correction.curve == "linear" else EVERYWHERE,
+            normalization=(measure_scale(view) or CONSTANT_SCALE) if is_normalized else None,
+            clipping=measure_clipping(view) if bias_correction and bias_correction.curve == "linear" else BOTH_ENDS,
             bias_correction=bias_correction,
         )

@@ -1,9 +1,9 @@
-"""Floats of any size: volts and fluxes in SI units, dates in seconds, are moved to where float32 and the bounds in our sums hold them.
+"""Rescaling: floats of extreme size, such as volts or dates in seconds, move to where float32 holds them.
 
-A measurement may reach from 0 to 1e-12, or from 1e9 to 1e9 + 1. Its tensor is of float32, whose seven digits would not tell the values
-of the second apart, and what is done around the network holds small numbers that stand for nothing, such as 1e-12 for a power. So
-extreme pictures are multiplied by a power of two, which changes no digit, and, where they lie far from zero, moved towards it; the result
-goes back the same way. Pictures of moderate values stay as they are.
+A measurement may reach from 0 to 1e-12, or from 1e9 to 1e9 + 1. The seven digits of float32 would not tell the second
+one's values apart. And the code around the network treats numbers such as 1e-12 as zero. So extreme pictures are
+multiplied by a power of two, which changes no digit. Pictures far from zero also move towards it. The result goes back
+the same way. Moderate pictures stay as they are.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from unnoise.deprecated.module_names import renamed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +28,7 @@ FAR = 2.0**10
 
 
 @dataclass(frozen=True)
-class Span:
+class Rescaling:
     """x → (x − shift) · factor and back, in float64."""
 
     shift: float
@@ -46,10 +48,10 @@ class Span:
         return moved.to(dtype)
 
 
-def span_of(low: float, high: float) -> Span | None:
+def choose_rescaling(low: float, high: float) -> Rescaling | None:
     """For finite values from `low` to `high`; None: they are moderate."""
     if low == high:
-        return Span(low, 1.0) if low else None  # so that one value comes back to its last digit
+        return Rescaling(low, 1.0) if low else None  # so that one value comes back to its last digit
     width, largest = high - low, max(abs(low), abs(high))
     shift = 0.0
     if 0 < width < largest / FAR and math.isfinite(width):
@@ -58,4 +60,7 @@ def span_of(low: float, high: float) -> Span | None:
     if shift == 0 and SMALL <= largest <= LARGE:
         return None
     end = INSIDE[1] if largest > 1 else INSIDE[0]
-    return Span(shift, 2.0 ** min(1000, math.floor(math.log2(end) - math.log2(largest))))  # beyond, float64 ends
+    return Rescaling(shift, 2.0 ** min(1000, math.floor(math.log2(end) - math.log2(largest))))  # beyond, float64 ends
+
+
+__getattr__ = renamed(__name__, {"Span": "Rescaling", "span_of": "choose_rescaling"})

@@ -1,4 +1,5 @@
-"""The transfer function of sRGB (IEC 61966-2-1) and its inverse, for NumPy arrays and torch tensors. No torch is imported."""
+"""The transfer function of sRGB (IEC 61966-2-1) and its inverse, for NumPy arrays and torch tensors. No torch is
+imported."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ def srgb_decode(display: T) -> T:
     """Turn display values into linear light.
 
     Args:
-        display: floats of any shape, 0 black and 1 white. Values above 1 follow the curve, those below 0 its straight line.
+        display: floats of any shape, 0 black and 1 white. Values above 1 follow the curve, those below 0 its straight
+            line.
 
     Returns:
         Linear light of the same kind, shape and type.
@@ -57,7 +59,8 @@ def srgb_encode(linear: T) -> T:
 def _power(x: Any, exponent: float) -> Any:
     """Raise x > 0 to a power. Tensors are overwritten: this form takes two thirds of the time of torch's own power.
 
-    For the same reason the straight line is added to tensors, and not selected: a selection takes longer than arithmetic.
+    For the same reason the straight line is added to tensors, and not selected: a selection takes longer than
+    arithmetic.
     """
     return x**exponent if _is_array(x) else x.log2_().mul_(exponent).exp2_()
 

@@ -1,9 +1,10 @@
-"""The recipes: YAML files that name a denoiser, a scheme, a refinement and their parameters. Listing them imports no torch."""
+"""The recipes: YAML files that name a denoiser, a scheme, a refinement and their parameters. Listing them does not
+import torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -16,24 +17,59 @@ _FOLDER = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """The names of the shipped recipes."""
+    """The names of the shipped recipes.
+
+    >>> "at-bsn" in names()
+    True
+    """
     return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
 
 
 def source(name: str) -> str:
-    """The paper behind a shipped recipe, read without checking the rest."""
+    """The paper of a shipped recipe. The rest of the file is not checked."""
     return str(_parse(_FOLDER / f"{name}.yaml").get("source", ""))
+
+
+class Summary(NamedTuple):
+    """What people choose a recipe by, each a line."""
+
+    purpose: str
+    cost: str
+    source: str
+
+
+def summary(name_or_path: str | Path) -> Summary:
+    """What a recipe is for, what it costs, and its paper; read without checking the rest.
+
+    Raises:
+        UsageError: unknown name, or a file that cannot be read.
+
+    >>> summary("at-bsn").cost
+    'for a GPU: 400,000 steps; about two months of one CPU core'
+    """
+    fields = _parse(_find(name_or_path))
+    return Summary(*(str(fields.get(field, "")) for field in Summary._fields))
 
 
 def load(name_or_path: str | Path | Recipe, overrides: dict[str, Any] | None = None) -> Recipe:
     """Read and check a recipe.
 
     Args:
-        name_or_path: a shipped name (`names()`), a YAML file, or a `Recipe`, which comes back with the overrides applied.
+        name_or_path: a shipped name (see `names`), a YAML file, or a `Recipe`.
         overrides: values by dotted field, such as ``{"training.batch": 4, "denoiser.features": 32}``.
 
+    Returns:
+        The recipe with the overrides.
+
     Raises:
-        UsageError: unknown name, unreadable file, unknown field or bad value, named in the sentence.
+        UsageError: an unknown name, a file that cannot be read, an unknown field or a wrong value. The sentence names
+            it.
+
+    >>> load("ap-bsn", {"training.batch": 2}).training.batch
+    2
+    >>> load("ap-bsn", {"training.batch": 0})
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: The recipe ap-bsn's field 'training.batch' does not take 0: input should be greater than or equal to 1.
     """
     from unnoise.recipes.schema import Recipe  # brings torch
 
@@ -42,19 +78,22 @@ def load(name_or_path: str | Path | Recipe, overrides: dict[str, Any] | None = N
     elif not isinstance(name_or_path, str | Path):
         raise UsageError(f"A recipe is a name, a YAML file or a Recipe, got {type(name_or_path).__name__}.")
     else:
-        path = _FOLDER / f"{name_or_path}.yaml"
-        if not path.is_file():
-            path = Path(name_or_path)
-        if not path.is_file():
-            raise UsageError(f"There is no recipe '{name_or_path}'; choose one of {', '.join(names())}, or give a YAML file.")
-        fields, label = _parse(path), str(name_or_path)
+        fields, label = _parse(_find(name_or_path)), str(name_or_path)
     for dotted, value in (overrides or {}).items():
         _set(fields, dotted, value)
     return validate(fields, label)
 
 
 def validate(fields: dict[str, Any], label: str) -> Recipe:
-    """Check the fields of a recipe; `label` names it in errors. Raises `UsageError` that names the field."""
+    """Check the fields of a recipe.
+
+    Args:
+        fields: as in the YAML file, or from `Recipe.model_dump`.
+        label: what errors call the recipe.
+
+    Raises:
+        UsageError: a field is unknown or has a wrong value. The sentence names it.
+    """
     from pydantic import ValidationError
 
     from unnoise.recipes.schema import Recipe, Training
@@ -64,9 +103,15 @@ def validate(fields: dict[str, Any], label: str) -> Recipe:
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
         model = Training if place.startswith("training.") else Recipe if "." not in place else None
-        raise UsageError(
-            explain_validation(error, f"The recipe '{label}'", known=model.model_fields if model else ())
-        ) from error
+        raise UsageError(explain_validation(error, f"The recipe {label}", known=model.model_fields if model else ())) from error
+
+
+def _find(name_or_path: str | Path) -> Path:
+    shipped = _FOLDER / f"{name_or_path}.yaml"
+    path = shipped if shipped.is_file() else Path(name_or_path)
+    if not path.is_file():
+        raise UsageError(f"There is no recipe '{name_or_path}'; choose one of {', '.join(names())}, or give a YAML file.")
+    return path
 
 
 def _parse(path: Path) -> dict[str, Any]:

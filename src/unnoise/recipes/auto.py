@@ -1,4 +1,4 @@
-"""`--recipe auto`: the recipe and its strides or holes, by the noise of the pictures that are to be trained on."""
+"""`--recipe auto`: choose the recipe, and its strides or blind spots, from the noise of the training pictures."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 QUICK_RECIPE = "tm-bsn-quick"
-"""What a CPU can train in an hour. It weighs its blind spots in each place by itself, so that only training's has to be told."""
+"""What a CPU can train in an hour. It weighs its blind spots in each place by itself, so only the one for training must
+be chosen."""
 SAMPLE_SIZE = 12
-"""So many pictures are inspected, evenly spread."""
+"""Number of pictures that are inspected, spread evenly."""
 
 
 class ChosenRecipe(NamedTuple):
-    """A recipe by name, what to change in it, and a sentence that says so."""
+    """A recipe's name, the changes to it, and a sentence that says so."""
 
     recipe: str
     overrides: dict[str, Any]
@@ -30,23 +31,28 @@ class ChosenRecipe(NamedTuple):
 
 
 def choose(pictures: Sequence[str | Path | NDArray[Any]] | str | Path, *, quick: bool = False) -> ChosenRecipe:
-    """Inspect a sample of the pictures and choose for them all.
+    """Inspect a sample of the pictures, and choose a recipe for all.
 
-    What most of them call for decides between full resolution (`at-bsn`) and strides (`ap-bsn`); the settings are the medians
-    of theirs, in training the upper, at inference the lower.
+    The recipe is the one that most of them need: full resolution (`at-bsn`) or strides (`ap-bsn`). Its settings are the
+    medians of theirs: the upper median for training, the lower one for inference.
 
     Args:
         pictures: files and folders, or arrays, as `unnoise.train` takes them.
-        quick: without a GPU, where `QUICK_RECIPE` is what can be trained.
+        quick: choose `QUICK_RECIPE`, for training without a GPU.
 
     Raises:
-        UsageError: there is no picture, or none with noise that can be told.
+        UsageError: there is no picture, or noise cannot be measured in any of them.
+
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(128, 12, (96, 96)).clip(0, 255).astype(np.uint8)
+    >>> choose([noise]).recipe
+    'at-bsn'
     """
     sources = [pictures] if isinstance(pictures, str | Path) else list(pictures)
     advice = [one for one in map(_advice, _sample(sources)) if one is not None]
     if not advice:
         raise UsageError(
-            "In none of these pictures noise could be told; name a recipe (see 'unnoise recipes') in place of auto."
+            "Noise could not be measured in any of these pictures; name a recipe (see 'unnoise recipes') in place of auto."
         )
     if quick:
         name, overrides = QUICK_RECIPE, {"scheme.train_hole": median_high(one.train_diamond for one in advice)}
@@ -77,5 +83,5 @@ def _advice(picture: Any) -> Advice | None:
     try:
         pixels = images.read(picture).pixels if isinstance(picture, Path) else picture
         return measure(pixels if pixels.ndim < 4 else pixels[0]).advice
-    except UnnoiseError:  # training skips such a picture, and says so
+    except UnnoiseError:  # training skips such a picture and says so
         return None

@@ -1,4 +1,4 @@
-"""The pydantic model of a recipe: the denoiser, the scheme, the refinement and the training, as a paper's paragraph gives them."""
+"""The pydantic model of a recipe: denoiser, scheme, refinement and training, as in the paragraph of a paper."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInf
 from unnoise import denoisers, schemes
 from unnoise.denoisers.base import Initialization
 from unnoise.errors import UsageError
-from unnoise.photometry.bias_correction import Light
-from unnoise.photometry.normalization import Levels
+from unnoise.photometry.bias_correction import BiasCorrection
+from unnoise.photometry.normalization import Normalization
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.r3 import R3
 
@@ -20,7 +20,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class DenoiserChoice(BaseModel):
-    """A denoiser's name and the sizes to make it with; `sizes` stand beside the name in YAML."""
+    """The name of a denoiser, and the sizes to make it with. In YAML, the sizes stand next to the name.
+
+    >>> DenoiserChoice.model_validate({"name": "dbsn", "features": 32}).sizes
+    {'features': 32}
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -46,41 +50,56 @@ class DenoiserChoice(BaseModel):
 
 
 class Training(BaseModel):
-    """How the network is trained. Lengths of schedules are shares of the run, so that they fit any `--steps` or `--minutes`."""
+    """How the network is trained. Times of the schedule are shares of the run, so they fit any `--steps` or
+    `--minutes`.
+
+    >>> Training(crop=64).batch
+    8
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     crop: Annotated[int, Field(ge=8, le=4096)] = 120
-    """Side of the random crops, in pixels."""
+    """Side of the random crops in pixels."""
     batch: Annotated[int, Field(ge=1)] = 8
-    """Crops a step, over all processes."""
+    """Crops in a step, over all processes."""
     optimizer: Literal["adam", "adamw"] = "adam"
     betas: tuple[Share, Share] = (0.9, 0.999)
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     learning_rate: Positive = 1e-4
     """At the start, after the warm-up."""
     schedule: Literal["constant", "cosine", "step"] = "cosine"
-    """*cosine* falls to 0; *step* multiplies by `step_factor` at each share of `step_at`."""
+    """*cosine* falls to 0. *step* multiplies by `step_factor` at each share of the run in `step_at`."""
     step_at: list[Share] = [0.4, 0.8]
     step_factor: Positive = 0.1
     warmup_steps: Annotated[int, Field(ge=0)] = 0
-    """Steps over which the rate rises linearly from 0."""
+    """Steps in which the learning rate rises linearly from 0."""
     gradient_clip: Annotated[float, Field(ge=0)] = 0.0
-    """Largest norm of the gradient; 0: no bound."""
+    """Largest norm of the gradient. 0: no limit."""
     steps: Annotated[int, Field(ge=1)] = 100_000
-    """Length of the run where neither `--steps` nor `--minutes` is given."""
+    """Length of the run if neither `--steps` nor `--minutes` is given."""
     initialization: Initialization = "default"
-    """*default*: as the constructor draws, which is what the published code does; *he*: see `Denoiser.initialize_he`."""
+    """*default*: as the published code initializes. *he*: see `Denoiser.initialize_he`."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Decay of the exponential moving average of the weights, which is what is saved; 0: none."""
+    """Decay of the exponential moving average of the weights. The averaged weights are saved. 0: no average."""
     flips: bool = True
-    """Mirror crops at random: left to right and top to bottom."""
+    """Flip crops at random, left to right and top to bottom."""
     turns: bool = True
     """Turn crops by a random number of quarter turns."""
 
 
+NOTES = ("purpose", "cost")
+"""Fields of the YAML file for people who choose a recipe, one line each; see `unnoise.recipes.summary`. The recipe
+itself drops them."""
+
+
 class Recipe(BaseModel):
-    """A method: denoiser, scheme, refinement and training. `Recipe.model_validate` reads what YAML gives."""
+    """A method: denoiser, scheme, refinement and training. `Recipe.model_validate` reads what YAML gives.
+
+    >>> recipe = Recipe.model_validate({"name": "mine", "denoiser": "dbsn", "scheme": "pd-blind-spot"})
+    >>> recipe.refinement is None
+    True
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -90,18 +109,28 @@ class Recipe(BaseModel):
     denoiser: DenoiserChoice
     scheme: SerializeAsAny[Scheme]
     refinement: R3 | None = None
-    """What follows the first estimate when `denoise` is not told otherwise."""
+    """The refinement after the first estimate. An option of `denoise` has priority."""
     ensemble: bool = False
-    """Average over the eight flips and quarter turns when `denoise` is not told otherwise, at eight times the work."""
-    light: Light | None = None
-    """Whether, and how, the result gets the light of the noisy picture; see `unnoise.photometry.bias_correction`. No paper does so."""
-    levels: Levels | None = None
-    """Whether measurements are shown with the range that they have, in training and after;
-    see `unnoise.photometry.normalization`. No paper does so."""
+    """Whether to average over the eight flips and quarter turns, which takes eight times as long. An option of
+    `denoise` has priority."""
+    light: BiasCorrection | None = None
+    """Bias correction: whether and how the result gets the local mean of the noisy picture. See
+    `unnoise.photometry.bias_correction`. No paper does this."""
+    levels: Normalization | None = None
+    """Normalization: whether measurements are scaled by their own range, in training and at inference. See
+    `unnoise.photometry.normalization`. No paper does this."""
     detail: Share = 0.0
-    """How much of what was taken comes back where it is surely more than noise, when `denoise` is not told otherwise; see
-    `inference.blending.keep_detail`. No paper does so."""
+    """Share of the removed detail that is returned where it is surely more than noise. An option of `denoise` has
+    priority. See `inference.blending.keep_detail`. No paper does this."""
+    bounded: bool = False
+    """Whether no more is removed than the noise that was measured in the picture, and pictures without noise stay as they
+    are. An option of `denoise` has priority. See `inference.do_no_harm`. No paper does this."""
     training: Training = Training()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_notes(cls, value: Any) -> Any:
+        return {name: field for name, field in value.items() if name not in NOTES} if isinstance(value, dict) else value
 
     @field_validator("scheme", mode="before")
     @classmethod

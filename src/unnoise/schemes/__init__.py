@@ -1,4 +1,4 @@
-"""The schemes: how a network learns from noisy images alone. One file each, one line in the table below."""
+"""The schemes: how a network learns from noisy images alone. One file each, and one line in the table below."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""The base class of all schemes. A scheme says how a network learns from noisy images, and how it is then applied; it does no I/O."""
+"""The base class of all schemes. A scheme says how a network learns from noisy images, and how it is then applied; it
+does no I/O."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import torch
@@ -13,16 +14,17 @@ from torch import Tensor
 from unnoise.denoisers.base import Denoiser
 from unnoise.deprecated.class_members import RenamedMember, adopt_old_names
 from unnoise.deprecated.module_names import renamed
-from unnoise.photometry.bias_correction import Light
+from unnoise.photometry.bias_correction import BiasCorrection
 from unnoise.regions import Region, RegionSource, dilate, relative_to
 from unnoise.rng import PositionalGenerator, RandomSource
 from unnoise.schemes.r3 import R3
-from unnoise.schemes.simulated_crops import Simulation
+from unnoise.schemes.simulated_crops import SimulatedCrops
 
 Network = Callable[[Tensor], Tensor]
 """(B, C, H, W) → (B, C, H, W), in the network's own value range.
 
-A scheme that needs more of a network, such as a blind spot chosen at each call, declares a Protocol and checks it in `Scheme.check`."""
+A scheme that needs more of a network, such as a blind spot chosen at each call, declares a Protocol and checks it in
+`Scheme.check`."""
 
 OLD_NAMES = {
     "phase": "tile_alignment",
@@ -32,6 +34,7 @@ OLD_NAMES = {
     "restore_within": "restore_cropped",
     "refine_within": "refine_cropped",
     "wants_blindness": "requires_blind_network",
+    "companions": "auxiliary_targets",
 }
 
 
@@ -48,11 +51,12 @@ class InferenceRecipe(Protocol):
     def ensemble(self) -> bool: ...
 
     @property
-    def light(self) -> Light | None: ...
+    def light(self) -> BiasCorrection | None: ...
 
 
 class TrainedModel(Protocol):
-    """What a scheme needs of a trained model, such as `unnoise.Model`. Models lie above schemes, so schemes cannot import them."""
+    """What a scheme needs of a trained model, such as `unnoise.Model`. Models lie above schemes, so schemes cannot
+    import them."""
 
     network: Denoiser
 
@@ -64,17 +68,35 @@ ModelLoader = Callable[[str], TrainedModel]
 """From a model's name or file to the model."""
 
 
-class Companions(Protocol):
-    """What a bound scheme wants beside each noisy image; see `unnoise.schemes.teachers.Teachers`, which are such."""
+class AuxiliaryTargets(Protocol):
+    """What a bound scheme wants beside each noisy image; see `unnoise.training.teachers.Teachers`."""
 
     count: int
-    halo: int | None
-    multiple: int
+    """K, the number of targets."""
 
     @property
-    def fingerprint(self) -> str: ...
+    def first_network(self) -> Denoiser:
+        """The network that the first targets come from."""
+        ...
 
-    def __call__(self, noisy: Tensor, values: tuple[float, float], generator: torch.Generator | None = None) -> Tensor: ...
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same targets."""
+        ...
+
+    def __call__(self, noisy: Tensor, values: tuple[float, float], generator: torch.Generator | None = None) -> Tensor:
+        """The targets for a batch of crops, (B, C, H, W) with this black and white → (K, B, C, H, W)."""
+        ...
+
+    def bands(self, noisy: Tensor, seed: int) -> Iterator[tuple[slice, slice, Tensor]]:
+        """The targets for a whole picture, (1, C, H, W) in 0..1: which, their rows, and their values (targets, C, rows,
+        W)."""
+        ...
+
+
+TeacherLoader = Callable[..., AuxiliaryTargets]
+"""From a scheme's teachers, the options for each of them, and the student, to what they give; see
+`training.teachers.load_teachers`."""
 
 
 class Scheme(BaseModel, ABC):
@@ -107,6 +129,7 @@ class Scheme(BaseModel, ABC):
     restore_within: ClassVar[Any] = RenamedMember("restore_cropped")
     refine_within: ClassVar[Any] = RenamedMember("refine_cropped")
     wants_blindness: ClassVar[Any] = RenamedMember("requires_blind_network")
+    companions: ClassVar[Any] = RenamedMember("auxiliary_targets")
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -120,7 +143,8 @@ class Scheme(BaseModel, ABC):
 
     @property
     def tile_alignment(self) -> int:
-        """Tiles must begin at multiples of this many pixels. Elsewhere the scheme would split them differently from the picture."""
+        """Tiles must begin at multiples of this many pixels. Elsewhere the scheme would split them differently from the
+        picture."""
         return 1
 
     def restore_radius(self, network_radius: int) -> int:
@@ -131,17 +155,23 @@ class Scheme(BaseModel, ABC):
         """How many pixels away `refine` looks, for a network with this receptive field radius."""
         return network_radius
 
-    def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
-        """Of a tile of so many pixels, how many the network works on at one time, where of a small picture it works on all.
+    @property
+    def sequential_parts(self) -> int:
+        """Into how many parts of equal size `restore_region` splits a region, which then go through the network one
+        after the other."""
+        return 1
 
-        Args:
-            by_parts: by `restore_region`, and of a part of the picture.
-            refined: by `refine` as well.
-        """
-        return pixels
+    @property
+    def branches(self) -> int:
+        """How many copies of each pixel go through the network."""
+        return 1
 
-    def shown(self, height: int, width: int) -> int:
-        """How many pixels a network sees of a picture of this size, with the borders that the scheme puts around."""
+    def batch_pixels(self, device: torch.device) -> int | None:
+        """The most pixels that go through the network in one batch; None: all that there are."""
+        return None
+
+    def network_pixels(self, height: int, width: int) -> int:
+        """How many pixels the network gets for a picture of this size, with the borders that the scheme adds."""
         return height * width
 
     def check(self, denoiser: type[Denoiser]) -> None:
@@ -151,11 +181,11 @@ class Scheme(BaseModel, ABC):
             UsageError: where it does not.
         """
 
-    def bind(self, load: ModelLoader, network: Denoiser) -> Self:
+    def bind(self, load_teachers: TeacherLoader, network: Denoiser) -> Self:
         """The scheme, ready to train a network, with the trained models that its loss needs. Most schemes need none.
 
         Args:
-            load: loads a trained model by its name or file.
+            load_teachers: loads the models that a scheme names; see `unnoise.training.teachers`.
             network: the one to train.
 
         Raises:
@@ -164,11 +194,12 @@ class Scheme(BaseModel, ABC):
         return self
 
     def initialize(self, network: Denoiser) -> str | None:
-        """Give a fresh network better weights than random ones, where a bound scheme can; a sentence says what was done."""
+        """Give a fresh network better weights than random ones, where a bound scheme can; a sentence says what was
+        done."""
         return None
 
     @property
-    def companions(self) -> Companions | None:
+    def auxiliary_targets(self) -> AuxiliaryTargets | None:
         """What a bound scheme wants beside each noisy image in a batch, worked out once ahead from whole pictures.
 
         The loss then gets (B, (1 + K)·C, H, W), the noisy channels first. None for most schemes.
@@ -176,13 +207,14 @@ class Scheme(BaseModel, ABC):
         return None
 
     @property
-    def simulation(self) -> Simulation | None:
+    def simulation(self) -> SimulatedCrops | None:
         """The settings of crops that are simulated from the auxiliary targets; None: no crop is simulated."""
         return None
 
     @abstractmethod
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The training loss of one batch, a scalar. All random numbers come from `generator`, so a step can be repeated."""
+        """The training loss of one batch, a scalar. All random numbers come from `generator`, so a step can be
+        repeated."""
 
     @abstractmethod
     def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:

@@ -1,9 +1,9 @@
-"""Distillation: a student learns, on noisy images alone, to give what one or several trained models give.
+"""Distillation: a student learns, from noisy images alone, to give what one or several trained models give.
 
-Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024: one
-network with seven blind spots is seven teachers, each right in other places, and a plain network that learns from all of them is
-better and cheaper than any. "TM-BSN", CVPR 2026, adds the recharge: its students see the noisy pixel again that blind teachers
-never saw.
+Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR
+2024: one network with seven blind spots is seven teachers, each better in other places. A plain network that learns
+from all of them is better and cheaper than any. "TM-BSN", CVPR 2026, adds the recharge: its students see the noisy
+pixel, which blind teachers never saw.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
 from unnoise.regions import Region
 from unnoise.rng import RandomSource
-from unnoise.schemes.base import ModelLoader, Network, Scheme, run_region
-from unnoise.schemes.simulated_crops import Simulation
-from unnoise.schemes.teachers import Lessons, TeacherChoice, Teachers, engage
+from unnoise.schemes.base import AuxiliaryTargets, Network, Scheme, TeacherLoader, run_region
+from unnoise.schemes.simulated_crops import SimulatedCrops
+from unnoise.schemes.teachers import TeacherChoice, TeacherOptions
 
 Values = tuple[float, float]
 
-TYPICAL = 0.015
-"""About the mean error of a crop, in 0..1, which keeps its weight when all count alike."""
-QUIET = 0.002
-"""Half of an 8-bit step: better than this no picture needs to become."""
+TYPICAL_ERROR = 0.015
+"""About the mean error of a crop, in 0..1. It keeps its weight when all crops count equally."""
+NEGLIGIBLE_ERROR = 0.002
+"""Half of an 8-bit step, in 0..1. No picture needs to become better than this."""
 
 
 class Distillation(Scheme):
@@ -39,26 +39,29 @@ class Distillation(Scheme):
 
     name: Literal["distillation"] = "distillation"
     teachers: tuple[TeacherChoice, ...] = ()
-    """Trained models, each a name or file, or that with its own lessons. A shipped recipe names none: give them at training."""
-    each: Lessons = Lessons()
+    """Trained models, each a name or file, or that with its own options. A shipped recipe names none: give them at
+    training."""
+    each: TeacherOptions = TeacherOptions()
     """How each teacher is run that does not say otherwise."""
     recharge: bool = False
     """Give each pixel at random to one of the targets, and in that one put the noisy pixel in its place (TM-BSN)."""
     student_from_teacher: bool = False
-    """Begin with the weights of the first teacher that agree in name and shape, if it has the same values."""
+    """Start with those weights of the first teacher that agree in name and shape, if its value range is the same."""
     student_keeps: tuple[str, ...] = ()
-    """Beginnings of the names of weights that begin at random all the same, though they would fit."""
+    """Prefixes of names of weights that start at random although they would fit."""
     cache: bool = False
-    """Run the teachers once ahead over whole pictures, into files beside the run, and not on each crop anew. For teachers that take
-    long: they then see beyond the edges of the crops, and R³ draws once."""
+    """Run the teachers once ahead over whole pictures, into files beside the run, and not on each crop anew. For
+    teachers that take long: they then see beyond the edges of the crops, and R³ draws once."""
     even: bool = False
-    """Let each crop count by its error in decibels, so that quiet pictures count as much as loud ones. By the plain mean a network learns
-    most where most is left to gain, and harms pictures that have next to no noise."""
-    simulated: Simulation | None = None
-    """Let a share of the crops be simulated: no teacher then has to be believed, and the student meets cameras that took none of the
-    training's pictures. Needs `cache`, as the teachers' results on whole pictures are what is photographed anew."""
+    """Weight each crop by its error in decibels, so quiet pictures count as much as noisy ones.
 
-    _teachers: Teachers | None = PrivateAttr(None)
+    By the plain mean a network learns most where the errors are largest, and harms pictures that have almost no noise."""
+    simulated: SimulatedCrops | None = None
+    """Let a share of the crops be simulated: no teacher then has to be believed, and the student meets cameras that
+    took none of the training's pictures. Needs `cache`, as the teachers' results on whole pictures are what is
+    photographed anew."""
+
+    _teachers: AuxiliaryTargets | None = PrivateAttr(None)
     _values: Values = PrivateAttr((0.0, 1.0))
 
     @field_validator("teachers", mode="before")
@@ -74,14 +77,14 @@ class Distillation(Scheme):
             raise UsageError("Simulated crops need the teachers' results on whole pictures; set scheme.cache=true as well.")
         return self
 
-    def bind(self, load: ModelLoader, network: Denoiser) -> Self:
+    def bind(self, load_teachers: TeacherLoader, network: Denoiser) -> Self:
         """Load the teachers for the student `network`. Raises `UsageError` where none is named, absent, or unfit."""
         if not self.teachers:
             raise UsageError(
                 "A student needs a teacher; name a trained model by --teacher, or in the recipe's scheme.teachers."
             )
         bound = self.model_copy()
-        bound._teachers = engage(self.teachers, self.each, load, network)
+        bound._teachers = load_teachers(self.teachers, self.each, network)
         bound._values = network.value_range
         return bound
 
@@ -89,7 +92,7 @@ class Distillation(Scheme):
         """Take the first teacher's weights where names and shapes agree, as `student_from_teacher` says."""
         if not self.student_from_teacher:
             return None
-        teacher = self._bound().teachers[0].network
+        teacher = self._bound().first_network
         weights = network.state_dict()
         fitting = {
             key: value
@@ -102,15 +105,16 @@ class Distillation(Scheme):
         return f"The student begins with {len(fitting)} of its {len(weights)} tensors of weights from {self.teachers[0].model}."
 
     @property
-    def companions(self) -> Teachers | None:
+    def auxiliary_targets(self) -> AuxiliaryTargets | None:
         return self._bound() if self.cache else None
 
     @property
-    def simulation(self) -> Simulation | None:
+    def simulation(self) -> SimulatedCrops | None:
         return self.simulated
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Σ_k mean |network(x) − teacher_k(x)|, in the student's values; with `even` each crop's by a weight of its own."""
+        """Σ_k mean |network(x) − teacher_k(x)|, in the student's values; with `even` each crop's by a weight of its
+        own."""
         teachers = self._bound()
         if self.cache:
             noisy, *stack = noisy.chunk(1 + teachers.count, dim=1)
@@ -118,37 +122,56 @@ class Distillation(Scheme):
         else:
             targets = teachers(noisy, self._values, generator)
         if self.recharge:
-            targets = recharged(targets, noisy, generator)
+            targets = recharge_targets(targets, noisy, generator)
         errors = (network(noisy) - targets).abs().mean((0, 2, 3, 4))  # (B)
         low, high = self._values
-        return (evenly(errors, high - low) if self.even else errors).mean() * teachers.count
+        return (decibel_weighted(errors, high - low) if self.even else errors).mean() * teachers.count
 
     def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
         return network(noisy)
 
-    def restore_cropped(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
-        return run_region(network, noisy, wanted)
+    def restore_cropped(self, network: Network, noisy: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
+        return run_region(network, noisy, region)
 
     def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
         """The same call. The papers use no R³ on students, which are not blind and have little to gain from it."""
         return network(mixed)
 
-    def refine_cropped(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
-        return run_region(network, mixed, wanted)
+    def refine_cropped(self, network: Network, mixed: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
+        return run_region(network, mixed, region)
 
-    def _bound(self) -> Teachers:
+    def _bound(self) -> AuxiliaryTargets:
         if self._teachers is None:
             raise UsageError("The scheme 'distillation' has no teachers yet; call bind first, as training does.")
         return self._teachers
 
 
-def evenly(errors: Tensor, white: float = 1.0) -> Tensor:
-    """Errors (B), 0..white, times weights: their gradients are, but for a bound, those of their logarithms times `TYPICAL`."""
-    return errors * (TYPICAL / (errors.detach() / white + QUIET))
+def decibel_weighted(errors: Tensor, white: float = 1.0) -> Tensor:
+    """Errors (B), in 0..white, weighted so that their gradients are about those of their logarithms times
+    `TYPICAL_ERROR`.
+
+    Example:
+        >>> decibel_weighted(torch.tensor([0.013])).round(decimals=4)
+        tensor([0.0130])
+    """
+    return errors * (TYPICAL_ERROR / (errors.detach() / white + NEGLIGIBLE_ERROR))
 
 
-def recharged(targets: Tensor, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Put each pixel of `noisy`, (B, C, H, W), into one of the K targets, (K, B, C, H, W), drawn at random for each pixel."""
+def recharge_targets(targets: Tensor, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Put each pixel of the noisy image into one of the K targets, drawn at random for each pixel (TM-BSN's recharge).
+
+    Args:
+        targets: (K, B, C, H, W).
+        noisy: (B, C, H, W).
+        generator: of the draws.
+
+    Returns:
+        (K, B, C, H, W).
+
+    Example:
+        >>> recharge_targets(torch.zeros(2, 1, 1, 2, 2), torch.ones(1, 1, 2, 2)).sum().item()
+        4.0
+    """
     count, batch, _, height, width = targets.shape
     chosen = torch.randint(count, (batch, 1, height, width), generator=generator).to(targets.device)
     here = chosen == torch.arange(count, device=targets.device).reshape(-1, 1, 1, 1, 1)  # (K, B, 1, H, W)

@@ -1,8 +1,9 @@
-"""A part of what a network makes of a picture's PD mosaic, from windows of the mosaic, which itself is never made.
+"""A region of what a network makes of a picture's PD mosaic, from windows of the mosaic, which is never made as a
+whole.
 
-In a mosaic the components lie side by side, and near the seams a convolution sees the neighbouring component, that is, the
-opposite edge of the picture. So a tile cannot make a mosaic of its own and get what the whole picture gets: its components have
-other neighbours. A window of the whole picture's mosaic shows the network exactly what it would see there, edges included.
+In a mosaic the components lie side by side. Near a seam a convolution sees the neighbouring component, which is the
+opposite edge of the picture. A mosaic of a tile would have other neighbours there than the mosaic of the whole picture.
+A window of the whole picture's mosaic shows the network exactly what it would see.
 """
 
 from __future__ import annotations
@@ -16,43 +17,47 @@ from torch import Tensor
 
 from unnoise.regions import Region, RegionSource, dilate_interval, downsample_region
 
-GAP = 64
-"""Rows or columns that are not needed are read all the same where they are so few; larger gaps are left out."""
+MAX_GAP_PIXELS = 64
+"""Rows or columns between two intervals are read as well if they are at most this many; larger gaps are skipped."""
 
 
 @dataclass(frozen=True)
-class Window:
-    """Along one axis, the stretch of a mosaic that one component's share of a part depends on."""
+class MosaicWindow:
+    """Along one axis, the interval of a mosaic that one component's share of a region depends on."""
 
     places: Tensor
-    """For each place of the window the row (or column) of the picture that lies there; −1: the mosaic has a zero there."""
+    """For each index of the window the picture's row (or column) there; −1: the mosaic has a zero there."""
     core: slice
-    """The component's share, counted from the window's first place."""
+    """The component's share, in indices of the window."""
 
 
-def restore_window(
+def restore_mosaic_region(
     network: Callable[[Tensor, Region], Tensor],
     view: RegionSource,
     part: Region,
     stride: int,
     border: int,
-    reach: int,
+    radius: int,
     multiple: int,
 ) -> Tensor:
-    """`merge_mosaic(network(split_mosaic(picture, stride, border)))[part]`, for a network that sees no farther than `restore_radius`.
+    """`merge_mosaic(network(split_mosaic(picture, stride, border)))[part]`, for a network with this receptive field
+    radius.
 
     Args:
-        network: gives its result for (B, C, h, w) at a place of it, (B, C, rows, columns).
+        network: gives one region of its result, (B, C, h, w) → (B, C, rows, columns).
         view: of the picture, (B, C, H, W).
-        part: begins at multiples of `stride`, and ends there or at the picture's edge.
-        multiple: the windows begin and end at multiples of it, or at the mosaic's edge, because the network pools.
+        part: the region. It begins at multiples of `stride`, and ends there or at the picture's edge.
+        stride: of PD.
+        border: zeros around each component, in pixels.
+        radius: the network's receptive field radius.
+        multiple: windows begin and end at its multiples, or at the mosaic's edge, because the network pools.
 
     Returns:
-        (B, C, rows, columns) of the part.
+        (B, C, rows, columns).
     """
     height, width = ((stretch.stop - stretch.start) for stretch in part)
     rows, columns = (
-        _windows(length, share, stride, border, reach, multiple)
+        _windows(length, share, stride, border, radius, multiple)
         for length, share in zip(view.size, downsample_region(part, stride), strict=True)
     )
     block, rows, columns = _read(view, rows, columns)
@@ -65,48 +70,57 @@ def restore_window(
     return merged[..., :height, :width]
 
 
-def _windows(length: int, share: slice, stride: int, border: int, reach: int, multiple: int) -> list[Window]:
+def _windows(length: int, share: slice, stride: int, border: int, radius: int, multiple: int) -> list[MosaicWindow]:
     """One window for each component, holding its rows `share`, along an axis of `length` pixels."""
     inner = -(-length // stride)
     outer = inner + 2 * border
     windows = []
-    for place in shares(length, share, stride, border):
-        seen = dilate_interval(place, reach, stride * outer, multiple)
+    for place in component_intervals(length, share, stride, border):
+        seen = dilate_interval(place, radius, stride * outer, multiple)
         places = torch.arange(seen.start, seen.stop)
         neighbour, offset = places // outer, places % outer - border
         pixels = offset * stride + neighbour
         pixels[(offset < 0) | (offset >= inner) | (pixels >= length)] = -1
-        windows.append(Window(pixels, slice(place.start - seen.start, place.stop - seen.start)))
+        windows.append(MosaicWindow(pixels, slice(place.start - seen.start, place.stop - seen.start)))
     return windows
 
 
-def shares(length: int, share: slice, stride: int, border: int) -> list[slice]:
-    """Where in a mosaic the rows `share` of each component lie, along an axis of `length` pixels."""
+def component_intervals(length: int, share: slice, stride: int, border: int) -> list[slice]:
+    """Where the rows `share` of each component lie in a mosaic, along an axis of `length` pixels.
+
+    Example:
+        >>> component_intervals(6, slice(0, 2), stride=2, border=1)
+        [slice(1, 3, None), slice(6, 8, None)]
+    """
     outer = -(-length // stride) + 2 * border
     starts = [component * outer + border for component in range(stride)]
     return [slice(start + share.start, start + share.stop) for start in starts]
 
 
-def _read(view: RegionSource, rows: list[Window], columns: list[Window]) -> tuple[Tensor, list[Window], list[Window]]:
-    """All that the windows show, with a last row and column of zeros, (B, C, h + 1, w + 1), and the windows counted in it."""
+def _read(
+    view: RegionSource, rows: list[MosaicWindow], columns: list[MosaicWindow]
+) -> tuple[Tensor, list[MosaicWindow], list[MosaicWindow]]:
+    """All pixels of the windows, and a last row and column of zeros, (B, C, h + 1, w + 1); and the windows in its
+    indices."""
     row_runs, column_runs = _runs(rows), _runs(columns)
     block = torch.cat([torch.cat([view.read(r, c) for c in column_runs], -1) for r in row_runs], -2)
     return (
         F.pad(block, (0, 1, 0, 1)),
-        [_counted(window, row_runs, block.device) for window in rows],
-        [_counted(window, column_runs, block.device) for window in columns],
+        [_renumber(window, row_runs, block.device) for window in rows],
+        [_renumber(window, column_runs, block.device) for window in columns],
     )
 
 
-def _runs(windows: list[Window]) -> list[slice]:
-    """The stretches of the picture that the windows show, in order."""
+def _runs(windows: list[MosaicWindow]) -> list[slice]:
+    """The intervals of the picture's rows (or columns) that the windows contain, in order."""
     shown: Tensor = torch.unique(torch.cat([window.places for window in windows]))
     shown = shown[shown >= 0]
-    breaks = (shown.diff() > GAP).nonzero()[:, 0] + 1
+    breaks = (shown.diff() > MAX_GAP_PIXELS).nonzero()[:, 0] + 1
     return [slice(int(run[0]), int(run[-1]) + 1) for run in shown.tensor_split(breaks)]
 
 
-def _counted(window: Window, runs: list[slice], device: torch.device) -> Window:
+def _renumber(window: MosaicWindow, runs: list[slice], device: torch.device) -> MosaicWindow:
+    """The window, in indices of what the runs read."""
     read = torch.cat([torch.arange(run.start, run.stop) for run in runs])
     places = torch.where(window.places < 0, len(read), torch.searchsorted(read, window.places))
-    return Window(places.to(device), window.core)
+    return MosaicWindow(places.to(device), window.core)

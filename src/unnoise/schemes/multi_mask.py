@@ -1,7 +1,7 @@
-"""What AMSNet's variants share: several complementary masks hide every pixel once, and each mask's hidden pixels are predicted.
+"""What AMSNet's variants share: complementary masks hide every pixel once, and the network predicts the hidden pixels.
 
 Liao et al., "Asymmetric Mask Scheme for Self-Supervised Real Image Denoising", ECCV 2024, sections 3.3 and 3.4.
-Any network can be used, blind or not: what it must not copy is taken from its input.
+Any network works, blind or not, since the pixels that it must not copy are removed from its input.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from unnoise.schemes.masks import checkerboard_masks, complementary_masks
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
-TOGETHER = {"cpu": 2**19, "other": 1_500_000}
-"""By kind of device: up to so many pixels components and branches run as one batch, then fewer at a time. A GPU wants many; on a CPU
-what is worked out together only takes memory, which larger tiles put to better use."""
+MAX_BATCH_PIXELS = {"cpu": 2**19, "other": 1_500_000}
+"""Pixels up to which components and branches run as one batch, by kind of device.
+
+A GPU needs many. On a CPU a larger batch only takes memory, which larger tiles use better."""
 
 Place = tuple[Any, ...]
 """Indices of a tensor's last axes."""
@@ -32,25 +33,27 @@ EVERYWHERE: Place = (...,)
 
 
 class MultiMask(Scheme):
-    """PD in batch form, k complementary masks, and each branch's output where it was blindfolded (the paper's MMDB, Eqs. 5 to 8).
+    """PD in batch form, k complementary masks, and each branch's prediction of its hidden pixels (the paper's MMDB,
+    Eqs. 5 to 8).
 
-    Sides that are no multiple of the stride get zeros at the bottom and right, which to the network are hidden pixels like others.
+    Sides that do not divide by the stride are padded with zeros at the bottom and right. To the network these are
+    hidden pixels.
     """
 
     replacement: ClassVar[Literal["value", "pixel"]] = "pixel"
 
     train_stride: Stride = 5
-    """Stride of PD in training, far enough for the noise of neighbours to be independent."""
+    """Stride of PD in training, large enough for the noise of neighbours to be independent."""
     infer_stride: Stride = 2
-    """Stride of PD at inference, close enough to keep detail."""
+    """Stride of PD at inference, small enough to keep detail."""
     masks: Annotated[int, Field(ge=2, le=64)] = 2
-    """The paper's k: at inference each branch hides 1/k of the pixels."""
+    """The paper's k. At inference each branch hides 1/k of the pixels."""
     overlap: Annotated[int, Field(ge=1, le=63)] = 1
-    """In how many of the branches each pixel is hidden; the mean of what they say of it counts. Each hides overlap/k of the pixels."""
+    """How many branches hide each pixel; their mean prediction counts. Each branch hides overlap/k of the pixels."""
     checkerboard: bool = False
-    """At inference two fixed masks in place of random ones; then tiled and whole results agree, and no seed matters."""
+    """At inference, two fixed masks in place of random ones. Then tiles agree with the whole, and no seed matters."""
     partitions: Annotated[int, Field(ge=1, le=256)] = 1
-    """How many random partitions the first estimate is averaged over; the work grows as much. Not in the paper."""
+    """How many random partitions the first estimate is averaged over; the work grows with it. Not in the paper."""
 
     @model_validator(mode="after")
     def _sound_masks(self) -> Self:
@@ -72,95 +75,112 @@ class MultiMask(Scheme):
 
     @property
     def tile_alignment(self) -> int:
-        """That of PD. A checkerboard may begin with either of its masks: it hides the same pixels together."""
+        """That of PD. A checkerboard may start with either of its masks, since together they hide the same pixels."""
         return self.infer_stride
 
     def restore_radius(self, network_radius: int) -> int:
         """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
         return network_radius * self.infer_stride
 
-    def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
-        """What `TOGETHER` lets into one batch, of which one component is the least."""
-        least = pixels if refined else pixels / self.infer_stride**2
-        return max(least, min(pixels * self.masks, at_once(device))) / self.masks
+    @property
+    def sequential_parts(self) -> int:
+        """The components, where they do not fit into one batch."""
+        return self.infer_stride**2
+
+    @property
+    def branches(self) -> int:
+        """One for each mask."""
+        return self.masks
+
+    def batch_pixels(self, device: torch.device) -> int | None:
+        """See `MAX_BATCH_PIXELS`."""
+        return max_batch_pixels(device)
 
     def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
-        """PD⁻¹(Σ_i hidden_i ⊙ network(kept_i ⊙ PD(x)) / overlap), Eqs. 7 and 8, averaged over `partitions`.
+        """PD⁻¹(Σ_i hidden_i ⊙ network(visible_i ⊙ PD(x)) / overlap), Eqs. 7 and 8, averaged over `partitions`.
 
         Without a generator the masks are drawn from seed 0.
         """
-        restored = self._components(network, noisy, given_or_fresh(generator), None)
+        restored = self._components(network, noisy, generator_or_default(generator), None)
         return merge_batch(restored, self.infer_stride, size=(noisy.shape[-2], noisy.shape[-1]))
 
-    def restore_cropped(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
-        """By the part's share of each component."""
+    def restore_cropped(self, network: Network, noisy: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
+        """By the region's share of each component."""
         stride = self.infer_stride
-        around = dilate(wanted, 0, (noisy.shape[-2], noisy.shape[-1]), stride)
-        components = self._components(network, noisy, given_or_fresh(generator), downsample_region(around, stride))
-        return merge_batch(components, stride)[..., *relative_to(wanted, around)]
+        around = dilate(region, 0, (noisy.shape[-2], noisy.shape[-1]), stride)
+        components = self._components(network, noisy, generator_or_default(generator), downsample_region(around, stride))
+        return merge_batch(components, stride)[..., *relative_to(region, around)]
 
-    def _components(self, network: Network, noisy: Tensor, generator: RandomSource, wanted: Region | None) -> Tensor:
-        """The restored components of (B, C, H, W), or the part `wanted` of each, (B·s², C, h, w)."""
+    def _components(self, network: Network, noisy: Tensor, generator: RandomSource, region: Region | None) -> Tensor:
+        """The restored components of (B, C, H, W), or one region of each, (B·s², C, h, w)."""
         if isinstance(generator, PositionalGenerator):
             generator = generator.coarser(self.infer_stride)
         parts = split_batch(noisy, self.infer_stride)  # (B·s², C, h, w)
-        estimates = (predict_hidden(network, parts, self._masks(parts, generator), wanted) for _ in range(self.partitions))
+        estimates = (predict_hidden(network, parts, self._masks(parts, generator), region) for _ in range(self.partitions))
         return reduce(torch.add, estimates) / self.partitions
 
     def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
-        """The masks and their branches at full resolution, without PD; one partition, as R³ averages over its draws anyway."""
-        return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)))
+        """The masks and their branches at full resolution, without PD. One partition is enough, since R³ averages over
+        its draws."""
+        return predict_hidden(network, mixed, self._masks(mixed, generator_or_default(generator)))
 
-    def refine_cropped(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
-        return predict_hidden(network, mixed, self._masks(mixed, given_or_fresh(generator)), wanted)
+    def refine_cropped(self, network: Network, mixed: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
+        return predict_hidden(network, mixed, self._masks(mixed, generator_or_default(generator)), region)
 
     def _masks(self, images: Tensor, generator: RandomSource) -> Tensor:
-        """For (N, C, h, w): (k, N, 1, h, w), True where kept."""
+        """For (N, C, h, w): (k, N, 1, h, w), True where visible."""
         count, _, height, width = images.shape
         if self.checkerboard:
             return checkerboard_masks(count, height, width, images.device)
         return complementary_masks(self.masks, count, height, width, generator, overlap=self.overlap, device=images.device)
 
 
-def predict_hidden(network: Network, images: Tensor, masks: Tensor, wanted: Region | None = None) -> Tensor:
-    """Show the network `images` once through each mask, and take of each result the pixels that were hidden (Eq. 7).
+def predict_hidden(network: Network, images: Tensor, masks: Tensor, region: Region | None = None) -> Tensor:
+    """Show the network the images once through each mask, and take the hidden pixels of each result (Eq. 7).
 
     Args:
-        network: not shown a hidden pixel in any way but by a zero in its place.
+        network: sees a zero in place of each hidden pixel.
         images: (N, C, H, W).
-        masks: (k, N, 1, H, W), True where kept. A pixel that several of them hide comes out as the mean of what it was predicted to
-            be; one that none hides, as zero.
-        wanted: the rows and columns that are to be predicted; None: all.
+        masks: (k, N, 1, H, W), True where visible. A pixel that several masks hide becomes the mean of its predictions;
+            one that no mask hides becomes zero.
+        region: rows and columns to predict; None: all.
 
     Returns:
-        (N, C, H, W), or of the size of `wanted`.
+        (N, C, H, W), or of the size of the region.
+
+    Example:
+        >>> masks = checkerboard_masks(1, 4, 4)
+        >>> predict_hidden(lambda x: x + 1, torch.rand(1, 3, 4, 4), masks).unique().tolist()
+        [1.0]
     """
-    see, place = network, EVERYWHERE
-    if wanted is not None:
-        see, place = partial(run_region, network, region=wanted), (..., *wanted)
-    few = max(1, at_once(images.device) // (images.shape[-2] * images.shape[-1]))
-    groups = zip(torch.split(images, few), torch.split(masks, few, dim=1), strict=True)
-    return torch.cat([_through_masks(see, some, theirs, place) for some, theirs in groups])
+    run, place = network, EVERYWHERE
+    if region is not None:
+        run, place = partial(run_region, network, region=region), (..., *region)
+    group_size = max(1, max_batch_pixels(images.device) // (images.shape[-2] * images.shape[-1]))
+    groups = zip(torch.split(images, group_size), torch.split(masks, group_size, dim=1), strict=True)
+    return torch.cat([_through_masks(run, some, theirs, place) for some, theirs in groups])
 
 
-def _through_masks(see: Network, images: Tensor, masks: Tensor, place: Place) -> Tensor:
-    """`predict_hidden` for images that run together, at the `place` that `see` gives of them; as many masks at a time as fit."""
-    branches = max(1, at_once(images.device) // images[:, 0].numel())
+def _through_masks(run: Network, images: Tensor, masks: Tensor, place: Place) -> Tensor:
+    """`predict_hidden` for images that run together, at the `place` that `run` gives; as many masks at once as fit."""
+    branches = max(1, max_batch_pixels(images.device) // images[:, 0].numel())
     restored = torch.zeros_like(images[place])
-    for kept in torch.split(masks, branches):  # (branches, N, 1, H, W)
-        shown = torch.where(kept, images, 0)  # (branches, N, C, H, W)
-        seen = see(shown.flatten(0, 1))
-        seen = seen.reshape(*shown.shape[:2], *seen.shape[1:])  # (branches, N, C, H, W), or of the size of the place
-        # `where`, not a product: what a branch says of the pixels that it was shown must not count, not even if it is no number.
-        restored = restored + torch.where(kept[place], 0, seen).sum(0)  # (N, C, H, W)
+    for visible in torch.split(masks, branches):  # (branches, N, 1, H, W)
+        shown = torch.where(visible, images, 0)  # (branches, N, C, H, W)
+        predicted = run(shown.flatten(0, 1))
+        predicted = predicted.reshape(
+            *shown.shape[:2], *predicted.shape[1:]
+        )  # (branches, N, C, H, W), or of the size of the place
+        # `where`, not a product: predictions of visible pixels must not count, not even NaN.
+        restored = restored + torch.where(visible[place], 0, predicted).sum(0)  # (N, C, H, W)
     return restored / (~masks[place]).sum(0).clamp(min=1)
 
 
-def at_once(device: torch.device) -> int:
-    """`TOGETHER` for a device."""
-    return TOGETHER.get(device.type, TOGETHER["other"])
+def max_batch_pixels(device: torch.device) -> int:
+    """`MAX_BATCH_PIXELS` of a device."""
+    return MAX_BATCH_PIXELS.get(device.type, MAX_BATCH_PIXELS["other"])
 
 
-def given_or_fresh(generator: RandomSource | None) -> RandomSource:
-    """The generator itself; without one, a fresh one of seed 0, so that results repeat."""
+def generator_or_default(generator: RandomSource | None) -> RandomSource:
+    """The generator; without one, a fresh generator with seed 0, so results repeat."""
     return generator if generator is not None else torch.Generator().manual_seed(0)

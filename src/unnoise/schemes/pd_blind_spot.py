@@ -1,8 +1,9 @@
-"""The asymmetric PD scheme of AP-BSN: train a blind network on components far apart, apply it to components close together.
+"""AP-BSN's asymmetric PD: train a blind network on components of distant pixels, apply it to components of close
+pixels.
 
-Lee, Son and Lee, "AP-BSN: Self-Supervised Denoising for Real-World Images via Asymmetric PD and Blind-Spot Network", CVPR 2022.
-A blind network cannot learn the noise of a pixel unless its neighbours tell it. Camera noise is correlated over a few pixels; at
-stride 5 the neighbours in a component are far enough apart to tell nothing. At inference a stride of 2 keeps the detail that
+Lee, Son and Lee, "AP-BSN: Self-Supervised Denoising for Real-World Images via Asymmetric PD and Blind-Spot Network",
+CVPR 2022. A blind network can learn a pixel's noise only from correlated neighbours. Camera noise is correlated over a
+few pixels. At stride 5 the neighbours in a component are far enough apart. At inference a stride of 2 keeps detail that
 stride 5 loses to aliasing.
 """
 
@@ -23,13 +24,18 @@ from unnoise.regions import Region, RegionSource, dilate, downsample_region, rel
 from unnoise.rng import PositionalGenerator, RandomSource
 from unnoise.schemes.base import Network, Scheme, run_region
 from unnoise.schemes.borders import region_with_reflected_border, with_reflected_border
-from unnoise.schemes.mosaic_windows import restore_window, shares
+from unnoise.schemes.mosaic_windows import component_intervals, restore_mosaic_region
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
 
 class PDBlindSpot(Scheme):
-    """PD in mosaic form around a blind-spot network, with different strides in training and inference."""
+    """PD in mosaic form around a blind-spot network, with different strides in training and at inference.
+
+    Example:
+        >>> PDBlindSpot(infer_stride=2).restore(lambda x: 2 * x, torch.ones(1, 3, 5, 7)).unique().tolist()
+        [2.0]
+    """
 
     requires_blind_network = True
 
@@ -49,11 +55,12 @@ class PDBlindSpot(Scheme):
         """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
         return network_radius * self.infer_stride
 
-    def held(self, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
+    @property
+    def sequential_parts(self) -> int:
         """The components' windows come one by one."""
-        return pixels / self.infer_stride**2 if by_parts and not refined else pixels
+        return self.infer_stride**2
 
-    def shown(self, height: int, width: int) -> int:
+    def network_pixels(self, height: int, width: int) -> int:
         """Those of the mosaic."""
         stride = self.infer_stride
         return stride**2 * math.prod(-(-length // stride) + 2 * self._border(stride) for length in (height, width))
@@ -66,43 +73,46 @@ class PDBlindSpot(Scheme):
         return self._pass(network, noisy, self.infer_stride)
 
     def restore_region(
-        self, network: Network, view: RegionSource, part: Region, sees: int, multiple: int, draws: PositionalGenerator
+        self, network: Network, view: RegionSource, region: Region, radius: int, multiple: int, draws: PositionalGenerator
     ) -> Tensor:
-        """By windows of the whole picture's mosaic, or the tile's edges would see other neighbours than the picture's."""
+        """By windows of the whole picture's mosaic. A mosaic of the tile would have other neighbours at its seams."""
         height, width = view.size
-        if self.infer_stride == 1 or dilate(part, self.restore_radius(sees), view.size) == (slice(0, height), slice(0, width)):
-            return super().restore_region(network, view, part, sees, multiple, draws)
-        around = dilate(part, 0, view.size, self.infer_stride)
+        if self.infer_stride == 1 or dilate(region, self.restore_radius(radius), view.size) == (
+            slice(0, height),
+            slice(0, width),
+        ):
+            return super().restore_region(network, view, region, radius, multiple, draws)
+        around = dilate(region, 0, view.size, self.infer_stride)
         see = partial(run_region, network)
-        restored = restore_window(see, view, around, self.infer_stride, self.border, sees, multiple)
-        return restored[..., *relative_to(part, around)]
+        restored = restore_mosaic_region(see, view, around, self.infer_stride, self.border, radius, multiple)
+        return restored[..., *relative_to(region, around)]
 
-    def restore_cropped(self, network: Network, noisy: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
-        """By the part's share of each component of the mosaic."""
+    def restore_cropped(self, network: Network, noisy: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
+        """By the region's share of each component of the mosaic."""
         size, stride = (noisy.shape[-2], noisy.shape[-1]), self.infer_stride
         if stride == 1:
-            return run_region(network, noisy, wanted)
+            return run_region(network, noisy, region)
         if not isinstance(network, Denoiser):
-            return super().restore_cropped(network, noisy, wanted, generator)
-        around = dilate(wanted, 0, size, stride)
+            return super().restore_cropped(network, noisy, region, generator)
+        around = dilate(region, 0, size, stride)
         rows, columns = (
-            shares(length, share, stride, self.border)
+            component_intervals(length, share, stride, self.border)
             for length, share in zip(size, downsample_region(around, stride), strict=True)
         )
         restored = network.forward_windows(split_mosaic(noisy, stride, self.border), rows, columns)
-        return merge_mosaic(restored, stride)[..., *relative_to(wanted, around)]
+        return merge_mosaic(restored, stride)[..., *relative_to(region, around)]
 
     def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
-        """Reflect-pad by `border` as far as the image allows, run the network, crop."""
+        """Pad by reflection by `border`, as far as the image allows, run the network, and crop."""
         return with_reflected_border(network, mixed, self.border)
 
-    def refine_cropped(self, network: Network, mixed: Tensor, wanted: Region, generator: RandomSource | None = None) -> Tensor:
-        return region_with_reflected_border(partial(run_region, network), mixed, self.border, wanted)
+    def refine_cropped(self, network: Network, mixed: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
+        return region_with_reflected_border(partial(run_region, network), mixed, self.border, region)
 
     def _pass(self, network: Network, noisy: Tensor, stride: int) -> Tensor:
         restored = network(split_mosaic(noisy, stride, self._border(stride)))
         return merge_mosaic(restored, stride, self._border(stride), size=(noisy.shape[-2], noisy.shape[-1]))
 
     def _border(self, stride: int) -> int:
-        """Where PD leaves the picture as it is there is none."""
+        """The border; none where PD does nothing."""
         return self.border if stride > 1 else 0

@@ -16,8 +16,8 @@ from unnoise.rng import RandomSource, uniform
 class R3(BaseModel):
     """Random replacing refinement: Lee et al., "AP-BSN", CVPR 2022, section 3.4 and Algorithm 1.
 
-    Each draw replaces random positions of the estimate by the noisy input. The blind network runs once more at full resolution.
-    The mean over the draws has less residual noise, and less of the pattern that PD leaves.
+    Each draw replaces random positions of the estimate by the noisy input. The blind network runs once more at full
+    resolution. The mean over the draws has less residual noise, and less of the pattern that PD leaves.
 
     Example:
         >>> noisy, estimate = torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)

@@ -1,4 +1,4 @@
-"""What a student may be shown beside real pictures: simulated ones, whose truth is known, and real ones in new colours."""
+"""Crops that a student trains on beside plain real ones: simulated ones, whose clean image is known, and real ones in new colors."""
 
 from __future__ import annotations
 
@@ -14,21 +14,26 @@ from unnoise.simulation.settings import SimulationSettings
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Simulation(SimulationSettings):
-    """How many of the crops are simulated, of what scenes and by what cameras."""
+class SimulatedCrops(SimulationSettings):
+    """How many of the crops are simulated, of which scenes and by which cameras.
+
+    Example:
+        >>> SimulatedCrops(share=0.25).reduce
+        2
+    """
 
     noun: ClassVar[str] = "simulation"
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Of the crops."""
+    """Share of the crops."""
     reduce: Annotated[int, Field(ge=1, le=8)] = 2
-    """How many times smaller scenes are made: what noise and blur teachers' results have shrinks by as much."""
+    """Factor by which scenes are made smaller. Noise and blur that a teacher's result still has shrink with it."""
     drawn: Share = 0.0
-    """Share of the scenes that are drawn, in colours of the whole gamut (`simulation.drawn_scenes`)."""
+    """Share of the scenes that are drawn, in colors of the whole gamut (`simulation.drawn_scenes`)."""
     leaves: Share = 0.5
-    """Share of the other scenes that are dead leaves (`simulation.dead_leaves`); the rest are teachers' results."""
+    """Share of the other scenes that are dead leaves; the rest are teachers' results."""
     gamut: Share = 0.0
-    """Share of the dead leaves whose colours fill the gamut; the others have the colours of the pictures."""
+    """Share of the dead leaves whose colors fill the gamut; the others have the colors of the pictures."""
     cameras: Cameras = Cameras()
     spectra: Share = 0.0
     """Share of the simulated crops whose noise has a random spectrum (`noises`) in place of a camera's."""

@@ -1,9 +1,10 @@
 """AT-BSN's and TM-BSN's schemes: train with a large blind spot at full resolution, restore with a small one.
 
-Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR 2024;
-"TM-BSN: Triangular-Masked Blind-Spot Network for Self-Supervised Real-World Image Denoising", CVPR 2026, whose blind spot is a
-diamond. In training the blind spot must be large. Otherwise a pixel outside it is correlated with the noise of the central pixel.
-At inference nothing is learned any more, so a small blind spot is safe and keeps more detail.
+Chen et al., "Exploring Efficient Asymmetric Blind-Spots for Self-Supervised Denoising in Real-World Scenarios", CVPR
+2024; "TM-BSN: Triangular-Masked Blind-Spot Network for Self-Supervised Real-World Image Denoising", CVPR 2026, whose
+blind spot is a diamond. In training the blind spot must be large. Otherwise a pixel outside it is correlated with the
+noise of the central pixel. At inference nothing is learned any more, so a small blind spot is safe and keeps more
+detail.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ PositiveBlindSpotSize = Annotated[int, Field(ge=1, le=63)]
 class TunableScheme(Scheme):
     """Trains with a large blind spot at full resolution. Subclasses say how the network is applied.
 
-    The network defines what a size means. For AT-BSN it is k = 1, 3, 5 … pixels across. For TM-BSN it is s = 1, 2, 3 … steps from
-    the centre to the edge of the diamond.
+    The network defines what a size means. For AT-BSN it is k = 1, 3, 5 … pixels across. For TM-BSN it is s = 1, 2, 3 …
+    steps from the centre to the edge of the diamond.
     """
 
     train_hole: PositiveBlindSpotSize = 9
@@ -43,8 +44,8 @@ class TunableScheme(Scheme):
     refine_hole: PositiveBlindSpotSize = 1
     """Size of the blind spot in the passes of R³.
 
-    R³ replaces single, independent pixels, so one pixel is all that must be hidden. AP-BSN's network has no PD in this pass either.
-    The AT-BSN and TM-BSN papers use no R³."""
+    R³ replaces single, independent pixels, so one pixel is all that must be hidden. AP-BSN's network has no PD in this
+    pass either. The AT-BSN and TM-BSN papers use no R³."""
     pad: Annotated[int, Field(ge=0, le=256)] = 0
     """Reflected pixels around the picture at inference; crops in training have none."""
 
@@ -70,7 +71,7 @@ class TunableScheme(Scheme):
     def refine_radius(self, network_radius: int) -> int:
         return network_radius + self.refine_hole
 
-    def shown(self, height: int, width: int) -> int:
+    def network_pixels(self, height: int, width: int) -> int:
         return math.prod(length + 2 * min(self.pad, length - 1) for length in (height, width))
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -1,16 +1,18 @@
-"""A simulated camera: takes a clean picture and gives it back as a camera would have shot it, noise and all.
+"""A simulated camera. It takes a clean picture and gives it back as a camera would have shot it, with realistic noise.
 
-Noise is easy to add and hard to add as cameras do. Theirs arises on the sensor, in linear light, where it is white and grows
-with the signal; then all that turns a raw exposure into a picture works on noise and picture alike. So the clean picture is
-first taken back to the sensor, and the noise goes the whole way:
+The noise of cameras arises on the sensor, in linear light. There it is white and grows with the signal. Then the
+processing from raw values to a picture changes noise and picture alike. So the clean picture is first taken back to the
+sensor, and the noise goes through all steps:
 
-1. *back to the sensor* (`color`): undo gamma, colour matrix and white balance;
-2. *exposure* (`filters`, `color_filter`, `sensor`): the lens's blur, one colour a pixel, shot and read noise, var = a·x + b;
-3. *development* (`color_filter`, `color`, `filters`, `jpeg`): white balance, demosaicing, colour matrix, gamma, smoothing of
-   colour and of all, sharpening, JPEG.
+1. *back to the sensor* (`color`): undo gamma, color matrix and white balance;
+2. *exposure* (`filters`, `demosaic`, `sensor`): blur of the lens, one color for each pixel, shot and read noise, var =
+   a·x + b;
+3. *development* (`demosaic`, `color`, `filters`, `jpeg`): white balance, demosaicing, color matrix, gamma, smoothing of
+   color and of the whole picture, sharpening, JPEG.
 
-Demosaicing mixes neighbours, so the noise becomes spatially correlated; the colour matrix mixes channels, so it becomes
-coloured; gamma stretches the shadows, so that is where it shows. `develop` sends the clean picture the same way without noise.
+Demosaicing mixes neighbors, so the noise becomes spatially correlated. The color matrix mixes channels, so the noise
+becomes colored. Gamma stretches the shadows, so the noise is most visible there. `develop` processes the clean picture
+in the same way without noise.
 """
 
 from __future__ import annotations
@@ -35,60 +37,81 @@ Row = tuple[float, float, float]
 
 
 class Camera(SimulationSettings):
-    """A camera's settings; `shoot` takes a picture with it."""
+    """The settings of a camera. `shoot` takes a picture with it.
+
+    >>> scene = np.full((16, 16, 3), 0.5, np.float32)
+    >>> shot = Camera(iso=6400).shoot(scene, seed=1)
+    >>> shot.shape, bool(shot.std() > 0.01)
+    ((16, 16, 3), True)
+    """
 
     noun: ClassVar[str] = "camera"
 
     iso: Annotated[float, Field(gt=0, le=1_000_000)] = 1600
-    """How far the signal is amplified, hence how little light there was; the noise's a is `gain`·iso/100. 100: noise is hardly
-    visible; 12 800: about 26 dB of PSNR on an ordinary picture."""
+    """Amplification of the signal, and so how little light there was. The a of the noise is `gain`·iso/100.
+
+    At 100 noise is hardly visible; at 12 800 an ordinary picture has a PSNR of about 26 dB."""
     gain: Annotated[float, Field(gt=0, le=1)] = 2.5e-5
-    """The noise's a at ISO 100: one over the electrons that saturate a pixel. The default is a mid-sized sensor's; a phone's
-    is 1e-4, a full-frame camera's 1.5e-5. The range of Brooks et al., a from 0.0001 to 0.012, is ISO 400 to 48 000 here."""
+    """The a of the noise at ISO 100: one over the number of electrons that saturate a pixel.
+
+    The default is that of a mid-sized sensor; a phone has 1e-4, a full-frame camera 1.5e-5. The range of Brooks et al.,
+    a from 0.0001 to 0.012, is ISO 400 to 48 000 here."""
     read_noise: Annotated[float, Field(ge=0)] | None = None
-    """Standard deviation of the read noise in electrons, so that b = (a·read_noise)²; None: the b of a typical camera with this
-    a, `sensor.typical_read_variance`, which comes to about one electron."""
+    """Standard deviation of the read noise in electrons: b = (a·read_noise)².
+
+    None: the b of a typical camera with this a, `sensor.typical_read_variance`, which is about one electron."""
     bits: Annotated[int, Field(ge=4, le=16)] | None = None
-    """Depth of the raw values; None: not quantised."""
+    """Depth of the raw values. None: not quantized."""
     lens_blur: Annotated[float, Field(ge=0, le=4)] = 0.5
-    """Standard deviation in pixels of the blur of the lens and its low-pass filter. 0: none; then detail finer than a lens
-    draws makes false colours in demosaicing."""
+    """Standard deviation in pixels of the blur of the lens and its low-pass filter.
+
+    0: none. Detail finer than a lens can show then causes false colors in demosaicing."""
     bayer: Pattern = "RGGB"
-    """The colour filter's first two rows, where there is one."""
+    """The first two rows of the color filter, if there is one."""
     demosaic: Method | None = "malvar"
-    """How missing colours are guessed: *bilinear* (smooth, coarse noise) or *malvar* (sharp, finer and stronger noise). None: there is
-    no colour filter, and each pixel sees all colours, so that its noise is its own: cameras of microscopes and telescopes, scanners."""
+    """How missing colors are interpolated: *bilinear* (smooth, coarse noise) or *malvar* (sharp, finer and stronger
+        noise).
+
+    None: there is no color filter, and every pixel sees all colors, so its noise is its own. Cameras of microscopes and
+        telescopes and
+    scanners are like this."""
     white_balance: tuple[Gain, Gain, Gain] = (2.0, 1.0, 1.6)
-    """What red, green and blue are multiplied by; daylight on a typical sensor. Higher gains make a channel noisier."""
+    """Gains of red, green and blue; the default is daylight on a typical sensor. A higher gain makes a channel
+    noisier."""
     color_matrix: tuple[Row, Row, Row] | None = ((1.6, -0.5, -0.1), (-0.25, 1.5, -0.25), (0.0, -0.5, 1.5))
-    """From white-balanced camera colours to linear sRGB, row by row; each row sums to 1, so that greys stay grey. None: the
-    camera sees in sRGB. The default is made up in the manner of real ones."""
+    """From white-balanced camera colors to linear sRGB, row by row. Each row sums to 1, so that grays stay gray.
+
+    None: the camera sees in sRGB. The default is invented, but like real ones."""
     gamma: bool = True
-    """Whether pictures are displayed values with sRGB's transfer function; False: they are linear light and stay so."""
+    """Whether pictures are display values with sRGB's transfer function. False: they are linear light."""
     smooth_color: Annotated[float, Field(ge=0, le=8)] = 0.0
-    """Standard deviation in pixels of the blur on colour, not brightness, that stands for a camera's own noise reduction; it
-    makes coarse blotches of colour noise. 0: none; 1 to 3 resembles the JPEG files of cameras."""
+    """Standard deviation in pixels of a blur of color, not of brightness, like a camera's own noise reduction.
+
+    It makes coarse blotches of color noise. 0: none; 1 to 3 is like the JPEG files of cameras."""
     smooth: Annotated[float, Field(ge=0, le=8)] = 0.0
-    """Standard deviation in pixels of the blur on the whole picture that stands for a camera's own noise reduction and for pictures
-    that were enlarged; it makes noise coarse, and `sharpen` gives edges back. 0: none."""
+    """Standard deviation in pixels of a blur of the whole picture, like a camera's own noise reduction or an enlarged
+    picture.
+
+    It makes noise coarse, and `sharpen` restores the edges. 0: none."""
     sharpen: Annotated[float, Field(ge=0, le=10)] = 0.0
-    """Amount of unsharp masking with a Gaussian blur of one pixel: y + amount·(y − blur(y)). 0: none; 0.5 to 1.5 is usual."""
+    """Amount of unsharp masking with a Gaussian blur of one pixel: y + amount·(y − blur(y)). 0: none; 0.5 to 1.5 is
+    usual."""
     jpeg: Annotated[int, Field(ge=1, le=100)] | None = None
-    """Quality of the JPEG file that the picture went through; below 90 colour is halved in resolution. None: no JPEG."""
+    """Quality of the JPEG file. Below 90 the resolution of color is halved. None: no JPEG."""
 
     @field_validator("color_matrix")
     @classmethod
     def _check_matrix(cls, value: tuple[Row, Row, Row] | None) -> tuple[Row, Row, Row] | None:
         if value is not None:
             if any(abs(sum(row) - 1) > 1e-3 for row in value):
-                raise ValueError("each row must sum to 1, or greys would not stay grey")
+                raise ValueError("each row must sum to 1, or grays would not stay gray")
             if abs(np.linalg.det(value)) < 1e-3:
                 raise ValueError("the matrix must be invertible")
         return value
 
     @property
     def noise_levels(self) -> tuple[float, float]:
-        """(a, b) of the raw values' variance a·x + b, with x = 1 where the sensor saturates."""
+        """(a, b) of the variance a·x + b of the raw values, with x = 1 where the sensor saturates."""
         shot = self.gain * self.iso / 100
         read = sensor.typical_read_variance(shot) if self.read_noise is None else (shot * self.read_noise) ** 2
         return shot, read
@@ -97,35 +120,38 @@ class Camera(SimulationSettings):
         """The picture as this camera would have shot it.
 
         Args:
-            clean: a picture without noise, (H, W, 3) in sRGB or (H, W) grey, uint8, uint16 or float in 0..1. A grey one is a
-                grey scene before the same colour camera, set to black and white: what comes back is the luma.
-            seed: a number, with which the same picture always gets the same noise, or a generator to draw from.
+            clean: a picture without noise, (H, W, 3) in sRGB or (H, W) gray, uint8, uint16 or float in 0..1. A gray
+                picture is a gray scene in front of the same color camera, set to black and white: the result is its
+                luma.
+            seed: a number, with which the same picture always gets the same noise, or a generator.
 
         Returns:
             An array of the same shape and type.
 
         Raises:
-            UsageError: for an array that is no such picture, or a negative seed.
-            UnnoiseError: where JPEG is asked for and pyvips is absent.
+            UsageError: the array is no such picture, or the seed is negative.
+            UnnoiseError: JPEG is asked for, and pyvips is missing.
         """
         if not isinstance(seed, np.random.Generator) and (not isinstance(seed, int | np.integer) or seed < 0):
             raise UsageError(f"The seed must be a whole number of 0 or more, or a numpy Generator, got {seed!r}.")
         return self._take(clean, np.random.default_rng(seed))
 
     def develop(self, clean: Array) -> Array:
-        """The picture as this camera would have shot it with endless light: every step but noise and rounding of raw values.
+        """The picture as this camera would have shot it with unlimited light: all steps except noise and rounding of
+        raw values.
 
-        This is the truth to score a denoised picture against. The clean picture itself is not: lens and demosaicing have
-        softened edges, highlights have blown out, sharpening has raised the contrast, JPEG has spread the colours, and none of
-        that is noise. The mean of many shots comes close to it, with two exceptions: where values were cut at black or white,
-        and where noise is strong, since gamma is bent and makes that mean darker.
+        Compare a denoised picture with this and not with the clean picture. Lens and demosaicing soften edges,
+        highlights clip, sharpening raises the contrast, and JPEG spreads colors; none of that is noise. The mean of
+        many shots comes close to it, with two exceptions: values that were clipped at black or white, and strong noise,
+        whose mean gamma makes darker.
 
         Arguments, result and errors are those of `shoot`.
         """
         return self._take(clean, None)
 
     def pair(self, clean: Array, generator: np.random.Generator) -> tuple[Array, Array]:
-        """`shoot` and, of the same exposure, `develop` without JPEG: a noisy picture and its truth, quicker than one by one.
+        """A noisy picture and its clean version, from one exposure: `shoot`, and `develop` without JPEG. Faster than
+        one by one.
 
         Arguments, results and errors are those of `shoot`.
         """
@@ -144,7 +170,7 @@ class Camera(SimulationSettings):
         return sensor.expose(light, *self.noise_levels, generator, self.bits)
 
     def _finish(self, raw: Array, dimensions: int, jpeg: int | None) -> Array:
-        """Raw values with a margin → the picture in 0..1, (H, W, 3) or of two dimensions (H, W)."""
+        """Raw values with a margin → the picture in 0..1, (H, W, 3), or (H, W) for two `dimensions`."""
         picture = self._process(raw)
         if dimensions == 2:
             picture = color.luma(picture)
@@ -155,9 +181,11 @@ class Camera(SimulationSettings):
         return picture
 
     def _expose(self, picture: Array) -> Array:
-        """(H, W, 3) or (H, W) in 0..1 → raw values without noise, (H + 2·margin, W + 2·margin): the sensor is larger than the picture.
+        """A picture (H, W, 3) or (H, W) in 0..1 → raw values without noise. The sensor is larger than the picture by a
+        margin.
 
-        Without a colour filter, (H + 2·margin, W + 2·margin, 3).
+        Returns:
+            (H + 2·margin, W + 2·margin), or (H + 2·margin, W + 2·margin, 3) without a color filter.
         """
         if picture.ndim == 2:
             picture = np.repeat(picture[..., None], 3, axis=-1)  # (H, W, 3)
@@ -183,8 +211,8 @@ class Camera(SimulationSettings):
         return picture[margin:-margin, margin:-margin]
 
     def _balanced(self, raw: Array) -> Array:
-        """Raw values, (H, W) or (H, W, 3) → camera colours after the white balance, (H, W, 3)."""
-        # Cut at white before demosaicing, or the unequal gains of blown highlights would bleed, magenta, into their edges.
+        """Raw values, (H, W) or (H, W, 3) → camera colors after the white balance, (H, W, 3)."""
+        # Clip at white before demosaicing. Otherwise the unequal gains of clipped highlights give magenta edges.
         gains = np.array(self.white_balance, raw.dtype)
         if self.demosaic is None:
             return np.minimum(raw * gains, 1)
@@ -193,7 +221,8 @@ class Camera(SimulationSettings):
 
     @property
     def _margin(self) -> int:
-        """As far as blurs and demosaicing look together; even, so that the pattern starts at the picture."""
+        """How far all blurs and demosaicing reach together. It is even, so that the color filter starts at the
+        picture."""
         needed = kernel_radius(self.lens_blur) + 2 + kernel_radius(self.smooth_color)
         needed += kernel_radius(self.smooth) + kernel_radius(filters.SHARPENING_SIGMA_PIXELS)
         return needed + needed % 2

@@ -1,4 +1,4 @@
-"""Cameras of many kinds: settings drawn at random, so that a network meets more of them than its training pictures came from."""
+"""Cameras of many kinds, drawn at random, so that a network sees more of them than its training pictures came from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from unnoise.errors import UsageError
-from unnoise.photometry.normalization import Scale, scale_of
+from unnoise.photometry.normalization import Scale, scale_of_values
 from unnoise.simulation import color
 from unnoise.simulation.camera import Camera
 from unnoise.simulation.settings import SimulationSettings
@@ -23,10 +23,15 @@ _USUAL_MATRIX: Array = np.array(Camera().color_matrix)
 
 
 class Cameras(SimulationSettings):
-    """A range for each setting of `noise.Camera`, drawn evenly within it (ISO: evenly in its logarithm).
+    """A range for each setting of `Camera`, drawn evenly within it; ISO is drawn evenly in its logarithm.
 
-    The defaults reach from a full-frame camera at ISO 200 to a phone in the dark, developed plainly or by the rules of cameras'
-    own JPEG files, and some are instruments' cameras. They were set by hand, not fitted to any data set.
+    The defaults reach from a full-frame camera at ISO 200 to a phone in the dark, with plain processing or with that of
+    cameras' own JPEG files. Some are cameras of instruments. The ranges were chosen by hand, and not fitted to a data
+    set.
+
+    >>> camera = Cameras().draw(np.random.default_rng(0))
+    >>> 200 <= camera.iso <= 80_000
+    True
     """
 
     noun: ClassVar[str] = "camera range"
@@ -35,30 +40,30 @@ class Cameras(SimulationSettings):
     stops: tuple[float, float] = (-3.0, 1.0)
     """Exposure: the scene's light is multiplied by 2 to the power of this."""
     lens_blur: tuple[NotNegative, NotNegative] = (0.0, 1.5)
-    """From sharp to out of focus: most of many a photograph is smooth, and there noise is seen first."""
+    """From sharp to out of focus. Most of many photographs is smooth, and there noise is most visible."""
     red: tuple[float, float] = (1.4, 2.4)
-    """Gain of red in the white balance; green's is 1."""
+    """Gain of red in the white balance. That of green is 1."""
     blue: tuple[float, float] = (1.2, 2.4)
     matrix: tuple[NotNegative, NotNegative] = (0.0, 1.2)
-    """How far the colour matrix goes from none (0) to that of `Camera` (1) and beyond."""
+    """The color matrix, from none (0) to that of `Camera` (1) and beyond."""
     bilinear: Share = 0.4
-    """Share of the cameras that demosaic bilinearly."""
+    """Share of the cameras with bilinear demosaicing."""
     unfiltered: Share = 0.15
-    """Share of the cameras without a colour filter, whose noise is white; the shares above are of the others."""
+    """Share of the cameras without a color filter, whose noise is white. The shares above are of the others."""
     sharp: Share = 0.0
-    """Share of the cameras without a colour filter whose lens does not blur at all, as some instruments'."""
+    """Share of the cameras without a color filter whose lens does not blur at all, like some instruments'."""
     linear: Share = 0.1
-    """Share of the cameras that give linear light as it is, as those of instruments do."""
+    """Share of the cameras that give linear light, like those of instruments."""
     grey: Share = 0.1
-    """Share of the pictures in colour that are taken in black and white."""
+    """Share of the color pictures that are taken in black and white."""
     counts: Share = 0.0
-    """Share of the pictures that are counts of photons in black and white, shown as measurements are to a network (`levels.Scale`)."""
+    """Share of the pictures that are photon counts in black and white, normalized as a network sees measurements."""
     photons: tuple[Positive, Positive] = (0.5, 1000.0)
-    """In the brightest places of such a picture (evenly in the logarithm)."""
+    """Photons in the brightest places of such a picture, drawn evenly in the logarithm."""
     read_noise: tuple[NotNegative, NotNegative] = (0.0, 2.0)
-    """What the detector adds to half of these pictures, in photons."""
+    """Noise in photons that the detector adds to half of these pictures."""
     processed: Share = 0.5
-    """Share of the cameras that do something of what follows; the others show what comes from the demosaicing."""
+    """Share of the cameras with some of the processing below. The others show the result of demosaicing."""
     smooth: tuple[NotNegative, NotNegative] = (0.0, 1.2)
     smooth_color: tuple[NotNegative, NotNegative] = (0.0, 3.0)
     sharpen: tuple[NotNegative, NotNegative] = (0.0, 1.2)
@@ -75,7 +80,7 @@ class Cameras(SimulationSettings):
         return self
 
     def draw(self, generator: np.random.Generator) -> Camera:
-        """One camera."""
+        """Draw one camera."""
         demosaic: Literal["bilinear", "malvar"] | None = "bilinear" if generator.random() < self.bilinear else "malvar"
         if generator.random() < self.unfiltered:
             demosaic = None
@@ -92,24 +97,24 @@ class Cameras(SimulationSettings):
         if generator.random() < self.processed:
             fields |= {name: generator.uniform(*getattr(self, name)) for name in ("smooth", "smooth_color", "sharpen")}
             fields["jpeg"] = int(generator.integers(self.jpeg[0], self.jpeg[1] + 1))
-        # unasked where there are none, so that older recipes draw as they did
+        # draws no number if there are none, so that older recipes draw the same cameras
         if self.sharp and demosaic is None and generator.random() < self.sharp:
             fields["lens_blur"] = 0.0
         return Camera(**fields)
 
     def pair(self, scene: Array, generator: np.random.Generator) -> tuple[Array, Array]:
-        """A picture of the scene by a camera drawn at random, in steps of 8 bits, and the same without noise and JPEG.
+        """A picture of the scene by a random camera, in steps of 8 bits, and the same picture without noise and JPEG.
 
         Args:
-            scene: (H, W, 3) or grey (H, W), float32 in 0..1, sRGB, as free of noise as can be had.
+            scene: (H, W, 3) or gray (H, W), float32 in 0..1, sRGB, with as little noise as possible.
             generator: of camera, exposure and noise.
 
         Returns:
-            Noisy and clean, float32 in 0..1, of the same shape each; of a scene in colour that was taken in black and white, with
-            three channels that are the same.
+            Noisy and clean, float32 in 0..1, each of the shape of the scene. If a color scene was taken in black and
+            white, its three channels are the same.
         """
         shape = scene.shape
-        if self.counts and generator.random() < self.counts:  # as with `sharp`
+        if self.counts and generator.random() < self.counts:  # draws no number if there are none, as for `sharp`
             noisy, clean = self._counted(color.luma(scene) if scene.ndim == 3 else scene, generator)
             return (noisy, clean) if noisy.shape == shape else (_three(noisy), _three(clean))
         camera = self.draw(generator)
@@ -124,15 +129,15 @@ class Cameras(SimulationSettings):
         return (noisy, clean) if noisy.shape == shape else (_three(noisy), _three(clean))
 
     def _counted(self, scene: Array, generator: np.random.Generator) -> tuple[Array, Array]:
-        """Counts of photons of a scene (H, W), and their means, both as a network is shown them: about 0..1."""
-        import torch  # late, as cameras are used without it
+        """Photon counts of a scene (H, W), and their means, both normalized as a network sees them: about 0..1."""
+        import torch  # imported late, because cameras work without it
 
         light = scene if generator.random() < 0.5 else color.srgb_decode(scene)
         means = light * np.float32(np.exp(generator.uniform(*np.log(self.photons))) / max(float(light.max()), 1e-3))
         counts = generator.poisson(means).astype(np.float32)
         if generator.random() < 0.5:
             counts += np.float32(generator.uniform(*self.read_noise)) * generator.standard_normal(scene.shape, np.float32)
-        scale = scale_of(counts) or Scale(float(counts.min()), float(counts.min()) + 1)
+        scale = scale_of_values(counts) or Scale(float(counts.min()), float(counts.min()) + 1)
         noisy, clean = (scale.forward(torch.from_numpy(picture)).numpy() for picture in (counts, means.astype(np.float32)))
         return noisy, clean
 
@@ -142,10 +147,20 @@ def _three(grey: Array) -> Array:
 
 
 def downscale(picture: Array, factor: int) -> Array:
-    """The picture made smaller, (f·H, f·W, C) in sRGB → (H, W, C): means of f×f pixels in linear light, which lose noise and blur.
+    """Make a picture smaller, by means of f×f pixels in linear light, which removes noise and blur.
+
+    Args:
+        picture: (f·H, f·W, C) in sRGB, 0..1.
+        factor: f.
+
+    Returns:
+        (H, W, C) in sRGB.
 
     Raises:
-        UsageError: where a side is no multiple of the factor.
+        UsageError: a side is no multiple of the factor.
+
+    >>> downscale(np.zeros((4, 6, 3)), 2).shape
+    (2, 3, 3)
     """
     height, width = picture.shape[:2]
     if height % factor or width % factor:
@@ -153,7 +168,7 @@ def downscale(picture: Array, factor: int) -> Array:
             f"A picture of {height}x{width} cannot be made {factor} times smaller; crop it to a multiple of {factor}."
         )
     light = color.srgb_decode(picture)
-    # Sums of strided views: NumPy's own mean over axes as short as these takes ten times as long.
+    # Sums of strided views, because NumPy's mean over such short axes takes ten times as long.
     rows: Array = np.add.reduce([light[start::factor] for start in range(factor)])  # (H, f·W, C)
     means: Array = np.add.reduce([rows[:, start::factor] for start in range(factor)]) / factor**2  # (H, W, C)
     return color.srgb_encode(means).astype(picture.dtype)

@@ -1,8 +1,9 @@
-"""Scenes that nobody photographed: dead leaves, one falling on the other, as rich in edges and fine detail as a photograph.
+"""Artificial scenes: dead leaves, each covering those below it, with as many edges and as much fine detail as
+    photographs.
 
-Leaves whose sizes follow a power law, each hiding what lies below it, have the statistics of natural pictures (Lee, Mumford and
-Huang, "Occlusion Models for Natural Images", International Journal of Computer Vision, 2001), and networks that were trained on
-nothing else restore photographs (Achddou, Gousseau and Ladjal, "Synthetic images as a regularity prior for image restoration neural
+Leaves whose sizes follow a power law have the statistics of natural pictures (Lee, Mumford and Huang, "Occlusion Models
+for Natural Images", International Journal of Computer Vision, 2001). Networks that were trained on nothing else can
+restore photographs (Achddou, Gousseau and Ladjal, "Synthetic images as a regularity prior for image restoration neural
 networks", SSVM 2021).
 """
 
@@ -18,30 +19,37 @@ from unnoise.simulation.periodic_textures import weave
 Array = NDArray[Any]
 
 SMALLEST_RADIUS_PIXELS = 1.5, 12.0
-"""Radius in pixels of a picture's smallest leaves, from and to; the number of leaves of radius r falls with r to the power of −3."""
+"""Range of the radius of a picture's smallest leaves. The number of leaves of radius r is proportional to r⁻³."""
 CONTRAST = 0.15, 1.0
-"""How far the colours of a picture lie apart, as a share of how far the palette's do, from and to."""
+"""Range of the contrast between the colors of a picture, as a share of the palette's contrast."""
 LAYER_COUNT = 3.0
-"""So many times the area of the picture is strewn."""
+"""The leaves together have this many times the area of the picture."""
 TEXTURE = 0.25
-"""Largest share by which a leaf's texture changes its brightness."""
+"""Largest relative change of brightness by a leaf's texture."""
 WOVEN_SHARE = 0.15
-"""Share of the leaves that bear a pattern that repeats."""
+"""Share of the leaves with a periodic pattern."""
 
 
 def dead_leaves(side: int, palette: Array, generator: np.random.Generator) -> Array:
-    """A picture (side, side, 3), float32 in 0..1, with hard edges: to be made smaller by two or more.
+    """A picture with hard edges, meant to be downscaled by two or more.
 
-    Ellipses and rectangles in any direction, some plain, some shaded, some with a texture of 1/f, some woven.
+    It has ellipses and rectangles in any direction. Some are plain, some shaded; some have a 1/f texture, and some a
+    woven pattern.
 
     Args:
         side: in pixels.
-        palette: (N, 3) in 0..1, the colours of the leaves.
-        generator: of everything.
+        palette: (N, 3) in 0..1, the colors of the leaves.
+        generator: of all random numbers.
+
+    Returns:
+        (side, side, 3), float32 in 0..1.
+
+    >>> dead_leaves(32, np.array([[0.2, 0.5, 0.8], [0.9, 0.1, 0.4]]), np.random.default_rng(0)).shape
+    (32, 32, 3)
     """
     largest = side / 2
     smallest = min(np.exp(generator.uniform(*np.log(SMALLEST_RADIUS_PIXELS))), largest / 2)
-    area = 2 * np.pi * smallest**2 * np.log(largest / smallest) * 0.7  # of a leaf, on average; 0.7: they are not round
+    area = 2 * np.pi * smallest**2 * np.log(largest / smallest) * 0.7  # mean area of a leaf; 0.7 because leaves are not round
     count = int(LAYER_COUNT * side * side / area)
     radii = (smallest**-2 + generator.random(count) * (largest**-2 - smallest**-2)) ** -0.5
     middles = generator.uniform(-0.1 * side, 1.1 * side, (count, 2))
@@ -76,7 +84,8 @@ def dead_leaves(side: int, palette: Array, generator: np.random.Generator) -> Ar
 
 
 def _texture(side: int, generator: np.random.Generator) -> Array:
-    """Noise (side, side) with a spectrum of 1/f, standard deviation 1, without what changes over more than a sixteenth of the side."""
+    """Noise (side, side) with a 1/f spectrum and standard deviation 1. Changes over more than a sixteenth of the side
+    are left out."""
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
     with np.errstate(divide="ignore"):
         spectrum = np.where(frequency < 16 / side, 0, 1 / frequency)

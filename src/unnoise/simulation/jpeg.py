@@ -1,4 +1,4 @@
-"""What the way through a JPEG file does to a picture; nothing touches the disk."""
+"""What a JPEG file does to a picture. Nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -13,16 +13,26 @@ Array = NDArray[Any]
 
 
 def jpeg_round_trip(picture: Array, quality: int) -> Array:
-    """The picture after JPEG: (H, W, 3) or (H, W) in 0..1, rounded to 8 bits; the result has the same shape, type and range.
+    """Compress a picture to JPEG and decode it.
 
-    Below a quality of 90, libvips halves the resolution of colour (4:2:0), as cameras do.
+    Below a quality of 90, libvips halves the resolution of color (4:2:0), as cameras do.
+
+    Args:
+        picture: (H, W, 3) or (H, W), floats in 0..1.
+        quality: 1 to 100.
+
+    Returns:
+        The decoded picture in steps of 8 bits, of the same shape, type and range.
 
     Raises:
-        UnnoiseError: where pyvips is not installed or finds no libvips.
+        UnnoiseError: pyvips is not installed, or cannot load libvips.
+
+    >>> jpeg_round_trip(np.full((8, 8), 0.4), 90)[0, 0].round(3)
+    np.float64(0.4)
     """
     try:
         import pyvips
-    except Exception as error:  # where it does not fit its libvips it raises errors of its own kinds
+    except Exception as error:  # with a wrong version of libvips it raises its own kinds of error
         raise UnnoiseError(
             "A camera with JPEG needs pyvips, which does not load here; run: pip install 'pyvips[binary]'."
         ) from error

@@ -1,4 +1,5 @@
-"""Patterns that repeat: cloth, meshes, blinds, print. Fine and regular, they are what a denoiser is quickest to take for noise."""
+"""Periodic patterns: cloth, meshes, blinds, print. They are fine and regular, and denoisers easily take them for
+noise."""
 
 from __future__ import annotations
 
@@ -10,20 +11,27 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 PERIOD_PIXELS = 3.5, 30.0
-"""Pixels from one thread to the next, from and to, drawn evenly in the logarithm."""
+"""Range of the distance from one thread to the next, drawn evenly in the logarithm."""
 DEPTH = 0.1, 0.8
-"""How far the pattern makes its place darker and brighter, as a share of its light."""
+"""Range of how much the pattern darkens and brightens, as a share of the light."""
 SHARPNESS = 0.5, 6.0
-"""Of the threads' edges, from those of a sine on."""
+"""Range of the sharpness of the threads' edges. Small values give a sine."""
 
 
 def weave(along: Array, across: Array, generator: np.random.Generator) -> Array:
-    """Stripes, checks, or a net, drawn at random: (H, W) within −DEPTH..DEPTH, to change light by.
+    """A random pattern of stripes, checks or a net, by which to change the light.
 
     Args:
-        along: each place's distance from some line in pixels, (H, W) or a shape that broadcasts to it.
-        across: the same from a line at a right angle to it.
+        along: distance in pixels of each place from some line, (H, W) or a shape that broadcasts to it.
+        across: the same for a perpendicular line.
         generator: of kind, period, depth, sharpness and phase.
+
+    Returns:
+        (H, W), between −0.8 and 0.8.
+
+    >>> rows, columns = np.mgrid[:16, :24]
+    >>> weave(rows, columns, np.random.default_rng(0)).shape
+    (16, 24)
     """
     period = np.exp(generator.uniform(*np.log(PERIOD_PIXELS)))
     stretch = np.exp(generator.uniform(-0.7, 0.7))

@@ -1,12 +1,12 @@
-"""What a sensor adds to light: shot noise, which grows with the signal, and read noise, which does not.
+"""The noise of a sensor: shot noise, which grows with the signal, and read noise, which does not.
 
-The model is Foi, Trimeche, Katkovnik and Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting for single-image
-raw-data", IEEE Transactions on Image Processing 17(10), 2008: a raw value of mean x has the variance
+The model is that of Foi, Trimeche, Katkovnik and Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting
+for single-image raw-data", IEEE Transactions on Image Processing 17(10), 2008. A raw value of mean x has the variance
 
     var = a·x + b,
 
-with x = 1 where the sensor saturates. Counting electrons makes both terms plain: with 1/a electrons at saturation, their
-Poisson variance in raw units is a·x, and an amplifier that errs by σ electrons adds b = (a·σ)². Twice the ISO is twice the a.
+with x = 1 where the sensor saturates. If the sensor saturates at 1/a electrons, their Poisson variance in raw units is
+a·x. An amplifier with an error of σ electrons adds b = (a·σ)². Twice the ISO means twice the a.
 """
 
 from __future__ import annotations
@@ -21,27 +21,34 @@ Array = NDArray[Any]
 
 
 def typical_read_variance(shot: float) -> float:
-    """The b that goes with a = `shot` in a typical camera: log b = 2.18·log a + 1.20.
+    """The b of a typical camera with a = `shot`: log b = 2.18·log a + 1.20.
 
-    Brooks et al., "Unprocessing Images for Learned Raw Denoising", CVPR 2019, fitted this line to the cameras of the Darmstadt
-    noise data set, with a from 0.0001 to 0.012; the scatter about it, 0.26 in log b, is left out.
+    Brooks et al., "Unprocessing Images for Learned Raw Denoising", CVPR 2019, fitted this line to the cameras of the
+    Darmstadt noise data set, for a from 0.0001 to 0.012. Their scatter about the line, 0.26 in log b, is left out.
+
+    >>> f"{typical_read_variance(0.001):.1e}"
+    '9.6e-07'
     """
     return math.exp(2.18 * math.log(shot) + 1.20)
 
 
 def expose(light: Array, shot: float, read: float, generator: np.random.Generator, bits: int | None = None) -> Array:
-    """One exposure: a·Poisson(x/a) plus Gaussian noise of variance b, cut off where the sensor saturates.
+    """One exposure: a·Poisson(x/a) plus Gaussian noise of variance b, clipped where the sensor saturates.
 
     Args:
         light: means of the raw values, any shape, in 0..1.
-        shot: a, the variance that a signal of 1 has by its own light; above 0.
+        shot: a, the variance of the shot noise at a signal of 1; above 0.
         read: b, the variance without light.
-        generator: where all randomness comes from.
-        bits: depth of the converter; None: its steps are too fine to matter.
+        generator: of all random numbers.
+        bits: depth of the converter. None: its steps are too fine to matter.
 
     Returns:
-        Raw values of the same shape and float type, at most 1. They may be below 0: sensors record from a black level that lies
-        above zero for just that reason, and cutting there would brighten the shadows.
+        Raw values of the same shape and float type, at most 1. They can be below 0: sensors record from a black level
+        above zero, and clipping there would brighten the shadows.
+
+    >>> raw = expose(np.full(10_000, 0.5), 0.01, 0.0, np.random.default_rng(0))
+    >>> round(float(raw.mean()), 2), round(float(raw.var()), 3)
+    (0.5, 0.005)
     """
     raw = generator.poisson(light / shot).astype(light.dtype) * light.dtype.type(shot)
     raw += light.dtype.type(math.sqrt(read)) * generator.standard_normal(light.shape, dtype=np.float32)

@@ -1,1 +1,1 @@
-"""Training: the pictures, the batches drawn from them, the loop, and what it leaves on disk."""
+"""Training: the pictures, the batches of crops, the loop, and the files that a run writes."""

@@ -1,9 +1,10 @@
-"""`--adapt`: a trained model learns on, by its own scheme, on the very pictures that it is to restore.
+"""`--adapt`: a trained model continues to learn, with its own scheme, on the pictures that it will restore.
 
-It learns in rounds of the training loop, each with a falling rate. After each round a risk that needs no truth (Stein's, by Monte
-Carlo; see `schemes.risk_averaged`) is taken on parts of the pictures that were held out; the noise's power, the one thing in it that is
-not known, is the same for both models and cancels in their difference. The first round that does not lower it,
-by more than chance explains, ends the work, and the best model so far is what comes out: at worst the one that went in.
+It learns in rounds of the training loop. The learning rate falls in each round. After each round, a risk is estimated
+on held-out parts of the pictures. The risk needs no clean picture (Stein's risk by Monte Carlo, see
+`schemes.risk_averaged`). Its only unknown term, the noise power, is the same for both models and cancels in their
+difference. The work ends with the first round that does not lower the risk by more than chance. The result is the best
+model so far; at worst it is the one at the start.
 """
 
 from __future__ import annotations
@@ -35,47 +36,50 @@ from unnoise.training.hardware import check_libraries
 from unnoise.training.options import TrainingOptions, TrainingStatus, validate_options
 from unnoise.training.schedule import Length
 from unnoise.training.sources import Array, TrainingInput, split_inputs
+from unnoise.training.teachers import teacher_loader
 from unnoise.training.train import train
 
 ROUNDS = 4
 LEARNING_RATE_FACTOR = 0.25
-"""Of the recipe's rate of learning, at the start of each round."""
+"""The learning rate at the start of each round, as a share of the recipe's."""
 MIN_PICTURES_TO_HOLD_OUT = 5
-"""From so many pictures on whole pictures are held out, of fewer a band of rows in each."""
+"""From this many pictures on, whole pictures are held out. From fewer, a band of rows of each is held out."""
 MAX_HELD_OUT_PICTURES = 6
-"""Pictures that are held out, at most."""
+"""At most this many pictures are held out."""
 HELD_OUT_PIXELS = 256
-"""Of each picture held out so many pixels a side are looked at."""
+"""Side in pixels of the part of a held-out picture that is used."""
 RISK_BLOCK_PIXELS = 16
 """Side in pixels of the blocks whose risks are compared."""
 SIGNIFICANCE_STANDARD_ERRORS = 2.0
-"""Standard errors by which the risk must have fallen. Without them a change of 0.2 of the noise's power, told by one band of 64 rows,
-once came with a true loss of 1.1 dB."""
+"""The risk must fall by this many standard errors.
+
+Without them, one band of 64 rows once showed a change of 0.2 of the noise power, and the true loss was 1.1 dB."""
 MAX_TEACHER_PIXELS = 2_000_000
-"""Pixels that teachers are shown, of all pictures together: the best one that ships takes a core two minutes for a million."""
+"""Pixels that teachers see, over all pictures. The best shipped teacher takes a CPU core two minutes for a million."""
 MIN_TEACHER_SIDE_PIXELS = 256
-"""Side in pixels of what they are shown of each picture, at least."""
+"""Smallest side in pixels of the part of each picture that teachers see."""
 MIN_BAND_ROWS = 64
-"""Rows of a band that is held out, at least, where the picture has three times as many."""
+"""Smallest height of a held-out band, if the picture has three times as many rows."""
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """What came of it."""
+    """The result of `adapt`."""
 
     model: Model
-    """With the recipe it had before."""
+    """The model, with the recipe that it had before."""
     rounds: int
-    """How many of the rounds that were run are in the model."""
+    """Number of rounds that the model contains."""
     change: float
-    """Of the risk on what was held out, in units of the noise's power: below 0 better; 0: the model as it was."""
+    """Change of the risk on the held-out parts, in units of the noise power. Below 0: better. 0: the model is
+    unchanged."""
 
     def sentence(self) -> str:
-        """What came of it, in one sentence."""
+        """The result in one sentence."""
         if not self.rounds:
-            return "Adapting brought nothing by the risk on what was held out; the model stays as it was."
+            return "Adapting did not lower the risk on the held-out parts; the model stays as it was."
         return (
-            f"Adapted: the error on what was held out fell by an estimated {-self.change:.1%} of the noise's power "
+            f"Adapted: the error on the held-out parts fell by an estimated {-self.change:.1%} of the noise's power "
             f"after {self.model.card.steps} steps."
         )
 
@@ -91,20 +95,22 @@ def adapt(
     progress: Callable[[TrainingStatus], None] | None = None,
     on_message: Callable[[str], None] = lambda message: None,
 ) -> Adapted:
-    """Let a model learn on pictures without truth, and keep that if it is better by a criterion that needs none.
+    """Let a model learn on noisy pictures, and keep what it learned if a criterion without clean pictures finds it
+    better.
 
     Args:
-        model: stays as it is. Its scheme must be able to train it: a distilled student needs the teachers that its recipe names.
-        pictures: files and folders, or arrays, as `unnoise.train` takes them; one is enough.
-        steps, minutes: at most so many of training; taking the risk comes on top.
+        model: is not changed. Its scheme must be able to train it; a distilled student needs the teachers that its
+            recipe names.
+        pictures: files and folders, or arrays, as `unnoise.train` takes them. One is enough.
+        steps, minutes: the longest training. Estimating the risk takes more time.
         device, progress, on_message: as `unnoise.train` takes them.
-        seed: of the crops and all other draws.
+        seed: of the crops and all other random numbers.
 
     Returns:
-        The model after the last round that was kept, or as it was.
+        The model after the last round that was kept, or the unchanged model.
 
     Raises:
-        UsageError: neither steps nor minutes, no picture that can be read, or a model whose scheme cannot train it here.
+        UsageError: neither steps nor minutes, no readable picture, or a model whose scheme cannot train it here.
     """
     check_libraries()
     if not steps and not minutes:
@@ -113,7 +119,7 @@ def adapt(
     validate_options(
         TrainingOptions, output="", length=length, seed=seed, device=device, progress=progress, on_message=on_message
     )
-    is_taught = _bind_scheme(model).companions is not None
+    is_taught = _bind_scheme(model).auxiliary_targets is not None
     learning, held = _hold_out(pictures, on_message)
     if is_taught:
         learning = _crop_middles(learning, on_message)
@@ -129,7 +135,7 @@ def adapt(
         },
     )
     criterion = _Criterion(model, held, place, seed)
-    best, lowest, kept, seen = model, criterion.first, 0, 0
+    best, lowest, kept_rounds, seen = model, criterion.first, 0, 0
     with tempfile.TemporaryDirectory() as folder:
         for number in range(ROUNDS):
             left = None if steps is None else (steps - seen) // (ROUNDS - number)
@@ -148,12 +154,12 @@ def adapt(
                 checkpoint_seconds=math.inf,
                 preview_seconds=math.inf,
             )
-            checkpoints.remove_run_files(Path(folder))  # or the next round would be taken for a run begun anew
+            checkpoints.remove_run_files(Path(folder))  # or the next round would resume this one
             seen += trained.card.steps or 0
             risks = criterion.risks(trained)
             if not is_significantly_lower(risks, lowest):
                 break
-            best, lowest, kept = trained, risks, number + 1
+            best, lowest, kept_rounds = trained, risks, number + 1
     change = criterion.change(lowest)
     card = model.card.model_copy(
         update={
@@ -162,18 +168,33 @@ def adapt(
             "scores": {},
         }
     )
-    return Adapted(Model(best.network, model.recipe, card) if kept else model, kept, change)
+    return Adapted(Model(best.network, model.recipe, card) if kept_rounds else model, kept_rounds, change)
 
 
 def is_significantly_lower(risks: Tensor, others: Tensor) -> bool:
-    """Whether risks, (blocks) each, are lower on average, by more than chance among the blocks explains."""
+    """Whether risks are lower on average than others, by more than chance among the blocks explains.
+
+    Args:
+        risks, others: (blocks).
+
+    >>> others = torch.tensor([1.0, 1.1, 0.9, 1.0])
+    >>> is_significantly_lower(others - 0.1, others), is_significantly_lower(others + 0.1, others)
+    (True, False)
+    """
     difference = (risks - others).double()
     doubt = difference.std().item() / math.sqrt(len(difference)) if len(difference) > 1 else 0.0
     return difference.mean().item() + SIGNIFICANCE_STANDARD_ERRORS * doubt < 0
 
 
 def parse_length(text: str) -> dict[str, Any]:
-    """'200' → 200 steps, '3m' → 3 minutes, as `adapt` takes them. Raises `UsageError` for anything else."""
+    """Read a length as `--adapt` takes it.
+
+    Raises:
+        UsageError: the text has another form.
+
+    >>> parse_length("200"), parse_length("3m")
+    ({'steps': 200}, {'minutes': 3.0})
+    """
     try:
         length: dict[str, Any] = {"minutes": float(text[:-1])} if text.endswith("m") else {"steps": int(text)}
         if all(0 < value < math.inf for value in length.values()):
@@ -184,27 +205,27 @@ def parse_length(text: str) -> dict[str, Any]:
 
 
 def _bind_scheme(model: Model) -> Scheme:
-    """The model's scheme with the teachers that it asks for. Raises `UsageError` where there are none such."""
+    """The model's scheme with its teachers. Raises `UsageError` if it has none and needs them."""
     try:
-        return model.recipe.scheme.bind(shipped.load, model.network)
+        return model.recipe.scheme.bind(teacher_loader(), model.network)
     except UsageError as error:
         able = [name for name in shipped.names() if _is_trainable(shipped.load(name))]
         raise UsageError(
-            f"This model cannot learn on by its own scheme, '{model.recipe.scheme.name}': {str(error).rstrip('.')}. "  # type: ignore[attr-defined]
+            f"This model cannot continue to learn with its own scheme, '{model.recipe.scheme.name}': {str(error).rstrip('.')}. "  # type: ignore[attr-defined]
             f"Of the shipped models {', '.join(able) or 'none'} can adapt."
         ) from error
 
 
 def _is_trainable(model: Model) -> bool:
     try:
-        model.recipe.scheme.bind(shipped.load, model.network)
+        model.recipe.scheme.bind(teacher_loader(), model.network)
     except UsageError:
         return False
     return True
 
 
 def _hold_out(pictures: TrainingInput, on_message: Callable[[str], None]) -> tuple[list[Any], list[Array]]:
-    """What is learned from, as `train` takes it, and what is held out: whole pictures, or bands of rows."""
+    """What to learn from, as `train` takes it, and what is held out: whole pictures, or bands of rows."""
     files, arrays = split_inputs(pictures)
     sources: list[Any] = arrays or files
     if len(sources) >= MIN_PICTURES_TO_HOLD_OUT:
@@ -241,13 +262,13 @@ def _read(source: Any, on_message: Callable[[str], None]) -> Array | None:
 
 
 def _crop_middles(pictures: Sequence[Any], on_message: Callable[[str], None]) -> list[Any]:
-    """The middle of each that can be read, of `MAX_TEACHER_PIXELS` pixels in all or hardly more."""
+    """The middles of the pictures that can be read, together about `MAX_TEACHER_PIXELS` pixels."""
     side = max(MIN_TEACHER_SIDE_PIXELS, math.isqrt(MAX_TEACHER_PIXELS // max(1, len(pictures))))
     return [_crop_middle(pixels, side) for pixels in (_read(picture, on_message) for picture in pictures) if pixels is not None]
 
 
 class _Criterion:
-    """The risks of models on the same noise, shaken in the same way."""
+    """The risks of models on the same noise with the same perturbation."""
 
     def __init__(self, model: Model, held: Sequence[Array], device: str, seed: int) -> None:
         self.device = device
@@ -266,11 +287,11 @@ class _Criterion:
         self.first = self.risks(model)
 
     def change(self, risks: Tensor) -> float:
-        """How much higher these risks are than the first model's, in units of the noise's power."""
+        """The mean difference of these risks from the first model's, in units of the noise power."""
         return (risks - self.first).mean().item() / self.unit
 
     def risks(self, model: Model) -> Tensor:
-        """Of each block of the pictures, (blocks)."""
+        """The risk of each block of the pictures, (blocks)."""
         found = []
         for noisy, settings, extra in self.shaken:
             restored = self._restored(model, settings, noisy)
@@ -291,13 +312,13 @@ def _crop_middle(pixels: Array, side: int = HELD_OUT_PIXELS) -> Array:
 
 
 def _share_progress(progress: Callable[[TrainingStatus], None] | None, number: int) -> Callable[[TrainingStatus], None] | None:
-    """The progress of one round as a share of all."""
+    """The progress of one round as a share of all rounds."""
     if progress is None:
         return None
 
-    def tell(status: TrainingStatus) -> None:
+    def report(status: TrainingStatus) -> None:
         share = (number + status.share) / ROUNDS
         later = (ROUNDS - 1 - number) * (status.seconds_left / max(1 - status.share, 1e-9) if status.share < 1 else 0.0)
         progress(TrainingStatus(status.step, share, status.loss, status.images_per_second, status.seconds_left + later))
 
-    return tell
+    return report

@@ -1,4 +1,4 @@
-"""The state of a run on disk: one file, replaced whole, from which the run goes on as if it had never stopped."""
+"""The state of a run on disk: one file, replaced as a whole. A run continues from it as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from unnoise.recipes.schema import Recipe
 
 CHECKPOINT_FILE = "checkpoint.pt"
 MODEL_FILE = "model.safetensors"
-UNTRAINED_FIELDS = "name", "source", "refinement", "ensemble", "light", "detail"
-"""Fields of a recipe that training does not look at."""
+UNTRAINED_FIELDS = "name", "source", "refinement", "ensemble", "light", "detail", "bounded"
+"""Fields of a recipe that do not affect training."""
 STATE_TYPES: dict[str, type | tuple[type, ...]] = {
     "network": dict,
     "average": dict,
@@ -32,7 +32,7 @@ STATE_TYPES: dict[str, type | tuple[type, ...]] = {
     "recipe": str,
     "pool": str,
 }
-"""What a state holds."""
+"""The parts of a state, and their types."""
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
@@ -40,23 +40,23 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     with atomic_write(folder / CHECKPOINT_FILE) as temporary:
         try:
             torch.save(state, temporary)
-        except RuntimeError as error:  # torch's way to say so; its text tells of a place in its own code
+        except RuntimeError as error:  # torch reports a full disk like this
             raise OSError("the disk is full, or failed") from error
 
 
 def exists(folder: Path) -> bool:
-    """Whether there is a checkpoint to go on from."""
+    """Whether there is a checkpoint to continue from."""
     return (folder / CHECKPOINT_FILE).is_file()
 
 
 def remove_run_files(folder: Path) -> None:
-    """Make a folder free for another run; what was worked out ahead for the scheme stays."""
+    """Make a folder free for another run. Targets that were computed for the scheme stay."""
     for name in (CHECKPOINT_FILE, MODEL_FILE):
         (folder / name).unlink(missing_ok=True)
 
 
 def load(folder: Path) -> dict[str, Any] | None:
-    """The folder's checkpoint on the CPU, or None when there is none. Raises `UnnoiseError` when it is damaged."""
+    """The folder's checkpoint on the CPU. None if there is none. Raises `UnnoiseError` if it is damaged."""
     path = folder / CHECKPOINT_FILE
     if not path.is_file():
         return None
@@ -71,17 +71,17 @@ def load(folder: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def report_damage(path: Path) -> Iterator[None]:
-    """Whatever goes wrong with what a checkpoint held is the checkpoint's damage."""
+    """Turn any error in the block into one that says that the checkpoint is damaged."""
     try:
         yield
     except (UnnoiseError, MemoryError):
         raise
-    except Exception as error:  # damaged bytes, and sound ones that are no checkpoint, fail in any way they like
+    except Exception as error:  # damaged bytes, and files that are no checkpoint, raise many kinds of errors
         raise UnnoiseError(f"The checkpoint {path} is damaged; begin again in another folder.") from error
 
 
 def _find_damage(state: Any) -> str | None:
-    """What about it is no state of a run, if anything."""
+    """What is wrong with a state, or None."""
     if not isinstance(state, dict):
         return "it is no dict"
     for key, kind in STATE_TYPES.items():
@@ -95,23 +95,32 @@ def _find_damage(state: Any) -> str | None:
     return None
 
 
-def check_compatible(saved: dict[str, Any], recipe: Recipe, seed: int, folder: Path) -> None:
-    """Raise `UsageError` where the run in `folder` cannot go on with this recipe and seed, and say what differs.
-
-    Fields that an older version did not know have their defaults; what concerns the application alone may change.
-    """
+def recipe_of(saved: dict[str, Any], folder: Path) -> Recipe:
+    """The recipe of the run in `folder`, from its checkpoint. Raises `UnnoiseError` if it cannot be read."""
+    with report_damage(folder / CHECKPOINT_FILE):
+        fields = json.loads(saved["recipe"])
     try:
-        before = recipes.validate(json.loads(saved["recipe"]), str(folder / CHECKPOINT_FILE))
+        return recipes.validate(fields, str(folder / CHECKPOINT_FILE))
     except UsageError as error:
         raise UnnoiseError(
             f"The checkpoint {folder / CHECKPOINT_FILE} holds no recipe of this version ({str(error).rstrip('.')}); "
             "begin again in another folder."
         ) from error
+
+
+def check_compatible(saved: dict[str, Any], recipe: Recipe, seed: int, folder: Path) -> None:
+    """Raise `UsageError` if the run in `folder` cannot continue with this recipe and seed, and say what differs.
+
+    Fields that an older version did not have get their defaults. Fields that do not affect training may change.
+    """
+    before = recipe_of(saved, folder)
     one, other = (_flat(x.model_dump(mode="json", exclude=set(UNTRAINED_FIELDS))) for x in (before, recipe))
     differing = [field for field in one | other if one.get(field) != other.get(field)]
     if differing:
-        told = ", ".join(f"{field} was {one.get(field)} and is {other.get(field)}" for field in differing[:3])
-        raise UsageError(f"The run in {folder} follows another recipe ({told}); give the same one, or choose another folder.")
+        differences = ", ".join(f"{field} was {one.get(field)} and is {other.get(field)}" for field in differing[:3])
+        raise UsageError(
+            f"The run in {folder} follows another recipe ({differences}); give the same one, or choose another folder."
+        )
     if saved["seed"] != seed:
         raise UsageError(f"The run in {folder} has the seed {saved['seed']}; give the same one.")
 

@@ -1,4 +1,4 @@
-"""`torch.compile` for training: layers between convolutions become one pass, for a minute of compiling at the start."""
+"""`torch.compile` for training. It fuses the layers between convolutions, and takes about a minute at the start."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from unnoise.errors import UnnoiseError
 
 
 def compile_network(network: Denoiser) -> None:
-    """From now on, calling `network` runs it compiled; its first call compiles, as does the first one of another shape.
+    """Let `network` run compiled from now on. The first call compiles it, and so does the first call with another
+    shape.
 
-    The network stays what it is: weights, names and methods are its own.
+    Weights, names and methods of the network stay the same.
     """
     network.compile(dynamic=False)
 
 
 @contextmanager
 def compiler_errors() -> Iterator[None]:
-    """Turn what `torch.compile` cannot do into one sentence.
+    """Turn errors of `torch.compile` into one sentence.
 
     Raises:
-        UnnoiseError: no C++ compiler, no Triton, or a network that cannot be compiled.
+        UnnoiseError: there is no C++ compiler or no Triton, or the network cannot be compiled.
     """
-    # Their import takes a second and is only needed where something was compiled.
+    # Imported late, because it takes a second.
     from torch._dynamo.exc import TorchDynamoException
     from torch._inductor.exc import InvalidCxxCompiler
 

@@ -1,4 +1,5 @@
-"""Random crops as batches. Each batch depends on the seed and its number alone, so that a resumed run sees the same ones."""
+"""Random crops in batches. Each batch depends only on the seed and on its number, so a resumed run gets the same
+ones."""
 
 from __future__ import annotations
 
@@ -15,9 +16,21 @@ from unnoise.training.image_pool import ImagePool, Pixels
 
 
 class CropBatches(Dataset[Tensor]):
-    """Batch number n: (B, C, crop, crop) float32 in 0..1, with flips and quarter turns as the recipe says.
+    """The batches of a run, by number. A batch is (B, C, crop, crop), float32 in 0..1, with random flips and quarter
+    turns as in the recipe.
 
-    Flips go left to right; without turns, which make the others of it, top to bottom too.
+    Crops are flipped left to right. Without turns, they are also flipped top to bottom.
+
+    Args:
+        pool: the pictures.
+        training: the recipe's crop, batch, flips and turns.
+        seed: of all random numbers.
+        process, processes: index and number of the processes that share a batch.
+
+    >>> from unnoise.training.image_pool import from_arrays
+    >>> pool = from_arrays([np.zeros((32, 32), np.uint8)], channels=3)
+    >>> CropBatches(pool, Training(crop=16, batch=4), seed=0)[7].shape
+    torch.Size([4, 3, 16, 16])
     """
 
     def __init__(self, pool: ImagePool, training: Training, seed: int, *, process: int = 0, processes: int = 1) -> None:
@@ -49,7 +62,8 @@ class CropBatches(Dataset[Tensor]):
 
 
 def _can_be_sent(error: Exception) -> bool:
-    """Whether the error survives the way from a process that draws crops to that which trains, which else would wait for ever."""
+    """Whether the error can be pickled. Otherwise the training process would wait forever for the worker that
+    failed."""
     try:
         pickle.dumps(type(error))
     except Exception:
@@ -58,7 +72,8 @@ def _can_be_sent(error: Exception) -> bool:
 
 
 def data_loader(batches: CropBatches, first: int, last: int, workers: int) -> DataLoader[Tensor]:
-    """Batches number `first` to `last` − 1 in order, drawn ahead by `workers` processes (0: in the loop itself)."""
+    """Load batches number `first` to `last` − 1 in order, drawn ahead by `workers` processes. 0: drawn in this
+    process."""
     return DataLoader(
         batches,
         batch_size=None,

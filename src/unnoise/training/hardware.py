@@ -1,4 +1,4 @@
-"""What a run runs on."""
+"""The device of a run: its accelerator, its name, and its fastest kernels."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from unnoise.registry import require
 
 
 def check_libraries() -> None:
-    """Raise `UnnoiseError` where a library is missing that training needs and denoising does not."""
+    """Raise `UnnoiseError` if a library is missing that only training needs."""
     for library in ("accelerate", "tensorboard"):
         require(library, "Training")
 
 
 def make_accelerator(device: torch.device, precision: torch.dtype) -> Any:
-    """accelerate's: gradients across processes, and the precision of the steps."""
+    """The `Accelerator` of the library accelerate: gradients across processes, and the precision of the steps."""
     from accelerate.accelerator import Accelerator
     from accelerate.state import AcceleratorState
 
-    # Its state is global and would pin the first run's precision on every later one of the process.
+    # Its state is global: without this, every later run in the process would have the first run's precision.
     AcceleratorState._reset_state(reset_partial_state=True)
     names = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "no"}
     return Accelerator(cpu=device.type == "cpu", mixed_precision=names[precision])
 
 
 def describe_hardware(device: torch.device) -> str:
-    """For the card."""
+    """The name of the device, for the model's card."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.processor() or platform.machine()} CPU, {torch.get_num_threads()} threads"
@@ -38,7 +38,7 @@ def describe_hardware(device: torch.device) -> str:
 
 @contextmanager
 def cudnn_autotuning() -> Iterator[None]:
-    """Let cuDNN find its quickest kernel for each size by trying them once, which pays as all crops are of one size."""
+    """Let cuDNN time its kernels for each size once and use the fastest. This pays because all crops have one size."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True
     try:

@@ -1,4 +1,5 @@
-"""The pictures that a training draws from: decoded once, kept in memory, or memory-mapped when they are too large for it."""
+"""The pictures of a training. They are decoded once and kept in memory, or in a memory-mapped file if they are too
+large."""
 
 from __future__ import annotations
 
@@ -18,22 +19,31 @@ from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Layout
 from unnoise.images.pixels import check_range, to_unit_float
-from unnoise.photometry.normalization import Levels
+from unnoise.photometry.normalization import Normalization
 from unnoise.photometry.photometry import Photometry
 from unnoise.regions import RegionSource
 
 Pixels = NDArray[Any]
 MEMORY_BYTES = 4 * 2**30
-"""Bytes of decoded pictures that are kept in memory; beyond it they lie in a temporary file that is memory-mapped."""
+"""Decoded pictures that are kept in memory. The others lie in a temporary file that is memory-mapped."""
 
 
 class ImagePool:
-    """Decoded pictures, each (H, W, C) uint8, uint16 or float32 with C channels.
+    """Decoded pictures, each (H, W, C) of uint8, uint16 or float32, all with C channels.
 
     Attributes:
         pictures: the pixels.
-        fingerprint: of shapes, types and a sample of the values: the same pictures in the same order give the same one.
+        areas: number of pixels of each picture.
+        fingerprint: a hash of shapes, types and some of the values. The same pictures in the same order have the same
+            fingerprint.
         skipped: one sentence for each file that could not be used.
+
+    Raises:
+        UsageError: there is no picture.
+
+    >>> pool = ImagePool([np.zeros((40, 60, 3), np.uint8)])
+    >>> pool.crop(np.random.default_rng(0), 16).shape
+    (16, 16, 3)
     """
 
     def __init__(self, pictures: Sequence[Pixels], skipped: Sequence[str] = ()) -> None:
@@ -46,7 +56,8 @@ class ImagePool:
         self._ends = np.cumsum(self.areas)
 
     def crop(self, draw: np.random.Generator, side: int) -> Pixels:
-        """A random (side, side, C) crop, pictures drawn by their area; one that is too small is mirrored at its edges."""
+        """A random crop (side, side, C). Large pictures are drawn more often; small ones are mirrored at their
+        edges."""
         index = int(np.searchsorted(self._ends, draw.random() * self._ends[-1], side="right"))
         index = min(index, len(self.pictures) - 1)
         height, width, _ = self.pictures[index].shape
@@ -60,8 +71,8 @@ class ImagePool:
         return self.pictures[index][rows, columns]
 
 
-def from_arrays(arrays: Sequence[Pixels], channels: int, *, levels: Levels | None = None) -> ImagePool:
-    """A pool of arrays (H, W), (H, W, C): uint8, uint16, or floats in 0..1; `levels` as for `from_files`."""
+def from_arrays(arrays: Sequence[Pixels], channels: int, *, levels: Normalization | None = None) -> ImagePool:
+    """A pool of arrays (H, W) or (H, W, C): uint8, uint16, or floats in 0..1. `levels` is as for `from_files`."""
     return ImagePool([_usable(array, channels, f"picture {number}", levels) for number, array in enumerate(arrays, start=1)])
 
 
@@ -69,7 +80,7 @@ def from_files(
     files: Sequence[Path],
     channels: int,
     *,
-    levels: Levels | None = None,
+    levels: Normalization | None = None,
     memory: int = MEMORY_BYTES,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImagePool:
@@ -77,13 +88,17 @@ def from_files(
 
     Args:
         files: pictures, and `.npy` arrays of (H, W), (H, W, C) or (N, H, W, C).
-        channels: of the network: grey is repeated, alpha dropped, colour averaged for a network of one channel.
-        levels: whether measurements are taken with the range that they have, as the network will see them; they become float32.
-        memory: bytes that may be kept in memory.
+        channels: of the network. Gray is repeated, alpha dropped, and color averaged for a network with one channel.
+        levels: whether measurements are normalized by their range, as the network will see them. They become float32.
+        memory: bytes of pictures that are kept in memory.
         progress: called with (files done, files in all).
 
-    A file that cannot be read is skipped and named in `Pool.skipped`; if none can be, that is a `UsageError`. Where the temporary file
-    cannot be written, that is a `NoRoomError`.
+    Returns:
+        The pool. A file that cannot be read is skipped, and named in `ImagePool.skipped`.
+
+    Raises:
+        UsageError: no file can be read.
+        NoRoomError: the temporary file cannot be written.
     """
     pictures: list[Pixels | None] = []
     skipped: list[str] = []
@@ -108,7 +123,7 @@ def from_files(
 
 
 class NoRoomError(UnnoiseError):
-    """The temporary file cannot take the pictures."""
+    """The temporary file has no room for the pictures."""
 
 
 @contextmanager
@@ -117,15 +132,15 @@ def _room() -> Iterator[None]:
         yield
     except OSError as error:
         raise NoRoomError(
-            f"The pictures are more than memory is to hold, and {tempfile.tempdir or 'a folder for temporary files'} cannot take the "
-            f"others ({error.strerror or error}); set TMPDIR to a folder with more room, or train on fewer pictures."
+            f"The pictures do not fit into memory, and {tempfile.tempdir or 'the folder for temporary files'} cannot take "
+            f"the others ({error.strerror or error}); set TMPDIR to a folder with more room, or train on fewer pictures."
         ) from error
 
 
 class _Spill:
-    """A temporary file, without a name, that takes the pictures beyond the memory's bound; gone with the process.
+    """A temporary file without a name, for the pictures that memory cannot hold. It ends with the process.
 
-    It is mapped once, for all of its pictures: each mapping holds an open file, of which a process may have about a thousand.
+    It is mapped once for all pictures. Each mapping keeps a file open, and a process may have only about a thousand.
     """
 
     def __init__(self) -> None:
@@ -133,7 +148,7 @@ class _Spill:
         self._kept: list[tuple[int, int, tuple[int, ...], np.dtype[Any]]] = []
 
     def keep(self, place: int, picture: Pixels) -> None:
-        """Take the picture that stands at `place` in the pool. Raises `NoRoomError`."""
+        """Write the picture at `place` in the pool. Raises `NoRoomError`."""
         with _room():
             self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the pool lives)
             start = -(-self._file.seek(0, 2) // 16) * 16  # at a multiple of any type's size
@@ -142,7 +157,7 @@ class _Spill:
         self._kept.append((place, start, picture.shape, picture.dtype))
 
     def mapped(self) -> dict[int, Pixels]:
-        """The pictures by their place in the pool, read from the disk as they are used. Raises `NoRoomError`."""
+        """The pictures by their place in the pool. They are read from disk when they are used. Raises `NoRoomError`."""
         if self._file is None:
             return {}
         with _room():
@@ -159,22 +174,22 @@ def _read(file: Path) -> list[Pixels]:
         return [images.read(file).pixels]
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a damaged header fails as Python's own parser does, in many ways
+    except Exception as error:  # a damaged header raises many kinds of error
         raise UnnoiseError(f"{file} is damaged or no NumPy array; get it again.") from error
     return list(array) if array.ndim == 4 else [array]
 
 
-def _usable(pixels: Pixels, channels: int, name: str, levels: Levels | None) -> Pixels:
+def _usable(pixels: Pixels, channels: int, name: str, levels: Normalization | None) -> Pixels:
     picture = _with_channels(pixels, channels, name)
     layout = Layout.of((*pixels.shape, 1)[:3])
     levels = levels.of_kind(layout.colours, pixels.dtype) if levels else None
     if levels is None:
         if picture.dtype == np.float32:
             low, high = float(picture.min()), float(picture.max())
-            check_range(low, high, 0, name, or_else="let the recipe take them as they are (--set levels=picture)")
+            check_range(low, high, 0, name, or_else="normalize them by their own range (--set levels=picture)")
         return picture
     unit = torch.from_numpy(to_unit_float(picture))
-    view = RegionSource.of(unit[..., 0][None, None])  # (1, 1, H, W): a measurement is grey, the other channels are copies
+    view = RegionSource.of(unit[..., 0][None, None])  # (1, 1, H, W): a measurement is gray, the other channels are copies
     scale = Photometry.decide(view, None, levels).normalization
     return scale.forward(unit).numpy() if scale else picture
 

@@ -1,4 +1,4 @@
-"""What a run writes down as it goes: a CSV file and TensorBoard events."""
+"""The log of a run: a CSV file and TensorBoard events."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ FIELDS = ("step", "minutes", "loss", "learning_rate", "images_per_second", "data
 
 
 class Log:
-    """Rows of `FIELDS` in `log.csv` and, on the same names, in `tensorboard/`.
+    """Rows of `FIELDS` in `log.csv`, and the same values in `tensorboard/`.
 
-    A run that goes on from step n drops the rows after n first, so that no step stands there twice.
+    A run that continues from step n removes the rows after n first, so that no step occurs twice.
     """
 
     def __init__(self, folder: Path, first_step: int) -> None:
@@ -38,7 +38,7 @@ class Log:
             self._board = SummaryWriter(folder / "tensorboard", purge_step=first_step or None)
 
     def write(self, **row: float) -> None:
-        """Add one row; flushed at once, so that a killed run keeps its log."""
+        """Add one row. It is written at once, so that a killed run keeps its log."""
         with self._writing():
             self._csv.writerow({key: row[key] if isinstance(row[key], int) else f"{row[key]:.6g}" for key in FIELDS})
             self._file.flush()
@@ -51,7 +51,7 @@ class Log:
             self._board.add_image("preview", pixels, step, dataformats="HWC")
 
     def close(self) -> None:
-        """What could not be written has been told, or is told of the checkpoint that comes after it."""
+        """Close both. Errors of writing were reported before, or will be by the checkpoint that follows."""
         for each in (self._file, self._board):
             with suppress(OSError):
                 each.close()
@@ -68,7 +68,7 @@ class Log:
 
 @contextmanager
 def silence_tensorboard_thread() -> Iterator[None]:
-    """While this lasts, TensorBoard's thread keeps to itself what it fails with; the next call of `Log` has the same error."""
+    """Hide errors of TensorBoard's thread. The next call of `Log` raises the same error."""
     before = threading.excepthook
 
     def hook(failed: threading.ExceptHookArgs) -> None:

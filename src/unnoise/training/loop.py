@@ -1,4 +1,5 @@
-"""The training loop: draw a batch of crops, ask the scheme for its loss, step the optimiser, write down, go on."""
+"""The training loop: draw a batch of crops, let the scheme compute the loss, step the optimizer, write the log and the
+checkpoint."""
 
 from __future__ import annotations
 
@@ -12,12 +13,11 @@ import torch
 from torch import Tensor
 
 from unnoise import denoisers, images, recipes
-from unnoise.batch.interrupts_training import interruptible
+from unnoise.batch.interrupts import interruptible
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import make_folder
 from unnoise.inference.precision import choose_device, choose_precision
-from unnoise.models import shipped
 from unnoise.models.card import Card
 from unnoise.models.model import Model
 from unnoise.recipes.schema import Recipe
@@ -32,17 +32,19 @@ from unnoise.training.options import TrainingOptions, TrainingStatus
 from unnoise.training.preview import side_by_side
 from unnoise.training.schedule import learning_rate
 from unnoise.training.simulated_pool import SimulatedPool
+from unnoise.training.teachers import teacher_loader
 
 LOG_STEPS = 20
 """Steps between two rows of the log."""
 FIRST_REPORT_STEPS = 3
 """The first report of progress comes after this many steps. It has no loss yet, but an estimate of the time left."""
 PREVIEW_PIXELS = 256
-"""Side of the preview's crop, in pixels."""
+"""Side of the preview's crop."""
 
 
 class Run:
-    """One run of one process: the network, its optimiser and average, and the files they write."""
+    """One run of one process: the network, its optimizer, its averaged weights, and the files that they are written
+    to."""
 
     def __init__(self, recipe: Recipe, options: TrainingOptions) -> None:
         self.options = options
@@ -54,11 +56,22 @@ class Run:
             self.network.initialize(recipe.training.initialization)
         fields = recipe.model_dump(mode="json") | {"denoiser": {"name": recipe.denoiser.name, "sizes": self.network.sizes}}
         self.recipe = recipes.validate(fields, recipe.name)
-        self.scheme = self.recipe.scheme.bind(shipped.load, self.network)
+        self.scheme = self.recipe.scheme.bind(teacher_loader(), self.network)
         self.step = 0
         self.seconds = 0.0
 
     def go(self, pool: ImagePool, described: list[str], saved: dict[str, Any] | None, start: Model | None) -> Model:
+        """Train to the end of the run.
+
+        Args:
+            pool: the pictures.
+            described: what the pictures are, for the model's card.
+            saved: the checkpoint to continue from.
+            start: the model whose weights to begin with.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C or SIGTERM, once the checkpoint is written.
+        """
         self.described, self.pool = described, pool
         self._prepare(saved, start)
         with silence_tensorboard_thread():
@@ -110,7 +123,7 @@ class Run:
 
     def _begin(self, start: Model | None) -> None:
         if self.scheme.requires_blind_network and self.network.blindness == "none":
-            # No error: this is how the papers show what blindness is for.
+            # No error, because papers show with such a run what blindness is for.
             self.options.on_message(
                 f"The network '{self.recipe.denoiser.name}' is not blind, and the scheme '{self.recipe.scheme.name}' hides nothing "  # type: ignore[attr-defined]
                 "from it: it may learn to copy the noise; a recipe whose scheme hides pixels, as amsnet-b, suits it better."
@@ -127,13 +140,13 @@ class Run:
             self.options.on_message(sentence)
 
     def _teach(self, pool: ImagePool) -> ImagePool:
-        """The pool with what the scheme wants worked out once ahead."""
-        if self.scheme.companions is None:
+        """The pool, with the targets that the scheme wants computed once before the training."""
+        if self.scheme.auxiliary_targets is None:
             return pool
         accelerator = self.accelerator
         taught = teacher_cache.with_targets(
             pool,
-            self.scheme.companions,
+            self.scheme.auxiliary_targets,
             self.options.output / "teachers",
             self.device,
             accelerator.autocast,
@@ -149,13 +162,13 @@ class Run:
             self.network.load_state_dict(saved["network"])
             self.average.load_state_dict(saved["average"])
             optimizer.load_state_dict(saved["optimizer"])
-            for parameter, moments in optimizer.state.items():  # the optimiser itself would notice in the middle of a step
+            for parameter, moments in optimizer.state.items():  # the optimizer itself would fail in the middle of a step
                 if any(moment.dim() and moment.shape != parameter.shape for moment in moments.values()):
-                    raise ValueError("The optimiser's state is of another network.")
+                    raise ValueError("The optimizer's state belongs to another network.")
         if saved["pool"] != self.pool.fingerprint:
-            self.options.on_message("The pictures are not the ones the run began with; it goes on with those given now.")
+            self.options.on_message("The pictures are not those that the run began with; it continues with the new ones.")
         self.step, self.seconds = saved["step"], saved["seconds"]
-        self.options.on_message(f"Going on from step {self.step}.")
+        self.options.on_message(f"Continuing from step {self.step}.")
 
     def _loop(self, log: Log | None, interrupted: threading.Event) -> None:
         options, training = self.options, self.recipe.training
@@ -196,7 +209,7 @@ class Run:
                     options.progress(TrainingStatus(self.step, share, loss, speed, self._seconds_left(share, warm)))
                 losses, waited, last_logged = [], 0.0, now
             if now - last_saved >= options.checkpoint_seconds:
-                self._mean(losses)  # what is saved must be sound
+                self._mean(losses)  # raises if the loss is not finite, so that no bad state is saved
                 self._save()
                 last_saved = time.monotonic()
             if now - last_preview >= options.preview_seconds:
@@ -205,24 +218,25 @@ class Run:
         self._preview(log)
 
     def _seconds_left(self, share: float, warm: tuple[float, float]) -> float:
-        """Seconds to the end of the run at the speed since `warm`, which is the seconds and the share at some earlier step."""
+        """Seconds to the end of the run at the speed since `warm`, which is the seconds and the share at some earlier
+        step."""
         return (self.seconds - warm[0]) / max(share - warm[1], 1e-9) * (1 - share)
 
     def _mean(self, losses: list[Tensor]) -> float:
-        """The mean loss of some steps (0 of none). Raises `UnnoiseError` where it is no finite number."""
+        """The mean loss of some steps; 0 of none. Raises `UnnoiseError` if it is not finite."""
         loss = float(torch.stack(losses).mean()) if losses else 0.0
         if not np.isfinite(loss):
             output = self.options.output
             remedy = f"resume: {output} still holds the last good state" if checkpoints.exists(output) else "begin again"
             raise UnnoiseError(
-                f"The loss is no finite number any more at step {self.step}; lower training.learning_rate and {remedy}."
+                f"The loss is not finite any more at step {self.step}; lower training.learning_rate and {remedy}."
             )
         return loss
 
     def _one_step(self, batch: Tensor, rate: float) -> Tensor:
         low, high = self.network.value_range
         noisy = batch.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last) * (high - low) + low
-        # Its own generator for each step, so that a resumed run draws what the unbroken one would have drawn.
+        # Each step has its own generator, so that a resumed run draws the same numbers as an uninterrupted one.
         mixed = np.random.SeedSequence([self.options.seed, self.step, self.accelerator.process_index]).generate_state(
             1, np.uint64
         )
@@ -281,6 +295,6 @@ class Run:
         make_folder(self.options.output / "previews")
         try:
             images.write(self.options.output / "previews" / f"step-{self.step:07d}.png", images.Picture(pixels), overwrite=True)
-        except UnnoiseError as error:  # a machine without pyvips can train from arrays; TensorBoard still gets the picture
+        except UnnoiseError as error:  # without pyvips one can train on arrays; TensorBoard still gets the picture
             self.options.on_message(str(error))
         log.picture(self.step, pixels)

@@ -1,4 +1,4 @@
-"""Everything about a run that is no part of the method, and where it stands."""
+"""The options of a run that are not part of the method, and its progress."""
 
 from __future__ import annotations
 
@@ -18,55 +18,62 @@ from unnoise.training.schedule import Length
 
 @dataclass(frozen=True)
 class TrainingStatus:
-    """Where a run stands, for progress bars."""
+    """The progress of a run, for progress bars."""
 
     step: int
     share: float
-    """Of the run that is over, 0..1."""
+    """The share of the run that is done, 0..1."""
     loss: float | None
     """Mean of the last steps. None: not known yet."""
     images_per_second: float
     seconds_left: float
+    """Estimated from the speed of the steps since the first one."""
 
 
 T = TypeVar("T")
 Seed = Annotated[int, Field(ge=0, lt=2**62)]
 Seconds = Annotated[float, Field(ge=0)]
-"""Infinite: never."""
+"""Infinity: never."""
 
 
 @checked_dataclass(config=ConfigDict(extra="forbid"))
 class TrainingOptions:
-    """Everything about a run that is no part of the method. `train` takes each as a keyword."""
+    """The options of a run that are not part of the method. `train` takes each one as a keyword."""
 
     output: Path
     length: Length
     seed: Seed = 0
-    """Of weights, crops and all other draws."""
+    """Of the weights, the crops and all other random numbers."""
     device: str | None = None
-    """As cpu, cuda, cuda:1, mps; None: the best one present."""
+    """cpu, cuda, cuda:1 or mps. None: the best one."""
     precision: str | None = None
-    """Of the network's arithmetic: float32, bfloat16, float16; None: what the hardware does best."""
+    """Of the network's arithmetic: float32, bfloat16 or float16. None: the fastest that the hardware has."""
     workers: Annotated[int, Field(ge=0, le=1024)] | None = None
-    """Processes that draw crops ahead; None: none on the CPU, where the network takes all cores anyway, else 4."""
+    """Processes that draw crops ahead. None: 0 on a CPU, where the network uses all cores, else 4."""
     compile: bool = False
-    """Run the network by `torch.compile`: quicker steps after a minute or so of compiling; see docs/results/speed.md."""
+    """Whether to use `torch.compile`: faster steps after about a minute of compiling. See docs/results/speed.md."""
     checkpoint_seconds: Seconds = 60.0
-    """Between one `checkpoint.pt` and the next."""
+    """Time from one `checkpoint.pt` to the next."""
     preview_seconds: Seconds = 300.0
-    """Between one picture in `previews/` and the next."""
+    """Time from one picture in `previews/` to the next."""
     command: str = ""
-    """Written into the card."""
+    """The command, for the model's card."""
     progress: Callable[[TrainingStatus], None] | None = None
     on_message: Callable[[str], None] = field(default=lambda message: None)
-    """Told what a user should know: skipped files, where the run goes on."""
+    """Called with sentences for the user, for instance about skipped files."""
 
 
 def validate_options(kind: type[T], **fields: Any) -> T:
-    """`TrainingOptions` or a `Length` of these fields.
+    """Make `TrainingOptions` or a `Length` from these fields.
 
     Raises:
-        UsageError: for one that does not exist, or a value that it does not take.
+        UsageError: a field does not exist, or does not take the value.
+
+    >>> validate_options(Length, steps=100).steps
+    100
+    >>> validate_options(Length, steps=0)
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: A training's option 'steps' does not take 0: input should be greater than or equal to 1.
     """
     try:
         return kind(**fields)

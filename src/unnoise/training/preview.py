@@ -1,4 +1,4 @@
-"""A picture of how far a training has come: noisy, restored, and what was taken away."""
+"""A picture that shows how far a training has come: noisy, restored, and residual."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESIDUAL_GAIN = 4.0
-"""The residual is shown around mid-grey, times this."""
+"""The residual is shown around mid-gray, multiplied by this."""
 
 
 def side_by_side(noisy: NDArray[Any], restored: NDArray[Any]) -> NDArray[np.uint8]:
-    """Noisy, restored and amplified residual beside each other.
+    """The noisy picture, the restored picture and the amplified residual next to each other.
 
     Args:
         noisy, restored: (H, W) or (H, W, C), floats in 0..1.
 
     Returns:
         (H, 3·W + 16, 3) uint8, with white gaps of 8 pixels.
+
+    >>> side_by_side(np.zeros((4, 10)), np.ones((4, 10))).shape
+    (4, 46, 3)
     """
     panels = [_colour(noisy), _colour(restored), _colour((noisy - restored) * RESIDUAL_GAIN + 0.5)]
     gap = np.full((panels[0].shape[0], 8, 3), 255, np.uint8)
@@ -26,7 +29,7 @@ def side_by_side(noisy: NDArray[Any], restored: NDArray[Any]) -> NDArray[np.uint
 
 
 def _colour(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    shown = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
-    if shown.ndim == 2:
-        shown = shown[..., None]  # (H, W, 1)
-    return np.repeat(shown, 3, axis=2) if shown.shape[2] == 1 else shown[..., :3]
+    eight_bit = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    if eight_bit.ndim == 2:
+        eight_bit = eight_bit[..., None]  # (H, W, 1)
+    return np.repeat(eight_bit, 3, axis=2) if eight_bit.shape[2] == 1 else eight_bit[..., :3]

@@ -1,17 +1,18 @@
-"""A student of TM-BSN for int8: the steps of its hidden maps, chosen by what they hold, and what int8 then changes in the pictures."""
+"""Preparing a student of TM-BSN for int8: choosing the quantization steps of its hidden maps, and measuring what int8
+changes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from unnoise import denoisers, recipes
-from unnoise.denoisers.rounded_student import RoundedStudent
-from unnoise.denoisers.tmbsn import TMBSNStudent
+from unnoise.denoisers.quantized_student import QuantizedStudent
+from unnoise.deprecated.module_names import renamed
 from unnoise.errors import UsageError
 from unnoise.images.pixels import to_unit_float
 from unnoise.inference.pipeline import Pipeline
@@ -22,31 +23,33 @@ from unnoise.training.image_pool import ImagePool
 
 ISO = (100, 1600, 12_800, 51_200)
 CROP_PIXELS, CROP_COUNT = 128, 96
-"""Of pictures so many crops of this side are looked at."""
+"""Side and number of the crops of the given pictures that are used."""
 
 
 class QuantizationChange(NamedTuple):
     """Mean squares over pictures in 0..1."""
 
     changed: float
-    """Between the restorations in int8 and in float32."""
+    """Difference between the restorations in int8 and in float32."""
     removed: float
-    """Between the noisy pictures and their restorations in float32."""
+    """Difference between the noisy pictures and their restorations in float32."""
 
 
 def quantize_model(model: Model, pool: ImagePool | None = None) -> Model:
-    """The same model with steps for int8, chosen for simulated photographs and for crops of a pool, its weights as they were.
+    """The same model with the same weights, and with quantization steps for int8.
+
+    The steps are chosen on simulated photographs and on crops of a pool.
 
     Raises:
-        UsageError: for a model that has no such form.
+        UsageError: the model's network has no int8 form with byte maps.
     """
     student = model.network
-    if not isinstance(student, TMBSNStudent):
+    if student.quantized_form is None:
         raise UsageError(
             f"A {type(student).__name__} has no form whose maps are bytes; run it as it is with --precision int8, "
             "or train a student of TM-BSN, as by the recipe tm-bsn-d-quick."
         )
-    network = RoundedStudent(**student.sizes)
+    network = cast(QuantizedStudent, denoisers.create(student.quantized_form, **student.sizes))
     network.load_state_dict(student.state_dict())
     network.calibrate([*simulate_photographs(student.sizes["channels"]), *(sample_crops(pool) if pool else ())])
     fields = model.recipe.model_dump(mode="json") | {"denoiser": {"name": denoisers.name_of(network), "sizes": network.sizes}}
@@ -54,7 +57,8 @@ def quantize_model(model: Model, pool: ImagePool | None = None) -> Model:
 
 
 def measure_change(model: Model, pool: ImagePool | None = None) -> QuantizationChange:
-    """What int8 makes of simulated photographs, or of crops of a pool. Raises `UsageError` where this machine has no int8."""
+    """What int8 changes in simulated photographs, or in crops of a pool. Raises `UsageError` if this machine has no
+    int8."""
     changed, removed = [], []
     for noisy in sample_crops(pool) if pool else simulate_photographs(model.network.sizes["channels"]):
         exact, rounded = (
@@ -67,14 +71,18 @@ def measure_change(model: Model, pool: ImagePool | None = None) -> QuantizationC
 
 
 def sample_crops(pool: ImagePool) -> Iterator[Tensor]:
-    """Always the same ones, (1, C, H, W) each."""
+    """Random crops of a pool, always the same ones, (1, C, CROP_PIXELS, CROP_PIXELS) each."""
     draw = np.random.default_rng(0)
     for _ in range(CROP_COUNT):
         yield _tensor(to_unit_float(pool.crop(draw, CROP_PIXELS)))
 
 
 def simulate_photographs(channels: int = 3) -> list[Tensor]:
-    """Simulated ones that cover black, white, edges, colours, texture, weak and strong noise, each (1, channels, 96, 96)."""
+    """Simulated photographs with black, white, edges, colors and texture, and with weak and strong noise.
+
+    Returns:
+        28 tensors (1, channels, 96, 96) in 0..1.
+    """
     generator = np.random.default_rng(0)
     rows, columns = np.mgrid[:96, :96] / 96
     blocks = [np.kron(generator.random((96 // k, 96 // k, 3)), np.ones((k, k, 1))) for k in (1, 2, 4, 8, 16)]
@@ -88,3 +96,6 @@ def simulate_photographs(channels: int = 3) -> list[Tensor]:
 
 def _tensor(pixels: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Tensor:
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]  # (1, C, H, W)
+
+
+__getattr__ = renamed(__name__, {"quantized": "quantize_model", "difference": "measure_change"})

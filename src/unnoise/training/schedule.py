@@ -1,4 +1,4 @@
-"""How long a run lasts and how fast it learns at each moment of it."""
+"""The length of a run, and its learning rate at each step."""
 
 from __future__ import annotations
 
@@ -13,20 +13,28 @@ from unnoise.recipes.schema import Training
 
 @dataclass(frozen=True)
 class Length:
-    """The end of a run: after so many steps, so many minutes, or whichever comes first."""
+    """The end of a run: after some steps or some minutes, whichever comes first.
+
+    >>> Length(steps=100, minutes=1).share(step=20, seconds=30)
+    0.5
+    """
 
     steps: Annotated[int, Field(ge=1)] | None = None
     minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     def share(self, step: int, seconds: float) -> float:
-        """How much of the run is over, 0..1, after `step` steps and `seconds` of training."""
+        """The share of the run that is done, 0..1, after `step` steps and `seconds` of training."""
         by_steps = step / self.steps if self.steps else 0.0
         by_time = seconds / (60 * self.minutes) if self.minutes else 0.0
         return min(1.0, max(by_steps, by_time))
 
 
 def learning_rate(training: Training, step: int, share: float) -> float:
-    """The rate of step number `step` (from 0), when `share` of the run is over."""
+    """The learning rate of step number `step`, which counts from 0, when `share` of the run is done.
+
+    >>> round(learning_rate(Training(learning_rate=1e-3, schedule="cosine"), step=50, share=0.5), 6)
+    0.0005
+    """
     rate = training.learning_rate
     if step < training.warmup_steps:
         rate *= (step + 1) / training.warmup_steps

@@ -1,4 +1,4 @@
-"""Crops of two kinds: real ones with the targets that teachers gave, and simulated ones that bring their own truth."""
+"""Crops of two kinds: real ones with targets from teachers, and simulated ones with their true clean picture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from unnoise.files.atomic import atomic_write
-from unnoise.schemes.simulated_crops import Simulation
+from unnoise.schemes.simulated_crops import SimulatedCrops
 from unnoise.simulation.cameras import downscale
 from unnoise.simulation.dead_leaves import dead_leaves
 from unnoise.simulation.drawn_scenes import drawn_scene
@@ -16,24 +16,24 @@ from unnoise.training.image_pool import Pixels
 from unnoise.training.teacher_cache import TaughtPool
 
 SCENE_COUNT = 400
-"""So many pictures of dead leaves are made, each when it is first asked for, and kept beside the teachers' results."""
+"""Number of dead-leaves pictures. Each is made when it is first used, and kept next to the teachers' results."""
 DRAWN_COUNT = 800
-"""As many drawn scenes are made and kept there."""
+"""Number of drawn scenes, kept in the same way."""
 GAMUT_COLORS = 64
-"""Colours of a picture of dead leaves whose colours fill the gamut."""
+"""Colors of a dead-leaves picture whose colors fill the gamut."""
 _PALETTE_FILES = 64
 _BLOCK_PIXELS = 8
 
 
 class SimulatedPool(TaughtPool):
-    """A taught pool, of whose crops a share is what a random camera would make of a scene without noise.
+    """A pool with teachers' targets, in which a share of the crops is simulated.
 
-    A teacher's result, made smaller, has next to no noise left and is sharp: a scene to photograph anew, with noise of any strength and
-    kind. Dead leaves are the other kind of scene: finer than any restored picture. What was photographed is known, and all K targets
-    of such a crop are that truth.
+    A simulated crop is a scene without noise, as a random camera would photograph it. There are two kinds of scenes. A
+    teacher's result, made smaller, is sharp and has almost no noise. Dead leaves are finer than any restored picture.
+    All K targets of a simulated crop are the clean picture itself.
     """
 
-    def __init__(self, taught: TaughtPool, simulation: Simulation) -> None:
+    def __init__(self, taught: TaughtPool, simulation: SimulatedCrops) -> None:
         super().__init__(taught, taught.files)
         self.simulation = simulation
         self.channels = self.pictures[0].shape[2]
@@ -74,7 +74,7 @@ class SimulatedPool(TaughtPool):
         return np.clip(taught[..., start : start + self.channels], 0, 1)
 
     def _fallen(self, draw: np.random.Generator, side: int) -> Pixels:
-        """One of the pictures of dead leaves, (side, side, C)."""
+        """One of the dead-leaves pictures, (side, side, C)."""
         key = int(draw.integers(SCENE_COUNT)), side
         gamut = bool(self.simulation.gamut) and draw.random() < self.simulation.gamut
 
@@ -94,19 +94,19 @@ class SimulatedPool(TaughtPool):
     def _kept(self, name: str, make: Callable[[], Pixels]) -> Pixels:
         """The scene of this name, made when it is first asked for, (side, side, C) float32 in 0..1."""
         file = self.files[0].with_name(f"{name}.npy")
-        if not file.is_file():  # on the disk, so that of many processes that draw crops only one has to make it
+        if not file.is_file():  # kept on disk, so that only one of the processes that draw crops makes it
             with atomic_write(file) as temporary:
                 np.save(temporary, np.rint(make()[..., : self.channels] * 255).astype(np.uint8))
         return np.load(file).astype(np.float32) / np.float32(255)
 
     def _palette(self) -> Pixels:
-        """Colours (N, 3) of the pictures: means of blocks of the first teacher's results."""
+        """Colors (N, 3) of the pictures: means of blocks of the first teacher's results."""
         colors = []
         for file in self.files[:: max(1, len(self.files) // _PALETTE_FILES)]:
             target = np.load(file, mmap_mode="r")[::2, ::2, : self.channels].astype(np.float32)
             height, width = (max(length // _BLOCK_PIXELS, 1) for length in target.shape[:2])
             part = target[: height * _BLOCK_PIXELS, : width * _BLOCK_PIXELS]
-            rows, columns = part.shape[0] // height, part.shape[1] // width  # less than a block where the picture is
+            rows, columns = part.shape[0] // height, part.shape[1] // width  # smaller than a block if the picture is
             blocks = part.reshape(height, rows, width, columns, -1).mean(axis=(1, 3))  # (height, width, C)
             colors.append(blocks.reshape(-1, self.channels))
         palette = np.clip(np.concatenate(colors), 0, 1)

@@ -1,4 +1,4 @@
-"""What a training learns from: the pictures that are given, without those that trainings wrote among them."""
+"""The pictures that a training learns from: those that the user gave, without those that trainings wrote."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from unnoise.images import find_pictures
 from unnoise.training import checkpoints
 
 RUN_FOLDERS = "previews", "teachers", "tensorboard"
-"""Folders in a run's folder that hold no pictures of the user's."""
+"""Folders in a run's folder that hold no pictures of the user."""
 RUN_FILES = checkpoints.CHECKPOINT_FILE, checkpoints.MODEL_FILE
-"""By one of these a folder is known for a run's."""
+"""A folder that has one of these files is a run's folder."""
 
 Array = NDArray[Any]
 TrainingInput = Sequence[str | Path | Array] | str | Path | Array
 
 
 def split_inputs(given: TrainingInput, output: Path | None = None) -> tuple[list[Path], list[Array]]:
-    """Either the files, as `find` gives them, or the arrays, of which one of four axes counts as several.
+    """Either the files, as `find` gives them, or the arrays. An array with four axes counts as several.
 
     Raises:
-        UsageError: as `find`, and for anything else than either.
+        UsageError: as `find`, and if the input is neither.
+
+    >>> files, arrays = split_inputs(np.zeros((5, 8, 8, 3)))
+    >>> len(files), len(arrays)
+    (0, 5)
     """
     several: list[Any]
     if isinstance(given, np.ndarray):
@@ -39,27 +43,29 @@ def split_inputs(given: TrainingInput, output: Path | None = None) -> tuple[list
         return [], several
     for one in several:
         if not isinstance(one, str | Path):
-            raise UsageError(f"A training learns either from files and folders or from numpy arrays, got {type(one).__name__}.")
+            raise UsageError(f"A training takes either files and folders or numpy arrays, got {type(one).__name__}.")
     return find(several, output), []
 
 
 def find(given: Sequence[str | Path], output: Path | None = None) -> list[Path]:
-    """The picture files that `given` stands for, each once; folders of folders count.
+    """The picture files in the given files and folders, each one once, also in folders of folders.
 
-    Without these a run would learn from its own previews when it goes on, and another run in the same folder from those of the first.
+    Pictures that a training wrote are left out. Otherwise a resumed run would learn from its own previews, and a second
+    run in the same folder from those of the first.
 
     Args:
-        given: files, which are taken whatever they are, folders and patterns.
-        output: the run's folder. What lies in it is left out; of one that holds a given folder itself, what training writes there.
+        given: files, folders and patterns. A file is always taken.
+        output: the run's folder. Everything in it is left out. If it contains a given folder, only what trainings write
+            is left out.
 
     Raises:
-        UsageError: as `images.find_pictures`, and where nothing else is left.
+        UsageError: as `images.find_pictures`, and if no picture is left.
     """
     named = [Path(path) for path in given]
     if not named:
         raise UsageError("There is nothing to train on; give some pictures.")
     output = output.resolve() if output else None
-    found: dict[Path, None] = {}  # a set that keeps the order
+    found: dict[Path, None] = {}  # an ordered set
     for path in named:
         inside = output is not None and not path.resolve().is_relative_to(output)
         for file in find_pictures([path], recursive=True):
@@ -67,13 +73,13 @@ def find(given: Sequence[str | Path], output: Path | None = None) -> list[Path]:
                 found[file] = None
     if not found:
         raise UsageError(
-            f"In {', '.join(map(str, named))} lies nothing but what a training wrote there; give noisy pictures to learn from."
+            f"In {', '.join(map(str, named))} are only files that a training wrote; give noisy pictures to learn from."
         )
     return list(found)
 
 
 def _is_written(file: Path, output: Path | None, inside: bool) -> bool:
-    """Whether a training wrote it; `inside`: all that lies in `output` counts."""
+    """Whether a training wrote the file. If `inside`, everything in `output` counts."""
     if output and inside and file.is_relative_to(output):
         return True
     for folder in file.parents:

@@ -10,20 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unnoise.files.atomic import atomic_write, make_folder
 from unnoise.images.pixels import to_unit_float
-from unnoise.inference.chain import UNBOUNDED_HALO
-from unnoise.regions import dilate, relative_to, tile_grid
-from unnoise.schemes.base import Companions
+from unnoise.schemes.base import AuxiliaryTargets
 from unnoise.training.image_pool import ImagePool, Pixels
 
-WHOLE = 1_500_000
-"""Pictures of up to so many pixels are shown to the teachers in one piece."""
-SIDE = 1024
-"""Core of a tile of larger pictures than `WHOLE`, in pixels."""
-BYTES = 2
+BYTES_PER_VALUE = 2
 """Of a value: float16, which between black and white is never wrong by more than a sixteenth of an 8-bit step."""
 
 
@@ -48,7 +41,7 @@ class TaughtPool(ImagePool):
 
 def with_targets(
     pool: ImagePool,
-    teachers: Companions,
+    teachers: AuxiliaryTargets,
     folder: Path,
     device: torch.device,
     autocast: Callable[[], AbstractContextManager[None]],
@@ -62,7 +55,7 @@ def with_targets(
 
     Args:
         pool: of the noisy pictures.
-        teachers: see `Scheme.companions`.
+        teachers: see `Scheme.auxiliary_targets`.
         folder: each set of teachers and pictures has a folder of its own in it.
         device: that the teachers run on.
         autocast: makes the context that they run in.
@@ -77,35 +70,29 @@ def with_targets(
     files = [home / f"{number:06d}.npy" for number in range(len(pool.pictures))]
     missing = [number for number, file in enumerate(files) if not file.is_file()]
     if missing:
-        size = sum(pool.pictures[number].size for number in missing) * teachers.count * BYTES
+        size = sum(pool.pictures[number].size for number in missing) * teachers.count * BYTES_PER_VALUE
         on_message(f"Running the teachers over {len(missing)} pictures into {home}, {size / 1e9:.1f} GB.")
     for number in missing:
         if number % share[1] == share[0]:
-            targets = _whole(pool.pictures[number], teachers, device, autocast, number)
+            targets = _targets(pool.pictures[number], teachers, device, autocast, number)
             with atomic_write(files[number]) as temporary:
                 np.save(temporary, targets)
     return TaughtPool(pool, files)
 
 
-def _whole(
-    picture: Pixels, teachers: Companions, device: torch.device, autocast: Callable[[], AbstractContextManager[None]], seed: int
+def _targets(
+    picture: Pixels,
+    teachers: AuxiliaryTargets,
+    device: torch.device,
+    autocast: Callable[[], AbstractContextManager[None]],
+    seed: int,
 ) -> NDArray[np.float16]:
-    """The targets of one picture, (H, W, C) → (H, W, K·C), in tiles where it is large."""
+    """The targets of one picture, (H, W, C) → (H, W, K·C)."""
     height, width, channels = picture.shape
-    side = max(height, width) if height * width <= WHOLE else SIDE
-    halo = UNBOUNDED_HALO if teachers.halo is None else teachers.halo
-    generator = torch.Generator().manual_seed(seed)
-    targets = np.empty((height, width, teachers.count * channels), np.float16)
-    for part in tile_grid((height, width), side, teachers.multiple):
-        around = dilate(part, halo, (height, width), teachers.multiple)
-        noisy = torch.from_numpy(to_unit_float(picture[around])).permute(2, 0, 1)[None]  # (1, C, h, w)
-        with autocast():
-            result = _taught(teachers, noisy.to(device).contiguous(memory_format=torch.channels_last), generator)
-        core = result[:, 0, :, *relative_to(part, around)].permute(2, 3, 0, 1)  # (h, w, K, C)
-        targets[part] = core.reshape(*core.shape[:2], -1).cpu().numpy()
-    return targets
-
-
-def _taught(teachers: Companions, noisy: Tensor, generator: torch.Generator) -> Tensor:
-    with torch.no_grad():
-        return teachers(noisy, (0.0, 1.0), generator).float()
+    noisy = torch.from_numpy(to_unit_float(picture)).permute(2, 0, 1)[None]  # (1, C, H, W)
+    noisy = noisy.to(device).contiguous(memory_format=torch.channels_last)
+    targets = np.empty((height, width, teachers.count, channels), np.float16)
+    with autocast():
+        for which, rows, band in teachers.bands(noisy, seed):
+            targets[rows, :, which] = band.permute(2, 3, 0, 1).cpu().numpy()  # (rows, W, targets, C)
+    return targets.reshape(height, width, -1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ def train(
     minutes: float | None = None,
     resume: bool = False,
     denoiser: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
     start: Model | None = None,
     **options: Any,
 ) -> Model:
@@ -38,21 +39,26 @@ def train(
 
     Args:
         images: files and folders, or arrays (H, W) and (H, W, C) of uint8, uint16 or floats in 0..1.
-        recipe: a shipped name, a YAML file, a `Recipe`, or 'auto': by the noise of the pictures, see `recipes.auto`.
-        output: folder for `model.safetensors` (always usable), `checkpoint.pt`, `log.csv`, `tensorboard/` and `previews/`.
-        steps, minutes: the run's length; both: whichever comes first; neither: as the recipe says. The schedule fits itself to it.
-        resume: go on from the checkpoint in `output`, exactly as if the run had never stopped.
+        recipe: a shipped name, a YAML file, a `Recipe`, or 'auto'. 'auto' chooses by the noise of the pictures, see
+            `recipes.auto`; with `resume` it is the recipe of the run.
+        output: folder for `model.safetensors` (always usable), `checkpoint.pt`, `log.csv`, `tensorboard/` and
+            `previews/`.
+        steps, minutes: length of the run. Both: whichever comes first. Neither: as the recipe says. The schedule fits
+            the length.
+        resume: continue from the checkpoint in `output`, exactly as if the run had never stopped.
         denoiser: another network in place of the recipe's, at its default sizes.
-        start: begin with the weights of this model, which must have the recipe's network.
+        overrides: fields of the recipe to change, by dotted name, as ``{"training.batch": 4}``.
+        start: begin with the weights of this model. It must have the recipe's network.
         options: see `TrainingOptions`.
 
     Returns:
-        The trained model, with averaged weights where the recipe asks for them.
+        The trained model, with averaged weights if the recipe asks for them.
 
     Raises:
-        UsageError: nothing to train on, an unknown recipe or option, an output folder that holds another run or another's files.
-        UnnoiseError: the loss is no number any more, a damaged checkpoint, a full disk.
-        KeyboardInterrupt: after Ctrl-C or SIGTERM, when the checkpoint has been written.
+        UsageError: nothing to train on, an unknown recipe or option, or an output folder that holds another run or
+            other files.
+        UnnoiseError: the loss is not finite any more, a checkpoint is damaged, or the disk is full.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, once the checkpoint is written.
     """
     check_libraries()
     made = validate_options(
@@ -60,17 +66,22 @@ def train(
     )
     if start is not None and not isinstance(start, Model):
         raise UsageError(f"A training starts from a model, got {type(start).__name__}; load it with unnoise.load.")
-    overrides: dict[str, Any] = {"denoiser": {"name": denoiser}} if denoiser else {}
+    changes = ({"denoiser": {"name": denoiser}} if denoiser else {}) | dict(overrides or {})
     files, arrays = sources.split_inputs(images, made.output)
-    if recipe == auto.AUTO:
+    saved = _saved_state(made.output, resume)  # before the pictures are decoded, which takes long
+    sentence = None
+    if recipe == auto.AUTO and saved is not None:
+        recipe = checkpoints.recipe_of(saved, made.output)
+    elif recipe == auto.AUTO:
         found = auto.choose(arrays or files, quick=choose_device(made.device).type == "cpu")
-        recipe, overrides = found.recipe, found.overrides | overrides
-    chosen = recipes.load(recipe, overrides)
+        recipe, changes, sentence = found.recipe, found.overrides | changes, found.sentence
+    chosen = recipes.load(recipe, changes)
     if steps is None and minutes is None:
         made.length = Length(steps=chosen.training.steps)
     run = Run(chosen, made)
-    saved = _saved_state(run.options.output, resume)  # before the pictures are decoded, which takes long
     make_folder(run.options.output)
+    if sentence:
+        run.options.on_message(sentence)
     channels, levels = run.network.sizes.get("channels", 3), chosen.levels
     pool = from_arrays(arrays, channels, levels=levels) if arrays else from_files(files, channels, levels=levels)
     for sentence in pool.skipped:
@@ -79,7 +90,7 @@ def train(
 
 
 def _by_folder(files: Sequence[Path]) -> list[str]:
-    """'768 pictures of sidd_val/noisy', for the card: it should say what was used, not where it lay."""
+    """'768 pictures of sidd_val/noisy', for the card: what was used, and not where it was."""
     counts = Counter("/".join(file.absolute().parts[-3:-1]) for file in files)
     return [f"{count} pictures of {folder}" for folder, count in counts.items()]
 
@@ -95,7 +106,8 @@ def _saved_state(output: Path, resume: bool) -> dict[str, Any] | None:
         )
         raise UsageError(f"{output} holds no checkpoint to resume from; {remedy}.")
     log = output / logs.LOG_FILE
-    # A log of ours alone is of a run that ended before its first checkpoint: nothing to go on from, and nothing to lose.
+    # A log of ours alone is of a run that ended before its first checkpoint: nothing to go on from, and nothing to
+    # lose.
     taken = model if model.exists() else log if log.exists() and not logs.is_log(log) else None
     if saved is None and taken:
         raise UsageError(f"{taken} is there already; choose another folder, or remove it.")

@@ -49,7 +49,7 @@ def test_a_table_a_csv_file_and_a_plot(tiny: None, ablation: Callable[..., Answe
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("colour", "PICTURES", "--data", "pairs:DIR"), "no ablation named 'colour'"),
+        (("colour", "PICTURES", "--data", "pairs:DIR"), "'colour' is not one of 'identity'"),
         (("loss", "nowhere.png", "--data", "pairs:DIR"), "no file or folder nowhere.png"),
         (("loss", "PICTURES", "--data", "pears:DIR"), "no data set named 'pears'"),
         (("loss", "PICTURES", "--data", "pairs:DIR", "--limit", "0"), "limit 0 has nothing to do"),

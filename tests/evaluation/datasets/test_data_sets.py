@@ -167,6 +167,7 @@ def test_pictures_of_a_pair_that_differ_in_size_are_named(other: tuple[int, ...]
         assert f"{tmp_path}/{folder}/1.npy is {size}" in str(error.value)
 
 
+@pytest.mark.data
 @pytest.mark.parametrize(
     ("name", "folder", "count", "shape"), [("sidd-val", "sidd_val", 192, (256, 256, 3)), ("polyu", "polyu", 100, (512, 512, 3))]
 )
@@ -179,6 +180,7 @@ def test_the_real_sets_are_whole(name: str, folder: str, count: int, shape: tupl
     assert not np.array_equal(first.noisy, first.clean)
 
 
+@pytest.mark.data
 def test_pictures_without_truth_are_found() -> None:
     assert len(open_set(f"folder:{data_dir('rni15')}")) == 15
 

@@ -18,9 +18,17 @@ from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
 from unnoise.inference.memory import peak_bytes
 from unnoise.layers.partial import halo_crop as parts
-from unnoise.layers.partial.halo_crop import deepest_path, everywhere, half, halved, read, seen, strips
-from unnoise.layers.partial.row_chunks import as_if_large
-from unnoise.layers.receptive_field import window
+from unnoise.layers.partial.halo_crop import (
+    deepest_path,
+    full_region,
+    half_resolution,
+    input_interval,
+    max_pool,
+    row_strips,
+    with_halo,
+)
+from unnoise.layers.partial.row_chunks import force_chunking
+from unnoise.layers.receptive_field import kernel_span
 from unnoise.regions import Region
 
 SPARING: dict[str, dict[str, Any]] = {
@@ -44,8 +52,8 @@ OTHERS: dict[str, dict[str, Any]] = {
 def _strips_of_small_pictures() -> Iterator[None]:
     """They are made of large ones alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "SMALL", 0)
-        patch.setattr(parts, "LOW", 16)
+        patch.setattr(parts, "SMALL_BATCH_PIXELS", 0)
+        patch.setattr(parts, "MIN_STRIP_ROWS", 16)
         yield
 
 
@@ -132,7 +140,7 @@ def test_a_part_takes_a_part_of_the_work(name: str, sizes: dict[str, Any]) -> No
     with FlopCounterMode(display=False) as counter:
         network(x)
     assert work((core, core)) < 0.6 * counter.get_total_flops()
-    assert work(everywhere(x)) <= counter.get_total_flops()
+    assert work(full_region(x)) <= counter.get_total_flops()
 
 
 @pytest.mark.parametrize(
@@ -177,38 +185,38 @@ def test_what_a_pixel_of_the_halo_costs(name: str) -> None:
 @given(start=st.integers(0, 40), length=st.integers(1, 40), upward=st.booleans())
 def test_what_two_convolutions_see(start: int, length: int, upward: bool) -> None:
     place = slice(start, start + length), slice(start, start + length)
-    rows, columns = seen(place, (80, 80), upward=upward)
+    rows, columns = with_halo(place, (80, 80), upward=upward)
     for stretch, above, below in ((rows, 4, 0) if upward else (rows, 2, 2), (columns, 2, 2)):
         assert max(0, start - above - 1) <= stretch.start <= max(0, start - above)
         assert min(80, start + length + below) <= stretch.stop <= start + length + below + 1
         assert stretch.start % 2 == stretch.stop % 2 == 0
-    assert half((rows, columns))[0] == slice(rows.start // 2, rows.stop // 2)
+    assert half_resolution((rows, columns))[0] == slice(rows.start // 2, rows.stop // 2)
 
 
 def test_what_a_result_is_read_from() -> None:
-    up, around = deepest_path(window(2, 0), window(1, 0, 2)), deepest_path(window(1, 1), window(0, 1, 2))
-    assert read(slice(640, 660), up, 1024, 32) == slice(352, 672)  # no row below but those that are pooled together
-    assert read(slice(640, 660), around, 1024, 32) == slice(512, 800)
-    assert read(slice(3, 7), around, 96, 32) == slice(0, 96)
+    up, around = deepest_path(kernel_span(2, 0), kernel_span(1, 0, 2)), deepest_path(kernel_span(1, 1), kernel_span(0, 1, 2))
+    assert input_interval(slice(640, 660), up, 1024, 32) == slice(352, 672)  # no row below but those that are pooled together
+    assert input_interval(slice(640, 660), around, 1024, 32) == slice(512, 800)
+    assert input_interval(slice(3, 7), around, 96, 32) == slice(0, 96)
 
 
 @given(start=st.integers(0, 50), length=st.integers(1, 200))
 def test_strips_cover_all_rows(start: int, length: int) -> None:
     rows, x = slice(start, start + length), torch.empty(1, 1, start + length + 32, 1)
     with torch.no_grad():
-        pieces = strips(rows, x)
+        pieces = row_strips(rows, x)
     assert [row for piece in pieces for row in range(piece.start, piece.stop)] == list(range(rows.start, rows.stop))
     assert max(piece.stop - piece.start for piece in pieces) < 16 + (start + length + 32) / 8
-    assert strips(rows, x) == [rows]  # with a gradient
+    assert row_strips(rows, x) == [rows]  # with a gradient
 
 
 def test_small_pictures_are_not_cut_into_strips(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "SMALL", 2 * 64 * 64)
+    monkeypatch.setattr(parts, "SMALL_BATCH_PIXELS", 2 * 64 * 64)
     with torch.no_grad():
-        assert strips(slice(0, 64), torch.empty(2, 1, 64, 64)) == [slice(0, 64)]
-        assert len(strips(slice(0, 64), torch.empty(3, 1, 64, 64))) == 4
-        with as_if_large():
-            assert len(strips(slice(0, 64), torch.empty(2, 1, 64, 64))) == 4
+        assert row_strips(slice(0, 64), torch.empty(2, 1, 64, 64)) == [slice(0, 64)]
+        assert len(row_strips(slice(0, 64), torch.empty(3, 1, 64, 64))) == 4
+        with force_chunking():
+            assert len(row_strips(slice(0, 64), torch.empty(2, 1, 64, 64))) == 4
 
 
 @given(st.integers(2, 9), st.integers(2, 9), st.booleans(), st.booleans(), st.sampled_from([torch.float32, torch.bfloat16]))
@@ -216,4 +224,4 @@ def test_halved_is_pooling(height: int, width: int, last: bool, gradient: bool, 
     x = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(height)).to(dtype)
     x = x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
     with torch.set_grad_enabled(gradient):
-        assert torch.equal(halved(x), F.max_pool2d(x, 2))
+        assert torch.equal(max_pool(x), F.max_pool2d(x, 2))

@@ -13,11 +13,18 @@ from torch import Tensor, nn
 from reference import relative_error
 from unnoise import denoisers
 from unnoise.inference.memory import peak_bytes
-from unnoise.layers.fused_convolution import in_sequence
+from unnoise.layers.fused_convolution import run_sequential
 from unnoise.layers.partial import line_buffer as streaming
-from unnoise.layers.partial.line_buffer import is_streamed, leads_to_a_stream, stages, stream, streamed, streamed_onto
-from unnoise.layers.partial.narrowing import Narrowing
-from unnoise.layers.partial.row_chunks import as_if_large
+from unnoise.layers.partial.line_buffer import (
+    add_buffered,
+    buffered_layers,
+    run_buffered,
+    run_line_buffer,
+    uses_line_buffer,
+    will_use_line_buffer,
+)
+from unnoise.layers.partial.row_chunks import force_chunking
+from unnoise.layers.partial.shrinking_halo import ShrinkingHalo
 
 LAYERS = st.lists(st.tuples(st.sampled_from([1, 3, 5]), st.integers(1, 3), st.booleans()), min_size=1, max_size=4)
 
@@ -41,10 +48,10 @@ def _map(channels: int, height: int, width: int) -> Tensor:
 def test_streamed_is_in_sequence(chosen: list[tuple[int, int, bool]], height: int, width: int, rows: int) -> None:
     layers, x = _layers(chosen, 3, 5), _map(3, height, width)
     with torch.inference_mode(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streaming, "STRIP", rows * 4 * 3 * width)
+        patch.setattr(streaming, "STRIP_BYTES", rows * 4 * 3 * width)
         before = x.clone()
-        result = streamed(layers, x)
-        assert relative_error(result, in_sequence(layers, x)) < 1e-5
+        result = run_buffered(layers, x)
+        assert relative_error(result, run_sequential(layers, x)) < 1e-5
         assert result.is_contiguous(memory_format=torch.channels_last)
         assert torch.equal(x, before)
 
@@ -54,10 +61,10 @@ def test_streamed_is_in_sequence(chosen: list[tuple[int, int, bool]], height: in
 def test_in_its_own_memory(chosen: list[tuple[int, int, bool]], height: int, width: int, rows: int, added: bool) -> None:
     layers, last, x = _layers(chosen, 5, 5), nn.Conv2d(5, 5, 1), _map(5, height, width)
     with torch.inference_mode(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streaming, "STRIP", rows * 4 * 5 * width)
-        right = in_sequence(layers, x)
+        patch.setattr(streaming, "STRIP_BYTES", rows * 4 * 5 * width)
+        right = run_sequential(layers, x)
         expected = x + last(right) if added else right
-        result = streamed_onto(x, layers, last, x) if added else streamed(layers, x, x)
+        result = add_buffered(x, layers, last, x) if added else run_buffered(layers, x, x)
         assert result.data_ptr() == x.data_ptr()
         assert relative_error(result, expected) < 1e-5
 
@@ -66,37 +73,37 @@ def test_maps_enter_side_by_side() -> None:
     layers, one, other = _layers([(3, 1, True), (1, 1, False)], 7, 4), _map(3, 30, 8), _map(4, 30, 8)
     rows: list[Tensor] = []
     with torch.inference_mode(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streaming, "STRIP", 1)
-        stream([one, other], stages(layers), lambda y, place: rows.append(y))
-        expected = in_sequence(layers, torch.cat([one, other], dim=1))
+        patch.setattr(streaming, "STRIP_BYTES", 1)
+        run_line_buffer([one, other], buffered_layers(layers), lambda y, place: rows.append(y))
+        expected = run_sequential(layers, torch.cat([one, other], dim=1))
     assert len(rows) > 20
     assert relative_error(torch.cat(rows, dim=-2), expected) < 1e-5
 
 
 def test_what_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "LARGE", 4 * 8 * 100 - 1)
+    monkeypatch.setattr(streaming, "LARGE_MAP_BYTES", 4 * 8 * 100 - 1)
     x = _map(8, 10, 10)
-    assert not is_streamed(x)  # a gradient is wanted
+    assert not uses_line_buffer(x)  # a gradient is wanted
     with torch.no_grad():
-        assert is_streamed(x)
-        assert not is_streamed(x.contiguous())  # no rows of memory
-        assert not is_streamed(torch.cat([x, x]))
-        assert not is_streamed(x[..., :9, :])
-        assert leads_to_a_stream(x[:, :3], 8)
-        assert not leads_to_a_stream(x[:, :3], 7)
-        with as_if_large():
-            assert is_streamed(x[..., :1, :])
+        assert uses_line_buffer(x)
+        assert not uses_line_buffer(x.contiguous())  # no rows of memory
+        assert not uses_line_buffer(torch.cat([x, x]))
+        assert not uses_line_buffer(x[..., :9, :])
+        assert will_use_line_buffer(x[:, :3], 8)
+        assert not will_use_line_buffer(x[:, :3], 7)
+        with force_chunking():
+            assert uses_line_buffer(x[..., :1, :])
 
 
 @given(st.integers(0, 20), st.integers(1, 9), st.integers(0, 25), st.integers(1, 9), st.integers(0, 9))
 def test_narrowing_in_its_own_memory(top: int, height: int, left: int, width: int, by: int) -> None:
     rows, columns = [slice(top, top + height), slice(35, 40)], [slice(left, left + width), slice(40, 41)]
     x = _map(3, 44, 44)
-    expected = Narrowing((44, 44), rows, columns).to(x, by)  # a gradient may be wanted
-    with torch.inference_mode(), as_if_large():
-        result = Narrowing((44, 44), rows, columns).to(x.clone(memory_format=torch.preserve_format), by)
+    expected = ShrinkingHalo((44, 44), rows, columns).to(x, by)  # a gradient may be wanted
+    with torch.inference_mode(), force_chunking():
+        result = ShrinkingHalo((44, 44), rows, columns).to(x.clone(memory_format=torch.preserve_format), by)
         again = x.clone(memory_format=torch.preserve_format)
-        assert Narrowing((44, 44), rows, columns).to(again, by).data_ptr() == again.data_ptr()
+        assert ShrinkingHalo((44, 44), rows, columns).to(again, by).data_ptr() == again.data_ptr()
     assert torch.equal(result, expected)
 
 
@@ -117,7 +124,7 @@ def test_a_network_streamed_is_the_network(name: str, dtype: torch.dtype) -> Non
     with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
         expected, parts = network(x), network.parts(x, rows, columns)
         before = x.clone()
-        with as_if_large():
+        with force_chunking():
             assert relative_error(network(x), expected) < 1e-5
             assert relative_error(network.parts(x, rows, columns), parts) < 1e-5
         assert torch.equal(x, before)
@@ -131,7 +138,7 @@ def test_a_network_streamed_takes_few_maps(name: str, maps: float, monkeypatch: 
     one = 4 * 64 * 256 * 64
     with torch.inference_mode():
         assert peak_bytes(lambda: network(x)) > 3.9 * one
-        monkeypatch.setattr(streaming, "LARGE", 0)
-        monkeypatch.setattr(streaming, "STRIP", one // 32)
-        monkeypatch.setattr("unnoise.denoisers.ssattention.TOGETHER", 0)
+        monkeypatch.setattr(streaming, "LARGE_MAP_BYTES", 0)
+        monkeypatch.setattr(streaming, "STRIP_BYTES", one // 32)
+        monkeypatch.setattr("unnoise.denoisers.ssattention.MAX_BATCHED_PIXELS", 0)
         assert peak_bytes(lambda: network(x)) < maps * one

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from reference import needs_int8
 from unnoise.layers.fused_convolution import activate, convolve
 from unnoise.layers.quantized import dynamic as dynamic_int8
-from unnoise.layers.quantized.dynamic import LEAST, WORTH, is_better_in_int8, whole_numbers
-from unnoise.layers.quantized.int8 import WHOLE, bytewise
-from unnoise.layers.upsample_convolution import convolve_doubled
+from unnoise.layers.quantized.dynamic import MIN_INPUT_CHANNELS, MIN_PRODUCTS_PER_VALUE, is_better_in_int8, quantize_weights
+from unnoise.layers.quantized.int8 import MAX_WEIGHT, int8_inference
+from unnoise.layers.upsample_convolution import convolve_upsampled
 from unnoise.layers.weight_cache import cached_weights
 
 pytestmark = needs_int8
@@ -26,8 +26,8 @@ LAYERS = st.fixed_dictionaries(
 
 def _layer(**sizes: int) -> nn.Conv2d:
     torch.manual_seed(0)
-    leaving = max(25, -(-WORTH // sizes["kernel_size"] ** 2))
-    return nn.Conv2d(LEAST, leaving, **sizes).eval()
+    out_channels = max(25, -(-MIN_PRODUCTS_PER_VALUE // sizes["kernel_size"] ** 2))
+    return nn.Conv2d(MIN_INPUT_CHANNELS, out_channels, **sizes).eval()
 
 
 def _map(*shape: int, least: float = -1.0) -> Tensor:
@@ -38,7 +38,7 @@ def _map(*shape: int, least: float = -1.0) -> Tensor:
 def _bound(x: Tensor, weight: Tensor, padding: tuple[int, int], dilation: tuple[int, ...]) -> Tensor:
     """How far half a step of each value, and one of each weight, may move a result at most."""
     step = (max(0.0, x.max().item()) - min(0.0, x.min().item())) / 255
-    weight_step = (weight.abs().amax((1, 2, 3)) / WHOLE)[:, None, None, None]
+    weight_step = (weight.abs().amax((1, 2, 3)) / MAX_WEIGHT)[:, None, None, None]
     of_values = F.conv2d(torch.full_like(x, step / 2), weight.abs() + weight_step, None, 1, padding, dilation)
     return of_values + F.conv2d(x.abs(), weight_step.expand_as(weight), None, 1, padding, dilation)
 
@@ -64,11 +64,11 @@ def _bound(x: Tensor, weight: Tensor, padding: tuple[int, int], dilation: tuple[
 def test_a_layer_gives_what_exact_arithmetic_gives_nearly(
     sizes: dict[str, int], shape: tuple[int, int, int], least: float, activation: str, piece: int, adds: bool
 ) -> None:
-    layer, x = _layer(**sizes), _map(shape[0], LEAST, *shape[1:], least=least)
+    layer, x = _layer(**sizes), _map(shape[0], MIN_INPUT_CHANNELS, *shape[1:], least=least)
     exact = layer(x)
     plus = _map(*exact.shape) if adds else None
-    with pytest.MonkeyPatch.context() as patch, cached_weights(layer), bytewise():
-        patch.setattr(dynamic_int8, "PIECE", piece)
+    with pytest.MonkeyPatch.context() as patch, cached_weights(layer), int8_inference():
+        patch.setattr(dynamic_int8, "CHUNK_VALUES", piece)
         assert is_better_in_int8(x, layer.weight)
         y = convolve(layer, x, "none" if adds else activation, slope=0.1, plus=plus)  # type: ignore[arg-type]
     wanted = exact + plus if plus is not None else activate(exact.clone(), activation, 0.1)  # type: ignore[arg-type]
@@ -89,13 +89,13 @@ def test_a_layer_gives_what_exact_arithmetic_gives_nearly(
 @torch.inference_mode()
 def test_doubling_too(shape: tuple[int, int, int], skipped: int, upward: bool, piece: int) -> None:
     torch.manual_seed(0)
-    layer = nn.Conv2d(LEAST + skipped, 32, 3, padding=1)
-    x = _map(shape[0], LEAST, *shape[1:])
+    layer = nn.Conv2d(MIN_INPUT_CHANNELS + skipped, 32, 3, padding=1)
+    x = _map(shape[0], MIN_INPUT_CHANNELS, *shape[1:])
     skip = _map(shape[0], skipped, 2 * shape[1], 2 * shape[2]) if skipped else None
-    exact = convolve_doubled(layer, x, skip, upward=upward)
-    with pytest.MonkeyPatch.context() as patch, bytewise():
-        patch.setattr(dynamic_int8, "PIECE", piece)
-        y = convolve_doubled(layer, x, skip, upward=upward)
+    exact = convolve_upsampled(layer, x, skip, upward=upward)
+    with pytest.MonkeyPatch.context() as patch, int8_inference():
+        patch.setattr(dynamic_int8, "CHUNK_VALUES", piece)
+        y = convolve_upsampled(layer, x, skip, upward=upward)
     assert y.shape == exact.shape
     assert not torch.equal(y, exact)
     assert (y - exact).square().mean() <= 5e-4 * exact.square().mean()
@@ -103,11 +103,11 @@ def test_doubling_too(shape: tuple[int, int, int], skipped: int, upward: bool, p
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 40), st.sampled_from([1, 3]), st.integers(0, 99))
-def test_the_sum_of_weights_keeps_what_rounding_takes(leaving: int, entering: int, side: int, seed: int) -> None:
-    weight = torch.randn((leaving, entering, side, side), generator=torch.Generator().manual_seed(seed))
-    kernel, sums = whole_numbers(weight)
-    steps = weight.abs().amax((1, 2, 3)) / WHOLE
-    assert torch.allclose(kernel.steps, steps)
+def test_the_sum_of_weights_keeps_what_rounding_takes(out_channels: int, in_channels: int, side: int, seed: int) -> None:
+    weight = torch.randn((out_channels, in_channels, side, side), generator=torch.Generator().manual_seed(seed))
+    kernel, sums = quantize_weights(weight)
+    steps = weight.abs().amax((1, 2, 3)) / MAX_WEIGHT
+    assert torch.allclose(kernel.scales, steps)
     error = (kernel.weight.double() * steps[:, None, None, None].double() - weight).flatten(1)
     assert (error.abs() <= 1.001 * steps[:, None]).all()
     # Of every stretch of neighbours, not only of all: at most a step, as each end is at most half a step away. One may be cut at 127.
@@ -119,9 +119,9 @@ def test_the_sum_of_weights_keeps_what_rounding_takes(leaving: int, entering: in
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 3e38])
 @torch.inference_mode()
 def test_what_cannot_be_counted_is_worked_out_in_float32(value: float) -> None:
-    layer, x = _layer(kernel_size=3, padding=1, dilation=1), _map(1, LEAST, 16, 16)
+    layer, x = _layer(kernel_size=3, padding=1, dilation=1), _map(1, MIN_INPUT_CHANNELS, 16, 16)
     x[0, 0, 3, 3], x[0, 1, 3, 3] = value, -value
-    with bytewise():
+    with int8_inference():
         y = convolve(layer, x)
     assert torch.allclose(y, convolve(layer, x), rtol=0, atol=0, equal_nan=True)
     assert torch.isfinite(y[..., 8:, 8:]).all()
@@ -134,7 +134,7 @@ def test_it_is_for_layers_with_much_to_multiply() -> None:
         torch.zeros(64, 32, 3, 3), torch.zeros(32, 1, 3, 3), torch.zeros(3, 32, 3, 3), torch.zeros(64, 32, 1, 1)
     )  # fmt: skip
     assert not is_better_in_int8(x, dense)
-    with bytewise():
+    with int8_inference():
         assert is_better_in_int8(x, dense)
         assert not is_better_in_int8(x, dense.bfloat16())
         assert not is_better_in_int8(x, depthwise, groups=32)
@@ -148,8 +148,8 @@ def test_it_is_for_layers_with_much_to_multiply() -> None:
 def test_a_flat_map_and_one_of_zeros() -> None:
     layer = _layer(kernel_size=3, padding=1, dilation=1)
     for value in (0.0, 0.7, -0.7):
-        x = torch.full((1, LEAST, 9, 9), value).contiguous(memory_format=torch.channels_last)
+        x = torch.full((1, MIN_INPUT_CHANNELS, 9, 9), value).contiguous(memory_format=torch.channels_last)
         exact = layer(x)
-        with bytewise():
+        with int8_inference():
             y = convolve(layer, x)
         assert (y - exact).abs().max() <= 0.01

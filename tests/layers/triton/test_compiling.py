@@ -16,15 +16,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from unnoise.layers.triton import depthwise
-
-from unnoise.layers.triton import few_outputs
-
-from unnoise.layers.triton import finishing
-
-from unnoise.layers.triton import moved_sums
-
-from unnoise.layers.triton import norms
+from unnoise.layers.triton import depthwise, epilogue, few_outputs, norms, shifted_sum
 
 VALUES = {"y", "x", "out", "other", "taps", "a", "b", "c", "d"}
 FLOATS = {"slope": "fp32", "eps": "fp32", "bias": "*fp32"}
@@ -42,12 +34,12 @@ def compiled(kernel, constants, **types):
 for activation in range(5):
     for other in range(4):
         last = dict(BIASED=True, ACTIVATION=activation, OTHER=other)
-        compiled(finishing._finish, dict(CHANNELS=48, BLOCK=1024, **last))
+        compiled(epilogue._apply_epilogue, dict(CHANNELS=48, BLOCK_VALUES=1024, **last))
         if activation in (0, 3):
             compiled(depthwise._depthwise, dict(C=144, PIXELS=32, CHANNELS=64, **last))
-compiled(moved_sums._sum_moved, dict(C=384, ACTIVATION=1, PIXELS=32, CHANNELS=128))
+compiled(shifted_sum._shifted_sum, dict(C=384, ACTIVATION=1, PIXELS=32, CHANNELS=128))
 for centred in (False, True):
-    compiled(norms._normalise, dict(CHANNELS=48, CENTRED=centred, PIXELS=64, WIDE=64))
+    compiled(norms._layer_norm, dict(CHANNELS=48, CENTRED=centred, PIXELS=64, WIDE=64))
 for side, replicate in ((1, False), (3, False), (3, True)):
     constants = dict(C=96, LEAVING=3, SIDE=side, BIASED=True, REPLICATE=replicate, PIXELS=128, CHUNK=32, OUTPUTS=16)
     text = compiled(few_outputs._to_few, constants, out="*fp32")

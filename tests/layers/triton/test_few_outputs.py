@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("triton", reason="our GPU kernels need Triton, which is for Linux on x86-64")
-from unnoise.layers.triton.few_outputs import arranged, convolve_to_few
+from unnoise.layers.triton.few_outputs import convolve_few_outputs, pack_taps
 
 
 @settings(max_examples=15)
@@ -25,5 +25,5 @@ def test_the_same_as_torchs(
     around = (side // 2,) * 4
     padded = F.pad(x, around, mode="replicate") if replicate and side > 1 else F.pad(x, around)
     expected = F.conv2d(padded, weight, bias)
-    result = convolve_to_few(x, arranged(weight), bias, leaving, replicate=replicate)
+    result = convolve_few_outputs(x, pack_taps(weight), bias, leaving, replicate=replicate)
     torch.testing.assert_close(result, expected, atol=1e-4, rtol=1e-4)

@@ -1,4 +1,5 @@
-"""What an ablation study is: variants of a method, trained on the same pictures from the same seed, and the paper's scores."""
+"""What an ablation study is: variants of a method, trained on the same pictures from the same seed, and the paper's
+scores."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ class Variant:
     start: str | None = None
     """The name of an earlier variant whose weights this one begins with."""
     further: float = 0.0
-    """Training steps of a variant with a `start`, as a share of the start's steps. 0: the start's weights, applied differently."""
+    """Training steps of a variant with a `start`, as a share of the start's steps. 0: the start's weights, applied
+    differently."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Ablation:
     refine: bool
     """Whether the paper's scores are with R³."""
     variants: Callable[[bool], list[Variant]]
-    """Makes the variants: at full size if given True, else small (see `unnoise.evaluation.ablations.small_networks`)."""
+    """Makes the variants: at full size if given True, else small (see
+    `unnoise.evaluation.ablations.small_networks`)."""
     axis: str | None = None
     """The quantity whose values the variants' names are, in order, for a curve. None: the names are just names."""

@@ -1,4 +1,4 @@
-"""An ablation's outcome as a CSV file, a table and a plot, each with the paper's numbers beside."""
+"""The outcome of an ablation as a CSV file, a table and a plot, each next to the paper's scores."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One variant's outcome. PSNR in dB."""
+    """The outcome of one variant. PSNR is in dB."""
 
     ablation: str
     variant: str
     parameters: int
     steps: int | None
     minutes: float | None
-    """Of training, without the start's."""
+    """Training time, without the training of the variant it starts from."""
     refined: bool
     """Whether the scores are with R³."""
     images: int
@@ -38,7 +38,7 @@ class Row:
     psnr: float
     ssim: float
     seconds: float
-    """For denoising all the images."""
+    """Time of denoising for all images."""
     paper_psnr: float | None
     paper_ssim: float | None
 
@@ -64,7 +64,7 @@ class Row:
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
-    """One line a variant; an empty field where there is no number."""
+    """Write one line for each variant. A field without a number is empty."""
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Row)])
         writer.writeheader()
@@ -74,7 +74,8 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
 
 
 def table(ablation: Ablation, rows: Sequence[Row]) -> Table:
-    """For a terminal of 80 columns. The paper's numbers are of other pictures and a full training: what compares is the order."""
+    """A table for a terminal of 80 columns. The paper used other pictures and a full training, so only the order can be
+    compared."""
     from rich.table import Table
     from rich.text import Text
 
@@ -103,18 +104,18 @@ def table(ablation: Ablation, rows: Sequence[Row]) -> Table:
 
 
 def plot(ablation: Ablation, rows: Sequence[Row]) -> Figure:
-    """PSNR of the variants, here and in the paper side by side, each with a scale of its own; bars, or a curve along an axis."""
+    """PSNR of the variants, next to the paper's, each on its own scale: bars, or a curve along an axis."""
     require("matplotlib", "A plot")
     from matplotlib.figure import Figure
 
     published = [row for row in rows if row.paper_psnr is not None]
-    ours = published if ablation.axis and published else rows  # the start of a fine-tuning is no point on its axis
+    ours = published if ablation.axis and published else rows  # the start of a fine-tuning has no value on the axis
     figure = Figure(figsize=(10 if published else 5.5, 4), layout="constrained")
     figure.suptitle(ablation.title)
     panels = figure.subplots(1, 2 if published else 1, squeeze=False)[0]
     values = [row.psnr for row in ours]
     noisy, low, high = rows[0].noisy_psnr, min(values), max(values)
-    near = noisy >= 2 * low - high  # else it would leave nothing to see of the differences
+    near = noisy >= 2 * low - high  # otherwise the differences would be too small to see
     _panel(panels[0], ablation, ours, values, noisy if near else None)
     panels[0].set_title(f"here: {rows[0].images} pictures, noisy {noisy:.2f} dB{' (dashed)' if near else ''}")
     if published:
@@ -132,8 +133,8 @@ def _panel(axes: Axes, ablation: Ablation, rows: Sequence[Row], values: Sequence
         axes.bar(names, values, width=0.6)
     for place, value in enumerate(values):
         axes.annotate(f"{value:.2f}", (place, value), xytext=(0, 5), textcoords="offset points", ha="center")
-    shown = [*values, level] if level is not None else values
-    low, high = min(shown), max(shown)
+    plotted = [*values, level] if level is not None else values
+    low, high = min(plotted), max(plotted)
     axes.set_ylim(low - max(0.1, 0.15 * (high - low)), high + max(0.1, 0.2 * (high - low)))
     axes.margins(x=0.08)
     if level is not None:

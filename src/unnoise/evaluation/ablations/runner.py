@@ -1,4 +1,4 @@
-"""Running an ablation: train each variant, score it, and go on where a run was killed."""
+"""Running an ablation: each variant is trained and scored. A killed run can be resumed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from unnoise.training.train import train
 SETTINGS, SCORES, MODEL = "ablation.json", "scores.json", "model.safetensors"
 
 Watch = Callable[[], AbstractContextManager[Callable[[TrainingStatus], None]]]
-"""Opens what is told of one training."""
+"""Opens a display for the progress of one training."""
 
 
 class AblationSettings(BaseModel):
-    """What an ablation's numbers depend on, kept in its folder, so that a resumed one cannot mix different ones."""
+    """What the scores of an ablation depend on. It is kept in the folder, so a resumed run cannot mix different
+    settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,19 +53,23 @@ def run(
     on_message: Callable[[str], None] = lambda message: None,
     watch: Watch | None = None,
 ) -> list[Row]:
-    """Train and score the variants of an ablation, one after the other, on the same pictures and from the same seed.
+    """Train and score the variants of an ablation one after the other, on the same pictures and from the same seed.
 
     Args:
-        settings: which ablation, on what, how long.
-        output: a folder for each variant: its training's files and `scores.json`.
-        resume: leave out what is done in `output`, and go on with the variant that was being trained.
-        device: for training and scoring; None: the best one present.
-        on_message: told of each variant's training and score.
+        settings: which ablation, on what, for how long.
+        output: a folder. Each variant gets a folder in it, with the files of its training and `scores.json`.
+        resume: skip what is done in `output`, and continue the training that was interrupted.
+        device: for training and scoring. None: the best one.
+        on_message: called with a sentence about each variant's training and score.
         watch: for progress bars.
 
+    Returns:
+        One row for each variant.
+
     Raises:
-        UsageError: an unknown ablation, nothing to train on, no truth to score by, an output folder that holds another ablation.
-        KeyboardInterrupt: after Ctrl-C or SIGTERM, when the state has been written.
+        UsageError: an unknown ablation, nothing to train on, no clean pictures, or an output folder that holds another
+            ablation.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is written.
     """
     variants = ablations.lookup(settings.ablation).variants(settings.full)
     pairs = _checked(settings)
@@ -81,7 +86,8 @@ def run(
 
 
 def _checked(settings: AblationSettings) -> DataSet:
-    """The data set to score by. What would end the run after hours of training, or leave a folder behind, is found here."""
+    """The data set to score with. Errors that would end the run after hours of training, or leave a folder behind, are
+    found here."""
     for field in ("steps", "minutes", "limit"):
         value = getattr(settings, field)
         if value is not None and not value > 0:
@@ -94,7 +100,7 @@ def _checked(settings: AblationSettings) -> DataSet:
 
 
 def _keep(settings: AblationSettings, output: Path, resume: bool) -> None:
-    """Write the settings down, or compare them with those of the run that is to be resumed."""
+    """Write the settings down, or compare them with those of the run that is resumed."""
     path = output / SETTINGS
     if not path.is_file():
         if resume:
@@ -133,7 +139,7 @@ def _trained(
         return Model.load(folder / MODEL)
     steps, minutes = settings.steps, settings.minutes
     if start is not None:
-        # As many steps for each, not as many minutes: a step of one loss costs more than a step of another.
+        # The same number of steps for each, and not of minutes, because steps of different losses take different times.
         steps, minutes = max(1, round((start.card.steps or 0) * variant.further)), None
     options = {
         "output": folder,

@@ -1,4 +1,4 @@
-"""Small versions of the networks and a pace for minutes: what an ablation trains when it is not told to train the full ones."""
+"""Small networks and short trainings for ablations: minutes, and not days."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALL_SIZES: dict[str, dict[str, Any]] = {
     "unet": {"features": 16},
     "dncnn": {"features": 24, "layers": 8},
 }
-"""From 27 to 433 thousand parameters: a step takes a CPU core a tenth of a second or two."""
+"""27 to 433 thousand parameters. A step takes one CPU core 0.1 to 0.2 seconds."""
 
 SMALL_TRAINING: dict[str, Any] = {
     "crop": 160,
@@ -29,37 +29,43 @@ SMALL_TRAINING: dict[str, Any] = {
     "flips": True,
     "turns": True,
 }
-"""The same for all variants, crops and turns too, whatever their recipes say at full size; but see `NETWORK_TRAINING`."""
+"""The same for all variants, including crops and turns, whatever their recipes say. But see `NETWORK_TRAINING`."""
 
 NETWORK_TRAINING: dict[str, dict[str, Any]] = {
-    # The published first weights of both would spend the first minutes on finding the brightness.
+    # With the published initialization, both would spend the first minutes on finding the brightness.
     "dbsn": {"initialization": "he"},
     "dbsn-dense": {"initialization": "he"},
     "unet": {"initialization": "he"},
-    # Batch normalisation takes the mean and the spread out of its batch. Of one crop these are its light and colour, which the network
-    # then never learns to tell; of eight crops they are nearly those of all pictures, which hold when it is applied. Half as large, the
-    # eight have twice the pixels of the others' one; the rate is up by about the root of eight, as the steps are fewer.
+    # Batch normalization removes the mean and the spread of its batch. For one crop these are its brightness and color,
+    # and the network never learns them. For eight crops they are nearly those of all pictures, which also hold at
+    # inference. The eight smaller crops have twice the pixels of the others' one. The rate is higher by about √8,
+    # because there are fewer steps.
     "dncnn": {"crop": 80, "batch": 8, "learning_rate": 2.4e-3},
 }
-"""What a network needs beside `SMALL_TRAINING` to learn anything in minutes."""
+"""What a network needs in addition to `SMALL_TRAINING` to learn anything in minutes."""
 
 SMALL_DENOISER = "nafnet-baseline"
-"""Stands in for the paper's Restormer, whose small version takes several times as long for a step."""
+"""Replaces the paper's Restormer. A step of a small Restormer takes several times as long."""
 
 
 def variant_recipe(base: str, full: bool, denoiser: str | None = None, **changes: Any) -> Recipe:
-    """A variant's recipe.
+    """The recipe of a variant.
 
     Args:
-        base: the shipped recipe that it varies.
-        full: as the recipe has it, or with `SMALL_SIZES`, `SMALL_TRAINING` and `NETWORK_TRAINING`, and its light kept.
-        denoiser: another network; None: the recipe's, or `SMALL_DENOISER` where it is small.
+        base: name of the shipped recipe that it varies.
+        full: whether to keep the recipe's sizes and training. Otherwise use `SMALL_SIZES`, `SMALL_TRAINING`,
+            `NETWORK_TRAINING` and bias correction.
+        denoiser: another network. None: the recipe's if `full`, else `SMALL_DENOISER`.
         changes: fields of the scheme.
+
+    >>> variant_recipe("amsnet-b", False, "unet").denoiser.sizes
+    {'features': 16}
     """
     fields: dict[str, Any] = {f"scheme.{field}": value for field, value in changes.items()}
     if full:
         return recipes.load(base, ({"denoiser": {"name": denoiser}} if denoiser else {}) | fields)
     name = denoiser or SMALL_DENOISER
     training = {f"training.{field}": value for field, value in (SMALL_TRAINING | NETWORK_TRAINING.get(name, {})).items()}
-    # What minutes of training are furthest off in is the colour of whole surfaces, which the noisy picture tells.
+    # After minutes of training, the largest error is in the color of whole surfaces. The noisy picture has the right
+    # one.
     return recipes.load(base, {"denoiser": {"name": name, **SMALL_SIZES[name]}, "light": "auto"} | training | fields)

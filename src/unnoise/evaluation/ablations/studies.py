@@ -1,4 +1,5 @@
-"""The ablation studies of the AMSNet paper, and one more. Each is a constant here and a line in the table of the package.
+"""The ablation studies of the AMSNet paper, and one more. Each is a constant here and a line in the table of the
+package.
 
 Liao et al., "Asymmetric Mask Scheme for Self-Supervised Real Image Denoising", ECCV 2024, section 4.3.
 """
@@ -11,8 +12,8 @@ from unnoise.evaluation.ablations.base import Ablation, Variant
 from unnoise.evaluation.ablations.small_networks import variant_recipe
 
 FINE_TUNING_SHARE = 0.5
-"""Steps of fine-tuning for each step of the first training. The paper gives no number; a step with both branches takes twice as
-long."""
+"""Steps of fine-tuning for each step of the first training. The paper gives no number; a step with both branches takes
+twice as long."""
 
 
 def _identity(full: bool) -> list[Variant]:
@@ -97,4 +98,5 @@ def _partitions(full: bool) -> list[Variant]:
 
 
 PARTITIONS = Ablation("Averaging over random partitions", "not in the paper", False, _partitions, axis="partitions")
-"""What the mean of AMSNet-B's first estimates over several random partitions gains. The work grows with their number."""
+"""What the mean of AMSNet-B's first estimates over several random partitions gains. The work grows with their
+number."""

@@ -1,4 +1,5 @@
-"""The data sets: benchmarks and one's own folders, written as SET:DIR. One file each, one line in the table below."""
+"""The data sets: benchmarks and the user's own folders, written as SET:DIR. Each is one file and one line in the table
+below."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from unnoise.registry import Registry
 
 __all__ = ["DataSet", "Entry", "Pair", "names", "open_set"]
 
-# Each module's `entries` lists the files of a folder; no pixel is read before the pair is asked for.
+# Each module's `entries` lists the files of a folder. Pixels are read when a pair is used.
 _SETS: Registry[Callable[[Path], list[Entry]]] = Registry(
     "data set",
     "unnoise.evaluation.datasets",
@@ -28,10 +29,17 @@ names = _SETS.names
 
 
 def open_set(spec: str) -> DataSet:
-    """Open a data set given as ``SET:DIR``, such as ``sidd-val:data/sidd_val``; ``~`` stands for the home folder.
+    """Open a data set.
+
+    Args:
+        spec: ``SET:DIR``, such as ``sidd-val:data/sidd_val``. ``~`` means the home folder.
 
     Raises:
-        UsageError: when `spec` is of another form, the set is unknown, its folder is missing, or its files do not pair up.
+        UsageError: `spec` has another form, the set is unknown, its folder is missing, or its files are no pairs.
+
+    >>> open_set("photos")
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: The data set 'photos' is not of the form SET:DIR; SET is one of pairs, sidd-val, polyu, cc15, folder.
     """
     name, colon, folder = spec.partition(":")
     if name not in names() and not colon:

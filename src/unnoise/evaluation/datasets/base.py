@@ -1,4 +1,4 @@
-"""What a data set is: names and files, read one pair at a time so that memory holds no more than that."""
+"""What a data set is: names and files. Pictures are read one pair at a time, so memory holds only one pair."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """Where one picture of a data set lies."""
+    """The files of one picture of a data set."""
 
     name: str
     noisy: Path
     clean: Path | None = None
-    """None where no truth exists."""
+    """None if there is no clean picture."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """One picture of a data set, its pixels read."""
+    """One picture of a data set, with its pixels."""
 
     name: str
 
@@ -33,11 +33,17 @@ class Pair:
     """(H, W) or (H, W, C); uint8, uint16 or float."""
 
     clean: NDArray[Any] | None
-    """The same picture without noise, of the same shape; None where no truth exists."""
+    """The same picture without noise, of the same shape. None if there is no clean picture."""
 
 
 class DataSet:
-    """Pictures of a folder in a fixed order, with their truth where there is one. Iterating reads one pair at a time."""
+    """Pictures of a folder in a fixed order, with their clean versions if there are any. Iteration reads one pair at a
+    time.
+
+    >>> pictures = DataSet("folder:a", [Entry(str(number), Path(f"{number}.png")) for number in range(9)])
+    >>> len(pictures), pictures.has_truth, [entry.name for entry in pictures.spread(3).entries]
+    (9, False, ['0', '3', '6'])
+    """
 
     def __init__(self, name: str, entries: Sequence[Entry]) -> None:
         self.name = name
@@ -51,20 +57,20 @@ class DataSet:
         """Read the pairs in order.
 
         Raises:
-            UsageError: at a pair whose two pictures differ in size or channels.
-            UnnoiseError: at a file that cannot be read.
+            UsageError: the two pictures of a pair differ in size or channels.
+            UnnoiseError: a file cannot be read.
         """
         return map(_read, self.entries)
 
     def spread(self, count: int) -> DataSet:
-        """At most `count` of the entries, evenly spread over the set and in its order."""
+        """At most `count` of the entries, spread evenly over the set and in its order."""
         total = len(self)
         count = min(count, total)
         return DataSet(self.name, [self.entries[place * total // count] for place in range(count)])
 
     @property
     def has_truth(self) -> bool:
-        """Whether every picture has a clean one to score by."""
+        """Whether every picture has a clean version."""
         return all(entry.clean is not None for entry in self.entries)
 
 

@@ -1,6 +1,6 @@
-"""`cc15:DIR`: 15 crops of 512×512 (Nam et al., A Holistic Approach to Cross-Channel Image Noise Modeling, CVPR 2016).
+"""`cc15:DIR`: 15 crops of 512×512 (Nam et al., "A Holistic Approach to Cross-Channel Image Noise Modeling", CVPR 2016).
 
-The truth is the mean of 500 shots.
+The clean picture is the mean of 500 shots.
 """
 
 from __future__ import annotations
@@ -12,5 +12,5 @@ from unnoise.evaluation.datasets.pairing import by_ending
 
 
 def entries(folder: Path) -> list[Entry]:
-    """The pairs `*_real.png` (noisy) and `*_mean.png` (clean). Raises `UsageError` when a file has no partner."""
+    """The pairs `*_real.png` (noisy) and `*_mean.png` (clean). Raises `UsageError` if a file has no partner."""
     return by_ending(folder, "_real.png", "_mean.png")

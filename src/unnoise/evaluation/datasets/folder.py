@@ -1,4 +1,4 @@
-"""`folder:DIR`: noisy pictures without truth, to look at or to train on."""
+"""`folder:DIR`: noisy pictures without clean versions, to look at or to train on."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from unnoise.evaluation.datasets.pairing import pictures
 
 
 def entries(folder: Path) -> list[Entry]:
-    """Every picture in the folder and below. Raises `UsageError` when there is none."""
+    """Every picture in the folder and below it. Raises `UsageError` if there is none."""
     return [Entry(name, path) for name, path in pictures(folder).items()]

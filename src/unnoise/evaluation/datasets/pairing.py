@@ -1,4 +1,4 @@
-"""Finding which noisy file belongs to which clean one; the data sets differ only in how they name the two."""
+"""Finding the clean file of each noisy file. The data sets differ only in how they name the two."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from unnoise.evaluation.datasets.base import Entry
 
 
 def pictures(folder: Path) -> dict[str, Path]:
-    """The pictures in `folder` and below by name, sorted; a name is the path inside the folder without its suffix.
+    """The pictures in a folder and below it, by name and sorted. A name is the path within the folder without its
+    suffix.
 
     Raises:
-        UsageError: when the folder is missing or empty, or two pictures differ in their suffix only.
+        UsageError: the folder is missing or empty, or two pictures differ only in their suffix.
     """
     from unnoise.images import find_pictures
 
@@ -23,7 +24,14 @@ def pictures(folder: Path) -> dict[str, Path]:
 
 
 def by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
-    """The files by name, sorted. Raises `UsageError` when two have the same."""
+    """The files by name, sorted.
+
+    Raises:
+        UsageError: two files have the same name.
+
+    >>> by_name([("b", Path("b.png")), ("a", Path("a.png"))])
+    {'a': PosixPath('a.png'), 'b': PosixPath('b.png')}
+    """
     found: dict[str, Path] = {}
     for name, path in sorted(named):
         if name in found:
@@ -33,20 +41,21 @@ def by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
 
 
 def require(folder: Path) -> None:
-    """Raise `UsageError` unless `folder` is one."""
+    """Raise `UsageError` unless `folder` is a folder."""
     if not folder.is_dir():
         problem = "is no folder" if folder.exists() else "does not exist"
         raise UsageError(f"The data set's folder {folder} {problem}; give the folder that holds its files.")
 
 
 def in_folders(folder: Path, *, clean_for_all: bool = True) -> list[Entry]:
-    """Pairs from the folders `noisy/` and `clean/`, which use the same names; suffixes may differ.
+    """Pairs from the folders `noisy/` and `clean/`, under the same names. Suffixes may differ.
 
     Args:
-        clean_for_all: whether a noisy picture without a clean one is an error, or left out.
+        folder: the folder that holds both.
+        clean_for_all: whether a noisy picture without a clean one is an error. Otherwise it is left out.
 
     Raises:
-        UsageError: when a folder is missing, no pair is found or a name lacks its partner.
+        UsageError: a folder is missing, there is no pair, or a file has no partner.
     """
     require(folder)
     noisy, clean = pictures(folder / "noisy"), pictures(folder / "clean")
@@ -56,12 +65,10 @@ def in_folders(folder: Path, *, clean_for_all: bool = True) -> list[Entry]:
 
 
 def by_ending(folder: Path, noisy: str, clean: str) -> list[Entry]:
-    """Pairs of files that lie side by side in `folder`, told apart by how their names end, such as ``_real.png``.
-
-    Endings match in any case.
+    """Pairs of files in one folder that differ in the ends of their names, such as ``_real.png``. Case does not matter.
 
     Raises:
-        UsageError: when the folder is missing, no pair is found or a name lacks its partner.
+        UsageError: the folder is missing, there is no pair, or a file has no partner.
     """
     require(folder)
     files = [path for path in folder.iterdir() if path.is_file()]
@@ -73,7 +80,7 @@ def by_ending(folder: Path, noisy: str, clean: str) -> list[Entry]:
 
 
 def match(noisy: Mapping[str, Path], clean: Mapping[str, Path], place: str, expected: str) -> list[Entry]:
-    """Join the files of the same name. Raises `UsageError` when there are none, or a name lacks its partner."""
+    """Join the files of the same name. Raises `UsageError` if there are none, or if a file has no partner."""
     if not noisy.keys() & clean.keys():
         raise UsageError(f"No pairs were found in {place}; this data set consists of {expected}.")
     for name in sorted(noisy.keys() ^ clean.keys()):

@@ -1,4 +1,4 @@
-"""`pairs:DIR`: one's own pictures with truth, in the folders `noisy/` and `clean/` under the same names."""
+"""`pairs:DIR`: the user's own pictures, in the folders `noisy/` and `clean/` under the same names."""
 
 from __future__ import annotations
 
@@ -9,5 +9,6 @@ from unnoise.evaluation.datasets.pairing import in_folders
 
 
 def entries(folder: Path) -> list[Entry]:
-    """Every picture of `noisy/` with its partner in `clean/`; suffixes may differ. Raises `UsageError` when one has none."""
+    """Every picture of `noisy/` with its partner in `clean/`. Suffixes may differ. Raises `UsageError` if one has no
+    partner."""
     return in_folders(folder)

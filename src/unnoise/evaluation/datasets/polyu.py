@@ -1,6 +1,7 @@
-"""`polyu:DIR`: 100 crops of 512×512 from 40 scenes, five cameras (Xu et al., 2018).
+"""`polyu:DIR`: 100 crops of 512×512 of 40 scenes, from five cameras (Xu et al., 2018).
 
-From Real-world Noisy Image Denoising: A New Benchmark. The truth is the mean of many shots; both files are JPEG as published.
+The paper is "Real-world Noisy Image Denoising: A New Benchmark". The clean picture is the mean of many shots. Both
+files are JPEG, as published.
 """
 
 from __future__ import annotations
@@ -12,5 +13,5 @@ from unnoise.evaluation.datasets.pairing import by_ending
 
 
 def entries(folder: Path) -> list[Entry]:
-    """The pairs `*_real.JPG` (noisy) and `*_mean.JPG` (clean). Raises `UsageError` when a file has no partner."""
+    """The pairs `*_real.JPG` (noisy) and `*_mean.JPG` (clean). Raises `UsageError` if a file has no partner."""
     return by_ending(folder, "_real.JPG", "_mean.JPG")

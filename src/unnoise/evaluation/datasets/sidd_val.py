@@ -1,7 +1,7 @@
-"""`sidd-val:DIR`: blocks of 256×256 from the SIDD validation set (Abdelhamed et al., CVPR 2018), sRGB, one file each.
+"""`sidd-val:DIR`: blocks of 256×256 from the sRGB validation set of SIDD (Abdelhamed et al., CVPR 2018), one file each.
 
-The files are `noisy/SS_BB.webp` and `clean/SS_BB.webp` for scene SS and block BB, in any lossless format. Scenes without truth
-may be there (one can train on them): they are left out here.
+The files are `noisy/SS_BB.webp` and `clean/SS_BB.webp` for scene SS and block BB, in any lossless format. Scenes
+without a clean picture are left out here; they can be trained on.
 """
 
 from __future__ import annotations
@@ -13,5 +13,5 @@ from unnoise.evaluation.datasets.pairing import in_folders
 
 
 def entries(folder: Path) -> list[Entry]:
-    """The blocks that have a clean picture. Raises `UsageError` when none has, or a clean one has no noisy."""
+    """The blocks that have a clean picture. Raises `UsageError` if none has, or if a clean block has no noisy one."""
     return in_folders(folder, clean_for_all=False)

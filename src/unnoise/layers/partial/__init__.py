@@ -1,1 +1,1 @@
-"""Working out a part of a result, or a whole one in pieces, with less memory and work."""
+"""Computing a region of a result, or a whole result in strips, with less work and memory."""

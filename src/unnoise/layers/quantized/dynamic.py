@@ -1,9 +1,9 @@
-"""Convolutions of float32 maps in int8, at inference on a CPU: *dynamic quantization*, for which no network need be prepared.
+"""Dynamic quantization: convolutions of float32 maps in int8, at inference on a CPU, for any network.
 
-A map is counted in 255 steps as it enters a layer, some rows at a time, from the least to the greatest value there; weights are whole
-numbers of their output channel's step; the products are added up in 32 bits, exactly, and the result is float32 again. Jacob et al.,
-"Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018, Section 2, with ranges that
-each map shows by itself. Measured in `docs/results/speed.md`.
+Each strip of a map is quantized to 256 levels between its least and greatest value as it enters a layer. Weights are
+integers with a scale for each output channel. Products are summed exactly in 32 bits, and the result is float32. Jacob
+et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018,
+Section 2. Measured in `docs/results/speed.md`.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.layers.partial.row_chunks import in_steps, is_as_if_large
-from unnoise.layers.quantized.int8 import WHOLE, Kernel, convolve_numbers, is_bytewise, numbers, whole_steps
+from unnoise.layers.partial.row_chunks import is_chunking_forced, split_rows
+from unnoise.layers.quantized.int8 import MAX_WEIGHT, Int8Kernel, convolve_int8, integer_values, runs_in_int8, weight_scales
 from unnoise.layers.weight_cache import cached_for_kernel
 
-LEAST, WORTH = 16, 200
-"""So many channels that enter, and so many products for each of their values, are the least for which it pays (measured)."""
-PIECE, LOW = 2**22, 8
-"""Values of as many images, or of as many rows of one, at least `LOW`, as are counted together: the fewer there are, the fewer share a
-step with the greatest among them."""
-MOST = 1e30
-"""A map of a greater range is not counted: sums of products would leave float32."""
+MIN_INPUT_CHANNELS, MIN_PRODUCTS_PER_VALUE = 16, 200
+"""Int8 is faster from this many input channels, and this many products for each of their values, on (measured)."""
+CHUNK_VALUES, MIN_CHUNK_ROWS = 2**22, 8
+"""Values that share one scale: of several images, or of some rows of one image, at least `MIN_CHUNK_ROWS`.
+
+The fewer values share a scale, the finer it is, since the largest of them sets it."""
+MAX_RANGE = 1e30
+"""A map with a greater range is not quantized, since sums of products would leave float32."""
 
 
 def is_better_in_int8(x: Tensor, weight: Tensor, groups: int = 1) -> bool:
-    """Whether a convolution of x (B, C, H, W) runs in int8: where that is wanted and there is much to multiply for each value."""
-    leaving, entering, *sides = weight.shape
+    """Whether a convolution of x, (B, C, H, W), by `weight`, (C', C, k, k), runs in int8: where it is on, and faster."""
+    out_channels, in_channels, *sides = weight.shape
     return (
-        is_bytewise(x)
+        runs_in_int8(x)
         and weight.dtype == torch.float32
         and groups == 1
-        and entering >= LEAST
-        and leaving * math.prod(sides) >= WORTH
+        and in_channels >= MIN_INPUT_CHANNELS
+        and out_channels * math.prod(sides) >= MIN_PRODUCTS_PER_VALUE
     )
 
 
@@ -52,39 +53,40 @@ def convolve_in_int8(
     padding: Sequence[int],
     dilation: Sequence[int] = (1, 1),
 ) -> Tensor | None:
-    """A convolution of one map after the other, (B, C, H, W) → (B, C', H', W') float32; None where one holds what cannot be counted.
+    """A convolution in int8, (B, C, H, W) → (B, C', H', W') float32; None if the map holds values that cannot be
+    quantized.
 
     Args:
         read: gives some images' rows of the map, (images, C, rows, W) float32, channels last.
         shape: of the whole map.
-        weight: (C', C, k, k), from `prepared`.
+        weight: (C', C, k, k), from `prepare_weights`.
         bias: (C').
         activation: of the result.
-        finish: gets some images' rows of that, to be changed in place, and which they are.
+        finish: receives some images' rows of the result, to be changed in place, and which images and rows they are.
         padding, dilation: of rows and of columns.
     """
-    batch, entering, height, width = shape
+    batch, in_channels, height, width = shape
     (above, beside), reach = padding, dilation[0] * (weight.shape[-2] - 1)
     leaving_height = height + 2 * above - reach
-    kernel, sums = cached_for_kernel(weight, "int8", lambda: whole_numbers(weight))
+    kernel, sums = cached_for_kernel(weight, "int8", lambda: quantize_weights(weight))
     result: Tensor | None = None
-    pieces = 32 if is_as_if_large() else entering * height * width // PIECE  # of one image
-    strips = in_steps(slice(0, leaving_height), max(LOW, -(-leaving_height // max(1, pieces))))
-    # Several images are whole ones, or their pixels would lie apart in memory.
-    images = in_steps(slice(0, batch), max(1, PIECE // (entering * height * width)) if len(strips) == 1 else 1)
+    pieces = 32 if is_chunking_forced() else in_channels * height * width // CHUNK_VALUES  # strips of one image
+    strips = split_rows(slice(0, leaving_height), max(MIN_CHUNK_ROWS, -(-leaving_height // max(1, pieces))))
+    # Several images go together only as whole ones, since strips of them lie apart in memory.
+    images = split_rows(slice(0, batch), max(1, CHUNK_VALUES // (in_channels * height * width)) if len(strips) == 1 else 1)
     for some, strip in product(images, strips):
         first, last = strip.start - above, strip.stop - above + reach
-        seen = slice(min(max(first, 0), height), min(max(last, 0), height))  # nothing, where all lies in the padding
+        seen = slice(min(max(first, 0), height), min(max(last, 0), height))  # empty where all lies in the padding
         over = min(max(-first, 0), last - first)
         under = last - first - over - (seen.stop - seen.start)
-        counted = _count(read(some, seen), (beside, beside, over, under))
+        counted = _quantize(read(some, seen), (beside, beside, over, under))
         if counted is None:
             return None
         x, step, zero = counted
-        # The library subtracts `zero` too, but where a kernel is dilated three times and more it then takes three times as long.
+        # oneDNN could subtract the zero point, but takes three times as long then, for dilations of three and more.
         less = sums * (step * zero)
         shifted = -less if bias is None else bias - less
-        y = convolve_numbers(x, kernel, shifted, step=step, dilation=dilation, activation=activation)
+        y = convolve_int8(x, kernel, shifted, step=step, dilation=dilation, activation=activation)
         finish(y, some, strip)
         if len(images) == len(strips) == 1:
             return y
@@ -94,27 +96,28 @@ def convolve_in_int8(
     return result
 
 
-def _count(x: Tensor, margin: tuple[int, int, int, int]) -> tuple[Tensor, float, int] | None:
-    """(B, C, H, W) in steps with a margin of zeros, uint8, channels last; what a step stands for; which number stands for 0."""
-    ends = torch.aminmax(x.permute(0, 2, 3, 1)) if x.numel() else (x.sum(), x.sum())  # as it lies in memory
+def _quantize(x: Tensor, margin: tuple[int, int, int, int]) -> tuple[Tensor, float, int] | None:
+    """(B, C, H, W) with a margin of zeros, as uint8, channels last; its scale; its zero point. None if it cannot be
+    quantized."""
+    ends = torch.aminmax(x.permute(0, 2, 3, 1)) if x.numel() else (x.sum(), x.sum())  # in memory order
     least, greatest = (end.item() for end in ends)
     least, greatest = min(least, 0.0), max(greatest, 0.0)
-    if not greatest - least < MOST:  # so is what is no number
+    if not greatest - least < MAX_RANGE:  # NaN and infinity end here too
         return None
-    step = max((greatest - least) / 255, 1 / MOST)
+    step = max((greatest - least) / 255, 1 / MAX_RANGE)
     zero = round(-least / step)
-    counted = numbers(torch.quantize_per_tensor(x, step, zero, torch.quint8))
+    counted = integer_values(torch.quantize_per_tensor(x, step, zero, torch.quint8))
     return (F.pad(counted, margin, value=zero) if any(margin) else counted), step, zero
 
 
-def whole_numbers(weight: Tensor) -> tuple[Kernel, Tensor]:
-    """(C', C, k, k) as whole numbers, and (C'), what they stand for summed up.
+def quantize_weights(weight: Tensor) -> tuple[Int8Kernel, Tensor]:
+    """A kernel (C', C, k, k) as integers, and the sum of the values that they stand for, (C').
 
-    Each is rounded so that what the ones before it were rounded by is made up for: neighbouring pixels are alike, and so are many
-    channels, so that what counts is what rounding does to the sum, which to the nearest would move brightness (measured: half a
-    decibel on quiet pictures).
+    Each weight is rounded so that it makes up for the rounding of those before it. Neighbouring pixels are alike, and
+    so are many channels, so the sum of the rounding errors counts. Rounding to nearest shifts the brightness, by half a
+    decibel on quiet pictures (measured).
     """
-    steps = whole_steps(weight).flatten()  # (C')
-    exact = (weight.flatten(1) / steps[:, None]).double().cumsum(1)  # (C', C·k·k)
-    whole = exact.round().diff(dim=1, prepend=exact.new_zeros(len(exact), 1)).clamp(-WHOLE, WHOLE).float()
-    return Kernel(whole.to(torch.int8).view(weight.shape), steps, {}), whole.sum(1) * steps
+    scales = weight_scales(weight).flatten()  # (C')
+    exact = (weight.flatten(1) / scales[:, None]).double().cumsum(1)  # (C', C·k·k)
+    whole = exact.round().diff(dim=1, prepend=exact.new_zeros(len(exact), 1)).clamp(-MAX_WEIGHT, MAX_WEIGHT).float()
+    return Int8Kernel(whole.to(torch.int8).view(weight.shape), scales, {}), whole.sum(1) * scales

@@ -1,4 +1,4 @@
-"""What all layers that run in int8 have in common, and the choice of who applies the network that they do."""
+"""What all int8 layers share: the switch that turns int8 on, the kernel, and the convolution itself."""
 
 from __future__ import annotations
 
@@ -11,19 +11,26 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from unnoise.layers.weight_cache import get_or_make
+from unnoise.layers.weight_cache import get_or_make_layout
 
-warnings.filterwarnings("ignore", "torch.quantize_per_tensor")  # deprecated: where it is gone `inference.precision` sees it
-WHOLE = 127
-"""A weight is one of the whole numbers from −127 to 127."""
-FORMS = 16
-"""Orders in memory that are kept of one kernel, the latest ones: pieces of a map are of several heights."""
+warnings.filterwarnings("ignore", "torch.quantize_per_tensor")  # deprecated; `inference.precision` notices when it is gone
+MAX_WEIGHT = 127
+"""Weights are integers from −127 to 127."""
+MAX_LAYOUTS = 16
+"""How many memory layouts of one kernel are kept, the latest ones. Strips of a map have several heights."""
 _active: ContextVar[bool] = ContextVar("_active", default=False)
 
 
 @contextmanager
-def bytewise() -> Iterator[None]:
-    """While this lasts, convolutions that int8 makes faster run in it, and networks whose maps are bytes as a whole."""
+def int8_inference() -> Iterator[None]:
+    """Within this context convolutions run in int8 where that is faster, and networks with uint8 maps run in int8 as a
+    whole.
+
+    Example:
+        >>> with torch.no_grad(), int8_inference():
+        ...     runs_in_int8(torch.rand(1))
+        True
+    """
     token = _active.set(True)
     try:
         yield
@@ -31,30 +38,35 @@ def bytewise() -> Iterator[None]:
         _active.reset(token)
 
 
-def is_bytewise(x: Tensor) -> bool:
-    """Whether `bytewise` lasts and x is where it can be done: on a CPU, without a gradient."""
+def runs_in_int8(x: Tensor) -> bool:
+    """Whether `int8_inference` is active and x allows it: on a CPU, without a gradient."""
     return _active.get() and x.device.type == "cpu" and not torch.is_grad_enabled()
 
 
-def whole_steps(weight: Tensor) -> Tensor:
-    """(C', 1, 1, 1), the step of each output channel of which its largest weight is `WHOLE`, for (C', C, k, k)."""
-    return weight.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / WHOLE
+def weight_scales(weight: Tensor) -> Tensor:
+    """The scale of each output channel, with which its largest weight is `MAX_WEIGHT`: (C', C, k, k) → (C', 1, 1, 1).
+
+    Example:
+        >>> weight_scales(torch.full((1, 1, 1, 1), 254.0)).item()
+        2.0
+    """
+    return weight.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12) / MAX_WEIGHT
 
 
-class Kernel(NamedTuple):
-    """A kernel as whole numbers."""
+class Int8Kernel(NamedTuple):
+    """A kernel of integers."""
 
     weight: Tensor
     """(C', C, k, k) int8."""
-    steps: Tensor
-    """(C'), what one of them stands for."""
-    orders: dict[Hashable, Tensor]
-    """The kernel in the library's own orders, by the shape of what it is applied to."""
+    scales: Tensor
+    """(C'), the value of one unit."""
+    layouts: dict[Hashable, Tensor]
+    """The kernel in oneDNN's memory layouts, by the shape of the input."""
 
 
-def convolve_numbers(
+def convolve_int8(
     x: Tensor,
-    kernel: Kernel,
+    kernel: Int8Kernel,
     bias: Tensor,
     *,
     step: float = 1.0,
@@ -63,40 +75,41 @@ def convolve_numbers(
     dilation: Sequence[int] = (1, 1),
     activation: Literal["none", "relu"] = "none",
 ) -> Tensor:
-    """A convolution of whole numbers, (B, C, H, W) uint8 → (B, C', H', W') float32.
+    """A convolution of integers, (B, C, H, W) uint8 → (B, C', H', W') float32.
 
     Args:
-        x: the numbers.
-        kernel: always with the same zero, padding and dilation.
+        x: the integers.
+        kernel: must always be used with the same zero point, padding and dilation.
         bias: (C').
-        step: what one of x stands for.
-        zero: which of 0..255 stands for 0, as do those around x.
+        step: scale of x, the value of one unit.
+        zero: zero point of x, also used as padding.
         padding, dilation: of rows and of columns.
         activation: of the result.
     """
     where, shape = ([1, 1], list(padding), list(dilation), 1), list(x.shape)
 
     def order() -> Tensor:
-        ones = torch.ones_like(kernel.steps)
-        ordered: Tensor = torch.ops.onednn.qconv_prepack(kernel.weight, ones, 1.0, zero, *where, shape)
-        return ordered
+        ones = torch.ones_like(kernel.scales)
+        packed: Tensor = torch.ops.onednn.qconv_prepack(kernel.weight, ones, 1.0, zero, *where, shape)
+        return packed
 
-    ordered = get_or_make(kernel.orders, tuple(shape), order, FORMS)
+    packed = get_or_make_layout(kernel.layouts, tuple(shape), order, MAX_LAYOUTS)
     x = x.contiguous(memory_format=torch.channels_last)
-    zeros = torch.zeros(len(kernel.steps), dtype=torch.int32)
+    zeros = torch.zeros(len(kernel.scales), dtype=torch.int32)
     result: Tensor = torch.ops.onednn.qconv2d_pointwise(
-        x, step, zero, ordered, kernel.steps, zeros, bias, *where, 1.0, 0, torch.float32, activation, [], ""
+        x, step, zero, packed, kernel.scales, zeros, bias, *where, 1.0, 0, torch.float32, activation, [], ""
     )
     return result
 
 
-def numbers(quantized: Tensor) -> Tensor:
-    """The uint8 numbers of a quantized tensor, in its own memory: `int_repr` would take three times as long as it took to make them."""
+def integer_values(quantized: Tensor) -> Tensor:
+    """The uint8 values of a quantized tensor, sharing its memory. `int_repr` would take three times as long as
+    quantizing did."""
     return torch.empty(0, dtype=torch.uint8).set_(quantized.untyped_storage(), 0, quantized.shape, quantized.stride())
 
 
-def doubled_beside(x: Tensor, skip: Tensor) -> Tensor:
-    """x with its sides doubled and the skip beside it, (B, C, H/2, W/2) and (B, S, H, W) → (B, C + S, H, W), channels last."""
+def upsample_and_concatenate(x: Tensor, skip: Tensor) -> Tensor:
+    """x up-sampled by two, and a skip: (B, C, H/2, W/2) and (B, S, H, W) → (B, C + S, H, W), channels last."""
     height, width = x.shape[-2:]
     both = x.new_empty(len(x), 2 * height, 2 * width, x.shape[1] + skip.shape[1]).permute(0, 3, 1, 2)
     apart = both[:, : x.shape[1]].view(len(x), x.shape[1], height, 2, width, 2)  # (B, C, H/2, 2, W/2, 2), the same memory

@@ -1,11 +1,11 @@
-"""Kernels of our own for NVIDIA GPUs, in Triton: what libraries do in several passes over memory, in one.
+"""Kernels of our own for NVIDIA GPUs, in Triton: they do in one pass over memory what libraries do in several.
 
-On such a GPU a layer of 48 features spends more time on its bias and its activation than on its convolution: each is a pass over
-all maps. The convolutions themselves are cuDNN's. Tensors are (B, C, H, W) with channels last in memory throughout; sums are in
-float32. Measured in `docs/results/speed.md`, on a GPU and against the ordinary layers.
+On such a GPU the bias and activation of a layer with 48 features take longer than its convolution, since each is a pass
+over all maps. cuDNN still does the convolutions. All tensors are (B, C, H, W), channels last. Sums are in float32.
+Measured in `docs/results/speed.md`.
 
-The kernels bear no annotations but those of their constants: Triton's compiler would look up what the names mean on the GPU. Their
-tests run them in Triton's interpreter and compile them, both without a GPU.
+The kernels annotate only their constants. Triton's compiler would try to resolve other annotations on the GPU. The
+tests run the kernels in Triton's interpreter and compile them, both without a GPU.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 
 def can_run(x: Tensor) -> bool:
-    """Whether the kernels work on x: it is on an NVIDIA GPU, and Triton is installed, as it is with torch's builds for these."""
+    """Whether the kernels support x: it is on an NVIDIA GPU, and Triton is installed."""
     return x.is_cuda and _has_triton()
 
 

@@ -1,4 +1,4 @@
-"""Depthwise 3×3 convolutions with what follows them: they do so little for each value that passes over memory are all their cost."""
+"""Depthwise 3×3 convolutions with their epilogue. They compute so little that passes over memory are their whole cost."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from unnoise.layers.triton.passes import ACTIVATIONS, OTHERS, activated, with_other
+from unnoise.layers.triton.elementwise import ACTIVATIONS, COMBINATIONS, apply_activation, combine
 
 PIXELS, CHANNELS = 32, 64
-"""That one program works on."""
+"""Pixels and channels of one program."""
 
 
 def convolve_depthwise(
@@ -22,11 +22,13 @@ def convolve_depthwise(
     other: Tensor | None = None,
     what: str = "none",
 ) -> Tensor:
-    """A 3×3 convolution of each channel by itself, with a border of zeros: (B, C, H, W) → the same; see `finishing.finish`.
+    """A depthwise 3×3 convolution with zero padding, (B, C, H, W) → the same shape, and its epilogue; see `epilogue`.
 
     Args:
         x, other: channels last.
         weight: (C, 1, 3, 3).
+        bias: (C) or None.
+        activation, slope, what: as in `epilogue.apply_epilogue`.
     """
     batch, channels, height, width = x.shape
     out = torch.empty_like(x)
@@ -35,12 +37,12 @@ def convolve_depthwise(
     taps = weight.reshape(channels, 9)
     _depthwise[grid](
         x, taps, x if bias is None else bias, x if other is None else other, out, pixels, height, width, slope,
-        channels, bias is not None, ACTIVATIONS[activation], OTHERS[what], PIXELS, CHANNELS,
+        channels, bias is not None, ACTIVATIONS[activation], COMBINATIONS[what], PIXELS, CHANNELS,
     )  # fmt: skip
     return out
 
 
-@triton.jit(do_not_specialize=["pixels", "height", "width"])  # or each size would be compiled by itself
+@triton.jit(do_not_specialize=["pixels", "height", "width"])  # otherwise each size is compiled anew
 def _depthwise(
     x, taps, bias, other, out, pixels, height, width, slope,
     C: tl.constexpr, BIASED: tl.constexpr, ACTIVATION: tl.constexpr, OTHER: tl.constexpr,
@@ -60,7 +62,7 @@ def _depthwise(
         v += seen * tl.load(taps + channel * 9 + tap, mask=known, other=0).to(tl.float32)[None, :]
     if BIASED:
         v += tl.load(bias + channel, mask=known, other=0).to(tl.float32)[None, :]
-    v = activated(v, slope, ACTIVATION)
+    v = apply_activation(v, slope, ACTIVATION)
     at = pixel.to(tl.int64)[:, None] * C + channel[None, :]
-    v = with_other(v, other, at, inside, OTHER)
+    v = combine(v, other, at, inside, OTHER)
     tl.store(out + at, v.to(out.dtype.element_ty), mask=inside)

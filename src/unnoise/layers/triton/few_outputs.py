@@ -1,4 +1,5 @@
-"""A network's last convolution, from many features to the few channels of an image, whose values are not to be rounded to eight bits."""
+"""A network's last convolution, from many features to the few channels of an image, without rounding the image to
+bfloat16."""
 
 from __future__ import annotations
 
@@ -9,27 +10,27 @@ import triton.language as tl
 from torch import Tensor
 
 PIXELS = 128
-"""That one program works on."""
+"""Pixels of one program."""
 OUTPUTS = 16
-"""The narrowest matrix that tensor cores multiply by; what is not needed of it is zeros."""
+"""The narrowest matrix that tensor cores multiply; unused columns are zeros."""
 
 
-def arranged(weight: Tensor) -> Tensor:
-    """A kernel (C', C, k, k) as `convolve_to_few` takes it, (k², OUTPUTS, C, 1) with OUTPUTS last in memory."""
+def pack_taps(weight: Tensor) -> Tensor:
+    """A kernel (C', C, k, k) in the layout of `convolve_few_outputs`, (k², OUTPUTS, C, 1), with OUTPUTS last in memory."""
     leaving, entering, side, _ = weight.shape
     taps = weight.permute(2, 3, 0, 1).reshape(side * side, leaving, entering, 1)
     return F.pad(taps, (0, 0, 0, 0, 0, OUTPUTS - leaving)).contiguous(memory_format=torch.channels_last)
 
 
-def convolve_to_few(x: Tensor, taps: Tensor, bias: Tensor | None, leaving: int, *, replicate: bool = False) -> Tensor:
-    """A convolution that keeps the size, (B, C, H, W) → (B, C', H, W) in float32, whatever x is in.
+def convolve_few_outputs(x: Tensor, taps: Tensor, bias: Tensor | None, leaving: int, *, replicate: bool = False) -> Tensor:
+    """A convolution that keeps the size, (B, C, H, W) → (B, C', H, W) float32, whatever the type of x.
 
     Args:
         x: channels last.
-        taps: of `arranged`, in x's type, for 1×1 or 3×3.
+        taps: of `pack_taps`, in the type of x, for 1×1 or 3×3.
         bias: (C').
         leaving: C', at most `OUTPUTS`.
-        replicate: the border repeats the outermost pixels, in place of zeros.
+        replicate: pad by replication, not with zeros.
     """
     batch, entering, height, width = x.shape
     side = {1: 1, 9: 3}[len(taps)]
@@ -43,7 +44,7 @@ def convolve_to_few(x: Tensor, taps: Tensor, bias: Tensor | None, leaving: int, 
     return out.permute(0, 3, 1, 2)
 
 
-@triton.jit(do_not_specialize=["pixels", "height", "width"])  # or each size would be compiled by itself
+@triton.jit(do_not_specialize=["pixels", "height", "width"])  # otherwise each size is compiled anew
 def _to_few(
     x, taps, bias, out, pixels, height, width,
     C: tl.constexpr, LEAVING: tl.constexpr, SIDE: tl.constexpr, BIASED: tl.constexpr, REPLICATE: tl.constexpr,

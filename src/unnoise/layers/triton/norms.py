@@ -1,4 +1,4 @@
-"""Layer normalisation over the channels of each pixel, without weights, in one pass: read once, written once."""
+"""Layer normalization over the channels of each pixel, without weights: reads and writes each value once."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ import triton.language as tl
 from torch import Tensor
 
 VALUES = 4096
-"""That one program works on, about."""
+"""About how many values one program processes."""
 
 
-def normalise(x: Tensor, eps: float, *, centred: bool) -> Tensor:
-    """(x − mean) / √(variance + eps) of each pixel, or x / √(variance + eps) where not `centred`: (B, C, H, W) → the same.
+def layer_norm(x: Tensor, eps: float, *, centred: bool) -> Tensor:
+    """(x − mean) / √(variance + eps) of each pixel, or x / √(variance + eps) if not `centred`: (B, C, H, W) → the same
+    shape.
 
     Args:
         x: channels last.
+        eps: added to the variance.
+        centred: whether the mean is subtracted.
     """
     channels = x.shape[1]
     out = torch.empty_like(x)
     pixels = x.numel() // channels
     wide = triton.next_power_of_2(channels)
     together = max(1, VALUES // wide)
-    _normalise[(triton.cdiv(pixels, together),)](x, out, pixels, eps, channels, centred, together, wide)
+    _layer_norm[(triton.cdiv(pixels, together),)](x, out, pixels, eps, channels, centred, together, wide)
     return out
 
 
 @triton.jit(do_not_specialize=["pixels"])
-def _normalise(
+def _layer_norm(
     x, out, pixels, eps,
     CHANNELS: tl.constexpr, CENTRED: tl.constexpr, PIXELS: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip

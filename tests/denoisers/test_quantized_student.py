@@ -10,16 +10,16 @@ from torch import Tensor
 
 from reference import needs_int8
 from unnoise import denoisers
-from unnoise.denoisers.rounded_student import RoundedStudent
+from unnoise.denoisers.quantized_student import QuantizedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
 from unnoise.inference.memory import peak_bytes
 from unnoise.layers.partial import halo_crop as parts
-from unnoise.layers.quantized.int8 import bytewise
-from unnoise.layers.quantized.rounded_convolution import RoundedConvolution
+from unnoise.layers.quantized.int8 import int8_inference
+from unnoise.layers.quantized.quantized_convolution import QuantizedConvolution
 from unnoise.layers.weight_cache import cached_weights
 
 
-def _shown(network: RoundedStudent) -> RoundedStudent:
+def _shown(network: QuantizedStudent) -> QuantizedStudent:
     """Its steps set by a batch."""
     with torch.no_grad():
         network.train()(_noise(64, 64))
@@ -32,32 +32,32 @@ def _noise(height: int, width: int) -> Tensor:
     )
 
 
-def _network(width: int = 8) -> RoundedStudent:
+def _network(width: int = 8) -> QuantizedStudent:
     torch.manual_seed(0)
-    return _shown(RoundedStudent(width=width))
+    return _shown(QuantizedStudent(width=width))
 
 
 def test_sizes_and_steps() -> None:
-    network = RoundedStudent()
-    steps = sum(value.numel() for key, value in network.state_dict().items() if key.endswith(".top"))
-    assert steps == 48 * 6 + 96 * 8  # not of the last map
-    assert network.parameter_count() == 1_021_107 + steps
-    again = RoundedStudent.from_weights(_network(4).state_dict())
+    network = QuantizedStudent()
+    scales = sum(value.numel() for key, value in network.state_dict().items() if key.endswith(".log_maximum"))
+    assert scales == 48 * 6 + 96 * 8  # not of the last map
+    assert network.parameter_count() == 1_021_107 + scales
+    again = QuantizedStudent.from_weights(_network(4).state_dict())
     assert again is not None
     assert again.sizes == {"channels": 3, "width": 4, "finest": 8}
     assert TMBSNStudent.infer_sizes(network.state_dict()) is None
-    assert RoundedStudent.infer_sizes(TMBSNStudent().state_dict()) is None
+    assert QuantizedStudent.infer_sizes(TMBSNStudent().state_dict()) is None
     assert denoisers.name_of(network) == "tmbsn-student-rounded"
 
 
 def test_every_layer_but_the_first_knows_what_enters_it() -> None:
-    for name, layer in RoundedStudent(width=4).named_modules():
-        if isinstance(layer, RoundedConvolution) and name != "enc1":
+    for name, layer in QuantizedStudent(width=4).named_modules():
+        if isinstance(layer, QuantizedConvolution) and name != "enc1":
             assert sum(source.conv.out_channels for source in layer.sources) == layer.conv.in_channels
 
 
 def test_it_is_the_student_but_where_it_learns() -> None:
-    student, network = TMBSNStudent(width=4), RoundedStudent(width=4)
+    student, network = TMBSNStudent(width=4), QuantizedStudent(width=4)
     network.load_state_dict(student.state_dict())
     x = _noise(33, 40)
     assert torch.equal(network.eval()(x), student.eval()(x))
@@ -74,7 +74,7 @@ def test_in_bytes_it_gives_what_it_learnt_to_give() -> None:
     with torch.no_grad():
         learnt = network.train()(x)
         exact = network.eval()(x)
-        with bytewise():
+        with int8_inference():
             counted = network(x)
     assert counted.dtype == torch.float32
     assert counted.shape == x.shape
@@ -88,11 +88,11 @@ def test_in_bytes_it_gives_what_it_learnt_to_give() -> None:
 @given(size=st.tuples(st.integers(1, 150), st.integers(1, 70)), corner=st.tuples(st.floats(0, 0.99), st.floats(0, 0.99)))
 def test_a_part_is_cut_from_the_whole(size: tuple[int, int], corner: tuple[float, float]) -> None:
     network, x = _network(4), _noise(*size)
-    top, left = (int(share * length) // 2 * 2 for share, length in zip(corner, size, strict=True))
-    wanted = slice(top, size[0]), slice(left, size[1])
-    with pytest.MonkeyPatch.context() as patch, torch.no_grad(), bytewise():
-        patch.setattr(parts, "SMALL", 0)
-        patch.setattr(parts, "LOW", 16)
+    log_maximum, left = (int(share * length) // 2 * 2 for share, length in zip(corner, size, strict=True))
+    wanted = slice(log_maximum, size[0]), slice(left, size[1])
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad(), int8_inference():
+        patch.setattr(parts, "SMALL_BATCH_PIXELS", 0)
+        patch.setattr(parts, "MIN_STRIP_ROWS", 16)
         whole = network(x)
         part = network.forward_region(x, wanted)
     away = (part - whole[..., *wanted]).abs()
@@ -110,14 +110,14 @@ def test_bytes_take_less_memory() -> None:
             network(x)
 
     exact = peak_bytes(run)
-    with bytewise():
+    with int8_inference():
         assert peak_bytes(run) < 0.7 * exact
 
 
 def test_it_learns() -> None:
     """Noise around a constant goes, in bytes as in training."""
     torch.manual_seed(0)
-    network = RoundedStudent(width=4).to(memory_format=torch.channels_last)
+    network = QuantizedStudent(width=4).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     errors = []
     for _ in range(60):
@@ -129,3 +129,16 @@ def test_it_learns() -> None:
         optimizer.step()
         errors.append(float(loss.detach()))
     assert sum(errors[-5:]) < 0.5 * sum(errors[:5])
+
+
+def test_weights_of_old_spelling_are_read() -> None:
+    torch.manual_seed(0)
+    network = QuantizedStudent(width=4)
+    network.calibrate([torch.rand(1, 3, 32, 32)])
+    old = {key.replace("log_maximum", "top"): value for key, value in network.state_dict().items()}
+    assert any(key.endswith(".top") for key in old)
+    read = QuantizedStudent.from_weights(old)
+    assert read is not None
+    for key, value in network.state_dict().items():
+        assert torch.equal(read.state_dict()[key], value)
+    assert TMBSNStudent.from_weights(old) is None

@@ -1,4 +1,5 @@
-"""The sum of four maps, each moved its own way, with bias and activation: what a blind spot's size changes in a tunable network."""
+"""The sum of four shifted maps, with bias and activation: the part of a tunable network that depends on the blind
+spot's size."""
 
 from __future__ import annotations
 
@@ -8,20 +9,23 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from unnoise.layers.triton.passes import ACTIVATIONS, activated
+from unnoise.layers.triton.elementwise import ACTIVATIONS, apply_activation
 
 PIXELS, CHANNELS = 32, 128
-"""That one program works on."""
+"""Pixels and channels of one program."""
 
 
-def sum_moved(
+def shifted_sum(
     maps: Sequence[tuple[Tensor, int, int]], bias: Tensor, rows: int, columns: int, activation: str = "none", slope: float = 0.0
 ) -> Tensor:
-    """activation(bias + Σ of windows of four maps), (B, C, h, W) each → (B, C, rows, columns).
+    """activation(bias + the sum of windows of four maps), (B, C, h, W) each → (B, C, rows, columns).
 
     Args:
-        maps: four, channels last, each with the row and the column at which its window begins; outside are zeros.
+        maps: four, channels last, each with the row and column where its window begins. Outside of a map are zeros.
         bias: (C).
+        rows, columns: size of the result.
+        activation: a key of `elementwise.ACTIVATIONS`.
+        slope: of the leaky ReLU.
     """
     first = maps[0][0]
     batch, channels = first.shape[:2]
@@ -29,7 +33,7 @@ def sum_moved(
     pixels = batch * rows * columns
     grid = (triton.cdiv(pixels, PIXELS), triton.cdiv(channels, CHANNELS))
     places = [number for x, top, left in maps for number in (x.shape[-2], x.shape[-1], top, left)]
-    _sum_moved[grid](
+    _shifted_sum[grid](
         *(x for x, _, _ in maps), *places, bias, out, pixels, rows, columns, slope,
         channels, ACTIVATIONS[activation], PIXELS, CHANNELS,
     )  # fmt: skip
@@ -37,7 +41,7 @@ def sum_moved(
 
 
 @triton.jit
-def _seen(
+def _load_shifted(
     x, height, width, top, left, image, row, column, channel, inside,
     C: tl.constexpr,
 ):  # fmt: skip
@@ -49,8 +53,8 @@ def _seen(
 @triton.jit(
     do_not_specialize=[f"{name}_{what}" for name in "abcd" for what in ("height", "width", "top", "left")]
     + ["pixels", "rows", "columns"]
-)  # or each blind spot would be compiled by itself
-def _sum_moved(
+)  # otherwise each blind spot is compiled anew
+def _shifted_sum(
     a, b, c, d,
     a_height, a_width, a_top, a_left, b_height, b_width, b_top, b_left,
     c_height, c_width, c_top, c_left, d_height, d_width, d_top, d_left,
@@ -62,10 +66,10 @@ def _sum_moved(
     column, row, image = pixel % columns, pixel // columns % rows, pixel // columns // rows
     inside = (pixel < pixels)[:, None] & (channel < C)[None, :]
     v = tl.load(bias + channel, mask=channel < C, other=0).to(tl.float32)[None, :]
-    v = v + _seen(a, a_height, a_width, a_top, a_left, image, row, column, channel, inside, C)
-    v = v + _seen(b, b_height, b_width, b_top, b_left, image, row, column, channel, inside, C)
-    v = v + _seen(c, c_height, c_width, c_top, c_left, image, row, column, channel, inside, C)
-    v = v + _seen(d, d_height, d_width, d_top, d_left, image, row, column, channel, inside, C)
-    v = activated(v, slope, ACTIVATION)
+    v = v + _load_shifted(a, a_height, a_width, a_top, a_left, image, row, column, channel, inside, C)
+    v = v + _load_shifted(b, b_height, b_width, b_top, b_left, image, row, column, channel, inside, C)
+    v = v + _load_shifted(c, c_height, c_width, c_top, c_left, image, row, column, channel, inside, C)
+    v = v + _load_shifted(d, d_height, d_width, d_top, d_left, image, row, column, channel, inside, C)
+    v = apply_activation(v, slope, ACTIVATION)
     at = pixel.to(tl.int64)[:, None] * C + channel[None, :]
     tl.store(out + at, v.to(out.dtype.element_ty), mask=inside)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
-from unnoise.layers.partial.narrowing import Narrowing, around, put_together
+from unnoise.layers.partial.shrinking_halo import ShrinkingHalo, dilate_intervals, gather_windows
 
 STRETCHES = st.lists(st.integers(0, 60), min_size=2, max_size=6, unique=True).map(sorted)
 
@@ -26,11 +26,16 @@ def _wanted(stretches: list[slice]) -> list[int]:
 @given(STRETCHES, st.integers(0, 20), st.integers(0, 12), st.integers(1, 7))
 def test_what_is_around(places: list[int], more: int, by: int, multiple: int) -> None:
     wanted, length = _slices(places), 60 + more
-    kept = _wanted(around(wanted, by, length, multiple))
+    kept = _wanted(dilate_intervals(wanted, by, length, multiple))
     assert kept == sorted(set(kept))
-    assert set(kept) >= {near for place in _wanted(wanted) for near in range(place - by, place + by + 1) if 0 <= near < length}
+    assert set(kept) >= {
+        residual_base
+        for place in _wanted(wanted)
+        for residual_base in range(place - by, place + by + 1)
+        if 0 <= residual_base < length
+    }
     assert all(any(abs(place - one) < by + multiple for one in _wanted(wanted)) for place in kept)
-    stretches = around(wanted, by, length, multiple)
+    stretches = dilate_intervals(wanted, by, length, multiple)
     assert all(stretch.start % multiple == 0 for stretch in stretches)
     assert all(stretch.stop % multiple == 0 or stretch.stop == length for stretch in stretches)
 
@@ -39,14 +44,14 @@ def test_what_is_around(places: list[int], more: int, by: int, multiple: int) ->
 def test_pieces_side_by_side(rows: list[int], columns: list[int], gradient: bool) -> None:
     x = torch.rand(2, 3, 61, 61)
     with torch.enable_grad() if gradient else torch.inference_mode():
-        result = put_together(x, _slices(rows), _slices(columns))
+        result = gather_windows(x, _slices(rows), _slices(columns))
     assert torch.equal(result, x[..., _wanted(_slices(rows)), :][..., _wanted(_slices(columns))])
 
 
 @given(STRETCHES, st.integers(0, 9), st.integers(0, 9), st.integers(1, 5))
 def test_step_by_step_is_at_once(places: list[int], first: int, second: int, multiple: int) -> None:
     x, wanted = torch.rand(1, 2, 64, 64), _slices(places)
-    narrowing = Narrowing((64, 64), wanted, wanted)
+    narrowing = ShrinkingHalo((64, 64), wanted, wanted)
     x_first = narrowing.to(x, max(first, second), multiple)
     narrowed = narrowing.to(narrowing.to(x_first, min(first, second), multiple), 0)
     assert torch.equal(narrowed, x[..., _wanted(wanted), :][..., _wanted(wanted)])
@@ -54,7 +59,7 @@ def test_step_by_step_is_at_once(places: list[int], first: int, second: int, mul
 
 def test_nothing_is_copied_where_all_is_wanted() -> None:
     x = torch.rand(1, 2, 30, 20)
-    assert Narrowing((30, 20), [slice(0, 30)], [slice(0, 20)]).to(x, 0) is x
+    assert ShrinkingHalo((30, 20), [slice(0, 30)], [slice(0, 20)]).to(x, 0) is x
 
 
 def _cut(x: Tensor, rows: list[slice], columns: list[slice]) -> Tensor:

@@ -1,18 +1,18 @@
-"""What the kernels share: activations, the number of a channel, and how a flat range of values is cut into programs."""
+"""What the kernels share: activations, and sums or products with another map."""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 
-BLOCK = 1024
-"""Values that one program works on where they are a flat range."""
+BLOCK_VALUES = 1024
+"""Values of one program, for kernels over a flat range."""
 ACTIVATIONS = {"none": 0, "relu": 1, "leaky_relu": 2, "gelu": 3, "sigmoid": 4}
-OTHERS = {"none": 0, "plus": 1, "minus": 2, "times": 3}
+COMBINATIONS = {"none": 0, "plus": 1, "minus": 2, "times": 3}
 
 
 @triton.jit
-def activated(v, slope, ACTIVATION: tl.constexpr):
+def apply_activation(v, slope, ACTIVATION: tl.constexpr):
     """The activation of float32 values."""
     if ACTIVATION == 1:
         v = tl.maximum(v, 0.0)
@@ -26,8 +26,8 @@ def activated(v, slope, ACTIVATION: tl.constexpr):
 
 
 @triton.jit
-def with_other(v, other, at, inside, OTHER: tl.constexpr):
-    """v plus, minus or times what lies at the same place of another map."""
+def combine(v, other, at, inside, OTHER: tl.constexpr):
+    """v plus, minus or times the values of another map at the same positions."""
     if OTHER != 0:
         o = tl.load(other + at, mask=inside, other=0).to(tl.float32)
         if OTHER == 1:

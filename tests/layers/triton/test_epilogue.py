@@ -13,7 +13,7 @@ from torch import Tensor
 
 pytest.importorskip("triton", reason="our GPU kernels need Triton, which is for Linux on x86-64")
 from unnoise.layers.triton.depthwise import convolve_depthwise
-from unnoise.layers.triton.finishing import finish
+from unnoise.layers.triton.epilogue import apply_epilogue
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda y: y,
@@ -41,7 +41,7 @@ def test_bias_activation_and_other(activation: str, what: str, biased: bool) -> 
     y, other, bias = last(torch.randn(2, 5, 7, 31)), last(torch.randn(2, 5, 7, 31)), torch.randn(5) if biased else None
     shifted = y if bias is None else y + bias[:, None, None]
     expected = OTHERS[what](ACTIVATIONS[activation](shifted), other)
-    given_back = finish(y, bias, activation, 0.2, None if what == "none" else other, what)
+    given_back = apply_epilogue(y, bias, activation, 0.2, None if what == "none" else other, what)
     assert given_back.data_ptr() == y.data_ptr()
     torch.testing.assert_close(y, expected, atol=1e-5, rtol=1e-4)
 
@@ -51,7 +51,7 @@ def test_bias_activation_and_other(activation: str, what: str, biased: bool) -> 
 def test_any_size(batch: int, channels: int, height: int, width: int) -> None:
     y, bias = last(torch.randn(batch, channels, height, width)), torch.randn(channels)
     expected = F.relu(y + bias[:, None, None])
-    torch.testing.assert_close(finish(y, bias, "relu"), expected)
+    torch.testing.assert_close(apply_epilogue(y, bias, "relu"), expected)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -1,0 +1,40 @@
+"""Pictures of few colours: each pixel the number of a colour in a table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unnoise.images.picture import Pixels
+
+LARGEST = 256
+"""Colours that are made of more."""
+
+
+def indexed(pixels: Pixels, limit: int) -> tuple[Pixels, Pixels] | None:
+    """Numbers (H, W) and colours (N, C), N ≤ `limit`, of a picture (H, W, C) or (H, W): exact where it has no more colours.
+
+    RGB of more colours gets the nearest of a table that median cut makes, without dithering, which would be noise again.
+    None: it has more colours and is not RGB of 8 bits.
+    """
+    height, width = pixels.shape[:2]
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    keys = np.zeros((height, width), np.uint64)
+    step = np.uint64(pixels.dtype.itemsize * 8)
+    for channel in range(channels):
+        keys = keys << step | pixels.reshape(height, width, channels)[..., channel].astype(np.uint64)
+    found, numbers = np.unique(keys, return_inverse=True)
+    if len(found) <= limit:
+        mask = np.uint64(np.iinfo(pixels.dtype).max)
+        shifts = [step * np.uint64(channels - 1 - channel) for channel in range(channels)]
+        colours = np.stack([found >> shift & mask for shift in shifts], axis=-1).astype(pixels.dtype)
+        return numbers.reshape(height, width).astype(np.uint8 if limit <= 256 else np.uint16), colours
+    if channels != 3 or pixels.dtype != np.uint8:
+        return None
+    from PIL import Image
+
+    quantized = Image.fromarray(np.ascontiguousarray(pixels)).quantize(
+        min(limit, LARGEST), Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE
+    )
+    table = np.array(quantized.getpalette(), np.uint8).reshape(-1, 3)
+    numbers = np.asarray(quantized)
+    return numbers, table[: int(numbers.max()) + 1]

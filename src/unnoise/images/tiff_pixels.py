@@ -1,0 +1,177 @@
+"""Pixels of TIFF pages that libvips cannot decode, or not as they are: by tifffile, strip by strip or tile by tile."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unnoise.errors import UsageError
+from unnoise.images import palette, tags
+from unnoise.images.measured_values import FLOATS
+from unnoise.images.picture import Pixels
+from unnoise.images.pixels import DTYPES, narrowed, stretched
+from unnoise.images.scratch import Scratch
+from unnoise.images.tags import Value
+from unnoise.images.tiff import Coding
+
+PHOTOMETRICS = {0, 1, 2, 3, 5, 6}
+"""White is zero, black is zero, RGB, palette, inks, YCbCr."""
+
+BUFFER_BYTES = 2**26
+"""Encoded bytes that are read at a time."""
+
+
+def decode(path: Path, name: str, index: int, coding: Coding, part: int = 0) -> Scratch:
+    """Decode a page, or slice `part` of a volume: samples over the whole range of their type, palettes as RGB, alpha last.
+
+    Damaged bytes raise whatever tifffile raises. UsageError for types that are no pixel's.
+    """
+    import tifffile
+
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # or its warnings about damage reach the terminal
+    with tifffile.TiffFile(path) as file, np.errstate(all="ignore"):  # it calculates with damaged tags too
+        page: Any = file.pages[index]
+        segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+        size = path.stat().st_size
+        if len(segments) != math.prod(page.chunked) or not all(0 < start < start + n <= size for start, n in segments):
+            raise ValueError("strips or tiles are missing")  # tifffile would fill their place with zeros
+        dtype = _dtype(page, name)
+        _, depth, height, width, _ = page.shaped
+        if not 0 <= part < depth:
+            raise ValueError(f"it has no slice {part}")
+        pixels: Scratch | None = None
+        for plane, top, rows in _bands(page, part):
+            apart = page.planarconfig == 2 and page.samplesperpixel > 1
+            place = coding.order.index(plane) if apart and coding.order else plane
+            own = _of_plane(coding, place, page.samplesperpixel) if apart else coding
+            made = presented(rows.astype(dtype, copy=False), own)  # (h, W, C), of one channel if these lie apart
+            channels = page.samplesperpixel if apart else made.shape[2]
+            if pixels is None:
+                pixels = Scratch((height, width) if channels == 1 else (height, width, channels), made.dtype)
+            bottom = min(top + made.shape[0], height)
+            made = made[: bottom - top]
+            if channels == 1:
+                pixels[top:bottom] = made[..., 0]
+            elif apart:
+                strip = pixels[top:bottom].copy()
+                strip[..., place] = made[..., 0]
+                pixels[top:bottom] = strip
+            else:
+                pixels[top:bottom] = made
+    if pixels is None:
+        raise ValueError("it holds no pixels")
+    return pixels
+
+
+def _dtype(page: Any, name: str) -> np.dtype[Any]:
+    """The type of the page's pixels; UsageError: they are of a kind that is no picture's."""
+    dtype = page.dtype
+    photometric = int(page.photometric)
+    kind = f"{page.samplesperpixel} channel{'s' * (page.samplesperpixel > 1)} of {page.bitspersample} bits"
+    if photometric not in PHOTOMETRICS:
+        raise UsageError(f"{name} is a TIFF of {page.photometric.name} colours, which are not supported; convert it to RGB.")
+    if dtype is None or dtype.name not in (*DTYPES, *FLOATS, "bool"):
+        sort = {2: "signed integers", 3: "floats", 5: "complex integers", 6: "complex numbers"}.get(
+            int(page.sampleformat), "integers"
+        )
+        raise UsageError(
+            f"{name} is a TIFF with {kind}, {sort} that are not supported; convert it to 8 or 16 bits, or to float32."
+        )
+    return np.dtype("uint8") if dtype.name == "bool" else np.dtype(dtype.name)
+
+
+def _bands(page: Any, part: int) -> Iterator[tuple[int, int, Pixels]]:
+    """Channel (0 where they lie together), first row and pixels (h, W, S) of each row of strips or tiles of slice `part`."""
+    _, _, height, width, samples = page.shaped
+    row: tuple[int, int] | None = None
+    band: Pixels | None = None
+    page.init_decode()
+    for segment, (plane, deep, top, left, _), shape in page.segments(maxworkers=1, buffersize=BUFFER_BYTES):
+        if not deep <= part < deep + shape[0]:
+            continue
+        if segment is None:
+            raise ValueError("strips or tiles are missing")
+        if row != (plane, top):
+            if row is not None and band is not None:
+                yield (*row, band)
+            row = plane, top
+            band = np.zeros((min(shape[1], height - top), width, samples), segment.dtype)
+        assert band is not None  # it was made with the row
+        piece = segment[part - deep, : band.shape[0], : width - left]
+        band[: piece.shape[0], left : left + piece.shape[1]] = piece
+    if row is not None and band is not None:
+        yield (*row, band)
+
+
+def presented(samples: Pixels, coding: Coding) -> Pixels:
+    """Samples (H, W, S) as they stand in the file, as pixels (H, W, C); `stored` is the way back."""
+    if coding.palette:
+        return _colours(coding)[np.minimum(samples[..., 0], len(_colours(coding)) - 1)]
+    if coding.order and samples.shape[2] == len(coding.order):
+        samples = samples[..., coding.order]
+    if coding.bits and samples.dtype.kind == "u" and samples.dtype.itemsize <= 2:
+        samples = stretched(samples, coding.bits)
+    return turned_white(samples, coding)
+
+
+def turned_white(pixels: Pixels, coding: Coding) -> Pixels:
+    """Where the file says that white is zero, its grey turned round, either way; alpha stays."""
+    if coding.photometric != 0 or pixels.dtype.name not in ("uint8", "uint16"):
+        return pixels
+    turned = pixels.copy()
+    turned[..., : pixels.shape[-1] - _alphas(coding)] ^= np.iinfo(pixels.dtype).max
+    return turned
+
+
+def _alphas(coding: Coding) -> int:
+    return sum(kind in (1, 2) for kind in coding.extra or ())
+
+
+def _of_plane(coding: Coding, place: int, channels: int) -> Coding:
+    """How one of channels that lie apart is to be presented."""
+    alpha = place >= channels - _alphas(coding)
+    return replace(coding, order=(), extra=(), photometric=1 if alpha else coding.photometric)
+
+
+def _colours(coding: Coding) -> Pixels:
+    """The palette as colours (N, 3): uint8 where it means 8 bits, else uint16."""
+    table = np.frombuffer(coding.palette, "<u2").reshape(3, -1).T
+    if (table % 257 == 0).all() or (table % 256 == 0).all():
+        return (table >> 8).astype(np.uint8)
+    return table.astype(np.uint8 if table.max() < 256 else np.uint16)
+
+
+def stored(pixels: Pixels, coding: Coding) -> tuple[Pixels, int, dict[int, Value]]:
+    """Samples as the file had them for pixels (H, W) or (H, W, C), their bits if fewer than their type's, and tags that say so."""
+    if coding.palette and pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype.kind == "u":
+        bits = coding.bits or 8 * (1 + (len(coding.palette) > 6 * 256))
+        found = palette.indexed(pixels, min(2**bits, 65536))
+        if found:
+            numbers, colours = found
+            scale = 257 if pixels.dtype == np.uint8 else 1
+            table = np.zeros((3, 2**bits), "<u2")
+            table[:, : len(colours)] = colours.T.astype(np.uint16) * scale
+            said = {tags.PHOTOMETRIC: tags.short(3), tags.COLORMAP: Value(3, table.tobytes())}
+            return (numbers.astype(bool) if bits == 1 else numbers), coding.bits, said
+    samples = pixels.shape[2] if pixels.ndim == 3 else 1
+    if samples != coding.samples or coding.photometric is None:
+        return pixels, 0, {}
+    pixels = turned_white(pixels if pixels.ndim == 3 else pixels[..., None], coding) if coding.photometric == 0 else pixels
+    bits = coding.bits if pixels.dtype.kind == "u" and pixels.dtype.itemsize * 8 > coding.bits else 0
+    if bits and not (bits == 1 and samples > 1):  # tifffile packs several channels of one bit wrongly
+        pixels = narrowed(pixels, bits) if pixels.dtype.itemsize <= 2 else np.minimum(pixels, 2**bits - 1)
+        pixels = pixels.astype(bool) if bits == 1 else pixels
+    else:
+        bits = 0
+    if coding.order:
+        pixels = pixels[..., np.argsort(coding.order)]
+    said = {tags.PHOTOMETRIC: tags.short(coding.photometric)}
+    if coding.extra:
+        said[tags.EXTRA_SAMPLES] = Value(3, np.array(coding.extra, "<u2").tobytes())
+    return pixels[..., 0] if samples == 1 and pixels.ndim == 3 else pixels, bits, said

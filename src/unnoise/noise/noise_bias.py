@@ -1,0 +1,97 @@
+"""How far the mean of noisy values may lie from the scene: noise that a curve bends, and noise that black and white cut off.
+
+The noise of a sensor is nothing on average in linear light. The curve of a display bends it, so that the mean of coded values is darker
+than the scene (see `unnoise.light`). The same curve makes it lopsided: noise of the standard deviation σ at a coded brightness x has
+about the skewness −4.2·σ / (x + 0.055) and shifts the mean by −0.7·σ² / (x + 0.055). Noise that was added to coded values has neither.
+So its skewness tells whether the curve has bent it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+SKEWNESS, SHIFT = 4.2, 0.7
+"""Of the curve of sRGB, whose exponent is 2.4: 3·1.4 and 1.4/2."""
+OFFSET = 0.055
+"""Of that curve."""
+GROUP = 100
+"""Patches of one brightness, of which the quietest `QUIET` are measured."""
+QUIET = 0.1
+FEWEST = 40
+"""Patches that it takes to tell."""
+CUT = 0.004
+"""Patches with a larger share of cut-off pixels tell nothing: cutting makes noise lopsided too."""
+FAINT = 1 / 255
+"""Standard deviation below which rounding hides the skewness."""
+LEAST = 0.1
+"""Expected skewness below which there is nothing to tell."""
+EVIDENCE = 1.0
+"""Sum of the squares of expected skewness that it takes to tell."""
+NONE, FULL = 0.2, 0.6
+"""Measured skewness against that expected: noise below the first was not bent, noise above the second was. SIDD: 0.57 to 1.0; noise
+added to coded values: −0.1 to 0.05."""
+MOST = 0.5
+"""The mean is shifted by so many standard deviations at most."""
+
+
+def bent_share(patches: Array) -> float:
+    """How far the curve of sRGB has bent the noise: 0 not at all, 1 as that of a sensor; 1 where it cannot be told.
+
+    Args:
+        patches: of a picture, (P, C, SIDE, SIDE) in 0..1.
+    """
+    measured = expected = 0.0
+    inside = ((patches <= 0) | (patches >= 1)).mean(axis=(2, 3)) <= CUT  # (P, C)
+    means = patches.mean(axis=(2, 3))
+    variances = np.einsum("pcij,pcij->pc", patches, patches) / patches[0, 0].size - means**2
+    for channel in range(patches.shape[1]):
+        places = np.flatnonzero(inside[:, channel])
+        places = places[np.argsort(means[places, channel], kind="stable")]
+        for group in np.array_split(places, max(1, len(places) // GROUP)) if len(places) >= FEWEST else []:
+            order = np.argsort(variances[group, channel], kind="stable")
+            group = group[order[: max(3, round(QUIET * len(group)))]]
+            own = means[group, channel]
+            centred = (patches[group, channel] - own[:, None, None]).astype(np.float64)
+            sigma, brightness = math.sqrt((centred**2).mean()), float(own.mean())
+            skewness = -SKEWNESS * sigma / (brightness + OFFSET)
+            if sigma < FAINT or skewness > -LEAST:
+                continue
+            measured += skewness * (centred**3).mean() / sigma**3
+            expected += skewness**2
+    if expected < EVIDENCE:
+        return 1.0
+    return float(np.clip((measured / expected - NONE) / (FULL - NONE), 0, 1))
+
+
+def shifts(brightness: Array, sigma: Array, bent: float) -> tuple[Array, Array]:
+    """How far the mean of noisy values may lie below and above the scene, by the noisy mean: (N,) each, 0 or less and 0 or more.
+
+    Args:
+        brightness: of the noisy means, rising, in 0..1.
+        sigma: standard deviation of the noise at each.
+        bent: as `bent_share` gives it.
+    """
+    spread = np.maximum(sigma, 1e-6)
+    black, white = -brightness / spread, (1 - brightness) / spread
+    inside = _share_below(white) - _share_below(black)
+    mean = brightness * inside + spread * (_density(black) - _density(white)) + 1 - _share_below(white)
+    cut = mean - brightness  # of a scene of this brightness, whose noisy mean is therefore `mean`
+    curve = bent * np.minimum(SHIFT * sigma**2 / (brightness + OFFSET), MOST * sigma)
+    below, above = np.minimum(cut, 0) - curve, np.maximum(cut, 0)
+    return np.interp(brightness, mean, below), np.interp(brightness, mean, above)
+
+
+def _density(x: Array) -> Array:
+    """Of the standard normal distribution."""
+    return np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+
+
+def _share_below(x: Array) -> Array:
+    """The standard normal distribution's function."""
+    return np.array([0.5 * (1 + math.erf(value / math.sqrt(2))) for value in x])

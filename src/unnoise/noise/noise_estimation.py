@@ -1,0 +1,160 @@
+"""Measuring a picture's noise from the picture alone, never from what a network took away.
+
+Plain patches show noise and nothing else (see `flat_patches`). Three things go beyond that: patterns that fill the picture are filtered
+out first (`spectral_lines`), frequencies at which no place is plain do not count (`plateau`), and how noise shifts means is told by its
+skewness (`noise_bias`). The estimate is meant as a bound: where it errs it should be too low, so that too little is taken away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unnoise.noise import noise_bias
+from unnoise.noise.autocovariance import PATCH_PIXELS, dct_powers
+from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra, flattest_patches, halves, measure_channel
+from unnoise.noise.noise_model import KNOTS, NoiseModel
+from unnoise.noise.plateau import OUTLIER, believed, plateaus
+from unnoise.noise.spectral_lines import find_lines, without_lines
+from unnoise.regions import RegionSource, sample_windows
+
+Array = NDArray[Any]
+
+WINDOW = 352
+"""Side of the windows in which larger pictures are measured, in pixels; at most nine of them."""
+PATCHES = 4000
+"""About how many patches are looked at."""
+FEWEST = 40
+"""With fewer patches nothing can be told."""
+CONSTANT = 1e-10
+"""Sum of squares below which a patch is constant, of values in 0..1: float32's rounding stays below."""
+FAINT = 0.3 / 255
+"""Standard deviation below which there is no noise, of values in 0..1: that of rounding to 8 bits."""
+TINY = 1e-14
+FARTHEST = 3.0
+"""At the ends of the brightness curves the variance is at most so many times that of the last point, or its share."""
+ROUNDS = 3
+"""The level at each brightness tells which patches are plain, and these tell the level."""
+
+
+def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, coded: bool = True) -> NoiseModel | None:
+    """Measure the noise of one picture.
+
+    Args:
+        view: of the picture, (1, C, H, W).
+        low, high: the range that most of its values lie in.
+        coded: the values are coded for display, and what lies at the range's ends or beyond is cut off. False: of measurements, whose
+            means are right as they are and which nothing cuts off.
+
+    Returns:
+        None for pictures with too few patches to tell anything: small ones, and those that are black or white nearly everywhere.
+
+    >>> noisy = 0.5 + 0.02 * torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
+    >>> model = estimate_noise(RegionSource.of(noisy))
+    >>> model is not None and abs(model.level - 0.02) < 0.001
+    True
+    """
+    windows = [view.read(*part)[0].float().cpu().permute(1, 2, 0).numpy() for part in sample_windows(view.size, WINDOW)]
+    windows = [(window - np.float32(low)) / np.float32(high - low) for window in windows]
+    lines = find_lines(windows)
+    pixels = _patches([without_lines(window, lines) for window in windows] if lines else windows)
+    if pixels is None:
+        return None
+    cut = ((pixels <= 0) | (pixels >= 1)).mean(axis=(2, 3), dtype=np.float32) * np.float32(coded)
+    alive = (cut <= MAX_CLIPPED_SHARE).all(axis=1)
+    if alive.sum() < FEWEST:
+        return None
+    spectra, means = dct_powers(pixels)
+    varying = alive & (spectra.sum(axis=(2, 3)) > CONSTANT).any(axis=1)
+    if varying.sum() < FEWEST:
+        return _none(pixels.shape[1], low, high)
+    patches = PatchSpectra(spectra[varying], means[varying], cut[varying])
+    level, curves, shapes = _fitted(patches)
+    found = plateaus(patches, level, shapes)
+    steep = np.stack(
+        [np.interp(patches.means[:, c], *_to_the_ends(*curve, patches.means[:, c])) for c, curve in enumerate(curves)], axis=1
+    )
+    other = plateaus(patches, steep + TINY, shapes)  # noise may grow beyond the ends of a curve as it does within
+    found = replace(found, trust=np.maximum(found.trust, other.trust))
+    spectrum = believed(shapes, found)
+    overall = float(np.sqrt((level.mean(axis=0) * spectrum.mean(axis=(1, 2))).mean()))
+    if overall < FAINT:
+        return _none(pixels.shape[1], low, high)
+    brightness = np.linspace(0, 1, KNOTS)
+    variance = np.stack([np.interp(brightness, *curve) for curve in curves])  # (C, KNOTS)
+    sigma = np.sqrt(variance * shapes.mean(axis=(1, 2))[:, None])
+    bent = noise_bias.bent_share(pixels[varying]) if coded else 0.0
+    bias = np.stack([noise_bias.shifts(brightness, s, bent) for s in sigma]) if coded else np.zeros((len(sigma), 2, KNOTS))
+    scale = high - low
+    return NoiseModel(
+        low=low,
+        high=high,
+        variance=_tensor(variance * scale**2),
+        spectrum=_tensor(spectrum),
+        level=overall * scale,
+        doubt=found.doubt,
+        below=_tensor(bias[:, 0] * scale),
+        above=_tensor(bias[:, 1] * scale),
+    )
+
+
+def _patches(windows: list[Array]) -> Array | None:
+    """About `PATCHES` of them, on a lattice whose step is odd where it is not small: (P, C, PATCH_PIXELS, PATCH_PIXELS)."""
+    area = sum(max(w.shape[0] - PATCH_PIXELS + 1, 0) * max(w.shape[1] - PATCH_PIXELS + 1, 0) for w in windows)
+    if not area:
+        return None
+    step = max(4, round(float(np.sqrt(area / PATCHES))) | 1)
+    if area / 16 <= PATCHES:
+        step = 4
+    channels = windows[0].shape[2]
+    views = [
+        np.lib.stride_tricks.sliding_window_view(w, (PATCH_PIXELS, PATCH_PIXELS), axis=(0, 1))[::step, ::step] for w in windows
+    ]
+    return np.concatenate([view.reshape(-1, channels, PATCH_PIXELS, PATCH_PIXELS) for view in views])
+
+
+def _fitted(patches: PatchSpectra) -> tuple[Array, list[tuple[Array, Array]], Array]:
+    """The variance at each patch (P, C), curves of variance by brightness, and spectra (C, PATCH_PIXELS, PATCH_PIXELS).
+
+    All are of the plainest patches.
+    """
+    count, channels = patches.means.shape
+    energies = [patches.powers[:, :, half].mean(axis=2) for half in halves()]  # 2 of (P, C)
+    level = np.broadcast_to(np.median(energies[0] + energies[1], axis=0) + TINY, (count, channels))
+    for _ in range(ROUNDS):
+        chosen = []
+        for own, other in (energies, energies[::-1]):
+            plain = flattest_patches(own / level, patches.means.mean(axis=1))
+            measured = (other / level)[plain].mean(axis=1)
+            chosen.append(plain[measured <= OUTLIER * np.median(measured)])  # a straight edge may lie in one half alone
+        fitted = [measure_channel(patches, chosen, c) for c in range(channels)]
+        curves = [(curve.brightness, curve.variance) for curve, _ in fitted]
+        level = np.stack([np.interp(patches.means[:, c], *curve) for c, curve in enumerate(curves)], axis=1) + TINY
+    return level, curves, np.stack([shape for _, shape in fitted])
+
+
+def _to_the_ends(brightness: Array, variance: Array, means: Array) -> tuple[Array, Array]:
+    """A curve's brightnesses and variances, continued in straight lines to the darkest and the brightest patch."""
+    if len(brightness) < 2:
+        return brightness, variance
+    ends = []
+    for end, near, next_one in ((means.min(), 0, 1), (means.max(), -1, -2)):
+        slope = (variance[near] - variance[next_one]) / max(abs(brightness[near] - brightness[next_one]), TINY)
+        reached = variance[near] + slope * abs(end - brightness[near])
+        ends.append((end, np.clip(reached, variance[near] / FARTHEST, variance[near] * FARTHEST)))
+    (darkest, low), (brightest, high) = ends
+    return np.concatenate([[darkest], brightness, [brightest]]), np.concatenate([[low], variance, [high]])
+
+
+def _none(channels: int, low: float, high: float) -> NoiseModel:
+    nothing = torch.zeros(channels, KNOTS)
+    return NoiseModel(low, high, nothing, torch.zeros(channels, PATCH_PIXELS, PATCH_PIXELS), 0.0, 0.0, nothing, nothing)
+
+
+def _tensor(values: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

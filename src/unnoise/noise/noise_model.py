@@ -1,0 +1,93 @@
+"""What a picture's noise is like: its variance by brightness and its power spectrum, channel by channel.
+
+A coefficient of a cosine transform of noise has the variance
+
+    variance(brightness, channel) · spectrum(frequency, channel),
+
+which bounds what may be taken away at that frequency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+KNOTS = 65
+"""Points of each curve, evenly from `low` to `high`."""
+SIDE = 8
+"""Of the blocks whose coefficients are asked for, in pixels or means of pixels."""
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """The noise of one picture of C channels. Variances are in squares of the picture's own unit."""
+
+    low: float
+    high: float
+    """Values of the picture between which the curves go; constant beyond."""
+    variance: Tensor
+    """(C, KNOTS), float32: the variance of a pixel's noise by brightness, times the mean of `spectrum`."""
+    spectrum: Tensor
+    """(C, 16, 16), float32: powers of an orthonormal cosine transform of 16×16 pixels, relative to `variance`. All 0: none can be
+    told apart from structure."""
+    level: float
+    """Standard deviation of a pixel's noise, over all channels and plain places, in the picture's own unit."""
+    doubt: float
+    """0..1: how likely the noise is stronger in textures than in the plain places where it was measured. Cameras make it so."""
+    below: Tensor
+    """(C, KNOTS): so far the mean of noisy values may lie below the scene, by how the noise is bent and cut off; 0 or less."""
+    above: Tensor
+    """(C, KNOTS): so far above; 0 or more."""
+
+    @property
+    def is_none(self) -> bool:
+        """Whether no noise can be told."""
+        return not bool((self.spectrum > 0).any())
+
+    @property
+    def floor(self) -> float:
+        """A standard deviation that is too small to matter."""
+        return 1e-6 * (self.high - self.low)
+
+    def at(self, curve: Tensor, brightness: Tensor) -> Tensor:
+        """A curve (C, KNOTS) at each brightness, (C, H, W) in the picture's unit → the same shape."""
+        place = ((brightness - self.low) * ((KNOTS - 1) / (self.high - self.low))).clamp(0, KNOTS - 1).flatten(1)
+        left = place.floor().clamp(max=KNOTS - 2)
+        index = left.long()
+        low, high = curve.gather(1, index), curve.gather(1, index + 1)
+        return torch.lerp(low, high, place - left).reshape(brightness.shape)
+
+    def coefficients(self, scale: int) -> Tensor:
+        """Variances of the coefficients of blocks of 8×8 means of `scale`×`scale` pixels, relative to `variance`: (C, 8, 8)."""
+        between = torch.from_numpy(_between(scale)).to(self.spectrum)  # (8, 16)
+        return between @ self._filled() @ between.T
+
+    def _filled(self) -> Tensor:
+        """The spectrum with the mean and both slopes, which were not measured, as their neighbours are."""
+        filled = self.spectrum.clone()
+        near = torch.stack([filled[:, y, x] for y, x in ((1, 1), (0, 2), (2, 0), (1, 2), (2, 1))]).mean(0)
+        for y, x in ((0, 0), (0, 1), (1, 0)):
+            filled[:, y, x] = near
+        return filled
+
+
+@lru_cache
+def _between(scale: int) -> NDArray[np.float32]:
+    """How the power of each of 8 frequencies of means of `scale` pixels follows from the 16 of pixels, (8, 16)."""
+    weights = np.zeros((SIDE, 16))
+    for k in range(SIDE):
+        place = 2 * k / scale
+        if scale == 1:
+            for index, share in ((max(2 * k - 1, 0), 0.25), (2 * k, 0.5), (min(2 * k + 1, 15), 0.25)):
+                weights[k, index] += share
+            continue
+        left = int(place)
+        weights[k, left] += 1 - (place - left)
+        weights[k, min(left + 1, 15)] += place - left
+        weights[k] /= scale  # averaging weakens frequencies about as much as it folds higher ones onto them
+    return weights.astype(np.float32)

@@ -1,0 +1,103 @@
+"""Periodic structure in a picture: found as peaks of its spectrum, and taken out before its noise is measured.
+
+Cloth, meshes and print that fill a picture leave no plain place to measure noise in. But their power lies at a few frequencies, while
+that of noise is spread over all of them. So frequencies that stand out are filtered out. What is left is the noise, and the picture's
+other structure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unnoise.layers.gaussian_blur import gaussian_blur
+
+Array = NDArray[Any]
+Frequency = tuple[float, float]
+"""Along rows and along columns, in cycles per pixel, each within −0.5..0.5."""
+
+SIDE = 64
+"""Of the blocks whose spectra are averaged, in pixels."""
+BLOCKS = 36
+"""About how many blocks are looked at."""
+MOST = 8
+"""So many peaks are filtered out at most."""
+PEAK = 10.0
+"""A peak has so many times the median power of the frequencies around it."""
+AROUND = 9
+"""Side of the square of frequencies that are around a peak."""
+SHARE = 0.1
+"""Least share of the picture's power, without coarse structure, that a peak holds. Noise of demosaicing has weaker ones."""
+COARSE = 5
+"""Frequencies below so many cycles per block are structure that does not repeat."""
+LOCAL_PIXELS = 6.0
+"""Standard deviation of the Gaussian over which a wave's amplitude and phase are taken to be constant."""
+
+
+def find_lines(windows: list[Array]) -> list[Frequency]:
+    """The frequencies of periodic structure, the strongest first.
+
+    Args:
+        windows: parts of one picture, (H, W, C) each. Those smaller than two blocks tell nothing.
+    """
+    places = [(window, top, left) for window in windows for top, left in _lattice(window, len(windows))]
+    if not places:
+        return []
+    taper = np.hanning(SIDE + 1)[:SIDE]
+    taper = (taper[:, None] * taper).astype(np.float32)
+    blocks = np.stack([window[top : top + SIDE, left : left + SIDE] for window, top, left in places])
+    blocks = blocks.transpose(0, 3, 1, 2)  # (blocks, C, SIDE, SIDE)
+    spectra = np.fft.rfft2((blocks - blocks.mean(axis=(2, 3), keepdims=True)) * taper)
+    half = (spectra.real**2 + spectra.imag**2).sum(axis=(0, 1))  # (SIDE, SIDE / 2 + 1)
+    mirrored = np.roll(half[::-1, -2:0:-1], 1, axis=0)  # a real picture's spectrum is its own mirror image
+    return _peaks(np.fft.fftshift(np.concatenate([half, mirrored], axis=1)))
+
+
+def without_lines(window: Array, lines: list[Frequency]) -> Array:
+    """A part of a picture without its periodic structure, (H, W, C) → the same.
+
+    A wave e^(iωp) is brought to frequency 0, smoothed, brought back and subtracted, so that its amplitude may change slowly.
+    """
+    rest: Array = window.astype(np.float32)
+    rows, columns = np.arange(window.shape[0])[:, None, None], np.arange(window.shape[1])[None, :, None]
+    for along_rows, along_columns in lines:
+        phase = 2 * np.pi * (along_rows * rows + along_columns * columns)
+        real, imaginary = np.cos(phase).astype(np.float32), np.sin(phase).astype(np.float32)
+        detail = rest - gaussian_blur(rest, 2 * LOCAL_PIXELS, axes=(0, 1))
+        one, other = (gaussian_blur(detail * wave, LOCAL_PIXELS, axes=(0, 1)) for wave in (real, imaginary))
+        is_own_mirror = {abs(along_rows), abs(along_columns)} <= {0.0, 0.5}
+        rest = rest - (1 if is_own_mirror else 2) * (one * real + other * imaginary)
+    return rest
+
+
+def _lattice(window: Array, windows: int) -> list[tuple[int, int]]:
+    """Upper left corners of the blocks that are looked at."""
+    if min(window.shape[:2]) < 2 * SIDE:
+        return []
+    most = max(2, round(np.sqrt(BLOCKS / windows)))
+    starts = [np.linspace(0, n - SIDE, min(most, 2 * n // SIDE)).astype(int).tolist() for n in window.shape[:2]]
+    return [(top, left) for top in starts[0] for left in starts[1]]
+
+
+def _peaks(power: Array) -> list[Frequency]:
+    """Of a power spectrum (SIDE, SIDE) with the mean in the middle."""
+    around = _neighbours(power, AROUND)
+    near = _neighbours(power, 3)
+    middle = SIDE // 2
+    rows, columns = np.indices(power.shape) - middle
+    fine = np.hypot(rows, columns) >= COARSE
+    own_mirror = (rows % middle == 0) & (columns % middle == 0)
+    first_of_pair = own_mirror | (columns > 0) | ((columns == 0) & (rows > 0)) | ((columns == -middle) & (rows > 0))
+    held = near.sum(axis=(2, 3)) * np.where(own_mirror, 1, 2)
+    found = fine & first_of_pair & (power > PEAK * np.median(around, axis=(2, 3))) & (power >= near.max(axis=(2, 3)))
+    found &= held > SHARE * power[fine].sum()
+    places = np.argwhere(found)
+    places = places[np.argsort(-power[tuple(places.T)], kind="stable")][:MOST]
+    return [((int(y) - middle) / SIDE, (int(x) - middle) / SIDE) for y, x in places]
+
+
+def _neighbours(power: Array, side: int) -> Array:
+    """(H, W) → (H, W, side, side), the spectrum being periodic."""
+    return np.lib.stride_tricks.sliding_window_view(np.pad(power, side // 2, mode="wrap"), (side, side))

@@ -1,0 +1,134 @@
+"""Pictures and parts of pictures that never had noise: masks, labels, palettes, dither, line art and screenshots.
+
+A network takes their edges and dots for noise. They are known by their values, which noise would have scattered: there are few of them,
+or neighbours are exactly equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unnoise.regions import RegionSource
+
+Array = NDArray[Any]
+
+COLOURS = 256
+"""A palette has so many colours at most."""
+SHADES = 16
+"""Dithered grey has so many at most."""
+APART_STEPS = 4
+"""Their least distance, in steps of the type. Counts of photons are whole numbers that follow each other."""
+PIXELS = 16
+"""Times as many pixels as values, at least: in a small picture few values are chance."""
+EQUAL = 0.9
+"""Share of pairs of neighbours that are equal in label images."""
+FIRST = 2**14
+"""Pixels that rule out nearly all photographs."""
+STRIP_PIXELS = 2**20
+"""Pixels that are read at a time, about."""
+CELL = 8
+"""Side in pixels of the cells that hold noise or none."""
+EXACT = 0.6
+"""Share of pairs of neighbours, along rows or along columns, that are equal in a cell without noise."""
+
+
+def synthetic_kind(view: RegionSource, step: float | None) -> str | None:
+    """What kind of picture without noise this is, as a phrase to follow "it has"; None: it may well have noise.
+
+    Args:
+        view: of the picture, (1, C, H, W).
+        step: between values of the picture's type, 1/255 for 8 bits; None for floats.
+
+    >>> mask = (torch.arange(64)[:, None] > torch.arange(64)).float().expand(1, 1, -1, -1)
+    >>> synthetic_kind(RegionSource.of(mask), 1 / 255)
+    'only two values'
+    """
+    height, width = view.size
+    rows = min(height, max(2, FIRST // width))
+    top = (height - rows) // 2
+    first = _codes(view.read(slice(top, top + rows), slice(0, width)))
+    if len(np.unique(first)) > COLOURS:
+        return None
+    values: Array = np.empty(0)
+    equal = pairs = 0
+    grey = True
+    rows = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        strip = view.read(slice(top, min(top + rows, height)), slice(0, width))
+        grey = grey and channels_equal(strip)
+        codes = _codes(strip)
+        values = np.union1d(values, codes)
+        if len(values) > COLOURS:
+            return None
+        for one, other in ((codes[1:], codes[:-1]), (codes[:, 1:], codes[:, :-1])):
+            equal, pairs = equal + int((one == other).sum()), pairs + one.size
+    count = len(values)
+    if count == 1 or height * width < PIXELS * count:
+        return None
+    if count == 2:
+        return "only two values"
+    if not grey:
+        return f"only {count} colours"
+    if pairs and equal > EQUAL * pairs:
+        return f"only {count} values, in areas of one value each"
+    if step and count <= SHADES and np.diff(values).min() > (APART_STEPS - 0.5) * step:
+        return f"only {count} shades, far apart"
+    return None
+
+
+def channels_equal(picture: Tensor) -> bool:
+    """Whether all channels of (B, C, H, W) are exactly equal: black and white stored as colour."""
+    return bool((picture[:, 1:] == picture[:, :1]).all())
+
+
+def all_channels_equal(view: RegionSource) -> bool:
+    """The same of a picture that need not be in memory, (1, C, H, W); most colour pictures are told by their first rows."""
+    height, width = view.size
+    rows = max(1, STRIP_PIXELS // width)
+    return all(
+        channels_equal(view.read(slice(top, min(top + rows, height)), slice(0, width))) for top in range(0, height, rows)
+    )
+
+
+def noise_free(noisy: Tensor) -> Tensor:
+    """Where a picture never had noise: (B, C, H, W) → (B, 1, H, W), true or false.
+
+    In cells where most neighbours are exactly equal, with all cells around being so too. Pairs that black or white has cut off tell
+    nothing. Cells are counted from the upper left corner.
+    """
+    height, width = noisy.shape[-2:]
+    found = torch.zeros(len(noisy), 1, -(-height // CELL), -(-width // CELL), dtype=torch.bool, device=noisy.device)
+    cut = ((noisy <= 0) | (noisy >= 1)).all(1, keepdim=True)  # (B, 1, H, W)
+    for dim in (-2, -1):
+        length = noisy.shape[dim] - 1
+        if length < 1:
+            continue
+        one, other = noisy.narrow(dim, 0, length), noisy.narrow(dim, 1, length)
+        told = ~(cut.narrow(dim, 0, length) & cut.narrow(dim, 1, length))
+        equal = (one == other).all(1, keepdim=True) & told
+        equal_share, told_share = (_cells(x, found.shape) for x in (equal, told))
+        found |= (equal_share > EXACT * told_share) & (told_share > 0.25)
+    around = F.max_pool2d((~found).float(), 3, 1, 1) == 0  # all nine are
+    whole = F.max_pool2d(around.float(), 3, 1, 1) > 0
+    return whole.repeat_interleave(CELL, -2).repeat_interleave(CELL, -1)[..., :height, :width]
+
+
+def _cells(x: Tensor, shape: torch.Size) -> Tensor:
+    """Shares of each cell, (B, 1, h, w) true or false → `shape`."""
+    padded = F.pad(x.float(), (0, shape[-1] * CELL - x.shape[-1], 0, shape[-2] * CELL - x.shape[-2]))
+    return F.avg_pool2d(padded, CELL)
+
+
+def _codes(picture: Tensor) -> Array:
+    """One number for each colour, (1, C, H, W) → (H, W)."""
+    pixels = picture[0].double().cpu().numpy()
+    factors = np.sqrt([2, 3, 5, 7, 11, 13, 17, 19])
+    if len(pixels) == 1 or channels_equal(picture):
+        return pixels[0]
+    return np.tensordot(np.resize(factors, len(pixels)) ** np.arange(1, len(pixels) + 1), pixels, axes=1)
