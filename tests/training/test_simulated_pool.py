@@ -18,6 +18,7 @@ from unnoise.noise import Cameras
 from unnoise.recipes.schema import Training
 from unnoise.schemes.simulated_crops import SimulatedCrops
 from unnoise.schemes.teachers import TeacherChoice, TeacherOptions
+from unnoise.simulation import ColorChange, NoiseSpectra
 from unnoise.training.feeding import CropBatches
 from unnoise.training.image_pool import ImagePool
 from unnoise.training.simulated_pool import SimulatedPool
@@ -112,5 +113,53 @@ def test_a_student_learns_what_only_simulated_crops_can_teach(tmp_path: Path) ->
         (astronaut()[300:396, 300:396] / 255).astype(np.float32), np.random.default_rng(0)
     )
     before = peak_signal_noise_ratio(clean, noisy, data_range=1)
-    after = peak_signal_noise_ratio(clean, model.denoise(noisy), data_range=1)
+    after = peak_signal_noise_ratio(clean, model.denoise(noisy, force=True), data_range=1)
     assert after > before + 0.8
+
+
+RANDOMIZED = SimulatedCrops(share=0.5, drawn=0.4, leaves=0.5, gamut=0.5, spectra=0.5, colors=ColorChange())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_randomized_crops_bring_targets_that_fit_them(channels: int, tmp_path: Path) -> None:
+    """Of a real crop noisy and targets change alike: those teachers change next to nothing, so the difference stays small."""
+    pool = _mixed(tmp_path, RANDOMIZED, channels)
+    draw = np.random.default_rng(0)
+    real = 0
+    for _ in range(120):
+        noisy, first, second = np.split(pool.crop(draw, 24), 3, axis=2)
+        assert noisy.shape == (24, 24, channels)
+        if np.array_equal(first, second):
+            continue
+        real += 1
+        assert np.abs(first - noisy).max() < 1e-2
+        assert np.abs(second - noisy).max() < 0.04  # 0.01, by the strongest saturation and rounding at most 0.03
+    assert abs(real / 120 - 0.5) < 0.15
+
+
+def test_new_colors_of_real_crops(tmp_path: Path) -> None:
+    """With channels exchanged in every crop each order of the channels of one and the same picture is met."""
+    exchange = ColorChange(exchange=1, mix=0, saturate=0, tint=0, negative=0)
+    pool = _mixed(tmp_path, SimulatedCrops(share=1e-9, colors=exchange))
+    means = [pool.crop(np.random.default_rng(seed), 80)[..., :3].mean((0, 1)) for seed in range(60)]
+    assert len({tuple(np.argsort(mean)) for mean in means}) > len({tuple(np.argsort(p.mean((0, 1)))) for p in PICTURES})
+    assert len({tuple(np.argsort(mean)) for mean in means}) == 6
+
+
+def test_kinds_without_a_share_draw_nothing(tmp_path: Path) -> None:
+    """Recipes from before these kinds draw the crops that they drew."""
+    plain, named = SimulatedCrops(), SimulatedCrops(drawn=0, gamut=0, spectra=0, colors=None, noises=NoiseSpectra(white=0))
+    first, second = (_mixed(tmp_path, simulation).crop(np.random.default_rng(5), 24) for simulation in (plain, named))
+    np.testing.assert_array_equal(first, second)
+    assert not list(tmp_path.rglob("drawn-*"))
+    assert not list(tmp_path.rglob("gamut-*"))
+
+
+def test_the_recipe_of_randomized_crops_trains(tmp_path: Path) -> None:
+    teacher = model_of(denoisers.create("tmbsn-student", channels=3, width=4))
+    teacher.save(tmp_path / "teacher.safetensors")
+    overrides = {"scheme.teachers": [str(tmp_path / "teacher.safetensors")], "denoiser.width": 8, "training.crop": 32}
+    chosen = recipes.load("tm-bsn-d-randomized-quick", overrides)
+    model = train(PICTURES, chosen, output=tmp_path / "run", steps=3)
+    assert model.card.steps == 3
+    assert list((tmp_path / "run").rglob("drawn-64-*")) or list((tmp_path / "run").rglob("*leaves-64-*"))

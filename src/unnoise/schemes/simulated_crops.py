@@ -1,4 +1,4 @@
-"""Settings of simulated crops, on which a student trains beside real ones. Their clean image is known."""
+"""Settings of the crops that a student trains on beside plain real ones: simulated ones, and real ones in new colours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from unnoise.simulation.cameras import Cameras
+from unnoise.simulation.color_change import ColorChange
+from unnoise.simulation.correlated_noise import NoiseSpectra
 from unnoise.simulation.settings import SimulationSettings
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class SimulatedCrops(SimulationSettings):
@@ -24,6 +28,15 @@ class SimulatedCrops(SimulationSettings):
     """Share of the crops."""
     reduce: Annotated[int, Field(ge=1, le=8)] = 2
     """Factor by which scenes are made smaller. Noise and blur that a teacher's result still has shrink with it."""
-    leaves: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of the scenes that are dead leaves; the others are teachers' results."""
+    drawn: Share = 0.0
+    """Share of the scenes that are drawn, in colors of the whole gamut (`simulation.drawn_scenes`)."""
+    leaves: Share = 0.5
+    """Share of the other scenes that are dead leaves; the rest are teachers' results."""
+    gamut: Share = 0.0
+    """Share of the dead leaves whose colors fill the gamut; the others have the colors of the pictures."""
     cameras: Cameras = Cameras()
+    spectra: Share = 0.0
+    """Share of the simulated crops whose noise has a random spectrum (`noises`) in place of a camera's."""
+    noises: NoiseSpectra = NoiseSpectra()
+    colors: ColorChange | None = None
+    """New colours for real crops, with their targets alike, and for simulated ones. None: none. One channel has no colours."""

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from unnoise.files.atomic import atomic_write
 from unnoise.schemes.simulated_crops import SimulatedCrops
 from unnoise.simulation.cameras import downscale
 from unnoise.simulation.dead_leaves import dead_leaves
+from unnoise.simulation.drawn_scenes import drawn_scene
+from unnoise.simulation.palettes import palette
 from unnoise.training.image_pool import Pixels
 from unnoise.training.teacher_cache import TaughtPool
 
 SCENE_COUNT = 400
 """Number of dead-leaves pictures. Each is made when it is first used, and kept next to the teachers' results."""
+DRAWN_COUNT = 800
+"""Number of drawn scenes, kept in the same way."""
+GAMUT_COLORS = 64
+"""Colors of a dead-leaves picture whose colors fill the gamut."""
 _PALETTE_FILES = 64
 _BLOCK_PIXELS = 8
 
@@ -34,14 +42,30 @@ class SimulatedPool(TaughtPool):
 
     def crop(self, draw: np.random.Generator, side: int) -> Pixels:
         simulation = self.simulation
+        colors = simulation.colors if self.channels == 3 else None
+        # A kind that has no share draws nothing, so that older recipes draw as they did.
         if draw.random() >= simulation.share:
-            return super().crop(draw, side)
-        fallen = draw.random() < simulation.leaves
-        large = self._fallen(draw, side * simulation.reduce) if fallen else self._restored(draw, side * simulation.reduce)
-        scene = downscale(large, simulation.reduce)  # (side, side, C)
+            real = super().crop(draw, side)
+            return colors.apply(real, draw) if colors else real
+        scene = self._scene(draw, side)  # (side, side, C)
+        if simulation.spectra and draw.random() < simulation.spectra:
+            scene = colors.apply(scene, draw) if colors else scene
+            pair = simulation.noises.pair(scene if self.channels == 3 else np.repeat(scene, 3, axis=2), draw)
+            noisy, clean = (picture[..., : self.channels] for picture in pair)
+            return np.concatenate([noisy, *[clean] * self._targets], axis=2)
         pair = simulation.cameras.pair(scene if self.channels == 3 else scene[..., 0], draw)
         noisy, clean = (picture.reshape(scene.shape) for picture in pair)
-        return np.concatenate([noisy, *[clean] * self._targets], axis=2)
+        crop = np.concatenate([noisy, *[clean] * self._targets], axis=2)
+        return colors.apply(crop, draw) if colors else crop
+
+    def _scene(self, draw: np.random.Generator, side: int) -> Pixels:
+        """A picture without noise, (side, side, C) float32 in 0..1."""
+        simulation = self.simulation
+        if simulation.drawn and draw.random() < simulation.drawn:
+            return self._drawn(draw, side)
+        fallen = draw.random() < simulation.leaves
+        large = self._fallen(draw, side * simulation.reduce) if fallen else self._restored(draw, side * simulation.reduce)
+        return downscale(large, simulation.reduce)
 
     def _restored(self, draw: np.random.Generator, side: int) -> Pixels:
         """A crop (side, side, C) of one of the teachers' results."""
@@ -52,11 +76,27 @@ class SimulatedPool(TaughtPool):
     def _fallen(self, draw: np.random.Generator, side: int) -> Pixels:
         """One of the dead-leaves pictures, (side, side, C)."""
         key = int(draw.integers(SCENE_COUNT)), side
-        file = self.files[0].with_name(f"leaves-{side}-{key[0]:03d}.npy")
+        gamut = bool(self.simulation.gamut) and draw.random() < self.simulation.gamut
+
+        def make() -> Pixels:
+            generator = np.random.default_rng(key)
+            return dead_leaves(side, palette(GAMUT_COLORS, generator) if gamut else self.palette, generator)
+
+        return self._kept(f"{'gamut-' if gamut else ''}leaves-{side}-{key[0]:03d}", make)
+
+    def _drawn(self, draw: np.random.Generator, side: int) -> Pixels:
+        """A part (side, side, C) of one of the drawn scenes, which are twice as large."""
+        key = int(draw.integers(DRAWN_COUNT)), 2 * side
+        picture = self._kept(f"drawn-{2 * side}-{key[0]:04d}", lambda: drawn_scene(2 * side, np.random.default_rng(key)))
+        top, left = draw.integers(side + 1, size=2)
+        return picture[top : top + side, left : left + side]
+
+    def _kept(self, name: str, make: Callable[[], Pixels]) -> Pixels:
+        """The scene of this name, made when it is first asked for, (side, side, C) float32 in 0..1."""
+        file = self.files[0].with_name(f"{name}.npy")
         if not file.is_file():  # kept on disk, so that only one of the processes that draw crops makes it
-            picture = dead_leaves(side, self.palette, np.random.default_rng(key))
             with atomic_write(file) as temporary:
-                np.save(temporary, np.rint(picture[..., : self.channels] * 255).astype(np.uint8))
+                np.save(temporary, np.rint(make()[..., : self.channels] * 255).astype(np.uint8))
         return np.load(file).astype(np.float32) / np.float32(255)
 
     def _palette(self) -> Pixels:
