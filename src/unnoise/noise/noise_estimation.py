@@ -20,7 +20,7 @@ from unnoise.noise import noise_bias
 from unnoise.noise.autocovariance import PATCH_PIXELS, dct_powers
 from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra, flattest_patches, halves, measure_channel
 from unnoise.noise.noise_model import KNOTS, NoiseModel
-from unnoise.noise.plateau import OUTLIER, believed, plateaus
+from unnoise.noise.plateau import OUTLIER, bands, believed, plateaus
 from unnoise.noise.spectral_lines import find_lines, without_lines
 from unnoise.regions import RegionSource, sample_windows
 
@@ -40,6 +40,14 @@ TINY = 1e-14
 FARTHEST = 3.0
 """Beyond the ends of the brightness curves, the variance is between 1/FARTHEST and FARTHEST times that of the last
 point."""
+APART = 0.03
+"""A brightness counts as outside a curve when it is this far from the nearest point, with values in 0..1."""
+GROUPS = 4
+"""Points that are added at either end of a curve, at most."""
+QUIET, NEXT_QUIET = (0.0, 0.1), (0.2, 0.4)
+"""Two parts of the patches of such a point, as quantiles of their power."""
+PLATEAU = 0.6
+"""Ratio of the powers of both from which on they hold noise."""
 ROUNDS = 3
 """The level at each brightness tells which patches are plain, and these tell the level."""
 
@@ -77,16 +85,18 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     if varying.sum() < FEWEST:
         return _none(pixels.shape[1], low, high)
     patches = PatchSpectra(spectra[varying], means[varying], cut[varying])
-    level, curves, shapes = _fitted(patches)
-    found = plateaus(patches, level, shapes)
-    steep = np.stack(
-        [np.interp(patches.means[:, c], *_to_the_ends(*curve, patches.means[:, c])) for c, curve in enumerate(curves)], axis=1
-    )
-    other = plateaus(patches, steep + TINY, shapes)  # noise may grow beyond the ends of a curve as it does within
-    found = replace(found, trust=np.maximum(found.trust, other.trust))
+    gray_level, gray_curves, shapes = _fitted(patches)
+    curves = [_beyond_gray(patches, channel, curve, shapes[channel]) for channel, curve in enumerate(gray_curves)]
+    level = _at_patches(curves, patches)
+    steep = _at_patches([_to_the_ends(*curve, patches.means[:, c]) for c, curve in enumerate(gray_curves)], patches)
+    # noise may grow beyond the ends of a curve as it does within, or not at all
+    likely = [plateaus(patches, each, shapes) for each in (gray_level, steep)]
+    found = replace(likely[0], trust=np.max([each.trust for each in likely], axis=0))
     spectrum = believed(shapes, found)
-    overall = float(np.sqrt((level.mean(axis=0) * spectrum.mean(axis=(1, 2))).mean()))
-    if overall < FAINT:
+    faintest, overall = (
+        float(np.sqrt((each.mean(axis=0) * spectrum.mean(axis=(1, 2))).mean())) for each in (gray_level, level)
+    )
+    if faintest < FAINT:  # by the plainest patches: outside their curve a slope may pass for noise
         return _none(pixels.shape[1], low, high)
     brightness = np.linspace(0, 1, KNOTS)
     variance = np.stack([np.interp(brightness, *curve) for curve in curves])  # (C, KNOTS)
@@ -138,8 +148,51 @@ def _fitted(patches: PatchSpectra) -> tuple[Array, list[tuple[Array, Array]], Ar
             chosen.append(plain[measured <= OUTLIER * np.median(measured)])  # a straight edge may lie in one half alone
         fitted = [measure_channel(patches, chosen, c) for c in range(channels)]
         curves = [(curve.brightness, curve.variance) for curve, _ in fitted]
-        level = np.stack([np.interp(patches.means[:, c], *curve) for c, curve in enumerate(curves)], axis=1) + TINY
+        level = _at_patches(curves, patches)
     return level, curves, np.stack([shape for _, shape in fitted])
+
+
+def _at_patches(curves: list[tuple[Array, Array]], patches: PatchSpectra) -> Array:
+    """The variance of noise at each patch's brightness, (P, C)."""
+    return np.stack([np.interp(patches.means[:, c], *curve) for c, curve in enumerate(curves)], axis=1) + TINY
+
+
+def _beyond_gray(patches: PatchSpectra, channel: int, curve: tuple[Array, Array], shape: Array) -> tuple[Array, Array]:
+    """A channel's curve, continued to brightnesses that only saturated colors have.
+
+    The plainest patches of one brightness are mostly gray. Where a color matrix or white balance amplifies a channel, saturated
+    colors are noisier, and none of them is among the plainest. So patches outside the curve are compared with one another. Where the
+    quietest are about as loud as the next ones, they hold noise. Else the band with the least power beside the spectrum tells it,
+    as texture falls off with frequency. No point lies below the nearest end of the curve.
+    """
+    brightness, variance = curve
+    own = patches.means[:, channel]
+    points = []
+    used = bands() >= 1
+    for outside, nearest in ((own < brightness[0] - APART, variance[0]), (own > brightness[-1] + APART, variance[-1])):
+        found = np.flatnonzero(outside & (patches.cut <= MAX_CLIPPED_SHARE).all(axis=1))
+        order = found[np.argsort(own[found], kind="stable")]
+        for group in np.array_split(order, min(GROUPS, len(order) // FEWEST)) if len(order) >= FEWEST else []:
+            held = patches.powers[group, channel]  # (P, PATCH_PIXELS, PATCH_PIXELS)
+            energy = held[:, used].mean(axis=1)
+            ranked = np.argsort(energy)
+            quiet, next_quiet = (
+                ranked[int(low * len(ranked)) : int(high * len(ranked)) + 4] for low, high in (QUIET, NEXT_QUIET)
+            )
+            if energy[quiet].mean() > PLATEAU * energy[next_quiet].mean():
+                told = energy[next_quiet].mean() / max(shape[used].mean(), TINY)
+            else:
+                power = held[quiet].mean(axis=0)
+                told = min(
+                    power[bands() == b].mean() / max(shape[bands() == b].mean(), TINY) for b in range(1, bands().max() + 1)
+                )
+            points.append((own[group[quiet]].mean(), max(told, nearest)))
+    if not points:
+        return curve
+    added = np.array(points)
+    joined = np.concatenate([brightness, added[:, 0]]), np.concatenate([variance, added[:, 1]])
+    order = np.argsort(joined[0], kind="stable")
+    return joined[0][order], joined[1][order]
 
 
 def _to_the_ends(brightness: Array, variance: Array, means: Array) -> tuple[Array, Array]:
