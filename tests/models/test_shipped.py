@@ -47,7 +47,7 @@ def test_there_is_a_default_and_it_is_small() -> None:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("name", "least"), [("best", 38.0), ("default", 37.9), ("fast", 37.6)])
+@pytest.mark.parametrize(("name", "least"), [("best", 38.3), ("default", 38.2), ("fast", 37.9)])
 def test_models_on_unseen_phone_pictures(name: str, least: float) -> None:
     """Twelve blocks of scenes 25 to 30, as each model asks to be applied; all of them: see the card."""
     pairs = open_set(f"sidd-val:{data_dir('sidd_val')}")
@@ -61,7 +61,7 @@ def test_a_model_of_phones_helps_cameras_that_it_never_saw() -> None:
     """Twelve pictures of PolyU; 0.12 dB of it by the detail that comes back, 0.37 of all hundred."""
     pairs = open_set(f"polyu:{data_dir('polyu')}")
     result = unnoise.evaluate(unnoise.load("default"), pairs, limit=12, refine=False)
-    assert result.restored.psnr > 38.4
+    assert result.restored.psnr > 38.7
     assert result.restored.psnr > result.noisy.psnr + 1.5
 
 
@@ -77,17 +77,17 @@ def test_sharp_pictures_with_hardly_any_noise_lose_no_more_than_that(name: str, 
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("name", "worst"), [("default", 0.05), ("fast", 0.3)])
-def test_no_real_picture_is_made_worse_than_that(name: str, worst: float) -> None:
+@pytest.mark.parametrize("name", ["default", "fast"])
+def test_no_real_picture_is_made_worse(name: str) -> None:
     """Middles of pictures of PolyU, the quietest among them, whose noisy ones have 38 to 40 dB.
 
-    `default` loses nothing but what float32 and bfloat16 differ by. `fast` loses 0.28 dB on one of them, a known failure.
+    But for 0.05 dB, about which float32 and bfloat16 differ on single pictures: by one in float32 `default` loses 0.03.
     """
     model = unnoise.load(name)
     for pair in open_set(f"polyu:{data_dir('polyu')}").spread(16):
         middle = slice(128, 384), slice(128, 384)
         noisy, clean = pair.noisy[middle], pair.clean[middle]
-        assert peak_signal_noise_ratio(clean, model.denoise(noisy)) > peak_signal_noise_ratio(clean, noisy) - worst
+        assert peak_signal_noise_ratio(clean, model.denoise(noisy)) > peak_signal_noise_ratio(clean, noisy) - 0.05
 
 
 @pytest.mark.parametrize("name", ["default", "fast"])
