@@ -87,7 +87,7 @@ def test_a_network_of_one_s_own_needs_no_recipe_of_its_own(tmp_path: Path, monke
     torch.save(golden("dncnn")[0], tmp_path / "mine.pth")
     model = shipped.import_checkpoint(tmp_path / "mine.pth")
     assert denoisers.name_of(model.network) == "dncnn"
-    assert model.recipe.name == published.ELSE
+    assert model.recipe.name == published.DEFAULT_RECIPE
 
 
 def test_a_picture_is_not_taken_for_what_could_do_harm(tmp_path: Path) -> None:
