@@ -115,8 +115,8 @@ def blend_stored(
 ) -> None:
     """Apply guards, `detail` and `strength` to a stored restoration, strip by strip.
 
-    A guard bounds the removal by the noise of the whole picture. It leaves nothing for `detail` to put back. Without a
-    guard, the noise of each picture of a batch is measured in windows spread over that picture.
+    For `detail`, the noise of each picture of a batch is measured in windows spread over that picture. Then a guard bounds
+    the removal by the noise of the whole picture.
 
     Args:
         source: the noisy picture or batch, (B, C, H, W).
@@ -128,7 +128,7 @@ def blend_stored(
     if strength == 1 and detail == 0 and not guards:
         return
     height, width = source.size
-    levels = _levels(source, store) if detail > 0 and not (guards and all(guard.bounds for guard in guards)) else None
+    levels = _levels(source, store) if detail > 0 else None
     halo = max(RADIUS_PIXELS if levels else 0, BOUND_RADIUS_PIXELS if guards else 0)
     align = BOUND_ALIGN_PIXELS if guards else CELL_PIXELS
     # Strips begin at multiples of cells, so that they agree with the whole. The halo of a strip ends within its neighbours.
@@ -140,13 +140,13 @@ def blend_stored(
         around = slice(first, min(rows.stop + halo, height)), slice(0, width)
         noisy, restored = source.read(*around), store.read(*around)
         blended = [
-            _blend_one(
+            blend_guarded(
                 noisy[n : n + 1],
                 restored[n : n + 1],
                 strength,
                 detail,
-                levels[n] if levels else None,
                 guards[n] if guards else None,
+                levels[n] if levels else None,
             )
             for n in range(len(noisy))
         ]
@@ -158,14 +158,31 @@ def blend_stored(
         store.write(*waiting)
 
 
-def _blend_one(
-    noisy: Tensor, restored: Tensor, strength: float, detail: float, level: ResidualLevel | None, guard: Guard | None
+def blend_guarded(
+    noisy: Tensor,
+    restored: Tensor,
+    strength: float,
+    detail: float,
+    guard: Guard | None,
+    level: NoiseCurve | None = None,
 ) -> Tensor:
-    """Blend one picture of a batch, or a strip of it, (1, C, H, W) → (1, C, H, W)."""
-    if guard:
-        restored = guard.apply(noisy, restored)
-        detail = 0.0 if guard.bounds else detail
-    return blend(noisy, restored, strength, detail, level)
+    """Apply `detail`, then a guard, then `strength`, to one picture or a strip of it.
+
+    Args:
+        noisy, restored: (1, C, H, W) each, in 0..1.
+        strength, detail, level: as for `blend`.
+        guard: of the whole picture; None: the removal is not bounded.
+
+    Returns:
+        (1, C, H, W).
+
+    >>> noisy, restored = torch.full((1, 1, 8, 8), 0.5), torch.zeros(1, 1, 8, 8)
+    >>> blend_guarded(noisy, restored, 0.5, 0.0, None).mean().item()
+    0.25
+    """
+    restored = blend(noisy, restored, 1.0, detail, level)
+    restored = guard.apply(noisy, restored) if guard else restored
+    return blend(noisy, restored, strength)
 
 
 def _levels(source: PixelSource, store: Store) -> list[ResidualLevel]:

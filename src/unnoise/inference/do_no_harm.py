@@ -46,8 +46,8 @@ class Guard:
 
         >>> mask = torch.zeros(1, 1, 64, 64)
         >>> mask[..., 16:48, 16:48] = 1
-        >>> Guard.of(RegionSource.of(mask), step=1 / 255).bounds
-        True
+        >>> Guard.of(RegionSource.of(mask), step=1 / 255).kept is None
+        False
         """
         channels = view.read(slice(0, 1), slice(0, 1)).shape[1]
         grey = channels > 1 and all_channels_equal(view)
@@ -69,11 +69,6 @@ class Guard:
             grey,
             "was left as it is, as no noise can be told from its structure; add --force to denoise it all the same.",
         )
-
-    @property
-    def bounds(self) -> bool:
-        """Whether the removal is bounded by measured noise, or the picture is left unchanged."""
-        return self.noise is not None or self.kept is not None
 
     def warn(self, name: str) -> None:
         """Warn that the picture is left unchanged, if it is. `name` is the subject of the sentence."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unnoise.errors import UsageError
-from unnoise.inference.blending import blend
+from unnoise.inference.blending import blend_guarded
 from unnoise.inference.bounded_removal import bounded_removal
 from unnoise.inference.do_no_harm import Guard
 from unnoise.inference.pipeline import Pipeline
@@ -65,10 +65,7 @@ def report_on(
             guard = replace(guard, noise=estimate_noise(RegionSource.of(noisy[:, :1] if guard.grey else noisy)))
 
     def restore_again(x: Tensor) -> Tensor:
-        again = exact.restore(x, photometry)
-        if guard:
-            again = guard.apply(x, again)
-        return blend(x, again, settings.strength, 0.0 if guard and guard.bounds else settings.detail)
+        return blend_guarded(x, exact.restore(x, photometry), settings.strength, settings.detail, guard)
 
     noise = estimate_noise(RegionSource.of(noisy), coded=bounded)
     if noise and not bounded:
