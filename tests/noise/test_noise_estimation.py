@@ -110,3 +110,18 @@ def test_the_scale_of_measurements_scales_the_noise() -> None:
     assert found.level == pytest.approx(100 * again.level, rel=1e-3)
     assert not found.below.any()
     assert not found.above.any()
+
+
+def test_a_saturated_color_may_be_noisier_than_gray() -> None:
+    """As a color matrix makes it: blue is dark in orange places, and three times as noisy there as in gray ones."""
+    random = np.random.default_rng(0)
+    scene, sigma = np.full((192, 192, 3), 0.5), np.full((192, 192, 3), 0.03)
+    scene[:, 128:] = (0.8, 0.5, 0.2)
+    sigma[:, 128:, 2] = 0.09
+    noisy = torch.from_numpy((scene + sigma * random.normal(size=scene.shape)).astype(np.float32)).permute(2, 0, 1)[None]
+    model = estimate_noise(RegionSource.of(noisy))
+    assert model is not None
+    brightness = torch.tensor([0.5, 0.5, 0.2])[:, None, None]
+    found = (model.at(model.variance, brightness)[:, 0, 0] * model.spectrum.mean((1, 2))).sqrt()
+    assert found[:2].numpy() == pytest.approx(0.03, rel=0.15)
+    assert found[2].item() == pytest.approx(0.09, rel=0.25)
