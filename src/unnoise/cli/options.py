@@ -17,6 +17,7 @@ Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 TrainingPrecision = Literal["auto", "float32", "bfloat16", "float16"]
 BiasCorrection = Literal["auto", "srgb", "linear", "none"]
 Normalization = Literal["auto", "picture", "full"]
+HotPixels = Literal["keep", "remove", "auto"]
 
 
 def beginning_with(names: Callable[[], list[str]]) -> Callable[[str], list[str]]:

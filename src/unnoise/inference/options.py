@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypedDict
 
-from unnoise import recipes
+import numpy as np
+from numpy.typing import NDArray
+
+from unnoise import images, recipes
 from unnoise.errors import UsageError
 from unnoise.inference.blending import check
+from unnoise.inference.hot_pixels import check_hot_pixels
 from unnoise.inference.settings import InferenceSettings, check_tile
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
@@ -18,7 +24,7 @@ from unnoise.schemes.r3 import R3
 OLD_NAMES = {"light": "bias_correction", "levels": "normalization"}
 """Keyword argument of former versions → its name now."""
 
-ADDED_LATER = {"bounded", "force"}
+ADDED_LATER = {"bounded", "force", "hot_pixels", "missing", "mask"}
 """Options that the first manifests did not have. They enter the fingerprint only if they are given."""
 
 
@@ -35,6 +41,9 @@ class OptionFields(TypedDict, total=False):
     detail: float | None
     bounded: bool | None
     force: bool
+    hot_pixels: str | None
+    missing: float | None
+    mask: Any
     axes: str | None
     group: int
     light: str | None
@@ -81,6 +90,13 @@ class DenoiseOptions:
     force: bool = False
     """Whether masks, palettes and other pictures without noise are restored too. Else they are left unchanged, with a
     warning."""
+    hot_pixels: str | None = None
+    """What becomes of hot and dead pixels: 'keep' (as None), 'remove', or 'auto', which removes those of measurements.
+    See `inference.hot_pixels`."""
+    missing: float | None = None
+    """A value that means that there is none, as stored: such pixels stay as they are. NaN and infinity always do."""
+    mask: Any = field(default=None, compare=False)
+    """An array (H, W), or a picture file: pixels where it is not 0 stay as they are, and no other pixel sees them."""
     axes: str | None = None
     """One letter for each axis of an array: Y rows, X columns, C channels that are no colours, S samples of a colour.
     Other letters count pictures. 'ZYX' is a stack."""
@@ -90,6 +106,8 @@ class DenoiseOptions:
     def __post_init__(self) -> None:
         check(strength=self.strength, detail=self.detail)
         check_tile(self.tile)
+        if self.hot_pixels is not None:
+            check_hot_pixels(self.hot_pixels)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], base: DenoiseOptions | None = None) -> DenoiseOptions:
@@ -144,11 +162,29 @@ class DenoiseOptions:
             detail=recipe.detail if self.detail is None else self.detail,
             bounded=recipe.bounded if self.bounded is None else self.bounded,
             force=self.force,
+            hot_pixels=self.hot_pixels or "keep",
         )
 
     def fingerprint_fields(self) -> dict[str, Any]:
         """The fields that enter a manifest's fingerprint. They keep the names of the first version, so that its
         manifests stay valid."""
         old = {new: name for name, new in OLD_NAMES.items()}
-        fields = {old.get(name, name): value for name, value in dataclasses.asdict(self).items()}
+        fields = {old.get(name, name): value for name, value in _shallow(self).items()}
+        fields["mask"] = None if self.mask is None else hashlib.sha256(read_mask(self.mask).tobytes()).hexdigest()
         return {name: value for name, value in fields.items() if name not in ADDED_LATER or value not in (None, False)}
+
+
+def _shallow(options: DenoiseOptions) -> dict[str, Any]:
+    return {each.name: getattr(options, each.name) for each in dataclasses.fields(options)}
+
+
+def read_mask(mask: Any) -> NDArray[Any]:
+    """The pixels of a mask that was given as an array, a tensor or a file.
+
+    Raises:
+        UsageError, UnnoiseError: the file cannot be read.
+
+    >>> read_mask([[0, 1]])
+    array([[0, 1]])
+    """
+    return images.read(mask).pixels if isinstance(mask, str | Path) else np.asarray(mask)

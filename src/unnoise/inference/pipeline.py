@@ -2,7 +2,7 @@
 
 The steps, in this order:
 
-1. The photometry is decided once.
+1. Missing values and outliers are replaced for the network's eyes (`repair`), and the photometry is decided once.
 2. Each tile is restored: scheme, refinement, self-ensemble. Memory and precision decide the size of the tiles.
 3. The bias is corrected, and values are clipped.
 4. `do_no_harm` limits the removal.
@@ -29,6 +29,7 @@ from unnoise.inference.blending import blend_stored
 from unnoise.inference.chain import Chain
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.do_no_harm import Guard, guards_of
+from unnoise.inference.repair import Repair, repair
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import Store
@@ -58,7 +59,7 @@ class Pipeline:
     scheme: Scheme
     settings: InferenceSettings
 
-    def run(self, source: PixelSource, store: Store, progress: Progress | None = None) -> None:
+    def run(self, source: PixelSource, store: Store, progress: Progress | None = None) -> Repair | None:
         """Restore a picture, or a batch, from `source` into `store`.
 
         Args:
@@ -66,22 +67,28 @@ class Pipeline:
             store: takes the result.
             progress: called after each tile with the number of tiles that are done and the number of all tiles.
 
+        Returns:
+            Which pixels are to get their old values back, as they are stored; None: the store holds the result.
+
         Raises:
             UsageError: the pixels have another kind or shape, or values that are no numbers.
             UnnoiseError: memory does not suffice for the smallest tile.
         """
         if self.settings.strength == 0:
             store.copy()
-            return
+            return None
         pipeline = replace(self, settings=self.settings.of_kind(source.layout.colours, source.dtype))
+        repaired = repair(source, measured=pipeline.settings.is_measured, hot=pipeline.settings.hot_pixels)
+        source = repaired.source
         guards = pipeline._guards(source)
         for guard in guards:
             guard.warn(source.name)
         if guards and all(guard.kept for guard in guards):
             store.copy()
-            return
+            return None
         pipeline._restore(source, store, progress)
         blend_stored(source, store, self.settings.strength, self.settings.detail, guards)
+        return repaired
 
     def _guards(self, source: PixelSource) -> list[Guard]:
         """One guard for each picture; none if the removal is not bounded."""

@@ -51,6 +51,9 @@ class PixelSource(RegionSource):
     """The integer that means white; 0 for floats."""
     rescaling: Rescaling | None = None
     """The factor that brought the stored values to moderate size; None: they were moderate."""
+    missing: Callable[[slice, slice], Tensor] | None = None
+    """Reads which values are missing, (B, C, rows, columns) of bool; they read as any finite values. None: all are
+    there."""
     strip_pixels: int | None = None
     """Approximate number of pixels to read at a time; None: the picture is in memory, so any number is possible."""
 
@@ -72,13 +75,16 @@ class PixelSource(RegionSource):
         return black, white
 
 
-def source_of_tensor(noisy: Tensor, form: images.Form, rescaling: Rescaling | None = None) -> PixelSource:
+def source_of_tensor(
+    noisy: Tensor, form: images.Form, rescaling: Rescaling | None = None, missing: Tensor | None = None
+) -> PixelSource:
     """A source for a tensor in memory.
 
     Args:
         noisy: (B, C, H, W), as `images.to_tensor` made it.
         form: the description of the input that `images.to_tensor` returned.
         rescaling: applied to the values before; None: none was.
+        missing: (B, C, H, W) of bool: the values that are missing; None: none is.
 
     >>> noisy, form = images.to_tensor(np.zeros((4, 6), np.uint8))
     >>> source_of_tensor(noisy, form).size
@@ -91,6 +97,7 @@ def source_of_tensor(noisy: Tensor, form: images.Form, rescaling: Rescaling | No
         dtype=form.dtype,
         white=form.white,
         rescaling=rescaling,
+        missing=None if missing is None else (lambda rows, columns: missing[..., rows, columns]),
     )
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from unnoise import denoisers, images, recipes
 from unnoise.denoisers.base import Denoiser
-from unnoise.errors import UsageError
+from unnoise.errors import UnnoiseWarning, UsageError
 from unnoise.inference.memory import free_memory
-from unnoise.inference.options import DenoiseOptions, OptionFields
+from unnoise.inference.missing_values import ImageGaps, with_hidden
+from unnoise.inference.options import DenoiseOptions, OptionFields, read_mask
 from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.precision import choose_device
+from unnoise.inference.repair import Repair
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import rescaling_of_image, source_of_tensor
 from unnoise.inference.stores import TensorStore
@@ -117,19 +122,25 @@ class Model:
         options = DenoiseOptions.of(fields, options)
         settings = options.settings(self.recipe)
         pipeline = Pipeline(self.network, self.recipe.scheme, settings)
+        gaps = ImageGaps.of(image, options.missing, None if options.mask is None else read_mask(options.mask), options.axes)
+        plain = gaps.filled if gaps else image
         rescaling = None
         if settings.strength > 0:
-            rescaling = rescaling_of_image(image, settings.normalization, axes=options.axes, group=options.group)
-        noisy, form = self._tensor(image, options, settings, rescaling)
+            rescaling = rescaling_of_image(plain, settings.normalization, axes=options.axes, group=options.group)
+        noisy, form = self._tensor(plain, options, settings, rescaling)
         if report and len(noisy) != 1:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
         store = TensorStore(noisy)
-        pipeline.run(source_of_tensor(noisy, form, rescaling), store, progress)
+        missing = gaps.planes(form, options.axes, options.group) if gaps else None
+        source = with_hidden(source_of_tensor(noisy, form, rescaling, missing), form.alpha)
+        repaired = pipeline.run(source, store, progress)
         if settings.strength == 0:  # a copy, since float64 would lose digits as float32
             result = image.clone() if isinstance(image, Tensor) else image.copy()
         else:
             result = form.restore(store.tensor)
             result = rescaling.inverse(result, image.dtype) if rescaling else result
+            result = _put_back(image, result, form, repaired) if repaired else result
+        noisy = repaired.source.read(slice(0, noisy.shape[-2]), slice(0, noisy.shape[-1])) if report and repaired else noisy
         return (result, _report(pipeline, noisy, store.tensor, form, rescaling)) if report else result
 
     def judge(self, noisy: Any, result: Any, options: DenoiseOptions | None = None, **fields: Unpack[OptionFields]) -> Report:
@@ -191,6 +202,19 @@ class Model:
         """
         network, recipe, card = model_file.read(Path(path))
         return cls(network.eval(), recipe, card)
+
+
+def _put_back(image: Any, result: Any, form: images.Form, repaired: Repair) -> Any:
+    """The old values where a result keeps them, and a warning that counts what it does not keep."""
+    if sentence := repaired.sentence():
+        warnings.warn(f"The image {sentence}", UnnoiseWarning, stacklevel=3)
+    if not repaired.keeps:
+        return result
+    kept = form.mask(repaired.kept(*(slice(0, length) for length in repaired.source.size)))
+    if isinstance(image, Tensor):
+        return torch.where(kept.to(image.device), image.detach(), result)
+    made = np.where(kept, np.asarray(image), result)
+    return np.ma.MaskedArray(made, image.mask) if isinstance(image, np.ma.MaskedArray) else made
 
 
 def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Form, rescaling: Rescaling | None) -> Report:

@@ -1,0 +1,95 @@
+"""Constant regions of a measurement: fills at the edge, gaps between tiles, scale bars, saturated places.
+
+A region is constant where a square of 5×5 pixels has the picture's lowest or highest value throughout, and that value
+is rare elsewhere. Counts that happen to be zero, and noise that black cuts off, are not rare elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SIDE_PIXELS = 5
+"""Side of the smallest region."""
+EDGE_PIXELS = 3
+"""Pixels of the same value this near to a region belong to it."""
+MIN_PIXELS = 64
+"""Regions hold at least this many pixels in all."""
+MAX_STRAY_SHARE = 0.002
+"""Largest share of the other pixels that may have the value too."""
+REACH_PIXELS = SIDE_PIXELS + EDGE_PIXELS
+
+
+@dataclass(frozen=True)
+class ConstantValues:
+    """The values that constant regions have, (P, 2): low and high. NaN: there is no such region."""
+
+    ends: Tensor
+
+    def find(self, x: Tensor, valid: Tensor) -> Tensor:
+        """The pixels of constant regions, (P, H, W) each."""
+        result = torch.zeros_like(valid)
+        for end in self.ends.unbind(1):
+            if not bool(end.isnan().all()):
+                result |= _regions(x, valid, end)
+        return result
+
+    @property
+    def is_none(self) -> bool:
+        return bool(self.ends.isnan().all())
+
+
+def count_constant(x: Tensor, valid: Tensor, ends: Tensor, inner: slice) -> Tensor:
+    """Count pixels of constant regions, and stray ones.
+
+    Args:
+        x, valid: (P, H, W).
+        ends: (P, 2), the values.
+        inner: the rows that are counted.
+
+    Returns:
+        (P, 2, 2): for each value the pixels in its regions, and the pixels with this value elsewhere.
+    """
+    counts = []
+    for end in ends.unbind(1):
+        same = (x == end[:, None, None]) & valid
+        inside = _regions(x, valid, end) if bool(same.any()) else same
+        found = [part[:, inner].flatten(1).sum(1) for part in (inside, same & ~inside)]
+        counts.append(torch.stack(found, dim=1))
+    return torch.stack(counts, dim=1)
+
+
+def decide_constant(ends: Tensor, counts: Tensor, valid_count: Tensor) -> ConstantValues:
+    """Which values have constant regions.
+
+    Args:
+        ends: (P, 2), the lowest and the highest value.
+        counts: the sum of what `count_constant` gave for all rows.
+        valid_count: (P,), the number of pixels that are not missing.
+
+    >>> ends, pixels = torch.tensor([[0.0, 9.0]]), torch.tensor([1000])
+    >>> decide_constant(ends, torch.tensor([[[200, 0], [0, 1]]]), pixels).ends
+    tensor([[0., nan]])
+    """
+    inside, stray = counts.unbind(-1)
+    others = valid_count[:, None] - inside
+    solid = (inside >= MIN_PIXELS) & (stray <= MAX_STRAY_SHARE * others) & (others > MIN_PIXELS)
+    return ConstantValues(torch.where(solid, ends, torch.nan))
+
+
+def _regions(x: Tensor, valid: Tensor, end: Tensor) -> Tensor:
+    same = (x == end[:, None, None]) & valid
+    # Missing pixels and those beyond the edge count as equal, so that a narrow fill at the edge is found.
+    solid = _erode(same | ~valid, SIDE_PIXELS // 2)
+    return same & _dilate(_dilate(solid, SIDE_PIXELS // 2) & same, EDGE_PIXELS)
+
+
+def _dilate(x: Tensor, radius: int) -> Tensor:
+    return F.max_pool2d(x[:, None].to(torch.float32), 2 * radius + 1, 1, radius)[:, 0] > 0
+
+
+def _erode(x: Tensor, radius: int) -> Tensor:
+    return ~_dilate(~x, radius)
