@@ -153,6 +153,24 @@ def test_a_result_that_changes_while_it_is_made_again_is_kept(made: Plan) -> Non
     assert made.jobs[1].target.read_text() == "retouched by hand"
 
 
+def test_ctrl_c_between_the_record_and_the_new_name_keeps_the_old_result_ours(
+    made: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _run(made, _write)
+    replace = Path.replace
+
+    def strike(self: Path, target: Path) -> Path:
+        if self.name.startswith(".b."):
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patched, pytest.raises(Stopped):
+        patched.setattr(Path, "replace", strike)
+        _run(made, _write, "second")
+    outcome = _run(made, _write, "second")
+    assert (_names(outcome.done_before), _names(outcome.written)) == ("a", "bc")
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
