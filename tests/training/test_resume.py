@@ -19,10 +19,13 @@ from safetensors.torch import load_file
 
 from unnoise import recipes
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files.locking import LOCK_NAME
+from unnoise.models.model import Model
 from unnoise.training.checkpoints import CHECKPOINT_FILE
 from unnoise.training.options import TrainingStatus
 from unnoise.training.train import train
 
+train_module = sys.modules["unnoise.training.train"]
 STEPS = 80
 RECIPE = {
     "name": "tiny",
@@ -153,3 +156,31 @@ def test_a_damaged_checkpoint_is_named(pictures: Path, tmp_path: Path) -> None:
     (out / CHECKPOINT_FILE).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UnnoiseError, match=r"checkpoint\.pt is damaged; begin again in another folder"):
         _in_process(pictures, out, steps=3, resume=True)
+
+
+def test_two_trainings_do_not_share_a_folder(pictures: Path, tmp_path: Path) -> None:
+    """The second is refused while the first runs; after a kill the folder is free again."""
+    out = tmp_path / "run"
+    with subprocess.Popen(_command(pictures, tmp_path, out, "--steps", "1000000"), stderr=subprocess.PIPE) as first:
+        while first.poll() is None and not (out / CHECKPOINT_FILE).exists():
+            time.sleep(0.05)
+        with pytest.raises(UnnoiseError, match=rf"writes into {out} \(process {first.pid} on "):
+            train([pictures], recipes.validate(RECIPE, "tiny"), output=out, steps=3, resume=True)
+        first.kill()
+    train([pictures], recipes.validate(RECIPE, "tiny"), output=out, steps=1, resume=True, device="cpu")
+    assert not (out / LOCK_NAME).exists()
+
+
+def test_a_training_that_another_one_overtook(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one begins and ends between the look at the checkpoint and the lock."""
+    out, recipe = tmp_path / "run", recipes.validate(RECIPE, "tiny")
+    before = train_module.make_folder
+
+    def overtaken(folder: Path) -> None:
+        monkeypatch.setattr(train_module, "make_folder", before)
+        train([pictures], recipe, output=out, steps=2, device="cpu")
+
+    monkeypatch.setattr(train_module, "make_folder", overtaken)
+    with pytest.raises(UnnoiseError, match=r"Another run has just written into .*; add --resume"):
+        train([pictures], recipe, output=out, steps=3, device="cpu")
+    assert Model.load(out / "model.safetensors").card.steps == 2
