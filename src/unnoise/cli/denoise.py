@@ -55,6 +55,12 @@ def denoise(
             help="Remove no more than the noise that was measured in the picture; default: as the model says.",
         ),
     ] = None,
+    row_noise: Annotated[
+        options.RowNoise | None,
+        typer.Option(
+            help="Row and column noise (stripes): remove or keep it; auto removes it from measurements; default: auto.",
+        ),
+    ] = None,
     refine: options.RefineOption = None,
     ensemble: options.EnsembleOption = None,
     report: Annotated[
@@ -170,6 +176,7 @@ def denoise(
         detail=detail,
         bounded=bounded,
         force=force,
+        row_noise=row_noise,
         axes=axes,
         group=group,
     )

@@ -11,12 +11,13 @@ from typing import Any, TypedDict
 from unnoise import recipes
 from unnoise.errors import UsageError
 from unnoise.inference.blending import check
+from unnoise.inference.row_noise_removal import check_row_noise
 from unnoise.inference.settings import InferenceSettings, check_tile
 from unnoise.recipes.old_fields import OLD_FIELDS
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
 
-ADDED_LATER = {"bounded", "force"}
+ADDED_LATER = {"bounded", "force", "row_noise"}
 """Options that the first manifests did not have. They enter the fingerprint only if they are given."""
 
 
@@ -33,6 +34,7 @@ class OptionFields(TypedDict, total=False):
     detail: float | None
     bounded: bool | None
     force: bool
+    row_noise: str | None
     axes: str | None
     group: int
     light: str | None
@@ -79,6 +81,9 @@ class DenoiseOptions:
     force: bool = False
     """Whether masks, palettes and other pictures without noise are restored too. Else they are left unchanged, with a
     warning."""
+    row_noise: str | None = None
+    """Whether row and column noise is removed before the network: 'remove', 'keep', or 'auto' for measurements alone.
+    None: 'auto'. See `unnoise.noise.row_noise`."""
     axes: str | None = None
     """One letter for each axis of an array: Y rows, X columns, C channels that are no colours, S samples of a colour.
     Other letters count pictures. 'ZYX' is a stack."""
@@ -88,6 +93,7 @@ class DenoiseOptions:
     def __post_init__(self) -> None:
         check(strength=self.strength, detail=self.detail)
         check_tile(self.tile)
+        check_row_noise(self.row_noise)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], base: DenoiseOptions | None = None) -> DenoiseOptions:
@@ -142,6 +148,7 @@ class DenoiseOptions:
             detail=recipe.detail if self.detail is None else self.detail,
             bounded=recipe.bounded if self.bounded is None else self.bounded,
             force=self.force,
+            row_noise=self.row_noise or "auto",
         )
 
     def fingerprint_fields(self) -> dict[str, Any]:
