@@ -123,7 +123,7 @@ def _report_on_middle(
     settings = pipeline.settings
     noisy = rescaling.forward(frame[part]) if rescaling else frame[part]
     (before, form), (after, _) = (
-        images.to_tensor(pixels, levels=settings.normalization, layout=frame.layout, group=together)
+        images.to_tensor(pixels, normalization=settings.normalization, layout=frame.layout, group=together)
         for pixels in (noisy, restored[part])
     )
     if repaired and (repaired.hot_count or repaired.missing_count):

@@ -17,14 +17,13 @@ from unnoise import images, recipes
 from unnoise.errors import UsageError
 from unnoise.inference.blending import check
 from unnoise.inference.hot_pixels import check_hot_pixels
+from unnoise.inference.row_noise_removal import check_row_noise
 from unnoise.inference.settings import InferenceSettings, check_tile
+from unnoise.recipes.old_fields import OLD_FIELDS
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
 
-OLD_NAMES = {"light": "bias_correction", "levels": "normalization"}
-"""Keyword argument of former versions → its name now."""
-
-ADDED_LATER = {"bounded", "force", "hot_pixels", "missing", "mask"}
+ADDED_LATER = {"bounded", "force", "hot_pixels", "missing", "mask", "row_noise"}
 """Options that the first manifests did not have. They enter the fingerprint only if they are given."""
 
 
@@ -44,6 +43,7 @@ class OptionFields(TypedDict, total=False):
     hot_pixels: str | None
     missing: float | None
     mask: Any
+    row_noise: str | None
     axes: str | None
     group: int
     light: str | None
@@ -97,6 +97,9 @@ class DenoiseOptions:
     """A value that means that there is none, as stored: such pixels stay as they are. NaN and infinity always do."""
     mask: Any = field(default=None, compare=False)
     """An array (H, W), or a picture file: pixels where it is not 0 stay as they are, and no other pixel sees them."""
+    row_noise: str | None = None
+    """Whether row and column noise is removed before the network: 'remove', 'keep', or 'auto' for measurements alone.
+    None: 'auto'. See `unnoise.noise.row_noise`."""
     axes: str | None = None
     """One letter for each axis of an array: Y rows, X columns, C channels that are no colours, S samples of a colour.
     Other letters count pictures. 'ZYX' is a stack."""
@@ -108,6 +111,7 @@ class DenoiseOptions:
         check_tile(self.tile)
         if self.hot_pixels is not None:
             check_hot_pixels(self.hot_pixels)
+        check_row_noise(self.row_noise)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], base: DenoiseOptions | None = None) -> DenoiseOptions:
@@ -126,7 +130,7 @@ class DenoiseOptions:
         """
         named: dict[str, Any] = {}
         for name, value in given.items():
-            new = OLD_NAMES.get(name, name)
+            new = OLD_FIELDS.get(name, name)
             if new != name:
                 warnings.warn(f"The option '{name}' is now called '{new}'.", DeprecationWarning, stacklevel=3)
             if new in named:
@@ -147,7 +151,7 @@ class DenoiseOptions:
         >>> DenoiseOptions(refine=False).settings(recipes.load("ap-bsn")).refinement is None
         True
         """
-        changes = {"light": self.bias_correction, "levels": self.normalization}
+        changes = {"bias_correction": self.bias_correction, "normalization": self.normalization}
         asked = {name: value for name, value in changes.items() if value is not None}
         applied = recipes.load(recipe, asked) if asked else recipe
         refine = recipe.refinement is not None if self.refine is None else self.refine
@@ -156,19 +160,20 @@ class DenoiseOptions:
             ensemble=recipe.ensemble if self.ensemble is None else self.ensemble,
             tile=self.tile,
             precision=self.precision,
-            bias_correction=applied.light,
-            normalization=applied.levels,
+            bias_correction=applied.bias_correction,
+            normalization=applied.normalization,
             strength=self.strength,
             detail=recipe.detail if self.detail is None else self.detail,
             bounded=recipe.bounded if self.bounded is None else self.bounded,
             force=self.force,
             hot_pixels=self.hot_pixels or "keep",
+            row_noise=self.row_noise or "auto",
         )
 
     def fingerprint_fields(self) -> dict[str, Any]:
         """The fields that enter a manifest's fingerprint. They keep the names of the first version, so that its
         manifests stay valid."""
-        old = {new: name for name, new in OLD_NAMES.items()}
+        old = {new: name for name, new in OLD_FIELDS.items()}
         fields = {old.get(name, name): value for name, value in _shallow(self).items()}
         fields["mask"] = None if self.mask is None else hashlib.sha256(read_mask(self.mask).tobytes()).hexdigest()
         return {name: value for name, value in fields.items() if name not in ADDED_LATER or value not in (None, False)}

@@ -2,12 +2,14 @@
 
 The steps, in this order:
 
-1. Missing values and outliers are replaced for the network's eyes (`repair`), and the photometry is decided once.
-2. Each tile is restored: scheme, refinement, self-ensemble. Memory and precision decide the size of the tiles.
-3. The bias is corrected, and values are clipped.
-4. `do_no_harm` limits the removal.
-5. Detail and strength are applied.
-6. The store converts the values back to those of the input.
+1. Missing values and outliers are replaced for the network's eyes (`repair`).
+2. Row and column noise is removed from measurements.
+3. The photometry is decided once.
+4. Each tile is restored: scheme, refinement, self-ensemble. Memory and precision decide the size of the tiles.
+5. The bias is corrected, and values are clipped.
+6. `do_no_harm` limits the removal.
+7. Detail and strength are applied.
+8. The store converts the values back to those of the input.
 
 Pictures come from a source of regions and results go to a store, so neither has to be in memory. Each step is in a
 module of its own; this module calls them in order.
@@ -30,6 +32,7 @@ from unnoise.inference.chain import Chain
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.do_no_harm import Guard, guards_of
 from unnoise.inference.repair import Repair, repair
+from unnoise.inference.row_noise_removal import without_row_noise
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import Store
@@ -86,8 +89,13 @@ class Pipeline:
         if guards and all(guard.kept for guard in guards):
             store.copy()
             return None
-        pipeline._restore(source, store, progress)
-        blend_stored(source, store, self.settings.strength, self.settings.detail, guards)
+        seen = without_row_noise(source) if pipeline.settings.removes_row_noise else source
+        pipeline._restore(source, seen, store, progress)
+        if seen is source:
+            blend_stored(source, store, self.settings.strength, self.settings.detail, guards)
+            return repaired
+        blend_stored(seen, store, 1.0, self.settings.detail, guards)  # or stripes would come back as detail
+        blend_stored(source, store, self.settings.strength, 0.0)
         return repaired
 
     def _guards(self, source: PixelSource) -> list[Guard]:
@@ -101,9 +109,10 @@ class Pipeline:
         from normal."""
         return not (self.settings.is_measured or is_measured(colours, dtype))
 
-    def _restore(self, source: PixelSource, store: Store, progress: Progress | None) -> None:
+    def _restore(self, source: PixelSource, seen: PixelSource, store: Store, progress: Progress | None) -> None:
+        """Restore `seen`, which is `source` without its row noise, and keep what is clipped in `source`."""
         low, high = source.value_range()
-        views = self._views(source)
+        views = self._views(seen)
         photometry = self._decide(views, source.rescaling)
         if self.settings.is_measured and source.white:
             warn_of_few_steps(source, source.white, source.name)
