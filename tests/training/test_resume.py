@@ -139,14 +139,15 @@ def test_what_training_does_not_look_at_may_change(pictures: Path, tmp_path: Pat
     _in_process(pictures, out, steps=3)
     state = torch.load(out / CHECKPOINT_FILE, weights_only=True)
     recipe = json.loads(state["recipe"])
-    del recipe["levels"]
+    del recipe["normalization"]
+    recipe["light"] = recipe.pop("bias_correction")  # its name in version 0.1
     torch.save(state | {"recipe": json.dumps(recipe)}, out / CHECKPOINT_FILE)
-    again = RECIPE | {"detail": 0.5, "ensemble": True, "light": "auto"}
+    again = RECIPE | {"detail": 0.5, "ensemble": True, "bias_correction": "auto"}
     model = train([pictures], recipes.validate(again, "tiny"), output=out, resume=True, steps=5, device="cpu")
     assert model.card.steps == 5
     assert model.recipe.detail == 0.5
-    with pytest.raises(UsageError, match=r"levels\.of was None and is auto\)"):
-        train([pictures], recipes.validate(again | {"levels": "auto"}, "tiny"), output=out, resume=True, steps=5)
+    with pytest.raises(UsageError, match=r"normalization\.of was None and is auto\)"):
+        train([pictures], recipes.validate(again | {"normalization": "auto"}, "tiny"), output=out, resume=True, steps=5)
 
 
 def test_a_damaged_checkpoint_is_named(pictures: Path, tmp_path: Path) -> None:

@@ -214,9 +214,7 @@ def fingerprint(
     """
     counted = options.fingerprint_fields() | {"report": report} | ({"adapt": adapt} if adapt else {})
     counted |= {name: value for name, value in (("quality", quality), ("lossless", lossless)) if value is not None}
-    # version 0.1 did not know `bounded`, so it counts where it is set
-    recipe = model.recipe.model_dump_json(exclude=None if model.recipe.bounded else {"bounded"})
-    digest = hashlib.sha256(recipe.encode())
+    digest = hashlib.sha256(model.recipe.version_0_1_json().encode())
     digest.update(json.dumps(counted, sort_keys=True, default=str).encode())
     for key, value in model.network.state_dict().items():
         digest.update(key.encode())

@@ -99,7 +99,7 @@ def _report_on_middle(pipeline: Pipeline, frame: images.Frame, restored: images.
     settings = pipeline.settings
     noisy = rescaling.forward(frame[part]) if rescaling else frame[part]
     (before, form), (after, _) = (
-        images.to_tensor(pixels, levels=settings.normalization, layout=frame.layout, group=together)
+        images.to_tensor(pixels, normalization=settings.normalization, layout=frame.layout, group=together)
         for pixels in (noisy, restored[part])
     )
     settings = settings.of_kind(frame.layout.colours, frame.dtype)

@@ -156,7 +156,7 @@ def reader_of(
     def read(rows: slice, columns: slice) -> tuple[Tensor, images.Form]:
         region = pixels.region(rows, columns)
         region = rescaling.forward(region) if rescaling else region
-        return images.to_tensor(region, name=name, layout=layout, group=group, levels=normalization)  # (B, C, h, w)
+        return images.to_tensor(region, name=name, layout=layout, group=group, normalization=normalization)  # (B, C, h, w)
 
     return read
 

@@ -25,9 +25,10 @@ from unnoise.models.judging import report_on
 from unnoise.models.stored_types import prepare
 from unnoise.photometry.rescaling import Rescaling
 from unnoise.quality.report import Report, middle
+from unnoise.recipes.old_fields import rename_old_fields
 from unnoise.recipes.schema import Recipe
 
-APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail", "bounded"
+APPLIED = "scheme", "refinement", "ensemble", "bias_correction", "normalization", "detail", "bounded"
 """Fields of a recipe that may change after training."""
 DEVICE_MEMORY_FACTOR = 20
 """A whole picture is moved to a GPU if this many times its bytes are free there."""
@@ -55,8 +56,8 @@ class Model:
         return f"Model({self.recipe.name}: {denoisers.name_of(self.network)}, {self.network.parameter_count():,} parameters)"
 
     def __call__(self, noisy: Tensor) -> Tensor:
-        """Restore with the scheme alone in float32, without R³ and `light`: (B, C, H, W) in 0..1 → (B, C, H, W), not
-        clipped."""
+        """Restore with the scheme alone in float32, without R³ and bias correction: (B, C, H, W) in 0..1 →
+        (B, C, H, W), not clipped."""
         return Pipeline(self.network, self.recipe.scheme, InferenceSettings(precision="float32")).restore(noisy)
 
     def to(self, device: str) -> Model:
@@ -74,7 +75,7 @@ class Model:
         Raises:
             UsageError: the field is another one, or cannot have the value.
         """
-        for field in changes:
+        for field in rename_old_fields(changes):
             if field.split(".")[0] not in APPLIED:
                 raise UsageError(
                     f"A trained model can be applied with another {', '.join(APPLIED[:-1])} or {APPLIED[-1]}, not another {field}."
@@ -170,7 +171,7 @@ class Model:
     ) -> tuple[Tensor, images.Form]:
         """Convert an image to (B, C, H, W) float32, on the network's device if that has enough memory."""
         moderate = rescaling.forward(image) if rescaling else image
-        noisy, form = images.to_tensor(moderate, axes=options.axes, group=options.group, levels=settings.normalization)
+        noisy, form = images.to_tensor(moderate, axes=options.axes, group=options.group, normalization=settings.normalization)
         device = next(self.network.parameters()).device
         if device.type == "cuda" and DEVICE_MEMORY_FACTOR * noisy.nbytes < free_memory(device):
             noisy = noisy.to(device)

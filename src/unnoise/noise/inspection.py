@@ -175,7 +175,7 @@ def _to_channels_last(image: Any, name: str) -> tuple[Array, bool]:
     if not isinstance(image, np.ndarray):
         from unnoise.images import to_tensor
 
-        tensor, form = to_tensor(image, name=name, levels=Normalization())
+        tensor, form = to_tensor(image, name=name, normalization=Normalization())
         if len(tensor) > 1:
             raise UsageError(f"{name} is a batch of {len(tensor)}; inspect one picture at a time.")
         result: Array = tensor[0].permute(1, 2, 0).cpu().numpy()

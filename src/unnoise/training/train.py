@@ -92,8 +92,8 @@ def train(
             raise UnnoiseError(f"Another run has just written into {made.output}; add --resume to go on with it.")
         if sentence:
             run.options.on_message(sentence)
-        channels, levels = run.network.sizes.get("channels", 3), chosen.levels
-        pool = from_arrays(arrays, channels, levels=levels) if arrays else from_files(files, channels, levels=levels)
+        channels, rule = run.network.sizes.get("channels", 3), chosen.normalization
+        pool = from_arrays(arrays, channels, normalization=rule) if arrays else from_files(files, channels, normalization=rule)
         for sentence in pool.skipped:
             run.options.on_message(f"Skipped: {sentence}")
         return run.go(pool, [f"{len(arrays)} arrays"] if arrays else _by_folder(files), saved, start)
