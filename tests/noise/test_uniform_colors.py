@@ -85,7 +85,7 @@ def test_a_channel_that_is_cut_off_does_not_hide_the_others() -> None:
     orange = rng.normal(0, 1, (256, 256, 3)) * (0.04, 0.04, 0.09)
     inside = np.zeros((256, 256, 1), bool)
     inside[160:, 150:] = True
-    level, _ = measured(np.where(inside, gray + (0.4, 0.45, 0.6), orange + (1.1, 0.5, 0.25)))
+    level, _ = measured(np.where(inside, np.add(gray, (0.4, 0.45, 0.6)), np.add(orange, (1.1, 0.5, 0.25))))
     assert level[2, :140, :140].mean() == pytest.approx(0.09, rel=0.15)
     assert level[1, :140, :140].mean() == pytest.approx(0.04, rel=0.15)
     assert level[2, 190:, 190:].mean() < 0.03  # gray keeps its own
@@ -96,6 +96,6 @@ def test_dark_patches_whose_noise_is_cut_off_do_not_stand_for_all() -> None:
     noise = gaussian_filter(rng.normal(0, 1, (256, 256, 3)), (0.7, 0.7, 0))
     noise *= 0.05 / noise.std()
     dark = np.arange(256)[:, None, None] >= 180
-    level, noisy = measured(np.where(dark, 0.8 * noise + (0.03, 0.0, 0.02), noise + (0.15, 0.06, 0.035)))
+    level, noisy = measured(np.where(dark, np.add(0.8 * noise, (0.03, 0.0, 0.02)), np.add(noise, (0.15, 0.06, 0.035))))
     true = noisy[:, :170].std((1, 2))
     assert np.allclose(level[:, :160].mean((1, 2)), true, rtol=0.15)

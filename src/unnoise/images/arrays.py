@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from unnoise.deprecated.keywords import renamed_keywords
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images.arrays_on_disk import Axes
 from unnoise.images.picture import Layout
@@ -88,6 +89,7 @@ class Form:
         return np.ascontiguousarray(values.cpu().numpy(), dtype=self.dtype)
 
 
+@renamed_keywords(levels="normalization")
 def to_tensor(
     image: Any,
     *,
@@ -95,7 +97,7 @@ def to_tensor(
     layout: Layout | None = None,
     axes: str | None = None,
     group: int = 1,
-    levels: AnyScale | None = None,
+    normalization: AnyScale | None = None,
 ) -> tuple[Tensor, Form]:
     """Turn an image into a new float32 tensor (B, C, H, W) with black 0 and white 1, and a `Form` that turns it back.
 
@@ -111,7 +113,8 @@ def to_tensor(
             samples of a colour as in `layout`; any other numbers pictures: 'ZYX', 'TCYX', 'ZYXS'. Each picture is a
             picture of the batch.
         group: number of consecutive channels that stay together, if they are no colours.
-        levels: floats that these show with their own range may be on any scale, such as counts of photons.
+        normalization: the rule of the network. Where it uses the range of the picture, floats may be on any scale, as counts
+            of photons are.
 
     The tensor shares no memory with `image` and stays on its device.
 
@@ -159,7 +162,9 @@ def to_tensor(
             )
         colours = colours.reshape(-1, group, *colours.shape[-2:])  # (B · C / group, group, H, W)
     if colours.dtype.is_floating_point:
-        _check_values(colours, name, any_scale=levels is not None and levels.of_kind(layout.colours, dtype) is not None)
+        _check_values(
+            colours, name, any_scale=normalization is not None and normalization.of_kind(layout.colours, dtype) is not None
+        )
     tensor = colours.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
     if _name(dtype) in WHITE:
         tensor /= WHITE[_name(dtype)]
@@ -201,5 +206,5 @@ def _check_values(colours: Tensor, name: str, *, any_scale: bool) -> None:
     if not math.isfinite(low) or not math.isfinite(high):
         bad = int((~colours.isfinite()).sum())
     if bad or not any_scale:
-        own = "for measurements let the levels be the picture's own (--levels picture)"
+        own = "for measurements use the picture's own range (--normalization picture)"
         check_range(low, high, bad, name, or_else=own)

@@ -178,3 +178,12 @@ def _pictures_in(folder: Path, recursive: bool, others: Counter[str]) -> Iterato
 def is_zarr(path: Path) -> bool:
     """Whether this folder is a Zarr, which counts as one file."""
     return path.suffix.lower() in ZARR.suffixes and path_kind(path) == "folder"
+
+
+def holds_zarr(path: Path) -> bool:
+    """Whether this folder is a Zarr by its name and by what it says of itself.
+
+    >>> holds_zarr(Path("no such folder.zarr"))
+    False
+    """
+    return is_zarr(path) and any((path / name).exists() for name in ("zarr.json", ".zarray", ".zgroup"))

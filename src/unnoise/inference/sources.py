@@ -49,10 +49,19 @@ class PixelSource(RegionSource):
     """The subject of error messages."""
     white: int = 0
     """The integer that means white; 0 for floats."""
+    whole_numbers: bool = False
+    """Whether floats stand for stored whole numbers, such as int16, to which the result will be rounded."""
     rescaling: Rescaling | None = None
     """The factor that brought the stored values to moderate size; None: they were moderate."""
     strip_pixels: int | None = None
     """Approximate number of pixels to read at a time; None: the picture is in memory, so any number is possible."""
+
+    @property
+    def step(self) -> float | None:
+        """The distance of neighbouring whole numbers, in the values of this source; None: it has floats."""
+        if self.white:
+            return 1 / self.white
+        return (self.rescaling.factor if self.rescaling else 1.0) if self.whole_numbers else None
 
     def strips(self, rows: slice | None = None) -> Iterator[slice]:
         """Divide these rows, or all rows, into strips of about `strip_pixels` pixels."""
@@ -72,13 +81,16 @@ class PixelSource(RegionSource):
         return black, white
 
 
-def source_of_tensor(noisy: Tensor, form: images.Form, rescaling: Rescaling | None = None) -> PixelSource:
+def source_of_tensor(
+    noisy: Tensor, form: images.Form, rescaling: Rescaling | None = None, *, whole_numbers: bool = False
+) -> PixelSource:
     """A source for a tensor in memory.
 
     Args:
         noisy: (B, C, H, W), as `images.to_tensor` made it.
         form: the description of the input that `images.to_tensor` returned.
         rescaling: applied to the values before; None: none was.
+        whole_numbers: as in `PixelSource`.
 
     >>> noisy, form = images.to_tensor(np.zeros((4, 6), np.uint8))
     >>> source_of_tensor(noisy, form).size
@@ -90,6 +102,7 @@ def source_of_tensor(noisy: Tensor, form: images.Form, rescaling: Rescaling | No
         layout=form.layout,
         dtype=form.dtype,
         white=form.white,
+        whole_numbers=whole_numbers,
         rescaling=rescaling,
     )
 
@@ -102,6 +115,7 @@ def source_of_file(
     name: str = "The image",
     group: int = 1,
     rescaling: Rescaling | None = None,
+    whole_numbers: bool = False,
 ) -> PixelSource:
     """A source for stored pixels, which are read when they are needed.
 
@@ -111,6 +125,7 @@ def source_of_file(
         normalization: taken from the settings. A picture that it normalizes may have values on any scale.
         name: the subject of error messages.
         rescaling: brings the stored values to moderate size; None: they are moderate.
+        whole_numbers: as in `PixelSource`.
     """
     read = reader_of(pixels, layout, normalization, name=name, group=group, rescaling=rescaling)
     _, form = read(slice(0, 1), slice(0, 1))
@@ -121,6 +136,7 @@ def source_of_file(
         dtype=pixels.dtype,
         name=name,
         white=form.white,
+        whole_numbers=whole_numbers,
         rescaling=rescaling,
         strip_pixels=STRIP_PIXELS,
     )
@@ -140,7 +156,7 @@ def reader_of(
     def read(rows: slice, columns: slice) -> tuple[Tensor, images.Form]:
         region = pixels.region(rows, columns)
         region = rescaling.forward(region) if rescaling else region
-        return images.to_tensor(region, name=name, layout=layout, group=group, levels=normalization)  # (B, C, h, w)
+        return images.to_tensor(region, name=name, layout=layout, group=group, normalization=normalization)  # (B, C, h, w)
 
     return read
 

@@ -56,7 +56,7 @@ def _corrected(corrections: list[Correction], views: Sequence[RegionSource], ban
             read = [to_device(view.read(part, slice(0, width)), device(band)) for view in views]
             noisy = xp.concat(read)  # (N, C, rows, W)
             restored = waiting[..., part.start - first * CELL_PIXELS : part.stop - first * CELL_PIXELS, :]
-            told = [k.light.measure_cells(x, y, k.cut) for k, x, y in _each(corrections, noisy, restored)]
+            told = [k.rule.measure_cells(x, y, k.cut) for k, x, y in _each(corrections, noisy, restored)]
             told = xp.concat(told, axis=1)
             known = told if known is None else xp.concat([known, told], axis=-2)
             solved = whole
@@ -67,7 +67,7 @@ def _corrected(corrections: list[Correction], views: Sequence[RegionSource], ban
             bottom = min(last + 1 + RADIUS_CELLS, known.shape[-2])
             offsets = smooth_offsets(known[..., top:bottom, :])
             offset = upsample_offsets(offsets, first - top, last - top, (height - top * CELL_PIXELS, width))
-            kept = [k.light.add_offsets(x, y) for k, x, y in _each(corrections, waiting[..., :count, :], offset)]
+            kept = [k.rule.add_offsets(x, y) for k, x, y in _each(corrections, waiting[..., :count, :], offset)]
             yield slice(first * CELL_PIXELS, first * CELL_PIXELS + count), xp.concat(kept)
             waiting = array_ops.copy(waiting[..., count:, :])
             first = last
@@ -76,7 +76,7 @@ def _corrected(corrections: list[Correction], views: Sequence[RegionSource], ban
 class Correction(NamedTuple):
     """How one picture is corrected."""
 
-    light: BiasCorrection
+    rule: BiasCorrection
     cut: Clipping
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.files.atomic import atomic_write
+from unnoise.noise.html import figure_as_html
 from unnoise.noise.noise_model import NoiseModel
 from unnoise.quality.mc_sure import Judgement, judge
 from unnoise.quality.residual_structure import correlation_map
@@ -97,6 +100,19 @@ class Report:
             varied=self.varied,
             lines=[self.sentence(), "", *self._details()],
         )
+
+    def plot(self) -> Figure:
+        """The same as `draw`: what a notebook shows.
+
+        Raises:
+            UnnoiseError: matplotlib is not installed.
+        """
+        return self.draw()
+
+    def _repr_html_(self) -> str:
+        """The verdict, and the panels if matplotlib is installed, as notebooks show them."""
+        told = f"<p>{html.escape(self.sentence())}</p>"
+        return told + (figure_as_html(self.draw()) if find_spec("matplotlib") else "")
 
     def _details(self) -> list[str]:
         found = self.judgement

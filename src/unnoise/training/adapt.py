@@ -275,8 +275,8 @@ class _Criterion:
         source = torch.Generator().manual_seed(seed)
         self.shaken: list[tuple[Tensor, InferenceSettings, Tensor]] = []
         for pixels in held:
-            noisy, form = images.to_tensor(_crop_middle(pixels), levels=model.recipe.levels)  # (1, C, h, w)
-            settings = InferenceSettings(precision="float32", normalization=model.recipe.levels).of_kind(
+            noisy, form = images.to_tensor(_crop_middle(pixels), normalization=model.recipe.normalization)  # (1, C, h, w)
+            settings = InferenceSettings(precision="float32", normalization=model.recipe.normalization).of_kind(
                 form.layout.colours, form.dtype
             )
             estimate = self._restored(model, settings, noisy)

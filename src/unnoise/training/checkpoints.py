@@ -20,7 +20,7 @@ from unnoise.recipes.schema import Recipe
 
 CHECKPOINT_FILE = "checkpoint.pt"
 MODEL_FILE = "model.safetensors"
-UNTRAINED_FIELDS = "name", "source", "refinement", "ensemble", "light", "detail", "bounded"
+UNTRAINED_FIELDS = "name", "source", "refinement", "ensemble", "bias_correction", "detail", "bounded"
 """Fields of a recipe that do not affect training."""
 STATE_TYPES: dict[str, type | tuple[type, ...]] = {
     "network": dict,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,15 @@ def check_libraries() -> None:
     """Raise `UnnoiseError` if a library is missing that only training needs."""
     for library in ("accelerate", "tensorboard"):
         require(library, "Training")
+
+
+def is_main_process() -> bool:
+    """Whether this is the first process of a run, or the only one. torchrun and accelerate tell by a variable.
+
+    >>> is_main_process()
+    True
+    """
+    return os.environ.get("RANK", "0") == "0"
 
 
 def make_accelerator(device: torch.device, precision: torch.dtype) -> Any:
