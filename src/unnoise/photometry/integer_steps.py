@@ -16,7 +16,12 @@ TOP_QUANTILE = 0.999
 
 
 def warn_of_few_steps(view: RegionSource, white: int, name: str) -> None:
-    """Warn where the whole numbers of a measurement, with `white` at 1, are fewer than `MIN_STEPS`: the result is rounded to them too."""
+    """Warn where the whole numbers of a measurement, with `white` at 1, are fewer than `MIN_STEPS`: the result is rounded to them too.
+
+    >>> import numpy as np
+    >>> view = RegionSource.of(np.random.default_rng(0).uniform(0, 1, (1, 1, 32, 32)).astype(np.float32))
+    >>> warn_of_few_steps(view, 65535, "The image")
+    """
     windows = view.sample_windows()
     xp = array_namespace(*windows)
     values = xp.sort(xp.concat([xp.reshape(x, (-1,)) for x in windows]))
