@@ -9,6 +9,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from unnoise import images
+from unnoise.images.number_types import converted
 from unnoise.inference.bands import Progress
 from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline
@@ -75,14 +76,17 @@ def denoise_file(
         images.open(source, axes=options.axes) as frames,
         images.create(target, frames, overwrite=overwrite, quality=quality, lossless=lossless) as made,
     ):
-        for index, frame in enumerate(frames):
+        for index, stored in enumerate(frames):
+            frame = converted(stored, options.dtype) if options.dtype else stored
             rescaling = None
             if settings.strength > 0:
                 rescaling = rescaling_of_file(frame, frame.layout, settings.normalization)
             described: dict[str, Any] = {"name": frame.name, "group": options.group, "rescaling": rescaling}
             dtype = np.dtype(np.float32) if rescaling else frame.dtype
             with images.Scratch(frame.shape, dtype, target.parent) as restored:
-                pixels = source_of_file(frame, frame.layout, settings.normalization, **described)
+                pixels = source_of_file(
+                    frame, frame.layout, settings.normalization, whole_numbers=bool(frame.metadata.stored), **described
+                )
                 store = PixelStore(frame, restored, frame.layout, **described)
                 pipeline.run(pixels, store, _progress_of_all(progress, index, len(frames)))
                 if report and judged is None:

@@ -102,6 +102,14 @@ def denoise(
         bool | None,
         typer.Option("--lossless", help="Write WebP, AVIF and HEIC results without any loss.", rich_help_panel=FILES),
     ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            help="The type of the results, if it is to be finer than that of the pictures: float32, uint16 …. Colors keep black "
+            "and white, gray pictures their numbers.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
     axes: Annotated[
         str | None,
         typer.Option(
@@ -177,6 +185,7 @@ def denoise(
         bounded=bounded,
         force=force,
         row_noise=row_noise,
+        dtype=dtype,
         axes=axes,
         group=group,
     )

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from unnoise import recipes
 from unnoise.errors import UsageError
+from unnoise.images.number_types import check_dtype
 from unnoise.inference.blending import check
 from unnoise.inference.row_noise_removal import check_row_noise
 from unnoise.inference.settings import InferenceSettings, check_tile
@@ -17,7 +18,7 @@ from unnoise.recipes.old_fields import OLD_FIELDS
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
 
-ADDED_LATER = {"bounded", "force", "row_noise"}
+ADDED_LATER = {"bounded", "force", "row_noise", "dtype"}
 """Options that the first manifests did not have. They enter the fingerprint only if they are given."""
 
 
@@ -35,6 +36,7 @@ class OptionFields(TypedDict, total=False):
     bounded: bool | None
     force: bool
     row_noise: str | None
+    dtype: str | None
     axes: str | None
     group: int
     light: str | None
@@ -84,6 +86,9 @@ class DenoiseOptions:
     row_noise: str | None = None
     """Whether row and column noise is removed before the network: 'remove', 'keep', or 'auto' for measurements alone.
     None: 'auto'. See `unnoise.noise.row_noise`."""
+    dtype: str | None = None
+    """The type of the result, such as 'float32', if it is to be finer than that of the picture; None: the same. See
+    `unnoise.images.number_types`."""
     axes: str | None = None
     """One letter for each axis of an array: Y rows, X columns, C channels that are no colours, S samples of a colour.
     Other letters count pictures. 'ZYX' is a stack."""
@@ -94,6 +99,7 @@ class DenoiseOptions:
         check(strength=self.strength, detail=self.detail)
         check_tile(self.tile)
         check_row_noise(self.row_noise)
+        check_dtype(self.dtype)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], base: DenoiseOptions | None = None) -> DenoiseOptions:

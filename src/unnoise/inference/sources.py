@@ -54,10 +54,19 @@ class PixelSource(RegionSource):
     """The subject of error messages."""
     white: int = 0
     """The integer that means white; 0 for floats."""
+    whole_numbers: bool = False
+    """Whether floats stand for stored whole numbers, such as int16, to which the result will be rounded."""
     rescaling: Rescaling | None = None
     """The factor that brought the stored values to moderate size; None: they were moderate."""
     strip_pixels: int | None = None
     """Approximate number of pixels to read at a time; None: the picture is in memory, so any number is possible."""
+
+    @property
+    def step(self) -> float | None:
+        """The distance of neighbouring whole numbers, in the values of this source; None: it has floats."""
+        if self.white:
+            return 1 / self.white
+        return (self.rescaling.factor if self.rescaling else 1.0) if self.whole_numbers else None
 
     def strips(self, rows: slice | None = None) -> Iterator[slice]:
         """Divide these rows, or all rows, into strips of about `strip_pixels` pixels."""
@@ -77,13 +86,16 @@ class PixelSource(RegionSource):
         return black, white
 
 
-def source_of_tensor(noisy: Tensor, form: images.Form, rescaling: Rescaling | None = None) -> PixelSource:
+def source_of_tensor(
+    noisy: Tensor, form: images.Form, rescaling: Rescaling | None = None, *, whole_numbers: bool = False
+) -> PixelSource:
     """A source for a tensor in memory.
 
     Args:
         noisy: (B, C, H, W), as `images.to_tensor` made it.
         form: the description of the input that `images.to_tensor` returned.
         rescaling: applied to the values before; None: none was.
+        whole_numbers: as in `PixelSource`.
 
     >>> noisy, form = images.to_tensor(np.zeros((4, 6), np.uint8))
     >>> source_of_tensor(noisy, form).size
@@ -95,6 +107,7 @@ def source_of_tensor(noisy: Tensor, form: images.Form, rescaling: Rescaling | No
         layout=form.layout,
         dtype=form.dtype,
         white=form.white,
+        whole_numbers=whole_numbers,
         rescaling=rescaling,
     )
 
@@ -107,6 +120,7 @@ def source_of_file(
     name: str = "The image",
     group: int = 1,
     rescaling: Rescaling | None = None,
+    whole_numbers: bool = False,
 ) -> PixelSource:
     """A source for stored pixels, which are read when they are needed.
 
@@ -116,6 +130,7 @@ def source_of_file(
         normalization: taken from the settings. A picture that it normalizes may have values on any scale.
         name: the subject of error messages.
         rescaling: brings the stored values to moderate size; None: they are moderate.
+        whole_numbers: as in `PixelSource`.
 
     >>> source_of_file(images.Scratch.of(np.zeros((40, 50), np.uint8)), images.Layout("grey"), None).size
     (40, 50)
@@ -129,6 +144,7 @@ def source_of_file(
         dtype=pixels.dtype,
         name=name,
         white=form.white,
+        whole_numbers=whole_numbers,
         rescaling=rescaling,
         strip_pixels=STRIP_PIXELS,
     )

@@ -14,7 +14,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
 from unnoise.inference.memory import free_memory
 from unnoise.inference.options import DenoiseOptions, OptionFields
-from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.pipeline import Pipeline, settings_for
 from unnoise.inference.precision import choose_device
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import rescaling_of_image, source_of_tensor
@@ -22,6 +22,7 @@ from unnoise.inference.stores import TensorStore
 from unnoise.models import file_format as model_file
 from unnoise.models.card import Card
 from unnoise.models.judging import report_on
+from unnoise.models.stored_types import prepare
 from unnoise.photometry.rescaling import Rescaling
 from unnoise.quality.report import Report, middle
 from unnoise.recipes.old_fields import rename_old_fields
@@ -106,8 +107,9 @@ class Model:
 
         Args:
             image: numpy (H, W) or (H, W, C), or torch (H, W), (C, H, W) or (B, C, H, W). With `axes`, a stack of any
-                shape. The type is uint8, uint16, or a float in 0..1; with `normalization="picture"`, floats may be on
-                any scale. An alpha channel is left unchanged: the second of two channels, or the fourth of four.
+                shape. uint8 and uint16 span black to white. Floats of colors lie in 0..1; those of gray pictures may be
+                on any scale. Other whole numbers are measurements, and their channels are no colors. An alpha channel
+                is left unchanged: the second of two channels, or the fourth of four.
             options: the options of denoising; None: the defaults.
             progress: called with the number of tiles that are done and the number of all tiles.
             report: whether to judge the result too. This takes as long as about eight restorations. Only the middle of
@@ -116,8 +118,10 @@ class Model:
                 `strength=0.5`.
 
         Returns:
-            An image of the same kind, shape, dtype and range as the input. Floats are clipped to 0..1, or to the
-            input's range if that is wider. With `report`, a pair of the image and an `unnoise.quality.report.Report`.
+            An image of the same kind, shape and range as the input, and of its dtype unless `dtype` asks for another.
+            Whole numbers of measurements with coarse steps are rounded up or down by chance, so that means stay.
+            Floats are clipped to 0..1, or to the input's range if that is wider. With `report`, a pair of the image
+            and an `unnoise.quality.report.Report`.
 
         Raises:
             UsageError: the image has another kind or shape, or values that are no numbers; an option cannot have its
@@ -129,7 +133,7 @@ class Model:
         >>> restored.shape, restored.dtype
         ((20, 24, 3), dtype('uint8'))
         """
-        options = DenoiseOptions.of(fields, options)
+        image, options, restore, whole_numbers = prepare(image, DenoiseOptions.of(fields, options))
         settings = options.settings(self.recipe)
         pipeline = Pipeline(self.network, self.recipe.scheme, settings)
         rescaling = None
@@ -139,12 +143,13 @@ class Model:
         if report and len(noisy) != 1:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
         store = TensorStore(noisy)
-        pipeline.run(source_of_tensor(noisy, form, rescaling), store, progress)
+        pipeline.run(source_of_tensor(noisy, form, rescaling, whole_numbers=whole_numbers), store, progress)
         if settings.strength == 0:  # a copy, since float64 would lose digits as float32
             result = image.clone() if isinstance(image, Tensor) else image.copy()
         else:
             result = form.restore(store.tensor)
             result = rescaling.inverse(result, image.dtype) if rescaling else result
+        result = restore(result)
         return (result, _report(pipeline, noisy, store.tensor, form, rescaling)) if report else result
 
     def judge(self, noisy: Any, result: Any, options: DenoiseOptions | None = None, **fields: Unpack[OptionFields]) -> Report:
@@ -168,7 +173,9 @@ class Model:
         >>> model.judge(noisy, noisy).judgement.taken
         0.0
         """
-        options = DenoiseOptions.of(fields, options)
+        given = DenoiseOptions.of(fields, options)
+        noisy, options, *_ = prepare(noisy, given)
+        result = prepare(result, replace(given, dtype=None)).image
         settings = options.settings(self.recipe)
         rescaling = rescaling_of_image(noisy, settings.normalization, axes=options.axes, group=options.group)
         before, form = self._tensor(noisy, options, settings, rescaling)
@@ -226,7 +233,7 @@ class Model:
 
 
 def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Form, rescaling: Rescaling | None) -> Report:
-    settings = pipeline.settings.of_kind(form.layout.colours, form.dtype)
+    settings = settings_for(source_of_tensor(noisy, form), pipeline.settings)
     part = middle(noisy.shape[-2], noisy.shape[-1])
     stored: dict[str, Any] = {"colours": form.layout.colours, "dtype": form.dtype, "white": form.white}
     found = report_on(replace(pipeline, settings=settings), noisy[..., *part], restored[..., *part], part, **stored)
