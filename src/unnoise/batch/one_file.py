@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unnoise import images
 from unnoise.errors import UnnoiseWarning
+from unnoise.images.number_types import converted
 from unnoise.inference.bands import Progress
 from unnoise.inference.missing_values import FileGaps
 from unnoise.inference.options import DenoiseOptions, OptionFields, read_mask
@@ -59,6 +60,18 @@ def denoise_file(
 
     Raises:
         UsageError, UnnoiseError: as `images.open`, `Pipeline.run` and `images.create`. The sentence names the file.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from unnoise import recipes
+    >>> from unnoise.models.model import fresh
+    >>> model = fresh(recipes.load("ap-bsn", {"denoiser.features": 4, "refinement": "none"}))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     noisy, result = Path(folder) / "noisy.npy", Path(folder) / "result.npy"
+    ...     np.save(noisy, np.full((20, 24, 3), 100, np.uint8))
+    ...     denoise_file(model, noisy, result)
+    ...     np.load(result).shape
+    (20, 24, 3)
     """
     options = DenoiseOptions.of(fields, options)
     settings = options.settings(model.recipe)
@@ -69,16 +82,19 @@ def denoise_file(
         images.open(source, axes=options.axes) as frames,
         images.create(target, frames, overwrite=overwrite, quality=quality, lossless=lossless) as made,
     ):
-        for index, frame in enumerate(frames):
-            gaps = FileGaps(frame, options.missing, mask)
-            plain = gaps if gaps.are_possible else frame
+        for index, stored in enumerate(frames):
+            frame = converted(stored, options.dtype) if options.dtype else stored
+            gaps = FileGaps(stored, options.missing, mask)
+            plain = gaps.of(frame) if gaps.are_possible else frame
             rescaling = None
             if settings.strength > 0:
                 rescaling = rescaling_of_file(plain, frame.layout, settings.normalization)
             described: dict[str, Any] = {"name": frame.name, "group": options.group, "rescaling": rescaling}
             dtype = np.dtype(np.float32) if rescaling else frame.dtype
             with images.Scratch(frame.shape, dtype, target.parent) as restored:
-                pixels = source_of_file(plain, frame.layout, settings.normalization, **described)
+                pixels = source_of_file(
+                    plain, frame.layout, settings.normalization, whole_numbers=bool(frame.metadata.stored), **described
+                )
                 if gaps.are_possible:
                     pixels = replace(pixels, missing=gaps.planes(frame.layout, options.group))
                 store = PixelStore(frame, restored, frame.layout, **described)
@@ -92,7 +108,7 @@ def denoise_file(
                     rows = slice(top, min(top + STRIP_ROWS, frame.height))
                     strip = restored[rows]
                     strip = rescaling.inverse(strip, frame.dtype) if rescaling else strip
-                    canvas[rows] = put_back(frame, strip, rows, repaired) if repaired and repaired.keeps else strip
+                    canvas[rows] = _put_back(frame, strip, rows, repaired) if repaired and repaired.keeps else strip
         if judged:  # before `create` renames the result into place, so that no result lacks its report
             judged.save(report if isinstance(report, Path) else target.with_name(target.stem + MARK))
     return judged
@@ -103,7 +119,7 @@ def _progress_of_all(progress: Progress | None, index: int, frames: int) -> Prog
     return progress and (lambda done, tiles: progress(index * tiles + done, frames * tiles))
 
 
-def put_back(frame: images.Frame, strip: NDArray[Any], rows: slice, repaired: Repair) -> NDArray[Any]:
+def _put_back(frame: images.Frame, strip: NDArray[Any], rows: slice, repaired: Repair) -> NDArray[Any]:
     """Rows of a result with the old values where they are kept, as the file has them."""
     kept = repaired.kept(rows, slice(0, frame.width)).flatten(0, 1).permute(1, 2, 0).cpu().numpy()  # (rows, W, C)
     old = frame.original((rows, slice(0, frame.width)))

@@ -125,6 +125,14 @@ def denoise(
             show_default=False,
         ),
     ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            help="The type of the results, if it is to be finer than that of the pictures: float32, uint16 …. Colors keep black "
+            "and white, gray pictures their numbers.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
     axes: Annotated[
         str | None,
         typer.Option(
@@ -203,6 +211,7 @@ def denoise(
         missing=missing,
         mask=None if mask is None else read_mask(mask),
         row_noise=row_noise,
+        dtype=dtype,
         axes=axes,
         group=group,
     )

@@ -5,7 +5,6 @@ Importing this package imports neither torch nor pyvips: they come in when the f
 
 from unnoise.images.arrays import Form, to_tensor
 from unnoise.images.formats import SUFFIXES, find_pictures, is_picture, result_name
-from unnoise.images.measured_values import Filled
 from unnoise.images.opening import Frame, Source
 from unnoise.images.picture import Layout, Metadata, Picture
 from unnoise.images.reading import open, read
@@ -15,7 +14,6 @@ from unnoise.images.writing import Canvas, Target, create, write
 __all__ = [
     "SUFFIXES",
     "Canvas",
-    "Filled",
     "Form",
     "Frame",
     "Layout",

@@ -100,7 +100,11 @@ class Background:
 
 
 def sorted_cells(x: Tensor, valid: Tensor) -> Tensor:
-    """The valid values of each square in rising order, (P, h, w, CELL²); infinity stands for the others."""
+    """The valid values of each square in rising order, (P, h, w, CELL²); infinity stands for the others.
+
+    >>> sorted_cells(torch.tensor([[[3.0, 1.0]]]), torch.tensor([[[True, False]]]))[0, 0, 0, :2]
+    tensor([3., inf])
+    """
     height, width = x.shape[-2:]
     x = F.pad(torch.where(valid, x, torch.inf), (0, -width % CELL_PIXELS, 0, -height % CELL_PIXELS), value=torch.inf)
     cells = x.reshape(len(x), -1, CELL_PIXELS, x.shape[-1] // CELL_PIXELS, CELL_PIXELS).transpose(
@@ -110,7 +114,11 @@ def sorted_cells(x: Tensor, valid: Tensor) -> Tensor:
 
 
 def nth_value(cells: Tensor, place: Tensor) -> Tensor:
-    """The value at a place of each square's order, (P, h, w)."""
+    """The value at a place of each square's order, (P, h, w).
+
+    >>> nth_value(torch.tensor([[[[1.0, 3.0, 4.0]]]]), torch.tensor([[[1.5]]]))
+    tensor([[[3.]]])
+    """
     return cells.gather(-1, place.long().clamp(0, cells.shape[-1] - 1)[..., None])[..., 0]
 
 

@@ -25,9 +25,16 @@ REACH_PIXELS = SIDE_PIXELS + EDGE_PIXELS
 
 @dataclass(frozen=True)
 class ConstantValues:
-    """The values that constant regions have, (P, 2): low and high. NaN: there is no such region."""
+    """The values that constant regions have.
+
+    >>> x = torch.ones(1, 9, 9)
+    >>> x[:, :, :3] = 0
+    >>> int(ConstantValues(torch.tensor([[0.0, torch.nan]])).find(x, torch.ones_like(x, dtype=torch.bool)).sum())
+    27
+    """
 
     ends: Tensor
+    """(P, 2): low and high. NaN: there is no such region."""
 
     def find(self, x: Tensor, valid: Tensor) -> Tensor:
         """The pixels of constant regions, (P, H, W) each."""
@@ -52,6 +59,12 @@ def count_constant(x: Tensor, valid: Tensor, ends: Tensor, inner: slice) -> Tens
 
     Returns:
         (P, 2, 2): for each value the pixels in its regions, and the pixels with this value elsewhere.
+
+    >>> x = torch.ones(1, 9, 9)
+    >>> x[:, :, :3], x[:, 4, 8] = 0, 0
+    >>> count_constant(x, torch.ones_like(x, dtype=torch.bool), torch.tensor([[0.0, 2.0]]), slice(0, 9))
+    tensor([[[27,  1],
+             [ 0,  0]]])
     """
     counts = []
     for end in ends.unbind(1):

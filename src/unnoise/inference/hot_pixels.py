@@ -93,7 +93,13 @@ def find_hot_pixels(x: Tensor, valid: Tensor, step: float) -> Tensor:
 
 
 def is_annotation(x: Tensor, hot: Tensor) -> Tensor:
-    """Which hot pixels are drawn: at least `ANNOTATION_PIXELS` of one value lie together. (P, H, W) each."""
+    """Which hot pixels are drawn: at least `ANNOTATION_PIXELS` of one value lie together. (P, H, W) each.
+
+    >>> x = torch.zeros(1, 20, 20)
+    >>> x[0, 5:9, 5:9] = x[0, 15, 15] = 9
+    >>> int(is_annotation(x, x > 0).sum())
+    16
+    """
     result = torch.zeros_like(hot)
     for value in _frequent_values(x[hot]):
         same = (hot & (x == value)).to(torch.float32)

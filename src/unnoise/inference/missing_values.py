@@ -5,7 +5,7 @@ They are left as they are, bit for bit. The network gets the picture as if it en
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -16,61 +16,81 @@ from torch import Tensor
 
 from unnoise import images
 from unnoise.errors import UsageError
-from unnoise.inference.sources import PixelSource
+from unnoise.inference.options import DenoiseOptions, read_mask
+from unnoise.inference.sources import PixelSource, RegionReader
 from unnoise.regions import sample_windows
 
 WINDOW_PIXELS = 256
 """Side of the windows in which a usual value is looked for."""
 
 
-@dataclass(frozen=True)
-class ImageGaps:
-    """The missing values of an array or tensor."""
+def find_missing(image: Any, options: DenoiseOptions) -> NDArray[np.bool_] | None:
+    """Find the missing values of an array or tensor.
 
-    filled: Any
-    """The image with a usual value in their place."""
-    mask: NDArray[np.bool_]
-    """Where they are, in the shape of the image."""
+    Args:
+        image: as `Model.denoise` takes it.
+        options: `missing` and `mask` count.
 
-    @classmethod
-    def of(cls, image: Any, value: float | None, mask: Any, axes: str | None) -> ImageGaps | None:
-        """Find them; None: there are none, or this is no image.
+    Returns:
+        Where they are, in the shape of the image; None: there are none, or this is no image.
 
-        Args:
-            image: as `Model.denoise` takes it.
-            value: the value that stands for missing ones; None: only NaN and infinity do.
-            mask: (H, W), or the shape of the image; what is not 0 is missing. None: there is none.
-            axes: of the image, as in `DenoiseOptions`.
+    Raises:
+        UsageError: the mask has another shape.
 
-        Raises:
-            UsageError: the mask has another shape.
+    >>> from unnoise.inference.options import DenoiseOptions
+    >>> find_missing(np.array([[1.0, np.nan]]), DenoiseOptions())
+    array([[False,  True]])
+    """
+    if not isinstance(image, np.ndarray | torch.Tensor) or 0 in image.shape:
+        return None
+    if isinstance(image, Tensor) and (image.is_meta or image.layout != torch.strided or image.dtype == torch.bfloat16):
+        return None
+    values = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
+    if values.dtype.kind not in "fiu":
+        return None
+    letters = _letters(image, options.axes)
+    found = _missing(values, options.missing, letters.find("S"))
+    if isinstance(image, np.ma.MaskedArray):
+        found = _either(found, np.ma.getmaskarray(image))
+    if options.mask is not None:
+        found = _either(found, _spread(read_mask(options.mask), image, letters))
+    return None if found is None or not found.any() else found
 
-        >>> ImageGaps.of(np.array([[1.0, np.nan]]), None, None, None).filled
-        array([[1., 1.]])
-        """
-        if not isinstance(image, np.ndarray | torch.Tensor) or 0 in image.shape:
-            return None
-        values = image.detach().cpu().numpy() if isinstance(image, Tensor) and image.dtype != torch.bfloat16 else image
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
-            return None
-        letters = _letters(image, axes)
-        found = _missing(values, value, letters.find("S"))
-        if isinstance(image, np.ma.MaskedArray):
-            found = _either(found, np.ma.getmaskarray(image))
-            values = np.asarray(image.data)
-        if mask is not None:
-            found = _either(found, _spread(mask, image, letters))
-        if found is None or not found.any():
-            return None
-        filled = np.where(found, _usual(values[~found]), values).astype(values.dtype)
-        return cls(torch.from_numpy(filled).to(image.device) if isinstance(image, Tensor) else filled, found)
 
-    def planes(self, form: images.Form, axes: str | None, group: int) -> Tensor:
-        """Where they are, (B, C, H, W) of bool, as `images.to_tensor` arranges the image."""
-        shown = self.mask.astype(np.uint8)
-        given = torch.from_numpy(shown) if not isinstance(form.dtype, np.dtype) else shown
-        found, _ = images.to_tensor(given, layout=form.layout, axes=axes, group=group)
-        return found > 0
+def without_mask(image: Any) -> Any:
+    """The plain array of a masked one; anything else as it is.
+
+    >>> without_mask(np.ma.MaskedArray([1, 2], [True, False]))
+    array([1, 2])
+    """
+    return image.data if isinstance(image, np.ma.MaskedArray) else image
+
+
+def filled(image: Any, missing: NDArray[np.bool_]) -> Any:
+    """An array or tensor with a usual value in place of missing ones.
+
+    >>> filled(np.array([[1.0, np.nan]]), np.array([[False, True]]))
+    array([[1., 1.]])
+    """
+    values = image.detach().cpu().numpy() if isinstance(image, Tensor) else image
+    made = np.where(missing, _usual(values[~missing]), values).astype(values.dtype)
+    return torch.from_numpy(made).to(image.device) if isinstance(image, Tensor) else made
+
+
+def missing_planes(missing: NDArray[np.bool_] | None, form: images.Form, options: DenoiseOptions) -> Tensor | None:
+    """Where values are missing, (B, C, H, W) of bool, as `images.to_tensor` arranges the image; None: nowhere.
+
+    >>> from unnoise.inference.options import DenoiseOptions
+    >>> _, form = images.to_tensor(np.zeros((1, 2)))
+    >>> missing_planes(np.array([[False, True]]), form, DenoiseOptions())
+    tensor([[[[False,  True]]]])
+    """
+    if missing is None:
+        return None
+    shown = missing.astype(np.uint8)
+    given = shown if isinstance(form.dtype, np.dtype) else torch.from_numpy(shown)
+    found, _ = images.to_tensor(given, layout=form.layout, axes=options.axes, group=options.group)
+    return found > 0
 
 
 class FileGaps:
@@ -83,6 +103,15 @@ class FileGaps:
 
     Raises:
         UsageError: the mask has another size.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "x.npy"
+    ...     np.save(path, np.array([[-1.0, 2.0, np.nan]]))
+    ...     with images.open(path) as frames:
+    ...         FileGaps(frames[0], -1, None).missing(slice(0, 1), slice(0, 3))
+    array([[ True, False,  True]])
     """
 
     def __init__(self, frame: images.Frame, value: float | None, mask: NDArray[Any] | None) -> None:
@@ -91,25 +120,18 @@ class FileGaps:
                 f"{frame.name} has {frame.shape[0]} × {frame.shape[1]} pixels, and its mask {mask.shape[0]} × {mask.shape[1]}; "
                 "give a mask of the same size."
             )
-        self.frame, self.shape, self.dtype = frame, frame.shape, frame.dtype
+        self.frame = frame
         self._value = value
         self._mask = None if mask is None else (mask != 0 if mask.ndim == 2 else (mask != 0).any(-1))
 
     @cached_property
     def are_possible(self) -> bool:
         """Whether there may be any, as the kind of picture tells."""
-        return (
-            self._value is not None
-            or self._mask is not None
-            or self.frame.layout.alpha == 1
-            or isinstance(self.frame.pixels, images.Filled)
-        )
+        return self._value is not None or self._mask is not None or self.frame.layout.alpha == 1 or self.frame.has_floats
 
-    def region(self, rows: slice, columns: slice) -> NDArray[Any]:
-        """The pixels of a region, with a usual value where they are missing."""
-        part = self.frame.region(rows, columns)
-        missing = self.missing(rows, columns)
-        return np.where(missing, self._usual, part).astype(part.dtype) if missing.any() else part
+    def of(self, frame: images.Frame) -> RegionReader:
+        """Read a frame, which may be this one in another type, with a usual value where values are missing."""
+        return _Filled(self, frame)
 
     def missing(self, rows: slice, columns: slice) -> NDArray[np.bool_]:
         """Which values of a region are missing, in its shape."""
@@ -132,17 +154,35 @@ class FileGaps:
 
         return read
 
+
+class _Filled:
+    """Regions with a usual value where values are missing."""
+
+    def __init__(self, gaps: FileGaps, frame: images.Frame) -> None:
+        self.gaps, self.frame, self.shape, self.dtype = gaps, frame, frame.shape, frame.dtype
+
+    def region(self, rows: slice, columns: slice) -> NDArray[Any]:
+        part = self.frame.region(rows, columns)
+        missing = self.gaps.missing(rows, columns)
+        return np.where(missing, self._usual, part).astype(part.dtype) if missing.any() else part
+
     @cached_property
     def _usual(self) -> Any:
         for window in sample_windows((self.shape[0], self.shape[1]), WINDOW_PIXELS):
-            part, missing = self.frame.region(*window), self.missing(*window)
+            part, missing = self.frame.region(*window), self.gaps.missing(*window)
             if not missing.all():
                 return _usual(part[~missing])
         return _usual(np.zeros(0, self.dtype))
 
 
 def with_hidden(source: PixelSource, alpha: Tensor | None) -> PixelSource:
-    """A source in which pixels with alpha 0 are missing too; `alpha` is (B, 1, H, W)."""
+    """A source in which pixels with alpha 0 are missing too; `alpha` is (B, 1, H, W).
+
+    >>> from unnoise.inference.sources import source_of_tensor
+    >>> noisy, form = images.to_tensor(np.array([[[5, 0], [6, 255]]], np.uint8))
+    >>> with_hidden(source_of_tensor(noisy, form), form.alpha).missing(slice(0, 1), slice(0, 2))
+    tensor([[[[ True, False]]]])
+    """
     if alpha is None or alpha.shape[1] != 1 or not bool((hidden := alpha == 0).any()):
         return source
     before = source.missing

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from unnoise import images, recipes
 from unnoise.errors import UsageError
+from unnoise.images.number_types import check_dtype
 from unnoise.inference.blending import check
 from unnoise.inference.hot_pixels import check_hot_pixels
 from unnoise.inference.row_noise_removal import check_row_noise
@@ -23,7 +24,7 @@ from unnoise.recipes.old_fields import OLD_FIELDS
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
 
-ADDED_LATER = {"bounded", "force", "hot_pixels", "missing", "mask", "row_noise"}
+ADDED_LATER = {"bounded", "force", "hot_pixels", "missing", "mask", "row_noise", "dtype"}
 """Options that the first manifests did not have. They enter the fingerprint only if they are given."""
 
 
@@ -44,6 +45,7 @@ class OptionFields(TypedDict, total=False):
     missing: float | None
     mask: Any
     row_noise: str | None
+    dtype: str | None
     axes: str | None
     group: int
     light: str | None
@@ -100,6 +102,9 @@ class DenoiseOptions:
     row_noise: str | None = None
     """Whether row and column noise is removed before the network: 'remove', 'keep', or 'auto' for measurements alone.
     None: 'auto'. See `unnoise.noise.row_noise`."""
+    dtype: str | None = None
+    """The type of the result, such as 'float32', if it is to be finer than that of the picture; None: the same. See
+    `unnoise.images.number_types`."""
     axes: str | None = None
     """One letter for each axis of an array: Y rows, X columns, C channels that are no colours, S samples of a colour.
     Other letters count pictures. 'ZYX' is a stack."""
@@ -112,6 +117,7 @@ class DenoiseOptions:
         if self.hot_pixels is not None:
             check_hot_pixels(self.hot_pixels)
         check_row_noise(self.row_noise)
+        check_dtype(self.dtype)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], base: DenoiseOptions | None = None) -> DenoiseOptions:

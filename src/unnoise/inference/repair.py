@@ -25,7 +25,15 @@ HALO_PIXELS = inpainting.REACH_PIXELS + hot_pixels.REACH_PIXELS
 
 @dataclass(frozen=True)
 class Repair:
-    """A picture or batch that was repaired."""
+    """A picture or batch that was repaired.
+
+    >>> import numpy as np
+    >>> from unnoise import images
+    >>> from unnoise.inference.sources import source_of_tensor
+    >>> noisy, form = images.to_tensor(np.zeros((4, 4, 3), np.uint8))
+    >>> repair(source_of_tensor(noisy, form), measured=False).keeps
+    False
+    """
 
     source: PixelSource
     """The repaired picture, with every value finite. Pixels that needed no repair are as they were."""
@@ -65,6 +73,7 @@ def repair(source: PixelSource, *, measured: bool, hot: str = "keep") -> Repair:
         measured: whether it is a measurement. In photographs only missing values are filled, unless `hot` is *remove*.
         hot: what becomes of hot pixels; see `hot_pixels.HotPixels`.
 
+    >>> import numpy as np
     >>> from unnoise import images
     >>> from unnoise.inference.sources import source_of_tensor
     >>> noisy, form = images.to_tensor(0.01 * torch.rand(40, 40, generator=torch.Generator().manual_seed(0)))
@@ -109,7 +118,15 @@ def repair(source: PixelSource, *, measured: bool, hot: str = "keep") -> Repair:
 
 
 def planes_of(source: PixelSource, rows: slice) -> tuple[Tensor, Tensor]:
-    """All channels of rows of a picture or batch as planes, (B·C, rows, W), and which values are there, of bool."""
+    """All channels of rows of a picture or batch as planes, (B·C, rows, W), and which values are there, of bool.
+
+    >>> import numpy as np
+    >>> from unnoise import images
+    >>> from unnoise.inference.sources import source_of_tensor
+    >>> noisy, form = images.to_tensor(np.zeros((4, 6, 3), np.uint8))
+    >>> [tuple(x.shape) for x in planes_of(source_of_tensor(noisy, form), slice(0, 2))]
+    [(3, 2, 6), (3, 2, 6)]
+    """
     everywhere = slice(0, source.size[1])
     x = source.read(rows, everywhere)
     missing = source.missing(rows, everywhere) if source.missing else None
