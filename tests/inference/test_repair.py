@@ -95,6 +95,16 @@ def test_hot_pixels_are_removed_where_that_is_asked_for() -> None:
         unnoise.denoise(x, "fast", hot_pixels="all")
 
 
+def test_what_was_drawn_in_one_value_is_not_removed() -> None:
+    _, x = scene(2)
+    x[80:82, 20:60] = 65535  # a thin scale bar, and a hot pixel of the same value
+    x[30, 30] = 65535
+    with pytest.warns(UnnoiseWarning, match="had 1 hot or dead pixel replaced"):
+        y = unnoise.denoise(x, "fast", hot_pixels="auto")
+    assert (y[80:82, 20:60] == 65535).all()
+    assert y[30, 30] < 4000
+
+
 def test_photographs_keep_their_hot_pixels_unless_told_otherwise() -> None:
     rng = np.random.default_rng(0)
     x = (100 + rng.normal(0, 5, (64, 64, 3))).round().astype(np.uint8)
@@ -144,8 +154,15 @@ def test_a_scale_bar_changes_nothing_beside_it() -> None:
     assert 20 * np.log10(rms(y[~bar] - clean[~bar]) / rms(whole[~bar] - clean[~bar])) < 0.5
 
 
-def test_zeros_of_counts_are_no_fill() -> None:
-    x = np.random.default_rng(0).poisson(0.05, (128, 128)).astype(np.uint16)
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.3, 0.6, 0.95])
+def test_frames_of_single_photons_have_no_constant_regions(share: float) -> None:
+    x = (np.random.default_rng(0).random((128, 128)) < share).astype(np.uint16)
+    assert repair(source_of(x), measured=True).missing_count == 0
+
+
+@pytest.mark.parametrize("mean", [0.02, 0.2, 1, 4])
+def test_zeros_of_counts_are_no_fill(mean: float) -> None:
+    x = np.random.default_rng(0).poisson(mean, (128, 128)).astype(np.uint16)
     assert repair(source_of(x), measured=True).missing_count == 0
 
 

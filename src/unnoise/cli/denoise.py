@@ -59,6 +59,7 @@ def denoise(
         options.RowNoise | None,
         typer.Option(
             help="Row and column noise (stripes): remove or keep it; auto removes it from measurements; default: auto.",
+            rich_help_panel=ADVANCED,
         ),
     ] = None,
     refine: options.RefineOption = None,
@@ -106,7 +107,8 @@ def denoise(
         options.HotPixels | None,
         typer.Option(
             help="Pixels that stand out more sharply than optics allow: keep them as they are, remove them, or auto, which "
-            "removes those of measurements; default: keep."
+            "removes those of measurements; default: keep.",
+            rich_help_panel=ADVANCED,
         ),
     ] = None,
     missing: Annotated[
@@ -115,6 +117,7 @@ def denoise(
             metavar="VALUE",
             help="A value that means that there is none, as 0 in stitched tiles. NaN always does.",
             show_default=False,
+            rich_help_panel=FILES,
         ),
     ] = None,
     mask: Annotated[
@@ -123,6 +126,7 @@ def denoise(
             metavar="FILE",
             help="A picture of the same size: where it is not black, pixels stay as they are.",
             show_default=False,
+            rich_help_panel=FILES,
         ),
     ] = None,
     dtype: Annotated[

@@ -35,10 +35,6 @@ NOISE_QUANTILE, NOISE_SHARE = 0.25, 0.3186 * math.sqrt(2)
 hot pixels make large differences."""
 CHUNK = 2**16
 """Number of candidates that are examined together."""
-ANNOTATION_PIXELS = 12
-"""So many equal values within `WINDOW_RADIUS_PIXELS` are drawn by somebody, such as a time stamp."""
-DENSITY_FACTOR = 4
-"""They also lie this many times as densely as hot pixels of this value do elsewhere."""
 REACH_PIXELS = PASSES * (WINDOW_RADIUS_PIXELS + 1)
 
 
@@ -90,32 +86,6 @@ def find_hot_pixels(x: Tensor, valid: Tensor, step: float) -> Tensor:
         found |= new
         x = torch.where(new, usual, x)
     return found
-
-
-def is_annotation(x: Tensor, hot: Tensor) -> Tensor:
-    """Which hot pixels are drawn: at least `ANNOTATION_PIXELS` of one value lie together. (P, H, W) each.
-
-    >>> x = torch.zeros(1, 20, 20)
-    >>> x[0, 5:9, 5:9] = x[0, 15, 15] = 9
-    >>> int(is_annotation(x, x > 0).sum())
-    16
-    """
-    result = torch.zeros_like(hot)
-    for value in _frequent_values(x[hot]):
-        same = (hot & (x == value)).to(torch.float32)
-        side = 2 * WINDOW_RADIUS_PIXELS + 1
-        count = F.avg_pool2d(same[:, None], side, 1, WINDOW_RADIUS_PIXELS)[:, 0] * side**2
-        chance = DENSITY_FACTOR * side**2 * same.mean()
-        result |= (same > 0) & (count > max(ANNOTATION_PIXELS - 0.5, float(chance)))
-    return result
-
-
-def _frequent_values(values: Tensor) -> list[float]:
-    """The lowest and the highest value, where they are frequent enough to be drawn."""
-    if not len(values):
-        return []
-    ends = {float(values.min()), float(values.max())}
-    return [end for end in sorted(ends) if int((values == end).sum()) >= ANNOTATION_PIXELS]
 
 
 def _noise(x: Tensor, valid: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 from unnoise.inference import constant_regions, hot_pixels, inpainting
 from unnoise.inference.background import Background
 from unnoise.inference.constant_regions import ConstantValues, count_constant, decide_constant
-from unnoise.inference.hot_pixels import find_hot_pixels, is_annotation, smallest_step
+from unnoise.inference.hot_pixels import find_hot_pixels, smallest_step
 from unnoise.inference.inpainting import noise_at, push_pull
 from unnoise.inference.row_blocks import RowBlocks, around, blocks_of
 from unnoise.inference.sources import PixelSource
@@ -42,7 +42,7 @@ class Repair:
     hot_count: int
     """Number of hot pixels in all channels."""
     missing_count: int
-    """Number of values that are missing or in constant regions."""
+    """Number of values that are missing, or in constant regions."""
     removes_hot: bool
     _masks: RowBlocks | None
 
@@ -62,7 +62,7 @@ class Repair:
         """How many hot pixels were removed, as a sentence without its subject; None: none was."""
         if not self.hot_count or not self.removes_hot:
             return None
-        return f"had {self.hot_count} hot or dead {'pixel' if self.hot_count == 1 else 'pixels'}, which were replaced."
+        return f"had {self.hot_count} hot or dead {'pixel' if self.hot_count == 1 else 'pixels'} replaced."
 
 
 def repair(source: PixelSource, *, measured: bool, hot: str = "keep") -> Repair:
@@ -82,25 +82,21 @@ def repair(source: PixelSource, *, measured: bool, hot: str = "keep") -> Repair:
     1
     """
     seeks_hot = measured or hot == "remove"
-    missing_count = 0
-    constants = None
-    if measured:
-        constants, missing_count = _constants(source)
-    elif source.missing:
-        missing_count = _missing_count(source)
-    if not seeks_hot and not missing_count:
+    if not seeks_hot and not (source.missing and _any_missing(source)):
         return Repair(source, None, 0, 0, False, None)
+    constants = _constants(source) if measured else None
     smooth = RowBlocks(
         source.size,
         partial(_smooth_block, source, constants, smallest_step(source) if seeks_hot else None),
         keep_all=source.strip_pixels is None,
     )
     height, width = source.size
-    parts, hot_count = [], 0
+    parts, hot_count, missing_count = [], 0, 0
     for rows in blocks_of(height):
         filled, kept, bad = smooth.read(rows, slice(0, width))
         parts.append(Background.measure(filled, ~(kept | bad)))
         hot_count += int(bad.sum())
+        missing_count += int(kept.sum())
     background = Background.join(parts)
     removes = hot == "remove" or (hot == "auto" and measured)
     if not hot_count and not missing_count:
@@ -134,12 +130,12 @@ def planes_of(source: PixelSource, rows: slice) -> tuple[Tensor, Tensor]:
     return x.flatten(0, 1), valid.flatten(0, 1)
 
 
-def _missing_count(source: PixelSource) -> int:
-    return sum(int((~planes_of(source, rows)[1]).sum()) for rows in blocks_of(source.size[0]))
+def _any_missing(source: PixelSource) -> bool:
+    return not all(bool(planes_of(source, rows)[1].all()) for rows in blocks_of(source.size[0]))
 
 
-def _constants(source: PixelSource) -> tuple[ConstantValues, int]:
-    """The values of constant regions, and how many values are missing or in them."""
+def _constants(source: PixelSource) -> ConstantValues:
+    """The values of constant regions."""
     height = source.size[0]
     ends, counts, valid_counts = [], [], []
     for rows in blocks_of(height):
@@ -152,10 +148,7 @@ def _constants(source: PixelSource) -> tuple[ConstantValues, int]:
     for rows in blocks_of(height):
         whole, inner = around(rows, constant_regions.REACH_PIXELS, height)
         counts.append(count_constant(*planes_of(source, whole), both, inner))
-    total = torch.stack(counts).sum(0)
-    found = decide_constant(both, total, valid_count)
-    missing = len(both) * height * source.size[1] - int(valid_count.sum())
-    return found, missing + int(total[..., 0][~found.ends.isnan()].sum())
+    return decide_constant(both, torch.stack(counts).sum(0), valid_count)
 
 
 def _smooth_block(
@@ -182,11 +175,7 @@ def _noisy_block(
     x, _ = planes_of(source, whole)
     _, kept, hot = smooth.read(whole, slice(0, source.size[1]))
     bad = kept | hot
-    if removes:
-        drawn = is_annotation(x, hot)
-        kept = kept | drawn
-    else:
-        kept = bad
+    kept = kept if removes else bad
     if not bool(bad[:, inner].any()):
         return x[:, inner], kept[:, inner]
     _, _, noise = background.at(whole, source.size[1])
