@@ -61,6 +61,13 @@ def denoise(
             help="Row and column noise (stripes): remove or keep it; auto removes it from measurements; default: auto.",
         ),
     ] = None,
+    channels: Annotated[
+        options.Channels | None,
+        typer.Option(
+            help="Restore red, green and blue together as colors, or as separate measurements, such as dyes; auto decides by "
+            "the picture; default: auto.",
+        ),
+    ] = None,
     refine: options.RefineOption = None,
     ensemble: options.EnsembleOption = None,
     report: Annotated[
@@ -186,6 +193,7 @@ def denoise(
         force=force,
         row_noise=row_noise,
         dtype=dtype,
+        channels=channels,
         axes=axes,
         group=group,
     )

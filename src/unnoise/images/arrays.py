@@ -52,6 +52,11 @@ class Form:
         """The whole number that is 1; 0 for floats."""
         return WHITE.get(_name(self.dtype), 0)
 
+    @property
+    def channels(self) -> int:
+        """The number of channels of one picture, without alpha. They may be several pictures of the tensor."""
+        return self.stacked[-3] - self.layout.alpha
+
     def restore(self, tensor: Tensor) -> Any:
         """Turn (B, C, H, W) in 0..1, of any float type and device, into an array or tensor like the one that was given.
 

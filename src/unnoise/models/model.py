@@ -12,6 +12,7 @@ from torch import Tensor
 from unnoise import denoisers, images, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
+from unnoise.inference.channel_choice import choose_axes
 from unnoise.inference.memory import free_memory
 from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline, settings_for
@@ -120,13 +121,15 @@ class Model:
                 value; or a report on a batch was asked for.
         """
         image, options, restore, whole_numbers = prepare(image, DenoiseOptions.of(fields, options))
+        axes, layout = choose_axes(image, options.axes, options.channels) if options.strength > 0 else (options.axes, None)
+        options = replace(options, axes=axes)
         settings = options.settings(self.recipe)
         pipeline = Pipeline(self.network, self.recipe.scheme, settings)
         rescaling = None
         if settings.strength > 0:
             rescaling = rescaling_of_image(image, settings.normalization, axes=options.axes, group=options.group)
-        noisy, form = self._tensor(image, options, settings, rescaling)
-        if report and len(noisy) != 1:
+        noisy, form = self._tensor(image, options, settings, rescaling, layout)
+        if report and len(noisy) not in (1, form.channels):
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
         store = TensorStore(noisy)
         pipeline.run(source_of_tensor(noisy, form, rescaling, whole_numbers=whole_numbers), store, progress)
@@ -155,11 +158,13 @@ class Model:
         """
         given = DenoiseOptions.of(fields, options)
         noisy, options, *_ = prepare(noisy, given)
+        axes, layout = choose_axes(noisy, options.axes, options.channels)
+        options = replace(options, axes=axes)
         result = prepare(result, replace(given, dtype=None)).image
         settings = options.settings(self.recipe)
         rescaling = rescaling_of_image(noisy, settings.normalization, axes=options.axes, group=options.group)
-        before, form = self._tensor(noisy, options, settings, rescaling)
-        after, _ = self._tensor(result, options, settings, rescaling)
+        before, form = self._tensor(noisy, options, settings, rescaling, layout)
+        after, _ = self._tensor(result, options, settings, rescaling, layout)
         if after.shape != before.shape:
             raise UsageError(
                 f"The result has the shape {tuple(after.shape)}, the noisy picture {tuple(before.shape)}; give what denoise made of it."
@@ -167,11 +172,18 @@ class Model:
         return _report(Pipeline(self.network, self.recipe.scheme, settings), before, after, form, rescaling)
 
     def _tensor(
-        self, image: Any, options: DenoiseOptions, settings: InferenceSettings, rescaling: Rescaling | None
+        self,
+        image: Any,
+        options: DenoiseOptions,
+        settings: InferenceSettings,
+        rescaling: Rescaling | None,
+        layout: images.Layout | None,
     ) -> tuple[Tensor, images.Form]:
         """Convert an image to (B, C, H, W) float32, on the network's device if that has enough memory."""
         moderate = rescaling.forward(image) if rescaling else image
-        noisy, form = images.to_tensor(moderate, axes=options.axes, group=options.group, normalization=settings.normalization)
+        noisy, form = images.to_tensor(
+            moderate, axes=options.axes, group=options.group, normalization=settings.normalization, layout=layout
+        )
         device = next(self.network.parameters()).device
         if device.type == "cuda" and DEVICE_MEMORY_FACTOR * noisy.nbytes < free_memory(device):
             noisy = noisy.to(device)
@@ -204,6 +216,7 @@ class Model:
 def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Form, rescaling: Rescaling | None) -> Report:
     settings = settings_for(source_of_tensor(noisy, form), pipeline.settings)
     part = middle(noisy.shape[-2], noisy.shape[-1])
+    noisy, restored = (x.reshape(-1, form.channels, *x.shape[-2:]) for x in (noisy, restored))  # judged as one picture
     stored: dict[str, Any] = {"colours": form.layout.colours, "dtype": form.dtype, "white": form.white}
     found = report_on(replace(pipeline, settings=settings), noisy[..., *part], restored[..., *part], part, **stored)
     return found.scaled(1 / rescaling.factor) if rescaling else found
