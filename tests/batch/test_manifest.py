@@ -164,9 +164,10 @@ def test_ctrl_c_between_the_record_and_the_new_name_keeps_the_old_result_ours(
             raise KeyboardInterrupt
         return replace(self, target)
 
-    with monkeypatch.context() as patched, pytest.raises(Stopped):
+    with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", strike)
-        _run(made, _write, "second")
+        with pytest.raises(Stopped):
+            _run(made, _write, "second")
     outcome = _run(made, _write, "second")
     assert (_names(outcome.done_before), _names(outcome.written)) == ("a", "bc")
 

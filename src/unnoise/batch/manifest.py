@@ -211,6 +211,12 @@ def fingerprint(
 
     Returns:
         32 hexadecimal digits. Version 0.1 gives the same digits, so its manifests stay valid.
+
+    >>> from unnoise import recipes
+    >>> from unnoise.inference.options import DenoiseOptions
+    >>> from unnoise.models.model import fresh
+    >>> len(fingerprint(fresh(recipes.load("ap-bsn", {"denoiser.features": 4})), DenoiseOptions()))
+    32
     """
     counted = options.fingerprint_fields() | {"report": report} | ({"adapt": adapt} if adapt else {})
     counted |= {name: value for name, value in (("quality", quality), ("lossless", lossless)) if value is not None}

@@ -56,6 +56,18 @@ def denoise_file(
 
     Raises:
         UsageError, UnnoiseError: as `images.open`, `Pipeline.run` and `images.create`. The sentence names the file.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from unnoise import recipes
+    >>> from unnoise.models.model import fresh
+    >>> model = fresh(recipes.load("ap-bsn", {"denoiser.features": 4, "refinement": "none"}))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     noisy, result = Path(folder) / "noisy.npy", Path(folder) / "result.npy"
+    ...     np.save(noisy, np.full((20, 24, 3), 100, np.uint8))
+    ...     denoise_file(model, noisy, result)
+    ...     np.load(result).shape
+    (20, 24, 3)
     """
     options = DenoiseOptions.of(fields, options)
     settings = options.settings(model.recipe)

@@ -14,7 +14,11 @@ OnTile = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class RunProgress:
-    """The progress of a run."""
+    """The progress of a run.
+
+    >>> RunProgress(file=1, files=2, name="a.png", share=0.25).share
+    0.25
+    """
 
     file: int
     """Number of the present file, from 1."""
@@ -27,7 +31,11 @@ class RunProgress:
 
 
 class ProgressMeter:
-    """Converts tiles of single files into the share of all work, weighted by the files' bytes."""
+    """Converts tiles of single files into the share of all work, weighted by the files' bytes.
+
+    >>> meter = ProgressMeter([Path("none.png")], check=lambda: None, progress=None)
+    >>> on_tile = meter.begin(Path("none.png"))
+    """
 
     def __init__(
         self, sources: Sequence[Path], check: Callable[[], None], progress: Callable[[RunProgress], None] | None

@@ -34,7 +34,11 @@ name."""
 
 @dataclass(frozen=True)
 class Job:
-    """One picture and the paths of its results."""
+    """One picture and the paths of its results.
+
+    >>> [path.name for path in Job(Path("a.png"), Path("out/a.png"), Path("out/a.report")).results]
+    ['a.png', 'a.report.png', 'a.report.json']
+    """
 
     source: Path
     target: Path
@@ -49,7 +53,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs, and where their results are recorded."""
+    """All jobs, and where their results are recorded.
+
+    >>> len(Plan([Job(Path("a.png"), Path("b.png"))]).jobs)
+    1
+    """
 
     jobs: list[Job]
     folder: Path | None = None
@@ -92,6 +100,10 @@ def plan(
     Raises:
         UsageError: there is no picture, two results have one name, or a result would replace one of the pictures. `run`
             refuses other files that exist, since it knows which of them are its own results.
+
+    >>> plan([Path("none.png")], Path("out"))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
     """
     found = _find(pictures, out, recursive, pattern)
     if out is None:
@@ -235,6 +247,16 @@ def run(
         UsageError: a file in an output folder has the path of a result and is not ours. Raised before any work is done.
         FolderInUseError: another run writes into an output folder. If it began just now, this is a failure in the outcome.
         Stopped: after Ctrl-C or a similar signal, with the outcome until then.
+
+    >>> import tempfile
+    >>> def work(job, replace, on_tile):
+    ...     _ = job.target.write_bytes(job.source.read_bytes())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     source = Path(folder) / "a.png"
+    ...     _ = source.write_bytes(b"pixels")
+    ...     outcome = run(Plan([Job(source, Path(folder) / "b.png")]), work, "settings")
+    >>> [path.name for path in outcome.written]
+    ['b.png']
     """
     outcome = Outcome()
     check_unlocked(made)
@@ -263,7 +285,10 @@ def run(
 
 
 def check_unlocked(made: Plan) -> None:
-    """Raise `FolderInUseError` if another run writes into a folder of recorded results."""
+    """Raise `FolderInUseError` if another run writes into a folder of recorded results.
+
+    >>> check_unlocked(Plan([Job(Path("a.png"), Path("b.png"))]))
+    """
     for folder in _by_record(made):
         if folder:
             locking.check_unlocked(folder)

@@ -120,6 +120,10 @@ def preallocate(file: int, size: int) -> None:
 
     Raises:
         OSError: there is not enough space.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryFile() as file:
+    ...     preallocate(file.fileno(), 1000)
     """
     if not hasattr(os, "posix_fallocate"):
         return

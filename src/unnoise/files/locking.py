@@ -24,7 +24,11 @@ READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class FolderInUseError(UnnoiseError):
-    """Another run writes into the folder."""
+    """Another run writes into the folder.
+
+    >>> issubclass(FolderInUseError, UnnoiseError)
+    True
+    """
 
 
 @contextmanager

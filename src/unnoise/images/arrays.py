@@ -31,7 +31,12 @@ class AnyScale(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """What `to_tensor` was given, so that `restore` can give back the same: type, shape, value range, device, alpha."""
+    """The form of an image that `to_tensor` converted: type, shape, range, device and alpha. `restore` returns to it.
+
+    >>> tensor, form = to_tensor(np.full((4, 5, 3), 51, np.uint8))
+    >>> form.white, form.restore(tensor).dtype
+    (255, dtype('uint8'))
+    """
 
     dtype: np.dtype[Any] | torch.dtype
     device: torch.device | None
@@ -126,6 +131,10 @@ def to_tensor(
     Raises:
         UsageError: another shape or type, an image without pixels, NaN or infinite values, floats on another scale,
             axes that do not fit, or channels that do not divide into groups.
+
+    >>> tensor, form = to_tensor(np.full((4, 5, 3), 51, np.uint8))
+    >>> tensor.shape, round(float(tensor[0, 0, 0, 0]), 3)
+    (torch.Size([1, 3, 4, 5]), 0.2)
     """
     import torch
 

@@ -41,6 +41,12 @@ class DitheredStore:
     Args:
         store: takes the rounded values.
         step, seed: as for `dither`.
+
+    >>> from unnoise.inference.stores import TensorStore
+    >>> store = TensorStore(torch.zeros(1, 1, 2, 2))
+    >>> DitheredStore(store, step=1.0).write(slice(0, 2), torch.full((1, 1, 2, 2), 3.0))
+    >>> store.tensor.unique()
+    tensor([3.])
     """
 
     def __init__(self, store: Store, step: float, seed: int = 0) -> None:

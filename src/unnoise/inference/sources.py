@@ -39,7 +39,12 @@ class RegionReader(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class PixelSource(RegionSource):
     """A picture or batch (B, C, H, W), float32 with black at 0 and white at 1, and the facts about its stored
-    pixels."""
+    pixels.
+
+    >>> tensor, form = images.to_tensor(np.zeros((40, 50, 3), np.uint8))
+    >>> source_of_tensor(tensor, form, None).size
+    (40, 50)
+    """
 
     layout: images.Layout
     """The meaning of the channels."""
@@ -126,6 +131,9 @@ def source_of_file(
         name: the subject of error messages.
         rescaling: brings the stored values to moderate size; None: they are moderate.
         whole_numbers: as in `PixelSource`.
+
+    >>> source_of_file(images.Scratch.of(np.zeros((40, 50), np.uint8)), images.Layout("grey"), None).size
+    (40, 50)
     """
     read = reader_of(pixels, layout, normalization, name=name, group=group, rescaling=rescaling)
     _, form = read(slice(0, 1), slice(0, 1))
@@ -151,7 +159,12 @@ def reader_of(
     group: int = 1,
     rescaling: Rescaling | None = None,
 ) -> Callable[[slice, slice], tuple[Tensor, images.Form]]:
-    """A function that reads a region as `images.to_tensor` converts it. The arguments are those of `source_of_file`."""
+    """A function that reads a region as `images.to_tensor` converts it. The arguments are those of `source_of_file`.
+
+    >>> read = reader_of(images.Scratch.of(np.zeros((40, 50), np.uint8)), images.Layout("grey"), None)
+    >>> read(slice(0, 4), slice(0, 5))[0].shape
+    torch.Size([1, 1, 4, 5])
+    """
 
     def read(rows: slice, columns: slice) -> tuple[Tensor, images.Form]:
         region = pixels.region(rows, columns)
@@ -163,7 +176,11 @@ def reader_of(
 
 def rescaling_of_file(pixels: RegionReader, layout: images.Layout, normalization: Normalization | None) -> Rescaling | None:
     """The rescaling that lets float32 hold the values of a file; None: the values are moderate, as in nearly all
-    files."""
+    files.
+
+    >>> rescaling_of_file(images.Scratch.of(np.zeros((40, 50), np.uint8)), images.Layout("grey"), None) is None
+    True
+    """
     if pixels.dtype.kind != "f" or not _may_be_on_any_scale(layout, pixels.dtype, normalization):
         return None
     height, width = pixels.shape[:2]
@@ -174,7 +191,11 @@ def rescaling_of_file(pixels: RegionReader, layout: images.Layout, normalization
 
 
 def rescaling_of_image(image: Any, normalization: Normalization | None, *, axes: str | None, group: int) -> Rescaling | None:
-    """The same for an array or tensor, as `images.to_tensor` takes it; None also for anything that is no image."""
+    """The same for an array or tensor, as `images.to_tensor` takes it; None also for anything that is no image.
+
+    >>> rescaling_of_image(np.zeros((40, 50), np.uint8), None, axes=None, group=1) is None
+    True
+    """
     if normalization is None or not _is_float(image) or 0 in image.shape:
         return None
     span = _span(float(image.min()), float(image.max()))

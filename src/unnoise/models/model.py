@@ -62,7 +62,11 @@ class Model:
         return Pipeline(self.network, self.recipe.scheme, InferenceSettings(precision="float32")).restore(noisy)
 
     def to(self, device: str) -> Model:
-        """Move the network to a device ('cpu', 'cuda', 'cuda:1', 'mps', 'auto') and return the model."""
+        """Move the network to a device ('cpu', 'cuda', 'cuda:1', 'mps', 'auto') and return the model.
+
+        >>> next(fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).to("cpu").network.parameters()).device
+        device(type='cpu')
+        """
         self.network.to(choose_device(device))
         return self
 
@@ -75,6 +79,10 @@ class Model:
 
         Raises:
             UsageError: the field is another one, or cannot have the value.
+
+        >>> model = fresh(recipes.load("ap-bsn", {"denoiser.features": 4}))
+        >>> model.applied({"refinement": "none"}).recipe.refinement is None
+        True
         """
         for field in rename_old_fields(changes):
             if field.split(".")[0] not in APPLIED:
@@ -119,6 +127,12 @@ class Model:
         Raises:
             UsageError: the image has another kind or shape, or values that are no numbers; an option cannot have its
                 value; or a report on a batch was asked for.
+
+        >>> import numpy as np
+        >>> noisy = np.random.default_rng(0).integers(90, 110, (20, 24, 3), np.uint8)
+        >>> restored = fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).denoise(noisy, refine=False)
+        >>> restored.shape, restored.dtype
+        ((20, 24, 3), dtype('uint8'))
         """
         image, options, restore, whole_numbers = prepare(image, DenoiseOptions.of(fields, options))
         axes, layout = choose_axes(image, options.axes, options.channels) if options.strength > 0 else (options.axes, None)
@@ -155,6 +169,12 @@ class Model:
 
         Raises:
             UsageError: as `denoise`; also for a batch, and for a result of another shape.
+
+        >>> import numpy as np
+        >>> model = fresh(recipes.load("ap-bsn", {"denoiser.features": 4, "denoiser.modules": 1, "refinement": "none"}))
+        >>> noisy = np.random.default_rng(0).integers(90, 110, (40, 40, 3), np.uint8)
+        >>> model.judge(noisy, noisy).judgement.taken
+        0.0
         """
         given = DenoiseOptions.of(fields, options)
         noisy, options, *_ = prepare(noisy, given)
@@ -198,6 +218,13 @@ class Model:
 
         Raises:
             UnnoiseError: the file cannot be written.
+
+        >>> import tempfile
+        >>> model = fresh(recipes.load("ap-bsn", {"denoiser.features": 4}))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(Path(folder) / "small.safetensors", half=True)
+        ...     (Path(folder) / "small.safetensors").is_file()
+        True
         """
         model_file.write(Path(path), self.network, self.recipe, self.card, half=half)
 
@@ -208,6 +235,10 @@ class Model:
         Raises:
             UsageError: the file does not exist.
             UnnoiseError: the file is damaged, or is no model of unnoise.
+
+        >>> Model.load("none.safetensors")
+        Traceback (most recent call last):
+        unnoise.errors.UsageError: There is no model file none.safetensors.
         """
         network, recipe, card = model_file.read(Path(path))
         return cls(network.eval(), recipe, card)
@@ -223,5 +254,9 @@ def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Fo
 
 
 def fresh(recipe: Recipe) -> Model:
-    """A model with random weights, for training by the recipe."""
+    """A model with random weights, for training by the recipe.
+
+    >>> fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).network.sizes["features"]
+    4
+    """
     return Model(denoisers.create(recipe.denoiser.name, **recipe.denoiser.sizes), recipe)

@@ -18,7 +18,11 @@ from unnoise.inference.options import DenoiseOptions
 
 
 class Prepared(NamedTuple):
-    """An image as the pipeline takes it."""
+    """An image as the pipeline takes it.
+
+    >>> prepare(np.zeros((2, 2), np.uint8), DenoiseOptions()).whole_numbers
+    False
+    """
 
     image: Any
     options: DenoiseOptions

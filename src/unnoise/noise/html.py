@@ -28,7 +28,12 @@ def as_html(renderable: Any) -> str:
 
 
 def figure_as_html(figure: Figure) -> str:
-    """A figure as an image element that holds its PNG."""
+    """A figure as an image element that holds its PNG.
+
+    >>> from matplotlib.figure import Figure
+    >>> figure_as_html(Figure(figsize=(1, 1)))[:4]
+    '<img'
+    """
     png = io.BytesIO()
     figure.savefig(png, format="png")
     return f'<img src="data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}">'

@@ -51,6 +51,11 @@ def measure(image: Any, *, name: str = "The image") -> NoiseReport:
 
     Raises:
         UsageError: an image of another kind or shape, or with values that are NaN or infinite.
+
+    >>> import numpy as np
+    >>> noisy = np.random.default_rng(0).normal(0.5, 0.05, (128, 128)).astype(np.float32)
+    >>> round(measure(noisy).channels[0].level, 2)
+    0.05
     """
     pixels, measures = _to_channels_last(image, name)
     height, width, channels = pixels.shape

@@ -79,6 +79,11 @@ def shifts(brightness: Array, sigma: Array, bent: float) -> tuple[Array, Array]:
         brightness: of the noisy means, rising, in 0..1.
         sigma: standard deviation of the noise at each.
         bent: as `bent_share` gives it.
+
+    >>> import numpy as np
+    >>> low, high = shifts(np.array([0.2, 0.5, 0.8]), np.full(3, 0.01), bent=0.0)
+    >>> bool((low <= 0).all() and (high >= 0).all())
+    True
     """
     spread = np.maximum(sigma, 1e-6)
     black, white = -brightness / spread, (1 - brightness) / spread

@@ -22,7 +22,11 @@ _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 class ChannelNoise(BaseModel):
     """The noise of one channel. Brightness and standard deviations are in 0..1 of the picture's own values, after any
-    gamma."""
+    gamma.
+
+    >>> ChannelNoise(level=0.05, brightness=[0.5], sigma=[0.05], fit=None).level
+    0.05
+    """
 
     model_config = _STRICT
 

@@ -63,7 +63,11 @@ MAX_OFFSET_SIGMAS = 4.0
 
 @dataclass(frozen=True)
 class RowNoise:
-    """The offsets of the rows and columns of one channel, in the values of the picture. Their means are 0."""
+    """The offsets of the rows and columns of one channel, in the values of the picture. Their means are 0.
+
+    >>> RowNoise(rows=None, columns=None).is_none
+    True
+    """
 
     rows: Array | None
     """(H,) float32; None: no more than chance gives."""

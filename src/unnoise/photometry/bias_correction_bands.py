@@ -33,6 +33,13 @@ def correct_bands(photometry: Sequence[Photometry], views: Sequence[RegionSource
 
     Yields:
         The same in other portions: some rows of cells wait for those below.
+
+    >>> import numpy as np
+    >>> noisy = np.full((1, 1, 40, 40), 0.5, np.float32)
+    >>> rule = Photometry(bias_correction=BiasCorrection(curve="linear"))
+    >>> made = correct_bands([rule], [RegionSource.of(noisy)], [(slice(0, 40), noisy - 0.1)])
+    >>> sum(band.shape[-2] for rows, band in made)
+    40
     """
     corrections = [Correction(each.bias_correction, each.clipping) for each in photometry if each.bias_correction]
     return array_ops.without_gradients(_corrected)(corrections, views, bands) if corrections else iter(bands)
@@ -74,7 +81,11 @@ def _corrected(corrections: list[Correction], views: Sequence[RegionSource], ban
 
 
 class Correction(NamedTuple):
-    """How one picture is corrected."""
+    """How one picture is corrected.
+
+    >>> Correction(BiasCorrection(), Clipping()).rule.curve
+    'auto'
+    """
 
     rule: BiasCorrection
     cut: Clipping

@@ -26,7 +26,12 @@ KEPT_SIGMA = 0.871
 
 
 def spanned_steps(view: RegionSource, step: float) -> int:
-    """The number of steps from the lowest to nearly the highest value, in windows of a picture."""
+    """The number of steps from the lowest to nearly the highest value, in windows of a picture.
+
+    >>> import numpy as np
+    >>> spanned_steps(RegionSource.of(np.arange(64, dtype=np.float32).reshape(1, 1, 8, 8)), 1.0)
+    62
+    """
     windows = view.sample_windows()
     xp = array_namespace(*windows)
     values = xp.sort(xp.concat([xp.reshape(x, (-1,)) for x in windows]))
@@ -72,7 +77,12 @@ def steps_are_coarse(view: RegionSource, step: float) -> bool:
 
 def warn_of_few_steps(view: RegionSource, step: float, name: str) -> None:
     """Warn where the whole numbers of a measurement, `step` apart, are fewer than `MIN_STEPS`. The result is rounded to
-    them too."""
+    them too.
+
+    >>> import numpy as np
+    >>> view = RegionSource.of(np.arange(64, dtype=np.float32).reshape(1, 1, 8, 8))
+    >>> warn_of_few_steps(view, 1.0, "The image")
+    """
     steps = spanned_steps(view, step)
     if 0 < steps < MIN_STEPS:
         warnings.warn(

@@ -37,7 +37,14 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """One restoration, judged. Pictures are (H, W, C) floats in 0..1, maps (H, W)."""
+    """One restoration, judged. Pictures are (H, W, C) floats in 0..1, maps (H, W).
+
+    >>> import torch
+    >>> noisy = torch.rand(1, 3, 64, 64)
+    >>> report = make(noisy, noisy, lambda x: x, [noisy, noisy], varied="flips", part=middle(64, 64), noise=None)
+    >>> report.judgement.taken
+    0.0
+    """
 
     judgement: Judgement
     part: Region
@@ -141,7 +148,11 @@ class Report:
 
 
 def report_files(stem: Path) -> list[Path]:
-    """The picture and the numbers of a report of this name."""
+    """The picture and the numbers of a report of this name.
+
+    >>> [path.name for path in report_files(Path("out/a.report"))]
+    ['a.report.png', 'a.report.json']
+    """
     return [stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".json")]
 
 
@@ -169,6 +180,12 @@ def make(
 
     Raises:
         UsageError: for a batch of pictures.
+
+    >>> import torch
+    >>> noisy = torch.rand(1, 3, 64, 64)
+    >>> made = make(noisy, noisy, lambda x: x, [noisy, noisy], varied="flips", part=middle(64, 64), noise=None)
+    >>> made.structure.shape
+    (64, 64)
     """
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
@@ -184,7 +201,11 @@ def make(
 
 
 def middle(height: int, width: int) -> Region:
-    """The rows and columns of a picture that are judged: all, or the middle of one that is larger than `LARGEST`."""
+    """The rows and columns of a picture that are judged: all, or the middle of one that is larger than `LARGEST`.
+
+    >>> middle(100, 50)
+    (slice(0, 100, None), slice(0, 50, None))
+    """
     shrink = min(1.0, math.sqrt(LARGEST / (height * width)))
     sides = (max(1, round(length * shrink)) for length in (height, width))
     rows, columns = (

@@ -29,12 +29,20 @@ def names() -> list[str]:
 
 
 def source(name: str) -> str:
-    """The paper of a shipped recipe. The rest of the file is not checked."""
+    """The paper of a shipped recipe. The rest of the file is not checked.
+
+    >>> source("ap-bsn")[:3]
+    'Lee'
+    """
     return str(_parse(_FOLDER / f"{name}.yaml").get("source", ""))
 
 
 class Summary(NamedTuple):
-    """What people choose a recipe by, each a line."""
+    """What people choose a recipe by, each a line.
+
+    >>> Summary(purpose="learn", cost="a day", source="the paper").cost
+    'a day'
+    """
 
     purpose: str
     cost: str
@@ -97,6 +105,9 @@ def validate(fields: dict[str, Any], label: str) -> Recipe:
 
     Raises:
         UsageError: a field is unknown or has a wrong value. The sentence names it.
+
+    >>> validate({"name": "mine", "denoiser": "dbsn", "scheme": "pd-blind-spot"}, "mine").denoiser.name
+    'dbsn'
     """
     from pydantic import ValidationError
 

@@ -64,7 +64,12 @@ MIN_BAND_ROWS = 64
 
 @dataclass(frozen=True)
 class Adapted:
-    """The result of `adapt`."""
+    """The result of `adapt`.
+
+    >>> from unnoise.models.shipped import load
+    >>> Adapted(load("fast"), rounds=2, change=0.04).rounds
+    2
+    """
 
     model: Model
     """The model, with the recipe that it had before."""
@@ -111,6 +116,13 @@ def adapt(
 
     Raises:
         UsageError: neither steps nor minutes, no readable picture, or a model whose scheme cannot train it here.
+
+    >>> import numpy as np
+    >>> from unnoise.models.shipped import load
+    >>> noisy = np.random.default_rng(0).integers(90, 110, (32, 32, 3), np.uint8)
+    >>> adapt(load("ap-bsn"), [noisy])
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: Adapting needs a length; give steps or minutes.
     """
     check_libraries()
     if not steps and not minutes:

@@ -40,7 +40,11 @@ def make_accelerator(device: torch.device, precision: torch.dtype) -> Any:
 
 
 def describe_hardware(device: torch.device) -> str:
-    """The name of the device, for the model's card."""
+    """The name of the device, for the model's card.
+
+    >>> len(describe_hardware(torch.device("cpu"))) > 0
+    True
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.processor() or platform.machine()} CPU, {torch.get_num_threads()} threads"

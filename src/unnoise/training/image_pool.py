@@ -74,7 +74,11 @@ class ImagePool:
 
 @renamed_keywords(levels="normalization")
 def from_arrays(arrays: Sequence[Pixels], channels: int, *, normalization: Normalization | None = None) -> ImagePool:
-    """A pool of arrays (H, W) or (H, W, C): uint8, uint16, or floats in 0..1. `normalization` is as for `from_files`."""
+    """A pool of arrays (H, W) or (H, W, C): uint8, uint16, or floats in 0..1. `normalization` is as for `from_files`.
+
+    >>> from_arrays([np.zeros((32, 40), np.uint8)], 3).pictures[0].shape
+    (32, 40, 3)
+    """
     return ImagePool(
         [_usable(array, channels, f"picture {number}", normalization) for number, array in enumerate(arrays, start=1)]
     )
@@ -104,6 +108,11 @@ def from_files(
     Raises:
         UsageError: no file can be read.
         NoRoomError: the temporary file cannot be written.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/a.npy", np.zeros((32, 40), np.uint8))
+    ...     from_files([Path(f"{folder}/a.npy")], 3).pictures[0].shape
+    (32, 40, 3)
     """
     pictures: list[Pixels | None] = []
     skipped: list[str] = []

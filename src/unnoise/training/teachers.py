@@ -61,6 +61,11 @@ class Teacher:
 
     Attributes:
         count: K, the number of its targets.
+
+    >>> from unnoise.models.shipped import load
+    >>> model = load("ap-bsn")
+    >>> Teacher(model.network, model.recipe.scheme, None, TeacherOptions())(torch.zeros(1, 3, 20, 20)).shape
+    torch.Size([1, 1, 3, 20, 20])
     """
 
     @renamed_keywords(light="bias_correction")
@@ -154,6 +159,11 @@ class Teachers(AuxiliaryTargets):
 
     Attributes:
         count: K, the number of targets of all of them.
+
+    >>> from unnoise.models.shipped import load
+    >>> model = load("ap-bsn")
+    >>> Teachers([Teacher(model.network, model.recipe.scheme, None, TeacherOptions())]).count
+    1
     """
 
     def __init__(self, teachers: Sequence[Teacher]) -> None:
@@ -211,7 +221,11 @@ def convert(x: Tensor, values: Range, wanted: Range) -> Tensor:
 
 
 def teacher_loader(load: ModelLoader = shipped.load) -> TeacherLoader:
-    """What `Scheme.bind` takes: loads teachers, each from a model's name or file by `load`."""
+    """What `Scheme.bind` takes: loads teachers, each from a model's name or file by `load`.
+
+    >>> callable(teacher_loader())
+    True
+    """
     return partial(load_teachers, load=load)
 
 
@@ -228,6 +242,11 @@ def load_teachers(
 
     Raises:
         UsageError: a model that is absent, cannot be applied as asked, or has other channels than the student.
+
+    >>> from unnoise import denoisers
+    >>> from unnoise.schemes.teachers import TeacherChoice
+    >>> load_teachers([TeacherChoice(model="ap-bsn")], TeacherOptions(), denoisers.create("tmbsn-student", width=4)).count
+    1
     """
     teachers = []
     for choice in choices:

@@ -63,6 +63,15 @@ def train(
         UnnoiseError: the loss is not finite any more, a checkpoint is damaged, the disk is full, or another run writes
             into the folder.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the checkpoint is written.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> noisy = np.random.default_rng(0).integers(90, 110, (40, 40, 3), np.uint8)
+    >>> small = {"denoiser.features": 4, "denoiser.modules": 1, "training.crop": 16, "training.batch": 1}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model = train([noisy], "ap-bsn", output=folder, steps=1, overrides=small, device="cpu")
+    >>> model.card.steps
+    1
     """
     check_libraries()
     made = validate_options(

@@ -30,7 +30,11 @@ Watch = Callable[[], AbstractContextManager[Callable[[TrainingStatus], None]]]
 
 class AblationSettings(BaseModel):
     """What the scores of an ablation depend on. It is kept in the folder, so a resumed run cannot mix different
-    settings."""
+    settings.
+
+    >>> AblationSettings.model_fields["ablation"].is_required()
+    True
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
