@@ -57,7 +57,13 @@ def choose_layout(view: RegionSource, layout: Layout, choice: str | None, name: 
 
 
 def view_of_file(pixels: RegionReader, layout: Layout) -> RegionSource:
-    """Stored pixels (H, W, C) as a view (1, C, H, W), without alpha."""
+    """Stored pixels (H, W, C) as a view (1, C, H, W), without alpha.
+
+    >>> from unnoise.images import Frame, Metadata, Scratch
+    >>> frame = Frame(Scratch((4, 6, 4), np.dtype(np.uint8)), Layout("rgb", 1), Metadata(), "a.png")
+    >>> view_of_file(frame, frame.layout).read(slice(0, 2), slice(0, 6)).shape
+    (1, 3, 2, 6)
+    """
     count = pixels.shape[2] - layout.alpha if len(pixels.shape) == 3 else 1
 
     def read(rows: slice, columns: slice) -> Any:
@@ -76,6 +82,9 @@ def choose_axes(image: Any, axes: str | None, choice: str | None) -> tuple[str |
 
     Returns:
         `axes` and `layout` for `images.to_tensor`. Both stay as they are unless channels are to be separated.
+
+    >>> choose_axes(np.zeros((8, 8, 3)), None, "separate")
+    ('YXC', None)
     """
     is_tensor = isinstance(image, torch.Tensor)
     if not is_tensor and not isinstance(image, np.ndarray):

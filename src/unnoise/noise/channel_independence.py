@@ -21,6 +21,9 @@ Array = NDArray[Any]
 
 MAX_NOISE_CORRELATION = 0.12
 """Highest correlation of two channels' noise. It is at least 0.28 in the photographs of SIDD, PolyU and DND."""
+CLEAR_NOISE_CORRELATION = 0.25
+"""A higher correlation in `GLANCE_PIXELS` × `GLANCE_PIXELS` pixels alone decides that channels are colors."""
+GLANCE_PIXELS = 96
 MAX_STRUCTURE_CORRELATION = 0.5
 """Highest correlation of two channels' structure."""
 MIN_STRUCTURE_SHARE = 0.6
@@ -47,6 +50,8 @@ def are_independent(view: RegionSource) -> bool:
     >>> are_independent(RegionSource.of(colors))
     False
     """
+    if _is_photograph(view):
+        return False
     windows = [_as_float64(window)[0] for window in view.sample_windows()]  # (C, h, w) each
     varied = [channel for channel in range(len(windows[0])) if any(np.ptp(window[channel]) > 0 for window in windows)]
     if len(varied) < 2 or min(windows[0].shape[1:]) < 2 * BLOCK_PIXELS:
@@ -59,6 +64,18 @@ def are_independent(view: RegionSource) -> bool:
     if count < MIN_BLOCKS or shares.min() < MIN_STRUCTURE_SHARE:
         return False
     return _highest_pair(structure) < MAX_STRUCTURE_CORRELATION
+
+
+def _middle(length: int) -> slice:
+    size = min(length, GLANCE_PIXELS)
+    return slice((length - size) // 2, (length - size) // 2 + size)
+
+
+def _is_photograph(view: RegionSource) -> bool:
+    """Whether noise in the middle of the picture clearly has something in common. This decides nearly all photographs."""
+    rows, columns = (_middle(length) for length in view.size)
+    middle = _as_float64(view.read(rows, columns))[0]
+    return min(middle.shape[1:]) > 1 and _highest_pair(_noise_covariance([middle])) > CLEAR_NOISE_CORRELATION
 
 
 def _as_float64(x: Any) -> Array:
