@@ -62,6 +62,12 @@ def test_composites_are_found_and_colored_scenes_are_not(seed: int, noise: float
     assert not independent(np.full_like(clean, 100) + rng.normal(0, noise, clean.shape))  # nothing to tell it by
 
 
+def test_bright_scenes_of_many_hues_are_photographs() -> None:
+    y, x = np.mgrid[:120, :150]
+    scene = np.stack([120 + 80 * np.sin(x / 17 + k) * np.cos(y / 23 - k) for k in range(3)], -1)
+    assert not independent(scene + np.random.default_rng(0).normal(0, 18, scene.shape))
+
+
 def test_two_dyes_with_an_empty_third_channel() -> None:
     noisy, _ = composite()
     noisy[..., 2] = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -22,6 +23,7 @@ from unnoise.inference.sources import rescaling_of_image, source_of_tensor
 from unnoise.inference.stores import TensorStore
 from unnoise.models import file_format as model_file
 from unnoise.models.card import Card
+from unnoise.models.containers import adapter_of
 from unnoise.models.judging import report_on
 from unnoise.models.stored_types import prepare
 from unnoise.photometry.rescaling import Rescaling
@@ -110,7 +112,8 @@ class Model:
             image: numpy (H, W) or (H, W, C), or torch (H, W), (C, H, W) or (B, C, H, W). With `axes`, a stack of any
                 shape. uint8 and uint16 span black to white. Floats of colors lie in 0..1; those of gray pictures may be
                 on any scale. Other whole numbers are measurements, and their channels are no colors. An alpha channel
-                is left unchanged: the second of two channels, or the fourth of four.
+                is left unchanged: the second of two channels, or the fourth of four. Also the path of a file, a PIL
+                image, or a dask or xarray array; see `unnoise.models.containers`.
             options: the options of denoising; None: the defaults.
             progress: called with the number of tiles that are done and the number of all tiles.
             report: whether to judge the result too. This takes as long as about eight restorations. Only the middle of
@@ -122,7 +125,7 @@ class Model:
             An image of the same kind, shape and range as the input, and of its dtype unless `dtype` asks for another.
             Whole numbers of measurements with coarse steps are rounded up or down by chance, so that means stay.
             Floats are clipped to 0..1, or to the input's range if that is wider. With `report`, a pair of the image
-            and an `unnoise.quality.report.Report`.
+            and an `unnoise.quality.report.Report`. A path gives an array, and a dask array stays lazy.
 
         Raises:
             UsageError: the image has another kind or shape, or values that are no numbers; an option cannot have its
@@ -134,7 +137,12 @@ class Model:
         >>> restored.shape, restored.dtype
         ((20, 24, 3), dtype('uint8'))
         """
-        image, options, restore, whole_numbers = prepare(image, DenoiseOptions.of(fields, options))
+        asked = DenoiseOptions.of(fields, options)
+        if (adapter := adapter_of(image)) is not None:
+            if report:
+                raise UsageError(f"A report needs an array or a tensor, not {type(image).__name__}; try np.asarray(image).")
+            return adapter(image, partial(self._denoise_array, asked, progress), asked.axes, asked.dtype)
+        image, options, restore, whole_numbers = prepare(image, asked)
         axes, layout = choose_axes(image, options.axes, options.channels) if options.strength > 0 else (options.axes, None)
         options = replace(options, axes=axes)
         settings = options.settings(self.recipe)
@@ -154,6 +162,12 @@ class Model:
             result = rescaling.inverse(result, image.dtype) if rescaling else result
         result = restore(result)
         return (result, _report(pipeline, noisy, store.tensor, form, rescaling)) if report else result
+
+    def _denoise_array(
+        self, options: DenoiseOptions, progress: Callable[[int, int], None] | None, array: Any, axes: str | None
+    ) -> Any:
+        """Denoise an array of a container."""
+        return self.denoise(array, replace(options, axes=axes), progress=progress)
 
     def judge(self, noisy: Any, result: Any, options: DenoiseOptions | None = None, **fields: Unpack[OptionFields]) -> Report:
         """Judge a result without a clean picture. This takes as long as about eight restorations.

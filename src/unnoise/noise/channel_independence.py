@@ -1,8 +1,9 @@
 """Whether the channels of an RGB picture are no colors, as in composites of fluorescence microscopy.
 
 Each channel of such a composite was recorded by itself. So its noise has nothing in common with that of the others, and
-neither has its structure. In photographs a camera mixes the noise of its colors (demosaicing, white balance, JPEG), and
-edges appear in all colors. Photographs to which somebody added noise have at least the edges in common.
+neither has its structure, which shines on dark ground. In photographs a camera mixes the noise of its colors
+(demosaicing, white balance, JPEG), and edges appear in all colors. Photographs to which somebody added noise have at
+least the edges in common.
 
 The method is our own; no paper of the methods here has it.
 """
@@ -28,6 +29,8 @@ MAX_STRUCTURE_CORRELATION = 0.5
 """Highest correlation of two channels' structure."""
 MIN_STRUCTURE_SHARE = 0.6
 """Share of the variance between blocks that structure must have in each channel. Else nothing can be told of it."""
+DARK_SHARE = 0.45
+"""The median of each channel lies in this lower part of its range: dyes shine on dark ground."""
 BLOCK_PIXELS = 8
 """Side of the blocks whose means show the structure, in pixels."""
 MIN_BLOCKS = 64
@@ -63,7 +66,13 @@ def are_independent(view: RegionSource) -> bool:
     shares = np.diag(structure) / np.maximum(total, 1e-300)
     if count < MIN_BLOCKS or shares.min() < MIN_STRUCTURE_SHARE:
         return False
-    return _highest_pair(structure) < MAX_STRUCTURE_CORRELATION
+    return _highest_pair(structure) < MAX_STRUCTURE_CORRELATION and _have_dark_ground(windows)
+
+
+def _have_dark_ground(windows: list[Array]) -> bool:
+    values = np.concatenate([x[:, ::3, ::3].reshape(len(x), -1) for x in windows], axis=1)  # (C, n)
+    low, middle, high = np.quantile(values, [0.01, 0.5, 0.995], axis=1)
+    return bool(np.all(middle - low < DARK_SHARE * (high - low)))
 
 
 def _middle(length: int) -> slice:
