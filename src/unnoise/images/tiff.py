@@ -110,12 +110,14 @@ class Coding:
 
 
 def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
-    """What page `index` says, what its channels are (None: colours that are decoded to RGB), and if libvips is not to
-    decode it.
+    """Read the tags of one page.
 
-    libvips returns zeros for tiles that its codecs do not know, widens 16-bit floats, misreads channels that lie one
-    after the other, and divides colours by an alpha that they were multiplied by, which loses what cannot be told
-    again.
+    libvips cannot decode every page. It returns zeros for tiles that its codecs do not know. It widens 16-bit floats and
+    misreads planar channels. It divides colours by an associated alpha, which loses information.
+
+    Returns:
+        The metadata; the meaning of the channels (None: colours that are decoded to RGB); and whether libvips must not
+        decode the page.
     """
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
