@@ -92,6 +92,9 @@ def test_sources_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> N
     path, _ = _ome_tiff(tmp_path)
     errors: list[UnnoiseError] = []
     found = list(sample_pictures([path, tmp_path / "b.tif"], 4, on_error=errors.append))
-    assert [(one.frame, one.channel) for one in found] == [(2, None), (7, None)]  # pages of a TIFF are frames, whatever they count
+    assert [(one.frame, one.channel) for one in found] == [
+        (2, None),
+        (7, None),
+    ]  # pages of a TIFF are frames, whatever they count
     assert len(errors) == 1
     assert "b.tif" in str(errors[0])

@@ -16,15 +16,18 @@ from unnoise.layers.gaussian_blur import gaussian_blur
 from unnoise.models.model import Model
 from unnoise.noise.noise_estimation import estimate_noise
 from unnoise.noise.noise_sampling import channel_correlation, noise_sigma, sample_noise, white_part
-from unnoise.noise.residual_noise import PERTURBATION
 from unnoise.photometry.normalization import Normalization, is_measured, measure_scale
-from unnoise.quality.comparison import Risks, Standing, compare, joined, risks_of
+from unnoise.quality.comparison import MOST_DECIBELS, Risks, Standing, compare, joined, risks_of
 from unnoise.quality.mc_sure import GRAIN
 from unnoise.regions import RegionSource
 
 Pixels = NDArray[Any]
 SIDE_PIXELS = 256
 """Side of the part of each picture that is restored."""
+PERTURBATION = 0.1
+"""ε, in units of the noise. With 0.5 a network that learned on stronger noise seemed worse than it was."""
+ROUNDED_PERTURBATION = 0.5
+"""ε for whole numbers, which rounding would swallow if it were smaller."""
 LEAST_SIDE_PIXELS = 48
 """Smaller pictures tell nothing."""
 
@@ -52,7 +55,7 @@ class Comparison:
         """The result in one sentence."""
         if self.standing is Standing.UNKNOWN:
             return "The model could not be compared: the noise of these pictures cannot be told from their structure."
-        figures = f"its estimated gain is {self.gain:.1f} dB, that of the shipped model '{self.other}' {self.other_gain:.1f} dB"
+        figures = f"its estimated gain is {_told(self.gain)}, that of the shipped model '{self.other}' {_told(self.other_gain)}"
         on = f"on {self.pictures} of these pictures" if self.pictures > 1 else "on one of these pictures"
         if self.standing is Standing.WORSE_THAN_NOISY:
             return f"The model makes these pictures worse: {on} {figures}."
@@ -61,6 +64,10 @@ class Comparison:
         if self.standing is Standing.BETTER:
             return f"The model is better than '{self.other}': {on} {figures}."
         return f"The model is as good as '{self.other}': {on} {figures}."
+
+
+def _told(gain: float) -> str:
+    return f"above {MOST_DECIBELS:.0f} dB" if gain >= MOST_DECIBELS else f"{gain:.1f} dB"
 
 
 def compare_models(model: Model, other: Model, pictures: Iterable[SinglePicture], *, name: str, seed: int = 0) -> Comparison:
@@ -90,7 +97,8 @@ def compare_models(model: Model, other: Model, pictures: Iterable[SinglePicture]
 
 def _risks(model: Model, noisy: Pixels, extra: Pixels) -> Risks:
     restored = _restored(model, noisy)
-    moved = (_restored(model, _in_type(noisy + PERTURBATION * extra, noisy.dtype)) - restored) / PERTURBATION
+    step = PERTURBATION if noisy.dtype.kind == "f" else ROUNDED_PERTURBATION
+    moved = (_restored(model, _in_type(noisy + step * extra, noisy.dtype)) - restored) / step
     return risks_of(*(_planes(each) for each in (noisy.astype(np.float64), restored, moved, extra)))
 
 

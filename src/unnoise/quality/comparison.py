@@ -21,6 +21,8 @@ STANDARD_ERRORS = 2.0
 """A difference counts from this many standard errors on."""
 LEVEL_DOUBT = 0.05
 """Share of the noise's power by which the measured one may be wrong."""
+POWER_DOUBT = 0.005
+"""Share of the noise's power by which a difference may be wrong in any case."""
 LEAST_DECIBELS = 0.1
 """Smaller differences do not count."""
 MOST_DECIBELS = 25.0
@@ -71,7 +73,7 @@ def risks_of(noisy: Tensor, restored: Tensor, moved: Tensor, extra: Tensor) -> R
     """
     power = extra.square().mean().item()
     risk = ((restored - noisy).square() + 2 * extra * moved).mean(0)[None]  # (1, H, W)
-    blocks = tuple(max(1, side // BLOCK_PIXELS) for side in risk.shape[-2:])
+    blocks = max(1, risk.shape[-2] // BLOCK_PIXELS), max(1, risk.shape[-1] // BLOCK_PIXELS)
     pooled = F.adaptive_avg_pool2d(risk, blocks).flatten() / power - 1
     return Risks(pooled, (extra * moved).mean().item() / power)
 
@@ -105,5 +107,5 @@ def _is_lower(low: Risks, high: Risks) -> bool:
     difference = (high.blocks - low.blocks).double()
     count = len(difference)
     chance = difference.std().item() / math.sqrt(count) if count > 1 else 0.0
-    doubt = math.hypot(chance, 2 * LEVEL_DOUBT * (high.passed - low.passed))
+    doubt = math.hypot(chance, 2 * LEVEL_DOUBT * (high.passed - low.passed), POWER_DOUBT)
     return difference.mean().item() > STANDARD_ERRORS * doubt

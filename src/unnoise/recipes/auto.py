@@ -75,8 +75,10 @@ def choose(
     start = ""
     is_grey = all(picture.pixels.ndim == 2 for picture in sample)
     if shipped and is_grey:
-        name, overrides, start = FINE_TUNE_RECIPE, {"denoiser.channels": 1}, recipe_start(FINE_TUNE_RECIPE)
-    elif quick or shipped:
+        name, start = FINE_TUNE_RECIPE, recipe_start(FINE_TUNE_RECIPE)
+        sentence = f"These pictures are grey, so the recipe {name} goes on from the shipped model {start}."
+        return ChosenRecipe(name, {"denoiser.channels": 1}, sentence, start)
+    if quick or shipped:
         start = SHIPPED_START if shipped else ""
         name, overrides = QUICK_RECIPE, {"scheme.train_hole": median_high(one.train_diamond for one in advice)}
     else:

@@ -97,7 +97,7 @@ def train(
         found = auto.choose(arrays or files, quick=quick, shipped=start is None, axes=axes)
         recipe, changes, sentence = found.recipe, found.overrides | changes, found.sentence
         start, is_default_start = found.start or start, bool(found.start)
-    elif start is None and not isinstance(recipe, Recipe):
+    elif start is None and isinstance(recipe, str | Path):
         start, is_default_start = recipes.start(recipe) or None, True
     chosen = recipes.load(recipe, changes)
     if steps is None and minutes is None:
