@@ -19,7 +19,7 @@ def _counts(seed: int) -> np.ndarray:
 
 
 def _pool() -> NoisePool:
-    return NoisePool(from_arrays([_counts(seed) for seed in range(3)], 1, levels=Normalization()))
+    return NoisePool(from_arrays([_counts(seed) for seed in range(3)], 1, normalization=Normalization()))
 
 
 def test_the_noise_has_the_level_of_the_pictures() -> None:
@@ -50,6 +50,8 @@ def test_pictures_without_noise_are_refused_with_advice() -> None:
 
 def test_a_picture_without_noise_gets_that_of_another() -> None:
     pool = NoisePool(
-        ImagePool([*from_arrays([_counts(0)], 1, levels=Normalization()).pictures, np.full((160, 160, 1), 0.5, np.float32)])
+        ImagePool(
+            [*from_arrays([_counts(0)], 1, normalization=Normalization()).pictures, np.full((160, 160, 1), 0.5, np.float32)]
+        )
     )
     assert all(pool.crop(np.random.default_rng(seed), 64)[..., 1].std() > 0 for seed in range(6))

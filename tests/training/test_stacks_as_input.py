@@ -22,12 +22,12 @@ from unnoise.training.image_pool import from_arrays, from_files
 from unnoise.training.options import TrainingStatus
 from unnoise.training.train import train
 
-LEVELS = Normalization()
+NORMALIZATION = Normalization()
 TINY = {
     "name": "tiny",
     "denoiser": {"name": "dbsn", "features": 4, "modules": 1, "channels": 1},
     "scheme": {"name": "pd-blind-spot", "train_stride": 1, "infer_stride": 1},
-    "levels": "auto",
+    "normalization": "auto",
     "training": {"crop": 24, "batch": 2, "learning_rate": 1e-2},
 }
 
@@ -43,10 +43,10 @@ def test_a_stack_is_the_same_as_tiff_npy_and_array(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")
     np.save(tmp_path / "a.npy", stack)
     pools = [
-        from_files([tmp_path / "a.tif"], 1, levels=LEVELS),
-        from_files([tmp_path / "a.npy"], 1, axes="TYX", levels=LEVELS),
-        from_arrays([stack], 1, axes="TYX", levels=LEVELS),
-        from_arrays(list(stack), 1, levels=LEVELS),
+        from_files([tmp_path / "a.tif"], 1, normalization=NORMALIZATION),
+        from_files([tmp_path / "a.npy"], 1, axes="TYX", normalization=NORMALIZATION),
+        from_arrays([stack], 1, axes="TYX", normalization=NORMALIZATION),
+        from_arrays(list(stack), 1, normalization=NORMALIZATION),
     ]
     assert len({pool.fingerprint for pool in pools}) == 1
     assert [picture.shape for picture in pools[0].pictures] == [(40, 50, 1)] * 4
@@ -54,7 +54,7 @@ def test_a_stack_is_the_same_as_tiff_npy_and_array(tmp_path: Path) -> None:
 
 def test_channels_are_pictures_each_with_a_range_of_its_own() -> None:
     stack = np.stack([_counts(30, 40), 20 * _counts(30, 40)])  # (C, Y, X)
-    pool = from_arrays([stack], 1, axes="CYX", levels=LEVELS)
+    pool = from_arrays([stack], 1, axes="CYX", normalization=NORMALIZATION)
     assert len(pool.pictures) == 2
     assert np.allclose(*pool.pictures, atol=1e-5)
 
@@ -63,8 +63,8 @@ def test_channels_are_pictures_each_with_a_range_of_its_own() -> None:
 def test_other_types_are_learned_from(dtype: type, tmp_path: Path) -> None:
     stack = _counts(2, 30, 40)
     np.save(tmp_path / "a.npy", stack.astype(dtype) - 500)
-    pool = from_files([tmp_path / "a.npy"], 1, axes="TYX", levels=LEVELS)
-    wanted = from_arrays([stack], 1, axes="TYX", levels=LEVELS)
+    pool = from_files([tmp_path / "a.npy"], 1, axes="TYX", normalization=NORMALIZATION)
+    wanted = from_arrays([stack], 1, axes="TYX", normalization=NORMALIZATION)
     assert not pool.skipped
     assert all(np.allclose(*pair, atol=1e-4) for pair in zip(pool.pictures, wanted.pictures, strict=True))
 
@@ -72,16 +72,16 @@ def test_other_types_are_learned_from(dtype: type, tmp_path: Path) -> None:
 def test_volts_are_shown_as_counts_are() -> None:
     """Values far below 1 have a range of their own, too."""
     stack = _counts(2, 30, 40)
-    volts, counts = (from_arrays([x], 1, axes="TYX", levels=LEVELS).pictures for x in (stack * 1e-9, stack))
+    volts, counts = (from_arrays([x], 1, axes="TYX", normalization=NORMALIZATION).pictures for x in (stack * 1e-9, stack))
     assert all(np.allclose(*pair, atol=1e-3) for pair in zip(volts, counts, strict=True))
 
 
 def test_a_large_frame_becomes_bands_with_one_range(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = _counts(64, 50)
     picture[:32] *= 3
-    whole = from_arrays([picture], 1, levels=LEVELS).pictures[0]
+    whole = from_arrays([picture], 1, normalization=NORMALIZATION).pictures[0]
     monkeypatch.setattr(pool_pictures, "BAND_PIXELS", 1000)
-    bands = from_arrays([picture], 1, levels=LEVELS).pictures
+    bands = from_arrays([picture], 1, normalization=NORMALIZATION).pictures
     assert [len(band) for band in bands] == [16] * 4
     assert np.array_equal(np.concatenate(bands), whole)
 
@@ -89,7 +89,7 @@ def test_a_large_frame_becomes_bands_with_one_range(monkeypatch: pytest.MonkeyPa
 def test_memory_is_bounded(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.lib.stride_tricks.as_strided(_counts(256, 256), (60, 256, 256), (0, 512, 2)))  # 8 MB
     tracemalloc.start()
-    pool = from_files([tmp_path / "a.npy"], 1, axes="TYX", levels=LEVELS, memory=10**6)
+    pool = from_files([tmp_path / "a.npy"], 1, axes="TYX", normalization=NORMALIZATION, memory=10**6)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert sum(picture.nbytes for picture in pool.pictures) == 60 * 4 * 256**2  # 16 MB

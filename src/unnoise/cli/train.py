@@ -98,7 +98,7 @@ def train(
     as the recipe says. At the end the model is compared with 'default' on the same pictures. If it is worse, the exit
     status is 1, unless --accept is given.
     """
-    overrides = assignments(set_)
+    overrides = assignments(set_, "training.batch=4")
     from unnoise.cli.progress import training_bar
     from unnoise.training.train import train as run
 

@@ -9,7 +9,13 @@ from unnoise.images.picture import Described, Pixels
 
 
 def is_associated(picture: Described) -> bool:
-    """Whether this picture's colours were multiplied by its alpha."""
+    """Whether this picture's colours were multiplied by its alpha.
+
+    >>> import numpy as np
+    >>> from unnoise.images.picture import Picture
+    >>> is_associated(Picture(np.zeros((4, 5, 4), np.uint8)))
+    False
+    """
     own = picture.metadata.coding
     return picture.layout.alpha == 1 and isinstance(own, tiff.Coding) and 1 in (own.extra or ())
 

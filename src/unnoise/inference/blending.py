@@ -98,6 +98,14 @@ def keep_detail(noisy: T, restored: T, detail: float, level: NoiseCurve) -> T:
 
     Returns:
         (B, C, H, W).
+
+    >>> import torch
+    >>> class Level:
+    ...     def at(self, restored):
+    ...         return torch.full_like(restored, 0.1)
+    >>> noisy = torch.rand(1, 3, 16, 16)
+    >>> torch.equal(keep_detail(noisy, noisy, 1.0, Level()), noisy)
+    True
     """
     xp: Any = array_namespace(noisy, restored)
     taken: Any = noisy - restored
@@ -124,6 +132,17 @@ def blend_stored(
         strength: above 0, at most 1.
         detail: 0..1.
         guards: one for each picture of the batch; None or empty: the removal is not bounded.
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from unnoise import images
+    >>> from unnoise.inference.sources import source_of_tensor
+    >>> from unnoise.inference.stores import TensorStore
+    >>> tensor, form = images.to_tensor(np.full((16, 16, 3), 100, np.uint8))
+    >>> store = TensorStore(torch.zeros_like(tensor))
+    >>> blend_stored(source_of_tensor(tensor, form, None), store, strength=0.5, detail=0.0)
+    >>> torch.allclose(store.tensor, tensor / 2)
+    True
     """
     if strength == 1 and detail == 0 and not guards:
         return

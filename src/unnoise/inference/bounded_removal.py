@@ -84,7 +84,7 @@ def bounded_removal(noisy: Tensor, restored: Tensor, noise: NoiseModel, detail: 
     height, width = noisy.shape[-2:]
     seen = _cells(noisy[0], STRIDE_SAMPLES)  # (C, h, w), brightness
     around = _upsample(_cells(seen, STRIDE_SAMPLES), STRIDE_SAMPLES, seen.shape)  # less noisy, for shifts of the mean
-    variance = noise.at(noise.variance, seen)
+    variance = noise.variance_at(seen)
     ends = [SHIFT_SLACK_FACTOR * noise.at(curve, around) for curve in (noise.below, noise.above)]
     result = restored[0].clone()
     for scale in SCALES_PIXELS:

@@ -117,7 +117,7 @@ def _more_noise(picture: SinglePicture, source: torch.Generator) -> tuple[Pixels
     if measured or picture.colours == "rgb":  # eight bits of grey stay, as models treat floats of grey otherwise
         white = 1.0 if measured or noisy.dtype.kind == "f" else float(np.iinfo(noisy.dtype).max)
         noisy = (noisy / white).astype(np.float32)
-    tensor, _ = images.to_tensor(noisy, levels=Normalization(of="picture"))
+    tensor, _ = images.to_tensor(noisy, normalization=Normalization(of="picture"))
     scale = measure_scale(RegionSource.of(tensor)) if measured else None
     if measured and scale is None:
         return None

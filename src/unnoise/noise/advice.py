@@ -35,7 +35,12 @@ _MAX_BLOCK_DETAIL = 4.0
 
 
 class Advice(BaseModel):
-    """Settings that suit the noise of a picture."""
+    """Settings that suit the noise of a picture.
+
+    >>> strides = {"train_stride": 5, "infer_stride": 2, "train_hole": 9, "infer_hole": 3}
+    >>> Advice(**strides, train_diamond=4, infer_diamond=2, recipe="tm-bsn-quick", settings={}).infer_stride
+    2
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -43,6 +43,12 @@ class NoiseModel:
     """(C, KNOTS): so far the mean of noisy values may lie below the scene, by how the noise is bent and cut off; 0 or less."""
     above: Tensor
     """(C, KNOTS): so far above; 0 or more."""
+    colors: Tensor | None = None
+    """(K, C) in the picture's unit: colors at which the variance is known to differ; None: it depends on brightness alone."""
+    gains: Tensor | None = None
+    """(K, C): factors of the variance at these colors."""
+    reach: float = 0.0
+    """How far a color reaches: a standard deviation in the picture's unit."""
 
     @property
     def is_none(self) -> bool:
@@ -61,6 +67,17 @@ class NoiseModel:
         index = left.long()
         low, high = curve.gather(1, index), curve.gather(1, index + 1)
         return torch.lerp(low, high, place - left).reshape(brightness.shape)
+
+    def variance_at(self, seen: Tensor) -> Tensor:
+        """The variance at each pixel of a picture without noise, (C, H, W) → the same shape, in units of `spectrum`."""
+        variance = self.at(self.variance.to(seen), seen)
+        if self.colors is None or self.gains is None:
+            return variance
+        own, centers = seen.flatten(1).T, self.colors.to(seen)  # (H·W, C), (K, C)
+        # The squared distance without its part that is the same for all centers
+        closeness = (own @ centers.T).sub_(centers.square().sum(1) / 2).div_(self.reach**2)  # (H·W, K)
+        gain = closeness.softmax(1) @ self.gains.to(seen)
+        return variance * gain.T.reshape(seen.shape)
 
     def coefficients(self, scale: int) -> Tensor:
         """Variances of the coefficients of blocks of 8×8 means of `scale`×`scale` pixels, relative to `variance`: (C, 8, 8)."""

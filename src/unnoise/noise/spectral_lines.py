@@ -42,6 +42,10 @@ def find_lines(windows: list[Array]) -> list[Frequency]:
 
     Args:
         windows: parts of one picture, (H, W, C) each. Those smaller than two blocks tell nothing.
+
+    >>> import numpy as np
+    >>> len(find_lines([np.random.default_rng(0).normal(0, 1, (128, 128, 1))]))
+    0
     """
     places = [(window, top, left) for window in windows for top, left in _lattice(window, len(windows))]
     if not places:
@@ -61,6 +65,11 @@ def without_lines(window: Array, lines: list[Frequency]) -> Array:
 
     A wave e^(iωp) is brought to frequency 0, smoothed, brought back and subtracted, so that its amplitude may change
     slowly.
+
+    >>> import numpy as np
+    >>> window = np.ones((64, 64, 1))
+    >>> bool((without_lines(window, []) == window).all())
+    True
     """
     rest: Array = window.astype(np.float32)
     rows, columns = np.arange(window.shape[0])[:, None, None], np.arange(window.shape[1])[None, :, None]

@@ -37,7 +37,11 @@ REACH_PIXELS = 2
 
 @dataclass(frozen=True)
 class Clipping:
-    """Whether noise is missing at black, 0, and at white, 1, as values reach no further."""
+    """Whether noise is missing at black, 0, and at white, 1, as values reach no further.
+
+    >>> Clipping(black=True, white=False).white
+    False
+    """
 
     black: bool = True
     white: bool = True
@@ -48,7 +52,13 @@ BOTH_ENDS = Clipping()
 
 
 def measure_clipping(view: RegionSource) -> Clipping:
-    """Of a measurement, told from windows of it."""
+    """Of a measurement, told from windows of it.
+
+    >>> import numpy as np
+    >>> view = RegionSource.of(np.random.default_rng(0).uniform(0.4, 0.6, (1, 1, 64, 64)).astype(np.float32))
+    >>> measure_clipping(view).black
+    False
+    """
     windows = view.sample_windows()
     xp = array_namespace(*windows)
     lowest, highest = min(float(xp.min(x)) for x in windows), max(float(xp.max(x)) for x in windows)
@@ -111,7 +121,13 @@ def find_clipped(noisy: T, cut: Clipping = BOTH_ENDS) -> T:
 
 
 def keep_clipped(noisy: T, restored: T, where: T) -> T:
-    """`restored`, but as `noisy` is `where` that is `find_clipped`; (B, C, H, W) each. Most pictures need no copy for it."""
+    """`restored`, but as `noisy` is `where` that is `find_clipped`; (B, C, H, W) each. Most pictures need no copy for it.
+
+    >>> import numpy as np
+    >>> noisy, restored = np.zeros((1, 1, 1, 2), np.float32), np.ones((1, 1, 1, 2), np.float32)
+    >>> keep_clipped(noisy, restored, np.array([[[[True, False]]]]))
+    array([[[[0., 1.]]]], dtype=float32)
+    """
     xp: Any = array_namespace(noisy)
     return xp.where(where, noisy, restored) if bool(xp.any(where)) else restored
 

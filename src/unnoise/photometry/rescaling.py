@@ -26,7 +26,12 @@ FAR = 2.0**10
 
 @dataclass(frozen=True)
 class Rescaling:
-    """x → (x − shift) · factor and back, in float64."""
+    """x → (x − shift) · factor and back, in float64.
+
+    >>> import numpy as np
+    >>> Rescaling(shift=1e6, factor=1e-3).forward(np.array([1e6, 2e6]))
+    array([   0., 1000.], dtype=float32)
+    """
 
     shift: float
     factor: float
@@ -43,7 +48,11 @@ class Rescaling:
 
 
 def choose_rescaling(low: float, high: float) -> Rescaling | None:
-    """For finite values from `low` to `high`; None: they are moderate."""
+    """The rescaling for finite values from `low` to `high`. None: float32 holds them well.
+
+    >>> choose_rescaling(0.0, 1000.0) is None
+    True
+    """
     if low == high:
         return Rescaling(low, 1.0) if low else None  # so that one value comes back to its last digit
     width, largest = high - low, max(abs(low), abs(high))

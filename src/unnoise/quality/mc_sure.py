@@ -91,7 +91,12 @@ class Judgement(BaseModel):
 
     @property
     def loses_structure(self) -> bool:
-        """Whether more was lost beside noise than chance explains."""
+        """Whether more was lost beside noise than chance explains.
+
+        >>> facts = {"uncertainty": 0.1, "shaken": 1.0, "replayed": 1.0, "level": 0.05, "left": 0.0, "correlation": 0.0}
+        >>> Judgement(gain=3.0, lost=0.0, **facts).loses_structure
+        False
+        """
         return self.verdict in (Verdict.TOOK_STRUCTURE, Verdict.WORSE)
 
 
@@ -117,6 +122,10 @@ def judge(
 
     Raises:
         UsageError: for a batch.
+
+    >>> noisy = torch.rand(1, 3, 64, 64)
+    >>> judge(noisy, noisy, lambda x: x, noise=None).taken
+    0.0
     """
     if len(noisy) != 1:
         raise UsageError(f"One picture is judged at a time, not a batch of {len(noisy)}; call it for each.")

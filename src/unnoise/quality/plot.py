@@ -29,6 +29,11 @@ def draw(noisy: Floats, restored: Floats, structure: Floats, unsure: Floats, *, 
         structure, unsure: (H, W), as in a `Report`.
         varied: what differs between the results whose spread is `unsure`.
         lines: of the text.
+
+    >>> import numpy as np
+    >>> picture, flat = np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.float32)
+    >>> len(draw(picture, picture, flat, flat, varied="flips", lines=["one"]).axes) >= 6
+    True
     """
     require("matplotlib", "A report")
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.files.atomic import atomic_write
+from unnoise.noise.html import figure_as_html
 from unnoise.noise.noise_model import NoiseModel
 from unnoise.quality.mc_sure import Judgement, judge
 from unnoise.quality.residual_structure import correlation_map
@@ -34,7 +37,14 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """One restoration, judged. Pictures are (H, W, C) floats in 0..1, maps (H, W)."""
+    """One restoration, judged. Pictures are (H, W, C) floats in 0..1, maps (H, W).
+
+    >>> import torch
+    >>> noisy = torch.rand(1, 3, 64, 64)
+    >>> report = make(noisy, noisy, lambda x: x, [noisy, noisy], varied="flips", part=middle(64, 64), noise=None)
+    >>> report.judgement.taken
+    0.0
+    """
 
     judgement: Judgement
     part: Region
@@ -98,6 +108,19 @@ class Report:
             lines=[self.sentence(), "", *self._details()],
         )
 
+    def plot(self) -> Figure:
+        """The same as `draw`: what a notebook shows.
+
+        Raises:
+            UnnoiseError: matplotlib is not installed.
+        """
+        return self.draw()
+
+    def _repr_html_(self) -> str:
+        """The verdict, and the panels if matplotlib is installed, as notebooks show them."""
+        told = f"<p>{html.escape(self.sentence())}</p>"
+        return told + (figure_as_html(self.draw()) if find_spec("matplotlib") else "")
+
     def _details(self) -> list[str]:
         found = self.judgement
         rows, columns = self.part
@@ -125,7 +148,11 @@ class Report:
 
 
 def report_files(stem: Path) -> list[Path]:
-    """The picture and the numbers of a report of this name."""
+    """The picture and the numbers of a report of this name.
+
+    >>> [path.name for path in report_files(Path("out/a.report"))]
+    ['a.report.png', 'a.report.json']
+    """
     return [stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".json")]
 
 
@@ -153,6 +180,12 @@ def make(
 
     Raises:
         UsageError: for a batch of pictures.
+
+    >>> import torch
+    >>> noisy = torch.rand(1, 3, 64, 64)
+    >>> made = make(noisy, noisy, lambda x: x, [noisy, noisy], varied="flips", part=middle(64, 64), noise=None)
+    >>> made.structure.shape
+    (64, 64)
     """
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
@@ -168,7 +201,11 @@ def make(
 
 
 def middle(height: int, width: int) -> Region:
-    """The rows and columns of a picture that are judged: all, or the middle of one that is larger than `LARGEST`."""
+    """The rows and columns of a picture that are judged: all, or the middle of one that is larger than `LARGEST`.
+
+    >>> middle(100, 50)
+    (slice(0, 100, None), slice(0, 50, None))
+    """
     shrink = min(1.0, math.sqrt(LARGEST / (height * width)))
     sides = (max(1, round(length * shrink)) for length in (height, width))
     rows, columns = (

@@ -29,7 +29,11 @@ SAMPLE_SIZE = 12
 
 
 class ChosenRecipe(NamedTuple):
-    """A recipe's name, the changes to it, a sentence that says so, and the model to begin with."""
+    """A recipe's name, the changes to it, a sentence that says so, and the model to begin with.
+
+    >>> ChosenRecipe("amsnet-quick", {"scheme.train_stride": 3}, "The noise is correlated.").recipe
+    'amsnet-quick'
+    """
 
     recipe: str
     overrides: dict[str, Any]

@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unnoise.deprecated.keywords import renamed_keywords
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images.frames import open_stack
 from unnoise.photometry.normalization import Normalization
@@ -74,10 +75,11 @@ class ImagePool:
         return self.pictures[index][rows, columns]
 
 
+@renamed_keywords(levels="normalization")
 def from_arrays(
-    arrays: Sequence[Pixels], channels: int, *, axes: str | None = None, levels: Normalization | None = None
+    arrays: Sequence[Pixels], channels: int, *, axes: str | None = None, normalization: Normalization | None = None
 ) -> ImagePool:
-    """A pool of arrays: whole numbers, or floats in 0..1. `axes` and `levels` are as for `from_files`.
+    """A pool of arrays: whole numbers, or floats in 0..1. `axes` and `normalization` are as for `from_files`.
 
     Without `axes` an array is (H, W), (H, W, C) or (N, H, W, C) with C in 1..4.
 
@@ -91,17 +93,18 @@ def from_arrays(
     kept = _Kept(MEMORY_BYTES)
     for number, array in enumerate(arrays, start=1):
         with open_stack(array, axes=axes, name=f"picture {number}") as stack:
-            for picture in pool_pictures(stack, channels, levels):
+            for picture in pool_pictures(stack, channels, normalization):
                 kept.add(picture, is_view=np.may_share_memory(picture, array))
     return ImagePool(kept.pictures())
 
 
+@renamed_keywords(levels="normalization")
 def from_files(
     files: Sequence[Path],
     channels: int,
     *,
     axes: str | None = None,
-    levels: Normalization | None = None,
+    normalization: Normalization | None = None,
     memory: int = MEMORY_BYTES,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImagePool:
@@ -111,7 +114,7 @@ def from_files(
         files: pictures and stacks, and `.npy` arrays of (H, W), (H, W, C) or (N, H, W, C).
         channels: of the network. Gray is repeated, alpha dropped, and color averaged for a network with one channel.
         axes: of `.npy` and Zarr files, as `images.open` takes them.
-        levels: whether measurements are normalized by their range, as the network will see them. They become float32.
+        normalization: whether measurements are normalized by their range, as the network will see them. They become float32.
         memory: bytes of pictures that are kept in memory.
         progress: called with (files done, files in all).
 
@@ -121,13 +124,18 @@ def from_files(
     Raises:
         UsageError: no file can be read.
         NoRoomError: the temporary file cannot be written.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/a.npy", np.zeros((32, 40), np.uint8))
+    ...     from_files([Path(f"{folder}/a.npy")], 3).pictures[0].shape
+    (32, 40, 3)
     """
     kept = _Kept(memory)
     skipped: list[str] = []
     for number, file in enumerate(files, start=1):
         try:
             with open_stack(file, axes=axes) as stack:
-                for picture in pool_pictures(stack, channels, levels):
+                for picture in pool_pictures(stack, channels, normalization):
                     kept.add(picture)
         except NoRoomError:
             raise

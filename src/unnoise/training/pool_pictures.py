@@ -23,13 +23,13 @@ BAND_PIXELS = 2**26
 """A larger frame becomes several pictures, bands of rows. So it never lies in memory as a whole."""
 
 
-def pool_pictures(stack: images.Source, channels: int, levels: Normalization | None) -> Iterator[Pixels]:
+def pool_pictures(stack: images.Source, channels: int, normalization: Normalization | None) -> Iterator[Pixels]:
     """The pictures of a file or array, frame by frame.
 
     Args:
         stack: of any frames. Channels that are no colors become single grey pictures, and alpha is left out.
         channels: of the network. Grey is repeated, and color is averaged for a network with one channel.
-        levels: whether measurements are normalized by their range, as the network will see them.
+        normalization: whether measurements are normalized by their range, as the network will see them.
 
     Yields:
         (H, W, channels) of uint8 or uint16, or of float32 in about 0..1.
@@ -39,7 +39,7 @@ def pool_pictures(stack: images.Source, channels: int, levels: Normalization | N
             another scale that are not normalized.
     """
     for frame in stack:
-        normalized = _normalized(frame, levels)
+        normalized = _normalized(frame, normalization)
         for place, (_, read) in enumerate(split_channels(frame)):
             measured = normalized(place) if normalized else None
             for rows in _bands(frame.height, frame.width):
@@ -48,14 +48,16 @@ def pool_pictures(stack: images.Source, channels: int, levels: Normalization | N
                 yield _with_channels(pixels, channels, frame.name)
 
 
-def _normalized(frame: images.Frame, levels: Normalization | None) -> Callable[[int], Callable[[slice], Pixels] | None] | None:
+def _normalized(
+    frame: images.Frame, normalization: Normalization | None
+) -> Callable[[int], Callable[[slice], Pixels] | None] | None:
     """How to read the single pictures of a frame as inference shows them to the network.
 
     Returns:
         From the number of a picture to a function that reads rows, (rows, W, C) float32; None for a picture that is
         shown as it is. None where no picture of this kind is normalized.
     """
-    wanted = levels.of_kind(frame.layout.colours, frame.dtype) if levels else None
+    wanted = normalization.of_kind(frame.layout.colours, frame.dtype) if normalization else None
     if wanted is None:
         return None
     rescaling = rescaling_of_file(frame, frame.layout, wanted)
@@ -91,7 +93,7 @@ def _checked(pixels: Pixels, name: str) -> Pixels:
     pixels = pixels.astype(np.float32, copy=False)
     low, high = float(pixels.min()), float(pixels.max())
     bad = pixels.size - int(np.isfinite(pixels).sum())
-    check_range(low, high, bad, name, or_else="normalize them by their own range (--set levels=picture)")
+    check_range(low, high, bad, name, or_else="normalize them by their own range (--set normalization=picture)")
     return pixels
 
 
