@@ -110,13 +110,7 @@ def denoise(
             rich_help_panel=FILES,
         ),
     ] = None,
-    axes: Annotated[
-        str | None,
-        typer.Option(
-            help="Of .npy and Zarr stacks, one letter for each axis: Y, X, C for channels; others count pictures: ZYX, TCYX.",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
+    axes: options.AxesOption = None,
     group: Annotated[
         int,
         typer.Option(
