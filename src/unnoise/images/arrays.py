@@ -107,8 +107,8 @@ def to_tensor(
     """Turn an image into a new float32 tensor (B, C, H, W) with black 0 and white 1, and a `Form` that turns it back.
 
     Args:
-        image: an array (H, W) or (H, W, C), or a tensor (H, W), (C, H, W) or (B, C, H, W), with C in 1..4, or any with
-            `layout` or `axes`. uint8 and uint16 over their whole range, or float16, float32 and float64 in 0..1: a
+        image: an array (H, W) or (H, W, C), or a tensor (H, W), (C, H, W) or (B, C, H, W), with C in 1..4. With
+            `layout` or `axes` it may have any shape. uint8 and uint16 over their whole range, or float16, float32 and float64 in 0..1: a
             little beyond (−0.5 to 1.5) is noise or overshoot, and is neither refused nor clipped.
         name: the subject of error messages, for instance the file.
         layout: the meaning of the channels; None: the usual one, where the last of 2 or 4 channels is alpha. The form

@@ -1,5 +1,4 @@
-"""The picture of a `Report`: before, after, what was taken, whether that looks like the picture, and where the network
-is unsure."""
+"""The picture of a `Report`: before, after, the removed part, the structure in it, and the uncertainty."""
 
 from __future__ import annotations
 
@@ -60,11 +59,11 @@ def draw(
     scale = RESIDUAL_SIGMAS * max(float(residual.std()), 1e-6)
     _picture(axes[0, 0], "before", noisy)
     _picture(axes[0, 1], "after", restored)
-    _picture(axes[0, 2], f"removed: gray is nothing, black and white ±{scale * one:.3g} {unit}", residual / (2 * scale) + 0.5)
-    _map(figure, axes[1, 0], "does what was removed look like the picture? (correlation)", structure, (-0.5, 0.5), "RdBu_r")
+    _picture(axes[0, 2], f"removed, ±{scale * one:.3g} {unit}, gray: nothing", residual / (2 * scale) + 0.5)
+    _map(figure, axes[1, 0], "structure in what was removed (correlation)", structure, (-0.5, 0.5), "RdBu_r")
     steps = unsure * one
     top = max(float(np.quantile(steps, 0.995)), 4e-4 * one)
-    _map(figure, axes[1, 1], f"where unsure: spread over {varied}, {unit}", steps, (0, top), "magma")
+    _map(figure, axes[1, 1], f"uncertainty: spread over {varied}, {unit}", steps, (0, top), "magma")
     _text(axes[1, 2], lines)
     return figure
 

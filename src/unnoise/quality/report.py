@@ -96,7 +96,11 @@ class Report:
         return f"{seen}; compare both, and try another --model or less --strength."
 
     def scaled(self, factor: float) -> Report:
-        """With the noise's level so many times as high: of a picture that was judged on another scale than its own."""
+        """The report with levels on another scale.
+
+        Args:
+            factor: multiplies the noise level and the removed level.
+        """
         found = self.judgement
         levels = {"level": found.level * factor, "taken": found.taken * factor}
         return replace(self, judgement=found.model_copy(update=levels), map_scale=self.map_scale * factor)
@@ -148,15 +152,14 @@ class Report:
         lines = []
         if found.gain is not None and found.left is not None and found.lost is not None:
             lines = [
-                f"two estimates of the gain: {found.shaken:.1f} dB with noise added to the picture,",
-                f"{found.replayed:.1f} dB with noise added to the result",
-                f"noise that is left: {found.left:.1%} of its power",
+                f"gain, estimated in two ways: {found.shaken:.1f} dB and {found.replayed:.1f} dB",
+                f"noise left: {found.left:.1%} of its power",
                 f"lost structure: {found.lost:.1%} of that power",
                 f"drift of local means: {found.drift or 0:.1%} of that power",
             ]
         return [
             *lines,
-            f"correlation of what was taken with the picture: {found.correlation:+.2f}",
+            f"correlation of the removed part with the picture: {found.correlation:+.2f}",
             *([f"judged: the first of {found.pictures} pictures"] if found.pictures > 1 else []),
             f"judged: rows {rows.start}–{rows.stop}, columns {columns.start}–{columns.stop}",
         ]
