@@ -59,6 +59,7 @@ def denoise(
         options.RowNoise | None,
         typer.Option(
             help="Row and column noise (stripes): remove or keep it; auto removes it from measurements; default: auto.",
+            rich_help_panel=ADVANCED,
         ),
     ] = None,
     channels: Annotated[

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from unnoise import recipes
 from unnoise.errors import UsageError
-from unnoise.images.number_types import check_dtype
+from unnoise.images.arrays_on_disk import check_axes
 from unnoise.inference.blending import check
 from unnoise.inference.channel_choice import check_channels
 from unnoise.inference.row_noise_removal import check_row_noise
@@ -106,6 +106,7 @@ class DenoiseOptions:
         check_row_noise(self.row_noise)
         check_dtype(self.dtype)
         check_channels(self.channels)
+        check_axes(self.axes)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], base: DenoiseOptions | None = None) -> DenoiseOptions:
