@@ -14,6 +14,7 @@ from unnoise import images
 from unnoise.errors import UnnoiseWarning
 from unnoise.images.number_types import converted
 from unnoise.inference.bands import Progress
+from unnoise.inference.channel_choice import choose_layout, view_of_file
 from unnoise.inference.missing_values import FileGaps
 from unnoise.inference.options import DenoiseOptions, OptionFields, read_mask
 from unnoise.inference.pipeline import Pipeline
@@ -86,23 +87,26 @@ def denoise_file(
             frame = converted(stored, options.dtype) if options.dtype else stored
             gaps = FileGaps(stored, options.missing, mask)
             plain = gaps.of(frame) if gaps.are_possible else frame
+            layout = choose_layout(view_of_file(plain, frame.layout), frame.layout, options.channels, frame.name)
             rescaling = None
             if settings.strength > 0:
-                rescaling = rescaling_of_file(plain, frame.layout, settings.normalization)
+                rescaling = rescaling_of_file(plain, layout, settings.normalization)
             described: dict[str, Any] = {"name": frame.name, "group": options.group, "rescaling": rescaling}
             dtype = np.dtype(np.float32) if rescaling else frame.dtype
             with images.Scratch(frame.shape, dtype, target.parent) as restored:
                 pixels = source_of_file(
-                    plain, frame.layout, settings.normalization, whole_numbers=bool(frame.metadata.stored), **described
+                    plain, layout, settings.normalization, whole_numbers=bool(frame.metadata.stored), **described
                 )
                 if gaps.are_possible:
-                    pixels = replace(pixels, missing=gaps.planes(frame.layout, options.group))
-                store = PixelStore(frame, restored, frame.layout, **described)
+                    pixels = replace(pixels, missing=gaps.planes(layout, options.group))
+                store = PixelStore(frame, restored, layout, **described)
                 repaired = pipeline.run(pixels, store, _progress_of_all(progress, index, len(frames)))
                 if repaired and (sentence := repaired.sentence()):
                     warnings.warn(f"{frame.name} {sentence}", UnnoiseWarning, stacklevel=2)
                 if report and judged is None:
-                    judged = _report_on_middle(pipeline, frame, restored, rescaling, repaired)
+                    judged = _report_on_middle(pipeline, replace(frame, layout=layout), restored, rescaling, repaired).of_stack(
+                        len(frames)
+                    )
                 canvas = made.add(frame)
                 for top in range(0, frame.height, STRIP_ROWS):
                     rows = slice(top, min(top + STRIP_ROWS, frame.height))

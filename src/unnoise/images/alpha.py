@@ -21,10 +21,12 @@ def is_associated(picture: Described) -> bool:
 
 
 def straight(pixels: Pixels) -> Pixels:
-    """(H, W, C) with alpha last: its colours divided by it, in the same type.
+    """Divide colours by alpha, in the same type.
 
-    Integers are rounded to the nearest. Where nothing is seen colours are black; none goes beyond white, as noise
-    would.
+    Integers are rounded to the nearest. Fully transparent pixels become black. No colour goes beyond white.
+
+    Args:
+        pixels: (H, W, C), alpha last.
     """
     white = float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1.0
     values = pixels.astype(np.float64)

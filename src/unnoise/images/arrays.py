@@ -57,6 +57,11 @@ class Form:
         """The whole number that is 1; 0 for floats."""
         return WHITE.get(_name(self.dtype), 0)
 
+    @property
+    def channels(self) -> int:
+        """The number of channels of one picture, without alpha. They may be several pictures of the tensor."""
+        return self.stacked[-3] - self.layout.alpha
+
     def restore(self, tensor: Tensor) -> Any:
         """Turn (B, C, H, W) in 0..1, of any float type and device, into an array or tensor like the one that was given.
 
@@ -120,8 +125,8 @@ def to_tensor(
     """Turn an image into a new float32 tensor (B, C, H, W) with black 0 and white 1, and a `Form` that turns it back.
 
     Args:
-        image: an array (H, W) or (H, W, C), or a tensor (H, W), (C, H, W) or (B, C, H, W), with C in 1..4, or any with
-            `layout` or `axes`. uint8 and uint16 over their whole range, or float16, float32 and float64 in 0..1: a
+        image: an array (H, W) or (H, W, C), or a tensor (H, W), (C, H, W) or (B, C, H, W), with C in 1..4. With
+            `layout` or `axes` it may have any shape. uint8 and uint16 over their whole range, or float16, float32 and float64 in 0..1: a
             little beyond (−0.5 to 1.5) is noise or overshoot, and is neither refused nor clipped.
         name: the subject of error messages, for instance the file.
         layout: the meaning of the channels; None: the usual one, where the last of 2 or 4 channels is alpha. The form
@@ -212,7 +217,11 @@ def _check_tensor(image: Tensor, name: str, *, any_shape: bool, any_channels: bo
     wrong = image.dim() not in (2, 3, 4) or (image.dim() > 2 and shape[-3] not in (1, 2, 3, 4) and not any_channels)
     if wrong and not any_shape:
         channels_last = image.dim() in (3, 4) and shape[-1] in (1, 2, 3, 4)
-        remedy = "move the channels first with image.movedim(-1, -3)" if channels_last else "split it into such images"
+        remedy = (
+            "move the channels first with image.movedim(-1, -3)"
+            if channels_last
+            else "split it into such images, or name the axes, as axes='ZYX' for a stack"
+        )
         raise UsageError(
             f"{name} has the shape {shape}, but a tensor should be (H, W), (C, H, W) or (B, C, H, W) with C in 1..4; {remedy}."
         )

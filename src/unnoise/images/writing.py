@@ -35,7 +35,7 @@ def write(
     quality: int | None = None,
     lossless: bool | None = None,
 ) -> None:
-    """Write `picture` in the format that the suffix of `path` names, with its metadata as far as the format holds it.
+    """Write a picture in the format of the path's suffix, with all metadata that the format holds.
 
     The bit depth stays where the format can hold it. Otherwise values are rounded to the nearest: 16 bits to 8 in JPEG
     and WebP, to 12 in AVIF and to 10 in HEIC; floats (clipped to 0..1) likewise, and to 16 bits in PNG. PNG, TIFF, WebP
@@ -46,18 +46,18 @@ def write(
     Args:
         path: its suffix names the format.
         picture: what to write.
-        overwrite: it may replace a file.
+        overwrite: whether it may replace a file.
         quality: 1 … 100, of JPEG, WebP, AVIF and HEIC; other formats lose nothing.
-        lossless: WebP, AVIF and HEIC lose nothing either.
+        lossless: whether WebP, AVIF and HEIC lose nothing either.
 
-    The file appears under its name only when complete and on the disk: it is written beside, as a hidden file, and
-        renamed.
+    The file appears under its name only when it is complete and on the disk. It is written beside, as a hidden file, and
+    renamed.
 
     Raises:
-        UsageError: unknown suffix, a quality outside 1 … 100, `lossless` for a JPEG or beside `quality`, a missing
-            folder, a file that exists without `overwrite`, alpha in a format that has none, or pixels that are no
-            image.
-        UnnoiseError: it could not be encoded or written, for instance onto a full disk. Nothing is left behind.
+        UsageError: the suffix is unknown, `quality` is not in 1..100, or `lossless` is given for a JPEG or beside
+            `quality`. Also: the folder is missing, the file exists without `overwrite`, the format holds no alpha, or
+            the pixels are no image.
+        UnnoiseError: the picture cannot be encoded or written, for instance onto a full disk. Nothing is left behind.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -240,7 +240,7 @@ def create(
     Args:
         path: its suffix names the format.
         like: the source whose frames will be added in order; None: a single picture.
-        overwrite: it may replace a file.
+        overwrite: whether it may replace a file.
         quality, lossless: as `write` takes them.
 
     Usage::

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from unnoise import images, recipes
 from unnoise.errors import UsageError
+from unnoise.images.arrays_on_disk import check_axes
 from unnoise.images.number_types import check_dtype
 from unnoise.inference.blending import check
+from unnoise.inference.channel_choice import check_channels
 from unnoise.inference.hot_pixels import check_hot_pixels
 from unnoise.inference.row_noise_removal import check_row_noise
 from unnoise.inference.settings import InferenceSettings, check_tile
@@ -24,7 +26,7 @@ from unnoise.recipes.old_fields import OLD_FIELDS
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
 
-ADDED_LATER = {"bounded", "force", "hot_pixels", "missing", "mask", "row_noise", "dtype"}
+ADDED_LATER = {"bounded", "force", "hot_pixels", "missing", "mask", "row_noise", "dtype", "channels"}
 """Options that the first manifests did not have. They enter the fingerprint only if they are given."""
 
 
@@ -46,6 +48,7 @@ class OptionFields(TypedDict, total=False):
     mask: Any
     row_noise: str | None
     dtype: str | None
+    channels: str | None
     axes: str | None
     group: int
     light: str | None
@@ -105,6 +108,9 @@ class DenoiseOptions:
     dtype: str | None = None
     """The type of the result, such as 'float32', if it is to be finer than that of the picture; None: the same. See
     `unnoise.images.number_types`."""
+    channels: str | None = None
+    """Whether three channels are restored 'together', as colors, or each by itself ('separate'). None or 'auto': by
+    the picture. See `unnoise.noise.channel_independence`."""
     axes: str | None = None
     """One letter for each axis of an array: Y rows, X columns, C channels that are no colours, S samples of a colour.
     Other letters count pictures. 'ZYX' is a stack."""
@@ -118,6 +124,8 @@ class DenoiseOptions:
             check_hot_pixels(self.hot_pixels)
         check_row_noise(self.row_noise)
         check_dtype(self.dtype)
+        check_channels(self.channels)
+        check_axes(self.axes)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], base: DenoiseOptions | None = None) -> DenoiseOptions:

@@ -46,7 +46,7 @@ def bent_share(patches: Array) -> float:
     """How far the curve of sRGB has bent the noise: 0 not at all, 1 as that of a sensor; 1 where it cannot be told.
 
     Args:
-        patches: of a picture, (P, C, SIDE, SIDE) in 0..1.
+        patches: of a picture, (P, C, PATCH_PIXELS, PATCH_PIXELS) in 0..1.
     """
     measured = expected = 0.0
     inside = ((patches <= 0) | (patches >= 1)).mean(axis=(2, 3)) <= CUT  # (P, C)

@@ -1,10 +1,9 @@
-"""Measuring a picture's noise from the picture alone, never from what a network took away.
+"""Measuring a picture's noise from the picture alone, never from what a network removed.
 
-Plain patches show noise and nothing else (see `flat_patches`). Four things go beyond that: patterns that fill the
-picture are filtered out first (`spectral_lines`), frequencies at which no place is plain do not count (`plateau`),
-colors with noise of their own are measured (`uniform_colors`), and how noise shifts means is told by its skewness
-(`noise_bias`). The estimate is meant as a bound: where it errs it should
-be too low, so that too little is taken away.
+Plain patches show noise and nothing else (see `flat_patches`). Four things go beyond that. Patterns that fill the
+picture are filtered out first (`spectral_lines`). Frequencies at which no place is plain do not count (`plateau`).
+Colors with noise of their own are measured (`uniform_colors`). The skewness of the noise tells how it shifts means
+(`noise_bias`). The estimate is meant as a bound: where it errs it should be too low, so that too little is removed.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What a picture's noise is like: its variance by brightness and its power spectrum, channel by channel.
+"""The noise of a picture: its variance by brightness and its power spectrum, channel by channel.
 
 A coefficient of a cosine transform of noise has the variance
 
-    variance(brightness, channel) · spectrum(frequency, channel),
+    variance(brightness, channel) · spectrum(frequency, channel).
 
-which bounds what may be taken away at that frequency.
+It bounds the power that may be removed at that frequency.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch import Tensor
 
 KNOTS = 65
 """Points of each curve, evenly from `low` to `high`."""
-SIDE = 8
-"""Of the blocks whose coefficients are asked for, in pixels or means of pixels."""
+BLOCK_SAMPLES = 8
+"""Side of the blocks whose coefficients are asked for. A sample is a pixel or a mean of pixels."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class NoiseModel:
 @lru_cache
 def _between(scale: int) -> NDArray[np.float32]:
     """How the power of each of 8 frequencies of means of `scale` pixels follows from the 16 of pixels, (8, 16)."""
-    weights = np.zeros((SIDE, 16))
-    for k in range(SIDE):
+    weights = np.zeros((BLOCK_SAMPLES, 16))
+    for k in range(BLOCK_SAMPLES):
         place = 2 * k / scale
         if scale == 1:
             for index, share in ((max(2 * k - 1, 0), 0.25), (2 * k, 0.5), (min(2 * k + 1, 15), 0.25)):

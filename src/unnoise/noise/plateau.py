@@ -75,7 +75,7 @@ def bands() -> NDArray[np.int64]:
 
 @lru_cache
 def _sums() -> NDArray[np.float32]:
-    """Which frequency is in which half and band: 1 or 0, (SIDE², 2·bands)."""
+    """Which frequency is in which half and band: 1 or 0, (PATCH_PIXELS², 2·bands)."""
     inside = [(bands() == band) & half for half in halves() for band in range(len(EDGES) - 1)]
     return np.stack(inside, axis=-1).reshape(PATCH_PIXELS**2, -1).astype(np.float32)
 

@@ -87,7 +87,7 @@ def convolve(x: Any, kernel: Any, padding: int = 0) -> Any:
     Args:
         x: floats (…, H, W).
         kernel: (rows, columns), of the same kind and type.
-        padding: so many zeros are put around the picture first.
+        padding: number of rows and columns of zeros that are put around the picture first.
 
     Returns:
         (…, H + 2 · padding − rows + 1, W + 2 · padding − columns + 1).

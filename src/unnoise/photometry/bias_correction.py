@@ -43,17 +43,17 @@ TransferFunction = Literal["srgb", "linear"]
 CELL_PIXELS = 32
 """Side of a cell in pixels: some hundred pixels tell a mean well, and shadows are seldom smaller."""
 RADIUS_CELLS = 2
-"""In cells: so far offsets are averaged with those of neighbouring cells, by a Gaussian of one cell."""
+"""Radius in cells over which offsets are averaged, by a Gaussian of one cell."""
 BLOCK_PIXELS = 8
 """Side in pixels of the blocks of a cell that are plain or are not."""
 FLAT_VARIANCE_RATIO = 0.05
-"""A block is plain where its own variance is hardly more than so many times that of what was taken out."""
+"""A block is plain where its own variance is hardly more than this many times that of the residual."""
 NEUTRAL_WEIGHT = 0.04
-"""Where neighbouring cells hold no greater share of plain places, the network has the last word."""
+"""Share of plain places in the neighbouring cells. With less, the network's own brightness stays."""
 REACH_PIXELS = (RADIUS_CELLS + 2) * CELL_PIXELS
-"""In pixels: no further away does a pixel change the light of another."""
+"""Radius in pixels within which a pixel changes the offset of another."""
 NEWTON_STEPS = 3
-"""Of Newton's method."""
+"""Steps of Newton's method for each offset."""
 
 
 class BiasCorrection(BaseModel):
@@ -71,8 +71,8 @@ class BiasCorrection(BaseModel):
     curve: Literal["auto", "srgb", "linear"] = "auto"
     """How values stand for light: by the curve of sRGB, or in proportion; *auto*: see `curve_of` and `Photometry.decide`."""
     bound: Annotated[float, Field(gt=0)] = 1.1
-    """Values count as no further away than so many times the way to black or white. Above 1, as the noise of few photons reaches
-    further up than down; chosen on the validation scenes of SIDD."""
+    """Residuals are clipped to this many times the distance to black or white. It is above 1, since the noise of few photons reaches
+    further up than down. Chosen on the validation scenes of SIDD."""
 
     def of_kind(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> BiasCorrection:
         """With the curve of this kind of picture where it is *auto*, and the kind tells it."""

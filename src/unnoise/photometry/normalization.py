@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 TAIL_SHARE = 0.001
 """Share of the values that may lie below black, and the same share above white, such as hot pixels and stars."""
 MARGIN_SHARE = 0.05
-"""Of the network's range on either side, so that noise around the darkest places is not cut off as black cuts it."""
+"""Share of the network's range that stays free on either side, so that noise in the darkest places is not clipped."""
 OVERSHOOT_RANGES = 1 / 3
-"""So far beyond `low` and `high`, in units of their distance, values are shown; what is beyond that goes around the network."""
+"""The network gets values up to this far beyond `low` and `high`, in units of their distance. The excess goes around the network."""
 EXPONENT = 0.7
-"""Exponent. Pictures of few photons gain 1 to 4 dB by it, others up to 1.5 or lose up to 0.2 (`benchmarks/white.py`); the root, which
-evens noise of light alone out, loses up to 0.8 on quiet ones."""
+"""Exponent of the curve. Pictures of few photons gain 1 to 4 dB by it. Others gain up to 1.5 or lose up to 0.2
+(`benchmarks/white.py`). The square root would even out photon noise alone, and loses up to 0.8 dB on quiet pictures."""
 SAMPLE_VALUES = 2**20
-"""About how many values tell the range."""
+"""About this many values are sampled to find the range."""
 STRIP_PIXELS = 2**20
-"""Pixels that are read at a time for it, about."""
+"""About this many pixels are read at a time."""
 
 
 class Normalization(BaseModel):

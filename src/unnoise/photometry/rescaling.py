@@ -19,9 +19,9 @@ from unnoise.deprecated.module_names import renamed
 SMALL, LARGE = 2.0**-10, 2.0**20
 """Pictures whose largest value lies between these are not multiplied."""
 INSIDE = 2.0**-1, 2.0**5
-"""Where the largest value of small and of large ones comes to lie, at most: below white, as it was, and above it."""
+"""Upper bound of the largest value after rescaling: of small pictures, and of large ones."""
 FAR = 2.0**10
-"""Values that lie further from zero than so many times their own range are moved."""
+"""Values move towards zero if their distance from it exceeds this many times their own range."""
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ UNCLIPPED_RANGE = 0.02, 0.9
 MIN_LOG_SPREAD = 0.045
 """Standard deviation of the logarithm of brightness from which on a slope can be told."""
 LINEAR_EXPONENT = 0.38
-"""Exponent of brightness from which on noise is that of light itself, 0.5: simulated counts have 0.41 to 0.66, white noise up to 0.33,
-nine of ten photographs of SIDD and PolyU in grey less than 0.4."""
+"""Least exponent of noise by brightness for linear values. Photon noise has 0.5; simulated counts have 0.41 to 0.66.
+White noise has up to 0.33. Nine of ten gray photographs of SIDD and PolyU have less than 0.4."""
 
 
 def is_linear(view: RegionSource) -> bool:
