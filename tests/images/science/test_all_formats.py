@@ -1,0 +1,123 @@
+"""What holds for every format of science: the same pixels come back, the sum stays, and damage is one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from handmade import model_of
+from images.science.samples import SAMPLES, arrays, make
+from unnoise import images
+from unnoise.batch.one_file import denoise_file
+from unnoise.denoisers.dbsn import DBSN
+from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
+from unnoise.images.formats import suffix_of
+
+
+def redrawn(source: Path, target: Path, work: Callable[[np.ndarray], np.ndarray] = lambda pixels: pixels) -> None:
+    """Through by strips, as denoising does."""
+    with images.open(source) as opened, images.create(target, opened) as made:
+        for frame in opened:
+            canvas = made.add(frame)
+            for top in range(0, frame.height, 7):
+                canvas[top : top + 7] = work(frame.region(slice(top, top + 7), slice(None)))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_same_pixels_come_back(tmp_path: Path, name: str) -> None:
+    source = make(tmp_path, name)
+    target = tmp_path / f"out{suffix_of(source)}"
+    redrawn(source, target)
+    found, wanted = arrays(target), arrays(source)
+    assert len(found) == len(wanted) > 0
+    for here, there in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(here, there, strict=True)
+    assert {path.name for path in tmp_path.iterdir()} == {source.name, target.name}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_new_pixels_are_read_by_the_format_s_own_library(tmp_path: Path, name: str) -> None:
+    source = make(tmp_path, name)
+    target = tmp_path / f"out{suffix_of(source)}"
+    redrawn(source, target, lambda pixels: (pixels / 2).astype(pixels.dtype))
+    for here, there in zip(arrays(target), arrays(source), strict=True):
+        steps = 1 if here.dtype.kind in "iu" else 0.2  # half a step of BSCALE 0.25 or of the slope 0.37
+        exact = np.float16 if here.dtype == np.float16 else np.float64
+        np.testing.assert_allclose(here.astype(exact), (there / 2).astype(exact), atol=steps, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_sum_stays_when_it_is_denoised(tmp_path: Path, name: str) -> None:
+    torch.manual_seed(0)
+    source = make(tmp_path, name)
+    target = tmp_path / f"out{suffix_of(source)}"
+    denoise_file(model_of(DBSN(features=4, modules=1)), source, target, precision="float32")
+    for here, there in zip(arrays(target), arrays(source), strict=True):
+        assert not np.array_equal(here, there)
+        missing = ~np.isfinite(there.astype(np.float64))
+        np.testing.assert_array_equal(~np.isfinite(here.astype(np.float64)), missing)
+        before, after = (values[~missing].sum(dtype=np.float64) for values in (there, here))
+        assert after == pytest.approx(before, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_damage_is_one_sentence(tmp_path: Path, name: str) -> None:
+    content = make(tmp_path, name).read_bytes()
+    random = np.random.default_rng(0)
+    refused = 0
+    for trial in range(24):
+        changed = bytearray(content)
+        if trial < 6:
+            del changed[len(content) * (trial + 1) // 7 :]
+        else:
+            for place in random.integers(0, min(len(content), 1500 if trial < 18 else len(content)), 5):
+                changed[place] = random.integers(256)
+        path = tmp_path / f"{trial}{suffix_of(name)}"
+        path.write_bytes(changed)
+        try:
+            redrawn(path, tmp_path / f"{trial}out{suffix_of(name)}")
+        except UnnoiseError as error:
+            refused += 1
+            assert str(error).endswith(".")
+            assert "\n" not in str(error)
+            assert str(tmp_path) in str(error)
+            assert not (tmp_path / f"{trial}out{suffix_of(name)}").exists()
+    assert refused >= 5
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_other_formats_take_the_pixels_and_say_that_the_header_stays(tmp_path: Path, name: str) -> None:
+    source = make(tmp_path, name)
+    with images.open(source) as opened:
+        shapes = {frame.shape for frame in opened}
+        count, first = len(opened), opened[0].picture().pixels
+    with pytest.warns(UnnoiseWarning, match=r"out\.tif does not hold all that its source does: the .* header stays behind\.$"):
+        redrawn(source, tmp_path / "out.tif")
+    with images.open(tmp_path / "out.tif") as again:
+        assert len(again) == count
+        assert {frame.shape for frame in again} == shapes
+        np.testing.assert_array_equal(again[0].picture().pixels, first)
+
+
+@pytest.mark.parametrize("name", ["cube.fits", "floats.mrc", "head.nii"])
+def test_a_header_is_not_made_up(tmp_path: Path, name: str) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((8, 9), np.float32))
+    with pytest.raises(UsageError, match=r"is only written from \w+, whose header it keeps; write \.tif"):
+        redrawn(tmp_path / "a.npy", tmp_path / f"out{suffix_of(name)}")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
+
+
+def test_axes_say_which_pictures_are_meant(tmp_path: Path) -> None:
+    source = make(tmp_path, "cube.fits")
+    with images.open(source, axes="YZX") as opened:
+        assert len(opened) == 20
+        np.testing.assert_array_equal(opened[4].picture().pixels, arrays(source)[0][:, 4])
+    with images.open(source, axes="CYX") as opened:
+        assert opened[0].shape == (20, 31, 3)
+    with pytest.raises(UsageError, match=r"The axes 'ZYXT' do not fit .*cube\.fits"):
+        images.open(source, axes="ZYXT")
