@@ -124,13 +124,15 @@ def test_floats_on_another_scale_want_levels(low: float, high: float, fits: bool
         assert np.array_equal(from_arrays([picture], channels=3).pictures[0], picture)
     else:
         for levels in (None, Normalization(of="auto")):  # those of colours are not the picture's own unless asked for
-            with pytest.raises(UsageError, match=r"picture 1 has values from .* floats must lie in 0\.\.1 .*levels=picture"):
-                from_arrays([picture], channels=3, levels=levels)
+            with pytest.raises(
+                UsageError, match=r"picture 1 has values from .* floats must lie in 0\.\.1 .*normalization=picture"
+            ):
+                from_arrays([picture], channels=3, normalization=levels)
         with pytest.raises(UsageError, match=r"a\.npy has values from"):
             from_files([tmp_path / "a.npy"], channels=3)
-    seen = from_arrays([picture], channels=3, levels=Normalization(of="picture")).pictures[0]
+    seen = from_arrays([picture], channels=3, normalization=Normalization(of="picture")).pictures[0]
     assert 0 <= seen.min() < seen.max() <= 1
-    assert (from_arrays([picture * 0 + 70], channels=3, levels=Normalization(of="picture")).pictures[0] == 0.5).all()
+    assert (from_arrays([picture * 0 + 70], channels=3, normalization=Normalization(of="picture")).pictures[0] == 0.5).all()
 
 
 @given(height=st.integers(1, 40), width=st.integers(1, 40), side=st.integers(8, 32))

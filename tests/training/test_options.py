@@ -71,12 +71,18 @@ def test_options_that_it_can_have() -> None:
 
 @pytest.mark.parametrize(
     "field",
-    ["training.learning_rate", "training.weight_decay", "training.step_factor", "training.gradient_clip", "light.bound"],
+    [
+        "training.learning_rate",
+        "training.weight_decay",
+        "training.step_factor",
+        "training.gradient_clip",
+        "bias_correction.bound",
+    ],
 )
 @pytest.mark.parametrize("value", [math.inf, math.nan])
 def test_numbers_of_a_recipe_are_finite(field: str, value: float) -> None:
     with pytest.raises(UsageError, match=rf"field '{field}'"):
-        load("ap-bsn", {"light": {"curve": "auto"}, field: value})
+        load("ap-bsn", {"bias_correction": {"curve": "auto"}, field: value})
 
 
 @pytest.mark.parametrize(

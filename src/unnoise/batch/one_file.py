@@ -9,6 +9,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from unnoise import images
+from unnoise.images.number_types import converted
 from unnoise.inference.bands import Progress
 from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline
@@ -54,6 +55,18 @@ def denoise_file(
 
     Raises:
         UsageError, UnnoiseError: as `images.open`, `Pipeline.run` and `images.create`. The sentence names the file.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from unnoise import recipes
+    >>> from unnoise.models.model import fresh
+    >>> model = fresh(recipes.load("ap-bsn", {"denoiser.features": 4, "refinement": "none"}))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     noisy, result = Path(folder) / "noisy.npy", Path(folder) / "result.npy"
+    ...     np.save(noisy, np.full((20, 24, 3), 100, np.uint8))
+    ...     denoise_file(model, noisy, result)
+    ...     np.load(result).shape
+    (20, 24, 3)
     """
     options = DenoiseOptions.of(fields, options)
     settings = options.settings(model.recipe)
@@ -63,14 +76,17 @@ def denoise_file(
         images.open(source, axes=options.axes) as frames,
         images.create(target, frames, overwrite=overwrite, quality=quality, lossless=lossless) as made,
     ):
-        for index, frame in enumerate(frames):
+        for index, stored in enumerate(frames):
+            frame = converted(stored, options.dtype) if options.dtype else stored
             rescaling = None
             if settings.strength > 0:
                 rescaling = rescaling_of_file(frame, frame.layout, settings.normalization)
             described: dict[str, Any] = {"name": frame.name, "group": options.group, "rescaling": rescaling}
             dtype = np.dtype(np.float32) if rescaling else frame.dtype
             with images.Scratch(frame.shape, dtype, target.parent) as restored:
-                pixels = source_of_file(frame, frame.layout, settings.normalization, **described)
+                pixels = source_of_file(
+                    frame, frame.layout, settings.normalization, whole_numbers=bool(frame.metadata.stored), **described
+                )
                 store = PixelStore(frame, restored, frame.layout, **described)
                 pipeline.run(pixels, store, _progress_of_all(progress, index, len(frames)))
                 if report and judged is None:
@@ -95,7 +111,7 @@ def _report_on_middle(pipeline: Pipeline, frame: images.Frame, restored: images.
     settings = pipeline.settings
     noisy = rescaling.forward(frame[part]) if rescaling else frame[part]
     (before, form), (after, _) = (
-        images.to_tensor(pixels, levels=settings.normalization, layout=frame.layout, group=together)
+        images.to_tensor(pixels, normalization=settings.normalization, layout=frame.layout, group=together)
         for pixels in (noisy, restored[part])
     )
     settings = settings.of_kind(frame.layout.colours, frame.dtype)

@@ -16,6 +16,7 @@ ADVANCED = "Advanced"
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 TrainingPrecision = Literal["auto", "float32", "bfloat16", "float16"]
 BiasCorrection = Literal["auto", "srgb", "linear", "none"]
+RowNoise = Literal["auto", "remove", "keep"]
 Normalization = Literal["auto", "picture", "full"]
 
 
@@ -81,7 +82,7 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="FIELD=VALUE",
-        help="Apply the model otherwise than its recipe says, as detail=0.5; may be repeated.",
+        help="Change a field of the model's recipe for this call, as detail=0.5 or scheme.infer_stride=1; may be repeated.",
         rich_help_panel=ADVANCED,
     ),
 ]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unnoise.batch.run import RunProgress
+    from unnoise.batch.progress import RunProgress
     from unnoise.training.options import TrainingStatus
+
+FIRST_LINE_SECONDS = 5.0
+"""Where there is no terminal, the first line of progress comes after this time. A quick run has none."""
+LINE_SECONDS = 30.0
+"""Time between two lines after that."""
 
 
 @contextmanager
@@ -27,32 +33,32 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def files_bar() -> Iterator[Callable[[RunProgress], None]]:
-    """A bar with the file, the share of all the work and the time left; where standard error is no terminal, a line a minute."""
+    """A bar with the file, the share of all the work and the time left.
+
+    Where standard error is no terminal, there are lines instead: the first after `FIRST_LINE_SECONDS`, then one every
+    `LINE_SECONDS`, also while a tile takes long.
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(stderr=True)
     started = time.monotonic()
-    written = started
 
     def left(report: RunProgress) -> str:
         gone = time.monotonic() - started
-        return f"{_duration(gone * (1 - report.share) / report.share)} left" if report.share > 0 else ""
+        return f"{_duration(gone * (1 - report.share) / report.share)} left" if report.share > 0 else "time left not known yet"
+
+    def text(report: RunProgress) -> str:
+        return f"file {report.file} of {report.files}, {report.name}: {report.share:.0%} of all, {left(report)}"
 
     if not console.is_terminal:
-
-        def line(report: RunProgress) -> None:
-            nonlocal written
-            if time.monotonic() - written > 60:
-                written = time.monotonic()
-                place = f"file {report.file} of {report.files}, {report.name}"
-                print(f"{place}: {100 * report.share:.0f} % of all, {left(report)}", file=sys.stderr, flush=True)
-
-        yield line
+        with _lines(text) as tell:
+            yield tell
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %  {task.fields[left]}"))
-    with Progress(*columns, console=console, transient=True) as progress:
+    # results are told on standard output while the bar is drawn; where that is no terminal, they must not land in the bar
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
         task = progress.add_task("denoise", total=1.0, left="")
         yield lambda report: progress.update(
             task,
@@ -60,6 +66,31 @@ def files_bar() -> Iterator[Callable[[RunProgress], None]]:
             completed=report.share,
             left=left(report),
         )
+
+
+@contextmanager
+def _lines(text: Callable[[RunProgress], str]) -> Iterator[Callable[[RunProgress], None]]:
+    """Print the latest progress from time to time, from a thread of its own."""
+    latest: list[RunProgress] = []
+    ended = threading.Event()
+
+    def tell() -> None:
+        seconds = FIRST_LINE_SECONDS
+        while not ended.wait(seconds):
+            seconds = LINE_SECONDS
+            if latest:
+                print(text(latest[-1]), file=sys.stderr, flush=True)
+
+    def keep(report: RunProgress) -> None:
+        latest[:] = [report]
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield keep
+    finally:
+        ended.set()
+        thread.join()
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def train(
 
     Without --recipe the pictures' noise decides how. Without --minutes or --steps the run is as long as the recipe says.
     """
-    overrides = assignments(set_)
+    overrides = assignments(set_, "training.batch=4")
     from unnoise.cli.progress import training_bar
     from unnoise.models import shipped
     from unnoise.training.train import train as run

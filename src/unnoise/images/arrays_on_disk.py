@@ -20,10 +20,13 @@ INSIDE = "YXCS"
 
 @dataclass(frozen=True)
 class Axes:
-    """Which axis of an array is what: 'YX', 'YXS', 'ZYX', 'TCYX' …
+    """The meaning of each axis of an array, one letter for each: 'YX', 'YXS', 'ZYX', 'TCYX'.
 
-    Y and X are a picture's rows and columns, C its channels, each a measurement of its own, S the samples of a colour
-    (and alpha); any other letter numbers pictures.
+    Y and X are rows and columns. C counts channels that are measurements. S counts the samples of a color, and alpha.
+    Any other letter counts pictures.
+
+    >>> Axes.of((7, 40, 50), "ZYX", "The stack").outer((7, 40, 50))
+    (7,)
     """
 
     letters: str
@@ -81,7 +84,12 @@ class Axes:
 
 
 class ArrayFrame:
-    """One picture of an array that lies on the disk, at `path`, read and written by regions."""
+    """One picture of an array on the disk. It is read and written by regions.
+
+    >>> frame = ArrayFrame(np.zeros((7, 40, 50), np.uint8), Axes("ZYX"), 3, Path("a.npy"))
+    >>> frame.region(slice(0, 4), slice(0, 5)).shape
+    (4, 5)
+    """
 
     def __init__(self, array: Any, axes: Axes, index: int, path: Path) -> None:
         self.array, self.axes, self.path = array, axes, path

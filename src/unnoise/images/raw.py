@@ -27,9 +27,9 @@ LAST = 50000
 
 
 def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
-    """Develop: the camera's white balance, no brightening, 16 bits, upright. Damage raises what rawpy raises.
+    """Develop a raw file: the camera's white balance, no brightening, 16 bits, upright. Errors of rawpy pass through.
 
-    EXIF is that of the JPEG that cameras put inside, else of the file's own first directory.
+    EXIF is that of the embedded JPEG, else of the file's own first directory.
     """
     rawpy = require("rawpy", "Camera raw")
     try:

@@ -53,15 +53,25 @@ Decoded = tuple[Regions, Layout, Metadata]
 
 
 def read(path: str | Path) -> Picture:
-    """Read a file that holds one picture: pixels (H, W) or (H, W, C) in the file's own type and range.
+    """Read a file that holds one picture.
 
-    Pixels come as stored: an EXIF orientation is kept as a tag and not applied (HEIC and AVIF turn within the format
-    itself). 10 and 12 bits of AVIF come as uint16.
+    Pixels are as stored: an EXIF orientation stays a tag and is not applied. HEIC and AVIF turn pictures within the
+    format itself. AVIF of 10 and 12 bits becomes uint16.
+
+    Returns:
+        The picture. Its pixels are (H, W) or (H, W, C), in the type and range of the file.
 
     Raises:
-        UsageError: there is no such file, its suffix is no picture's, or it holds what is not supported (several
-            pictures, which `open` reads; other types of pixel).
-        UnnoiseError: it is empty, cut short, damaged or no picture at all, cannot be opened, or pyvips is missing.
+        UsageError: the file does not exist, its suffix belongs to no picture format, or it holds something that is not
+            supported, such as several pictures (`open` reads those).
+        UnnoiseError: the file is empty, truncated, damaged or no picture; it cannot be opened; or pyvips is missing.
+
+    >>> import tempfile
+    >>> from unnoise import images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images.write(f"{folder}/a.png", images.Picture(np.zeros((4, 5, 3), np.uint8)))
+    ...     read(f"{folder}/a.png").shape
+    (4, 5, 3)
     """
     path = Path(path)
     with open(path) as source:
@@ -73,14 +83,19 @@ def read(path: str | Path) -> Picture:
 
 
 def open(path: str | Path, *, axes: str | None = None) -> Source:
-    """Open a file for reading by regions: a picture, or a stack of them as the frames of the source.
+    """Open a file whose pictures are read by regions. A stack has one frame for each picture.
 
     Args:
         path: the file.
-        axes: for .npy and Zarr, what each axis is: Y and X, C for channels, any other letter numbers pictures: 'ZYX',
-            'TCYX', 'CYX'. None: (H, W) or (H, W, C) with C in 1..4, or what a Zarr says itself.
+        axes: the meaning of each axis, for .npy and Zarr. Y is rows, X columns, C channels. Any other letter counts
+            pictures: 'ZYX', 'TCYX', 'CYX'. None: (H, W) or (H, W, C) with C in 1..4, or what a Zarr says itself.
 
-    Raises UsageError and UnnoiseError as `read` does, now or when a frame is taken.
+    Raises:
+        UsageError, UnnoiseError: as `read`, now or when a frame is taken.
+
+    >>> open("none.png")
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
     """
     path = Path(path)
     form = _recognised(path)

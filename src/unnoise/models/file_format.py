@@ -38,6 +38,13 @@ def write(path: Path, network: Denoiser, recipe: Recipe, card: Card, *, half: bo
 
     Raises:
         UnnoiseError: the file cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "model.safetensors"
+    ...     write(path, denoisers.create("dncnn", features=4, layers=3), recipes.load("ap-bsn"), Card())
+    ...     is_model(path)
+    True
     """
     tensors = {
         key: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
@@ -91,7 +98,11 @@ def read(path: Path) -> tuple[Denoiser, Recipe, Card]:
 
 
 def is_model(path: Path) -> bool:
-    """Whether the header of a file says that unnoise wrote it. The file's name does not matter."""
+    """Whether the header of a file says that unnoise wrote it. The file's name does not matter.
+
+    >>> is_model(Path("none.safetensors"))
+    False
+    """
     try:
         with safe_open(path, framework="np") as file:
             return str((file.metadata() or {}).get("format")).startswith(FORMAT.rstrip("0123456789"))
@@ -100,7 +111,11 @@ def is_model(path: Path) -> bool:
 
 
 def check_finite(weights: Mapping[str, Tensor], path: Path) -> None:
-    """Check the weights of a file. Raises `UnnoiseError` if any is NaN or infinite, since no picture would result."""
+    """Check the weights of a file. Raises `UnnoiseError` if any is NaN or infinite, since no picture would result.
+
+    >>> import torch
+    >>> check_finite({"bias": torch.zeros(3)}, Path("model.safetensors"))
+    """
     for key, value in weights.items():
         if value.is_floating_point() and not value.isfinite().all():
             raise UnnoiseError(

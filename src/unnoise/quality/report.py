@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.files.atomic import atomic_write
+from unnoise.noise.html import figure_as_html
 from unnoise.noise.noise_model import NoiseModel
 from unnoise.quality.mc_sure import Judgement, judge
 from unnoise.quality.residual_structure import correlation_map
@@ -34,7 +37,14 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """One restoration, judged. Pictures are (H, W, C) floats in 0..1, maps (H, W)."""
+    """One restoration, judged. Pictures are (H, W, C) floats in 0..1, maps (H, W).
+
+    >>> import torch
+    >>> noisy = torch.rand(1, 3, 64, 64)
+    >>> report = make(noisy, noisy, lambda x: x, [noisy, noisy], varied="flips", part=middle(64, 64), noise=None)
+    >>> report.judgement.taken
+    0.0
+    """
 
     judgement: Judgement
     part: Region
@@ -80,7 +90,11 @@ class Report:
         return f"{seen}; compare both, and try another --model or less --strength."
 
     def scaled(self, factor: float) -> Report:
-        """With the noise's level so many times as high: of a picture that was judged on another scale than its own."""
+        """The report with levels on another scale.
+
+        Args:
+            factor: multiplies the noise level and the removed level.
+        """
         found = self.judgement
         levels = {"level": found.level * factor, "taken": found.taken * factor}
         return replace(self, judgement=found.model_copy(update=levels))
@@ -98,20 +112,33 @@ class Report:
             lines=[self.sentence(), "", *self._details()],
         )
 
+    def plot(self) -> Figure:
+        """The same as `draw`: what a notebook shows.
+
+        Raises:
+            UnnoiseError: matplotlib is not installed.
+        """
+        return self.draw()
+
+    def _repr_html_(self) -> str:
+        """The verdict, and the panels if matplotlib is installed, as notebooks show them."""
+        told = f"<p>{html.escape(self.sentence())}</p>"
+        return told + (figure_as_html(self.draw()) if find_spec("matplotlib") else "")
+
     def _details(self) -> list[str]:
         found = self.judgement
         rows, columns = self.part
         lines = []
         if found.gain is not None and found.left is not None and found.lost is not None:
             lines = [
-                f"two estimates: {found.shaken:.1f} dB shaken, {found.replayed:.1f} dB replayed",
-                f"noise that is left: {found.left:.1%} of its power",
+                f"gain, estimated in two ways: {found.shaken:.1f} dB and {found.replayed:.1f} dB",
+                f"noise left: {found.left:.1%} of its power",
                 f"lost structure: {found.lost:.1%} of that power",
                 f"drift of local means: {found.drift or 0:.1%} of that power",
             ]
         return [
             *lines,
-            f"correlation of what was taken with the picture: {found.correlation:+.2f}",
+            f"correlation of the removed part with the picture: {found.correlation:+.2f}",
             f"judged: rows {rows.start}–{rows.stop}, columns {columns.start}–{columns.stop}",
         ]
 
@@ -125,7 +152,11 @@ class Report:
 
 
 def report_files(stem: Path) -> list[Path]:
-    """The picture and the numbers of a report of this name."""
+    """The picture and the numbers of a report of this name.
+
+    >>> [path.name for path in report_files(Path("out/a.report"))]
+    ['a.report.png', 'a.report.json']
+    """
     return [stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".json")]
 
 
@@ -153,6 +184,12 @@ def make(
 
     Raises:
         UsageError: for a batch of pictures.
+
+    >>> import torch
+    >>> noisy = torch.rand(1, 3, 64, 64)
+    >>> made = make(noisy, noisy, lambda x: x, [noisy, noisy], varied="flips", part=middle(64, 64), noise=None)
+    >>> made.structure.shape
+    (64, 64)
     """
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
@@ -168,7 +205,11 @@ def make(
 
 
 def middle(height: int, width: int) -> Region:
-    """The rows and columns of a picture that are judged: all, or the middle of one that is larger than `LARGEST`."""
+    """The rows and columns of a picture that are judged: all, or the middle of one that is larger than `LARGEST`.
+
+    >>> middle(100, 50)
+    (slice(0, 100, None), slice(0, 50, None))
+    """
     shrink = min(1.0, math.sqrt(LARGEST / (height * width)))
     sides = (max(1, round(length * shrink)) for length in (height, width))
     rows, columns = (

@@ -23,7 +23,11 @@ SAMPLE_SIZE = 12
 
 
 class ChosenRecipe(NamedTuple):
-    """A recipe's name, the changes to it, and a sentence that says so."""
+    """A recipe's name, the changes to it, and a sentence that says so.
+
+    >>> ChosenRecipe("amsnet-quick", {"scheme.train_stride": 3}, "The noise is correlated.").recipe
+    'amsnet-quick'
+    """
 
     recipe: str
     overrides: dict[str, Any]

@@ -64,7 +64,12 @@ MIN_BAND_ROWS = 64
 
 @dataclass(frozen=True)
 class Adapted:
-    """The result of `adapt`."""
+    """The result of `adapt`.
+
+    >>> from unnoise.models.shipped import load
+    >>> Adapted(load("fast"), rounds=2, change=0.04).rounds
+    2
+    """
 
     model: Model
     """The model, with the recipe that it had before."""
@@ -111,6 +116,13 @@ def adapt(
 
     Raises:
         UsageError: neither steps nor minutes, no readable picture, or a model whose scheme cannot train it here.
+
+    >>> import numpy as np
+    >>> from unnoise.models.shipped import load
+    >>> noisy = np.random.default_rng(0).integers(90, 110, (32, 32, 3), np.uint8)
+    >>> adapt(load("ap-bsn"), [noisy])
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: Adapting needs a length; give steps or minutes.
     """
     check_libraries()
     if not steps and not minutes:
@@ -275,8 +287,8 @@ class _Criterion:
         source = torch.Generator().manual_seed(seed)
         self.shaken: list[tuple[Tensor, InferenceSettings, Tensor]] = []
         for pixels in held:
-            noisy, form = images.to_tensor(_crop_middle(pixels), levels=model.recipe.levels)  # (1, C, h, w)
-            settings = InferenceSettings(precision="float32", normalization=model.recipe.levels).of_kind(
+            noisy, form = images.to_tensor(_crop_middle(pixels), normalization=model.recipe.normalization)  # (1, C, h, w)
+            settings = InferenceSettings(precision="float32", normalization=model.recipe.normalization).of_kind(
                 form.layout.colours, form.dtype
             )
             estimate = self._restored(model, settings, noisy)

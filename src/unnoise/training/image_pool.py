@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from unnoise import images
+from unnoise.deprecated.keywords import renamed_keywords
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images import Layout
 from unnoise.images.pixels import check_range, to_unit_float
@@ -71,16 +72,24 @@ class ImagePool:
         return self.pictures[index][rows, columns]
 
 
-def from_arrays(arrays: Sequence[Pixels], channels: int, *, levels: Normalization | None = None) -> ImagePool:
-    """A pool of arrays (H, W) or (H, W, C): uint8, uint16, or floats in 0..1. `levels` is as for `from_files`."""
-    return ImagePool([_usable(array, channels, f"picture {number}", levels) for number, array in enumerate(arrays, start=1)])
+@renamed_keywords(levels="normalization")
+def from_arrays(arrays: Sequence[Pixels], channels: int, *, normalization: Normalization | None = None) -> ImagePool:
+    """A pool of arrays (H, W) or (H, W, C): uint8, uint16, or floats in 0..1. `normalization` is as for `from_files`.
+
+    >>> from_arrays([np.zeros((32, 40), np.uint8)], 3).pictures[0].shape
+    (32, 40, 3)
+    """
+    return ImagePool(
+        [_usable(array, channels, f"picture {number}", normalization) for number, array in enumerate(arrays, start=1)]
+    )
 
 
+@renamed_keywords(levels="normalization")
 def from_files(
     files: Sequence[Path],
     channels: int,
     *,
-    levels: Normalization | None = None,
+    normalization: Normalization | None = None,
     memory: int = MEMORY_BYTES,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImagePool:
@@ -89,7 +98,7 @@ def from_files(
     Args:
         files: pictures, and `.npy` arrays of (H, W), (H, W, C) or (N, H, W, C).
         channels: of the network. Gray is repeated, alpha dropped, and color averaged for a network with one channel.
-        levels: whether measurements are normalized by their range, as the network will see them. They become float32.
+        normalization: whether measurements are normalized by their range, as the network will see them. They become float32.
         memory: bytes of pictures that are kept in memory.
         progress: called with (files done, files in all).
 
@@ -99,6 +108,11 @@ def from_files(
     Raises:
         UsageError: no file can be read.
         NoRoomError: the temporary file cannot be written.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/a.npy", np.zeros((32, 40), np.uint8))
+    ...     from_files([Path(f"{folder}/a.npy")], 3).pictures[0].shape
+    (32, 40, 3)
     """
     pictures: list[Pixels | None] = []
     skipped: list[str] = []
@@ -107,7 +121,7 @@ def from_files(
     for number, file in enumerate(files, start=1):
         try:
             for pixels in _read(file):
-                picture = _usable(pixels, channels, str(file), levels)
+                picture = _usable(pixels, channels, str(file), normalization)
                 held += picture.nbytes
                 if held > memory:
                     spill.keep(len(pictures), picture)
@@ -179,18 +193,18 @@ def _read(file: Path) -> list[Pixels]:
     return list(array) if array.ndim == 4 else [array]
 
 
-def _usable(pixels: Pixels, channels: int, name: str, levels: Normalization | None) -> Pixels:
+def _usable(pixels: Pixels, channels: int, name: str, normalization: Normalization | None) -> Pixels:
     picture = _with_channels(pixels, channels, name)
     layout = Layout.of((*pixels.shape, 1)[:3])
-    levels = levels.of_kind(layout.colours, pixels.dtype) if levels else None
-    if levels is None:
+    rule = normalization.of_kind(layout.colours, pixels.dtype) if normalization else None
+    if rule is None:
         if picture.dtype == np.float32:
             low, high = float(picture.min()), float(picture.max())
-            check_range(low, high, 0, name, or_else="normalize them by their own range (--set levels=picture)")
+            check_range(low, high, 0, name, or_else="normalize them by their own range (--set normalization=picture)")
         return picture
     unit = torch.from_numpy(to_unit_float(picture))
     view = RegionSource.of(unit[..., 0][None, None])  # (1, 1, H, W): a measurement is gray, the other channels are copies
-    scale = Photometry.decide(view, None, levels).normalization
+    scale = Photometry.decide(view, None, rule).normalization
     return scale.forward(unit).numpy() if scale else picture
 
 

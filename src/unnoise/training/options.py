@@ -18,7 +18,11 @@ from unnoise.training.schedule import Length
 
 @dataclass(frozen=True)
 class TrainingStatus:
-    """The progress of a run, for progress bars."""
+    """The progress of a run, for progress bars.
+
+    >>> TrainingStatus(step=10, share=0.5, loss=None, images_per_second=3.0, seconds_left=60.0).share
+    0.5
+    """
 
     step: int
     share: float
@@ -38,7 +42,12 @@ Seconds = Annotated[float, Field(ge=0)]
 
 @checked_dataclass(config=ConfigDict(extra="forbid"))
 class TrainingOptions:
-    """The options of a run that are not part of the method. `train` takes each one as a keyword."""
+    """The options of a run that are not part of the method. `train` takes each one as a keyword.
+
+    >>> from unnoise.training.schedule import Length
+    >>> TrainingOptions(output=Path("out"), length=Length(steps=10)).seed
+    0
+    """
 
     output: Path
     length: Length

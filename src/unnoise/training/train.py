@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from unnoise import recipes
-from unnoise.errors import UsageError
+from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import make_folder
+from unnoise.files.locking import check_unlocked, locked
+from unnoise.files.stamps import stamp
 from unnoise.inference.precision import choose_device
 from unnoise.models.model import Model
 from unnoise.recipes import auto
 from unnoise.recipes.schema import Recipe
 from unnoise.training import checkpoints, logs, sources
-from unnoise.training.hardware import check_libraries
+from unnoise.training.hardware import check_libraries, is_main_process
 from unnoise.training.image_pool import from_arrays, from_files
 from unnoise.training.loop import Run
 from unnoise.training.options import TrainingOptions, validate_options
@@ -57,8 +60,18 @@ def train(
     Raises:
         UsageError: nothing to train on, an unknown recipe or option, or an output folder that holds another run or
             other files.
-        UnnoiseError: the loss is not finite any more, a checkpoint is damaged, or the disk is full.
+        UnnoiseError: the loss is not finite any more, a checkpoint is damaged, the disk is full, or another run writes
+            into the folder.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the checkpoint is written.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> noisy = np.random.default_rng(0).integers(90, 110, (40, 40, 3), np.uint8)
+    >>> small = {"denoiser.features": 4, "denoiser.modules": 1, "training.crop": 16, "training.batch": 1}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model = train([noisy], "ap-bsn", output=folder, steps=1, overrides=small, device="cpu")
+    >>> model.card.steps
+    1
     """
     check_libraries()
     made = validate_options(
@@ -68,6 +81,9 @@ def train(
         raise UsageError(f"A training starts from a model, got {type(start).__name__}; load it with unnoise.load.")
     changes = ({"denoiser": {"name": denoiser}} if denoiser else {}) | dict(overrides or {})
     files, arrays = sources.split_inputs(images, made.output)
+    if is_main_process():
+        check_unlocked(made.output)
+    before = stamp(made.output / checkpoints.CHECKPOINT_FILE)
     saved = _saved_state(made.output, resume)  # before the pictures are decoded, which takes long
     sentence = None
     if recipe == auto.AUTO and saved is not None:
@@ -79,14 +95,17 @@ def train(
     if steps is None and minutes is None:
         made.length = Length(steps=chosen.training.steps)
     run = Run(chosen, made)
-    make_folder(run.options.output)
-    if sentence:
-        run.options.on_message(sentence)
-    channels, levels = run.network.sizes.get("channels", 3), chosen.levels
-    pool = from_arrays(arrays, channels, levels=levels) if arrays else from_files(files, channels, levels=levels)
-    for sentence in pool.skipped:
-        run.options.on_message(f"Skipped: {sentence}")
-    return run.go(pool, [f"{len(arrays)} arrays"] if arrays else _by_folder(files), saved, start)
+    make_folder(made.output)
+    with locked(made.output) if is_main_process() else nullcontext():
+        if before != stamp(made.output / checkpoints.CHECKPOINT_FILE):
+            raise UnnoiseError(f"Another run has just written into {made.output}; add --resume to go on with it.")
+        if sentence:
+            run.options.on_message(sentence)
+        channels, rule = run.network.sizes.get("channels", 3), chosen.normalization
+        pool = from_arrays(arrays, channels, normalization=rule) if arrays else from_files(files, channels, normalization=rule)
+        for sentence in pool.skipped:
+            run.options.on_message(f"Skipped: {sentence}")
+        return run.go(pool, [f"{len(arrays)} arrays"] if arrays else _by_folder(files), saved, start)
 
 
 def _by_folder(files: Sequence[Path]) -> list[str]:
