@@ -54,9 +54,8 @@ NPY = Format("NumPy", (".npy",), ("uint8", "uint16", "float16", "float32", "floa
 ZARR = Format("Zarr", (".zarr",), NPY.depths, ink=True, stacks=True)
 RAW = Format("camera raw", (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), ())
 
-
 FITS = Format("FITS", (".fits", ".fit", ".fts", ".fz", ".fits.gz", ".fit.gz"), SCIENCE_DEPTHS, stacks=True, science=True)
-MRC = Format("MRC", (".mrc", ".mrcs", ".st", ".ali", ".rec", ".mrc.gz", ".mrc.bz2"), SCIENCE_DEPTHS, stacks=True, science=True)
+MRC = Format("MRC", (".mrc", ".mrcs", ".mrc.gz", ".mrc.bz2"), SCIENCE_DEPTHS, stacks=True, science=True)
 NIFTI = Format("NIfTI", (".nii", ".nii.gz"), SCIENCE_DEPTHS, stacks=True, science=True)
 
 FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, NPY, ZARR, RAW, FITS, MRC, NIFTI)

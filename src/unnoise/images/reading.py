@@ -15,7 +15,21 @@ import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.paths import path_kind, refuse_device
-from unnoise.images import bmff, cross_check, heic, jpeg, jpeg_rare, png, raw, science, tiff, tiff_pixels, vips, webp, zarr_stacks
+from unnoise.images import (
+    bmff,
+    cross_check,
+    heic,
+    jpeg,
+    jpeg_rare,
+    png,
+    raw,
+    science,
+    tiff,
+    tiff_pixels,
+    vips,
+    webp,
+    zarr_stacks,
+)
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray

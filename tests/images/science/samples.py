@@ -89,7 +89,9 @@ def mrc_of(pixels: np.ndarray, *, stack: bool = False, volumes: bool = False, sw
     return make
 
 
-def nifti_of(pixels: np.ndarray, slope: float = 1, intercept: float = 0, kind: Any = nibabel.Nifti1Image) -> Callable[[Path], Path]:
+def nifti_of(
+    pixels: np.ndarray, slope: float = 1, intercept: float = 0, kind: Any = nibabel.Nifti1Image
+) -> Callable[[Path], Path]:
     """`pixels` are as they are stored, with x first."""
 
     def make(path: Path) -> Path:
@@ -132,7 +134,11 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
         fits.ImageHDU(counts(HEIGHT, WIDTH, dtype="int32"), name="PLAIN"),
         with_cards(
             fits.CompImageHDU(
-                counts(HEIGHT, WIDTH, dtype="int16"), name="H", compression_type="HCOMPRESS_1", tile_shape=(16, 16), hcomp_scale=2
+                counts(HEIGHT, WIDTH, dtype="int16"),
+                name="H",
+                compression_type="HCOMPRESS_1",
+                tile_shape=(16, 16),
+                hcomp_scale=2,
             )
         ),
     ),

@@ -8,14 +8,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
-from handmade import model_of
+from handmade import Affine, model_of
 from images.science.samples import SAMPLES, arrays, make
 from unnoise import images
 from unnoise.batch.one_file import denoise_file
-from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.images.formats import suffix_of
+
+
+class Mean(Affine):
+    """The mean of the 3 × 3 pixels around each."""
+
+    @property
+    def receptive_field_radius(self) -> int:
+        return 1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.factor * F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
 
 
 def redrawn(source: Path, target: Path, work: Callable[[np.ndarray], np.ndarray] = lambda pixels: pixels) -> None:
@@ -52,10 +63,9 @@ def test_new_pixels_are_read_by_the_format_s_own_library(tmp_path: Path, name: s
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_sum_stays_when_it_is_denoised(tmp_path: Path, name: str) -> None:
-    torch.manual_seed(0)
     source = make(tmp_path, name)
     target = tmp_path / f"out{suffix_of(source)}"
-    denoise_file(model_of(DBSN(features=4, modules=1)), source, target, precision="float32")
+    denoise_file(model_of(Mean(), normalization={}, bias_correction={}), source, target, precision="float32")
     for here, there in zip(arrays(target), arrays(source), strict=True):
         assert not np.array_equal(here, there)
         missing = ~np.isfinite(there.astype(np.float64))
@@ -70,24 +80,28 @@ def test_damage_is_one_sentence(tmp_path: Path, name: str) -> None:
     content = make(tmp_path, name).read_bytes()
     random = np.random.default_rng(0)
     refused = 0
-    for trial in range(24):
+    for trial in range(14):
         changed = bytearray(content)
         if trial < 6:
             del changed[len(content) * (trial + 1) // 7 :]
         else:
-            for place in random.integers(0, min(len(content), 1500 if trial < 18 else len(content)), 5):
+            for place in random.integers(0, min(len(content), 1500 if trial < 11 else len(content)), 5):
                 changed[place] = random.integers(256)
         path = tmp_path / f"{trial}{suffix_of(name)}"
         path.write_bytes(changed)
-        try:
-            redrawn(path, tmp_path / f"{trial}out{suffix_of(name)}")
-        except UnnoiseError as error:
-            refused += 1
-            assert str(error).endswith(".")
-            assert "\n" not in str(error)
-            assert str(tmp_path) in str(error)
-            assert not (tmp_path / f"{trial}out{suffix_of(name)}").exists()
+        said = refusal(path, tmp_path / f"{trial}out{suffix_of(name)}")
+        refused += bool(said)
+        assert not said or (said.endswith(".") and "\n" not in said and str(tmp_path) in said)
     assert refused >= 5
+
+
+def refusal(path: Path, target: Path) -> str:
+    """Why a file is refused; empty: it is not."""
+    try:
+        redrawn(path, target)
+    except UnnoiseError as error:
+        return "half of it was written" if target.exists() else str(error)
+    return ""
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -48,7 +48,9 @@ class Volume:
         if np.dtype(array.dtype).newbyteorder("=").name not in (*DTYPES, *FLOATS):
             raise UsageError(f"{name} has values of type {array.dtype}, which are not supported; convert them to float32.")
         if 0 in array.shape or len(array.shape) < 2:
-            raise UsageError(f"{name} has the shape {array.shape}, which holds no picture; give at least one row and one column.")
+            raise UsageError(
+                f"{name} has the shape {array.shape}, which holds no picture; give at least one row and one column."
+            )
         return cls(array, Axes.of(array.shape, letters or LETTERS.get(len(array.shape)), name))
 
     @property
@@ -112,7 +114,9 @@ class ReadOnly(ScienceFile):
     """A file of a format that is read but never written."""
 
     def copy(self, target: Path) -> Copy:
-        raise UsageError(f"{target.name} would be a {self.kind} file, which cannot be written; write .ome.tif or .zarr instead.")
+        raise UsageError(
+            f"{target.name} would be a {self.kind} file, which cannot be written; write .ome.tif or .zarr instead."
+        )
 
 
 def history() -> str:

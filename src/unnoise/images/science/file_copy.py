@@ -43,7 +43,7 @@ class WritableFileArray(FileArray):
         part, stride = wanted[axis], self._strides[axis]
         if all(len(later) == size for later, size in zip(wanted[axis + 1 :], self.shape[axis + 1 :], strict=True)):
             file.seek(place + part.start * stride)
-            view = memoryview(made).cast("B")
+            view = memoryview(made.data).cast("B")
             while view:
                 view = view[file.write(view) :]
             return
@@ -90,7 +90,9 @@ class Unpacked:
                 shutil.copyfileobj(source, target, BLOCK_BYTES)
         except Exception as error:  # zlib.error, EOFError, BadGzipFile …
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise UnnoiseError(f"There is no room in {self.path.parent} to unpack {path}; free some, or set TMPDIR.") from error
+                raise UnnoiseError(
+                    f"There is no room in {self.path.parent} to unpack {path}; free some, or set TMPDIR."
+                ) from error
             raise damaged(path, error) from error
 
 

@@ -11,6 +11,7 @@ import math
 import re
 import warnings
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -55,8 +56,7 @@ class Unit:
 def open_file(path: Path, letters: str | None) -> FitsFile:
     """UsageError: it has no image. UnnoiseError: it is damaged, or astropy is missing."""
     require("astropy", "FITS")
-    from astropy.io import fits
-
+    fits: Any = import_module("astropy.io.fits")
     whole = Unpacked(path)
     try:
         with warnings.catch_warnings():
@@ -152,7 +152,11 @@ class FitsCopy(Copy):
             return None
         with path.open("rb") as file:
             file.seek(unit.start)
-            made.write(with_history(file.read(unit.data - unit.start)))
+            header = file.read(unit.data - unit.start)
+        try:
+            made.write(with_history(header))
+        except ValueError as error:
+            raise damaged(self._source.path, error) from error
         data = made.tell()
         copy_bytes(path, made, unit.data, unit.end - unit.data)
         made.write(b"\0" * (-made.tell() % BLOCK_BYTES))  # the last block of some files is cut short
@@ -173,11 +177,19 @@ class FitsCopy(Copy):
                         if isinstance(part, tuple):
                             copy_bytes(path, made, part[0], part[2] - part[0])
                         else:
-                            part.append_to(made)
+                            self._compress(part, made)
                 whole.replace(path)
             finally:
                 whole.unlink(missing_ok=True)
         self._packed.finish()
+
+    def _compress(self, image: fits_compressed.NewImage, made: IO[bytes]) -> None:
+        try:
+            image.append_to(made)
+        except OSError:
+            raise
+        except Exception as error:  # astropy refuses cards that it has read
+            raise damaged(self._source.path, error) from error
 
     def close(self) -> None:
         self._packed.close()
@@ -189,8 +201,10 @@ class FitsCopy(Copy):
 def with_history(header: bytes) -> bytes:
     """The header with one more card at its end; no other card changes."""
     cards = header
-    while not cards.endswith(END):
+    while cards and not cards.endswith(END):
         cards = cards[:-CARD_BYTES]
+    if not cards:
+        raise ValueError("a header has no end")
     cards = cards[:-CARD_BYTES]
     cards += b"HISTORY " + history().encode("ascii").ljust(CARD_BYTES - 8) + END
     return cards + b" " * (-len(cards) % BLOCK_BYTES)

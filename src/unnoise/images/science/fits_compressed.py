@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,8 +54,7 @@ class NewImage:
 
     def append_to(self, made: IO[bytes]) -> None:
         """Compress, and append the HDU."""
-        from astropy.io import fits
-
+        fits: Any = import_module("astropy.io.fits")
         old, header = self._hdu, self._hdu.header.copy()
         pixels = np.memmap(self.array.path, self.array.dtype, "r", shape=self.array.shape)
         floats = self.array.dtype.kind == "f"

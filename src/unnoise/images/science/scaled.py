@@ -28,7 +28,9 @@ def scaled(array: Any, slope: float, intercept: float, blank: int | None = None,
     Raises UsageError for a slope or an intercept that is no number.
     """
     if not math.isfinite(slope) or not math.isfinite(intercept) or slope == 0:
-        raise UsageError(f"{name} says that its values are {slope:g} · stored + {intercept:g}, which is no scale; mend its header.")
+        raise UsageError(
+            f"{name} says that its values are {slope:g} · stored + {intercept:g}, which is no scale; mend its header."
+        )
     kind = array.dtype.newbyteorder("=")
     if kind.kind not in "iu":
         return array
