@@ -55,8 +55,8 @@ def test_options_that_a_run_cannot_have(wrong: dict[str, Any], tmp_path: Path) -
 
 
 def test_other_things_that_a_run_cannot_begin_with(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"starts from a model, got str; load it"):
-        train([PICTURE], "ap-bsn", output=tmp_path / "out", start="default")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"starts from a model, got int; load it"):
+        train([PICTURE], "ap-bsn", output=tmp_path / "out", start=3)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="A recipe is a name, a YAML file or a Recipe, got int"):
         train([PICTURE], 3, output=tmp_path / "out")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="option 'output'"):

@@ -90,7 +90,7 @@ def denoise_file(
                 store = PixelStore(frame, restored, frame.layout, **described)
                 pipeline.run(pixels, store, _progress_of_all(progress, index, len(frames)))
                 if report and judged is None:
-                    judged = _report_on_middle(pipeline, frame, restored, rescaling)
+                    judged = _report_on_middle(pipeline, frame, restored, rescaling).of_stack(len(frames))
                 canvas = made.add(frame)
                 for top in range(0, frame.height, STRIP_ROWS):
                     strip = restored[top : top + STRIP_ROWS]

@@ -59,6 +59,7 @@ def denoise(
         options.RowNoise | None,
         typer.Option(
             help="Row and column noise (stripes): remove or keep it; auto removes it from measurements; default: auto.",
+            rich_help_panel=ADVANCED,
         ),
     ] = None,
     refine: options.RefineOption = None,
@@ -110,13 +111,7 @@ def denoise(
             rich_help_panel=FILES,
         ),
     ] = None,
-    axes: Annotated[
-        str | None,
-        typer.Option(
-            help="Of .npy and Zarr stacks, one letter for each axis: Y, X, C for channels; others count pictures: ZYX, TCYX.",
-            rich_help_panel=FILES,
-        ),
-    ] = None,
+    axes: options.AxesOption = None,
     group: Annotated[
         int,
         typer.Option(
@@ -195,11 +190,11 @@ def denoise(
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report)
     check_unlocked(made)
     if model == "auto":
-        model = shipped.choose_for([job.source for job in made.jobs])
+        model = shipped.choose_for([job.source for job in made.jobs], axes=axes)
     loaded = shipped.load(model).applied(assignments(set_, "detail=0.5"))
     settings = fingerprint(loaded, asked, report=report, adapt=adapt, quality=quality, lossless=lossless)
     if length:
-        loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model)
+        loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model, axes)
     loaded.to(device or "auto")
 
     def work(job: Job, replace: bool, on_tile: OnTile) -> None:
@@ -253,7 +248,9 @@ def _check_save_model(path: Path | None, adapt: str | None, overwrite: bool) -> 
     check_model(path, overwrite)
 
 
-def _adapted(model: Model, pictures: list[Path], length: dict[str, Any], device: str | None, save_model: Path | None) -> Model:
+def _adapted(
+    model: Model, pictures: list[Path], length: dict[str, Any], device: str | None, save_model: Path | None, axes: str | None
+) -> Model:
     """The model after it was trained further, or as it was; saved where that is asked for."""
     from unnoise.cli.progress import training_bar
     from unnoise.training.adapt import adapt
@@ -262,7 +259,7 @@ def _adapted(model: Model, pictures: list[Path], length: dict[str, Any], device:
         typer.echo(sentence, err=True)
 
     with training_bar() as progress:
-        result = adapt(model, pictures, **length, device=device, progress=progress, on_message=say)
+        result = adapt(model, pictures, **length, axes=axes, device=device, progress=progress, on_message=say)
     say(result.sentence())
     if save_model:
         result.model.save(save_model)

@@ -77,6 +77,14 @@ EnsembleOption = Annotated[
         help="Average over eight flips and turns: a little better, eight times slower; default: as the model says.",
     ),
 ]
+AxesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--axes",
+        help="Of .npy and Zarr stacks, one letter for each axis: Y, X, C for channels; others count pictures: ZYX, TCYX.",
+        rich_help_panel=FILES,
+    ),
+]
 SetOption = Annotated[
     list[str],
     typer.Option(
@@ -87,3 +95,11 @@ SetOption = Annotated[
     ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.", rich_help_panel=FILES)]
+AxesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--axes",
+        help="Of .npy and Zarr stacks, one letter for each axis: Y, X, C for channels; others count pictures: ZYX, TCYX.",
+        rich_help_panel=FILES,
+    ),
+]

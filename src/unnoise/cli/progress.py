@@ -115,14 +115,16 @@ def training_bar(*, tell_length: bool = False) -> Iterator[Callable[[TrainingSta
 
         yield line
         return
-    columns = (TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn("{task.percentage:.0f} %  {task.fields[told]}"))
+    columns = (TextColumn("{task.fields[place]}"), BarColumn(), TextColumn("{task.fields[told]}"))
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("train", total=1.0, step=0, told="")
+        task = progress.add_task("train", total=1.0, place="", told="")
 
         def draw(status: TrainingStatus) -> None:
             if sentence := length and length.sentence(status):
                 progress.console.print(sentence, highlight=False)
-            progress.update(task, completed=status.share, step=status.step, told=_told(status))
+            told = _told(status) if status.stage else f"{100 * status.share:.0f} %  {_told(status)}"
+            place = "" if status.stage else f"step {status.step}"
+            progress.update(task, completed=status.share, place=place, told=told)
 
         yield draw
 
@@ -146,20 +148,29 @@ class _Length:
 
 
 class _Lines:
-    """What a log file can hold of a training's progress: one line a minute, and the last."""
+    """What a log file can hold of a training's progress: one line a minute, the last one, and one for each other work."""
 
     def __init__(self) -> None:
         self.written = float("-inf")
+        self.work = ""
 
     def __call__(self, status: TrainingStatus) -> None:
-        if time.monotonic() - self.written < 60 and status.share < 1:
+        work = status.stage.partition(",")[0]
+        if (
+            time.monotonic() - self.written < 60
+            and (not status.stage or work == self.work)
+            and (status.stage or status.share < 1)
+        ):
             return
-        self.written = time.monotonic()
-        print(f"step {status.step}, {100 * status.share:.0f} %, {_told(status)}", file=sys.stderr, flush=True)
+        self.written, self.work = time.monotonic(), work
+        place = "" if status.stage else f"step {status.step}, {100 * status.share:.0f} %, "
+        print(f"{place}{_told(status)}", file=sys.stderr, flush=True)
 
 
 def _told(status: TrainingStatus) -> str:
-    """Loss, once there is one, speed and time left."""
+    """What is being done before the first step and after the last. Else loss, once there is one, speed and time left."""
+    if status.stage:
+        return f"{status.stage} …"
     loss = "" if status.loss is None else f"loss {status.loss:.4g}, "
     return f"{loss}{status.images_per_second:.1f} images/s, {_duration(status.seconds_left)} left"
 

@@ -91,7 +91,8 @@ def read(path: str | Path) -> Picture:
     with open(path) as source:
         if source.outer is not None:
             raise UsageError(
-                f"{path} holds {len(source)} pages, but one picture is wanted; unnoise.images.open reads them all."
+                f"{path} holds {len(source)} pictures, but one is wanted; save the wanted one as a file of its own "
+                "(in Python, unnoise.images.open reads them all)."
             )
         return source[0].picture(path)
 
@@ -314,6 +315,8 @@ def _open_npy(path: Path, letters: str | None) -> Source:
     try:
         array = FileArray.of_npy(path)
     except Exception as error:  # a damaged header makes numpy raise nearly every kind too
+        if isinstance(error, ValueError) and "Python objects" in str(error):  # numpy has no other sign of it
+            raise UsageError(f"{path} holds Python objects, not numbers; save the numbers as an array of floats.") from error
         raise damaged(path, error) from error
     _check_array(array, path)
     return _of_array(path, array, Axes.of(array.shape, letters, str(path)), Metadata())
@@ -346,7 +349,12 @@ def _open_science(path: Path, form: Format, letters: str | None) -> Source:
 
 def _check_array(array: Any, path: Path) -> None:
     if np.dtype(array.dtype).newbyteorder("=").name not in (*DTYPES, *FLOATS):
-        raise UsageError(f"{path} has values of type {array.dtype}; convert it to uint8, uint16, or floats in 0..1.")
+        remedy = (
+            "save its magnitude, or its real and imaginary parts, as arrays of floats"
+            if np.dtype(array.dtype).kind == "c"
+            else "convert it to floats or whole numbers, as with array.astype('float32')"
+        )
+        raise UsageError(f"{path} has values of type {array.dtype}; {remedy}.")
     if 0 in array.shape:
         raise UsageError(f"{path} has the shape {array.shape}, which holds no pixels; give at least one row and one column.")
 

@@ -10,9 +10,8 @@ from typing import Any, TypedDict
 
 from unnoise import recipes
 from unnoise.errors import UsageError
-from unnoise.images.number_types import check_dtype
+from unnoise.images.arrays_on_disk import check_axes
 from unnoise.inference.blending import check
-from unnoise.inference.row_noise_removal import check_row_noise
 from unnoise.inference.settings import InferenceSettings, check_tile
 from unnoise.recipes.old_fields import OLD_FIELDS
 from unnoise.recipes.schema import Recipe
@@ -98,8 +97,7 @@ class DenoiseOptions:
     def __post_init__(self) -> None:
         check(strength=self.strength, detail=self.detail)
         check_tile(self.tile)
-        check_row_noise(self.row_noise)
-        check_dtype(self.dtype)
+        check_axes(self.axes)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], base: DenoiseOptions | None = None) -> DenoiseOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from unnoise import denoisers, images, recipes
 from unnoise.denoisers.base import Denoiser
-from unnoise.errors import UsageError
+from unnoise.errors import UnnoiseWarning, UsageError
 from unnoise.inference.memory import free_memory
 from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline, settings_for
@@ -229,6 +230,8 @@ class Model:
         unnoise.errors.UsageError: There is no model file none.safetensors.
         """
         network, recipe, card = model_file.read(Path(path))
+        if card.warning:
+            warnings.warn(f"{path}: {card.warning}", UnnoiseWarning, stacklevel=2)
         return cls(network.eval(), recipe, card)
 
 

@@ -54,19 +54,18 @@ def choose(image: Any) -> str:
     return (nearest(advice).name if advice else None) or "default"
 
 
-def choose_for(files: Sequence[Path]) -> str:
+def choose_for(files: Sequence[Path], *, axes: str | None = None) -> str:
     """The name that `choose` returns for most of a sample of picture files. Files that cannot be read are skipped.
 
     >>> choose_for([Path("none.png")])
     'default'
     """
-    from unnoise import images
+    from unnoise.images.frames import sample_pictures
 
-    count = min(_SAMPLE_FILES, len(files))
     votes = Counter[str]()
-    for place in range(count):
+    for picture in sample_pictures(files, _SAMPLE_FILES, axes=axes):
         with suppress(UnnoiseError):  # denoising reports it
-            votes[choose(images.read(files[place * len(files) // count]).pixels)] += 1
+            votes[choose(picture.pixels)] += 1
     return votes.most_common(1)[0][0] if votes else "default"
 
 

@@ -37,6 +37,18 @@ def source(name: str) -> str:
     return str(_parse(_FOLDER / f"{name}.yaml").get("source", ""))
 
 
+def start(name_or_path: str | Path) -> str:
+    """The name or file of the model that a recipe begins with. Empty: it begins with random weights.
+
+    Raises:
+        UsageError: unknown name, or a file that cannot be read.
+
+    >>> start("fine-tune"), start("at-bsn")
+    ('default', '')
+    """
+    return str(_parse(_find(name_or_path)).get("start") or "")
+
+
 class Summary(NamedTuple):
     """What people choose a recipe by, each a line.
 

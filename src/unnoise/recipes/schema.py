@@ -90,9 +90,9 @@ class Training(BaseModel):
     """Turn crops by a random number of quarter turns."""
 
 
-NOTES = ("purpose", "cost")
-"""Fields of the YAML file for people who choose a recipe, one line each; see `unnoise.recipes.summary`. The recipe
-itself drops them."""
+NOTES = ("purpose", "cost", "start")
+"""Fields of the YAML file that the recipe itself drops. *purpose* and *cost* are for people who choose a recipe; see
+`unnoise.recipes.summary`. *start* names the model that a training begins with; see `unnoise.recipes.start`."""
 
 
 class Recipe(BaseModel):

@@ -22,6 +22,8 @@ CHECKPOINT_FILE = "checkpoint.pt"
 MODEL_FILE = "model.safetensors"
 UNTRAINED_FIELDS = "name", "source", "refinement", "ensemble", "bias_correction", "detail", "bounded"
 """Fields of a recipe that do not affect training."""
+CHANGEABLE_FIELDS = ("training.learning_rate",)
+"""Fields that a run may change when it goes on, such as after a loss that was not finite."""
 STATE_TYPES: dict[str, type | tuple[type, ...]] = {
     "network": dict,
     "average": dict,
@@ -144,14 +146,15 @@ def recipe_of(saved: dict[str, Any], folder: Path) -> Recipe:
 def check_compatible(saved: dict[str, Any], recipe: Recipe, seed: int, folder: Path) -> None:
     """Raise `UsageError` if the run in `folder` cannot continue with this recipe and seed, and say what differs.
 
-    Fields that an older version did not have get their defaults. Fields that do not affect training may change.
+    Fields that an older version did not have get their defaults. Fields that do not affect training may change,
+    and those of `CHANGEABLE_FIELDS`.
 
     >>> recipe = recipes.load("ap-bsn")
     >>> check_compatible({"recipe": recipe.model_dump_json(), "seed": 0}, recipe, 0, Path("out"))
     """
     before = recipe_of(saved, folder)
     one, other = (_flat(x.model_dump(mode="json", exclude=set(UNTRAINED_FIELDS))) for x in (before, recipe))
-    differing = [field for field in one | other if one.get(field) != other.get(field)]
+    differing = [field for field in one | other if one.get(field) != other.get(field) and field not in CHANGEABLE_FIELDS]
     if differing:
         differences = ", ".join(f"{field} was {one.get(field)} and is {other.get(field)}" for field in differing[:3])
         raise UsageError(

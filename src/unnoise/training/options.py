@@ -32,6 +32,17 @@ class TrainingStatus:
     images_per_second: float
     seconds_left: float
     """Estimated from the speed of the steps since the first one."""
+    stage: str = ""
+    """What is being done where that is no step, such as 'reading the pictures, 3 of 40'. Empty: the run takes steps."""
+
+    @classmethod
+    def of_stage(cls, stage: str, *, step: int = 0, share: float = 0.0) -> TrainingStatus:
+        """The progress of work before the first step or after the last one.
+
+        >>> TrainingStatus.of_stage("reading the pictures").loss is None
+        True
+        """
+        return cls(step, share, None, 0.0, 0.0, stage)
 
 
 T = TypeVar("T")
