@@ -97,7 +97,9 @@ class MrcCopy(Copy):
             header.label[count] = history().encode("ascii").ljust(LABEL_BYTES)
             header.nlabl = count + 1
         else:
-            warnings.warn(f"All labels of {self._source.path} are in use, so none says that it was denoised.", UnnoiseWarning, 3)
+            warnings.warn(
+                f"All labels of {self._source.path} are in use, so none says that it was denoised.", UnnoiseWarning, 3
+            )
         self._measure(header)
         with self._packed.path.open("r+b") as file:
             file.write(header.tobytes()[:HEADER_BYTES])
