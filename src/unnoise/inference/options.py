@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 from unnoise import recipes
 from unnoise.errors import UsageError
 from unnoise.images.arrays_on_disk import check_axes
+from unnoise.images.number_types import check_dtype
 from unnoise.inference.blending import check
 from unnoise.inference.channel_choice import check_channels
 from unnoise.inference.row_noise_removal import check_row_noise
