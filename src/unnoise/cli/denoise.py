@@ -67,6 +67,7 @@ def denoise(
         typer.Option(
             help="Restore red, green and blue together as colors, or as separate measurements, such as dyes; auto decides by "
             "the picture; default: auto.",
+            rich_help_panel=ADVANCED,
         ),
     ] = None,
     refine: options.RefineOption = None,
