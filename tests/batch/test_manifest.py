@@ -235,6 +235,15 @@ def test_a_user_s_file_at_the_name_of_a_result_that_never_came(tmp_path: Path) -
         _run(made, _write)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_an_older_result_of_ours_stays_ours_when_its_successor_never_came(tmp_path: Path) -> None:
+    made = _plan(tmp_path)
+    _run(made, _write, "older")
+    _killed(tmp_path, "between")
+    outcome = _run(made, _write)
+    assert (_names(outcome.done_before), _names(outcome.written)) == ("a", "bc")
+
+
 def test_a_line_of_the_journal_that_was_cut_off(made: Plan) -> None:
     _run(made, _write)
     entries = json.loads((_out(made) / FILE_NAME).read_text())["results"]

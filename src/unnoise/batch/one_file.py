@@ -11,6 +11,7 @@ import numpy as np
 from unnoise import images
 from unnoise.images.number_types import converted
 from unnoise.inference.bands import Progress
+from unnoise.inference.channel_choice import choose_layout, view_of_file
 from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.sources import rescaling_of_file, source_of_file
@@ -78,19 +79,22 @@ def denoise_file(
     ):
         for index, stored in enumerate(frames):
             frame = converted(stored, options.dtype) if options.dtype else stored
+            layout = choose_layout(view_of_file(frame, frame.layout), frame.layout, options.channels, frame.name)
             rescaling = None
             if settings.strength > 0:
-                rescaling = rescaling_of_file(frame, frame.layout, settings.normalization)
+                rescaling = rescaling_of_file(frame, layout, settings.normalization)
             described: dict[str, Any] = {"name": frame.name, "group": options.group, "rescaling": rescaling}
             dtype = np.dtype(np.float32) if rescaling else frame.dtype
             with images.Scratch(frame.shape, dtype, target.parent) as restored:
                 pixels = source_of_file(
-                    frame, frame.layout, settings.normalization, whole_numbers=bool(frame.metadata.stored), **described
+                    frame, layout, settings.normalization, whole_numbers=bool(frame.metadata.stored), **described
                 )
-                store = PixelStore(frame, restored, frame.layout, **described)
+                store = PixelStore(frame, restored, layout, **described)
                 pipeline.run(pixels, store, _progress_of_all(progress, index, len(frames)))
                 if report and judged is None:
-                    judged = _report_on_middle(pipeline, frame, restored, rescaling)
+                    judged = _report_on_middle(pipeline, replace(frame, layout=layout), restored, rescaling).of_stack(
+                        len(frames)
+                    )
                 canvas = made.add(frame)
                 for top in range(0, frame.height, STRIP_ROWS):
                     strip = restored[top : top + STRIP_ROWS]

@@ -59,6 +59,15 @@ def denoise(
         options.RowNoise | None,
         typer.Option(
             help="Row and column noise (stripes): remove or keep it; auto removes it from measurements; default: auto.",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None,
+    channels: Annotated[
+        options.Channels | None,
+        typer.Option(
+            help="Restore red, green and blue together as colors, or as separate measurements, such as dyes; auto decides by "
+            "the picture; default: auto.",
+            rich_help_panel=ADVANCED,
         ),
     ] = None,
     refine: options.RefineOption = None,
@@ -180,6 +189,7 @@ def denoise(
         force=force,
         row_noise=row_noise,
         dtype=dtype,
+        channels=channels,
         axes=axes,
         group=group,
     )

@@ -38,10 +38,10 @@ def inspect(
             help="A picture or stack that the same camera took without light: adds its gain, offset and read noise.",
         ),
     ] = None,
-    axes: options.AxesOption = None,
     recursive: Annotated[
         bool, typer.Option("-r", "--recursive", help="Take the folders in folders too.", rich_help_panel=FILES)
     ] = False,
+    axes: options.AxesOption = None,
 ) -> None:
     """Measure the noise of pictures from the pictures alone: level, correlation, clipping, JPEG's blocks; and what to do about it.
 
@@ -49,8 +49,10 @@ def inspect(
     measured, each channel by itself. Photographs are told in steps of their type, measurements in their own values.
     """
     from unnoise import images
+    from unnoise.images.arrays_on_disk import check_axes
     from unnoise.models.inspection import inspect_file, read_dark
 
+    check_axes(axes)
     files = images.find_pictures(pictures, recursive=recursive)
     several = files != pictures or len(files) > 1
     if plot:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,21 @@ import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.paths import path_kind, refuse_device
-from unnoise.images import bmff, cross_check, heic, jpeg, jpeg_rare, png, raw, tiff, tiff_pixels, vips, webp, zarr_stacks
+from unnoise.images import (
+    bmff,
+    cross_check,
+    heic,
+    jpeg,
+    jpeg_rare,
+    png,
+    raw,
+    science,
+    tiff,
+    tiff_pixels,
+    vips,
+    webp,
+    zarr_stacks,
+)
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
@@ -23,6 +38,7 @@ from unnoise.images.formats import (
     FORMATS,
     HEIC,
     JPEG,
+    MRC,
     NPY,
     PNG,
     RAW,
@@ -33,14 +49,19 @@ from unnoise.images.formats import (
     format_of,
     is_picture,
     recognise,
+    suffix_of,
 )
 from unnoise.images.measured_values import FLOATS
 from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
 from unnoise.images.pixels import DTYPES
 from unnoise.images.quality_match import Sample, sample_of
+from unnoise.images.science import file_copy
 from unnoise.images.scratch import Scratch
 from unnoise.images.tags import Data, upright
+
+START_BYTES = 512
+"""By which formats are told apart."""
 
 Decoded = tuple[Regions, Layout, Metadata]
 
@@ -70,7 +91,8 @@ def read(path: str | Path) -> Picture:
     with open(path) as source:
         if source.outer is not None:
             raise UsageError(
-                f"{path} holds {len(source)} pages, but one picture is wanted; unnoise.images.open reads them all."
+                f"{path} holds {len(source)} pictures, but one is wanted; save the wanted one as a file of its own "
+                "(in Python, unnoise.images.open reads them all)."
             )
         return source[0].picture(path)
 
@@ -96,6 +118,8 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
         return _open_zarr(path, axes)
     if form is NPY:
         return _open_npy(path, axes)
+    if form.science:
+        return _open_science(path, form, axes)
     _refuse_films(path, form)
     decode = partial(DECODERS[form], path)
     if form not in (TIFF, WEBP):
@@ -134,6 +158,8 @@ def _recognised(path: Path) -> Format:
     if suffix in RAW.suffixes:  # many look like TIFFs inside
         return RAW
     form = recognise(start)  # the content decides, as names often err
+    if form is None and suffix_of(path).lower() in MRC.suffixes:  # before 2000 the format had no mark
+        form = MRC
     if form is None:
         if not is_picture(path):
             format_of(path)
@@ -147,11 +173,16 @@ def _recognised(path: Path) -> Format:
 def _start(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(64)
+            start = file.read(START_BYTES)
+        return file_copy.first_bytes(path, START_BYTES) if is_picture(path) and file_copy.packing(path) else start
     except FileNotFoundError as error:
         raise UsageError(f"There is no file {path}; check the name.") from error
     except OSError as error:
+        if error.strerror is None:  # gzip's own
+            raise damaged(path, error) from error
         raise UnnoiseError(f"{path} cannot be read: {error.strerror}.") from error
+    except (EOFError, zlib.error) as error:
+        raise damaged(path, error) from error
 
 
 def _refuse_films(path: Path, form: Format) -> None:
@@ -284,6 +315,8 @@ def _open_npy(path: Path, letters: str | None) -> Source:
     try:
         array = FileArray.of_npy(path)
     except Exception as error:  # a damaged header makes numpy raise nearly every kind too
+        if isinstance(error, ValueError) and "Python objects" in str(error):  # numpy has no other sign of it
+            raise UsageError(f"{path} holds Python objects, not numbers; save the numbers as an array of floats.") from error
         raise damaged(path, error) from error
     _check_array(array, path)
     return _of_array(path, array, Axes.of(array.shape, letters, str(path)), Metadata())
@@ -301,9 +334,27 @@ def _open_zarr(path: Path, letters: str | None) -> Source:
     return _of_array(path, found.array, axes, Metadata(coding=found))
 
 
+def _open_science(path: Path, form: Format, letters: str | None) -> Source:
+    file = science.open_file(path, form.name, letters)
+    metadata = Metadata(coding=file)
+
+    def decode(index: int) -> Decoded:
+        return file.frame(index), file.place(index)[0].layout, metadata
+
+    if len(file.volumes) > 1:
+        return Source(path, len(file), decode, (len(file),))
+    (volume,) = file.volumes
+    return Source(path, len(file), decode, volume.axes.outer(volume.array.shape) or None, volume.axes)
+
+
 def _check_array(array: Any, path: Path) -> None:
     if np.dtype(array.dtype).newbyteorder("=").name not in (*DTYPES, *FLOATS):
-        raise UsageError(f"{path} has values of type {array.dtype}; convert it to uint8, uint16, or floats in 0..1.")
+        remedy = (
+            "save its magnitude, or its real and imaginary parts, as arrays of floats"
+            if np.dtype(array.dtype).kind == "c"
+            else "convert it to floats or whole numbers, as with array.astype('float32')"
+        )
+        raise UsageError(f"{path} has values of type {array.dtype}; {remedy}.")
     if 0 in array.shape:
         raise UsageError(f"{path} has the shape {array.shape}, which holds no pixels; give at least one row and one column.")
 

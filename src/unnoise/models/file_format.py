@@ -17,6 +17,7 @@ from unnoise import denoisers, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import atomic_write
+from unnoise.images.formats import is_picture
 from unnoise.models.card import Card
 from unnoise.recipes.schema import Recipe
 
@@ -84,7 +85,9 @@ def read(path: Path) -> tuple[Denoiser, Recipe, Card]:
             header = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
-        raise UnnoiseError(f"{path} is damaged or no safetensors file ({error}); get it again.") from error
+        if is_picture(path):
+            raise UnnoiseError(f"{path} is a picture, not a model; give a model's name or its .safetensors file.") from error
+        raise UnnoiseError(f"{path} is damaged or no model file (.safetensors); get it again, or give another.") from error
     if header.get("format") != FORMAT:
         raise UnnoiseError(f"{path} is no model of unnoise (its header lacks '{FORMAT}'); make one with 'unnoise import'.")
     check_finite(tensors, path)

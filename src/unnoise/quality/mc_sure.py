@@ -88,6 +88,8 @@ class Judgement(BaseModel):
     """Root mean square of what was taken from the picture, 0..1."""
     verdict: Verdict = Verdict.UNKNOWN
     """All of this in a few words."""
+    pictures: int = 1
+    """Number of pictures in the file. Only the first is judged."""
 
     @property
     def loses_structure(self) -> bool:

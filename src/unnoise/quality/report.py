@@ -57,6 +57,10 @@ class Report:
     """Standard deviation of results that ought to be the same."""
     varied: str
     """What differs between these: 'blind spots', 'draws' or 'flips'."""
+    white: float = 255.0
+    """What a `level` of 1 is in the values of the file: 255 for 8 bits, 65535 for 16, 1 for floats."""
+    map_scale: float = 1.0
+    """What 1 in the pictures and maps is as a level. Dim measurements are shown brighter than they are."""
 
     def to_json(self) -> str:
         """The judgement as JSON."""
@@ -68,17 +72,19 @@ class Report:
         return self.judgement.verdict
 
     def sentence(self) -> str:
-        """The verdict and the figures behind it, in one sentence."""
+        """The verdict and the figures behind it, in one sentence. It says if only the first of several pictures was
+        judged."""
         found = self.judgement
-        start = f"{self.verdict.capitalize()}: "
+        several = f"Only the first of {found.pictures} pictures was judged. " if found.pictures > 1 else ""
+        start = f"{several}{self.verdict.capitalize()}: "
         if found.gain is None or found.uncertainty is None or found.left is None or found.lost is None:
             if self.verdict is Verdict.WORSE:
-                return f"{start}the picture has no noise, yet {found.taken * 255:.1f} steps of 255 were taken from it."
+                return f"{start}the picture has no noise, yet {self._level_text(found.taken)} was taken from it."
             if self.verdict is Verdict.NO_NOISE:
                 return f"{start}no noise can be told in the picture, and nothing was taken from it."
             return f"{start}too little of the picture shows noise apart from structure to measure it."
         return (
-            f"{start}estimated gain {found.gain:.1f} ± {found.uncertainty:.1f} dB, noise level {found.level * 255:.1f} of 255; "
+            f"{start}estimated gain {found.gain:.1f} ± {found.uncertainty:.1f} dB, noise level {self._level_text(found.level)}; "
             f"{found.left:.0%} of the noise is left, lost structure has {found.lost + (found.drift or 0):.0%} of its power."
         )
 
@@ -97,7 +103,20 @@ class Report:
         """
         found = self.judgement
         levels = {"level": found.level * factor, "taken": found.taken * factor}
-        return replace(self, judgement=found.model_copy(update=levels))
+        return replace(self, judgement=found.model_copy(update=levels), map_scale=self.map_scale * factor)
+
+    def of_stack(self, pictures: int) -> Report:
+        """The same report, which says that it judges only the first of so many pictures."""
+        return replace(self, judgement=self.judgement.model_copy(update={"pictures": pictures}))
+
+    @property
+    def unit(self) -> str:
+        """The unit of levels in sentences and plots."""
+        return "of 255" if self.white == 255 else "in the picture's own values"
+
+    def _level_text(self, level: float) -> str:
+        value = level * self.white
+        return f"{value:.1f} of 255" if self.white == 255 else f"{value:.3g} {self.unit}"
 
     def draw(self) -> Figure:
         """Before, after, residual, and both maps."""
@@ -109,6 +128,8 @@ class Report:
             self.structure,
             self.unsure,
             varied=self.varied,
+            one=self.white * self.map_scale,
+            unit=self.unit,
             lines=[self.sentence(), "", *self._details()],
         )
 
@@ -139,6 +160,7 @@ class Report:
         return [
             *lines,
             f"correlation of the removed part with the picture: {found.correlation:+.2f}",
+            *([f"judged: the first of {found.pictures} pictures"] if found.pictures > 1 else []),
             f"judged: rows {rows.start}–{rows.stop}, columns {columns.start}–{columns.stop}",
         ]
 
@@ -170,6 +192,7 @@ def make(
     part: Region,
     noise: NoiseModel | None,
     excess: Tensor | None = None,
+    white: float = 255.0,
 ) -> Report:
     """Judge a restoration.
 
@@ -181,6 +204,7 @@ def make(
         part: the rows and columns that these are of the picture, as `middle` gives them.
         noise: measured in `noisy` alone; see `judge`.
         excess: (1, C, H, W), what was taken beyond the noise; see `judge`.
+        white: what 1 is in the values of the file, for sentences and plots.
 
     Raises:
         UsageError: for a batch of pictures.
@@ -201,6 +225,7 @@ def make(
         structure=correlation_map(noisy - restored, restored)[0].cpu().numpy(),
         unsure=spread(variants)[0].cpu().numpy(),
         varied=varied,
+        white=white,
     )
 
 
