@@ -95,11 +95,3 @@ SetOption = Annotated[
     ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.", rich_help_panel=FILES)]
-AxesOption = Annotated[
-    str | None,
-    typer.Option(
-        "--axes",
-        help="Of .npy and Zarr stacks, one letter for each axis: Y, X, C for channels; others count pictures: ZYX, TCYX.",
-        rich_help_panel=FILES,
-    ),
-]
