@@ -18,7 +18,7 @@ from unnoise.models import file_format, shipped
 from unnoise.models.card import Card
 from unnoise.models.file_format import FORMAT
 from unnoise.models.model import fresh
-from unnoise.models.stored_tensors import find_unstored
+from unnoise.models.stored_tensors import TooManyParametersError, bounded_parameters, find_unstored
 from unnoise.training import checkpoints
 
 SPARE_BYTES = 200_000_000
@@ -75,6 +75,13 @@ def test_each_network_is_read_back(name: str, tmp_path: Path) -> None:
         torch.testing.assert_close(read.state_dict()[key], value.half().float() if value.is_floating_point() else value)
 
 
+def test_a_network_is_given_up_as_soon_as_it_is_too_large() -> None:
+    """Without memory it would still take long to make all layers."""
+    with torch.device("meta"), pytest.raises(TooManyParametersError), bounded_parameters({"weight": torch.zeros(3)}):
+        denoisers.create("dncnn", features=1, layers=10**12)
+    denoisers.create("dncnn", features=100, layers=20)  # afterwards there is no bound
+
+
 def _expanded() -> dict[str, torch.Tensor]:
     """A D-BSN's names, with tensors of stride 0 that claim 10¹² elements each."""
     weights = denoisers.create("dbsn", features=4, modules=1).state_dict()
@@ -124,6 +131,7 @@ def test_tensors_that_share_their_bytes() -> None:
     one = torch.zeros(1000)
     assert find_unstored({"a": one, "tied": one, "part": one[::2], "turned": one.view(10, 100).T}, 5000) is None
     assert find_unstored([one] * 100, 5000) == "its tensors have many more bytes than the file"
+    assert find_unstored([torch.zeros(1).expand(1000)], 10**6) == "a tensor has more elements than stored bytes"
     held: dict[str, Any] = {"a": one}
     held["itself"] = held
     assert find_unstored(held, 5000) is None
