@@ -16,8 +16,10 @@ ADVANCED = "Advanced"
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 TrainingPrecision = Literal["auto", "float32", "bfloat16", "float16"]
 BiasCorrection = Literal["auto", "srgb", "linear", "none"]
+Channels = Literal["auto", "separate", "together"]
 RowNoise = Literal["auto", "remove", "keep"]
 Normalization = Literal["auto", "picture", "full"]
+HotPixels = Literal["keep", "remove", "auto"]
 
 
 def beginning_with(names: Callable[[], list[str]]) -> Callable[[str], list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -57,6 +57,11 @@ class Form:
         """The whole number that is 1; 0 for floats."""
         return WHITE.get(_name(self.dtype), 0)
 
+    @property
+    def channels(self) -> int:
+        """The number of channels of one picture, without alpha. They may be several pictures of the tensor."""
+        return self.stacked[-3] - self.layout.alpha
+
     def restore(self, tensor: Tensor) -> Any:
         """Turn (B, C, H, W) in 0..1, of any float type and device, into an array or tensor like the one that was given.
 
@@ -81,10 +86,23 @@ class Form:
             values = values.round_().clamp_(0, WHITE[name]).to(getattr(torch, name))
         else:
             values = tensor.detach().to(getattr(torch, name))
+        return self._arranged(values, self.alpha)
+
+    def mask(self, where: Tensor) -> Any:
+        """Arrange (B, C, H, W) of bool, such as pixels of what `to_tensor` made, as the image given; False in alpha."""
+        import torch
+
+        alpha = None if self.alpha is None else torch.zeros_like(self.alpha, dtype=torch.bool)
+        return replace(self, dtype=np.dtype(bool) if isinstance(self.dtype, np.dtype) else torch.bool)._arranged(where, alpha)
+
+    def _arranged(self, values: Tensor, alpha: Tensor | None) -> Any:
+        """Values (B, C, H, W) with alpha in the order of axes that was given."""
+        import torch
+
         *outer, channels, height, width = self.stacked
         values = values.reshape(math.prod(outer), -1, height, width)  # (B, C, H, W), B and C as given
-        if self.alpha is not None:
-            values = torch.cat([values, self.alpha.to(values.device)], dim=1)  # (B, C + A, H, W)
+        if alpha is not None:
+            values = torch.cat([values, alpha.to(values.device)], dim=1)  # (B, C + A, H, W)
         values = values.reshape(*outer, channels, height, width)  # (…, C, H, W)
         if len(self.order) < len(self.stacked):
             values = values.squeeze(-3)  # (…, H, W)
@@ -199,7 +217,11 @@ def _check_tensor(image: Tensor, name: str, *, any_shape: bool, any_channels: bo
     wrong = image.dim() not in (2, 3, 4) or (image.dim() > 2 and shape[-3] not in (1, 2, 3, 4) and not any_channels)
     if wrong and not any_shape:
         channels_last = image.dim() in (3, 4) and shape[-1] in (1, 2, 3, 4)
-        remedy = "move the channels first with image.movedim(-1, -3)" if channels_last else "split it into such images"
+        remedy = (
+            "move the channels first with image.movedim(-1, -3)"
+            if channels_last
+            else "split it into such images, or name the axes, as axes='ZYX' for a stack"
+        )
         raise UsageError(
             f"{name} has the shape {shape}, but a tensor should be (H, W), (C, H, W) or (B, C, H, W) with C in 1..4; {remedy}."
         )
