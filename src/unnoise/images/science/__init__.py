@@ -16,9 +16,11 @@ from unnoise.images.science.base import Copy, ReadOnly, ScienceFile
 __all__ = ["MODULES", "Copy", "ReadOnly", "ScienceFile", "open_file"]
 
 MODULES = {
+    "DICOM": "dicom",
     "FITS": "fits",
     "MRC": "mrc",
     "NIfTI": "nifti",
+    "OpenEXR": "exr",
 }
 """Name of a format → the module that reads it, and writes it if it can be written."""
 
