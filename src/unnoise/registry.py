@@ -12,9 +12,14 @@ from unnoise.errors import UnnoiseError, UsageError
 T = TypeVar("T")
 
 EXTRAS = {
+    "OpenEXR": "exr",
     "accelerate": "train",
+    "astropy": "fits",
     "matplotlib": "plot",
+    "mrcfile": "mrc",
+    "nibabel": "nifti",
     "pillow_heif": "heic",
+    "pydicom": "dicom",
     "rawpy": "raw",
     "tensorboard": "train",
     "zarr": "zarr",
