@@ -142,6 +142,7 @@ def fingerprint(
     adapt: str | None = None,
     quality: int | None = None,
     lossless: bool | None = None,
+    mosaic: bool = False,
 ) -> str:
     """The fingerprint of everything that changes a result: weights, recipe, options, adaptation and encoding.
 
@@ -151,12 +152,14 @@ def fingerprint(
         report: whether a report is written beside each result.
         adapt: the length of the adaptation, as `--adapt` takes it; None: the model is not adapted.
         quality, lossless: how lossy files are encoded, as `images.write` takes them; None: as their sources.
+        mosaic: whether the mosaics of camera raw are restored.
 
     Returns:
         32 hexadecimal digits. Version 0.1 gives the same digits, so its manifests stay valid.
     """
     counted = options.fingerprint_fields() | {"report": report} | ({"adapt": adapt} if adapt else {})
-    counted |= {name: value for name, value in (("quality", quality), ("lossless", lossless)) if value is not None}
+    added = {"quality": quality, "lossless": lossless, "mosaic": mosaic or None}
+    counted |= {name: value for name, value in added.items() if value is not None}
     # version 0.1 did not know `bounded`, so it counts where it is set
     recipe = model.recipe.model_dump_json(exclude=None if model.recipe.bounded else {"bounded"})
     digest = hashlib.sha256(recipe.encode())

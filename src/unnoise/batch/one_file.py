@@ -9,6 +9,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from unnoise import images
+from unnoise.batch.camera_raw import raw_kind, shown
 from unnoise.inference.bands import Progress
 from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline
@@ -34,19 +35,21 @@ def denoise_file(
     report: bool | Path = False,
     quality: int | None = None,
     lossless: bool | None = None,
+    mosaic: bool = False,
     **fields: Unpack[OptionFields],
 ) -> Report | None:
     """Denoise a picture file, or each picture of a stack.
 
     Args:
         model: on any device.
-        source, target: picture files.
+        source, target: picture files. Camera raw is restored in linear light where `target` is a DNG.
         options: the options of denoising; None: the defaults.
         overwrite: whether `target` may replace a file.
         progress: called after each tile.
         report: whether to write a `Report`, or its path without suffixes. True: it lies beside `target`, as
             `NAME.report.png` and `NAME.report.json`. The report of a stack judges its first picture.
         quality, lossless: how a lossy format is encoded, as `images.write` takes them; None: as the source is.
+        mosaic: restore the mosaic of camera raw itself, plane by plane; `target` is a DNG.
         fields: fields of `DenoiseOptions` that replace those of `options`.
 
     Returns:
@@ -60,10 +63,11 @@ def denoise_file(
     pipeline = Pipeline(model.network, model.recipe.scheme, settings)
     judged = None
     with (
-        images.open(source, axes=options.axes) as frames,
+        images.open(source, axes=options.axes, raw=raw_kind(target, mosaic)) as frames,
         images.create(target, frames, overwrite=overwrite, quality=quality, lossless=lossless) as made,
     ):
-        for index, frame in enumerate(frames):
+        for index, stored in enumerate(frames):
+            frame, light = shown(stored)
             rescaling = None
             if settings.strength > 0:
                 rescaling = rescaling_of_file(frame, frame.layout, settings.normalization)
@@ -75,9 +79,11 @@ def denoise_file(
                 pipeline.run(pixels, store, _progress_of_all(progress, index, len(frames)))
                 if report and judged is None:
                     judged = _report_on_middle(pipeline, frame, restored, rescaling)
-                canvas = made.add(frame)
+                canvas = made.add(stored)
                 for top in range(0, frame.height, STRIP_ROWS):
                     strip = restored[top : top + STRIP_ROWS]
+                    if light:
+                        strip = light.inverse(strip, stored[top : top + STRIP_ROWS])
                     canvas[top : top + STRIP_ROWS] = rescaling.inverse(strip, frame.dtype) if rescaling else strip
         if judged:  # before `create` renames the result into place, so that no result lacks its report
             judged.save(report if isinstance(report, Path) else target.with_name(target.stem + MARK))

@@ -44,9 +44,14 @@ HEIC = Format("HEIC", (".heic", ".heif", ".hif"), ("uint8", "uint16"))
 NPY = Format("NumPy", (".npy",), ("uint8", "uint16", "float16", "float32", "float64"), ink=True, stacks=True)
 
 ZARR = Format("Zarr", (".zarr",), NPY.depths, ink=True, stacks=True)
-RAW = Format("camera raw", (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), ())
+DNG = Format("DNG", (".dng",), ("uint16",), alpha=False)
+"""Written from camera raw alone."""
 
-FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, NPY, ZARR, RAW)
+RAW = Format("camera raw", (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), ())
+
+FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, NPY, ZARR, DNG, RAW)
+
+CAMERA_SUFFIXES = (*DNG.suffixes, *RAW.suffixes)
 
 VENDOR_SUFFIXES = (".svs", ".stk", ".lsm", ".scn", ".ndpi")
 """TIFFs of microscopes by other names, which are read, and written as .tif."""
@@ -80,7 +85,7 @@ def format_of(path: Path) -> Format:
 def result_name(name: str) -> str:
     """What the result of a picture of this name is called where no other format is asked for: camera raw becomes
     TIFF."""
-    return str(Path(name).with_suffix(".tif")) if Path(name).suffix.lower() in (*RAW.suffixes, *VENDOR_SUFFIXES) else name
+    return str(Path(name).with_suffix(".tif")) if Path(name).suffix.lower() in (*CAMERA_SUFFIXES, *VENDOR_SUFFIXES) else name
 
 
 def recognise(data: bytes) -> Format | None:

@@ -8,18 +8,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.paths import path_kind, refuse_device
-from unnoise.images import bmff, cross_check, heic, jpeg, jpeg_rare, png, raw, tiff, tiff_pixels, vips, webp, zarr_stacks
+from unnoise.images import bmff, cross_check, heic, jpeg, jpeg_rare, png, raw_linear, tiff, tiff_pixels, vips, webp, zarr_stacks
+from unnoise.images import raw as camera_raw
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
 from unnoise.images.formats import (
     AVIF,
+    CAMERA_SUFFIXES,
     FORMATS,
     HEIC,
     JPEG,
@@ -42,7 +44,11 @@ from unnoise.images.quality_match import Sample, sample_of
 from unnoise.images.scratch import Scratch
 from unnoise.images.tags import Data, upright
 
+T = TypeVar("T")
+
 Decoded = tuple[Regions, Layout, Metadata]
+
+RawKind = Literal["developed", "linear", "mosaic"]
 
 
 def read(path: str | Path) -> Picture:
@@ -65,18 +71,22 @@ def read(path: str | Path) -> Picture:
         return source[0].picture(path)
 
 
-def open(path: str | Path, *, axes: str | None = None) -> Source:
+def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed") -> Source:
     """Open a file for reading by regions: a picture, or a stack of them as the frames of the source.
 
     Args:
         path: the file.
         axes: for .npy and Zarr, what each axis is: Y and X, C for channels, any other letter numbers pictures: 'ZYX',
             'TCYX', 'CYX'. None: (H, W) or (H, W, C) with C in 1..4, or what a Zarr says itself.
+        raw: how camera raw is read: `developed` to sRGB; `linear`, the camera's own colours in linear light;
+            `mosaic`, the four planes of a Bayer mosaic as frames. Other pictures are refused for the last two.
 
     Raises UsageError and UnnoiseError as `read` does, now or when a frame is taken.
     """
     path = Path(path)
     form = _recognised(path)
+    if raw != "developed":
+        return _open_raw(path, form, raw)
     if form is ZARR:
         return _open_zarr(path, axes)
     if form is NPY:
@@ -116,7 +126,7 @@ def _recognised(path: Path) -> Format:
         if not is_picture(path):
             format_of(path)
         raise UnnoiseError(f"{path} is empty; get the file again from where it came.")
-    if suffix in RAW.suffixes:  # many look like TIFFs inside
+    if suffix in CAMERA_SUFFIXES:  # many look like TIFFs inside
         return RAW
     form = recognise(start)  # the content decides, as names often err
     if form is None:
@@ -246,7 +256,7 @@ def _with_overviews(path: Path, place: tiff.Place, metadata: Metadata) -> Metada
     return replace(metadata, coding=replace(metadata.coding, overviews=overviews))
 
 
-def _by_library(path: Path, decode: Callable[[Path], Decoded]) -> Decoded:
+def _by_library(path: Path, decode: Callable[[Path], T]) -> T:
     try:
         return decode(path)
     except UnnoiseError:
@@ -255,10 +265,24 @@ def _by_library(path: Path, decode: Callable[[Path], Decoded]) -> Decoded:
         raise damaged(path, error) from error
 
 
+def _open_raw(path: Path, form: Format, kind: RawKind) -> Source:
+    if form is not RAW:
+        raise UsageError(f"{path} is no camera raw, and DNG is made of nothing else; write .tif or another format instead.")
+    if kind == "linear":
+        return Source(path, 1, lambda _: _by_library(path, raw_linear.decode))
+    planes = _by_library(path, raw_linear.planes)
+
+    def decode(index: int) -> Decoded:
+        pixels, metadata = planes[index]
+        return Scratch.of(pixels), Layout("grey"), metadata
+
+    return Source(path, len(planes), decode, (len(planes),))
+
+
 DECODERS: dict[Format, Callable[[Path, int], Decoded]] = {
     TIFF: lambda path, index: _tiff(path, tiff.Place(index)),
     HEIC: lambda path, _: _by_library(path, _heic),
-    RAW: lambda path, _: _by_library(path, raw.decode),
+    RAW: lambda path, _: _by_library(path, camera_raw.decode),
     JPEG: _jpeg,
     **{form: lambda path, index, form=form: _by_vips(path, form, index) for form in (PNG, WEBP, AVIF)},  # type: ignore[misc]
 }
