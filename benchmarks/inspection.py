@@ -6,9 +6,8 @@
 With `--sweep`, each picture is also restored at every stride, or with every blind spot, of the model.
 
 Cameras smooth plain surfaces more than textures, so there are two true noise levels. One is the residual noisy − clean
-over the whole picture. The other is the residual where the clean picture varies least, in half of the picture; the
-residual's coarse part (a Gaussian of 16 pixels) is taken off, because it is a change of light between the shots and not
-noise.
+over the whole picture. The other is the residual in the half of the picture where the clean picture varies least. Its
+coarse part (a Gaussian of 16 pixels) is subtracted, because light that changed between the shots is not noise.
 """
 
 from __future__ import annotations
@@ -25,9 +24,8 @@ from skimage.filters import gaussian
 import unnoise
 from crops import middle
 from rows import keep, tell
-from unnoise import recipes
-from unnoise.denoisers.tmbsn import TMBSN
-from unnoise.denoisers.tunable import TunableDenoiser
+from unnoise import denoisers, recipes
+from unnoise.denoisers.tunable_network import has_tunable_blind_spot
 from unnoise.evaluation.datasets import DataSet, open_set
 from unnoise.noise import NoiseReport
 
@@ -134,8 +132,8 @@ def sweep(model: unnoise.Model, noisy: Array, clean: Array) -> dict[str, Any]:
     if "infer_stride" in type(model.recipe.scheme).model_fields:
         kind, sizes = "infer_stride", STRIDES
         changes: Any = {size: {"scheme.infer_stride": size} for size in sizes}
-    elif isinstance(model.network, TunableDenoiser):
-        kind, sizes = ("infer_diamond", DIAMONDS) if isinstance(model.network, TMBSN) else ("infer_hole", HOLES)
+    elif has_tunable_blind_spot(model.network):
+        kind, sizes = ("infer_diamond", DIAMONDS) if denoisers.name_of(model.network) == "tmbsn" else ("infer_hole", HOLES)
         changes = {size: {"scheme": {"name": "tunable-blind-spot", "infer_hole": size}} for size in sizes}
     else:
         raise SystemExit("This model has neither a stride nor a blind spot to sweep.")

@@ -13,8 +13,8 @@ The variance of the residual is split into shares:
 - *textured*: what the other blocks have more than that. The camera left this noise in textures and removed it from
   plain places.
 
-The table also has ratios of the level that `unnoise.inspect` finds: to the level of the whole residual, to that of the
-plain half, and to that of the rest everywhere.
+The table also compares the level that `unnoise.inspect` finds with three others: that of the whole residual, of the
+plain half, and of the rest everywhere.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def growth(options: argparse.Namespace) -> None:
 
 
 def sampled(chain: Chain, size: tuple[int, int], clock: Callable[[Callable[[], object]], float]) -> float:
-    """Seconds for all tiles of a picture, of each kind of which one is worked out. Tiles that read as much are of one
+    """Seconds for all tiles of a picture. One tile of each kind is timed. Tiles that read as much are of one
     kind."""
     noisy = torch.rand(1, 3, *size)
     view, tiling = RegionSource.of(noisy), Tiling(chain, size)

@@ -25,9 +25,8 @@ from unnoise.schemes.base import Scheme
 from unnoise.schemes.r3 import R3
 
 ADAPTER = "unnoise_speed.py"
-"""The file that `--published DIR` expects in DIR, written by its owner: `restore(method)` gives a function from (1, 3,
-H, W) in 0..1, on the CPU or the GPU that is timed, to the same shape; or None for a method that the checkout does not
-have."""
+"""The file that `--published DIR` expects in DIR, written by its owner. `restore(method)` returns a function from (1, 3, H,
+W) in 0..1 to the same shape, on the CPU or the GPU that is timed. It returns None for a method that the checkout lacks."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import torch
 from speed_machine import seconds
 from speed_methods import METHODS
 from unnoise import images
-from unnoise.denoisers.tunable import TunableDenoiser
+from unnoise.denoisers.tunable_network import TunableNetwork, has_tunable_blind_spot
 from unnoise.inference.precision import choose_precision
 from unnoise.layers.weight_cache import cached_weights
 
@@ -40,7 +40,7 @@ def holes(options: argparse.Namespace) -> None:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
         def quick(
-            sizes: list[int], network: TunableDenoiser = network, x: torch.Tensor = fast, kind: torch.dtype = precision
+            sizes: list[int], network: TunableNetwork = network, x: torch.Tensor = fast, kind: torch.dtype = precision
         ) -> None:
             with torch.inference_mode(), torch.autocast(options.device, kind, enabled=kind != torch.float32), cached_weights():
                 network.forward_blind_spots(x, sizes)
@@ -62,9 +62,9 @@ def holes(options: argparse.Namespace) -> None:
         )
 
 
-def _tunable(method: str, device: str) -> TunableDenoiser:
+def _tunable(method: str, device: str) -> TunableNetwork:
     network = METHODS[method].build()[0].to(device)
-    assert isinstance(network, TunableDenoiser)
+    assert has_tunable_blind_spot(network)
     return network
 
 

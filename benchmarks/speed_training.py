@@ -24,7 +24,7 @@ from speed_machine import seconds
 from speed_methods import METHODS
 from speed_plain import as_published
 from unnoise import denoisers, recipes
-from unnoise.denoisers.tunable import TunableDenoiser
+from unnoise.denoisers.tunable_network import has_tunable_blind_spot
 from unnoise.models.model import Model
 from unnoise.schemes.borders import with_reflected_border
 from unnoise.schemes.distillation import Distillation
@@ -164,7 +164,7 @@ def _teacher(name: str, folder: Path) -> Path:
     """A file with a network of random weights that can teach."""
     recipe = recipes.load(name)
     network = denoisers.create(recipe.denoiser.name, **recipe.denoiser.sizes)
-    assert isinstance(network, TunableDenoiser)
+    assert has_tunable_blind_spot(network)
     _enliven(network)
     Model(network.eval(), recipe).save(folder / "teacher.safetensors")
     return folder / "teacher.safetensors"

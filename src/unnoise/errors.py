@@ -20,13 +20,24 @@ class UnnoiseError(Exception):
 
 
 class UsageError(UnnoiseError, ValueError):
-    """The call was wrong: an unknown name, a missing file, a value out of range. The command line exits with 2."""
+    """The call was wrong: an unknown name, a missing file, a value out of range. The command line exits with 2.
+
+    >>> issubclass(UsageError, ValueError), UsageError.exit_status
+    (True, 2)
+    """
 
     exit_status = 2
 
 
 class UnnoiseWarning(UserWarning):
-    """The result has a limit that the user should know. The command line prints the warning as one sentence."""
+    """The result has a limit that the user should know. The command line prints the warning as one sentence.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.warn("The picture has eleven values.", UnnoiseWarning)
+    >>> [str(each.message) for each in caught]
+    ['The picture has eleven values.']
+    """
 
 
 def explain_validation(error: ValidationError, owner: str, *, known: Iterable[str] = (), kind: str = "field") -> str:

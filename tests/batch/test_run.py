@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from unnoise.batch.run import Job, OnTile, Outcome, Plan, Stopped, _check, plan, run
+from unnoise.batch.outcome import Outcome, Stopped
+from unnoise.batch.progress import OnTile
+from unnoise.batch.run import Job, Plan, _check, plan, run
 from unnoise.errors import UsageError
+from unnoise.files.atomic import atomic_write
 
 Work = Callable[[Job], None]
 NAMES = ("a", "b", "c")
@@ -91,9 +94,8 @@ def _run(made: Plan, work: Work, settings: str = "first") -> Outcome:
 
 
 def _write(job: Job) -> None:
-    beside = job.target.with_name("part")
-    beside.write_text(job.source.read_text().upper())
-    beside.replace(job.target)
+    with atomic_write(job.target) as temporary:
+        temporary.write_text(job.source.read_text().upper())
 
 
 def _interrupted(name: str, *, after: bool) -> Work:

@@ -212,7 +212,7 @@ def test_ctrl_c_leaves_no_half_file_and_a_second_call_goes_on(kind: signal.Signa
     assert "Traceback" not in error
     results = _files(out)
     assert 3 <= len(results) < many
-    (line,) = error.splitlines()
+    (line,) = (line for line in error.splitlines() if not line.startswith("file "))  # slow machines tell the progress
     assert line.startswith("unnoise: Stopped. ")
     assert line.endswith(" not done. Give the same command again to go on.")
     for name in results:  # also hidden ones, which would be halves

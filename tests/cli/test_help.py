@@ -35,9 +35,9 @@ def test_choices_are_those_of_the_library() -> None:
     assert get_args(benchmark.Name) == tuple(ablations.names())
     assert set(get_args(bias_correction.TransferFunction)) < set(get_args(options.BiasCorrection))
     for name in get_args(options.BiasCorrection):
-        recipes.load("ap-bsn", {"light": name})
+        recipes.load("ap-bsn", {"bias_correction": name})
     for name in get_args(options.Normalization):
-        recipes.load("ap-bsn", {"levels": name})
+        recipes.load("ap-bsn", {"normalization": name})
 
 
 @pytest.mark.parametrize(

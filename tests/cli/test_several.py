@@ -110,6 +110,8 @@ def test_a_report_prints_its_verdict(unnoise, folder: Path) -> None:  # type: ig
     [
         (("--bias-correction", "srgb"), ("--light", "srgb")),
         (("--normalization", "picture"), ("--levels", "picture")),
+        (("--set", "bias_correction=srgb"), ("--set", "light=srgb")),
+        (("--set", "normalization=picture"), ("--set", "levels=picture")),
     ],
 )
 def test_old_names_of_options(unnoise, folder: Path, new: tuple[str, str], old: tuple[str, str]) -> None:  # type: ignore[no-untyped-def]
@@ -122,7 +124,7 @@ def test_old_names_of_options(unnoise, folder: Path, new: tuple[str, str], old: 
     assert (folder / "old.png").read_bytes() != (folder / "plain.png").read_bytes()
     answer = unnoise(*call, "-o", "both.png", *new, *old)
     assert answer.status == 2
-    assert f"{old[0]} is the old name of {new[0]}" in answer.err
+    assert ("stands there twice" if new[0] == "--set" else f"{old[0]} is the old name of {new[0]}") in answer.err
 
 
 def test_an_output_that_cannot_be_written_is_an_error(unnoise, folder: Path) -> None:  # type: ignore[no-untyped-def]

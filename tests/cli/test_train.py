@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +13,7 @@ import pytest
 from unnoise import images
 from unnoise.cli import main
 from unnoise.cli.progress import training_bar
+from unnoise.errors import UnnoiseWarning
 from unnoise.models import shipped
 from unnoise.training import checkpoints
 from unnoise.training import train as training
@@ -23,7 +25,8 @@ SMALL = [f"--set={change}" for change in ("denoiser.features=4", "denoiser.block
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    pixels = np.clip(np.random.default_rng(0).normal(120, 15, (64, 64, 3)), 0, 255).astype(np.uint8)
+    ramp = np.linspace(30, 220, 128)[None, :, None]
+    pixels = np.clip(np.random.default_rng(0).normal(ramp, 15, (128, 128, 3)), 0, 255).astype(np.uint8)
     images.write(tmp_path / "a.png", images.Picture(pixels))
     return tmp_path
 
@@ -38,11 +41,13 @@ def _call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *a
 def test_the_pictures_choose_the_recipe_and_a_run_goes_on_by_its_own(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    status, error = _call(monkeypatch, capfd, "--steps", "6", *SMALL)
+    status, error = _call(monkeypatch, capfd, "--steps", "6", "--accept", *SMALL)
     assert status == 0, error
     assert "calls for the recipe tm-bsn-quick" in error
+    assert "begins with random weights" in error  # the network was changed
+    assert "reading the pictures …" in error.splitlines()
     assert "The whole run takes about 1 minute (6 steps" in error
-    status, error = _call(monkeypatch, capfd, "--steps", "8", "--resume")
+    status, error = _call(monkeypatch, capfd, "--steps", "8", "--resume", "--accept")
     assert status == 0, error
     assert "Continuing from step 6" in error
     assert "calls for" not in error
@@ -59,6 +64,35 @@ def test_no_loss_is_shown_before_there_is_one(capfd: pytest.CaptureFixture[str])
     assert "loss" not in second
     assert "nan" not in second
     assert "loss 0.25" in third
+
+
+def test_a_worse_model_says_so_each_time_unless_accepted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plain = *SMALL, "--recipe=tm-bsn", "--start=none"  # nothing bounds what it removes
+    status, error = _call(monkeypatch, capfd, "--steps", "3", *plain)
+    assert status == 1
+    assert "'default'" in error
+    assert "--accept" in error
+    with pytest.warns(UnnoiseWarning, match="worse"):
+        model = shipped.load(folder / "run")
+    assert "worse" in model.card.scores["its own noisy pictures, estimated"]
+    status, error = _call(monkeypatch, capfd, "--steps", "3", "--resume", "--accept", *plain)
+    assert status == 0, error
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shipped.load(folder / "run")
+
+
+def test_the_bar_says_what_is_done_before_the_first_step(capfd: pytest.CaptureFixture[str]) -> None:
+    with training_bar(tell_length=True) as progress:
+        for done in range(3):
+            progress(TrainingStatus.of_stage(f"reading the pictures, {done} of 3 files"))
+        progress(TrainingStatus.of_stage("measuring the noise"))
+        progress(TrainingStatus(4, 0.1, None, 2.0, 60))
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[:2] == ["reading the pictures, 0 of 3 files …", "measuring the noise …"]
+    assert "loss" not in "".join(lines)
 
 
 @pytest.mark.parametrize(("begun", "words"), [(True, "with --resume"), (False, "No step was done")])

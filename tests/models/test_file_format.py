@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,22 @@ def test_round_trip_through_the_file(half: bool, tmp_path: Path) -> None:
     for key, value in model.network.state_dict().items():
         assert torch.equal(again.network.state_dict()[key], value.half().float() if half else value)
     assert list(tmp_path.iterdir()) == [tmp_path / "m.safetensors"]  # no temporary file is left
+
+
+def test_a_header_with_the_field_names_of_version_0_1(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    model = MODEL.applied({"bias_correction": "srgb", "normalization": "auto"})
+    model.save(path)
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+    fields = json.loads(header["recipe"])
+    assert {"bias_correction", "normalization"} <= set(fields)
+    fields["light"], fields["levels"] = fields.pop("bias_correction"), fields.pop("normalization")
+    save_file(MODEL.network.state_dict(), path, metadata=header | {"recipe": json.dumps(fields)})
+    with warnings.catch_warnings(action="error"):
+        old = Model.load(path)
+    assert old.recipe == model.recipe
+    assert old.recipe.bias_correction
 
 
 def test_damaged_and_foreign_files(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_model_can_be_applied_otherwise() -> None:
     assert np.array_equal(several.denoise(noisy), expected.denoise(noisy))
     assert not np.array_equal(several.denoise(noisy), model.denoise(noisy))
     assert model.applied({}) is model
-    with pytest.raises(UsageError, match=r"another scheme, .*, levels, detail or bounded, not another denoiser\.layers"):
+    with pytest.raises(UsageError, match=r"another scheme, .*, normalization, detail or bounded, not another denoiser\.layers"):
         model.applied({"denoiser.layers": 3})
     with pytest.raises(UsageError, match="partitions"):
         model.applied({"scheme.partitions": 0})
@@ -119,12 +119,12 @@ def test_light_is_kept_as_asked_or_as_the_recipe_says() -> None:
     tensor = torch.from_numpy(noisy).movedim(-1, 0)[None]
     expected = BiasCorrection(curve="srgb")(tensor, plain(tensor)).clamp(0, 1)
     assert np.allclose(kept, expected[0].movedim(0, -1), atol=1e-5)
-    lit = plain.applied({"light": "auto"})
+    lit = plain.applied({"bias_correction": "auto"})
     assert np.array_equal(lit.denoise(noisy, precision="float32"), kept)
     assert np.array_equal(lit.denoise(noisy, bias_correction="none"), plain.denoise(noisy))
     grey = noisy[..., 0]
     assert np.array_equal(lit.denoise(grey), plain.denoise(grey, bias_correction="linear"))
-    with pytest.raises(UsageError, match="light"):
+    with pytest.raises(UsageError, match="bias_correction"):
         plain.denoise(noisy, bias_correction="gamma")
 
 

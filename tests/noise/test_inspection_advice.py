@@ -131,11 +131,13 @@ def test_training_takes_auto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "{name: tiny, denoiser: {name: dbsn, features: 2, modules: 1}, scheme: pd-blind-spot, training: {crop: 24}}"
     )
 
-    def choose(pictures: list[Array], *, quick: bool) -> auto.ChosenRecipe:
+    def choose(pictures: list[Array], *, quick: bool, shipped: bool, axes: str | None) -> auto.ChosenRecipe:
         assert quick
+        assert shipped
+        assert axes is None
         assert len(pictures) == 1
         return auto.ChosenRecipe(str(tiny), {"scheme.train_stride": 3}, "")
 
     monkeypatch.setattr(auto, "choose", choose)
-    model = unnoise.train([noisy(0)], "auto", output=tmp_path / "run", steps=1, device="cpu")
+    model = unnoise.train([noisy(0)], "auto", output=tmp_path / "run", steps=1, device="cpu", compare=False)
     assert (model.recipe.name, model.recipe.scheme.train_stride) == ("tiny", 3)  # type: ignore[attr-defined]

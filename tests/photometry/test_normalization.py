@@ -136,7 +136,7 @@ def test_files_come_out_as_arrays_do(tmp_path: Path) -> None:
 
 def test_training_sees_what_the_network_will_see() -> None:
     deep, display = np.rint(NOISY * 4095).astype(np.uint16), np.rint(NOISY * 255).astype(np.uint8)
-    pool = from_arrays([deep, display], 3, levels=Normalization())
+    pool = from_arrays([deep, display], 3, normalization=Normalization())
     scale = scale_of_values(deep / np.float32(65535))
     assert scale is not None
     shown = scale.forward(torch.from_numpy(deep / np.float32(65535))).numpy()

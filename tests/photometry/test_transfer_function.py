@@ -74,7 +74,7 @@ def test_an_eight_bit_picture_of_counts_keeps_their_sum(tmp_path: Path) -> None:
 def test_training_and_restoring_show_counts_of_eight_bits_alike() -> None:
     noisy = _counted(SCENES[2], 40)
     photograph = (SCENES[0] * 255).astype(np.uint8)
-    pool = from_arrays([noisy, photograph], 3, levels=Normalization())
+    pool = from_arrays([noisy, photograph], 3, normalization=Normalization())
     view = RegionSource.of(images.to_tensor(noisy)[0])
     scale = Photometry.decide(view, None, Normalization()).normalization
     assert scale is not None

@@ -89,6 +89,44 @@ def test_the_bound_is_asked_for_each_probe(model: Model, monkeypatch: pytest.Mon
     assert len(asked) == 1 + 2 * PROBES
 
 
+def test_a_report_of_a_stack_says_that_it_judges_the_first_picture_alone(model: Model, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    counts = (1000 + rng.normal(0, 20, (3, 64, 64))).astype(np.uint16)
+    np.save(tmp_path / "a.npy", counts)
+    options: dict[str, object] = {"axes": "ZYX", "precision": "float32", "normalization": "picture"}
+    report = denoise_file(model, tmp_path / "a.npy", tmp_path / "b.npy", report=True, **options)  # type: ignore[arg-type]
+    assert report is not None
+    assert report.sentence().startswith("Only the first of 3 pictures was judged. ")
+    assert json.loads((tmp_path / "b.report.json").read_text())["pictures"] == 3
+    written = [text.get_text() for axes in report.draw().axes for text in axes.texts]
+    assert "judged: the first of 3 pictures" in written[0]
+    _, alone = model.denoise(counts[0], report=True, precision="float32", normalization="picture")
+    assert "Only the first" not in alone.sentence()
+
+
+def test_levels_of_measurements_are_in_their_own_values(model: Model) -> None:
+    """Photographs of 8 bits count steps of 255; counts of a 16-bit camera and volts do not."""
+    rng = np.random.default_rng(0)
+    counts = (1000 + rng.normal(0, 20, (96, 96))).astype(np.uint16)
+    wide = (30_000 + rng.normal(0, 1000, (96, 96))).astype(np.uint16)
+    for picture, normalization, level in (
+        (_noise(96), "full", "20"),
+        (counts, "picture", "20"),
+        (wide, "full", "1000"),
+        (counts / 65535 * 1e-6, "picture", str(20 / 65535 * 1e-6)),
+    ):
+        _, report = model.denoise(picture, report=True, normalization=normalization, precision="float32")
+        shown = float(report._level_text(report.judgement.level).split()[0])
+        assert shown == pytest.approx(float(level), rel=0.1), report.sentence()
+        unit = "of 255" if picture.dtype == np.uint8 else "in the picture's own values"
+        titles = [axes.get_title() for axes in report.draw().axes]
+        assert len([title for title in titles if unit in title]) == 2
+        removed = next(title for title in titles if title.startswith("removed"))
+        residual = (report.noisy - report.restored).std()
+        span = float(removed.split("±")[1].split()[0])
+        assert span == pytest.approx(4 * residual * report.white * report.map_scale, rel=0.02)
+
+
 def test_old_reports_can_still_be_read() -> None:
     fields = dict.fromkeys(("gain", "uncertainty", "shaken", "replayed", "left", "lost"), 1.0)
     assert Judgement(level=0.1, correlation=0.0, **fields).verdict is Verdict.UNKNOWN

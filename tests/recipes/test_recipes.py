@@ -9,6 +9,7 @@ import pytest
 
 from unnoise import denoisers, recipes
 from unnoise.errors import UsageError
+from unnoise.recipes.old_fields import OLD_FIELDS
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -88,3 +89,40 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     assert recipes.load(path).scheme.train_stride == 3  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match=r"There is no recipe 'nothing'; choose one of .*ap-bsn"):
         recipes.load("nothing")
+
+
+def test_old_names_of_fields_are_read_silently(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    path = tmp_path / "old.yaml"
+    head = "name: old\ndenoiser: dncnn\nscheme: pd-blind-spot\n"
+    path.write_text(head + "light: linear\nlevels: picture\n")
+    recipe = recipes.load(path)
+    assert recipe.bias_correction
+    assert recipe.bias_correction.curve == "linear"
+    assert recipe.normalization
+    assert recipe.normalization.of == "picture"
+    again = recipes.load(path, {"light.bound": 1.5, "levels": "full"})
+    assert again.bias_correction
+    assert (again.bias_correction.curve, again.bias_correction.bound, again.normalization) == ("linear", 1.5, None)
+    assert recipes.load(recipe, {"light": "none"}).bias_correction is None
+    path.write_text(head + "bias_correction: linear\nnormalization: picture\n")
+    assert recipes.load(path) == recipe
+    assert not recwarn.list
+    path.write_text(head + "light: linear\nbias_correction: srgb\n")
+    with pytest.raises(UsageError, match="'bias_correction' stands there twice"):
+        recipes.load(path)
+    with pytest.raises(UsageError, match="'normalization' stands there twice"):
+        recipes.validate(recipe.model_dump() | {"levels": "full"}, "mine")
+
+
+def test_shipped_recipes_use_the_names_of_today() -> None:
+    for name in recipes.names():
+        fields = recipes._parse(recipes._find(name))
+        assert not set(fields) & set(OLD_FIELDS), name
+
+
+def test_old_attributes_of_a_recipe_warn() -> None:
+    recipe = recipes.load("tm-bsn-d-quick")
+    with pytest.warns(DeprecationWarning, match=r"Recipe\.light is now called bias_correction"):
+        assert recipe.light is recipe.bias_correction
+    with pytest.warns(DeprecationWarning, match=r"Recipe\.levels is now called normalization"):
+        assert recipe.levels is recipe.normalization

@@ -17,7 +17,7 @@ from unnoise.training.train import train
 
 RECIPE = {
     "denoiser": {"name": "tmbsn", "features": 4, "groups": 1, "blocks": 1},
-    "light": "none",
+    "bias_correction": "none",
     "training.crop": 24,
     "training.batch": 1,
     "training.warmup_steps": 0,

@@ -55,8 +55,8 @@ def test_options_that_a_run_cannot_have(wrong: dict[str, Any], tmp_path: Path) -
 
 
 def test_other_things_that_a_run_cannot_begin_with(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"starts from a model, got str; load it"):
-        train([PICTURE], "ap-bsn", output=tmp_path / "out", start="default")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"starts from a model, got int; load it"):
+        train([PICTURE], "ap-bsn", output=tmp_path / "out", start=3)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="A recipe is a name, a YAML file or a Recipe, got int"):
         train([PICTURE], 3, output=tmp_path / "out")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="option 'output'"):
@@ -71,12 +71,18 @@ def test_options_that_it_can_have() -> None:
 
 @pytest.mark.parametrize(
     "field",
-    ["training.learning_rate", "training.weight_decay", "training.step_factor", "training.gradient_clip", "light.bound"],
+    [
+        "training.learning_rate",
+        "training.weight_decay",
+        "training.step_factor",
+        "training.gradient_clip",
+        "bias_correction.bound",
+    ],
 )
 @pytest.mark.parametrize("value", [math.inf, math.nan])
 def test_numbers_of_a_recipe_are_finite(field: str, value: float) -> None:
     with pytest.raises(UsageError, match=rf"field '{field}'"):
-        load("ap-bsn", {"light": {"curve": "auto"}, field: value})
+        load("ap-bsn", {"bias_correction": {"curve": "auto"}, field: value})
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,13 @@ from safetensors.torch import load_file
 
 from unnoise import recipes
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files.locking import LOCK_NAME
+from unnoise.models.model import Model
 from unnoise.training.checkpoints import CHECKPOINT_FILE
 from unnoise.training.options import TrainingStatus
 from unnoise.training.train import train
 
+train_module = sys.modules["unnoise.training.train"]
 STEPS = 80
 RECIPE = {
     "name": "tiny",
@@ -136,14 +139,15 @@ def test_what_training_does_not_look_at_may_change(pictures: Path, tmp_path: Pat
     _in_process(pictures, out, steps=3)
     state = torch.load(out / CHECKPOINT_FILE, weights_only=True)
     recipe = json.loads(state["recipe"])
-    del recipe["levels"]
+    del recipe["normalization"]
+    recipe["light"] = recipe.pop("bias_correction")  # its name in version 0.1
     torch.save(state | {"recipe": json.dumps(recipe)}, out / CHECKPOINT_FILE)
-    again = RECIPE | {"detail": 0.5, "ensemble": True, "light": "auto"}
+    again = RECIPE | {"detail": 0.5, "ensemble": True, "bias_correction": "auto"}
     model = train([pictures], recipes.validate(again, "tiny"), output=out, resume=True, steps=5, device="cpu")
     assert model.card.steps == 5
     assert model.recipe.detail == 0.5
-    with pytest.raises(UsageError, match=r"levels\.of was None and is auto\)"):
-        train([pictures], recipes.validate(again | {"levels": "auto"}, "tiny"), output=out, resume=True, steps=5)
+    with pytest.raises(UsageError, match=r"normalization\.of was None and is auto\)"):
+        train([pictures], recipes.validate(again | {"normalization": "auto"}, "tiny"), output=out, resume=True, steps=5)
 
 
 def test_a_damaged_checkpoint_is_named(pictures: Path, tmp_path: Path) -> None:
@@ -153,3 +157,31 @@ def test_a_damaged_checkpoint_is_named(pictures: Path, tmp_path: Path) -> None:
     (out / CHECKPOINT_FILE).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UnnoiseError, match=r"checkpoint\.pt is damaged; begin again in another folder"):
         _in_process(pictures, out, steps=3, resume=True)
+
+
+def test_two_trainings_do_not_share_a_folder(pictures: Path, tmp_path: Path) -> None:
+    """The second is refused while the first runs; after a kill the folder is free again."""
+    out = tmp_path / "run"
+    with subprocess.Popen(_command(pictures, tmp_path, out, "--steps", "1000000"), stderr=subprocess.PIPE) as first:
+        while first.poll() is None and not (out / CHECKPOINT_FILE).exists():
+            time.sleep(0.05)
+        with pytest.raises(UnnoiseError, match=rf"writes into {out} \(process {first.pid} on "):
+            train([pictures], recipes.validate(RECIPE, "tiny"), output=out, steps=3, resume=True)
+        first.kill()
+    train([pictures], recipes.validate(RECIPE, "tiny"), output=out, steps=1, resume=True, device="cpu")
+    assert not (out / LOCK_NAME).exists()
+
+
+def test_a_training_that_another_one_overtook(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one begins and ends between the look at the checkpoint and the lock."""
+    out, recipe = tmp_path / "run", recipes.validate(RECIPE, "tiny")
+    before = train_module.make_folder
+
+    def overtaken(folder: Path) -> None:
+        monkeypatch.setattr(train_module, "make_folder", before)
+        train([pictures], recipe, output=out, steps=2, device="cpu")
+
+    monkeypatch.setattr(train_module, "make_folder", overtaken)
+    with pytest.raises(UnnoiseError, match=r"Another run has just written into .*; add --resume"):
+        train([pictures], recipe, output=out, steps=3, device="cpu")
+    assert Model.load(out / "model.safetensors").card.steps == 2

@@ -98,7 +98,7 @@ def test_a_student_learns_what_only_simulated_crops_can_teach(tmp_path: Path) ->
         "tm-bsn-d-quick",
         {
             "denoiser": {"name": "nafnet", "width": 8, "encoder_blocks": [1], "middle_blocks": 1, "decoder_blocks": [1]},
-            "light": "none",
+            "bias_correction": "none",
             "bounded": False,  # the network alone is judged
             "scheme.teachers": [str(teacher)],
             "scheme.simulated": {"share": 0.9, "cameras": {"iso": [12800, 25600], "stops": [-1, 0], "processed": 0}},

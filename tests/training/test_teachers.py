@@ -53,6 +53,9 @@ def test_targets_have_the_light_that_the_recipe_keeps(holes: tuple[int, ...] | N
         assert relative_error(target, light(noisy, plain)) < 1e-5
         assert relative_error(target, plain) > 1e-2
     assert lit.fingerprint != dark.fingerprint
+    with pytest.warns(DeprecationWarning, match="'light' of .* is now called 'bias_correction'"):
+        old = Teacher(network, scheme, None, lessons, light=light)  # type: ignore[call-arg]
+    assert Teachers([old]).fingerprint == lit.fingerprint
 
 
 @pytest.mark.parametrize("ensemble", [False, True])

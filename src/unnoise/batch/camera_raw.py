@@ -14,12 +14,22 @@ from unnoise.images.dng import Coding
 from unnoise.photometry.camera_light import CameraLight
 
 
-def raw_kind(target: Path, mosaic: bool) -> Literal["developed", "linear", "mosaic"]:
-    """How a source is read whose result is `target`. UsageError: a mosaic is kept by DNG alone.
+def raw_kind(target: Path, mosaic: bool, dtype: str | None = None) -> Literal["developed", "linear", "mosaic"]:
+    """How a source is read whose result is `target`.
+
+    Args:
+        target: the file of the result.
+        mosaic: its mosaic is to be kept.
+        dtype: the type of its values; None: any.
+
+    Raises:
+        UsageError: the file cannot hold these.
 
     >>> raw_kind(Path("a.dng"), mosaic=False)
     'linear'
     """
+    if target.suffix.lower() == ".dng" and dtype not in (None, "uint16"):
+        raise UsageError(f"{target} cannot hold values of type {dtype}; DNG is written in uint16, so leave --dtype out.")
     is_dng = target.suffix.lower() == ".dng"
     if mosaic and not is_dng:
         raise UsageError(f"{target} cannot hold a mosaic; with --mosaic write .dng.")

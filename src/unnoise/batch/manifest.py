@@ -5,28 +5,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unnoise.errors import UnnoiseError
-from unnoise.files.atomic import atomic_write
+from unnoise.files.atomic import atomic_write, before_rename
+from unnoise.files.stamps import stamp
 
 if TYPE_CHECKING:
     from unnoise.inference.options import DenoiseOptions
     from unnoise.models.model import Model
 
 FILE_NAME = ".unnoise-manifest.json"
+JOURNAL_NAME = ".unnoise-manifest.journal"
+"""Results since the manifest was last written, one a line. A killed run leaves it behind."""
 FORMAT = "unnoise manifest 1"
-SAVE_INTERVAL_FACTOR = 20
-"""The time between two writes of the file is at least this many times the time that a write takes."""
+
+Entry = dict[str, Any]
 
 
 class Manifest:
-    """The record of one output folder: for each result its source, its settings, and its own size and time.
+    """The record of one output folder: for each result its source, its settings, and its own stamp.
 
-    A recorded result is ours, so it may be replaced when its source or the settings have changed. The same holds for a
-    result that was planned but never recorded as done, as after a crash.
+    A recorded result is ours, so it may be replaced when its source or the settings have changed. A result is recorded
+    just before it gets its name, with the stamp that it then has. So neither Ctrl-C nor a killed process loses a result,
+    and a file that anybody else put there is never taken for ours.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -35,6 +40,12 @@ class Manifest:
     ...     _ = (folder / name).write_bytes(b"pixels")
     >>> manifest.is_ours(folder / "noisy.png", folder / "result.png")
     False
+    >>> with manifest.recording():
+    ...     replaces = manifest.plan(folder / "noisy.png", folder / "ours.png")
+    ...     with atomic_write(folder / "ours.png") as temporary:
+    ...         _ = temporary.write_bytes(b"better pixels")
+    >>> Manifest(folder, "settings").is_done(folder / "noisy.png", folder / "ours.png")
+    True
     """
 
     def __init__(self, folder: Path, settings: str) -> None:
@@ -47,91 +58,137 @@ class Manifest:
         Raises:
             UnnoiseError: the record exists but cannot be read.
         """
-        self.path = folder / FILE_NAME
+        self.path, self.journal = folder / FILE_NAME, folder / JOURNAL_NAME
         self.settings = settings
         self._entries = self._read()
-        self._before: dict[str, list[int] | None] = {}
-        self._saved_at, self._saving_took = time.monotonic(), 0.0
+        self._planned: dict[Path, Entry] = {}
+        self._made: dict[str, Entry] = {}
+        """Results that this process has renamed to their names, or is about to."""
+        self._replaceable: set[Path] = set()
+        """Results that may replace any file."""
 
-    def _read(self) -> dict[str, dict[str, Any]]:
+    def _read(self) -> dict[str, Entry]:
         try:
             record = json.loads(self.path.read_text(encoding="utf-8"))
             if record["format"] != FORMAT:
                 raise ValueError("it is of another kind")
-            if not all(isinstance(entry, dict) for entry in record["results"].values()):
+            entries = dict(record["results"])
+            if not all(isinstance(entry, dict) for entry in entries.values()):
                 raise ValueError("it is damaged")
-            return dict(record["results"])
+        except (FileNotFoundError, NotADirectoryError):
+            entries = {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            words = "it is damaged" if isinstance(error, RecursionError) else error
+            raise UnnoiseError(f"{self.path} cannot be read ({words}); remove it to begin anew.") from error
+        return entries | self._read_journal()
+
+    def _read_journal(self) -> dict[str, Entry]:
+        """The journal's results that are there as they were made. Others never got their names, or have changed since."""
+        try:
+            lines = self.journal.read_text(encoding="utf-8", errors="replace").splitlines()
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UnnoiseError(f"{self.path} cannot be read ({error}); remove it to begin anew.") from error
+        except OSError as error:
+            raise UnnoiseError(f"{self.journal} cannot be read ({error}); remove it to begin anew.") from error
+        entries = {}
+        for line in lines:
+            try:
+                key, entry = json.loads(line)
+                if stamp(self.path.parent / key) == entry["result"]:
+                    entries[key] = entry
+            except (ValueError, KeyError, TypeError, RecursionError):
+                continue  # a line that was cut off when the process was killed
+        return entries
 
     def is_done(self, source: Path, target: Path) -> bool:
         """Whether `target` was made from the present `source` with these settings, and has not changed since."""
         entry = self._entries.get(self._key(target), {})
-        made = _stamp(target)
+        made = stamp(target)
         return made is not None and entry == self._entry(source) | {"result": made}
 
     def is_ours(self, source: Path, target: Path) -> bool:
-        """Whether the file at `target` may be replaced: we made it from `source`, and it has not changed since or is
-        unfinished."""
-        entry = self._entries.get(self._key(target), {})
-        return entry.get("source") == str(source.absolute()) and entry.get("result") in (None, _stamp(target))
+        """Whether the file at `target` may be replaced: we made it from `source`, and it has not changed since."""
+        entry, made = self._entries.get(self._key(target), {}), stamp(target)
+        return made is not None and entry.get("source") == str(source.absolute()) and entry.get("result") == made
 
-    def plan(self, source: Path, target: Path) -> None:
-        """Record that `target` will be made from the present `source`."""
-        self._entries[self._key(target)] = self._entry(source) | {"result": None}
-        self._before[self._key(target)] = _stamp(target)
+    def plan(self, source: Path, target: Path, *others: Path, overwrite: bool = False) -> bool:
+        """Note that `target` will be made from the present `source`.
+
+        Args:
+            source, target: picture files.
+            others: files that are written beside the target, such as its report.
+            overwrite: whether the results may replace files that are not ours.
+
+        Returns:
+            Whether the result may replace what is there now.
+        """
+        replaces = overwrite or self.is_ours(source, target)
+        self._planned |= dict.fromkeys((target, *others), self._entry(source))
+        self._replaceable |= {*others, *((target,) if overwrite else ())} if replaces else set()
+        return replaces
 
     def done(self, target: Path) -> None:
-        """Record that `target` was made as planned. The record is saved unless that happened a moment ago."""
-        self._entries[self._key(target)]["result"] = _stamp(target)
-        if time.monotonic() - self._saved_at > SAVE_INTERVAL_FACTOR * self._saving_took:
-            self.save()
+        """Record that `target` was made as planned."""
+        if self._key(target) not in self._made:  # it was not written by `atomic_write`
+            self._record(target, stamp(target))
 
     def failed(self, target: Path) -> None:
-        """Record that `target` was not made."""
-        if _stamp(target) is None:
-            self._entries.pop(self._key(target), None)
+        """Note that `target` was not made."""
+        self._made.pop(self._key(target), None)
+        self._planned.pop(target, None)
 
-    def close(self) -> None:
-        """Save the record at the end, or after Ctrl-C. Raises the errors of `save`.
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Within this context, each planned result is recorded as it gets its name. At the end the record is saved.
 
-        A result that appeared after it was planned is complete, since files are renamed into place. So it is recorded
-        even if `done` was never called for it.
+        Raises:
+            UnnoiseError: the record cannot be written.
         """
-        for key, before in self._before.items():
-            entry, now = self._entries.get(key), _stamp(self.path.parent / key)
-            if entry and entry["result"] is None and now not in (None, before):
-                entry["result"] = now
         self.save()
+        try:
+            with before_rename(self._on_rename):
+                yield
+        finally:  # after Ctrl-C too
+            self.save()
 
     def save(self) -> None:
-        """Write the record atomically, or remove an empty one. Raises `UnnoiseError` if that fails."""
-        started = time.monotonic()
+        """Write the record atomically, or remove an empty one. Raises `UnnoiseError` if that fails.
+
+        Another process may have saved it meanwhile, where folders cannot be locked. So it is read again, and only what
+        this process made is added.
+        """
+        made = {key: entry for key, entry in self._made.items() if entry["result"] == stamp(self.path.parent / key)}
+        self._entries = self._read() | made
         if not self._entries:
             self.path.unlink(missing_ok=True)
+        else:
+            with atomic_write(self.path) as temporary:
+                record = {"format": FORMAT, "results": self._entries}
+                temporary.write_text(json.dumps(record, indent=0), encoding="utf-8")
+        self.journal.unlink(missing_ok=True)
+
+    def _on_rename(self, temporary: Path, target: Path) -> None:
+        if target not in self._planned:
             return
-        with atomic_write(self.path) as temporary:
-            record = {"format": FORMAT, "results": self._entries}
-            temporary.write_text(json.dumps(record, indent=0), encoding="utf-8")
-        self._saved_at = time.monotonic()
-        self._saving_took = self._saved_at - started
+        present = stamp(target)
+        before = self._entries.get(self._key(target), {})
+        if present is not None and before.get("result") != present and target not in self._replaceable:
+            raise UnnoiseError(
+                f"{target} has been put there meanwhile by somebody else; move it, and give the same command again."
+            )
+        self._record(target, stamp(temporary))
+
+    def _record(self, target: Path, result: list[int] | None) -> None:
+        key, entry = self._key(target), self._planned[target] | {"result": result}
+        self._made[key] = entry
+        with self.journal.open("a", encoding="utf-8") as journal:  # one line at a time, which no other process divides
+            journal.write(json.dumps([key, entry]) + "\n")
 
     def _key(self, target: Path) -> str:
         return target.relative_to(self.path.parent).as_posix()
 
-    def _entry(self, source: Path) -> dict[str, Any]:
-        return {"source": str(source.absolute()), "stamp": _stamp(source), "settings": self.settings}
-
-
-def _stamp(path: Path) -> list[int] | None:
-    """Size in bytes and time of the last change in nanoseconds; None: the file does not exist."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    def _entry(self, source: Path) -> Entry:
+        return {"source": str(source.absolute()), "stamp": stamp(source), "settings": self.settings}
 
 
 def fingerprint(
@@ -156,13 +213,17 @@ def fingerprint(
 
     Returns:
         32 hexadecimal digits. Version 0.1 gives the same digits, so its manifests stay valid.
+
+    >>> from unnoise import recipes
+    >>> from unnoise.inference.options import DenoiseOptions
+    >>> from unnoise.models.model import fresh
+    >>> len(fingerprint(fresh(recipes.load("ap-bsn", {"denoiser.features": 4})), DenoiseOptions()))
+    32
     """
     counted = options.fingerprint_fields() | {"report": report} | ({"adapt": adapt} if adapt else {})
     added = {"quality": quality, "lossless": lossless, "mosaic": mosaic or None}
     counted |= {name: value for name, value in added.items() if value is not None}
-    # version 0.1 did not know `bounded`, so it counts where it is set
-    recipe = model.recipe.model_dump_json(exclude=None if model.recipe.bounded else {"bounded"})
-    digest = hashlib.sha256(recipe.encode())
+    digest = hashlib.sha256(model.recipe.version_0_1_json().encode())
     digest.update(json.dumps(counted, sort_keys=True, default=str).encode())
     for key, value in model.network.state_dict().items():
         digest.update(key.encode())

@@ -10,6 +10,7 @@ import numpy as np
 
 from unnoise import images
 from unnoise.batch.camera_raw import raw_kind, shown
+from unnoise.images.number_types import converted
 from unnoise.inference.bands import Progress
 from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline
@@ -57,33 +58,48 @@ def denoise_file(
 
     Raises:
         UsageError, UnnoiseError: as `images.open`, `Pipeline.run` and `images.create`. The sentence names the file.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from unnoise import recipes
+    >>> from unnoise.models.model import fresh
+    >>> model = fresh(recipes.load("ap-bsn", {"denoiser.features": 4, "refinement": "none"}))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     noisy, result = Path(folder) / "noisy.npy", Path(folder) / "result.npy"
+    ...     np.save(noisy, np.full((20, 24, 3), 100, np.uint8))
+    ...     denoise_file(model, noisy, result)
+    ...     np.load(result).shape
+    (20, 24, 3)
     """
     options = DenoiseOptions.of(fields, options)
     settings = options.settings(model.recipe)
     pipeline = Pipeline(model.network, model.recipe.scheme, settings)
     judged = None
     with (
-        images.open(source, axes=options.axes, raw=raw_kind(target, mosaic)) as frames,
+        images.open(source, axes=options.axes, raw=raw_kind(target, mosaic, options.dtype)) as frames,
         images.create(target, frames, overwrite=overwrite, quality=quality, lossless=lossless) as made,
     ):
         for index, stored in enumerate(frames):
-            frame, light = shown(stored)
+            read = converted(stored, options.dtype) if options.dtype else stored
+            frame, light = shown(read)
             rescaling = None
-            if settings.strength > 0:
+            if settings.strength > 0 and light is None:
                 rescaling = rescaling_of_file(frame, frame.layout, settings.normalization)
             described: dict[str, Any] = {"name": frame.name, "group": options.group, "rescaling": rescaling}
             dtype = np.dtype(np.float32) if rescaling else frame.dtype
             with images.Scratch(frame.shape, dtype, target.parent) as restored:
-                pixels = source_of_file(frame, frame.layout, settings.normalization, **described)
+                pixels = source_of_file(
+                    frame, frame.layout, settings.normalization, whole_numbers=bool(frame.metadata.stored), **described
+                )
                 store = PixelStore(frame, restored, frame.layout, **described)
                 pipeline.run(pixels, store, _progress_of_all(progress, index, len(frames)))
                 if report and judged is None:
-                    judged = _report_on_middle(pipeline, frame, restored, rescaling)
-                canvas = made.add(stored)
+                    judged = _report_on_middle(pipeline, frame, restored, rescaling).of_stack(len(frames))
+                canvas = made.add(read)
                 for top in range(0, frame.height, STRIP_ROWS):
                     strip = restored[top : top + STRIP_ROWS]
                     if light:
-                        strip = light.inverse(strip, stored[top : top + STRIP_ROWS])
+                        strip = light.inverse(strip, read[top : top + STRIP_ROWS])
                     canvas[top : top + STRIP_ROWS] = rescaling.inverse(strip, frame.dtype) if rescaling else strip
         if judged:  # before `create` renames the result into place, so that no result lacks its report
             judged.save(report if isinstance(report, Path) else target.with_name(target.stem + MARK))
@@ -101,7 +117,7 @@ def _report_on_middle(pipeline: Pipeline, frame: images.Frame, restored: images.
     settings = pipeline.settings
     noisy = rescaling.forward(frame[part]) if rescaling else frame[part]
     (before, form), (after, _) = (
-        images.to_tensor(pixels, levels=settings.normalization, layout=frame.layout, group=together)
+        images.to_tensor(pixels, normalization=settings.normalization, layout=frame.layout, group=together)
         for pixels in (noisy, restored[part])
     )
     settings = settings.of_kind(frame.layout.colours, frame.dtype)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unnoise import images
 from unnoise.batch.interrupts import kept_interrupts
 from unnoise.batch.manifest import Manifest
+from unnoise.batch.outcome import Outcome, Stopped
+from unnoise.batch.progress import OnTile, ProgressMeter, RunProgress
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files import locking
 from unnoise.files.atomic import make_folder
+from unnoise.files.locking import FolderInUseError
 from unnoise.files.paths import path_kind
 from unnoise.images import formats
-from unnoise.images.formats import is_zarr
+from unnoise.images.formats import holds_zarr, is_zarr
 from unnoise.quality.report import MARK as REPORT_MARK
 from unnoise.quality.report import report_files
 
@@ -26,13 +31,14 @@ MAX_SUFFIX_CHARACTERS = 5
 """Most characters of a file's suffix, with the dot. A longer one, as in 'trip.to-rome', counts as part of a folder's
 name."""
 
-OnTile = Callable[[int, int], None]
-"""Called with the number of tiles that are done and the number of all tiles."""
-
 
 @dataclass(frozen=True)
 class Job:
-    """One picture and the paths of its results."""
+    """One picture and the paths of its results.
+
+    >>> [path.name for path in Job(Path("a.png"), Path("out/a.png"), Path("out/a.report")).results]
+    ['a.png', 'a.report.png', 'a.report.json']
+    """
 
     source: Path
     target: Path
@@ -47,7 +53,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs, and where their results are recorded."""
+    """All jobs, and where their results are recorded.
+
+    >>> len(Plan([Job(Path("a.png"), Path("b.png"))]).jobs)
+    1
+    """
 
     jobs: list[Job]
     folder: Path | None = None
@@ -64,66 +74,6 @@ class Plan:
     def record(self, job: Job) -> Path | None:
         """The folder whose manifest records a job; None: no manifest does."""
         return job.target.parent if self.beside else self.folder
-
-
-@dataclass(frozen=True)
-class RunProgress:
-    """The progress of a run."""
-
-    file: int
-    """Number of the present file, from 1."""
-    files: int
-    """Number of all files."""
-    name: str
-    """Name of the present file."""
-    share: float
-    """Share of the work that is done, 0..1, weighted by the files' bytes."""
-
-
-@dataclass
-class Outcome:
-    """The outcome of a list of jobs."""
-
-    written: list[Path] = field(default_factory=list)
-    """Results that were written."""
-    done_before: list[Path] = field(default_factory=list)
-    """Results of an earlier call with the same source and settings."""
-    left: list[Path] = field(default_factory=list)
-    """Files at the path of a result, beside the pictures, that no manifest records as ours."""
-    failures: list[str] = field(default_factory=list)
-    """One sentence for each picture that failed."""
-    not_done: int = 0
-    """Pictures that an interrupt left undone."""
-    exit_status: int = 0
-    """0: no failure. 2: every failure was a `UsageError`. 1: some failure was another error."""
-
-    def summary(self) -> str:
-        """The numbers that are not 0, as one sentence.
-
-        >>> Outcome(written=[Path("a.png")], failures=["b.png is damaged."]).summary()
-        '1 written, 1 failed.'
-        """
-        counts = {
-            "written": len(self.written),
-            "done before and unchanged": len(self.done_before),
-            "there already and left alone": len(self.left),
-            "failed": len(self.failures),
-            "not done": self.not_done,
-        }
-        return ", ".join(f"{count} {what}" for what, count in counts.items() if count) + "."
-
-    def fail(self, error: UnnoiseError) -> None:
-        """Record a failure."""
-        self.failures.append(str(error))
-        self.exit_status = error.exit_status if self.exit_status in (0, error.exit_status) else 1
-
-
-class Stopped(KeyboardInterrupt):
-    """Ctrl-C or a similar signal ended a run. `outcome` holds what was done until then."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.summary())
-        self.outcome = outcome
 
 
 def plan(
@@ -152,6 +102,10 @@ def plan(
     Raises:
         UsageError: there is no picture, two results have one name, or a result would replace one of the pictures. `run`
             refuses other files that exist, since it knows which of them are its own results.
+
+    >>> plan([Path("none.png")], Path("out"))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
     """
     found = _find(pictures, out, recursive, pattern)
     if out is None:
@@ -203,7 +157,7 @@ def _is_file(out: Path, alone: bool) -> bool:
     suffix, kind = out.suffix.lower(), path_kind(out)
     known = suffix in images.SUFFIXES
     if kind == "folder":
-        return False
+        return holds_zarr(out)
     if known and formats.format_of(out).depths:
         return True
     looks_like_a_kind = suffix[1:].isalpha() and len(suffix) <= MAX_SUFFIX_CHARACTERS
@@ -265,8 +219,10 @@ def _check(made: Plan, overwrite: bool) -> None:
             _refuse_existing(job)
 
 
-def _refuse_existing(job: Job) -> None:
+def _refuse_existing(job: Job, manifest: Manifest | None = None) -> None:
     for result in job.results:
+        if manifest and manifest.is_ours(job.source, result):
+            continue
         if os.path.exists(result):  # noqa: PTH110 (Path.exists fails if the name is too long; writing reports that)
             raise UsageError(f"{result} is there already; add --overwrite to replace it, or choose another place with -o.")
 
@@ -295,38 +251,82 @@ def run(
 
     Raises:
         UsageError: a file in an output folder has the path of a result and is not ours. Raised before any work is done.
+        FolderInUseError: another run writes into an output folder. If it began just now, this is a failure in the outcome.
         Stopped: after Ctrl-C or a similar signal, with the outcome until then.
+
+    >>> import tempfile
+    >>> def work(job, replace, on_tile):
+    ...     _ = job.target.write_bytes(job.source.read_bytes())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     source = Path(folder) / "a.png"
+    ...     _ = source.write_bytes(b"pixels")
+    ...     outcome = run(Plan([Job(source, Path(folder) / "b.png")]), work, "settings")
+    >>> [path.name for path in outcome.written]
+    ['b.png']
     """
     outcome = Outcome()
-    manifests: dict[Path | None, Manifest] = {}
-    for folder in dict.fromkeys(map(made.record, made.jobs)):
-        if folder:
-            manifests[folder] = Manifest(folder, settings)
-    jobs = [job for job in made.jobs if overwrite or not _is_left(made, job, manifests.get(made.record(job)), outcome)]
-    if not jobs:
+    check_unlocked(made)
+    todo: dict[Path | None, list[Job]] = {}
+    for folder, jobs in _by_record(made).items():
+        if left := _not_done(made, jobs, Manifest(folder, settings) if folder else None, overwrite, outcome):
+            todo[folder] = left
+    outcome.not_done = sum(map(len, todo.values()))
+    if not todo:
         return outcome
-    for job in jobs:
-        if manifest := manifests.get(made.record(job)):
-            manifest.plan(job.source, job.target)
-    for manifest in manifests.values():
-        make_folder(manifest.path.parent)
-        manifest.save()
     try:
         with kept_interrupts() as check:
-            tell = _ProgressMeter(jobs, check, progress)
-            for job in jobs:
-                _do(job, work, tell, manifests.get(made.record(job)), overwrite, outcome)
+            tell = ProgressMeter([job.source for jobs in todo.values() for job in jobs], check, progress)
+            for folder, jobs in todo.items():
+                try:
+                    with _recorded(folder, settings) as manifest:
+                        # read again, as another run may have ended meanwhile
+                        for job in _not_done(made, jobs, manifest, overwrite, outcome):
+                            _do(job, work, tell, manifest, overwrite, outcome)
+                except FolderInUseError as error:
+                    outcome.fail(error)
     except KeyboardInterrupt:
-        outcome.not_done = len(jobs) - len(outcome.written) - len(outcome.failures)
         raise Stopped(outcome) from None
-    finally:  # after Ctrl-C too
-        for manifest in manifests.values():
-            manifest.close()
+    outcome.not_done = 0
     return outcome
 
 
+def check_unlocked(made: Plan) -> None:
+    """Raise `FolderInUseError` if another run writes into a folder of recorded results.
+
+    >>> check_unlocked(Plan([Job(Path("a.png"), Path("b.png"))]))
+    """
+    for folder in _by_record(made):
+        if folder:
+            locking.check_unlocked(folder)
+
+
+def _by_record(made: Plan) -> dict[Path | None, list[Job]]:
+    """The jobs by the folder whose manifest records them."""
+    found: dict[Path | None, list[Job]] = {}
+    for job in made.jobs:
+        found.setdefault(made.record(job), []).append(job)
+    return found
+
+
+@contextmanager
+def _recorded(folder: Path | None, settings: str) -> Iterator[Manifest | None]:
+    """Within this context, a folder is locked, and its manifest records the results."""
+    if folder is None:
+        yield None
+        return
+    make_folder(folder)
+    with locking.locked(folder):
+        manifest = Manifest(folder, settings)
+        with manifest.recording():
+            yield manifest
+
+
+def _not_done(made: Plan, jobs: list[Job], manifest: Manifest | None, overwrite: bool, outcome: Outcome) -> list[Job]:
+    """The jobs that need work. Others are noted in `outcome`. Raises `UsageError` for a file that is not ours."""
+    return jobs if overwrite else [job for job in jobs if not _is_left(made, job, manifest, outcome)]
+
+
 def _is_left(made: Plan, job: Job, manifest: Manifest | None, outcome: Outcome) -> bool:
-    """Whether a job needs no work; this is noted in `outcome`. Raises `UsageError` for a file that is not ours."""
     if manifest is None:
         return False
     if manifest.is_done(job.source, job.target) and all(map(Path.exists, job.results)):
@@ -336,14 +336,14 @@ def _is_left(made: Plan, job: Job, manifest: Manifest | None, outcome: Outcome) 
         if made.beside and os.path.exists(job.target):  # noqa: PTH110 (see `_refuse_existing`)
             outcome.left.append(job.target)
             return True
-        _refuse_existing(job)
+        _refuse_existing(job, manifest)
     return False
 
 
 def _do(
     job: Job,
     work: Callable[[Job, bool, OnTile], None],
-    tell: _ProgressMeter,
+    tell: ProgressMeter,
     manifest: Manifest | None,
     overwrite: bool,
     outcome: Outcome,
@@ -351,47 +351,27 @@ def _do(
     """Do one job, and record it in `outcome` and in the manifest."""
     try:
         make_folder(job.target.parent)
-        work(job, overwrite or manifest is not None, tell.begin(job))
+        replaces = manifest.plan(job.source, *job.results, overwrite=overwrite) if manifest else overwrite
+        work(job, replaces, tell.begin(job.source))
         outcome.written.append(job.target)
+        outcome.not_done -= 1
         if manifest:
             manifest.done(job.target)
     except MemoryError:
         raise
     except Exception as error:  # one bad file must not stop the others
         outcome.fail(_as_sentence(job, error))
+        outcome.not_done -= 1
         if manifest:
             manifest.failed(job.target)
 
 
 def _as_sentence(job: Job, error: Exception) -> UnnoiseError:
+    if not os.path.exists(job.source):  # noqa: PTH110 (see `_refuse_existing`)
+        return UnnoiseError(f"{job.source} was removed before it was read; put it back, and give the same command again.")
     if isinstance(error, UnnoiseError):
         return error
     said = str(error).strip().partition("\n")[0]
     return UnnoiseError(
         f"{job.source} could not be denoised ({type(error).__name__}: {said}); if other programs read it, please report this."
     )
-
-
-class _ProgressMeter:
-    """Converts tiles of single files into the share of all work, weighted by the files' bytes."""
-
-    def __init__(self, jobs: Sequence[Job], check: Callable[[], None], progress: Callable[[RunProgress], None] | None) -> None:
-        self.check = check
-        self.sizes = [1 + (job.source.stat().st_size if job.source.exists() else 0) for job in jobs]
-        self.total, self.before = sum(self.sizes), 0
-        self.progress = progress
-        self.file = 0
-
-    def begin(self, job: Job) -> OnTile:
-        """Begin the next file."""
-        size, before = self.sizes[self.file], self.before
-        self.file, self.before = self.file + 1, before + size
-        file = self.file
-
-        def on_tile(done: int, tiles: int) -> None:
-            self.check()
-            if self.progress:
-                self.progress(RunProgress(file, len(self.sizes), job.source.name, (before + size * done / tiles) / self.total))
-
-        on_tile(0, 1)
-        return on_tile

@@ -15,9 +15,9 @@ from unnoise.errors import UsageError
 from unnoise.registry import require
 
 if TYPE_CHECKING:
-    from unnoise.batch.run import Job, OnTile
+    from unnoise.batch.progress import OnTile
+    from unnoise.batch.run import Job
     from unnoise.models.model import Model
-    from unnoise.quality.report import Report
 
 
 def denoise(
@@ -38,8 +38,8 @@ def denoise(
     detail: Annotated[
         float | None,
         typer.Option(
-            help="0 to 1: the share of what was removed that is put back where it is more than noise, as in textures; "
-            "default: as the model says."
+            help="0 to 1: how much of the detail that was removed with the noise is put back. 0: nothing; default: as the model "
+            "says."
         ),
     ] = None,
     force: Annotated[
@@ -53,6 +53,13 @@ def denoise(
         typer.Option(
             "--bounded/--unbounded",
             help="Remove no more than the noise that was measured in the picture; default: as the model says.",
+        ),
+    ] = None,
+    row_noise: Annotated[
+        options.RowNoise | None,
+        typer.Option(
+            help="Row and column noise (stripes): remove or keep it; auto removes it from measurements; default: auto.",
+            rich_help_panel=ADVANCED,
         ),
     ] = None,
     refine: options.RefineOption = None,
@@ -79,7 +86,11 @@ def denoise(
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace pictures that are there, and do all of them again.", rich_help_panel=FILES),
+        typer.Option(
+            "--overwrite",
+            help="Do all pictures again and replace what is there: also the originals, if -o is their own folder.",
+            rich_help_panel=FILES,
+        ),
     ] = False,
     quality: Annotated[
         int | None,
@@ -109,15 +120,22 @@ def denoise(
             rich_help_panel=FILES,
         ),
     ] = False,
-    axes: Annotated[
+    dtype: Annotated[
         str | None,
         typer.Option(
-            help="Of .npy and Zarr stacks, one letter for each axis: Y, X, C for channels; others count pictures: ZYX, TCYX.",
+            help="The type of the results, if it is to be finer than that of the pictures: float32, uint16 …. Colors keep black "
+            "and white, gray pictures their numbers.",
             rich_help_panel=FILES,
         ),
     ] = None,
+    axes: options.AxesOption = None,
     group: Annotated[
-        int, typer.Option(min=1, help="How many channels that are no colours are restored together.", rich_help_panel=FILES)
+        int,
+        typer.Option(
+            min=1,
+            help="Of pictures with channels that are no colors, as in microscopy: how many channels are restored together.",
+            rich_help_panel=FILES,
+        ),
     ] = 1,
     device: options.DeviceOption = None,
     precision: options.PrecisionOption = None,
@@ -133,8 +151,8 @@ def denoise(
     normalization: Annotated[
         options.Normalization | None,
         typer.Option(
-            help="The range that the model sees as black to white: picture, that of the picture itself; full, that of its type; "
-            "auto, the first for measurements; default: as the model says.",
+            help="What counts as black and white. full: the ends of the number type, as 0 and 65535. picture: the darkest and "
+            "brightest values of the picture. auto: picture for measurements, full for photographs; default: as the model says.",
             rich_help_panel=ADVANCED,
         ),
     ] = None,
@@ -156,7 +174,8 @@ def denoise(
     """Take the noise out of pictures. Called again for the same folder, it does what is missing or has changed."""
     from unnoise.batch.manifest import fingerprint
     from unnoise.batch.one_file import denoise_file
-    from unnoise.batch.run import Stopped, plan, run
+    from unnoise.batch.outcome import Stopped
+    from unnoise.batch.run import check_unlocked, plan, run
     from unnoise.cli.progress import files_bar
     from unnoise.images.writing import check_compression
     from unnoise.inference.options import DenoiseOptions
@@ -177,6 +196,8 @@ def denoise(
         detail=detail,
         bounded=bounded,
         force=force,
+        row_noise=row_noise,
+        dtype=dtype,
         axes=axes,
         group=group,
     )
@@ -185,14 +206,14 @@ def denoise(
     _check_save_model(save_model, adapt, overwrite)
     suffix = _suffix(format_, mosaic, out)
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report, suffix=suffix)
+    check_unlocked(made)
     if model == "auto":
-        model = shipped.choose_for([job.source for job in made.jobs])
-    loaded = shipped.load(model).applied(assignments(set_))
+        model = shipped.choose_for([job.source for job in made.jobs], axes=axes)
+    loaded = shipped.load(model).applied(assignments(set_, "detail=0.5"))
     settings = fingerprint(loaded, asked, report=report, adapt=adapt, quality=quality, lossless=lossless, mosaic=mosaic)
     if length:
-        loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model)
+        loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model, axes)
     loaded.to(device or "auto")
-    verdicts: dict[Path, Report] = {}
 
     def work(job: Job, replace: bool, on_tile: OnTile) -> None:
         judged = denoise_file(
@@ -207,20 +228,17 @@ def denoise(
             lossless=lossless,
             mosaic=mosaic,
         )
+        typer.echo(job.target)
         if judged:
-            verdicts[job.target] = judged
+            typer.echo(f"{job.target.name}: {judged.sentence()}", err=True)
+            if harm := judged.harm():
+                typer.echo(f"unnoise: {job.target} {harm}", err=True)
 
     try:
         with files_bar() as progress:
             outcome = run(made, work, settings, overwrite=overwrite, progress=progress)
     except Stopped as stopped:
         outcome = stopped.outcome
-    for target in outcome.written:
-        typer.echo(target)
-        if target in verdicts:
-            typer.echo(f"{target.name}: {verdicts[target].sentence()}", err=True)
-            if harm := verdicts[target].harm():
-                typer.echo(f"unnoise: {target} {harm}", err=True)
     for sentence in outcome.failures:
         typer.echo(f"unnoise: {sentence}", err=True)
     if outcome.not_done:
@@ -270,7 +288,9 @@ def _check_save_model(path: Path | None, adapt: str | None, overwrite: bool) -> 
     check_model(path, overwrite)
 
 
-def _adapted(model: Model, pictures: list[Path], length: dict[str, Any], device: str | None, save_model: Path | None) -> Model:
+def _adapted(
+    model: Model, pictures: list[Path], length: dict[str, Any], device: str | None, save_model: Path | None, axes: str | None
+) -> Model:
     """The model after it was trained further, or as it was; saved where that is asked for."""
     from unnoise.cli.progress import training_bar
     from unnoise.training.adapt import adapt
@@ -279,7 +299,7 @@ def _adapted(model: Model, pictures: list[Path], length: dict[str, Any], device:
         typer.echo(sentence, err=True)
 
     with training_bar() as progress:
-        result = adapt(model, pictures, **length, device=device, progress=progress, on_message=say)
+        result = adapt(model, pictures, **length, axes=axes, device=device, progress=progress, on_message=say)
     say(result.sentence())
     if save_model:
         result.model.save(save_model)

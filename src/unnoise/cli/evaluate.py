@@ -53,7 +53,7 @@ def evaluate(
     from unnoise.models import shipped
 
     pairs = open_set(data)
-    changes = assignments(set_)
+    changes = assignments(set_, "detail=0.5")
     models = {name: shipped.load(name).applied(changes).to(device or "auto") for name in model}  # all, before the first runs
     results = []
     for name, loaded in models.items():

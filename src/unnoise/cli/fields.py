@@ -8,17 +8,28 @@ from typing import Any
 from unnoise.errors import UsageError
 
 
-def assignments(texts: Sequence[str]) -> dict[str, Any]:
-    """Values, read as YAML, by dotted field. Raises `UsageError` for a text of another form."""
-    return dict(_assignment(text) for text in texts)
+def assignments(texts: Sequence[str], example: str) -> dict[str, Any]:
+    """Values, read as YAML, by dotted field.
+
+    Args:
+        texts: each FIELD=VALUE.
+        example: of such a text, for the error's sentence.
+
+    Raises:
+        UsageError: a text of another form.
+
+    >>> assignments(["training.batch=4", "name=mine"], "training.batch=4")
+    {'training.batch': 4, 'name': 'mine'}
+    """
+    return dict(_assignment(text, example) for text in texts)
 
 
-def _assignment(text: str) -> tuple[str, Any]:
+def _assignment(text: str, example: str) -> tuple[str, Any]:
     import yaml
 
     field, equals, value = text.partition("=")
     if not equals or not field:
-        raise UsageError(f"--set takes FIELD=VALUE, such as training.batch=4, got '{text}'.")
+        raise UsageError(f"--set takes FIELD=VALUE, such as {example}, got '{text}'.")
     try:
         return field, yaml.safe_load(value)
     except yaml.YAMLError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unnoise.cli import options
 from unnoise.cli.options import FILES
 from unnoise.errors import UnnoiseError, UsageError
 
@@ -30,13 +31,16 @@ def inspect(
     recursive: Annotated[
         bool, typer.Option("-r", "--recursive", help="Take the folders in folders too.", rich_help_panel=FILES)
     ] = False,
+    axes: options.AxesOption = None,
 ) -> None:
     """Measure the noise of pictures from the pictures alone: level, correlation, clipping, JPEG's blocks; and what to do about it.
 
-    One picture gives a full report, several a table with a line for each.
+    One picture gives a full report, several a table with a line for each. Of a stack the first picture is measured.
     """
     from unnoise import images
+    from unnoise.images.arrays_on_disk import check_axes
 
+    check_axes(axes)
     files = images.find_pictures(pictures, recursive=recursive)
     several = files != pictures or len(files) > 1
     if plot:
@@ -45,7 +49,7 @@ def inspect(
     failures: list[UnnoiseError] = []
     for file in files:
         try:
-            reports[file] = _report(file)
+            reports[file] = _report(file, axes)
         except UnnoiseError as error:
             if not several:
                 raise
@@ -70,11 +74,16 @@ def _check_plot(plot: Path, files: list[Path]) -> None:
         raise UsageError(f"The plot would replace the picture {files[0]}; choose another name.")
 
 
-def _report(file: Path) -> NoiseReport:
+def _report(file: Path, axes: str | None) -> NoiseReport:
+    """Of a stack, the first picture is measured, and the report says so."""
     from unnoise import images
     from unnoise import inspect as run
 
-    return run(images.read(file).pixels, name=str(file))
+    with images.open(file, axes=axes) as source:
+        report = run(source[0].picture().pixels, name=str(file))
+        if len(source) == 1:
+            return report
+        return report.model_copy(update={"notes": [f"Only the first of {len(source)} pictures was measured.", *report.notes]})
 
 
 def _show(reports: dict[Path, NoiseReport], several: bool, json: bool) -> None:

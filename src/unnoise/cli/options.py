@@ -16,6 +16,7 @@ ADVANCED = "Advanced"
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 TrainingPrecision = Literal["auto", "float32", "bfloat16", "float16"]
 BiasCorrection = Literal["auto", "srgb", "linear", "none"]
+RowNoise = Literal["auto", "remove", "keep"]
 Normalization = Literal["auto", "picture", "full"]
 
 
@@ -76,13 +77,29 @@ EnsembleOption = Annotated[
         help="Average over eight flips and turns: a little better, eight times slower; default: as the model says.",
     ),
 ]
+AxesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--axes",
+        help="Of .npy and Zarr stacks, one letter for each axis: Y, X, C for channels; others count pictures: ZYX, TCYX.",
+        rich_help_panel=FILES,
+    ),
+]
 SetOption = Annotated[
     list[str],
     typer.Option(
         "--set",
         metavar="FIELD=VALUE",
-        help="Apply the model otherwise than its recipe says, as detail=0.5; may be repeated.",
+        help="Change a field of the model's recipe for this call, as detail=0.5 or scheme.infer_stride=1; may be repeated.",
         rich_help_panel=ADVANCED,
     ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.", rich_help_panel=FILES)]
+AxesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--axes",
+        help="Of .npy and Zarr stacks, one letter for each axis: Y, X, C for channels; others count pictures: ZYX, TCYX.",
+        rich_help_panel=FILES,
+    ),
+]

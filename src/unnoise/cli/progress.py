@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unnoise.batch.run import RunProgress
+    from unnoise.batch.progress import RunProgress
     from unnoise.training.options import TrainingStatus
+
+FIRST_LINE_SECONDS = 5.0
+"""Where there is no terminal, the first line of progress comes after this time. A quick run has none."""
+LINE_SECONDS = 30.0
+"""Time between two lines after that."""
 
 
 @contextmanager
@@ -27,32 +33,32 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def files_bar() -> Iterator[Callable[[RunProgress], None]]:
-    """A bar with the file, the share of all the work and the time left; where standard error is no terminal, a line a minute."""
+    """A bar with the file, the share of all the work and the time left.
+
+    Where standard error is no terminal, there are lines instead: the first after `FIRST_LINE_SECONDS`, then one every
+    `LINE_SECONDS`, also while a tile takes long.
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(stderr=True)
     started = time.monotonic()
-    written = started
 
     def left(report: RunProgress) -> str:
         gone = time.monotonic() - started
-        return f"{_duration(gone * (1 - report.share) / report.share)} left" if report.share > 0 else ""
+        return f"{_duration(gone * (1 - report.share) / report.share)} left" if report.share > 0 else "time left not known yet"
+
+    def text(report: RunProgress) -> str:
+        return f"file {report.file} of {report.files}, {report.name}: {report.share:.0%} of all, {left(report)}"
 
     if not console.is_terminal:
-
-        def line(report: RunProgress) -> None:
-            nonlocal written
-            if time.monotonic() - written > 60:
-                written = time.monotonic()
-                place = f"file {report.file} of {report.files}, {report.name}"
-                print(f"{place}: {100 * report.share:.0f} % of all, {left(report)}", file=sys.stderr, flush=True)
-
-        yield line
+        with _lines(text) as tell:
+            yield tell
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %  {task.fields[left]}"))
-    with Progress(*columns, console=console, transient=True) as progress:
+    # results are told on standard output while the bar is drawn; where that is no terminal, they must not land in the bar
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
         task = progress.add_task("denoise", total=1.0, left="")
         yield lambda report: progress.update(
             task,
@@ -60,6 +66,31 @@ def files_bar() -> Iterator[Callable[[RunProgress], None]]:
             completed=report.share,
             left=left(report),
         )
+
+
+@contextmanager
+def _lines(text: Callable[[RunProgress], str]) -> Iterator[Callable[[RunProgress], None]]:
+    """Print the latest progress from time to time, from a thread of its own."""
+    latest: list[RunProgress] = []
+    ended = threading.Event()
+
+    def tell() -> None:
+        seconds = FIRST_LINE_SECONDS
+        while not ended.wait(seconds):
+            seconds = LINE_SECONDS
+            if latest:
+                print(text(latest[-1]), file=sys.stderr, flush=True)
+
+    def keep(report: RunProgress) -> None:
+        latest[:] = [report]
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield keep
+    finally:
+        ended.set()
+        thread.join()
 
 
 @contextmanager
@@ -84,14 +115,16 @@ def training_bar(*, tell_length: bool = False) -> Iterator[Callable[[TrainingSta
 
         yield line
         return
-    columns = (TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn("{task.percentage:.0f} %  {task.fields[told]}"))
+    columns = (TextColumn("{task.fields[place]}"), BarColumn(), TextColumn("{task.fields[told]}"))
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("train", total=1.0, step=0, told="")
+        task = progress.add_task("train", total=1.0, place="", told="")
 
         def draw(status: TrainingStatus) -> None:
             if sentence := length and length.sentence(status):
                 progress.console.print(sentence, highlight=False)
-            progress.update(task, completed=status.share, step=status.step, told=_told(status))
+            told = _told(status) if status.stage else f"{100 * status.share:.0f} %  {_told(status)}"
+            place = "" if status.stage else f"step {status.step}"
+            progress.update(task, completed=status.share, place=place, told=told)
 
         yield draw
 
@@ -115,20 +148,29 @@ class _Length:
 
 
 class _Lines:
-    """What a log file can hold of a training's progress: one line a minute, and the last."""
+    """What a log file can hold of a training's progress: one line a minute, the last one, and one for each other work."""
 
     def __init__(self) -> None:
         self.written = float("-inf")
+        self.work = ""
 
     def __call__(self, status: TrainingStatus) -> None:
-        if time.monotonic() - self.written < 60 and status.share < 1:
+        work = status.stage.partition(",")[0]
+        if (
+            time.monotonic() - self.written < 60
+            and (not status.stage or work == self.work)
+            and (status.stage or status.share < 1)
+        ):
             return
-        self.written = time.monotonic()
-        print(f"step {status.step}, {100 * status.share:.0f} %, {_told(status)}", file=sys.stderr, flush=True)
+        self.written, self.work = time.monotonic(), work
+        place = "" if status.stage else f"step {status.step}, {100 * status.share:.0f} %, "
+        print(f"{place}{_told(status)}", file=sys.stderr, flush=True)
 
 
 def _told(status: TrainingStatus) -> str:
-    """Loss, once there is one, speed and time left."""
+    """What is being done before the first step and after the last. Else loss, once there is one, speed and time left."""
+    if status.stage:
+        return f"{status.stage} …"
     loss = "" if status.loss is None else f"loss {status.loss:.4g}, "
     return f"{loss}{status.images_per_second:.1f} images/s, {_duration(status.seconds_left)} left"
 

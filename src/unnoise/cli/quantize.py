@@ -36,7 +36,9 @@ def quantize(
     loaded = shipped.load(model)
     pool = None
     if pictures:
-        pool = from_files(images.find_pictures(pictures), loaded.network.sizes["channels"], levels=loaded.recipe.levels)
+        pool = from_files(
+            images.find_pictures(pictures), loaded.network.sizes["channels"], normalization=loaded.recipe.normalization
+        )
         for sentence in pool.skipped:
             typer.echo(sentence, err=True)
     result = quantize_model(loaded, pool)

@@ -15,11 +15,12 @@ from unnoise.cli.options import ADVANCED, COMPUTED, FILES
 
 
 def train(
-    folders: Annotated[list[Path], typer.Argument(help="Noisy pictures, or folders of them.", show_default=False)],
+    folders: Annotated[list[Path], typer.Argument(help="Noisy pictures and stacks, or folders of them.", show_default=False)],
     recipe: Annotated[
         str,
         typer.Option(
-            help="A recipe's name (see 'unnoise recipes'), a YAML file, or auto: chosen by the pictures' noise.",
+            help="A recipe's name (see 'unnoise recipes'), a YAML file, or auto: goes on from a shipped model, as the "
+            "pictures need it.",
             autocompletion=options.complete_recipe,
         ),
     ] = "auto",
@@ -34,6 +35,11 @@ def train(
             autocompletion=options.complete_model,
         ),
     ] = [],  # noqa: B006
+    axes: options.AxesOption = None,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="Exit with 0, and do not warn of the model later, even if it is worse than 'default'."),
+    ] = False,
     checkpoint_every: Annotated[
         float, typer.Option(metavar="SECONDS", help="Seconds between two checkpoints.", rich_help_panel=FILES)
     ] = 60.0,
@@ -68,7 +74,9 @@ def train(
     start: Annotated[
         str | None,
         typer.Option(
-            help="Begin with the weights of this model.", rich_help_panel=ADVANCED, autocompletion=options.complete_model
+            help="Begin with the weights of this model; none: with random ones; default: as the recipe says.",
+            rich_help_panel=ADVANCED,
+            autocompletion=options.complete_model,
         ),
     ] = None,
     seed: Annotated[
@@ -86,11 +94,12 @@ def train(
 ) -> None:
     """Train a model on noisy pictures alone; no clean ones are needed.
 
-    Without --recipe the pictures' noise decides how. Without --minutes or --steps the run is as long as the recipe says.
+    Without --recipe a shipped model learns on, as the pictures need it. Without --minutes or --steps the run is as long
+    as the recipe says. At the end the model is compared with 'default' on the same pictures. If it is worse, the exit
+    status is 1, unless --accept is given.
     """
-    overrides = assignments(set_)
+    overrides = assignments(set_, "training.batch=4")
     from unnoise.cli.progress import training_bar
-    from unnoise.models import shipped
     from unnoise.training.train import train as run
 
     if teacher:
@@ -106,7 +115,9 @@ def train(
                 resume=resume,
                 denoiser=denoiser,
                 overrides=overrides,
-                start=shipped.load(start) if start else None,
+                start=start,
+                axes=axes,
+                accept=accept,
                 seed=seed,
                 device=device,
                 precision=precision,
@@ -125,3 +136,8 @@ def train(
                 raise KeyboardInterrupt("No step was done; give the same command again to begin.") from None
             raise KeyboardInterrupt(f"The state is in {out}. Give the same command again with --resume to go on.") from None
     typer.echo(f"{out / 'model.safetensors'}: {model.card.steps} steps in {model.card.minutes:.1f} minutes.")
+    if model.card.warning:  # which was shown as a warning
+        typer.echo("Use --model default in its place, or train longer; --accept takes the model as it is.", err=True)
+        raise typer.Exit(1)
+    for sentence in model.card.scores.values():
+        typer.echo(sentence)

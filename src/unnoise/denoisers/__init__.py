@@ -65,5 +65,8 @@ def name_of(network: Denoiser) -> str:
 
     Raises:
         KeyError: for a class that is not in the table.
+
+    >>> name_of(create("dncnn", features=4, layers=3))
+    'dncnn'
     """
     return _DENOISERS.name_of(type(network))

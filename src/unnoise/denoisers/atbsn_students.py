@@ -34,6 +34,10 @@ class StudentA(Denoiser):
     Args:
         channels: of the image.
         width: of the encoder; the decoder is twice as wide (48 in the paper).
+
+    >>> import torch
+    >>> StudentA(width=4)(torch.zeros(1, 3, 9, 10)).shape
+    torch.Size([1, 3, 9, 10])
     """
 
     value_range = (0.0, 255.0)
@@ -87,7 +91,12 @@ class StudentA(Denoiser):
 
 
 class StudentB(StudentA):
-    """Student b: student a with three convolutions at each step down and four at each step up. 856,656 parameters."""
+    """Student b: student a with three convolutions at each step down and four at each step up. 856,656 parameters.
+
+    >>> import torch
+    >>> StudentB(width=4)(torch.zeros(1, 3, 9, 10)).shape
+    torch.Size([1, 3, 9, 10])
+    """
 
     convolutions = (3, 4)
 
@@ -116,6 +125,10 @@ class StudentC(Denoiser):
     Args:
         channels: of the image.
         width: of the encoder; the decoder is twice as wide (48 in the paper).
+
+    >>> import torch
+    >>> StudentC(width=4)(torch.zeros(1, 3, 33, 34)).shape
+    torch.Size([1, 3, 33, 34])
     """
 
     value_range = (0.0, 255.0)

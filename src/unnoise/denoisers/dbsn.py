@@ -36,7 +36,14 @@ from unnoise.regions import Region
 
 
 class CentreMaskedConv2d(nn.Conv2d):
-    """A k×k convolution without its centre weight, which makes the blind spot: (B, C, H, W) → (B, C', H, W)."""
+    """A k×k convolution without its centre weight, which makes the blind spot: (B, C, H, W) → (B, C', H, W).
+
+    >>> layer = CentreMaskedConv2d(1, 1, 3)
+    >>> x = torch.zeros(1, 1, 5, 5)
+    >>> x[..., 2, 2] = 1
+    >>> bool(layer(x)[0, 0, 2, 2] == layer(torch.zeros(1, 1, 5, 5))[0, 0, 2, 2])
+    True
+    """
 
     mask: Tensor
 
@@ -247,6 +254,9 @@ class DenseDBSN(DBSN):
 
     Table 3 of the AMSNet paper calls it D_AS and shows with it which schemes need a blind network. It has the
     parameters of `DBSN`.
+
+    >>> DenseDBSN(features=4, modules=1)(torch.zeros(1, 3, 9, 10)).shape
+    torch.Size([1, 3, 9, 10])
     """
 
     blindness = "none"

@@ -38,6 +38,10 @@ class QuantizedStudent(TMBSNStudent):
 
     Args:
         channels, width, finest: as in `TMBSNStudent`.
+
+    >>> import torch
+    >>> QuantizedStudent(width=4)(torch.zeros(1, 3, 33, 34)).shape
+    torch.Size([1, 3, 33, 34])
     """
 
     prefers_int8 = True

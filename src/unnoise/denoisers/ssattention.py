@@ -95,7 +95,11 @@ def _mean(z: Tensor) -> Tensor:
 
 
 class DilatedBlock(Block):
-    """D-ConvBlock, z + conv1×1(two 3×3 convolutions with this dilation (z)): (B, F, H, W) → (B, F, H, W)."""
+    """D-ConvBlock, z + conv1×1(two 3×3 convolutions with this dilation (z)): (B, F, H, W) → (B, F, H, W).
+
+    >>> DilatedBlock(features=4, dilation=2)(torch.rand(1, 4, 12, 16)).shape
+    torch.Size([1, 4, 12, 16])
+    """
 
     def __init__(self, features: int, dilation: int, grid: int = 1) -> None:
         super().__init__(sees=2 * dilation, grid=grid)
@@ -123,6 +127,9 @@ class SSBlock(DilatedBlock):
         dilation: of the convolutions, d.
         gamma: attention connects the pixels that lie multiples of γ·d apart.
         attention: *exact*, *linear*, or *auto*: linear from `LINEAR_FROM` tokens and features on.
+
+    >>> SSBlock(features=4, dilation=2, gamma=2, attention="exact")(torch.rand(1, 4, 12, 16)).shape
+    torch.Size([1, 4, 12, 16])
     """
 
     def __init__(self, features: int, dilation: int, gamma: int, attention: Attention) -> None:

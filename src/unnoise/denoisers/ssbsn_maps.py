@@ -80,6 +80,13 @@ def plot_similarity(model_or_network: Any, image: Any, pixel: tuple[int, int], *
     Args:
         model_or_network, image, pixel: as for `similarity_map`, which may raise.
         count: how many pixels are drawn.
+
+    >>> import numpy as np
+    >>> from unnoise import denoisers
+    >>> network = denoisers.create("ssbsn", features=4, modules=1, attention_modules=1)
+    >>> figure = plot_similarity(network, np.random.default_rng(0).random((24, 24, 3), np.float32), (12, 12), count=3)
+    >>> len(figure.axes) > 1
+    True
     """
     require("matplotlib", "A plot")
     from matplotlib.figure import Figure

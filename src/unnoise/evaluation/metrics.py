@@ -129,7 +129,13 @@ def _average(x: Tensor, window: SSIMWindow) -> Tensor:
 
 
 def check_shapes(restored: Tensor, clean: Tensor) -> None:
-    """Raise `UsageError` unless both have the same shape (B, C, H, W)."""
+    """Raise `UsageError` unless both have the same shape (B, C, H, W).
+
+    >>> import torch
+    >>> check_shapes(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 9))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
+    """
     if restored.shape != clean.shape or restored.dim() != 4:
         shapes = f"{tuple(restored.shape)} and {tuple(clean.shape)}"
         raise UsageError(f"Scoring takes two tensors of one shape (B, C, H, W), but got {shapes}; crop or stack them to match.")

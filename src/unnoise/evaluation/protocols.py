@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """How close an image is to the clean one."""
+    """How close an image is to the clean one.
+
+    >>> Score(psnr=30.0, ssim=0.9).ssim
+    0.9
+    """
 
     psnr: float
     """Decibels. +inf for images that are identical after the protocol's rounding."""

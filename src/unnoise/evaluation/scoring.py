@@ -38,7 +38,12 @@ class SupportsDenoise(Interface):
 
 
 class ImageScore(BaseModel):
-    """The scores of one picture."""
+    """The scores of one picture.
+
+    >>> score = Score(psnr=30.0, ssim=0.9)
+    >>> ImageScore(name="a", noisy=score, restored=score, seconds=1.5).restored.psnr
+    30.0
+    """
 
     model_config = _STRICT
 
@@ -154,6 +159,20 @@ def evaluate(
         UsageError: an unknown protocol or set, a set without clean pictures, a `limit` below 1, or something that is no
             model.
         UnnoiseError: a file cannot be read.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from unnoise import images
+    >>> class Unchanged:
+    ...     def denoise(self, image):
+    ...         return image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for kind, value in (("noisy", 100), ("clean", 110)):
+    ...         (Path(folder) / kind).mkdir()
+    ...         images.write(Path(folder) / kind / "a.png", images.Picture(np.full((16, 16, 3), value, np.uint8)))
+    ...     round(evaluate(Unchanged(), f"pairs:{folder}").restored.psnr, 1)
+    28.1
     """
     scoring = protocols.lookup(protocol)
     if isinstance(model, list | tuple):

@@ -6,8 +6,9 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from unnoise.errors import UnnoiseError, UsageError
@@ -17,6 +18,11 @@ from unnoise.files.temporary_names import remove_stale_files, temporary_path
 _UMASK = os.umask(0)  # the mask can only be read by setting it
 os.umask(_UMASK)
 _PERMISSIONS = 0o666 & ~_UMASK
+
+BeforeRename = Callable[[Path, Path], None]
+"""Called with the temporary path and the target."""
+
+_before_rename: ContextVar[BeforeRename | None] = ContextVar("before_rename", default=None)
 
 
 def make_folder(folder: Path) -> None:
@@ -39,6 +45,24 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
+def before_rename(call: BeforeRename) -> Iterator[None]:
+    """Within this context, each `atomic_write` of this thread makes a call just before it renames its file.
+
+    So the caller knows which results are its own, even if Ctrl-C strikes just after the renaming.
+
+    >>> with tempfile.TemporaryDirectory() as folder, before_rename(lambda temporary, target: print(target.name)):
+    ...     with atomic_write(Path(folder) / "a.txt") as temporary:
+    ...         _ = temporary.write_text("all of it")
+    a.txt
+    """
+    token = _before_rename.set(call)
+    try:
+        yield
+    finally:
+        _before_rename.reset(token)
+
+
+@contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
     """Replace a file or a folder atomically.
 
@@ -57,19 +81,22 @@ def atomic_write(target: Path) -> Iterator[Path]:
     all of it
     """
     refuse_device(target)
-    target = Path(os.path.realpath(target))  # a link stays a link
+    given, target = target, Path(os.path.realpath(target))  # a link stays a link
     temporary = temporary_path(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_stale_files(target)
         yield temporary
+        call = _before_rename.get() or (lambda temporary, target: None)
         if temporary.is_dir():
+            call(temporary, given)
             _replace_folder(temporary, target)
             return
         # A replaced file keeps its permissions. Some writers make files that only their owner can read.
         temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else _PERMISSIONS)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
+        call(temporary, given)
         temporary.replace(target)
     except OSError as error:
         raise UnnoiseError(
@@ -93,6 +120,10 @@ def preallocate(file: int, size: int) -> None:
 
     Raises:
         OSError: there is not enough space.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryFile() as file:
+    ...     preallocate(file.fileno(), 1000)
     """
     if not hasattr(os, "posix_fallocate"):
         return

@@ -33,6 +33,8 @@ def remove_stale_files(target: Path) -> None:
 
     Only names with the mark of this machine or container are considered, because others count their processes
     separately.
+
+    >>> remove_stale_files(Path("none.png"))
     """
     for name in _temporary_files_in(target.parent):
         found = TEMPORARY_NAME.fullmatch(name)

@@ -9,16 +9,24 @@ from unnoise.images.picture import Described, Pixels
 
 
 def is_associated(picture: Described) -> bool:
-    """Whether this picture's colours were multiplied by its alpha."""
+    """Whether this picture's colours were multiplied by its alpha.
+
+    >>> import numpy as np
+    >>> from unnoise.images.picture import Picture
+    >>> is_associated(Picture(np.zeros((4, 5, 4), np.uint8)))
+    False
+    """
     own = picture.metadata.coding
     return picture.layout.alpha == 1 and isinstance(own, tiff.Coding) and 1 in (own.extra or ())
 
 
 def straight(pixels: Pixels) -> Pixels:
-    """(H, W, C) with alpha last: its colours divided by it, in the same type.
+    """Divide colours by alpha, in the same type.
 
-    Integers are rounded to the nearest. Where nothing is seen colours are black; none goes beyond white, as noise
-    would.
+    Integers are rounded to the nearest. Fully transparent pixels become black. No colour goes beyond white.
+
+    Args:
+        pixels: (H, W, C), alpha last.
     """
     white = float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1.0
     values = pixels.astype(np.float64)

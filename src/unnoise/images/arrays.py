@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from unnoise.deprecated.keywords import renamed_keywords
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images.arrays_on_disk import Axes
 from unnoise.images.picture import Layout
@@ -30,7 +31,12 @@ class AnyScale(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """What `to_tensor` was given, so that `restore` can give back the same: type, shape, value range, device, alpha."""
+    """The form of an image that `to_tensor` converted: type, shape, range, device and alpha. `restore` returns to it.
+
+    >>> tensor, form = to_tensor(np.full((4, 5, 3), 51, np.uint8))
+    >>> form.white, form.restore(tensor).dtype
+    (255, dtype('uint8'))
+    """
 
     dtype: np.dtype[Any] | torch.dtype
     device: torch.device | None
@@ -88,6 +94,7 @@ class Form:
         return np.ascontiguousarray(values.cpu().numpy(), dtype=self.dtype)
 
 
+@renamed_keywords(levels="normalization")
 def to_tensor(
     image: Any,
     *,
@@ -95,13 +102,13 @@ def to_tensor(
     layout: Layout | None = None,
     axes: str | None = None,
     group: int = 1,
-    levels: AnyScale | None = None,
+    normalization: AnyScale | None = None,
 ) -> tuple[Tensor, Form]:
     """Turn an image into a new float32 tensor (B, C, H, W) with black 0 and white 1, and a `Form` that turns it back.
 
     Args:
-        image: an array (H, W) or (H, W, C), or a tensor (H, W), (C, H, W) or (B, C, H, W), with C in 1..4, or any with
-            `layout` or `axes`. uint8 and uint16 over their whole range, or float16, float32 and float64 in 0..1: a
+        image: an array (H, W) or (H, W, C), or a tensor (H, W), (C, H, W) or (B, C, H, W), with C in 1..4. With
+            `layout` or `axes` it may have any shape. uint8 and uint16 over their whole range, or float16, float32 and float64 in 0..1: a
             little beyond (−0.5 to 1.5) is noise or overshoot, and is neither refused nor clipped.
         name: the subject of error messages, for instance the file.
         layout: the meaning of the channels; None: the usual one, where the last of 2 or 4 channels is alpha. The form
@@ -111,13 +118,18 @@ def to_tensor(
             samples of a colour as in `layout`; any other numbers pictures: 'ZYX', 'TCYX', 'ZYXS'. Each picture is a
             picture of the batch.
         group: number of consecutive channels that stay together, if they are no colours.
-        levels: floats that these show with their own range may be on any scale, such as counts of photons.
+        normalization: the rule of the network. Where it uses the range of the picture, floats may be on any scale, as counts
+            of photons are.
 
     The tensor shares no memory with `image` and stays on its device.
 
     Raises:
         UsageError: another shape or type, an image without pixels, NaN or infinite values, floats on another scale,
             axes that do not fit, or channels that do not divide into groups.
+
+    >>> tensor, form = to_tensor(np.full((4, 5, 3), 51, np.uint8))
+    >>> tensor.shape, round(float(tensor[0, 0, 0, 0]), 3)
+    (torch.Size([1, 3, 4, 5]), 0.2)
     """
     import torch
 
@@ -159,7 +171,9 @@ def to_tensor(
             )
         colours = colours.reshape(-1, group, *colours.shape[-2:])  # (B · C / group, group, H, W)
     if colours.dtype.is_floating_point:
-        _check_values(colours, name, any_scale=levels is not None and levels.of_kind(layout.colours, dtype) is not None)
+        _check_values(
+            colours, name, any_scale=normalization is not None and normalization.of_kind(layout.colours, dtype) is not None
+        )
     tensor = colours.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
     if _name(dtype) in WHITE:
         tensor /= WHITE[_name(dtype)]
@@ -201,5 +215,5 @@ def _check_values(colours: Tensor, name: str, *, any_scale: bool) -> None:
     if not math.isfinite(low) or not math.isfinite(high):
         bad = int((~colours.isfinite()).sum())
     if bad or not any_scale:
-        own = "for measurements let the levels be the picture's own (--levels picture)"
+        own = "for measurements use the picture's own range (--normalization picture)"
         check_range(low, high, bad, name, or_else=own)

@@ -20,10 +20,13 @@ INSIDE = "YXCS"
 
 @dataclass(frozen=True)
 class Axes:
-    """Which axis of an array is what: 'YX', 'YXS', 'ZYX', 'TCYX' …
+    """The meaning of each axis of an array, one letter for each: 'YX', 'YXS', 'ZYX', 'TCYX'.
 
-    Y and X are a picture's rows and columns, C its channels, each a measurement of its own, S the samples of a colour
-    (and alpha); any other letter numbers pictures.
+    Y and X are rows and columns. C counts channels that are measurements. S counts the samples of a color, and alpha.
+    Any other letter counts pictures.
+
+    >>> Axes.of((7, 40, 50), "ZYX", "The stack").outer((7, 40, 50))
+    (7,)
     """
 
     letters: str
@@ -35,12 +38,11 @@ class Axes:
             if len(shape) == 2 or (len(shape) == 3 and shape[2] <= 4):
                 return cls("YXS"[: len(shape)])
             raise UsageError(
-                f"{name} has the shape {shape}, which may mean many things; say which axis is what, for instance axes='ZYX' "
+                f"{name} has the shape {shape}, which may mean many things; say which axis is what, as --axes ZYX or axes='ZYX' "
                 "(C for channels, Y and X for rows and columns, other letters for pictures one after the other)."
             )
         letters = letters.upper()
-        fits = len(letters) == len(shape) and len(set(letters)) == len(letters)
-        if not fits or not {"Y", "X"} <= set(letters) or {"C", "S"} <= set(letters):
+        if len(letters) != len(shape) or not are_axes(letters):
             raise UsageError(
                 f"The axes '{letters}' do not fit {name} of shape {shape}; give one letter each, Y and X among them, and C or S."
             )
@@ -80,8 +82,30 @@ class Axes:
         return Layout("channels") if "C" in self.letters else Layout.of(frame)
 
 
+def are_axes(letters: str) -> bool:
+    """Whether letters can name the axes of any array: each once, Y and X among them, and not both C and S.
+
+    >>> [are_axes(letters) for letters in ("ZYX", "yxs", "QQ", "YX2", "CYXS")]
+    [True, True, False, False, False]
+    """
+    found = set(letters.upper())
+    plain = letters.isascii() and letters.isalpha() and len(found) == len(letters)
+    return plain and {"Y", "X"} <= found and not {"C", "S"} <= found
+
+
+def check_axes(letters: str | None) -> None:
+    """Raise `UsageError` for letters that can name the axes of no array. None: nothing was said of them."""
+    if letters is not None and not are_axes(letters):
+        raise UsageError(f"The axes '{letters}' name no picture; give one letter for each axis, Y and X among them, as in ZYX.")
+
+
 class ArrayFrame:
-    """One picture of an array that lies on the disk, at `path`, read and written by regions."""
+    """One picture of an array on the disk. It is read and written by regions.
+
+    >>> frame = ArrayFrame(np.zeros((7, 40, 50), np.uint8), Axes("ZYX"), 3, Path("a.npy"))
+    >>> frame.region(slice(0, 4), slice(0, 5)).shape
+    (4, 5)
+    """
 
     def __init__(self, array: Any, axes: Axes, index: int, path: Path) -> None:
         self.array, self.axes, self.path = array, axes, path

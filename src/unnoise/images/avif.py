@@ -18,7 +18,10 @@ SPEED = 6
 
 
 def encode(pixels: Pixels, layout: Layout, metadata: Metadata, quality: int, *, lossless: bool = False) -> bytes:
-    """A file of uint8 or uint16 pixels (H, W) or (H, W, C), with all metadata. Raises what imagecodecs raises."""
+    """Encode uint8 or uint16 pixels (H, W) or (H, W, C) as an AVIF file with all metadata.
+
+    Errors of imagecodecs pass through.
+    """
     import imagecodecs
 
     own = metadata.coding if isinstance(metadata.coding, bmff.Coding) else None

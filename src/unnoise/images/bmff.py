@@ -27,7 +27,7 @@ XMP_TYPE = b"application/rdf+xml"
 
 @dataclass(frozen=True)
 class Coding:
-    """How the picture of an AVIF or HEIC file was made."""
+    """The encoding of the picture in an AVIF or HEIC file."""
 
     bits: int = 8
     chroma: str = "444"
@@ -46,7 +46,7 @@ class Coding:
 
 
 def coding(data: Data) -> Coding:
-    """How the main picture of this file was made; what cannot be found is as usual."""
+    """Read the encoding of the main picture. What is not found has its usual value."""
     try:
         meta = _meta(data)
         own = meta.properties_of(meta.primary)
@@ -70,7 +70,7 @@ def coding(data: Data) -> Coding:
 
 
 def nclx_of(metadata: Metadata) -> tuple[int, int, int, int]:
-    """What a file with this metadata says of its colours; the matrix is free, as the encoder goes by it."""
+    """Return the colour numbers for a file with this metadata. The encoder decides about the matrix."""
     own = metadata.coding if isinstance(metadata.coding, Coding) else None
     if own and own.nclx:
         return own.nclx
@@ -80,7 +80,7 @@ def nclx_of(metadata: Metadata) -> tuple[int, int, int, int]:
 
 
 def brightness(properties: bytes) -> tuple[bytes, bytes]:
-    """The content of PNG's cLLI and mDCV (empty: there is none) by the boxes clli and mdcv."""
+    """Convert the boxes clli and mdcv to the content of PNG's cLLI and mDCV. Empty: the box is absent."""
     found = dict(_list(properties))
     light = b"".join(
         struct.pack(">I", 10_000 * value) for value in struct.unpack(">HH", found.get(b"clli", b"")[:4] or bytes(4))
@@ -90,7 +90,7 @@ def brightness(properties: bytes) -> tuple[bytes, bytes]:
 
 
 def picture_bytes(data: Data) -> int:
-    """Bytes of the colours of the main picture; 0: nobody knows."""
+    """Count the bytes of the colours of the main picture. 0: unknown."""
     try:
         meta = _meta(data)
         parts = {meta.primary}  # a grid, and the tiles that it is made of
@@ -103,8 +103,11 @@ def picture_bytes(data: Data) -> int:
 def completed(
     data: bytes, *, exif: bytes = b"", xmp: bytes = b"", icc: bytes = b"", properties: bytes = b"", orientation: int = 1
 ) -> bytes:
-    """A file of one picture, without metadata as yet, with these. ValueError: its encoder stores pictures in an unknown
-    way."""
+    """Add metadata to a file of one picture that has none.
+
+    Raises:
+        ValueError: its encoder stores pictures in an unknown way.
+    """
     meta = _meta(data)
     added = [_box(kind, data_) for kind, data_ in _list(properties)]
     if icc:
@@ -131,13 +134,13 @@ right)."""
 
 
 def put_properties(data: bytes, properties: bytes) -> bytes:
-    """A file with boxes added to what it says of its main picture. ValueError as in `completed`."""
+    """Add boxes to the properties of the main picture. Raises `ValueError` as `completed` does."""
     added = [_box(kind, content) for kind, content in _list(properties)]
     return _meta(data).grown(data, added, len(added), []) if added else data
 
 
 def frames(data: Data) -> int:
-    """How many pictures the longest track of a film holds; 1: it is none."""
+    """Count the pictures of the longest track of a film. 1: the file is no film."""
     inside = [(0, len(data))]
     for wanted in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz"):
         inside = [(start, end) for outer in inside for kind, start, end in _boxes(data, *outer) if kind == wanted]

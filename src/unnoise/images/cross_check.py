@@ -24,7 +24,7 @@ DECODERS = {PNG: "png_decode", JPEG: "jpeg8_decode", WEBP: "webp_decode", AVIF: 
 
 
 def is_constant(pixels: Scratch) -> bool:
-    """Whether all values are the same; of most pictures the first rows tell that they are not."""
+    """Whether all values are the same. For most pictures the first rows show that they are not."""
     first = pixels[0:1][0, 0]
     value = np.ravel(first)[0]
     return all(bool((pixels[top : top + STRIP_ROWS] == value).all()) for top in range(0, pixels.shape[0], STRIP_ROWS))
@@ -36,8 +36,11 @@ def holds_more(nbytes: int, encoded_bytes: int) -> bool:
 
 
 def checked(path: Path, form: Format, pixels: Scratch) -> Scratch:
-    """A PNG, JPEG, WebP or AVIF that libvips has decoded. ValueError: all values are the same, which the file
-    contradicts."""
+    """Check a PNG, JPEG, WebP or AVIF that libvips decoded.
+
+    Raises:
+        ValueError: all values are the same, but the file has too many bytes for that.
+    """
     if not is_constant(pixels) or not holds_more(pixels.nbytes, path.stat().st_size):
         return pixels
     import imagecodecs

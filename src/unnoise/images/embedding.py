@@ -33,10 +33,11 @@ def save(
     quality: int | None = None,
     lossless: bool | None = None,
 ) -> None:
-    """Write a PNG, JPEG, WebP, AVIF or HEIC. Raises vips.EncodingError.
+    """Write a PNG, JPEG, WebP, AVIF or HEIC file. Raises `vips.EncodingError`.
 
-    `quality` is 1 … 100 of lossy formats. None, and `lossless` too: as the source if it is of the same format, else
-    JPEG, AVIF and HEIC of quality 95, and WebP without loss.
+    Args:
+        quality: 1..100, for lossy formats. None, with `lossless` None too: as the source, if it has the same format. Else
+            JPEG, AVIF and HEIC have quality 95, and WebP is lossless.
     """
     sample = metadata.sample
     if quality is None and lossless is None and isinstance(sample, Sample) and sample.form is form:

@@ -20,7 +20,7 @@ Index = int | slice
 
 
 class FileArray:
-    """An array of any shape at `offset` of a file: `array[index]` with a number or a slice for each axis."""
+    """An array of any shape at an offset in a file: `array[index]` takes a number or a slice for each axis."""
 
     def __init__(
         self, path: Path, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...], *, fortran_order: bool = False

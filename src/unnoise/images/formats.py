@@ -16,7 +16,11 @@ from unnoise.files.paths import path_kind, refuse_device
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of picture file."""
+    """One format of picture files: its names, its types of pixels, and what it can hold.
+
+    >>> format_of(Path("a.jpg")).name
+    'JPEG'
+    """
 
     name: str
     suffixes: tuple[str, ...]
@@ -69,12 +73,23 @@ taken too."""
 
 
 def is_picture(path: str | Path) -> bool:
-    """Whether the name of `path` ends like a picture's; the file is not opened."""
+    """Whether the suffix of `path` belongs to a picture format. The file is not opened.
+
+    >>> is_picture("a.tif"), is_picture("a.txt")
+    (True, False)
+    """
     return Path(path).suffix.lower() in (*SUFFIXES, *VENDOR_SUFFIXES)
 
 
 def format_of(path: Path) -> Format:
-    """The format that the suffix of `path` names; UsageError when it names none."""
+    """Return the format of a suffix.
+
+    Raises:
+        UsageError: no format has this suffix.
+
+    >>> format_of(Path("a.png")).name
+    'PNG'
+    """
     for form in FORMATS:
         if path.suffix.lower() in form.suffixes:
             return form
@@ -83,13 +98,20 @@ def format_of(path: Path) -> Format:
 
 
 def result_name(name: str) -> str:
-    """What the result of a picture of this name is called where no other format is asked for: camera raw becomes
-    TIFF."""
+    """Return the name of the result for a picture of this name. Camera raw becomes TIFF; other formats stay.
+
+    >>> result_name("a.png")
+    'a.png'
+    """
     return str(Path(name).with_suffix(".tif")) if Path(name).suffix.lower() in (*CAMERA_SUFFIXES, *VENDOR_SUFFIXES) else name
 
 
 def recognise(data: bytes) -> Format | None:
-    """The format that the first bytes of a file show, whatever its name; None when it is none of ours."""
+    """Return the format that the first bytes of a file show. None: they show no known format.
+
+    >>> recognise(b"II*" + bytes(32)).name
+    'TIFF'
+    """
     starts: tuple[tuple[bytes, Format], ...] = (
         (b"\x89PNG\r\n\x1a\n", PNG),
         (b"\xff\xd8\xff", JPEG),
@@ -116,15 +138,21 @@ def recognise(data: bytes) -> Format | None:
 
 
 def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> list[Path]:
-    """The picture files that `paths` name, each once, in their order.
+    """Find picture files. Each file appears once, in the order of `paths`.
 
-    A file is taken whatever its suffix. A folder gives its picture files, sorted and without hidden ones; `recursive`
-    adds those of its folders. A pattern such as `scans/*_raw.tif` gives the files that match, if the shell has not
-    expanded it.
+    Args:
+        paths: files, folders and patterns. A file is taken whatever its suffix. A folder gives its picture files, sorted
+            and without hidden ones. A pattern such as `scans/*_raw.tif` gives the files that match, if the shell has not
+            expanded it.
+        recursive: whether folders within folders are searched too.
 
     Raises:
         UsageError: a path does not exist or cannot be reached, a pattern matches nothing, a folder has no pictures, or
             a path is a pipe or device.
+
+    >>> find_pictures(["none/"])
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
     """
     found: dict[Path, None] = {}  # a set that keeps the order
     for path in (match for named in paths for match in _matches(Path(named))):
@@ -181,5 +209,18 @@ def _pictures_in(folder: Path, recursive: bool, others: Counter[str]) -> Iterato
 
 
 def is_zarr(path: Path) -> bool:
-    """Whether this folder is a Zarr, which counts as one file."""
+    """Whether a folder is a Zarr store. A Zarr store counts as one file.
+
+    >>> is_zarr(Path("none.zarr"))
+    False
+    """
     return path.suffix.lower() in ZARR.suffixes and path_kind(path) == "folder"
+
+
+def holds_zarr(path: Path) -> bool:
+    """Whether this folder is a Zarr by its name and by what it says of itself.
+
+    >>> holds_zarr(Path("no such folder.zarr"))
+    False
+    """
+    return is_zarr(path) and any((path / name).exists() for name in ("zarr.json", ".zarray", ".zgroup"))

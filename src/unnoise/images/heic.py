@@ -22,7 +22,7 @@ def _library() -> Any:
 
 
 def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
-    """The main picture, turned as the file says; 10 and 12 bits as uint16. Damage raises what pillow-heif raises."""
+    """Decode the main picture, turned as the file says. 10 and 12 bits become uint16. Errors of pillow-heif pass through."""
     library = _library()
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         coding = bmff.coding(data)
@@ -46,7 +46,9 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
 
 
 def encode(pixels: Pixels, layout: Layout, metadata: Metadata, quality: int, *, lossless: bool = False) -> bytes:
-    """A file of uint8 pixels, or of uint16 rounded to the source's bits, or to the 10 that most programs show."""
+    """Encode uint8 pixels, or uint16 pixels rounded to the source's bits. Without a source it takes 10 bits, which most
+    programs show.
+    """
     library = _library()
     own = metadata.coding if isinstance(metadata.coding, bmff.Coding) else None
     mode = {("grey", 0): "L", ("rgb", 0): "RGB", ("rgb", 1): "RGBA", ("grey", 1): "LA"}[layout.colours, layout.alpha]

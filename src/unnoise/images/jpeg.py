@@ -37,7 +37,7 @@ LUMINANCE = np.array(
 
 @dataclass(frozen=True)
 class Coding:
-    """How a JPEG file was made."""
+    """The encoding of a JPEG file."""
 
     segments: bytes
     """Those that are kept, in their order."""
@@ -61,7 +61,7 @@ class Coding:
 
 
 def segments(data: Data) -> Iterator[tuple[int, bytes]]:
-    """Marker and content of each segment before the first scan, as far as the data goes."""
+    """Yield marker and content of each segment before the first scan, as far as the data goes."""
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]
@@ -76,7 +76,7 @@ def segments(data: Data) -> Iterator[tuple[int, bytes]]:
 
 
 def coding(data: Data) -> Coding:
-    """How this file was made."""
+    """Read the encoding of a file."""
     kept, quality, subsampled, progressive = b"", 95, False, False
     every = b"".join(content for marker, content in segments(data) if marker in (0xE1, 0xE2))
     trailer, left_behind = jpeg_trailer.kept(data, every)
@@ -97,7 +97,7 @@ def coding(data: Data) -> Coding:
 
 
 def kind(data: Data) -> tuple[int, bool]:
-    """Bits of a sample, and whether the picture was encoded without loss (SOF3)."""
+    """Read the bits of a sample, and whether the picture is lossless (SOF3)."""
     for marker, content in segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and content:
             return content[0], marker == 0xC3
@@ -105,7 +105,7 @@ def kind(data: Data) -> tuple[int, bool]:
 
 
 def metadata(data: Data) -> Metadata:
-    """What the segments say."""
+    """Read the metadata in the segments."""
     found: dict[bytes, bytes] = {}
     profile = b""
     for _, content in segments(data):
@@ -162,7 +162,7 @@ def _jfif(resolution: tuple[float, float] | None) -> bytes:
 
 
 def resolution(data: Data) -> tuple[float, float] | None:
-    """What JFIF says, in pixels per millimetre; None: nothing."""
+    """Read the resolution that JFIF states, in pixels per millimetre. None: it states none."""
     jfif = next((content for marker, content in segments(data) if marker == 0xE0 and content.startswith(b"JFIF\0")), b"")
     if len(jfif) < 12 or jfif[7] not in LENGTHS:
         return None
@@ -171,10 +171,16 @@ def resolution(data: Data) -> tuple[float, float] | None:
 
 
 def header(encoded: Data, metadata: Metadata) -> tuple[bytes, int]:
-    """What a file that holds no metadata begins with instead to hold these, and how many of its own bytes that
-    replaces.
+    """Make the beginning of a file that holds metadata.
 
-    EXIF and XMP larger than a segment are left out; ICC profiles are cut into several.
+    EXIF and XMP larger than a segment are left out. ICC profiles are cut into several segments.
+
+    Args:
+        encoded: a file without metadata.
+        metadata: the metadata.
+
+    Returns:
+        The new beginning, and the number of bytes of `encoded` that it replaces.
     """
     own = metadata.coding
     if isinstance(own, Coding):

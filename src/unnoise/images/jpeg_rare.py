@@ -14,12 +14,12 @@ from unnoise.images.scratch import Scratch
 
 
 def is_rare(coding: jpeg.Coding) -> bool:
-    """Whether libvips neither reads nor writes such a file."""
+    """Whether libvips can neither read nor write such a file."""
     return coding.bits != 8 or coding.lossless
 
 
 def decode(path: Path, coding: jpeg.Coding) -> tuple[Scratch, Layout, Metadata]:
-    """Pixels over the whole range of uint8 or uint16. Damage raises what imagecodecs raises."""
+    """Decode pixels over the whole range of uint8 or uint16. Errors of imagecodecs pass through."""
     import imagecodecs
 
     data = path.read_bytes()
@@ -36,7 +36,7 @@ def decode(path: Path, coding: jpeg.Coding) -> tuple[Scratch, Layout, Metadata]:
 
 
 def encode(pixels: Pixels, layout: Layout, metadata: Metadata, coding: jpeg.Coding, quality: int | None) -> bytes:
-    """A file of as many bits, as lossless, as the source was."""
+    """Encode a file with the bits of the source, lossless if the source was."""
     import imagecodecs
 
     if coding.bits < 8 * pixels.itemsize:

@@ -30,7 +30,7 @@ ENTRY_BYTES = 16
 
 
 def end_of_picture(data: Data) -> int:
-    """Where the first picture of the file ends; the file's end if it has none."""
+    """Find the end of the first picture. Without a picture it is the end of the file."""
     place = 2
     while place + 4 <= len(data):
         if data[place] != 0xFF:
@@ -51,7 +51,12 @@ def end_of_picture(data: Data) -> int:
 
 
 def kept(data: Data, segments: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """What goes along of what follows the picture, and names of what does not; `segments` come before it."""
+    """Split what follows the picture: the bytes that are kept, and the names of parts that are left out.
+
+    Args:
+        data: the file.
+        segments: the segments before the picture.
+    """
     trailer = bytes(data[end_of_picture(data) :]).rstrip(b"\0")
     if not trailer:
         return b"", ()
@@ -62,13 +67,13 @@ def kept(data: Data, segments: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 
 def moved(segments: bytes, start: int, old_end: int, new_end: int, old_place: int) -> bytes:
-    """The segments of a file with MPF's offsets put right.
+    """Correct the offsets of MPF in the segments of a file.
 
     Args:
         segments: as they stand in the file, from `start` on.
-        start: where they begin in the new file.
-        old_end, new_end: where the first picture ended, and ends now.
-        old_place: where the offsets of MPF counted from in the old file.
+        start: their offset in the new file.
+        old_end, new_end: the end of the first picture, before and now.
+        old_place: the base of MPF's offsets in the old file.
     """
     made = bytearray(segments)
     at = segments.find(MPF)
@@ -86,7 +91,7 @@ def moved(segments: bytes, start: int, old_end: int, new_end: int, old_place: in
 
 
 def place_of_mpf(data: Data) -> int:
-    """Where the offsets of MPF count from; 0: there is none."""
+    """Find the base of MPF's offsets. 0: the file has no MPF."""
     at = data.find(MPF, 0, 2**20)
     return at + 4 if at > 0 else 0
 
@@ -108,7 +113,7 @@ WORDS = [
 
 
 def without_words(xmp: bytes) -> bytes:
-    """XMP that says nothing of gain maps and films, for a file that does not hold them."""
+    """Remove words on gain maps and films from XMP, for a file that holds none."""
     if not any(words in xmp for words in (*CONTAINERS, b"HDRGainMap")):
         return xmp
     for pattern in reversed(WORDS):

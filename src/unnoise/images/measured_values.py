@@ -43,14 +43,14 @@ class _Regions(Protocol):
 
 
 def shown(pixels: Any, metadata: Metadata, name: str) -> tuple[Any, Metadata]:
-    """Pixels as a network takes them, and metadata that record the type in the file."""
+    """Convert pixels to those that a network takes. The metadata record the type in the file."""
     if pixels.dtype.name in FLOATS:
         return WholeNumbers(pixels, name), replace(metadata, stored=pixels.dtype.name)
     return (Filled(pixels) if pixels.dtype.kind == "f" else pixels), metadata
 
 
 def whole(values: Pixels, dtype: np.dtype[Any]) -> Pixels:
-    """Floats rounded to the nearest whole numbers of a type, and clipped to its ends."""
+    """Round floats to the nearest integers of a type, and clip them to its range."""
     ends = np.iinfo(dtype)
     rounded = np.rint(values.astype(np.float64))
     inside = (rounded > float(ends.min)) & (rounded < float(ends.max))
@@ -83,7 +83,7 @@ class WholeNumbers:
 
 
 class Filled:
-    """Regions of floats in which values that are no numbers, or infinite, are means of those around them."""
+    """Regions of floats. Values that are NaN or infinite are replaced by means of their neighbours."""
 
     def __init__(self, pixels: _Regions) -> None:
         self.pixels, self.shape, self.dtype = pixels, pixels.shape, pixels.dtype

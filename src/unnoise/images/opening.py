@@ -31,8 +31,18 @@ class Regions(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of an open file, read by regions; large ones lie decoded on the disk until the next frame is
-    taken."""
+    """One picture of an open file. It is read by regions.
+
+    A large picture lies decoded on the disk until the next frame is taken.
+
+    >>> import tempfile
+    >>> from unnoise import images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/a.npy", np.zeros((40, 50), np.uint8))
+    ...     with images.open(f"{folder}/a.npy") as source:
+    ...         [(frame.height, frame.width) for frame in source]
+    [(40, 50)]
+    """
 
     pixels: Regions
     layout: Layout
@@ -78,10 +88,18 @@ class Frame:
 
 
 class Source:
-    """An open picture file: its frames in order, one after the other.
+    """An open picture file: its frames, one after the other.
 
-    Iterating decodes each frame as its turn comes and lets the one before go. A single picture is a source of one
-    frame. Used as a context manager, it gives all room back at the end.
+    Iteration decodes each frame in its turn and frees the one before. A file of one picture has one frame. As a context
+    manager it frees everything at the end.
+
+    >>> import tempfile
+    >>> from unnoise import images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/a.npy", np.zeros((7, 40, 50), np.uint8))
+    ...     with images.open(f"{folder}/a.npy", axes="ZYX") as source:
+    ...         len(list(source))
+    7
     """
 
     def __init__(

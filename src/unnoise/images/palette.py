@@ -11,11 +11,17 @@ LARGEST = 256
 
 
 def indexed(pixels: Pixels, limit: int) -> tuple[Pixels, Pixels] | None:
-    """Numbers (H, W) and colours (N, C), N ≤ `limit`, of a picture (H, W, C) or (H, W): exact where it has no more
-    colours.
+    """Convert a picture to numbers of colours.
 
-    RGB of more colours gets the nearest of a table that median cut makes, without dithering, which would be noise
-    again. None: it has more colours and is not RGB of 8 bits.
+    A picture with few colours is exact. RGB with more colours gets the nearest colours of a median cut. There is no
+    dithering, because it would be noise.
+
+    Args:
+        pixels: (H, W, C) or (H, W).
+        limit: the largest number of colours N.
+
+    Returns:
+        Numbers (H, W) and colours (N, C). None: there are more colours, and the picture is not RGB of 8 bits.
     """
     height, width = pixels.shape[:2]
     channels = pixels.shape[2] if pixels.ndim == 3 else 1

@@ -17,7 +17,11 @@ Pixels = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Layout:
-    """The meaning of the channels."""
+    """The meaning of the channels.
+
+    >>> Layout.of((40, 50, 4))
+    Layout(colours='rgb', alpha=1)
+    """
 
     colours: Literal["grey", "rgb", "cmyk", "channels"]
     """`channels`: separate measurements, such as fluorescent dyes. None of them is a colour or alpha."""
@@ -36,8 +40,13 @@ class Layout:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says besides its pixels; only `images` itself looks inside, others hand it on. What is empty is
-    absent."""
+    """The metadata of a picture file. An empty field is absent.
+
+    Only `images` reads the fields; other code hands them on.
+
+    >>> Metadata(resolution=(300.0, 300.0)).orientation
+    1
+    """
 
     exif: bytes = b""
     """The block as cameras write it, from its TIFF header on."""
@@ -77,7 +86,11 @@ class Metadata:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One picture in memory; `images.read` makes it, `images.write` takes it."""
+    """One picture in memory. `images.read` returns it, and `images.write` takes it.
+
+    >>> Picture(np.zeros((40, 50, 3), np.uint8)).layout
+    Layout(colours='rgb', alpha=0)
+    """
 
     pixels: Pixels
     """As stored: an EXIF orientation is neither applied nor removed."""

@@ -21,8 +21,20 @@ scale."""
 
 
 def check_array(pixels: Pixels, name: str = "The image", *, any_channels: bool = False) -> None:
-    """Refuse with a UsageError what is not (H, W) or (H, W, C), H and W ≥ 1, of one of `DTYPES`; C in 1..4 unless
-    `any_channels`."""
+    """Check the shape and type of an array.
+
+    Args:
+        pixels: (H, W) or (H, W, C), with H and W at least 1 and C in 1..4.
+        name: the subject of the error message.
+        any_channels: whether C may be larger.
+
+    Raises:
+        UsageError: another shape, or a type that is not in `DTYPES`.
+
+    >>> check_array(np.zeros((4, 4, 7), np.uint8))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
+    """
     shape = pixels.shape
     if pixels.dtype.newbyteorder("=").name not in DTYPES:
         raise UsageError(
@@ -37,15 +49,27 @@ def check_array(pixels: Pixels, name: str = "The image", *, any_channels: bool =
 
 
 def in_range(low: float, high: float) -> bool:
-    """Whether values from `low` to `high` are an image in 0..1 with its noise."""
+    """Whether values from `low` to `high` are an image in 0..1 with its noise.
+
+    >>> in_range(-0.1, 1.2), in_range(0, 255)
+    (True, False)
+    """
     return low >= LOWEST and high <= HIGHEST
 
 
 def check_range(low: float, high: float, bad: int, name: str = "The image", *, or_else: str = "") -> None:
-    """Refuse with a UsageError floats that are no image in 0..1: `bad` of them not finite, the others from `low` to
-    `high`.
+    """Check that floats are an image in 0..1, with its noise.
 
-    `or_else`: what can be done but to bring them there.
+    Args:
+        low, high: the least and the greatest finite value.
+        bad: the number of values that are not finite.
+        name: the subject of the error message.
+        or_else: another remedy that the message names.
+
+    Raises:
+        UsageError: a value is not finite, or far beyond 0..1.
+
+    >>> check_range(0.0, 1.1, 0)
     """
     if bad:
         values = "value that is" if bad == 1 else "values that are"
@@ -58,10 +82,17 @@ def check_range(low: float, high: float, bad: int, name: str = "The image", *, o
 
 
 def depth_for(dtype: np.dtype[Any], depths: Sequence[str]) -> np.dtype[Any]:
-    """The first best of `depths` for pixels of `dtype`.
+    """Choose a type of pixels that a file can hold.
 
-    The own type if it is among them; otherwise float16 widens to float32, other floats become the deepest integers, and
-    uint16 becomes uint8.
+    The own type is chosen if the file can hold it. Otherwise float16 becomes float32, other floats become the deepest
+    integers, and uint16 becomes uint8.
+
+    Args:
+        dtype: the type of the pixels.
+        depths: the types that the file can hold.
+
+    >>> depth_for(np.dtype("uint16"), ["uint8"])
+    dtype('uint8')
     """
     name = dtype.newbyteorder("=").name
     if name in depths:
@@ -72,10 +103,13 @@ def depth_for(dtype: np.dtype[Any], depths: Sequence[str]) -> np.dtype[Any]:
 
 
 def to_depth(pixels: Pixels, depths: Sequence[str], name: str = "The image") -> Pixels:
-    """`pixels` in the type that `depth_for` names: the same values, rounded to nearest where it holds fewer; floats are
-    clipped.
+    """Convert pixels to the type that `depth_for` chooses. Values are rounded to the nearest, and floats are clipped.
 
-    Raises UsageError for floats that are not finite or on another scale and would become integers.
+    Raises:
+        UsageError: floats that become integers are not finite, or on another scale than 0..1.
+
+    >>> to_depth(np.array([[0.0, 1.0]], np.float32), ["uint8"])
+    array([[  0, 255]], dtype=uint8)
     """
     wanted = depth_for(pixels.dtype, depths)
     pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
@@ -94,8 +128,11 @@ def to_depth(pixels: Pixels, depths: Sequence[str], name: str = "The image") -> 
 
 
 def stretched(pixels: Pixels, bits: int) -> Pixels:
-    """Whole numbers of `bits` bits over the whole range of their type, so that white is white; `narrowed` is the way
-    back."""
+    """Stretch integers of `bits` bits to the whole range of their type, so that white is white. `narrowed` inverts this.
+
+    >>> stretched(np.array([0, 4095], np.uint16), 12)
+    array([    0, 65535], dtype=uint16)
+    """
     white, most = int(np.iinfo(pixels.dtype).max), 2**bits - 1
     wide = np.minimum(pixels, most).astype(np.uint64)
     made: Pixels = ((wide * white + most // 2) // most).astype(pixels.dtype)
@@ -103,7 +140,11 @@ def stretched(pixels: Pixels, bits: int) -> Pixels:
 
 
 def narrowed(pixels: Pixels, bits: int) -> Pixels:
-    """Whole numbers over the range of their type, rounded to the nearest of `bits` bits."""
+    """Round integers over the range of their type to the nearest integers of `bits` bits.
+
+    >>> narrowed(np.array([0, 65535], np.uint16), 12)
+    array([   0, 4095], dtype=uint16)
+    """
     white = int(np.iinfo(pixels.dtype).max)
     made: Pixels = ((pixels.astype(np.uint64) * (2**bits - 1) + white // 2) // white).astype(pixels.dtype)
     return made

@@ -28,7 +28,7 @@ XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
 
 @dataclass(frozen=True)
 class Coding:
-    """How a PNG file was made."""
+    """The encoding of a PNG file."""
 
     chunks: bytes
     """Those that are kept, in their order."""
@@ -47,7 +47,7 @@ PALETTE = 3
 
 
 def chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of each chunk, as far as the data goes."""
+    """Yield kind, start and end of each chunk, as far as the data goes."""
     place = 8
     while place + 12 <= len(data):
         end = place + 12 + int.from_bytes(data[place : place + 4], "big")
@@ -56,7 +56,7 @@ def chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
 
 
 def coding(data: Data) -> Coding:
-    """How this file was made."""
+    """Read the encoding of a file."""
     wanted = KEPT | ({b"sBIT"} if data[25] == PALETTE else SAME_COLOURS)
     kept = b"".join(bytes(data[start:end]) for kind, start, end in chunks(data) if kind in wanted or _may_be_copied(kind))
     return Coding(kept, bytes(data[28:29]) == b"\1", data[24], data[25])
@@ -67,7 +67,7 @@ def _may_be_copied(kind: bytes) -> bool:
 
 
 def frames(data: Data) -> int:
-    """How many pictures follow each other in time; 1: it is no animation."""
+    """Count the pictures of an animation. 1: the file is no animation."""
     for kind, start, end in chunks(data):
         if kind == b"acTL" and end - start == 20:
             return max(1, int.from_bytes(data[start + 8 : start + 12], "big"))
@@ -77,7 +77,7 @@ def frames(data: Data) -> int:
 
 
 def resolution(data: Data) -> tuple[float, float] | None:
-    """In pixels per millimetre; None: the file does not say."""
+    """Read the resolution in pixels per millimetre. None: the file states none."""
     for kind, start, end in chunks(data):
         if kind == b"pHYs" and end - start == 21 and data[start + 16] == 1:
             across, down = struct.unpack(">II", data[start + 8 : start + 16])
@@ -88,7 +88,7 @@ def resolution(data: Data) -> tuple[float, float] | None:
 
 
 def cicp(data: Data) -> tuple[int, int] | None:
-    """Primaries and curve of the colours after ITU-T H.273; None: the file does not say, or they are sRGB's."""
+    """Read primaries and curve of the colours by ITU-T H.273. None: the file states none, or those of sRGB."""
     for kind, start, end in chunks(data):
         if kind == b"cICP" and end - start == 16:
             primaries, curve = data[start + 8], data[start + 9]
@@ -103,7 +103,13 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def indexed(numbers: Pixels, colours: Pixels, bits: int) -> bytes:
-    """A file of pixels (H, W) that are numbers of colours (N, 3 or 4) of 8 bits, N ≤ 2 ** `bits`."""
+    """Encode a picture with a palette.
+
+    Args:
+        numbers: (H, W), numbers of colours.
+        colours: (N, 3 or 4), of 8 bits, with N ≤ 2 ** `bits`.
+        bits: of each number.
+    """
     height, width = numbers.shape
     packed = np.unpackbits(numbers[..., None].astype(np.uint8), axis=-1)[..., 8 - bits :].reshape(height, -1)
     rows = np.packbits(packed, axis=-1)
@@ -116,8 +122,15 @@ def indexed(numbers: Pixels, colours: Pixels, bits: int) -> bytes:
 
 
 def header(encoded: Data, metadata: Metadata) -> tuple[bytes, int]:
-    """What a file that holds no metadata begins with instead to hold these, and how many of its own bytes that
-    replaces."""
+    """Make the beginning of a file that holds metadata.
+
+    Args:
+        encoded: a file without metadata.
+        metadata: the metadata.
+
+    Returns:
+        The new beginning, and the number of bytes of `encoded` that it replaces.
+    """
     after = next(start for kind, start, _ in chunks(encoded) if kind == b"IDAT")
     first = bytes(encoded[:33])  # signature, size and kind
     # a palette comes after what is said of colours

@@ -25,7 +25,7 @@ LOSSLESS_RATIO = 1.25
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Pixels of a lossy file, and how many bytes it spends on each."""
+    """Pixels of a lossy file, and the bytes that it spends on each."""
 
     form: Format
     pixels: Pixels
@@ -49,7 +49,7 @@ class Sample:
 
 
 def sample_of(pixels: Scratch, layout: Layout, form: Format, picture_bytes: int) -> Sample:
-    """Of a decoded file that spends `picture_bytes` on its colours; alpha is left out."""
+    """Take a sample of a decoded file that spends `picture_bytes` on its colours. Alpha is left out."""
     height, width = pixels.shape[:2]
     rows, columns = (_starts(size) for size in (height, width))
     tiles = [[pixels[top : top + TILE, left : left + TILE] for left in columns] for top in rows]

@@ -1,4 +1,4 @@
-"""Camera raw files, developed by LibRaw (extra `raw`) to 16-bit sRGB. They are read but never written."""
+"""Camera raw files, developed by LibRaw (extra `raw`) to 16-bit sRGB."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ LAST = 50000
 
 
 def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
-    """Develop: the camera's white balance, no brightening, 16 bits, upright. Damage raises what rawpy raises.
+    """Develop a raw file: the camera's white balance, no brightening, 16 bits, upright. Errors of rawpy pass through.
 
-    EXIF is that of the JPEG that cameras put inside, else of the file's own first directory.
+    EXIF is that of the embedded JPEG, else of the file's own first directory.
     """
     rawpy = require("rawpy", "Camera raw")
     # rawpy takes no name that is not UTF-8

@@ -52,36 +52,52 @@ RawKind = Literal["developed", "linear", "mosaic"]
 
 
 def read(path: str | Path) -> Picture:
-    """Read a file that holds one picture: pixels (H, W) or (H, W, C) in the file's own type and range.
+    """Read a file that holds one picture.
 
-    Pixels come as stored: an EXIF orientation is kept as a tag and not applied (HEIC and AVIF turn within the format
-    itself). 10 and 12 bits of AVIF come as uint16.
+    Pixels are as stored: an EXIF orientation stays a tag and is not applied. HEIC and AVIF turn pictures within the
+    format itself. AVIF of 10 and 12 bits becomes uint16.
+
+    Returns:
+        The picture. Its pixels are (H, W) or (H, W, C), in the type and range of the file.
 
     Raises:
-        UsageError: there is no such file, its suffix is no picture's, or it holds what is not supported (several
-            pictures, which `open` reads; other types of pixel).
-        UnnoiseError: it is empty, cut short, damaged or no picture at all, cannot be opened, or pyvips is missing.
+        UsageError: the file does not exist, its suffix belongs to no picture format, or it holds something that is not
+            supported, such as several pictures (`open` reads those).
+        UnnoiseError: the file is empty, truncated, damaged or no picture; it cannot be opened; or pyvips is missing.
+
+    >>> import tempfile
+    >>> from unnoise import images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images.write(f"{folder}/a.png", images.Picture(np.zeros((4, 5, 3), np.uint8)))
+    ...     read(f"{folder}/a.png").shape
+    (4, 5, 3)
     """
     path = Path(path)
     with open(path) as source:
         if source.outer is not None:
             raise UsageError(
-                f"{path} holds {len(source)} pages, but one picture is wanted; unnoise.images.open reads them all."
+                f"{path} holds {len(source)} pictures, but one is wanted; save the wanted one as a file of its own "
+                "(in Python, unnoise.images.open reads them all)."
             )
         return source[0].picture(path)
 
 
 def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed") -> Source:
-    """Open a file for reading by regions: a picture, or a stack of them as the frames of the source.
+    """Open a file whose pictures are read by regions. A stack has one frame for each picture.
 
     Args:
         path: the file.
-        axes: for .npy and Zarr, what each axis is: Y and X, C for channels, any other letter numbers pictures: 'ZYX',
-            'TCYX', 'CYX'. None: (H, W) or (H, W, C) with C in 1..4, or what a Zarr says itself.
-        raw: how camera raw is read: `developed` to sRGB; `linear`, the camera's own colours in linear light;
-            `mosaic`, the four planes of a Bayer mosaic as frames. Other pictures are refused for the last two.
+        axes: the meaning of each axis, for .npy and Zarr. Y is rows, X columns, C channels. Any other letter counts
+            pictures: 'ZYX', 'TCYX', 'CYX'. None: (H, W) or (H, W, C) with C in 1..4, or what a Zarr says itself.
+        raw: how camera raw is read. `developed`: to sRGB. `linear`: the camera's own colors in linear light. `mosaic`:
+            the four planes of a Bayer mosaic as frames. The last two refuse other pictures.
 
-    Raises UsageError and UnnoiseError as `read` does, now or when a frame is taken.
+    Raises:
+        UsageError, UnnoiseError: as `read`, now or when a frame is taken.
+
+    >>> open("none.png")
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
     """
     path = Path(path)
     form = _recognised(path)
@@ -293,6 +309,8 @@ def _open_npy(path: Path, letters: str | None) -> Source:
     try:
         array = FileArray.of_npy(path)
     except Exception as error:  # a damaged header makes numpy raise nearly every kind too
+        if isinstance(error, ValueError) and "Python objects" in str(error):  # numpy has no other sign of it
+            raise UsageError(f"{path} holds Python objects, not numbers; save the numbers as an array of floats.") from error
         raise damaged(path, error) from error
     _check_array(array, path)
     return _of_array(path, array, Axes.of(array.shape, letters, str(path)), Metadata())
@@ -312,7 +330,12 @@ def _open_zarr(path: Path, letters: str | None) -> Source:
 
 def _check_array(array: Any, path: Path) -> None:
     if np.dtype(array.dtype).newbyteorder("=").name not in (*DTYPES, *FLOATS):
-        raise UsageError(f"{path} has values of type {array.dtype}; convert it to uint8, uint16, or floats in 0..1.")
+        remedy = (
+            "save its magnitude, or its real and imaginary parts, as arrays of floats"
+            if np.dtype(array.dtype).kind == "c"
+            else "convert it to floats or whole numbers, as with array.astype('float32')"
+        )
+        raise UsageError(f"{path} has values of type {array.dtype}; {remedy}.")
     if 0 in array.shape:
         raise UsageError(f"{path} has the shape {array.shape}, which holds no pixels; give at least one row and one column.")
 

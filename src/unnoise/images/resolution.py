@@ -13,7 +13,7 @@ MILLIMETRES = {2: 25.4, 3: 10.0}
 
 
 def resolution_of(said: Tags) -> tuple[float, float] | None:
-    """Across and down; None: the tags do not say."""
+    """Read the resolution across and down. None: the tags state none."""
     unit = said.get(tags.RESOLUTION_UNIT)
     length = MILLIMETRES.get(int.from_bytes(unit.data, "little") if isinstance(unit, Value) else 2)
     values = []
@@ -29,7 +29,7 @@ def resolution_of(said: Tags) -> tuple[float, float] | None:
 
 
 def tags_of(resolution: tuple[float, float]) -> Tags:
-    """The same in pixels per inch."""
+    """Make tags that state a resolution in pixels per inch."""
     across, down = (Fraction(25.4 * value).limit_denominator(1000) for value in resolution)
     return {
         tags.X_RESOLUTION: tags.rational(*across.as_integer_ratio()),

@@ -23,8 +23,13 @@ Window = slice | tuple[slice, slice] | EllipsisType
 class Scratch:
     """A picture (H, W) or (H, W, C) that is read and written by regions: `pixels[rows, columns]`, with slices alone.
 
-    A large one lies in a file without a name: it is gone when the picture is closed, and when the process ends in any
-    way. Its regions are read and written, not mapped, so that they do not count as the process's memory.
+    A large picture lies in a file without a name. The file ends with the picture, and with the process. Its regions are
+    read and written, not mapped. So they do not count as memory of the process.
+
+    >>> pixels = Scratch((40, 50), "uint8")
+    >>> pixels[0:2, 0:50] = np.ones((2, 50), np.uint8)
+    >>> int(pixels.array().sum())
+    100
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any] | str, folder: Path | None = None) -> None:

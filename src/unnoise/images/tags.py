@@ -33,7 +33,7 @@ DESCRIPTION, XMP, IPTC, PHOTOSHOP, ICC = 270, 700, 33723, 34377, 34675
 
 @dataclass(frozen=True)
 class Value:
-    """What a tag says."""
+    """The value of a tag."""
 
     kind: int
     """The type by its number in TIFF."""
@@ -55,7 +55,7 @@ def rational(numerator: int, denominator: int) -> Value:
 
 @dataclass(frozen=True)
 class File:
-    """The bytes of a TIFF file or an EXIF block, and how its numbers are written."""
+    """The bytes of a TIFF file or an EXIF block, and the form of its numbers."""
 
     data: Data
     order: ByteOrder
@@ -163,15 +163,17 @@ class File:
 
 
 def build(tags: Tags, order: ByteOrder = "<") -> bytes:
-    """An EXIF block of these tags, in this byte order: what a maker put into a tag of bytes often keeps that of its
-    file."""
+    """Build an EXIF block of tags in a byte order.
+
+    Makers often write tags of bytes in the byte order of their file, so it should stay.
+    """
     empty = File(b"", order, False)
     start = b"II*\0" if order == "<" else b"MM\0*"
     return start + struct.pack(order + "I", 8) + _directory(empty, {}, tags, 8, 0)
 
 
 def block_with(block: bytes, added: Tags) -> bytes:
-    """An EXIF block with tags added, in which nothing that was there is moved."""
+    """Add tags to an EXIF block. Nothing in it moves."""
     file = File.of(block)
     place = next(file.directories(), (0, 0))[0] if file else 0
     if file is None or not place:
@@ -182,21 +184,21 @@ def block_with(block: bytes, added: Tags) -> bytes:
 
 
 def first(block: Data) -> dict[int, Value | Tags]:
-    """The tags of the first directory; {}: there is none."""
+    """Read the tags of the first directory. {}: there is none."""
     file = File.of(block)
     place = next(file.directories(), (0, 0))[0] if file else 0
     return file.tags(place) if file and place else {}
 
 
 def orientation(block: Data) -> int:
-    """How the picture is to be turned, 1 … 8 after EXIF; 1: not at all, or it does not say."""
+    """Read the EXIF orientation, 1..8. 1: the picture is upright, or the block states none."""
     value = first(block).get(ORIENTATION)
     number = int.from_bytes(value.data[:2], "little") if isinstance(value, Value) else 1
     return number if 1 <= number <= 8 else 1
 
 
 def upright(block: bytes) -> bytes:
-    """The block of a picture whose pixels have been turned: it says so, and nothing else of it changes."""
+    """Set the orientation of a block to upright, for pixels that were turned. Nothing else changes."""
     file = File.of(block)
     if file is None or orientation(block) == 1:
         return block
@@ -207,7 +209,7 @@ def upright(block: bytes) -> bytes:
 
 
 def turned(data: bytes, kind: int, order: str) -> bytes:
-    """From `order` to little-endian, or back."""
+    """Convert bytes from `order` to little-endian, or back."""
     word = WORDS.get(kind, 1)
     if order == "<" or word == 1:
         return data

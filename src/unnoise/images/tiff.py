@@ -79,7 +79,7 @@ APART = frozenset([tags.XMP, tags.IPTC, tags.PHOTOSHOP, tags.ICC])
 
 @dataclass(frozen=True)
 class Coding:
-    """How a page of a TIFF was made."""
+    """The encoding of a page of a TIFF."""
 
     tags: Tags = field(default_factory=lambda: MappingProxyType({}))
     """All that do not speak of storage, with the directories of EXIF and GPS."""
@@ -110,12 +110,14 @@ class Coding:
 
 
 def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
-    """What page `index` says, what its channels are (None: colours that are decoded to RGB), and if libvips is not to
-    decode it.
+    """Read the tags of one page.
 
-    libvips returns zeros for tiles that its codecs do not know, widens 16-bit floats, misreads channels that lie one
-    after the other, and divides colours by an alpha that they were multiplied by, which loses what cannot be told
-    again.
+    libvips cannot decode every page. It returns zeros for tiles that its codecs do not know. It widens 16-bit floats and
+    misreads planar channels. It divides colours by an associated alpha, which loses information.
+
+    Returns:
+        The metadata; the meaning of the channels (None: colours that are decoded to RGB); and whether libvips must not
+        decode the page.
     """
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
@@ -184,7 +186,7 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a picture is in a file."""
+    """The place of a picture in a file."""
 
     page: int
     part: int = 0
@@ -194,9 +196,10 @@ class Place:
 
 
 def places(path: Path) -> list[Place]:
-    """The pictures of the file's chain of directories; at least one, for the decoder to say what is wrong.
+    """List the pictures of the file's chain of directories. There is at least one, so that the decoder can report errors.
 
-    ValueError: the chain is broken, so that nobody knows how many there were.
+    Raises:
+        ValueError: the chain is broken, so the number of pictures is unknown.
     """
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
@@ -217,7 +220,7 @@ def places(path: Path) -> list[Place]:
 
 
 def sizes(path: Path, pages: Sequence[int]) -> list[tuple[int, int]]:
-    """Height and width of pages."""
+    """Read height and width of pages."""
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
         found = [place for place, _ in file.directories()] if file else []
@@ -278,10 +281,13 @@ def _resource(number: int, content: bytes) -> bytes:
 
 
 def stack(path: Path, pages: int) -> tuple[Any, str] | None:
-    """A stack behind a single page, as ImageJ and tifffile write it: (…, H, W[, C]) as it lies in the file, and its
-    axes.
+    """Open a stack behind a single page, as ImageJ and tifffile write it.
 
-    None: it is none. ValueError: the file is too short for the pictures that it speaks of.
+    Returns:
+        The array as it lies in the file, (…, H, W[, C]), and its axes. None: the file holds no such stack.
+
+    Raises:
+        ValueError: the file is too short for the pictures that it states.
     """
     import tifffile
 

@@ -28,10 +28,12 @@ BUFFER_BYTES = 2**26
 
 
 def decode(path: Path, name: str, index: int, coding: Coding, part: int = 0) -> Scratch:
-    """Decode a page, or slice `part` of a volume: samples over the whole range of their type, palettes as RGB, alpha
-    last.
+    """Decode a page, or slice `part` of a volume.
 
-    Damaged bytes raise whatever tifffile raises. UsageError for types that are no pixel's.
+    Samples span the whole range of their type. Palettes become RGB. Alpha is last. Errors of tifffile pass through.
+
+    Raises:
+        UsageError: the type cannot be that of pixels.
     """
     import tifffile
 
@@ -112,7 +114,7 @@ def _bands(page: Any, part: int) -> Iterator[tuple[int, int, Pixels]]:
 
 
 def presented(samples: Pixels, coding: Coding) -> Pixels:
-    """Samples (H, W, S) as they stand in the file, as pixels (H, W, C); `stored` is the way back."""
+    """Convert samples (H, W, S) of a file to pixels (H, W, C). `stored` is the inverse."""
     if coding.palette:
         return _colours(coding)[np.minimum(samples[..., 0], len(_colours(coding)) - 1)]
     if coding.order and samples.shape[2] == len(coding.order):
@@ -123,7 +125,7 @@ def presented(samples: Pixels, coding: Coding) -> Pixels:
 
 
 def turned_white(pixels: Pixels, coding: Coding) -> Pixels:
-    """Where the file says that white is zero, its grey turned round, either way; alpha stays."""
+    """Invert the grey of a file in which white is zero, in either direction. Alpha stays."""
     if coding.photometric != 0 or pixels.dtype.name not in ("uint8", "uint16"):
         return pixels
     turned = pixels.copy()
@@ -150,8 +152,15 @@ def _colours(coding: Coding) -> Pixels:
 
 
 def stored(pixels: Pixels, coding: Coding) -> tuple[Pixels, int, dict[int, Value]]:
-    """Samples as the file had them for pixels (H, W) or (H, W, C), their bits if fewer than their type's, and tags that
-    say so."""
+    """Convert pixels to samples as the file had them.
+
+    Args:
+        pixels: (H, W) or (H, W, C).
+        coding: that of the source.
+
+    Returns:
+        The samples; their bits, if fewer than those of their type; and tags that state this.
+    """
     if coding.palette and pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype.kind == "u":
         bits = coding.bits or 8 * (1 + (len(coding.palette) > 6 * 256))
         found = palette.indexed(pixels, min(2**bits, 65536))

@@ -25,7 +25,7 @@ LONG_INTEGERS = (np.dtype("int64"), np.dtype("uint64"))
 
 
 class Writer:
-    """Pages of a TIFF file, one after the other; `finish` adds what they say."""
+    """Pages of a TIFF file, one after the other. `finish` adds their tags."""
 
     def __init__(self, path: Path, nbytes: int, metadata: Metadata) -> None:
         """Begin the file at `path`, of about `nbytes` bytes of pixels, in the byte order of what the first page says.

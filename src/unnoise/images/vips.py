@@ -32,16 +32,16 @@ COLOURS = {"b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband"}
 
 
 class DecodingError(Exception):
-    """libvips gave up on the bytes; the message is its reason alone, for the caller to put into a sentence."""
+    """libvips cannot decode the bytes. The message is the reason alone; the caller makes a sentence of it."""
 
 
 class EncodingError(Exception):
-    """libvips cannot make such a file; the message is its reason alone."""
+    """libvips cannot encode the picture. The message is the reason alone."""
 
 
 @lru_cache(maxsize=1)
 def libvips() -> Any:
-    """The module pyvips, silenced and without its cache; UnnoiseError with the remedy where it is not installed."""
+    """Return the module pyvips, without its messages and cache. Raises `UnnoiseError` where it is not installed."""
     os.environ.setdefault("VIPS_WARNING", "0")  # its mere presence keeps start-up warnings off the terminal
     try:
         import pyvips
@@ -65,14 +65,19 @@ def _silence_glib(pyvips: Any) -> None:
 
 
 def srgb_profile() -> bytes:
-    """An ICC profile of sRGB."""
+    """Return an ICC profile of sRGB."""
     return bytes(libvips().Image.profile_load("srgb"))
 
 
 def decode(path: Path, form: Format, name: str, page: int = 0) -> tuple[Scratch, Layout, Metadata]:
-    """Decode a file, or one of its pages: pixels in the file's own type as stored, what the channels are, and metadata.
+    """Decode a file, or one of its pages.
 
-    Raises DecodingError for damaged or cut files, UsageError for pixels of an unknown type.
+    Returns:
+        The pixels as stored, in the file's own type; the meaning of the channels; and the metadata.
+
+    Raises:
+        DecodingError: the file is damaged or truncated.
+        UsageError: the type of the pixels is unknown.
     """
     pyvips = libvips()
     try:
@@ -122,7 +127,7 @@ def _metadata(image: Any) -> Metadata:
 
 
 def pages(path: Path, form: Format) -> int:
-    """How many pictures the file holds. Raises DecodingError."""
+    """Count the pictures of a file. Raises `DecodingError`."""
     pyvips = libvips()
     try:
         image = _opened(pyvips, path, form)
@@ -136,12 +141,15 @@ def pages(path: Path, form: Format) -> int:
 def encode(
     pixels: Pixels, layout: Layout, metadata: Metadata, form: Format, file: BinaryIO, quality: int | None = None
 ) -> None:
-    """Write a PNG, JPEG or WebP that holds `pixels`, of one of its depths; memory that is mapped is not copied.
+    """Write a PNG, JPEG or WebP file without metadata but the resolution. Mapped memory is not copied.
 
-    No metadata but the resolution. `quality` is that of JPEG and WebP; None: JPEG takes that of `metadata.coding` if
-    that is a JPEG's, as its chroma, else 95 and full; WebP is lossless.
+    Args:
+        quality: for JPEG and WebP. None: WebP is lossless. JPEG has the quality and chroma of `metadata.coding`, if that is
+            of a JPEG; else 95 and full chroma.
 
-    Raises EncodingError; OSError where the disk is full.
+    Raises:
+        EncodingError: libvips cannot encode the picture.
+        OSError: the disk is full.
     """
     pyvips = libvips()
     options: dict[str, Any] = {"keep": "none"}
@@ -173,7 +181,7 @@ def encode(
 
 
 def shrunk(pixels: Pixels, height: int, width: int) -> Pixels:
-    """(H, W) or (H, W, C) made smaller, each pixel the mean of those that it shows."""
+    """Shrink a picture (H, W) or (H, W, C). Each pixel becomes the mean of those that it covers."""
     pyvips = libvips()
     array = np.ascontiguousarray(pixels)
     bands = array.shape[2] if array.ndim == 3 else 1

@@ -11,7 +11,7 @@ ICC_FLAG, ALPHA_FLAG, EXIF_FLAG, XMP_FLAG = 0x20, 0x10, 0x08, 0x04
 
 
 def lossy_bytes(data: Data) -> int:
-    """Bytes of the colours of a picture that was encoded with loss; 0: it was not, or it is a film."""
+    """Count the bytes of the colours of a lossy picture. 0: the picture is lossless, or a film."""
     place = 12
     while place + 8 <= len(data):
         length = int.from_bytes(data[place + 4 : place + 8], "little")
@@ -22,7 +22,7 @@ def lossy_bytes(data: Data) -> int:
 
 
 def rebuilt(encoded: Data, metadata: Metadata) -> bytes:
-    """A file that holds no metadata, with these."""
+    """Add metadata to a file that has none."""
     picture, size, alpha = b"", b"", False
     place = 12
     while place + 8 <= len(encoded):

@@ -35,7 +35,7 @@ def write(
     quality: int | None = None,
     lossless: bool | None = None,
 ) -> None:
-    """Write `picture` in the format that the suffix of `path` names, with its metadata as far as the format holds it.
+    """Write a picture in the format of the path's suffix, with all metadata that the format holds.
 
     The bit depth stays where the format can hold it. Otherwise values are rounded to the nearest: 16 bits to 8 in JPEG
     and WebP, to 12 in AVIF and to 10 in HEIC; floats (clipped to 0..1) likewise, and to 16 bits in PNG. PNG, TIFF, WebP
@@ -46,18 +46,24 @@ def write(
     Args:
         path: its suffix names the format.
         picture: what to write.
-        overwrite: it may replace a file.
+        overwrite: whether it may replace a file.
         quality: 1 … 100, of JPEG, WebP, AVIF and HEIC; other formats lose nothing.
-        lossless: WebP, AVIF and HEIC lose nothing either.
+        lossless: whether WebP, AVIF and HEIC lose nothing either.
 
-    The file appears under its name only when complete and on the disk: it is written beside, as a hidden file, and
-        renamed.
+    The file appears under its name only when it is complete and on the disk. It is written beside, as a hidden file, and
+    renamed.
 
     Raises:
-        UsageError: unknown suffix, a quality outside 1 … 100, `lossless` for a JPEG or beside `quality`, a missing
-            folder, a file that exists without `overwrite`, alpha in a format that has none, or pixels that are no
-            image.
-        UnnoiseError: it could not be encoded or written, for instance onto a full disk. Nothing is left behind.
+        UsageError: the suffix is unknown, `quality` is not in 1..100, or `lossless` is given for a JPEG or beside
+            `quality`. Also: the folder is missing, the file exists without `overwrite`, the format holds no alpha, or
+            the pixels are no image.
+        UnnoiseError: the picture cannot be encoded or written, for instance onto a full disk. Nothing is left behind.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(f"{folder}/a.png", Picture(np.zeros((4, 5, 3), np.uint8)))
+    ...     Path(f"{folder}/a.png").is_file()
+    True
     """
     check_array(picture.pixels, str(path), any_channels=picture.stated is not None)
     with create(path, overwrite=overwrite, quality=quality, lossless=lossless) as target:
@@ -65,10 +71,14 @@ def write(
 
 
 class Canvas:
-    """Pixels of one picture of a file that is being made: `canvas[rows] = strip`, `canvas[rows, columns] = tile`.
+    """The pixels of a picture file that is being made: `canvas[rows] = strip`, `canvas[rows, columns] = tile`.
 
-    Values are taken in the type of the picture it was made for and brought to one that the file can hold; with
-    `divided` so are colours that were multiplied by alpha.
+    Values have the type of the picture that the canvas was made for. They are converted to a type that the file can hold.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, create(f"{folder}/a.npy") as target:
+    ...     canvas = target.add(Picture(np.zeros((4, 5), np.uint8)))
+    ...     canvas[0:4] = np.ones((4, 5), np.uint8)
     """
 
     def __init__(
@@ -96,7 +106,12 @@ class Canvas:
 
 
 class Target:
-    """A picture file in the making. `create` gives it."""
+    """A picture file that is being made. `create` returns it.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, create(f"{folder}/a.npy") as target:
+    ...     target.add(Picture(np.zeros((4, 5), np.uint8)))[0:4] = np.ones((4, 5), np.uint8)
+    """
 
     def __init__(
         self, path: Path, form: Format, temporary: Path, like: Source | None, quality: int | None, lossless: bool | None
@@ -232,7 +247,7 @@ def create(
     Args:
         path: its suffix names the format.
         like: the source whose frames will be added in order; None: a single picture.
-        overwrite: it may replace a file.
+        overwrite: whether it may replace a file.
         quality, lossless: as `write` takes them.
 
     Usage::
@@ -248,6 +263,13 @@ def create(
     is left. Large pictures lie in `path`'s folder meanwhile, in a file without a name.
 
     Raises UsageError and UnnoiseError as `write` does.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with create(f"{folder}/a.npy") as target:
+    ...         target.add(Picture(np.zeros((4, 5), np.uint8)))[0:4] = np.ones((4, 5), np.uint8)
+    ...     int(np.load(f"{folder}/a.npy").sum())
+    20
     """
     path = Path(path)
     form = format_of(path)
@@ -259,7 +281,20 @@ def create(
 
 
 def check_compression(quality: int | None, lossless: bool | None, form: Format | None = None) -> None:
-    """Refuse with a UsageError what no encoder can do, of any format or of `form`."""
+    """Check the options of encoding.
+
+    Args:
+        quality: 1 to 100; None: not given.
+        lossless: None: not given.
+        form: the format; None: any.
+
+    Raises:
+        UsageError: no encoder can do this.
+
+    >>> check_compression(101, None)
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
+    """
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"The quality {quality} is outside 1 … 100; 95 is very good, 75 is good.")
     if quality is not None and lossless:

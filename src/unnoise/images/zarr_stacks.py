@@ -15,7 +15,7 @@ OME_XML = "OME/METADATA.ome.xml"
 
 @dataclass(frozen=True)
 class Coding:
-    """How a Zarr was made, so that another like it can be."""
+    """The encoding of a Zarr store, so that a like one can be made."""
 
     array: Any
     """The one that was read."""
@@ -30,7 +30,11 @@ class Coding:
 
 
 def open_array(path: Path) -> Coding:
-    """The array of a Zarr, in an OME-Zarr that of full size. Damage raises what zarr raises; ValueError: there is none."""
+    """Open the array of a Zarr store. In an OME-Zarr it is the one of full size. Errors of zarr pass through.
+
+    Raises:
+        ValueError: the store holds no array.
+    """
     zarr: Any = require("zarr", "Zarr")
     found = zarr.open(path, mode="r")
     if isinstance(found, zarr.Array):
@@ -49,9 +53,9 @@ def open_array(path: Path) -> Coding:
 
 
 def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], like: Coding | None) -> Any:
-    """An empty array at `path`, cut and compressed like another, in a like group that says of one scale what that one said.
+    """Create an empty array with the chunks and compression of another.
 
-    When this fails, and by `give_up`, nothing comes to `path` any more.
+    The group is like that of the other, with one scale. After an error, or `give_up`, nothing more is written to `path`.
     """
     zarr: Any = require("zarr", "Zarr")
     from unnoise.images.zarr_store import ClosableStore
@@ -65,7 +69,7 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], like:
 
 
 def give_up(array: Any) -> None:
-    """Nothing comes to an array of `create_array` after this."""
+    """Stop all writing to an array of `create_array`."""
     array.store.shut()
 
 

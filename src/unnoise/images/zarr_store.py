@@ -15,8 +15,8 @@ from zarr.storage import LocalStore, WrapperStore
 class ClosableStore(WrapperStore[Store]):
     """A folder that takes chunks until it is shut.
 
-    zarr writes chunks at once in threads and goes on with the others when one fails, or when Ctrl-C ends the wait for
-    them: a folder that is removed meanwhile is made anew by the next.
+    zarr writes chunks in threads. When one fails, or when Ctrl-C ends the wait, it goes on with the others. The next chunk
+    would make a removed folder anew.
     """
 
     def __init__(self, store: Store | Path) -> None:

@@ -27,7 +27,7 @@ CELL_PIXELS = 4
 """Side in pixels of the cells whose means are compared. There are 16 times fewer cells than pixels."""
 WINDOW_SIGMA_PIXELS = 3.0
 """Standard deviation in pixels of the Gaussian over which the residual's power is averaged."""
-SURE_POWER_RATIO = 2.0
+STRUCTURE_POWER_RATIO = 2.0
 """A residual counts as structure where its power exceeds this many times the noise's power.
 
 At 1, chance puts noise back: 1.5 dB on the validation scenes of SIDD, against 0.01 dB at 2. Pictures with next to no
@@ -87,7 +87,7 @@ def blend(
 def keep_detail(noisy: T, restored: T, detail: float, level: NoiseCurve) -> T:
     """Put back structure that was removed with the noise: a Wiener filter on the residual, all channels together.
 
-    R is the power of the residual around a pixel, N that of the noise at its brightness, and s is `SURE_POWER_RATIO`.
+    R is the power of the residual around a pixel, N that of the noise at its brightness, and s is `STRUCTURE_POWER_RATIO`.
     Where R > s·N, the residual contains structure, and the share `detail`·(1 − s·N/R) of it is put back. Elsewhere
     nothing is.
 
@@ -98,13 +98,21 @@ def keep_detail(noisy: T, restored: T, detail: float, level: NoiseCurve) -> T:
 
     Returns:
         (B, C, H, W).
+
+    >>> import torch
+    >>> class Level:
+    ...     def at(self, restored):
+    ...         return torch.full_like(restored, 0.1)
+    >>> noisy = torch.rand(1, 3, 16, 16)
+    >>> torch.equal(keep_detail(noisy, noisy, 1.0, Level()), noisy)
+    True
     """
     xp: Any = array_namespace(noisy, restored)
     taken: Any = noisy - restored
     power = average_pool(xp.mean(xp.square(taken), axis=1, keepdims=True), CELL_PIXELS)  # (B, 1, h, w)
     expected = xp.mean(xp.square(level.at(average_pool(restored, CELL_PIXELS))), axis=1, keepdims=True)  # (B, 1, h, w)
     power, expected = (gaussian_blur(x, WINDOW_SIGMA_PIXELS / CELL_PIXELS) for x in (power, expected))
-    share = detail * clip(1 - SURE_POWER_RATIO * expected / clip(power, 1e-12), 0, 1)
+    share = detail * clip(1 - STRUCTURE_POWER_RATIO * expected / clip(power, 1e-12), 0, 1)
     height, width = noisy.shape[-2:]
     share = upsample_bilinear(share, CELL_PIXELS)[..., :height, :width]  # (B, 1, H, W)
     return add_product(restored, share, taken)
@@ -124,6 +132,17 @@ def blend_stored(
         strength: above 0, at most 1.
         detail: 0..1.
         guards: one for each picture of the batch; None or empty: the removal is not bounded.
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from unnoise import images
+    >>> from unnoise.inference.sources import source_of_tensor
+    >>> from unnoise.inference.stores import TensorStore
+    >>> tensor, form = images.to_tensor(np.full((16, 16, 3), 100, np.uint8))
+    >>> store = TensorStore(torch.zeros_like(tensor))
+    >>> blend_stored(source_of_tensor(tensor, form, None), store, strength=0.5, detail=0.0)
+    >>> torch.allclose(store.tensor, tensor / 2)
+    True
     """
     if strength == 1 and detail == 0 and not guards:
         return

@@ -1,19 +1,19 @@
-"""Bounded removal: at every place, scale and frequency, no more is removed from a picture than the noise measured
-there.
+"""Bounded removal: no more is removed from a picture than the noise that was measured in it.
 
-The residual, noisy − restored, is examined at three scales: means of 16×16 pixels, means of 4×4 pixels, then single
-pixels. Each scale is divided into overlapping blocks of 8×8 values, and each block goes through a cosine transform. The
-noise model gives the standard deviation that noise has in each coefficient. A residual above it contains structure, and
-the excess is put back. An excess is
+The bound holds at each place, scale and frequency. The residual, noisy − restored, is examined at three scales: means
+of 16×16 pixels, means of 4×4 pixels, and single pixels. At each scale it is cut into overlapping blocks of 8×8 values,
+and each block goes through a cosine transform. The noise model gives the standard deviation of noise in each
+coefficient. A residual above this limit contains structure. The excess is put back. There are four kinds of excess:
 
 - a single coefficient far above the noise's standard deviation (hard thresholding of the residual);
 - the power of one frequency in a square of 4×4 blocks, all channels together: a repeating pattern;
 - the power of all frequencies in such a square: a fine texture;
-- a mean that is off by more than its uncertainty and more than the bias of clipped or compressed noise (`noise_bias`).
-  So local means of the result follow those of the noisy picture.
+- a mean that is off by more than its uncertainty plus the bias of clipped or compressed noise (`noise_bias`). So local
+  means of the result follow those of the noisy picture.
 
 The residual of a denoiser is called method noise: Buades, Coll and Morel, "A review of image denoising algorithms, with
-a new one", Multiscale Modeling and Simulation, 2005. The bounds by place, scale and frequency are our own."""
+a new one", Multiscale Modeling and Simulation, 2005. The bounds by place, scale and frequency are our own.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.noise.noise_model import SIDE, NoiseModel
+from unnoise.noise.noise_model import BLOCK_SAMPLES, NoiseModel
 
 STRIDE_SAMPLES = 4
 """Distance between blocks in samples, and the side of the cells for which brightness is computed. A sample is a pixel
@@ -84,11 +84,11 @@ def bounded_removal(noisy: Tensor, restored: Tensor, noise: NoiseModel, detail: 
     height, width = noisy.shape[-2:]
     seen = _cells(noisy[0], STRIDE_SAMPLES)  # (C, h, w), brightness
     around = _upsample(_cells(seen, STRIDE_SAMPLES), STRIDE_SAMPLES, seen.shape)  # less noisy, for shifts of the mean
-    variance = noise.at(noise.variance, seen)
+    variance = noise.variance_at(seen)
     ends = [SHIFT_SLACK_FACTOR * noise.at(curve, around) for curve in (noise.below, noise.above)]
     result = restored[0].clone()
     for scale in SCALES_PIXELS:
-        if scale > 1 and min(height, width) < scale * SIDE:
+        if scale > 1 and min(height, width) < scale * BLOCK_SAMPLES:
             continue
         residual = noisy[0] - result
         cells = max(scale // STRIDE_SAMPLES, 1)
@@ -117,7 +117,7 @@ def _excess(residual: Tensor, variance: Tensor, below: Tensor, above: Tensor, no
         variance, below, above = (F.avg_pool2d(_extend(x, rows + 1, columns + 1), 2, 1) for x in (variance, below, above))
     else:
         variance, below, above = (
-            F.avg_pool2d(_extend_to_blocks(variance), SIDE, STRIDE_SAMPLES),
+            F.avg_pool2d(_extend_to_blocks(variance), BLOCK_SAMPLES, STRIDE_SAMPLES),
             _extend_to_blocks(below),
             _extend_to_blocks(above),
         )
@@ -131,7 +131,7 @@ def _excess(residual: Tensor, variance: Tensor, below: Tensor, above: Tensor, no
         u = (_blocks(residual[:, pixels]) @ forward).reshape(*sigma.shape[:3], -1)
         u /= sigma  # (C, r, columns, 64); pure noise has variance 1
         if scale == 1:
-            unit = forward[:, :1, :1] * SIDE**2 / sigma[..., 0]  # coefficient of a mean of 1, in standard deviations
+            unit = forward[:, :1, :1] * BLOCK_SAMPLES**2 / sigma[..., 0]  # coefficient of a mean of 1, in standard deviations
             u[..., 0] -= u[..., 0].clamp(unit * below[:, part], unit * above[:, part])
         else:
             low, high = ((_blocks(x[:, pixels]) @ forward).reshape(u.shape) / sigma for x in (below, above))
@@ -174,7 +174,7 @@ def _square_shares(power: Tensor, scale: int) -> Tensor:
     mean is 0."""
     rows, columns = power.shape[:2]
     padded = F.pad(power, (0, 0, 0, -columns % SQUARE_BLOCKS, 0, -rows % SQUARE_BLOCKS))
-    sums = padded.reshape(-1, SQUARE_BLOCKS, padded.shape[1] // SQUARE_BLOCKS, SQUARE_BLOCKS, SIDE**2).sum(3).sum(1)
+    sums = padded.reshape(-1, SQUARE_BLOCKS, padded.shape[1] // SQUARE_BLOCKS, SQUARE_BLOCKS, BLOCK_SAMPLES**2).sum(3).sum(1)
     counts = _blocks_per_square(rows)[:, None] * _blocks_per_square(columns)  # number of blocks in each square
     mean = sums / counts.to(sums)[..., None]
     share = _linear_share(mean, *PATTERN_POWER_RATIOS[scale])
@@ -201,7 +201,7 @@ def _blocks_per_square(length: int) -> Tensor:
 @lru_cache
 def _limits(scale: int) -> Tensor:
     """Limits of the power of single coefficients, (64,)."""
-    limits = torch.full((SIDE**2,), COEFFICIENT_LIMIT_SIGMAS[scale] ** 2)
+    limits = torch.full((BLOCK_SAMPLES**2,), COEFFICIENT_LIMIT_SIGMAS[scale] ** 2)
     limits[0] = MEAN_LIMIT_SIGMAS[scale] ** 2
     return limits
 
@@ -211,7 +211,7 @@ def _transforms(noise: NoiseModel, scale: int) -> tuple[Tensor, Tensor]:
 
     The coefficients are in standard deviations of the noise, for noise of variance 1.
     """
-    variance = noise.coefficients(scale).reshape(-1, SIDE**2) * (1 + DOUBT_SHARE * noise.doubt) ** 2  # (C, 64)
+    variance = noise.coefficients(scale).reshape(-1, BLOCK_SAMPLES**2) * (1 + DOUBT_SHARE * noise.doubt) ** 2  # (C, 64)
     sigma = variance.clamp(min=1e-8 * variance.max().item()).sqrt()
     basis = _basis().to(sigma)  # (64 coefficients, 64 values)
     return basis.T / sigma[:, None], basis * sigma[..., None]
@@ -223,11 +223,11 @@ def _basis() -> Tensor:
 
     Each row is a coefficient; the mean is first. The values are in the order of `_blocks`.
     """
-    k = torch.arange(SIDE, dtype=torch.float64)
-    rows = torch.cos(math.pi * (k + 0.5) * k[:, None] / SIDE) * math.sqrt(2 / SIDE)
+    k = torch.arange(BLOCK_SAMPLES, dtype=torch.float64)
+    rows = torch.cos(math.pi * (k + 0.5) * k[:, None] / BLOCK_SAMPLES) * math.sqrt(2 / BLOCK_SAMPLES)
     rows[0] /= math.sqrt(2)
-    basis = torch.kron(rows, rows).reshape(SIDE**2, 2, STRIDE_SAMPLES, 2, STRIDE_SAMPLES)
-    return basis.transpose(2, 3).reshape(SIDE**2, SIDE**2).float()
+    basis = torch.kron(rows, rows).reshape(BLOCK_SAMPLES**2, 2, STRIDE_SAMPLES, 2, STRIDE_SAMPLES)
+    return basis.transpose(2, 3).reshape(BLOCK_SAMPLES**2, BLOCK_SAMPLES**2).float()
 
 
 def _values_by_cell(x: Tensor) -> Tensor:
@@ -271,7 +271,7 @@ def _overlap_mean(total: Tensor) -> Tensor:
 
 def _extend_to_blocks(x: Tensor) -> Tensor:
     """Extend to a multiple of the stride, and to at least one block, by repeating the edge."""
-    rows, columns = (max(-(-length // STRIDE_SAMPLES) * STRIDE_SAMPLES, SIDE) for length in x.shape[-2:])
+    rows, columns = (max(-(-length // STRIDE_SAMPLES) * STRIDE_SAMPLES, BLOCK_SAMPLES) for length in x.shape[-2:])
     return _extend(x, rows, columns)
 
 

@@ -102,6 +102,13 @@ def guards_of(source: PixelSource, *, bounded: bool, force: bool) -> list[Guard]
 
     Returns:
         B guards.
+
+    >>> import numpy as np
+    >>> from unnoise import images
+    >>> from unnoise.inference.sources import source_of_tensor
+    >>> tensor, form = images.to_tensor(np.random.default_rng(0).integers(90, 110, (64, 64, 3), np.uint8))
+    >>> len(guards_of(source_of_tensor(tensor, form, None), bounded=True, force=False))
+    1
     """
     count = len(source.read(slice(0, 1), slice(0, 1)))
 

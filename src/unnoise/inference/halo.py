@@ -28,7 +28,12 @@ def bounded_radius(network: Denoiser) -> int | None:
 
 def effective_radius(network: Denoiser) -> int:
     """The radius in pixels that tiles are planned with: `bounded_radius`, or `UNBOUNDED_HALO_PIXELS` where there is
-    none."""
+    none.
+
+    >>> from unnoise import denoisers
+    >>> effective_radius(denoisers.create("dncnn", layers=5, features=4))
+    5
+    """
     radius = bounded_radius(network)
     return UNBOUNDED_HALO_PIXELS if radius is None else radius
 
@@ -40,6 +45,12 @@ def tile_halo(network: Denoiser, scheme: Scheme, *, refined: bool) -> int:
         network: the network.
         scheme: the scheme that applies it.
         refined: whether R³ follows. R³ adds one pass of the network at full resolution, and so adds the radius of that
-    pass."""
+    pass.
+
+    >>> from unnoise import denoisers
+    >>> from unnoise.schemes.distillation import Distillation
+    >>> tile_halo(denoisers.create("dncnn", layers=5, features=4), Distillation(), refined=False)
+    5
+    """
     radius = effective_radius(network)
     return scheme.restore_radius(radius) + (scheme.refine_radius(radius) if refined else 0)

@@ -88,7 +88,10 @@ def trim_memory(beyond: int = 0) -> None:
     """Return freed memory to the system if the process holds more than `beyond` bytes.
 
     glibc keeps freed memory in blocks that tiles of other sizes cannot use. To get it back costs a page fault for each
-    4 KB."""
+    4 KB.
+
+    >>> trim_memory()
+    """
     if (libc := _glibc()) and resident_bytes() > beyond:
         libc.malloc_trim(0)
 
@@ -205,6 +208,10 @@ def pixels_at_work(scheme: Scheme, pixels: int, device: torch.device, *, by_part
         device: device of the network.
         by_parts: whether `Scheme.restore_region` restores the tile, as a region of the picture.
         refined: whether R³ follows, which works on the whole tile.
+
+    >>> from unnoise.schemes.distillation import Distillation
+    >>> pixels_at_work(Distillation(), 1000, torch.device("cpu"), by_parts=False, refined=False)
+    1000
     """
     limit = scheme.batch_pixels(device)
     if limit is None:

@@ -10,15 +10,14 @@ from typing import Any, TypedDict
 
 from unnoise import recipes
 from unnoise.errors import UsageError
+from unnoise.images.arrays_on_disk import check_axes
 from unnoise.inference.blending import check
 from unnoise.inference.settings import InferenceSettings, check_tile
+from unnoise.recipes.old_fields import OLD_FIELDS
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
 
-OLD_NAMES = {"light": "bias_correction", "levels": "normalization"}
-"""Keyword argument of former versions → its name now."""
-
-ADDED_LATER = {"bounded", "force"}
+ADDED_LATER = {"bounded", "force", "row_noise", "dtype"}
 """Options that the first manifests did not have. They enter the fingerprint only if they are given."""
 
 
@@ -35,6 +34,8 @@ class OptionFields(TypedDict, total=False):
     detail: float | None
     bounded: bool | None
     force: bool
+    row_noise: str | None
+    dtype: str | None
     axes: str | None
     group: int
     light: str | None
@@ -81,6 +82,12 @@ class DenoiseOptions:
     force: bool = False
     """Whether masks, palettes and other pictures without noise are restored too. Else they are left unchanged, with a
     warning."""
+    row_noise: str | None = None
+    """Whether row and column noise is removed before the network: 'remove', 'keep', or 'auto' for measurements alone.
+    None: 'auto'. See `unnoise.noise.row_noise`."""
+    dtype: str | None = None
+    """The type of the result, such as 'float32', if it is to be finer than that of the picture; None: the same. See
+    `unnoise.images.number_types`."""
     axes: str | None = None
     """One letter for each axis of an array: Y rows, X columns, C channels that are no colours, S samples of a colour.
     Other letters count pictures. 'ZYX' is a stack."""
@@ -90,6 +97,7 @@ class DenoiseOptions:
     def __post_init__(self) -> None:
         check(strength=self.strength, detail=self.detail)
         check_tile(self.tile)
+        check_axes(self.axes)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], base: DenoiseOptions | None = None) -> DenoiseOptions:
@@ -108,7 +116,7 @@ class DenoiseOptions:
         """
         named: dict[str, Any] = {}
         for name, value in given.items():
-            new = OLD_NAMES.get(name, name)
+            new = OLD_FIELDS.get(name, name)
             if new != name:
                 warnings.warn(f"The option '{name}' is now called '{new}'.", DeprecationWarning, stacklevel=3)
             if new in named:
@@ -129,7 +137,7 @@ class DenoiseOptions:
         >>> DenoiseOptions(refine=False).settings(recipes.load("ap-bsn")).refinement is None
         True
         """
-        changes = {"light": self.bias_correction, "levels": self.normalization}
+        changes = {"bias_correction": self.bias_correction, "normalization": self.normalization}
         asked = {name: value for name, value in changes.items() if value is not None}
         applied = recipes.load(recipe, asked) if asked else recipe
         refine = recipe.refinement is not None if self.refine is None else self.refine
@@ -138,17 +146,18 @@ class DenoiseOptions:
             ensemble=recipe.ensemble if self.ensemble is None else self.ensemble,
             tile=self.tile,
             precision=self.precision,
-            bias_correction=applied.light,
-            normalization=applied.levels,
+            bias_correction=applied.bias_correction,
+            normalization=applied.normalization,
             strength=self.strength,
             detail=recipe.detail if self.detail is None else self.detail,
             bounded=recipe.bounded if self.bounded is None else self.bounded,
             force=self.force,
+            row_noise=self.row_noise or "auto",
         )
 
     def fingerprint_fields(self) -> dict[str, Any]:
         """The fields that enter a manifest's fingerprint. They keep the names of the first version, so that its
         manifests stay valid."""
-        old = {new: name for name, new in OLD_NAMES.items()}
+        old = {new: name for name, new in OLD_FIELDS.items()}
         fields = {old.get(name, name): value for name, value in dataclasses.asdict(self).items()}
         return {name: value for name, value in fields.items() if name not in ADDED_LATER or value not in (None, False)}

@@ -2,12 +2,13 @@
 
 The steps, in this order:
 
-1. The photometry is decided once.
-2. Each tile is restored: scheme, refinement, self-ensemble. Memory and precision decide the size of the tiles.
-3. The bias is corrected, and values are clipped.
-4. `do_no_harm` limits the removal.
-5. Detail and strength are applied.
-6. The store converts the values back to those of the input.
+1. Row and column noise is removed from measurements.
+2. The photometry is decided once.
+3. Each tile is restored: scheme, refinement, self-ensemble. Memory and precision decide the size of the tiles.
+4. The bias is corrected, and values are clipped.
+5. `do_no_harm` limits the removal.
+6. Detail and strength are applied.
+7. The store converts the values back to those of the input.
 
 Pictures come from a source of regions and results go to a store, so neither has to be in memory. Each step is in a
 module of its own; this module calls them in order.
@@ -28,13 +29,15 @@ from unnoise.inference.bands import Progress, restore_bands
 from unnoise.inference.blending import blend_stored
 from unnoise.inference.chain import Chain
 from unnoise.inference.channels import fit_channels, unfit_channels
+from unnoise.inference.dither import DitheredStore
 from unnoise.inference.do_no_harm import Guard, guards_of
+from unnoise.inference.row_noise_removal import without_row_noise
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import Store
 from unnoise.photometry.bias_correction_bands import correct_bands
 from unnoise.photometry.clipping import REACH_PIXELS, find_clipped, keep_clipped
-from unnoise.photometry.integer_steps import warn_of_few_steps
+from unnoise.photometry.integer_steps import are_few_counts, steps_are_coarse, warn_of_few_steps
 from unnoise.photometry.normalization import is_measured
 from unnoise.photometry.photometry import Photometry
 from unnoise.photometry.rescaling import Rescaling
@@ -73,15 +76,24 @@ class Pipeline:
         if self.settings.strength == 0:
             store.copy()
             return
-        pipeline = replace(self, settings=self.settings.of_kind(source.layout.colours, source.dtype))
+        pipeline = replace(self, settings=settings_for(source, self.settings))
         guards = pipeline._guards(source)
         for guard in guards:
             guard.warn(source.name)
         if guards and all(guard.kept for guard in guards):
             store.copy()
             return
-        pipeline._restore(source, store, progress)
-        blend_stored(source, store, self.settings.strength, self.settings.detail, guards)
+        if pipeline.settings.is_measured and source.step:
+            warn_of_few_steps(source, source.step, source.name)
+            if steps_are_coarse(source, source.step):
+                store = DitheredStore(store, source.step, self.settings.seed)
+        seen = without_row_noise(source) if pipeline.settings.removes_row_noise else source
+        pipeline._restore(source, seen, store, progress)
+        if seen is source:
+            blend_stored(source, store, self.settings.strength, self.settings.detail, guards)
+            return
+        blend_stored(seen, store, 1.0, self.settings.detail, guards)  # or stripes would come back as detail
+        blend_stored(source, store, self.settings.strength, 0.0)
 
     def _guards(self, source: PixelSource) -> list[Guard]:
         """One guard for each picture; none if the removal is not bounded."""
@@ -94,12 +106,11 @@ class Pipeline:
         from normal."""
         return not (self.settings.is_measured or is_measured(colours, dtype))
 
-    def _restore(self, source: PixelSource, store: Store, progress: Progress | None) -> None:
+    def _restore(self, source: PixelSource, seen: PixelSource, store: Store, progress: Progress | None) -> None:
+        """Restore `seen`, which is `source` without its row noise, and keep what is clipped in `source`."""
         low, high = source.value_range()
-        views = self._views(source)
+        views = self._views(seen)
         photometry = self._decide(views, source.rescaling)
-        if self.settings.is_measured and source.white:
-            warn_of_few_steps(source, source.white, source.name)
         for band_rows, band in self._bands(views, photometry, progress):
             for rows in source.strips(band_rows):
                 first, last = max(rows.start - REACH_PIXELS, 0), min(rows.stop + REACH_PIXELS, source.size[0])
@@ -159,6 +170,24 @@ class Pipeline:
         for rows, band in self._bands(views, photometry or self._decide(views), progress):
             restored[:, :, rows] = unfit_channels(band.to(noisy.device), noisy[:, :, rows].shape)
         return restored
+
+
+def settings_for(source: PixelSource, settings: InferenceSettings) -> InferenceSettings:
+    """The settings for the kind of a picture. Gray pictures of 8 bits that hold few counts are measurements too.
+
+    >>> import numpy as np
+    >>> from unnoise import images
+    >>> from unnoise.inference.sources import source_of_tensor
+    >>> from unnoise.photometry.normalization import Normalization
+    >>> source = source_of_tensor(*images.to_tensor(np.zeros((40, 50), np.uint16)), None)
+    >>> settings_for(source, InferenceSettings(normalization=Normalization())).is_measured
+    True
+    """
+    chosen = settings.of_kind(source.layout.colours, source.dtype)
+    undecided = source.layout.colours == "grey" and chosen.normalization is not None and not chosen.is_measured
+    if undecided and source.white and are_few_counts(source, 1 / source.white):
+        return settings.of_kind("channels", source.dtype)
+    return chosen
 
 
 def _clipped(noisy: Tensor, photometry: Sequence[Photometry]) -> Tensor:

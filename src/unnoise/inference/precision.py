@@ -78,7 +78,11 @@ def choose_precision(name: str | None, device: torch.device, network: Denoiser |
 
 @contextmanager
 def running_in(precision: torch.dtype, device: torch.device) -> Iterator[None]:
-    """Within this context, networks on the device run in a precision that `choose_precision` returned."""
+    """Within this context, networks on the device run in a precision that `choose_precision` returned.
+
+    >>> with running_in(torch.float32, torch.device("cpu")):
+    ...     pass
+    """
     if precision == torch.int8:
         with int8_inference():
             yield
@@ -88,7 +92,11 @@ def running_in(precision: torch.dtype, device: torch.device) -> Iterator[None]:
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether matrix products in bfloat16 are native to the device, not emulated."""
+    """Whether matrix products in bfloat16 are native to the device, not emulated.
+
+    >>> isinstance(has_fast_bfloat16(torch.device("cpu")), bool)
+    True
+    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
@@ -100,6 +108,9 @@ def has_fast_int8(device: torch.device) -> bool:
     """Whether the device is a CPU that multiplies bytes and adds the products in 32 bits, and PyTorch supports it.
 
     Without such instructions, sums of products saturate or take longer than in float32.
+
+    >>> isinstance(has_fast_int8(torch.device("cpu")), bool)
+    True
     """
     return (
         device.type == "cpu"

@@ -49,6 +49,8 @@ class InferenceSettings:
     """Whether the removal is bounded by the noise measured in the picture; see `inference.do_no_harm`."""
     force: bool = False
     """Whether pictures without noise are restored too. Else `bounded` leaves them unchanged."""
+    row_noise: str = "keep"
+    """Whether row and column noise is removed first: 'remove', 'keep', or 'auto' for measurements alone."""
 
     def __post_init__(self) -> None:
         check_tile(self.tile)
@@ -57,6 +59,11 @@ class InferenceSettings:
     def is_measured(self) -> bool:
         """Whether each picture's own range is mapped to 0..1 for the network."""
         return self.normalization is not None and self.normalization.of == "picture"
+
+    @property
+    def removes_row_noise(self) -> bool:
+        """Whether row and column noise is removed, by settings of one kind of picture (`of_kind`)."""
+        return self.row_noise == "remove" or (self.row_noise == "auto" and self.is_measured)
 
     def of_kind(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> InferenceSettings:
         """The settings for a kind of picture: *auto* is replaced by a decision where the kind decides it.

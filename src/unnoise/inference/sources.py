@@ -39,7 +39,12 @@ class RegionReader(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class PixelSource(RegionSource):
     """A picture or batch (B, C, H, W), float32 with black at 0 and white at 1, and the facts about its stored
-    pixels."""
+    pixels.
+
+    >>> tensor, form = images.to_tensor(np.zeros((40, 50, 3), np.uint8))
+    >>> source_of_tensor(tensor, form, None).size
+    (40, 50)
+    """
 
     layout: images.Layout
     """The meaning of the channels."""
@@ -49,10 +54,19 @@ class PixelSource(RegionSource):
     """The subject of error messages."""
     white: int = 0
     """The integer that means white; 0 for floats."""
+    whole_numbers: bool = False
+    """Whether floats stand for stored whole numbers, such as int16, to which the result will be rounded."""
     rescaling: Rescaling | None = None
     """The factor that brought the stored values to moderate size; None: they were moderate."""
     strip_pixels: int | None = None
     """Approximate number of pixels to read at a time; None: the picture is in memory, so any number is possible."""
+
+    @property
+    def step(self) -> float | None:
+        """The distance of neighbouring whole numbers, in the values of this source; None: it has floats."""
+        if self.white:
+            return 1 / self.white
+        return (self.rescaling.factor if self.rescaling else 1.0) if self.whole_numbers else None
 
     def strips(self, rows: slice | None = None) -> Iterator[slice]:
         """Divide these rows, or all rows, into strips of about `strip_pixels` pixels."""
@@ -72,13 +86,16 @@ class PixelSource(RegionSource):
         return black, white
 
 
-def source_of_tensor(noisy: Tensor, form: images.Form, rescaling: Rescaling | None = None) -> PixelSource:
+def source_of_tensor(
+    noisy: Tensor, form: images.Form, rescaling: Rescaling | None = None, *, whole_numbers: bool = False
+) -> PixelSource:
     """A source for a tensor in memory.
 
     Args:
         noisy: (B, C, H, W), as `images.to_tensor` made it.
         form: the description of the input that `images.to_tensor` returned.
         rescaling: applied to the values before; None: none was.
+        whole_numbers: as in `PixelSource`.
 
     >>> noisy, form = images.to_tensor(np.zeros((4, 6), np.uint8))
     >>> source_of_tensor(noisy, form).size
@@ -90,6 +107,7 @@ def source_of_tensor(noisy: Tensor, form: images.Form, rescaling: Rescaling | No
         layout=form.layout,
         dtype=form.dtype,
         white=form.white,
+        whole_numbers=whole_numbers,
         rescaling=rescaling,
     )
 
@@ -102,6 +120,7 @@ def source_of_file(
     name: str = "The image",
     group: int = 1,
     rescaling: Rescaling | None = None,
+    whole_numbers: bool = False,
 ) -> PixelSource:
     """A source for stored pixels, which are read when they are needed.
 
@@ -111,6 +130,10 @@ def source_of_file(
         normalization: taken from the settings. A picture that it normalizes may have values on any scale.
         name: the subject of error messages.
         rescaling: brings the stored values to moderate size; None: they are moderate.
+        whole_numbers: as in `PixelSource`.
+
+    >>> source_of_file(images.Scratch.of(np.zeros((40, 50), np.uint8)), images.Layout("grey"), None).size
+    (40, 50)
     """
     read = reader_of(pixels, layout, normalization, name=name, group=group, rescaling=rescaling)
     _, form = read(slice(0, 1), slice(0, 1))
@@ -121,6 +144,7 @@ def source_of_file(
         dtype=pixels.dtype,
         name=name,
         white=form.white,
+        whole_numbers=whole_numbers,
         rescaling=rescaling,
         strip_pixels=STRIP_PIXELS,
     )
@@ -135,19 +159,28 @@ def reader_of(
     group: int = 1,
     rescaling: Rescaling | None = None,
 ) -> Callable[[slice, slice], tuple[Tensor, images.Form]]:
-    """A function that reads a region as `images.to_tensor` converts it. The arguments are those of `source_of_file`."""
+    """A function that reads a region as `images.to_tensor` converts it. The arguments are those of `source_of_file`.
+
+    >>> read = reader_of(images.Scratch.of(np.zeros((40, 50), np.uint8)), images.Layout("grey"), None)
+    >>> read(slice(0, 4), slice(0, 5))[0].shape
+    torch.Size([1, 1, 4, 5])
+    """
 
     def read(rows: slice, columns: slice) -> tuple[Tensor, images.Form]:
         region = pixels.region(rows, columns)
         region = rescaling.forward(region) if rescaling else region
-        return images.to_tensor(region, name=name, layout=layout, group=group, levels=normalization)  # (B, C, h, w)
+        return images.to_tensor(region, name=name, layout=layout, group=group, normalization=normalization)  # (B, C, h, w)
 
     return read
 
 
 def rescaling_of_file(pixels: RegionReader, layout: images.Layout, normalization: Normalization | None) -> Rescaling | None:
     """The rescaling that lets float32 hold the values of a file; None: the values are moderate, as in nearly all
-    files."""
+    files.
+
+    >>> rescaling_of_file(images.Scratch.of(np.zeros((40, 50), np.uint8)), images.Layout("grey"), None) is None
+    True
+    """
     if pixels.dtype.kind != "f" or not _may_be_on_any_scale(layout, pixels.dtype, normalization):
         return None
     height, width = pixels.shape[:2]
@@ -158,7 +191,11 @@ def rescaling_of_file(pixels: RegionReader, layout: images.Layout, normalization
 
 
 def rescaling_of_image(image: Any, normalization: Normalization | None, *, axes: str | None, group: int) -> Rescaling | None:
-    """The same for an array or tensor, as `images.to_tensor` takes it; None also for anything that is no image."""
+    """The same for an array or tensor, as `images.to_tensor` takes it; None also for anything that is no image.
+
+    >>> rescaling_of_image(np.zeros((40, 50), np.uint8), None, axes=None, group=1) is None
+    True
+    """
     if normalization is None or not _is_float(image) or 0 in image.shape:
         return None
     span = _span(float(image.min()), float(image.max()))

@@ -69,6 +69,11 @@ class PixelStore:
         noisy: the stored pixels.
         result: receives the pixels. It has the shape of `noisy`, and its type, or float32 if the pixels are rescaled.
         layout, group, name, rescaling: as for `source_of_file`.
+
+    >>> noisy, result = images.Scratch.of(np.zeros((4, 5), np.uint8)), np.ones((4, 5), np.uint8)
+    >>> PixelStore(noisy, result, images.Layout("grey")).copy()
+    >>> int(result.sum())
+    0
     """
 
     def __init__(

@@ -30,3 +30,6 @@ class Card(BaseModel):
     speed: str = ""
     """Time for a picture of a given size, with the hardware."""
     known_failures: list[str] = []
+    warning: str = ""
+    """Why the model should not be used: it is worse than the noisy pictures or a shipped model. Shown whenever the
+    model is loaded."""

@@ -17,6 +17,7 @@ from unnoise import denoisers, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import atomic_write
+from unnoise.images.formats import is_picture
 from unnoise.models.card import Card
 from unnoise.recipes.schema import Recipe
 
@@ -38,6 +39,13 @@ def write(path: Path, network: Denoiser, recipe: Recipe, card: Card, *, half: bo
 
     Raises:
         UnnoiseError: the file cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "model.safetensors"
+    ...     write(path, denoisers.create("dncnn", features=4, layers=3), recipes.load("ap-bsn"), Card())
+    ...     is_model(path)
+    True
     """
     tensors = {
         key: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
@@ -77,7 +85,9 @@ def read(path: Path) -> tuple[Denoiser, Recipe, Card]:
             header = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
-        raise UnnoiseError(f"{path} is damaged or no safetensors file ({error}); get it again.") from error
+        if is_picture(path):
+            raise UnnoiseError(f"{path} is a picture, not a model; give a model's name or its .safetensors file.") from error
+        raise UnnoiseError(f"{path} is damaged or no model file (.safetensors); get it again, or give another.") from error
     if header.get("format") != FORMAT:
         raise UnnoiseError(f"{path} is no model of unnoise (its header lacks '{FORMAT}'); make one with 'unnoise import'.")
     check_finite(tensors, path)
@@ -91,7 +101,11 @@ def read(path: Path) -> tuple[Denoiser, Recipe, Card]:
 
 
 def is_model(path: Path) -> bool:
-    """Whether the header of a file says that unnoise wrote it. The file's name does not matter."""
+    """Whether the header of a file says that unnoise wrote it. The file's name does not matter.
+
+    >>> is_model(Path("none.safetensors"))
+    False
+    """
     try:
         with safe_open(path, framework="np") as file:
             return str((file.metadata() or {}).get("format")).startswith(FORMAT.rstrip("0123456789"))
@@ -100,7 +114,11 @@ def is_model(path: Path) -> bool:
 
 
 def check_finite(weights: Mapping[str, Tensor], path: Path) -> None:
-    """Check the weights of a file. Raises `UnnoiseError` if any is NaN or infinite, since no picture would result."""
+    """Check the weights of a file. Raises `UnnoiseError` if any is NaN or infinite, since no picture would result.
+
+    >>> import torch
+    >>> check_finite({"bias": torch.zeros(3)}, Path("model.safetensors"))
+    """
     for key, value in weights.items():
         if value.is_floating_point() and not value.isfinite().all():
             raise UnnoiseError(

@@ -43,7 +43,7 @@ def report_on(
         pipeline: made the result. Its settings are those for this kind of picture (`InferenceSettings.of_kind`).
         noisy, restored: (1, C, H, W) in 0..1, or on any scale if the pipeline normalizes; the result after blending.
         part: the rows and columns of the picture that these tensors show, as `quality.report.middle` returns them.
-        colours, dtype, white: of the picture as it is stored, as in a `PixelSource`.
+        colours, dtype, white: of the picture as it is stored, as in a `PixelSource`. White is 0 for floats.
 
     Raises:
         UsageError: a batch of pictures was given.
@@ -58,7 +58,9 @@ def report_on(
     if settings.bounded:  # decided once, by the picture itself, as for the result
         step = 1 / white if white else None
         guard = Guard.of(RegionSource.of(noisy), step=step, bounded=bounded, force=settings.force)
+    span = 1.0
     if photometry[0].normalization and (scale := measure_scale(RegionSource.of(noisy))):
+        span = (scale.high - scale.low) or 1.0
         noisy, restored = scale.unit(noisy), scale.unit(restored)  # else the report would show a dim measurement as black
         photometry = exact.photometry_of(noisy)
         if guard and guard.noise:
@@ -74,7 +76,10 @@ def report_on(
     if noise and not noise.is_none:
         excess = bounded_removal(noisy, restored, noise) - restored
     variants, varied = _variants(exact, noisy, photometry)
-    return make(noisy, restored, restore_again, variants, varied=varied, part=part, noise=noise, excess=excess)
+    made = make(
+        noisy, restored, restore_again, variants, varied=varied, part=part, noise=noise, excess=excess, white=white or 1
+    )
+    return made.scaled(span)
 
 
 def _variants(pipeline: Pipeline, noisy: Tensor, photometry: Sequence[Photometry]) -> tuple[list[Tensor], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,10 @@ from torch import Tensor
 
 from unnoise import denoisers, images, recipes
 from unnoise.denoisers.base import Denoiser
-from unnoise.errors import UsageError
+from unnoise.errors import UnnoiseWarning, UsageError
 from unnoise.inference.memory import free_memory
 from unnoise.inference.options import DenoiseOptions, OptionFields
-from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.pipeline import Pipeline, settings_for
 from unnoise.inference.precision import choose_device
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import rescaling_of_image, source_of_tensor
@@ -22,11 +23,13 @@ from unnoise.inference.stores import TensorStore
 from unnoise.models import file_format as model_file
 from unnoise.models.card import Card
 from unnoise.models.judging import report_on
+from unnoise.models.stored_types import prepare
 from unnoise.photometry.rescaling import Rescaling
 from unnoise.quality.report import Report, middle
+from unnoise.recipes.old_fields import rename_old_fields
 from unnoise.recipes.schema import Recipe
 
-APPLIED = "scheme", "refinement", "ensemble", "light", "levels", "detail", "bounded"
+APPLIED = "scheme", "refinement", "ensemble", "bias_correction", "normalization", "detail", "bounded"
 """Fields of a recipe that may change after training."""
 DEVICE_MEMORY_FACTOR = 20
 """A whole picture is moved to a GPU if this many times its bytes are free there."""
@@ -54,12 +57,16 @@ class Model:
         return f"Model({self.recipe.name}: {denoisers.name_of(self.network)}, {self.network.parameter_count():,} parameters)"
 
     def __call__(self, noisy: Tensor) -> Tensor:
-        """Restore with the scheme alone in float32, without R³ and `light`: (B, C, H, W) in 0..1 → (B, C, H, W), not
-        clipped."""
+        """Restore with the scheme alone in float32, without R³ and bias correction: (B, C, H, W) in 0..1 →
+        (B, C, H, W), not clipped."""
         return Pipeline(self.network, self.recipe.scheme, InferenceSettings(precision="float32")).restore(noisy)
 
     def to(self, device: str) -> Model:
-        """Move the network to a device ('cpu', 'cuda', 'cuda:1', 'mps', 'auto') and return the model."""
+        """Move the network to a device ('cpu', 'cuda', 'cuda:1', 'mps', 'auto') and return the model.
+
+        >>> next(fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).to("cpu").network.parameters()).device
+        device(type='cpu')
+        """
         self.network.to(choose_device(device))
         return self
 
@@ -72,8 +79,12 @@ class Model:
 
         Raises:
             UsageError: the field is another one, or cannot have the value.
+
+        >>> model = fresh(recipes.load("ap-bsn", {"denoiser.features": 4}))
+        >>> model.applied({"refinement": "none"}).recipe.refinement is None
+        True
         """
-        for field in changes:
+        for field in rename_old_fields(changes):
             if field.split(".")[0] not in APPLIED:
                 raise UsageError(
                     f"A trained model can be applied with another {', '.join(APPLIED[:-1])} or {APPLIED[-1]}, not another {field}."
@@ -97,8 +108,9 @@ class Model:
 
         Args:
             image: numpy (H, W) or (H, W, C), or torch (H, W), (C, H, W) or (B, C, H, W). With `axes`, a stack of any
-                shape. The type is uint8, uint16, or a float in 0..1; with `normalization="picture"`, floats may be on
-                any scale. An alpha channel is left unchanged: the second of two channels, or the fourth of four.
+                shape. uint8 and uint16 span black to white. Floats of colors lie in 0..1; those of gray pictures may be
+                on any scale. Other whole numbers are measurements, and their channels are no colors. An alpha channel
+                is left unchanged: the second of two channels, or the fourth of four.
             options: the options of denoising; None: the defaults.
             progress: called with the number of tiles that are done and the number of all tiles.
             report: whether to judge the result too. This takes as long as about eight restorations. Only the middle of
@@ -107,14 +119,22 @@ class Model:
                 `strength=0.5`.
 
         Returns:
-            An image of the same kind, shape, dtype and range as the input. Floats are clipped to 0..1, or to the
-            input's range if that is wider. With `report`, a pair of the image and an `unnoise.quality.report.Report`.
+            An image of the same kind, shape and range as the input, and of its dtype unless `dtype` asks for another.
+            Whole numbers of measurements with coarse steps are rounded up or down by chance, so that means stay.
+            Floats are clipped to 0..1, or to the input's range if that is wider. With `report`, a pair of the image
+            and an `unnoise.quality.report.Report`.
 
         Raises:
             UsageError: the image has another kind or shape, or values that are no numbers; an option cannot have its
                 value; or a report on a batch was asked for.
+
+        >>> import numpy as np
+        >>> noisy = np.random.default_rng(0).integers(90, 110, (20, 24, 3), np.uint8)
+        >>> restored = fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).denoise(noisy, refine=False)
+        >>> restored.shape, restored.dtype
+        ((20, 24, 3), dtype('uint8'))
         """
-        options = DenoiseOptions.of(fields, options)
+        image, options, restore, whole_numbers = prepare(image, DenoiseOptions.of(fields, options))
         settings = options.settings(self.recipe)
         pipeline = Pipeline(self.network, self.recipe.scheme, settings)
         rescaling = None
@@ -124,12 +144,13 @@ class Model:
         if report and len(noisy) != 1:
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
         store = TensorStore(noisy)
-        pipeline.run(source_of_tensor(noisy, form, rescaling), store, progress)
+        pipeline.run(source_of_tensor(noisy, form, rescaling, whole_numbers=whole_numbers), store, progress)
         if settings.strength == 0:  # a copy, since float64 would lose digits as float32
             result = image.clone() if isinstance(image, Tensor) else image.copy()
         else:
             result = form.restore(store.tensor)
             result = rescaling.inverse(result, image.dtype) if rescaling else result
+        result = restore(result)
         return (result, _report(pipeline, noisy, store.tensor, form, rescaling)) if report else result
 
     def judge(self, noisy: Any, result: Any, options: DenoiseOptions | None = None, **fields: Unpack[OptionFields]) -> Report:
@@ -146,8 +167,16 @@ class Model:
 
         Raises:
             UsageError: as `denoise`; also for a batch, and for a result of another shape.
+
+        >>> import numpy as np
+        >>> model = fresh(recipes.load("ap-bsn", {"denoiser.features": 4, "denoiser.modules": 1, "refinement": "none"}))
+        >>> noisy = np.random.default_rng(0).integers(90, 110, (40, 40, 3), np.uint8)
+        >>> model.judge(noisy, noisy).judgement.taken
+        0.0
         """
-        options = DenoiseOptions.of(fields, options)
+        given = DenoiseOptions.of(fields, options)
+        noisy, options, *_ = prepare(noisy, given)
+        result = prepare(result, replace(given, dtype=None)).image
         settings = options.settings(self.recipe)
         rescaling = rescaling_of_image(noisy, settings.normalization, axes=options.axes, group=options.group)
         before, form = self._tensor(noisy, options, settings, rescaling)
@@ -163,7 +192,7 @@ class Model:
     ) -> tuple[Tensor, images.Form]:
         """Convert an image to (B, C, H, W) float32, on the network's device if that has enough memory."""
         moderate = rescaling.forward(image) if rescaling else image
-        noisy, form = images.to_tensor(moderate, axes=options.axes, group=options.group, levels=settings.normalization)
+        noisy, form = images.to_tensor(moderate, axes=options.axes, group=options.group, normalization=settings.normalization)
         device = next(self.network.parameters()).device
         if device.type == "cuda" and DEVICE_MEMORY_FACTOR * noisy.nbytes < free_memory(device):
             noisy = noisy.to(device)
@@ -178,6 +207,13 @@ class Model:
 
         Raises:
             UnnoiseError: the file cannot be written.
+
+        >>> import tempfile
+        >>> model = fresh(recipes.load("ap-bsn", {"denoiser.features": 4}))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(Path(folder) / "small.safetensors", half=True)
+        ...     (Path(folder) / "small.safetensors").is_file()
+        True
         """
         model_file.write(Path(path), self.network, self.recipe, self.card, half=half)
 
@@ -188,13 +224,19 @@ class Model:
         Raises:
             UsageError: the file does not exist.
             UnnoiseError: the file is damaged, or is no model of unnoise.
+
+        >>> Model.load("none.safetensors")
+        Traceback (most recent call last):
+        unnoise.errors.UsageError: There is no model file none.safetensors.
         """
         network, recipe, card = model_file.read(Path(path))
+        if card.warning:
+            warnings.warn(f"{path}: {card.warning}", UnnoiseWarning, stacklevel=2)
         return cls(network.eval(), recipe, card)
 
 
 def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Form, rescaling: Rescaling | None) -> Report:
-    settings = pipeline.settings.of_kind(form.layout.colours, form.dtype)
+    settings = settings_for(source_of_tensor(noisy, form), pipeline.settings)
     part = middle(noisy.shape[-2], noisy.shape[-1])
     stored: dict[str, Any] = {"colours": form.layout.colours, "dtype": form.dtype, "white": form.white}
     found = report_on(replace(pipeline, settings=settings), noisy[..., *part], restored[..., *part], part, **stored)
@@ -202,5 +244,9 @@ def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Fo
 
 
 def fresh(recipe: Recipe) -> Model:
-    """A model with random weights, for training by the recipe."""
+    """A model with random weights, for training by the recipe.
+
+    >>> fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).network.sizes["features"]
+    4
+    """
     return Model(denoisers.create(recipe.denoiser.name, **recipe.denoiser.sizes), recipe)

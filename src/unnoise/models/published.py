@@ -56,7 +56,12 @@ Weights = Mapping[str, Tensor]
 
 
 def read(path: Path) -> Model:
-    """Read a published checkpoint; see `unnoise.models.shipped.import_checkpoint`."""
+    """Read a published checkpoint; see `unnoise.models.shipped.import_checkpoint`.
+
+    >>> read(Path("none.pth"))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: There is no checkpoint none.pth.
+    """
     if is_model(path):  # judged by its header; such a file keeps its recipe and card
         return Model.load(path)
     for weights in _state_dicts(_load(path)):

@@ -24,7 +24,11 @@ _SAMPLE_FILES = 12
 
 @dataclass(frozen=True)
 class Choice:
-    """The choice of a shipped model for a picture."""
+    """The choice of a shipped model for a picture.
+
+    >>> Choice("default", fits=True, reason="It takes any picture.").name
+    'default'
+    """
 
     name: str | None
     fits: bool
@@ -50,15 +54,18 @@ def choose(image: Any) -> str:
     return (nearest(advice).name if advice else None) or "default"
 
 
-def choose_for(files: Sequence[Path]) -> str:
-    """The name that `choose` returns for most of a sample of picture files. Files that cannot be read are skipped."""
-    from unnoise import images
+def choose_for(files: Sequence[Path], *, axes: str | None = None) -> str:
+    """The name that `choose` returns for most of a sample of picture files. Files that cannot be read are skipped.
 
-    count = min(_SAMPLE_FILES, len(files))
+    >>> choose_for([Path("none.png")])
+    'default'
+    """
+    from unnoise.images.frames import sample_pictures
+
     votes = Counter[str]()
-    for place in range(count):
+    for picture in sample_pictures(files, _SAMPLE_FILES, axes=axes):
         with suppress(UnnoiseError):  # denoising reports it
-            votes[choose(images.read(files[place * len(files) // count]).pixels)] += 1
+            votes[choose(picture.pixels)] += 1
     return votes.most_common(1)[0][0] if votes else "default"
 
 
@@ -72,6 +79,12 @@ def nearest(advice: Advice, folder: Path = WEIGHTS) -> Choice:
     Args:
         advice: from `unnoise.noise.inspection.measure`.
         folder: of the models' files.
+
+    >>> from unnoise.noise.advice import Advice
+    >>> strides = {"train_stride": 5, "infer_stride": 2, "train_hole": 9, "infer_hole": 3}
+    >>> advice = Advice(**strides, train_diamond=4, infer_diamond=2, recipe="tm-bsn-quick", settings={})
+    >>> nearest(advice).fits
+    True
     """
     wanted = advice.infer_stride
     distances = {path.stem: _distance(path, wanted) for path in sorted(folder.glob("*.safetensors"))}

@@ -61,6 +61,10 @@ def import_checkpoint(path: str | Path) -> Model:
     Raises:
         UsageError: the file does not exist.
         UnnoiseError: the file is damaged, holds code, or fits no known network.
+
+    >>> import_checkpoint("none.pth")
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: There is no checkpoint none.pth.
     """
     from unnoise.models.published import read
 

@@ -35,7 +35,12 @@ _MAX_BLOCK_DETAIL = 4.0
 
 
 class Advice(BaseModel):
-    """Settings that suit the noise of a picture."""
+    """Settings that suit the noise of a picture.
+
+    >>> strides = {"train_stride": 5, "infer_stride": 2, "train_hole": 9, "infer_hole": 3}
+    >>> Advice(**strides, train_diamond=4, infer_diamond=2, recipe="tm-bsn-quick", settings={}).infer_stride
+    2
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -177,16 +182,16 @@ def advise(rho: Array, found_detail: float) -> Advice:
     nearest = (rho[0, 1] + rho[1, 0]) / 2
     if nearest < WHITE_NOISE_CORRELATION:
         near = 1
-        why = f"Neighbors hardly correlate ({nearest:.2f}), so inference needs no stride."
+        why = f"The noise of neighboring pixels hardly correlates ({nearest:.2f}), so denoising needs no stride."
     else:
         near = 1 if found_detail > VERY_FINE_DETAIL else 2 if found_detail > FINE_DETAIL else 3
         words = {1: "much fine detail", 2: "some fine detail", 3: "little fine detail"}[near]
-        why = f"The picture has {words} for its noise ({found_detail:.2f}), so inference uses a stride of {near}."
+        why = f"The picture has {words}, compared with its noise ({found_detail:.2f}), so denoising should use stride {near}."
     near = min(near, stride)
-    reasons = [f"Noise {stride} pixels apart is nearly uncorrelated, so training uses a stride of {stride}.", why]
+    reasons = [f"The noise of pixels {stride} apart is nearly uncorrelated, so training should use stride {stride}.", why]
     if stride == MAX_STRIDE:
         reasons[0] = (
-            f"Noise correlates beyond {MAX_STRIDE - 1} pixels; training uses the widest stride that leaves a picture, {MAX_STRIDE}."
+            f"The noise correlates beyond {MAX_STRIDE - 1} pixels; training should use the widest useful stride, {MAX_STRIDE}."
         )
     full = near == 1  # a stride would lose the detail
     hole, infer_hole = 2 * square - 1, 2 * min(near, square, 2) - 1  # AT-BSN's paper restores with 3 where AP-BSN's uses 2
@@ -201,7 +206,7 @@ def advise(rho: Array, found_detail: float) -> Advice:
             if full
             else "Recipe ap-bsn: its strides suit this noise"
         )
-        + "; without a GPU use tm-bsn-quick, which weighs its blind spots by itself."
+        + "; without a GPU use tm-bsn-quick, which chooses blind spots by itself."
     )
     return Advice(
         train_stride=stride,

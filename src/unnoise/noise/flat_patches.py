@@ -100,7 +100,7 @@ def extract_patches(windows: list[Array]) -> PatchSpectra:
     parts = []
     for window in windows:
         views = np.lib.stride_tricks.sliding_window_view(window, (PATCH_PIXELS, PATCH_PIXELS), axis=(0, 1))[::step, ::step]
-        patches = views.reshape(-1, channels, PATCH_PIXELS, PATCH_PIXELS)  # (P, C, SIDE, SIDE)
+        patches = views.reshape(-1, channels, PATCH_PIXELS, PATCH_PIXELS)  # (P, C, PATCH_PIXELS, PATCH_PIXELS)
         parts.append((*dct_powers(patches), ((patches <= 0) | (patches >= 1)).mean(axis=(2, 3), dtype=np.float32)))
     return PatchSpectra(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
@@ -175,7 +175,7 @@ def measure_channel(patches: PatchSpectra, chosen: list[NDArray[np.int64]], chan
         points.append(brightness[both].mean())
         cut.append(patches.cut[both, channel].mean())
         counts.append(len(both))
-    stack = np.stack(spectra)  # (points, SIDE, SIDE)
+    stack = np.stack(spectra)  # (points, PATCH_PIXELS, PATCH_PIXELS)
     shapes = stack / (stack[:, used_frequencies()].mean(axis=1) + _TINY)[:, None, None]
     # Where no patch of a brightness is flat, its spectrum has too much of low frequencies. The better half of the
     # points sets the shape.

@@ -16,14 +16,17 @@ from unnoise.noise import advice, flat_patches, jpeg_grid
 from unnoise.noise.autocovariance import PATCH_PIXELS, RADIUS_PIXELS
 from unnoise.noise.poisson_gaussian_fit import fit_line
 from unnoise.noise.report import ChannelNoise, NoiseReport
+from unnoise.noise.row_noise import measure_row_noise
 from unnoise.photometry.normalization import SAMPLE_VALUES, Normalization, is_measured, scale_of_values
-from unnoise.regions import sample_windows
+from unnoise.regions import RegionSource, sample_windows
 
 Array = NDArray[Any]
 
 _WINDOW_PIXELS = 352
 _MAX_WHOLE_PIXELS = 1_250_000
 """Larger pictures are measured in nine windows of `_WINDOW_PIXELS` pixels a side, spread evenly."""
+_STRIPE_WINDOW_PIXELS = 1024
+"""Row and column noise of larger pictures is measured in a window of this side in their middle."""
 _MIN_RELIABLE_PATCHES = 64
 """Figures from fewer patches are rough."""
 _SMOOTHED_CORRELATION = 0.6
@@ -48,6 +51,11 @@ def measure(image: Any, *, name: str = "The image") -> NoiseReport:
 
     Raises:
         UsageError: an image of another kind or shape, or with values that are NaN or infinite.
+
+    >>> import numpy as np
+    >>> noisy = np.random.default_rng(0).normal(0.5, 0.05, (128, 128)).astype(np.float32)
+    >>> round(measure(noisy).channels[0].level, 2)
+    0.05
     """
     pixels, measures = _to_channels_last(image, name)
     height, width, channels = pixels.shape
@@ -80,7 +88,25 @@ def measure(image: Any, *, name: str = "The image") -> NoiseReport:
         cut_off = max(cut[0][c] + cut[1][c] for c in range(channels)) > flat_patches.MAX_CLIPPED_SHARE
         notes = ["The picture is black or white nearly everywhere, so its noise cannot be measured."] if cut_off else []
         return NoiseReport(**facts, **nothing, level=None if cut_off else 0.0, notes=notes)
-    return NoiseReport(**facts, **_noise_fields(measured, windows, _value_range(windows) if measures else 1.0))
+    fields = _noise_fields(measured, windows, _value_range(windows) if measures else 1.0)
+    shares = _stripe_shares(pixels, fields["level"] * (high - low))
+    return NoiseReport(**facts, **fields, row_share=shares[0], column_share=shares[1])
+
+
+def _stripe_shares(pixels: Array, level: float) -> tuple[float, float]:
+    """The share of the noise's variance that row noise has, and column noise; in the middle of a large picture."""
+    height, width, _ = pixels.shape
+    top, left = max(0, height - _STRIPE_WINDOW_PIXELS) // 2, max(0, width - _STRIPE_WINDOW_PIXELS) // 2
+    part = pixels[top : top + _STRIPE_WINDOW_PIXELS, left : left + _STRIPE_WINDOW_PIXELS].astype(np.float64)
+    picture: Any = np.moveaxis(part, -1, 0)[None]  # (1, C, h, w)
+    found = measure_row_noise(RegionSource.of(picture))
+    rows, columns = (float(np.mean([x.row_sigma**2 for x in found])), float(np.mean([x.column_sigma**2 for x in found])))
+    if rows == columns == 0:
+        return 0.0, 0.0
+    mixed = np.diff(np.diff(picture, axis=-1), axis=-2)  # has neither rows' offsets nor columns'
+    white = float(np.median(abs(mixed)) * 1.4826 / 2) ** 2
+    power = max(level**2, white + rows + columns)
+    return rows / power, columns / power
 
 
 def _extremes(pixels: Array, name: str, *, any_scale: bool) -> tuple[float, float]:
@@ -154,7 +180,7 @@ def _to_channels_last(image: Any, name: str) -> tuple[Array, bool]:
     if not isinstance(image, np.ndarray):
         from unnoise.images import to_tensor
 
-        tensor, form = to_tensor(image, name=name, levels=Normalization())
+        tensor, form = to_tensor(image, name=name, normalization=Normalization())
         if len(tensor) > 1:
             raise UsageError(f"{name} is a batch of {len(tensor)}; inspect one picture at a time.")
         result: Array = tensor[0].permute(1, 2, 0).cpu().numpy()

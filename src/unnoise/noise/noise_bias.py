@@ -1,9 +1,10 @@
 """How far the mean of noisy values may lie from the scene: noise that a curve bends, and noise that black and white cut
 off.
 
-The noise of a sensor is nothing on average in linear light. The curve of a display bends it, so that the mean of coded
-values is darker than the scene (see `unnoise.light`). The same curve makes it lopsided: noise of the standard deviation
-σ at a coded brightness x has about the skewness −4.2·σ / (x + 0.055) and shifts the mean by −0.7·σ² / (x + 0.055).
+The noise of a sensor has the mean 0 in linear light. The curve of a display bends it: the mean of coded values is
+darker than the scene (see `unnoise.photometry.bias_correction`). The same curve makes the noise skewed. Noise of the
+standard deviation σ at a coded brightness x has about the skewness −4.2·σ / (x + 0.055). It shifts the mean by
+−0.7·σ² / (x + 0.055).
 Noise that was added to coded values has neither. So its skewness tells whether the curve has bent it.
 """
 
@@ -45,7 +46,7 @@ def bent_share(patches: Array) -> float:
     """How far the curve of sRGB has bent the noise: 0 not at all, 1 as that of a sensor; 1 where it cannot be told.
 
     Args:
-        patches: of a picture, (P, C, SIDE, SIDE) in 0..1.
+        patches: of a picture, (P, C, PATCH_PIXELS, PATCH_PIXELS) in 0..1.
     """
     measured = expected = 0.0
     inside = ((patches <= 0) | (patches >= 1)).mean(axis=(2, 3)) <= CUT  # (P, C)
@@ -78,6 +79,11 @@ def shifts(brightness: Array, sigma: Array, bent: float) -> tuple[Array, Array]:
         brightness: of the noisy means, rising, in 0..1.
         sigma: standard deviation of the noise at each.
         bent: as `bent_share` gives it.
+
+    >>> import numpy as np
+    >>> low, high = shifts(np.array([0.2, 0.5, 0.8]), np.full(3, 0.01), bent=0.0)
+    >>> bool((low <= 0).all() and (high >= 0).all())
+    True
     """
     spread = np.maximum(sigma, 1e-6)
     black, white = -brightness / spread, (1 - brightness) / spread

@@ -1,9 +1,9 @@
-"""Measuring a picture's noise from the picture alone, never from what a network took away.
+"""Measuring a picture's noise from the picture alone, never from what a network removed.
 
-Plain patches show noise and nothing else (see `flat_patches`). Three things go beyond that: patterns that fill the
-picture are filtered out first (`spectral_lines`), frequencies at which no place is plain do not count (`plateau`), and
-how noise shifts means is told by its skewness (`noise_bias`). The estimate is meant as a bound: where it errs it should
-be too low, so that too little is taken away.
+Plain patches show noise and nothing else (see `flat_patches`). Four things go beyond that. Patterns that fill the
+picture are filtered out first (`spectral_lines`). Frequencies at which no place is plain do not count (`plateau`).
+Colors with noise of their own are measured (`uniform_colors`). The skewness of the noise tells how it shifts means
+(`noise_bias`). The estimate is meant as a bound: where it errs it should be too low, so that too little is removed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra, flattest
 from unnoise.noise.noise_model import KNOTS, NoiseModel
 from unnoise.noise.plateau import OUTLIER, bands, believed, plateaus
 from unnoise.noise.spectral_lines import find_lines, without_lines
+from unnoise.noise.uniform_colors import COLOR_SIGMA, uniform_colors
 from unnoise.regions import RegionSource, sample_windows
 
 Array = NDArray[Any]
@@ -48,6 +49,8 @@ QUIET, NEXT_QUIET = (0.0, 0.1), (0.2, 0.4)
 """Two parts of the patches of such a point, as quantiles of their power."""
 PLATEAU = 0.6
 """Ratio of the powers of both from which on they hold noise."""
+EVEN_GAIN = 1.4
+"""Gains of colors below this factor, and above its inverse, may be chance."""
 ROUNDS = 3
 """The level at each brightness tells which patches are plain, and these tell the level."""
 
@@ -81,23 +84,30 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     if alive.sum() < FEWEST:
         return None
     spectra, means = dct_powers(pixels)
-    varying = alive & (spectra.sum(axis=(2, 3)) > CONSTANT).any(axis=1)
+    moving = (spectra.sum(axis=(2, 3)) > CONSTANT).any(axis=1)
+    varying = alive & moving
     if varying.sum() < FEWEST:
         return _none(pixels.shape[1], low, high)
     patches = PatchSpectra(spectra[varying], means[varying], cut[varying])
-    gray_level, gray_curves, shapes = _fitted(patches)
+    level, gray_curves, shapes = _fitted(patches)
     curves = [_beyond_gray(patches, channel, curve, shapes[channel]) for channel, curve in enumerate(gray_curves)]
-    level = _at_patches(curves, patches)
+    every = PatchSpectra(spectra[moving], means[moving], cut[moving])
+    uniform = uniform_colors(every, _at_patches(curves, every), shapes)
+    shapes = shapes * np.where(bands() < 0, 1, uniform.tilt[:, bands()])
+    gains = uniform.gain_at(patches.means)
     steep = _at_patches([_to_the_ends(*curve, patches.means[:, c]) for c, curve in enumerate(gray_curves)], patches)
     # noise may grow beyond the ends of a curve as it does within, or not at all
-    likely = [plateaus(patches, each, shapes) for each in (gray_level, steep)]
-    found = replace(likely[0], trust=np.max([each.trust for each in likely], axis=0))
+    likely = [plateaus(patches, each * gains, shapes) for each in (level, steep)]
+    found = replace(likely[0], trust=np.maximum(np.max([each.trust for each in likely], axis=0), uniform.trust))
     spectrum = believed(shapes, found)
-    faintest, overall = (
-        float(np.sqrt((each.mean(axis=0) * spectrum.mean(axis=(1, 2))).mean())) for each in (gray_level, level)
+    power = spectrum.mean(axis=(1, 2))
+    faintest = float(np.sqrt((level * power).mean()))
+    overall = float(
+        np.sqrt((_at_patches(curves, every) * uniform.gain_at(every.means) * _left_by_cuts(every.cut) * power).mean())
     )
     if faintest < FAINT:  # by the plainest patches: outside their curve a slope may pass for noise
         return _none(pixels.shape[1], low, high)
+    is_even = bool((np.abs(np.log(uniform.gains)) < np.log(EVEN_GAIN)).all())
     brightness = np.linspace(0, 1, KNOTS)
     variance = np.stack([np.interp(brightness, *curve) for curve in curves])  # (C, KNOTS)
     sigma = np.sqrt(variance * shapes.mean(axis=(1, 2))[:, None])
@@ -113,6 +123,9 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         doubt=found.doubt,
         below=_tensor(bias[:, 0] * scale),
         above=_tensor(bias[:, 1] * scale),
+        colors=None if is_even else _tensor(uniform.colors * scale + low),
+        gains=None if is_even else _tensor(uniform.gains),
+        reach=COLOR_SIGMA * scale,
     )
 
 
@@ -157,6 +170,14 @@ def _at_patches(curves: list[tuple[Array, Array]], patches: PatchSpectra) -> Arr
     return np.stack([np.interp(patches.means[:, c], *curve) for c, curve in enumerate(curves)], axis=1) + TINY
 
 
+def _left_by_cuts(cut: Array) -> Array:
+    """What black and white leave of the variance where they cut off most pixels, (P, C).
+
+    Curves hold the effect where fewer pixels are cut off. The power is a fit to normal noise.
+    """
+    return np.where(cut <= MAX_CLIPPED_SHARE, 1, (1 - cut) ** 1.5)
+
+
 def _beyond_gray(patches: PatchSpectra, channel: int, curve: tuple[Array, Array], shape: Array) -> tuple[Array, Array]:
     """A channel's curve, continued to brightnesses that only saturated colors have.
 
@@ -180,7 +201,7 @@ def _beyond_gray(patches: PatchSpectra, channel: int, curve: tuple[Array, Array]
                 ranked[int(low * len(ranked)) : int(high * len(ranked)) + 4] for low, high in (QUIET, NEXT_QUIET)
             )
             if energy[quiet].mean() > PLATEAU * energy[next_quiet].mean():
-                told = energy[next_quiet].mean() / max(shape[used].mean(), TINY)
+                told = energy[quiet].mean() / max(shape[used].mean(), TINY)
             else:
                 power = held[quiet].mean(axis=0)
                 told = min(

@@ -1,10 +1,10 @@
-"""What a picture's noise is like: its variance by brightness and its power spectrum, channel by channel.
+"""The noise of a picture: its variance by brightness and its power spectrum, channel by channel.
 
 A coefficient of a cosine transform of noise has the variance
 
-    variance(brightness, channel) · spectrum(frequency, channel),
+    variance(brightness, channel) · spectrum(frequency, channel).
 
-which bounds what may be taken away at that frequency.
+It bounds the power that may be removed at that frequency.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch import Tensor
 
 KNOTS = 65
 """Points of each curve, evenly from `low` to `high`."""
-SIDE = 8
-"""Of the blocks whose coefficients are asked for, in pixels or means of pixels."""
+BLOCK_SAMPLES = 8
+"""Side of the blocks whose coefficients are asked for. A sample is a pixel or a mean of pixels."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,12 @@ class NoiseModel:
     """(C, KNOTS): so far the mean of noisy values may lie below the scene, by how the noise is bent and cut off; 0 or less."""
     above: Tensor
     """(C, KNOTS): so far above; 0 or more."""
+    colors: Tensor | None = None
+    """(K, C) in the picture's unit: colors at which the variance is known to differ; None: it depends on brightness alone."""
+    gains: Tensor | None = None
+    """(K, C): factors of the variance at these colors."""
+    reach: float = 0.0
+    """How far a color reaches: a standard deviation in the picture's unit."""
 
     @property
     def is_none(self) -> bool:
@@ -62,6 +68,17 @@ class NoiseModel:
         low, high = curve.gather(1, index), curve.gather(1, index + 1)
         return torch.lerp(low, high, place - left).reshape(brightness.shape)
 
+    def variance_at(self, seen: Tensor) -> Tensor:
+        """The variance at each pixel of a picture without noise, (C, H, W) → the same shape, in units of `spectrum`."""
+        variance = self.at(self.variance.to(seen), seen)
+        if self.colors is None or self.gains is None:
+            return variance
+        own, centers = seen.flatten(1).T, self.colors.to(seen)  # (H·W, C), (K, C)
+        # The squared distance without its part that is the same for all centers
+        closeness = (own @ centers.T).sub_(centers.square().sum(1) / 2).div_(self.reach**2)  # (H·W, K)
+        gain = closeness.softmax(1) @ self.gains.to(seen)
+        return variance * gain.T.reshape(seen.shape)
+
     def coefficients(self, scale: int) -> Tensor:
         """Variances of the coefficients of blocks of 8×8 means of `scale`×`scale` pixels, relative to `variance`: (C, 8, 8)."""
         between = torch.from_numpy(_between(scale)).to(self.spectrum)  # (8, 16)
@@ -79,8 +96,8 @@ class NoiseModel:
 @lru_cache
 def _between(scale: int) -> NDArray[np.float32]:
     """How the power of each of 8 frequencies of means of `scale` pixels follows from the 16 of pixels, (8, 16)."""
-    weights = np.zeros((SIDE, 16))
-    for k in range(SIDE):
+    weights = np.zeros((BLOCK_SAMPLES, 16))
+    for k in range(BLOCK_SAMPLES):
         place = 2 * k / scale
         if scale == 1:
             for index, share in ((max(2 * k - 1, 0), 0.25), (2 * k, 0.5), (min(2 * k + 1, 15), 0.25)):

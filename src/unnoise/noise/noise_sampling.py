@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from unnoise.noise.noise_model import SIDE, NoiseModel
+from unnoise.noise.noise_model import BLOCK_SAMPLES, NoiseModel
 
 BLOCK_PIXELS = 16
 """Side of the blocks in which the correlation of channels is measured."""
@@ -27,7 +27,7 @@ LEAST_SHARE = 1e-3
 def noise_sigma(noise: NoiseModel, seen: Tensor) -> Tensor:
     """The standard deviation of the noise at each pixel of a picture without noise, (1, C, H, W) → the same shape."""
     power = noise.coefficients(1).mean((1, 2)).to(seen)[:, None, None]  # (C, 1, 1)
-    return (noise.at(noise.variance.to(seen), seen[0]) * power).clamp(min=noise.floor**2).sqrt()[None]
+    return (noise.variance_at(seen[0]) * power).clamp(min=noise.floor**2).sqrt()[None]
 
 
 def white_part(noise: NoiseModel) -> NoiseModel:
@@ -97,9 +97,9 @@ def channel_correlation(grain: Tensor) -> Tensor:
 
 
 def _at(power: Tensor, frequency: Tensor, dimension: int) -> Tensor:
-    """Powers of the `SIDE` frequencies of a cosine transform, at frequencies in cycles per pixel, 0..0.5."""
-    place = (frequency * 2 * SIDE).clamp(max=SIDE - 1)
-    left = place.floor().clamp(max=SIDE - 2)
+    """Powers of the `BLOCK_SAMPLES` frequencies of a cosine transform, at frequencies in cycles per pixel, 0..0.5."""
+    place = (frequency * 2 * BLOCK_SAMPLES).clamp(max=BLOCK_SAMPLES - 1)
+    left = place.floor().clamp(max=BLOCK_SAMPLES - 2)
     share = (place - left).reshape([-1 if d == dimension else 1 for d in range(3)])
     index = left.long()
     return torch.lerp(power.index_select(dimension, index), power.index_select(dimension, index + 1), share)

@@ -75,9 +75,19 @@ def bands() -> NDArray[np.int64]:
 
 @lru_cache
 def _sums() -> NDArray[np.float32]:
-    """Which frequency is in which half and band: 1 or 0, (SIDE², 2·bands)."""
+    """Which frequency is in which half and band: 1 or 0, (PATCH_PIXELS², 2·bands)."""
     inside = [(bands() == band) & half for half in halves() for band in range(len(EDGES) - 1)]
     return np.stack(inside, axis=-1).reshape(PATCH_PIXELS**2, -1).astype(np.float32)
+
+
+def band_powers(powers: Array) -> Array:
+    """Sums over each half of the frequencies and each band: (N, C, PATCH_PIXELS, PATCH_PIXELS) → (N, C, 2, B)."""
+    return (powers.reshape(-1, PATCH_PIXELS**2) @ _sums().astype(powers.dtype)).reshape(*powers.shape[:2], 2, -1)
+
+
+def band_sizes() -> Array:
+    """The number of frequencies in each half and band, (2, B)."""
+    return _sums().sum(axis=0).reshape(2, -1)
 
 
 def plateaus(patches: PatchSpectra, level: Array, shapes: Array) -> Plateaus:
@@ -91,9 +101,7 @@ def plateaus(patches: PatchSpectra, level: Array, shapes: Array) -> Plateaus:
     inside = np.flatnonzero((patches.cut <= INSIDE).all(axis=1))
     if len(inside) < ENOUGH:
         inside = np.arange(len(patches.means))
-    held = (patches.powers.reshape(-1, PATCH_PIXELS**2) @ _sums()).reshape(*patches.means.shape, 2, -1)[
-        inside
-    ]  # (P, C, 2, bands)
+    held = band_powers(patches.powers)[inside]  # (P, C, 2, bands)
     held = (held / level[inside, :, None, None]).mean(axis=1)  # (P, 2, bands)
     energies = held.sum(axis=2)  # (P, 2)
     groups = np.zeros((held.shape[2], 2))

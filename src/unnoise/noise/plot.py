@@ -31,6 +31,13 @@ def save(report: NoiseReport, path: Path, *, title: str = "") -> None:
     Raises:
         UsageError: the name has another suffix, or matplotlib is not installed.
         UnnoiseError: the file cannot be written.
+
+    >>> import numpy as np
+    >>> import unnoise
+    >>> report = unnoise.inspect(np.random.default_rng(0).integers(90, 110, (64, 64), np.uint8))
+    >>> save(report, Path("noise.docx"))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: A plot cannot be written as 'noise.docx'; give a name that ends in ...
     """
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"A plot cannot be written as '{path.name}'; give a name that ends in {', '.join(SUFFIXES)}.")

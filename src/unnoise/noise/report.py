@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from unnoise.deprecated.class_members import RenamedMember
 from unnoise.noise.advice import Advice
+from unnoise.noise.html import as_html
 from unnoise.noise.poisson_gaussian_fit import LineFit
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import Group
     from rich.table import Table
 
@@ -19,7 +22,11 @@ _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 class ChannelNoise(BaseModel):
     """The noise of one channel. Brightness and standard deviations are in 0..1 of the picture's own values, after any
-    gamma."""
+    gamma.
+
+    >>> ChannelNoise(level=0.05, brightness=[0.5], sigma=[0.05], fit=None).level
+    0.05
+    """
 
     model_config = _STRICT
 
@@ -76,6 +83,11 @@ class NoiseReport(BaseModel):
     """None if there is no noise to give advice on."""
     notes: list[str]
     """What limits these figures."""
+    row_share: float = 0.0
+    """Share of the noise's variance that row noise has: offsets that all pixels of a row have in common. 0: no more
+    than chance."""
+    column_share: float = 0.0
+    """The same for columns."""
 
     def lag(self, distance: int) -> float:
         """Correlation of pixels `distance` apart, 0 to 8: the mean of along rows and along columns. 0 if there is no
@@ -130,6 +142,8 @@ class NoiseReport(BaseModel):
         facts.add_row("noise level", self.level_text())
         if self.autocorrelation is not None:
             facts.add_row("correlation at 1, 2, 3, 4, 6, 8 pixels", "  ".join(f"{self.lag(d):.2f}" for d in (1, 2, 3, 4, 6, 8)))
+        if self.row_share or self.column_share:
+            facts.add_row("row / column noise", f"{self.row_share:.0%} / {self.column_share:.0%} of the noise's variance")
         facts.add_row("black / white", "  ".join(f"{b:.2%} / {w:.2%}" for b, w in zip(self.black, self.white, strict=True)))
         found = f"found at {self.block_offset}" if self.blocks_found else "not found"
         facts.add_row("JPEG's 8×8 grid", f"{found}, score {self.blocking:.2f}")
@@ -142,6 +156,19 @@ class NoiseReport(BaseModel):
             parts.append(_advice(self.advice))
         parts += [Text(sentence) for sentence in [*(self.advice.reasons if self.advice else []), *self.notes]]
         return Group(*parts)
+
+    def _repr_html_(self) -> str:
+        """The tables, as notebooks show them."""
+        return as_html(self.table())
+
+    def plot(self, *, title: str = "") -> Figure:
+        """The plot of `unnoise inspect --plot`: level by brightness, correlation, clipping.
+
+        Raises:
+            UnnoiseError: matplotlib is not installed.
+        """
+        figure: Figure = import_module("unnoise.noise.plot").draw(self, title=title)  # which imports this module
+        return figure
 
     def _levels(self) -> Table:
         from rich.table import Table

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 Frequency = tuple[float, float]
 """Along rows and along columns, in cycles per pixel, each within −0.5..0.5."""
 
-SIDE = 64
+BLOCK_PIXELS = 64
 """Of the blocks whose spectra are averaged, in pixels."""
 BLOCKS = 36
 """About how many blocks are looked at."""
@@ -42,16 +42,20 @@ def find_lines(windows: list[Array]) -> list[Frequency]:
 
     Args:
         windows: parts of one picture, (H, W, C) each. Those smaller than two blocks tell nothing.
+
+    >>> import numpy as np
+    >>> len(find_lines([np.random.default_rng(0).normal(0, 1, (128, 128, 1))]))
+    0
     """
     places = [(window, top, left) for window in windows for top, left in _lattice(window, len(windows))]
     if not places:
         return []
-    taper = np.hanning(SIDE + 1)[:SIDE]
+    taper = np.hanning(BLOCK_PIXELS + 1)[:BLOCK_PIXELS]
     taper = (taper[:, None] * taper).astype(np.float32)
-    blocks = np.stack([window[top : top + SIDE, left : left + SIDE] for window, top, left in places])
-    blocks = blocks.transpose(0, 3, 1, 2)  # (blocks, C, SIDE, SIDE)
+    blocks = np.stack([window[top : top + BLOCK_PIXELS, left : left + BLOCK_PIXELS] for window, top, left in places])
+    blocks = blocks.transpose(0, 3, 1, 2)  # (blocks, C, BLOCK_PIXELS, BLOCK_PIXELS)
     spectra = np.fft.rfft2((blocks - blocks.mean(axis=(2, 3), keepdims=True)) * taper)
-    half = (spectra.real**2 + spectra.imag**2).sum(axis=(0, 1))  # (SIDE, SIDE / 2 + 1)
+    half = (spectra.real**2 + spectra.imag**2).sum(axis=(0, 1))  # (BLOCK_PIXELS, BLOCK_PIXELS / 2 + 1)
     mirrored = np.roll(half[::-1, -2:0:-1], 1, axis=0)  # a real picture's spectrum is its own mirror image
     return _peaks(np.fft.fftshift(np.concatenate([half, mirrored], axis=1)))
 
@@ -61,6 +65,11 @@ def without_lines(window: Array, lines: list[Frequency]) -> Array:
 
     A wave e^(iωp) is brought to frequency 0, smoothed, brought back and subtracted, so that its amplitude may change
     slowly.
+
+    >>> import numpy as np
+    >>> window = np.ones((64, 64, 1))
+    >>> bool((without_lines(window, []) == window).all())
+    True
     """
     rest: Array = window.astype(np.float32)
     rows, columns = np.arange(window.shape[0])[:, None, None], np.arange(window.shape[1])[None, :, None]
@@ -76,18 +85,18 @@ def without_lines(window: Array, lines: list[Frequency]) -> Array:
 
 def _lattice(window: Array, windows: int) -> list[tuple[int, int]]:
     """Upper left corners of the blocks that are looked at."""
-    if min(window.shape[:2]) < 2 * SIDE:
+    if min(window.shape[:2]) < 2 * BLOCK_PIXELS:
         return []
     most = max(2, round(np.sqrt(BLOCKS / windows)))
-    starts = [np.linspace(0, n - SIDE, min(most, 2 * n // SIDE)).astype(int).tolist() for n in window.shape[:2]]
+    starts = [np.linspace(0, n - BLOCK_PIXELS, min(most, 2 * n // BLOCK_PIXELS)).astype(int).tolist() for n in window.shape[:2]]
     return [(top, left) for top in starts[0] for left in starts[1]]
 
 
 def _peaks(power: Array) -> list[Frequency]:
-    """Of a power spectrum (SIDE, SIDE) with the mean in the middle."""
+    """Of a power spectrum (BLOCK_PIXELS, BLOCK_PIXELS) with the mean in the middle."""
     around = _neighbours(power, AROUND)
     near = _neighbours(power, 3)
-    middle = SIDE // 2
+    middle = BLOCK_PIXELS // 2
     rows, columns = np.indices(power.shape) - middle
     fine = np.hypot(rows, columns) >= COARSE
     own_mirror = (rows % middle == 0) & (columns % middle == 0)
@@ -97,7 +106,7 @@ def _peaks(power: Array) -> list[Frequency]:
     found &= held > SHARE * power[fine].sum()
     places = np.argwhere(found)
     places = places[np.argsort(-power[tuple(places.T)], kind="stable")][:MOST]
-    return [((int(y) - middle) / SIDE, (int(x) - middle) / SIDE) for y, x in places]
+    return [((int(y) - middle) / BLOCK_PIXELS, (int(x) - middle) / BLOCK_PIXELS) for y, x in places]
 
 
 def _neighbours(power: Array, side: int) -> Array:

@@ -83,13 +83,23 @@ def synthetic_kind(view: RegionSource, step: float | None) -> str | None:
 
 
 def channels_equal(picture: Tensor) -> bool:
-    """Whether all channels of (B, C, H, W) are exactly equal: black and white stored as colour."""
+    """Whether all channels of (B, C, H, W) are exactly equal: black and white stored as colour.
+
+    >>> import torch
+    >>> channels_equal(torch.rand(1, 1, 4, 4).expand(1, 3, 4, 4))
+    True
+    """
     return bool((picture[:, 1:] == picture[:, :1]).all())
 
 
 def all_channels_equal(view: RegionSource) -> bool:
     """The same of a picture that need not be in memory, (1, C, H, W); most colour pictures are told by their first
-    rows."""
+    rows.
+
+    >>> import torch
+    >>> all_channels_equal(RegionSource.of(torch.rand(1, 3, 8, 8)))
+    False
+    """
     height, width = view.size
     rows = max(1, STRIP_PIXELS // width)
     return all(
@@ -102,6 +112,10 @@ def noise_free(noisy: Tensor) -> Tensor:
 
     In cells where most neighbours are exactly equal, with all cells around being so too. Pairs that black or white has
     cut off tell nothing. Cells are counted from the upper left corner.
+
+    >>> import torch
+    >>> noise_free(torch.rand(1, 3, 64, 64)).shape
+    torch.Size([1, 1, 64, 64])
     """
     height, width = noisy.shape[-2:]
     found = torch.zeros(len(noisy), 1, -(-height // CELL), -(-width // CELL), dtype=torch.bool, device=noisy.device)

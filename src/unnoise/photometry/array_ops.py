@@ -87,7 +87,7 @@ def convolve(x: Any, kernel: Any, padding: int = 0) -> Any:
     Args:
         x: floats (…, H, W).
         kernel: (rows, columns), of the same kind and type.
-        padding: so many zeros are put around the picture first.
+        padding: number of rows and columns of zeros that are put around the picture first.
 
     Returns:
         (…, H + 2 · padding − rows + 1, W + 2 · padding − columns + 1).
@@ -245,19 +245,35 @@ def is_positive(x: Any) -> Any:
 
 
 def copy(x: Any) -> Any:
-    """A copy that shares no memory with `x`."""
+    """A copy that shares no memory with `x`.
+
+    >>> import numpy as np
+    >>> x = np.zeros(3)
+    >>> np.shares_memory(copy(x), x)
+    False
+    """
     return x.clone() if is_torch_array(x) else array_namespace(x).asarray(x, copy=True)
 
 
 def match(x: Any, other: Any) -> Any:
-    """`x` with the type and on the device of `other`."""
+    """`x` with the type and on the device of `other`.
+
+    >>> import numpy as np
+    >>> match(np.zeros(3), np.ones(2, np.float32)).dtype
+    dtype('float32')
+    """
     if is_torch_array(x):
         return x.to(other)
     return to_device(array_namespace(x).astype(x, other.dtype, copy=False), device(other))
 
 
 def to_numpy(x: Any) -> NDArray[Any]:
-    """The same values as a NumPy array, which shares the memory of `x` if it can."""
+    """The same values as a NumPy array, which shares the memory of `x` if it can.
+
+    >>> import torch
+    >>> to_numpy(torch.ones(2))
+    array([1., 1.], dtype=float32)
+    """
     if is_torch_array(x):
         array: NDArray[Any] = x.cpu().numpy()
         return array
@@ -274,7 +290,12 @@ def device_kind(x: Any) -> str:
 
 
 def full_precision(x: Any) -> AbstractContextManager[Any]:
-    """A context in which torch's autocast does not round; nothing for other arrays."""
+    """A context in which torch's autocast does not round; nothing for other arrays.
+
+    >>> import numpy as np
+    >>> with full_precision(np.ones(2)):
+    ...     pass
+    """
     if not is_torch_array(x):
         return nullcontext()
     import torch
@@ -283,6 +304,11 @@ def full_precision(x: Any) -> AbstractContextManager[Any]:
 
 
 def without_gradients(function: Function) -> Function:
-    """Wrap a function or generator: torch, where it is loaded, notes no gradients in it."""
+    """Wrap a function or generator: torch, where it is loaded, notes no gradients in it.
+
+    >>> import torch
+    >>> without_gradients(lambda x: 2 * x)(torch.ones(2, requires_grad=True)).requires_grad
+    False
+    """
     torch = sys.modules.get("torch")
     return torch.inference_mode()(function) if torch else function

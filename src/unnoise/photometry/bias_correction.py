@@ -43,29 +43,36 @@ TransferFunction = Literal["srgb", "linear"]
 CELL_PIXELS = 32
 """Side of a cell in pixels: some hundred pixels tell a mean well, and shadows are seldom smaller."""
 RADIUS_CELLS = 2
-"""In cells: so far offsets are averaged with those of neighbouring cells, by a Gaussian of one cell."""
+"""Radius in cells over which offsets are averaged, by a Gaussian of one cell."""
 BLOCK_PIXELS = 8
 """Side in pixels of the blocks of a cell that are plain or are not."""
 FLAT_VARIANCE_RATIO = 0.05
-"""A block is plain where its own variance is hardly more than so many times that of what was taken out."""
+"""A block is plain where its own variance is hardly more than this many times that of the residual."""
 NEUTRAL_WEIGHT = 0.04
-"""Where neighbouring cells hold no greater share of plain places, the network has the last word."""
+"""Share of plain places in the neighbouring cells. With less, the network's own brightness stays."""
 REACH_PIXELS = (RADIUS_CELLS + 2) * CELL_PIXELS
-"""In pixels: no further away does a pixel change the light of another."""
+"""Radius in pixels within which a pixel changes the offset of another."""
 NEWTON_STEPS = 3
-"""Of Newton's method."""
+"""Steps of Newton's method for each offset."""
 
 
 class BiasCorrection(BaseModel):
-    """How the light is kept, as it stands in a recipe."""
+    """The rule by which the result keeps the mean brightness, as it stands in a recipe.
+
+    >>> import numpy as np
+    >>> noisy = np.full((1, 1, 32, 32), 0.5, np.float32)
+    >>> corrected = BiasCorrection(curve="linear")(noisy, noisy - 0.1)
+    >>> bool(abs(corrected - 0.5).max() < 0.01)
+    True
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     curve: Literal["auto", "srgb", "linear"] = "auto"
     """How values stand for light: by the curve of sRGB, or in proportion; *auto*: see `curve_of` and `Photometry.decide`."""
     bound: Annotated[float, Field(gt=0)] = 1.1
-    """Values count as no further away than so many times the way to black or white. Above 1, as the noise of few photons reaches
-    further up than down; chosen on the validation scenes of SIDD."""
+    """Residuals are clipped to this many times the distance to black or white. It is above 1, since the noise of few photons reaches
+    further up than down. Chosen on the validation scenes of SIDD."""
 
     def of_kind(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> BiasCorrection:
         """With the curve of this kind of picture where it is *auto*, and the kind tells it."""
@@ -135,12 +142,22 @@ def _as_float32(x: Any) -> Any:
 
 
 def curve_of(colours: str, dtype: np.dtype[Any] | torch.dtype) -> Literal["auto"] | TransferFunction:
-    """Measurements are in proportion to light, colours coded for display; grey of 8 bits may be either."""
+    """Measurements are in proportion to light, colours coded for display; grey of 8 bits may be either.
+
+    >>> import numpy as np
+    >>> curve_of("rgb", np.dtype("uint8")), curve_of("grey", np.dtype("uint16"))
+    ('srgb', 'linear')
+    """
     return "linear" if is_measured(colours, dtype) else "auto" if colours == "grey" else "srgb"
 
 
 def smooth_offsets(told: T) -> T:
-    """The offsets, averaged over neighbouring cells by their weights: (2, B, C, h, w) → (B, C, h, w)."""
+    """The offsets, averaged over neighbouring cells by their weights: (2, B, C, h, w) → (B, C, h, w).
+
+    >>> import numpy as np
+    >>> smooth_offsets(np.ones((2, 1, 3, 4, 5), np.float32)).shape
+    (1, 3, 4, 5)
+    """
     xp: Any = array_namespace(told)
     steps = xp.arange(-RADIUS_CELLS, RADIUS_CELLS + 1, dtype=xp.float32, device=device(told))
     kernel = xp.exp(-xp.square(steps) / 2)
@@ -157,6 +174,10 @@ def upsample_offsets(offsets: T, first: int, last: int, size: tuple[int, int]) -
         offsets: of all cells, or of as many from the top as are known, and one beyond `last`, if there is one.
         first, last: rows of cells whose pixels are wanted.
         size: H and W in pixels; the last cells may be partly beyond.
+
+    >>> import numpy as np
+    >>> upsample_offsets(np.ones((1, 3, 2, 2), np.float32), 0, 2, (40, 50)).shape
+    (1, 3, 40, 50)
     """
     xp: Any = array_namespace(offsets)
     above, below = max(first - 1, 0), min(last + 1, offsets.shape[-2])

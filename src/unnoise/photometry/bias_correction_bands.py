@@ -33,6 +33,13 @@ def correct_bands(photometry: Sequence[Photometry], views: Sequence[RegionSource
 
     Yields:
         The same in other portions: some rows of cells wait for those below.
+
+    >>> import numpy as np
+    >>> noisy = np.full((1, 1, 40, 40), 0.5, np.float32)
+    >>> rule = Photometry(bias_correction=BiasCorrection(curve="linear"))
+    >>> made = correct_bands([rule], [RegionSource.of(noisy)], [(slice(0, 40), noisy - 0.1)])
+    >>> sum(band.shape[-2] for rows, band in made)
+    40
     """
     corrections = [Correction(each.bias_correction, each.clipping) for each in photometry if each.bias_correction]
     return array_ops.without_gradients(_corrected)(corrections, views, bands) if corrections else iter(bands)
@@ -56,7 +63,7 @@ def _corrected(corrections: list[Correction], views: Sequence[RegionSource], ban
             read = [to_device(view.read(part, slice(0, width)), device(band)) for view in views]
             noisy = xp.concat(read)  # (N, C, rows, W)
             restored = waiting[..., part.start - first * CELL_PIXELS : part.stop - first * CELL_PIXELS, :]
-            told = [k.light.measure_cells(x, y, k.cut) for k, x, y in _each(corrections, noisy, restored)]
+            told = [k.rule.measure_cells(x, y, k.cut) for k, x, y in _each(corrections, noisy, restored)]
             told = xp.concat(told, axis=1)
             known = told if known is None else xp.concat([known, told], axis=-2)
             solved = whole
@@ -67,16 +74,20 @@ def _corrected(corrections: list[Correction], views: Sequence[RegionSource], ban
             bottom = min(last + 1 + RADIUS_CELLS, known.shape[-2])
             offsets = smooth_offsets(known[..., top:bottom, :])
             offset = upsample_offsets(offsets, first - top, last - top, (height - top * CELL_PIXELS, width))
-            kept = [k.light.add_offsets(x, y) for k, x, y in _each(corrections, waiting[..., :count, :], offset)]
+            kept = [k.rule.add_offsets(x, y) for k, x, y in _each(corrections, waiting[..., :count, :], offset)]
             yield slice(first * CELL_PIXELS, first * CELL_PIXELS + count), xp.concat(kept)
             waiting = array_ops.copy(waiting[..., count:, :])
             first = last
 
 
 class Correction(NamedTuple):
-    """How one picture is corrected."""
+    """How one picture is corrected.
 
-    light: BiasCorrection
+    >>> Correction(BiasCorrection(), Clipping()).rule.curve
+    'auto'
+    """
+
+    rule: BiasCorrection
     cut: Clipping
 
 

@@ -54,7 +54,7 @@ class CameraLight:
     >>> light = CameraLight((512.0, 512.0, 512.0), 16383.0, (2.0, 1.0, 1.5), 0.01)
     >>> values = np.full((1, 2, 3), 4000, np.uint16)
     >>> shown = light.forward(values)
-    >>> (light.inverse(shown, values) == values).all()
+    >>> bool((light.inverse(shown, values) == values).all())
     True
     """
 

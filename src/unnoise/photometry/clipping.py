@@ -25,19 +25,23 @@ BLOCK_PIXELS = 8
 SMALLEST = 0.001
 """Quantile of the positive values that is taken for one photon."""
 MANY = 2.0
-"""So many times as many zeros as counts would have are too many."""
+"""Zeros are too many where they exceed those of counts by this factor."""
 LOPSIDED = 0.62
-"""Square of the spread of positive values against their mean. Of noise that black cuts it is at most 0.57, that of half a Gaussian; few
-photons beside an amplifier's noise have more, and what the mean of these needs is not to have their larger half cut back."""
+"""Square of the ratio of spread to mean of positive values. Noise that black clips has at most 0.57, the value of half a Gaussian.
+Few photons with an amplifier's noise have more. Their mean needs no correction."""
 POSITIVE = 8
-"""So many positive values tell a block's spread."""
+"""Least number of positive values from which a block's spread is measured."""
 REACH_PIXELS = 2
 """Pixels to each side that must be clipped for a pixel to stay as it is."""
 
 
 @dataclass(frozen=True)
 class Clipping:
-    """Whether noise is missing at black, 0, and at white, 1, as values reach no further."""
+    """Whether noise is missing at black, 0, and at white, 1, as values reach no further.
+
+    >>> Clipping(black=True, white=False).white
+    False
+    """
 
     black: bool = True
     white: bool = True
@@ -48,7 +52,13 @@ BOTH_ENDS = Clipping()
 
 
 def measure_clipping(view: RegionSource) -> Clipping:
-    """Of a measurement, told from windows of it."""
+    """Of a measurement, told from windows of it.
+
+    >>> import numpy as np
+    >>> view = RegionSource.of(np.random.default_rng(0).uniform(0.4, 0.6, (1, 1, 64, 64)).astype(np.float32))
+    >>> measure_clipping(view).black
+    False
+    """
     windows = view.sample_windows()
     xp = array_namespace(*windows)
     lowest, highest = min(float(xp.min(x)) for x in windows), max(float(xp.max(x)) for x in windows)
@@ -91,8 +101,8 @@ def find_clipped(noisy: T, cut: Clipping = BOTH_ENDS) -> T:
 
     Where `cut` says that 0 is a value like any other, as where photons are counted, it is none of these.
 
-    What lies beyond the picture does not count. Where noise is only often clipped, 25 pixels together seldom are, and the mean that
-    a network gives there differs from black by less than a twentieth of the noise's level.
+    What lies beyond the picture does not count. Where noise is only often clipped, 25 pixels together seldom are. The mean that a
+    network gives there differs from black by less than a twentieth of the noise's level.
 
     >>> import numpy as np
     >>> int(find_clipped(np.zeros((1, 1, 4, 4))).sum())
@@ -111,7 +121,13 @@ def find_clipped(noisy: T, cut: Clipping = BOTH_ENDS) -> T:
 
 
 def keep_clipped(noisy: T, restored: T, where: T) -> T:
-    """`restored`, but as `noisy` is `where` that is `find_clipped`; (B, C, H, W) each. Most pictures need no copy for it."""
+    """`restored`, but as `noisy` is `where` that is `find_clipped`; (B, C, H, W) each. Most pictures need no copy for it.
+
+    >>> import numpy as np
+    >>> noisy, restored = np.zeros((1, 1, 1, 2), np.float32), np.ones((1, 1, 1, 2), np.float32)
+    >>> keep_clipped(noisy, restored, np.array([[[[True, False]]]]))
+    array([[[[0., 1.]]]], dtype=float32)
+    """
     xp: Any = array_namespace(noisy)
     return xp.where(where, noisy, restored) if bool(xp.any(where)) else restored
 

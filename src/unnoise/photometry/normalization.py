@@ -31,20 +31,26 @@ if TYPE_CHECKING:
 TAIL_SHARE = 0.001
 """Share of the values that may lie below black, and the same share above white, such as hot pixels and stars."""
 MARGIN_SHARE = 0.05
-"""Of the network's range on either side, so that noise around the darkest places is not cut off as black cuts it."""
+"""Share of the network's range that stays free on either side, so that noise in the darkest places is not clipped."""
 OVERSHOOT_RANGES = 1 / 3
-"""So far beyond `low` and `high`, in units of their distance, values are shown; what is beyond that goes around the network."""
+"""The network gets values up to this far beyond `low` and `high`, in units of their distance. The excess goes around the network."""
 EXPONENT = 0.7
-"""Exponent. Pictures of few photons gain 1 to 4 dB by it, others up to 1.5 or lose up to 0.2 (`benchmarks/white.py`); the root, which
-evens noise of light alone out, loses up to 0.8 on quiet ones."""
+"""Exponent of the curve. Pictures of few photons gain 1 to 4 dB by it. Others gain up to 1.5 or lose up to 0.2
+(`benchmarks/white.py`). The square root would even out photon noise alone, and loses up to 0.8 dB on quiet pictures."""
 SAMPLE_VALUES = 2**20
-"""About how many values tell the range."""
+"""About this many values are sampled to find the range."""
 STRIP_PIXELS = 2**20
-"""Pixels that are read at a time for it, about."""
+"""About this many pixels are read at a time."""
 
 
 class Normalization(BaseModel):
-    """Whether a picture's own range is shown, as it stands in a recipe."""
+    """The rule by which a picture's own range is mapped to that of the network, as it stands in a recipe.
+
+    >>> Normalization().of_kind("grey", np.dtype("uint16"))
+    Normalization(of='picture')
+    >>> Normalization().of_kind("rgb", np.dtype("uint8")) is None
+    True
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,7 +67,14 @@ class Normalization(BaseModel):
 
 @dataclass(frozen=True)
 class Scale:
-    """The curve between a picture's values and those that the network sees, with `low` at MARGIN and `high` at 1 − MARGIN."""
+    """The curve between a picture's values and those that the network gets.
+
+    `low` becomes `MARGIN_SHARE`, and `high` becomes 1 − `MARGIN_SHARE`.
+
+    >>> scale = Scale(low=100.0, high=300.0)
+    >>> scale.forward(np.array([100.0, 300.0]))
+    array([0.05, 0.95])
+    """
 
     low: float
     high: float
@@ -94,7 +107,11 @@ class Scale:
 
 
 class ConstantScale(Scale):
-    """Of a picture whose values are all the same: there is nothing to show, and no noise."""
+    """The curve of a picture that has one value alone. It has no noise, so the network gets gray.
+
+    >>> CONSTANT_SCALE.forward(np.array([7.0, 7.0]))
+    array([0.5, 0.5])
+    """
 
     def forward(self, x: T) -> T:
         """Grey."""
@@ -114,13 +131,27 @@ def _bent(x: Any, exponent: float) -> Any:
 
 
 def is_measured(colours: str, dtype: np.dtype[Any] | torch.dtype) -> bool:
-    """Grey pictures of more than 8 bits, and channels that are no colours, are measurements, in proportion to light; colour pictures,
-    and grey ones of 8 bits, are coded for display."""
+    """Whether a kind of picture is a measurement, in proportion to light.
+
+    Gray pictures of more than 8 bits and channels that are no colors are. Color pictures, and gray ones of 8 bits, are
+    coded for display.
+
+    Args:
+        colours: the kind, as in `images.Layout.colours`.
+        dtype: the type of the stored pixels.
+
+    >>> is_measured("grey", np.dtype("uint16")), is_measured("rgb", np.dtype("uint16"))
+    (True, False)
+    """
     return colours == "channels" or (colours == "grey" and not str(dtype).endswith("uint8"))
 
 
 def scale_of_values(values: np.ndarray[Any, Any]) -> Scale | None:
-    """By values of any shape; None where all are the same, and there is nothing to show."""
+    """The scale of values of any shape. None: all are the same.
+
+    >>> scale_of_values(np.arange(1001.0))
+    Scale(low=1.0, high=999.0)
+    """
     low, high = (float(value) for value in np.quantile(values, (TAIL_SHARE, 1 - TAIL_SHARE)))
     if not high > low:
         low, high = float(values.min()), float(values.max())
@@ -128,7 +159,12 @@ def scale_of_values(values: np.ndarray[Any, Any]) -> Scale | None:
 
 
 def measure_scale(view: RegionSource) -> Scale | None:
-    """The scale of a picture that need not lie in memory, all channels together."""
+    """The scale of a picture, all channels together. The picture need not lie in memory.
+
+    >>> from unnoise.regions import RegionSource
+    >>> measure_scale(RegionSource.of(np.arange(100.0).reshape(1, 1, 10, 10).astype(np.float32))).high > 90
+    True
+    """
     height, width = view.size
     step = max(1, math.isqrt(height * width // SAMPLE_VALUES))
     rows = max(1, STRIP_PIXELS // width // step) * step

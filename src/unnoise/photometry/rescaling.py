@@ -19,14 +19,19 @@ from unnoise.deprecated.module_names import renamed
 SMALL, LARGE = 2.0**-10, 2.0**20
 """Pictures whose largest value lies between these are not multiplied."""
 INSIDE = 2.0**-1, 2.0**5
-"""Where the largest value of small and of large ones comes to lie, at most: below white, as it was, and above it."""
+"""Upper bound of the largest value after rescaling: of small pictures, and of large ones."""
 FAR = 2.0**10
-"""Values that lie further from zero than so many times their own range are moved."""
+"""Values move towards zero if their distance from it exceeds this many times their own range."""
 
 
 @dataclass(frozen=True)
 class Rescaling:
-    """x → (x − shift) · factor and back, in float64."""
+    """x → (x − shift) · factor and back, in float64.
+
+    >>> import numpy as np
+    >>> Rescaling(shift=1e6, factor=1e-3).forward(np.array([1e6, 2e6]))
+    array([   0., 1000.], dtype=float32)
+    """
 
     shift: float
     factor: float
@@ -43,7 +48,11 @@ class Rescaling:
 
 
 def choose_rescaling(low: float, high: float) -> Rescaling | None:
-    """For finite values from `low` to `high`; None: they are moderate."""
+    """The rescaling for finite values from `low` to `high`. None: float32 holds them well.
+
+    >>> choose_rescaling(0.0, 1000.0) is None
+    True
+    """
     if low == high:
         return Rescaling(low, 1.0) if low else None  # so that one value comes back to its last digit
     width, largest = high - low, max(abs(low), abs(high))

@@ -29,12 +29,17 @@ UNCLIPPED_RANGE = 0.02, 0.9
 MIN_LOG_SPREAD = 0.045
 """Standard deviation of the logarithm of brightness from which on a slope can be told."""
 LINEAR_EXPONENT = 0.38
-"""Exponent of brightness from which on noise is that of light itself, 0.5: simulated counts have 0.41 to 0.66, white noise up to 0.33,
-nine of ten photographs of SIDD and PolyU in grey less than 0.4."""
+"""Least exponent of noise by brightness for linear values. Photon noise has 0.5; simulated counts have 0.41 to 0.66.
+White noise has up to 0.33. Nine of ten gray photographs of SIDD and PolyU have less than 0.4."""
 
 
 def is_linear(view: RegionSource) -> bool:
-    """Whether noise grows with brightness as that of light does; no where it cannot be told."""
+    """Whether the noise of a picture grows with brightness as that of light does. False also where this cannot be told.
+
+    >>> import numpy as np
+    >>> is_linear(RegionSource.of(np.full((1, 1, 32, 32), 0.5, np.float32)))
+    False
+    """
     brightness, noise = _blocks(view.sample_windows())
     count = brightness.shape[0]
     if count < 2 * MIN_BLOCKS:

@@ -6,9 +6,9 @@ in units of its power σ². They have three parts.
 *Left of the noise*, found in two ways with more noise b of the picture's own kind (see `noise.noise_sampling`):
 
 - *shaken*: d = (f(x + εb) − f(x)) / ε has the power v = mean d² / mean b² and the share λ = mean b·d / mean b² that
-  follows the noise. v is what is let through. Of the best possible restoration the whole error is λ: the covariance of
-  what remains unknown is σ² times the derivative of the mean (Manor and Michaeli, "On the posterior distribution in
-  denoising", ICLR 2024). The larger one counts.
+  follows the noise. v is what is let through. λ is the whole error of the best possible restoration. For the covariance
+  of what remains unknown is σ² times the derivative of the mean (Manor and Michaeli, "On the posterior distribution
+  in denoising", ICLR 2024). The larger one counts.
 - *replayed*: the restored picture y is taken for the truth. Noise is added and taken away again:
   mean (f(y + b) − y)² / mean b².
 
@@ -69,9 +69,9 @@ class Judgement(BaseModel):
     uncertainty: float | None
     """Of the gain, in dB, about one standard deviation."""
     shaken: float | None
-    """The gain in dB by shaking alone."""
+    """The gain in dB by perturbing the input alone."""
     replayed: float | None
-    """And by replaying."""
+    """The gain in dB by denoising the result with noise added again, alone."""
     level: float
     """Standard deviation of the noise, 0..1, as measured in the noisy picture alone."""
     left: float | None
@@ -88,10 +88,17 @@ class Judgement(BaseModel):
     """Root mean square of what was taken from the picture, 0..1."""
     verdict: Verdict = Verdict.UNKNOWN
     """All of this in a few words."""
+    pictures: int = 1
+    """Number of pictures in the file. Only the first is judged."""
 
     @property
     def loses_structure(self) -> bool:
-        """Whether more was lost beside noise than chance explains."""
+        """Whether the restoration removed structure, beyond what chance explains.
+
+        >>> facts = {"uncertainty": 0.1, "shaken": 1.0, "replayed": 1.0, "level": 0.05, "left": 0.0, "correlation": 0.0}
+        >>> Judgement(gain=3.0, lost=0.0, **facts).loses_structure
+        False
+        """
         return self.verdict in (Verdict.TOOK_STRUCTURE, Verdict.WORSE)
 
 
@@ -117,6 +124,10 @@ def judge(
 
     Raises:
         UsageError: for a batch.
+
+    >>> noisy = torch.rand(1, 3, 64, 64)
+    >>> judge(noisy, noisy, lambda x: x, noise=None).taken
+    0.0
     """
     if len(noisy) != 1:
         raise UsageError(f"One picture is judged at a time, not a batch of {len(noisy)}; call it for each.")
@@ -204,8 +215,8 @@ def _bands(noise: NoiseModel) -> tuple[float, ...]:
 
 
 def _fine(change: Tensor) -> Tensor:
-    """A change without its coarse part, in which brightness moves for other reasons than noise that is let through: where the light
-    is kept, or a network is off by a constant."""
+    """A change without its coarse part. There brightness also moves for other reasons than noise, such as bias correction or an
+    offset of the network."""
     return change - gaussian_blur(change, GRAIN)
 
 

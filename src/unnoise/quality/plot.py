@@ -1,5 +1,4 @@
-"""The picture of a `Report`: before, after, what was taken, whether that looks like the picture, and where the network
-is unsure."""
+"""The picture of a `Report`: before, after, the removed part, the structure in it, and the uncertainty."""
 
 from __future__ import annotations
 
@@ -21,14 +20,31 @@ RESIDUAL_SIGMAS = 4.0
 """The residual is drawn around mid-grey. Black and white are this many of its standard deviations away."""
 
 
-def draw(noisy: Floats, restored: Floats, structure: Floats, unsure: Floats, *, varied: str, lines: Sequence[str]) -> Figure:
+def draw(
+    noisy: Floats,
+    restored: Floats,
+    structure: Floats,
+    unsure: Floats,
+    *,
+    varied: str,
+    one: float,
+    unit: str,
+    lines: Sequence[str],
+) -> Figure:
     """Six panels: before, after, what was removed, two maps, and text.
 
     Args:
         noisy, restored: (H, W, C) in 0..1.
         structure, unsure: (H, W), as in a `Report`.
         varied: what differs between the results whose spread is `unsure`.
+        one: what 1 in these pictures and maps is in the unit.
+        unit: of the numbers in the titles.
         lines: of the text.
+
+    >>> import numpy as np
+    >>> picture, flat = np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.float32)
+    >>> len(draw(picture, picture, flat, flat, varied="flips", lines=["one"]).axes) >= 6
+    True
     """
     require("matplotlib", "A report")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -43,11 +59,11 @@ def draw(noisy: Floats, restored: Floats, structure: Floats, unsure: Floats, *, 
     scale = RESIDUAL_SIGMAS * max(float(residual.std()), 1e-6)
     _picture(axes[0, 0], "before", noisy)
     _picture(axes[0, 1], "after", restored)
-    _picture(axes[0, 2], f"taken away, ±{scale * 255:.0f} of 255 around grey", residual / (2 * scale) + 0.5)
-    _map(figure, axes[1, 0], "does it look like the picture? (correlation)", structure, (-0.5, 0.5), "RdBu_r")
-    steps = unsure * 255
-    top = max(float(np.quantile(steps, 0.995)), 0.1)
-    _map(figure, axes[1, 1], f"where unsure: spread over {varied}, of 255", steps, (0, top), "magma")
+    _picture(axes[0, 2], f"removed, ±{scale * one:.3g} {unit}, gray: nothing", residual / (2 * scale) + 0.5)
+    _map(figure, axes[1, 0], "structure in what was removed (correlation)", structure, (-0.5, 0.5), "RdBu_r")
+    steps = unsure * one
+    top = max(float(np.quantile(steps, 0.995)), 4e-4 * one)
+    _map(figure, axes[1, 1], f"uncertainty: spread over {varied}, {unit}", steps, (0, top), "magma")
     _text(axes[1, 2], lines)
     return figure
 

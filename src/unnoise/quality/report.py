@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.files.atomic import atomic_write
+from unnoise.noise.html import figure_as_html
 from unnoise.noise.noise_model import NoiseModel
 from unnoise.quality.mc_sure import Judgement, judge
 from unnoise.quality.residual_structure import correlation_map
@@ -34,7 +37,14 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """One restoration, judged. Pictures are (H, W, C) floats in 0..1, maps (H, W)."""
+    """One restoration, judged. Pictures are (H, W, C) floats in 0..1, maps (H, W).
+
+    >>> import torch
+    >>> noisy = torch.rand(1, 3, 64, 64)
+    >>> report = make(noisy, noisy, lambda x: x, [noisy, noisy], varied="flips", part=middle(64, 64), noise=None)
+    >>> report.judgement.taken
+    0.0
+    """
 
     judgement: Judgement
     part: Region
@@ -47,6 +57,10 @@ class Report:
     """Standard deviation of results that ought to be the same."""
     varied: str
     """What differs between these: 'blind spots', 'draws' or 'flips'."""
+    white: float = 255.0
+    """What a `level` of 1 is in the values of the file: 255 for 8 bits, 65535 for 16, 1 for floats."""
+    map_scale: float = 1.0
+    """What 1 in the pictures and maps is as a level. Dim measurements are shown brighter than they are."""
 
     def to_json(self) -> str:
         """The judgement as JSON."""
@@ -58,17 +72,19 @@ class Report:
         return self.judgement.verdict
 
     def sentence(self) -> str:
-        """The verdict and the figures behind it, in one sentence."""
+        """The verdict and the figures behind it, in one sentence. It says if only the first of several pictures was
+        judged."""
         found = self.judgement
-        start = f"{self.verdict.capitalize()}: "
+        several = f"Only the first of {found.pictures} pictures was judged. " if found.pictures > 1 else ""
+        start = f"{several}{self.verdict.capitalize()}: "
         if found.gain is None or found.uncertainty is None or found.left is None or found.lost is None:
             if self.verdict is Verdict.WORSE:
-                return f"{start}the picture has no noise, yet {found.taken * 255:.1f} steps of 255 were taken from it."
+                return f"{start}the picture has no noise, yet {self._level_text(found.taken)} was taken from it."
             if self.verdict is Verdict.NO_NOISE:
                 return f"{start}no noise can be told in the picture, and nothing was taken from it."
             return f"{start}too little of the picture shows noise apart from structure to measure it."
         return (
-            f"{start}estimated gain {found.gain:.1f} ± {found.uncertainty:.1f} dB, noise level {found.level * 255:.1f} of 255; "
+            f"{start}estimated gain {found.gain:.1f} ± {found.uncertainty:.1f} dB, noise level {self._level_text(found.level)}; "
             f"{found.left:.0%} of the noise is left, lost structure has {found.lost + (found.drift or 0):.0%} of its power."
         )
 
@@ -80,10 +96,27 @@ class Report:
         return f"{seen}; compare both, and try another --model or less --strength."
 
     def scaled(self, factor: float) -> Report:
-        """With the noise's level so many times as high: of a picture that was judged on another scale than its own."""
+        """The report with levels on another scale.
+
+        Args:
+            factor: multiplies the noise level and the removed level.
+        """
         found = self.judgement
         levels = {"level": found.level * factor, "taken": found.taken * factor}
-        return replace(self, judgement=found.model_copy(update=levels))
+        return replace(self, judgement=found.model_copy(update=levels), map_scale=self.map_scale * factor)
+
+    def of_stack(self, pictures: int) -> Report:
+        """The same report, which says that it judges only the first of so many pictures."""
+        return replace(self, judgement=self.judgement.model_copy(update={"pictures": pictures}))
+
+    @property
+    def unit(self) -> str:
+        """The unit of levels in sentences and plots."""
+        return "of 255" if self.white == 255 else "in the picture's own values"
+
+    def _level_text(self, level: float) -> str:
+        value = level * self.white
+        return f"{value:.1f} of 255" if self.white == 255 else f"{value:.3g} {self.unit}"
 
     def draw(self) -> Figure:
         """Before, after, residual, and both maps."""
@@ -95,8 +128,23 @@ class Report:
             self.structure,
             self.unsure,
             varied=self.varied,
+            one=self.white * self.map_scale,
+            unit=self.unit,
             lines=[self.sentence(), "", *self._details()],
         )
+
+    def plot(self) -> Figure:
+        """The same as `draw`: what a notebook shows.
+
+        Raises:
+            UnnoiseError: matplotlib is not installed.
+        """
+        return self.draw()
+
+    def _repr_html_(self) -> str:
+        """The verdict, and the panels if matplotlib is installed, as notebooks show them."""
+        told = f"<p>{html.escape(self.sentence())}</p>"
+        return told + (figure_as_html(self.draw()) if find_spec("matplotlib") else "")
 
     def _details(self) -> list[str]:
         found = self.judgement
@@ -104,14 +152,15 @@ class Report:
         lines = []
         if found.gain is not None and found.left is not None and found.lost is not None:
             lines = [
-                f"two estimates: {found.shaken:.1f} dB shaken, {found.replayed:.1f} dB replayed",
-                f"noise that is left: {found.left:.1%} of its power",
+                f"gain, estimated in two ways: {found.shaken:.1f} dB and {found.replayed:.1f} dB",
+                f"noise left: {found.left:.1%} of its power",
                 f"lost structure: {found.lost:.1%} of that power",
                 f"drift of local means: {found.drift or 0:.1%} of that power",
             ]
         return [
             *lines,
-            f"correlation of what was taken with the picture: {found.correlation:+.2f}",
+            f"correlation of the removed part with the picture: {found.correlation:+.2f}",
+            *([f"judged: the first of {found.pictures} pictures"] if found.pictures > 1 else []),
             f"judged: rows {rows.start}–{rows.stop}, columns {columns.start}–{columns.stop}",
         ]
 
@@ -125,7 +174,11 @@ class Report:
 
 
 def report_files(stem: Path) -> list[Path]:
-    """The picture and the numbers of a report of this name."""
+    """The picture and the numbers of a report of this name.
+
+    >>> [path.name for path in report_files(Path("out/a.report"))]
+    ['a.report.png', 'a.report.json']
+    """
     return [stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".json")]
 
 
@@ -139,6 +192,7 @@ def make(
     part: Region,
     noise: NoiseModel | None,
     excess: Tensor | None = None,
+    white: float = 255.0,
 ) -> Report:
     """Judge a restoration.
 
@@ -150,9 +204,16 @@ def make(
         part: the rows and columns that these are of the picture, as `middle` gives them.
         noise: measured in `noisy` alone; see `judge`.
         excess: (1, C, H, W), what was taken beyond the noise; see `judge`.
+        white: what 1 is in the values of the file, for sentences and plots.
 
     Raises:
         UsageError: for a batch of pictures.
+
+    >>> import torch
+    >>> noisy = torch.rand(1, 3, 64, 64)
+    >>> made = make(noisy, noisy, lambda x: x, [noisy, noisy], varied="flips", part=middle(64, 64), noise=None)
+    >>> made.structure.shape
+    (64, 64)
     """
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
@@ -164,11 +225,16 @@ def make(
         structure=correlation_map(noisy - restored, restored)[0].cpu().numpy(),
         unsure=spread(variants)[0].cpu().numpy(),
         varied=varied,
+        white=white,
     )
 
 
 def middle(height: int, width: int) -> Region:
-    """The rows and columns of a picture that are judged: all, or the middle of one that is larger than `LARGEST`."""
+    """The rows and columns of a picture that are judged: all, or the middle of one that is larger than `LARGEST`.
+
+    >>> middle(100, 50)
+    (slice(0, 100, None), slice(0, 50, None))
+    """
     shrink = min(1.0, math.sqrt(LARGEST / (height * width)))
     sides = (max(1, round(length * shrink)) for length in (height, width))
     rows, columns = (

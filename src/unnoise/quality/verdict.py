@@ -11,7 +11,11 @@ MOST_LEFT = 0.5
 
 
 class Verdict(StrEnum):
-    """What to think of a result."""
+    """What to think of a result.
+
+    >>> Verdict.UNKNOWN.is_harm
+    False
+    """
 
     TRUST = "trust it"
     LEAVES_NOISE = "it leaves noise"

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from unnoise.errors import UsageError, explain_validation
+from unnoise.recipes.old_fields import rename_old_fields
 
 if TYPE_CHECKING:
     from unnoise.recipes.schema import Recipe
 
 _FOLDER = Path(__file__).parent
+SHORT_FORMS = {"bias_correction": "curve", "normalization": "of"}
+"""The inner field that is meant where text stands for all fields of one; for the others it is `name`."""
 
 
 def names() -> list[str]:
@@ -26,12 +29,32 @@ def names() -> list[str]:
 
 
 def source(name: str) -> str:
-    """The paper of a shipped recipe. The rest of the file is not checked."""
+    """The paper of a shipped recipe. The rest of the file is not checked.
+
+    >>> source("ap-bsn")[:3]
+    'Lee'
+    """
     return str(_parse(_FOLDER / f"{name}.yaml").get("source", ""))
 
 
+def start(name_or_path: str | Path) -> str:
+    """The name or file of the model that a recipe begins with. Empty: it begins with random weights.
+
+    Raises:
+        UsageError: unknown name, or a file that cannot be read.
+
+    >>> start("fine-tune"), start("at-bsn")
+    ('default', '')
+    """
+    return str(_parse(_find(name_or_path)).get("start") or "")
+
+
 class Summary(NamedTuple):
-    """What people choose a recipe by, each a line."""
+    """What people choose a recipe by, each a line.
+
+    >>> Summary(purpose="learn", cost="a day", source="the paper").cost
+    'a day'
+    """
 
     purpose: str
     cost: str
@@ -79,7 +102,8 @@ def load(name_or_path: str | Path | Recipe, overrides: dict[str, Any] | None = N
         raise UsageError(f"A recipe is a name, a YAML file or a Recipe, got {type(name_or_path).__name__}.")
     else:
         fields, label = _parse(_find(name_or_path)), str(name_or_path)
-    for dotted, value in (overrides or {}).items():
+    fields = rename_old_fields(fields)
+    for dotted, value in rename_old_fields(overrides or {}).items():
         _set(fields, dotted, value)
     return validate(fields, label)
 
@@ -93,6 +117,9 @@ def validate(fields: dict[str, Any], label: str) -> Recipe:
 
     Raises:
         UsageError: a field is unknown or has a wrong value. The sentence names it.
+
+    >>> validate({"name": "mine", "denoiser": "dbsn", "scheme": "pd-blind-spot"}, "mine").denoiser.name
+    'dbsn'
     """
     from pydantic import ValidationError
 
@@ -128,7 +155,7 @@ def _set(fields: dict[str, Any], dotted: str, value: Any) -> None:
     *parents, last = dotted.split(".")
     for parent in parents:
         inner = fields.setdefault(parent, {})
-        fields[parent] = fields = {"name": inner} if isinstance(inner, str) else inner
+        fields[parent] = fields = {SHORT_FORMS.get(parent, "name"): inner} if isinstance(inner, str) else inner
         if not isinstance(fields, dict):
             raise UsageError(f"'{dotted}' cannot be set: '{parent}' holds a value, not fields.")
     if isinstance(fields.get("sizes"), dict) and last not in ("name", "sizes"):

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInf
 
 from unnoise import denoisers, schemes
 from unnoise.denoisers.base import Initialization
+from unnoise.deprecated.class_members import RenamedMember
 from unnoise.errors import UsageError
 from unnoise.photometry.bias_correction import BiasCorrection
 from unnoise.photometry.normalization import Normalization
+from unnoise.recipes.old_fields import rename_old_fields
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.r3 import R3
 
@@ -88,9 +90,9 @@ class Training(BaseModel):
     """Turn crops by a random number of quarter turns."""
 
 
-NOTES = ("purpose", "cost")
-"""Fields of the YAML file for people who choose a recipe, one line each; see `unnoise.recipes.summary`. The recipe
-itself drops them."""
+NOTES = ("purpose", "cost", "start")
+"""Fields of the YAML file that the recipe itself drops. *purpose* and *cost* are for people who choose a recipe; see
+`unnoise.recipes.summary`. *start* names the model that a training begins with; see `unnoise.recipes.start`."""
 
 
 class Recipe(BaseModel):
@@ -101,7 +103,7 @@ class Recipe(BaseModel):
     True
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, ignored_types=(RenamedMember,))
 
     name: Annotated[str, Field(min_length=1)]
     source: str = ""
@@ -113,11 +115,11 @@ class Recipe(BaseModel):
     ensemble: bool = False
     """Whether to average over the eight flips and quarter turns, which takes eight times as long. An option of
     `denoise` has priority."""
-    light: BiasCorrection | None = None
-    """Bias correction: whether and how the result gets the local mean of the noisy picture. See
-    `unnoise.photometry.bias_correction`. No paper does this."""
-    levels: Normalization | None = None
-    """Normalization: whether measurements are scaled by their own range, in training and at inference. See
+    bias_correction: BiasCorrection | None = Field(None, serialization_alias="light")
+    """Whether and how the result gets the local mean of the noisy picture. See `unnoise.photometry.bias_correction`. No
+    paper does this."""
+    normalization: Normalization | None = Field(None, serialization_alias="levels")
+    """Whether measurements are scaled by their own range, in training and at inference. See
     `unnoise.photometry.normalization`. No paper does this."""
     detail: Share = 0.0
     """Share of the removed detail that is returned where it is surely more than noise. An option of `denoise` has
@@ -127,10 +129,20 @@ class Recipe(BaseModel):
     are. An option of `denoise` has priority. See `inference.do_no_harm`. No paper does this."""
     training: Training = Training()
 
+    light = RenamedMember("bias_correction")
+    levels = RenamedMember("normalization")
+
     @model_validator(mode="before")
     @classmethod
     def _drop_notes(cls, value: Any) -> Any:
-        return {name: field for name, field in value.items() if name not in NOTES} if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        return {name: field for name, field in rename_old_fields(value).items() if name not in NOTES}
+
+    def version_0_1_json(self) -> str:
+        """The recipe as version 0.1 wrote it, for fingerprints that must not change."""
+        # version 0.1 did not know `bounded`, so it counts where it is set
+        return self.model_dump_json(by_alias=True, exclude=None if self.bounded else {"bounded"})
 
     @field_validator("scheme", mode="before")
     @classmethod
@@ -153,12 +165,12 @@ class Recipe(BaseModel):
     def _no_refinement(cls, value: Any) -> Any:
         return None if value == "none" else R3() if value == "r3" else value
 
-    @field_validator("light", mode="before")
+    @field_validator("bias_correction", mode="before")
     @classmethod
-    def _no_light(cls, value: Any) -> Any:
+    def _no_bias_correction(cls, value: Any) -> Any:
         return None if value == "none" else {"curve": value} if isinstance(value, str) else value
 
-    @field_validator("levels", mode="before")
+    @field_validator("normalization", mode="before")
     @classmethod
-    def _full_levels(cls, value: Any) -> Any:
+    def _full_range(cls, value: Any) -> Any:
         return None if value == "full" else {"of": value} if isinstance(value, str) else value

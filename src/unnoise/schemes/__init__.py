@@ -17,6 +17,7 @@ _SCHEMES: Registry[type[Scheme]] = Registry(
         "tunable-blind-spot": "tunable_blind_spot:TunableBlindSpot",
         "risk-averaged-blind-spot": "risk_averaged:RiskAveraged",
         "distillation": "distillation:Distillation",
+        "recorrupted": "recorrupted:Recorrupted",
         "asymmetric-mask": "asymmetric_mask:AsymmetricMask",
         "asymmetric-mask-tv": "asymmetric_mask_tv:AsymmetricMaskTV",
     },

@@ -22,7 +22,11 @@ from unnoise.schemes.multi_mask import MultiMask, generator_or_default, predict_
 
 class AsymmetricMaskTV(MultiMask):
     """`masks` complementary random masks in training too, with total variation in the loss; inference as in
-    `asymmetric-mask`."""
+    `asymmetric-mask`.
+
+    >>> AsymmetricMaskTV(masks=3, weight=0.2).weight
+    0.2
+    """
 
     name: Literal["asymmetric-mask-tv"] = "asymmetric-mask-tv"
     weight: Annotated[float, Field(ge=0)] = 0.1

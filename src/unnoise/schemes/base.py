@@ -51,7 +51,7 @@ class InferenceRecipe(Protocol):
     def ensemble(self) -> bool: ...
 
     @property
-    def light(self) -> BiasCorrection | None: ...
+    def bias_correction(self) -> BiasCorrection | None: ...
 
 
 class TrainedModel(Protocol):
@@ -118,6 +118,10 @@ class Scheme(BaseModel, ABC):
 
     requires_blind_network: ClassVar[bool] = False
     """Whether only the network's blind spot keeps it from learning to copy the noise."""
+
+    adds_noise: ClassVar[bool] = False
+    """Whether the loss wants more noise of each crop's own kind: (B, 2·C, H, W), the noisy channels and then the noise,
+    which is scaled and shifted as the crop is."""
 
     is_local: ClassVar[bool] = True
     """Whether `restore` looks no farther than `restore_radius`. Tiles then agree with the whole picture."""

@@ -31,7 +31,14 @@ def with_reflected_border(run: Callable[[Tensor], Tensor], x: Tensor, border: in
 
 
 def region_with_reflected_border(run: Callable[[Tensor, Region], Tensor], x: Tensor, border: int, region: Region) -> Tensor:
-    """`with_reflected_border` for one region of x; `run` receives that region in the coordinates of the padded image."""
+    """`with_reflected_border` for one region of x; `run` receives that region in the coordinates of the padded image.
+
+    >>> import torch
+    >>> x = torch.rand(1, 1, 8, 8)
+    >>> whole = lambda padded, region: padded[..., region[0], region[1]]
+    >>> torch.equal(region_with_reflected_border(whole, x, 2, (slice(0, 3), slice(0, 8))), x[..., :3, :])
+    True
+    """
     height, width = x.shape[-2:]
     by = min(border, height - 1), min(border, width - 1)
     if not any(by):

@@ -35,6 +35,10 @@ class Distillation(Scheme):
     """Any teachers → any student, which restores a picture by one call and no more.
 
     The teachers are needed in training alone: a trained student is loaded and applied without them.
+
+    >>> from unnoise.schemes.teachers import TeacherChoice
+    >>> Distillation(teachers=(TeacherChoice(model="default"),)).restore(lambda x: 2 * x, torch.ones(1, 1, 1, 2))
+    tensor([[[[2., 2.]]]])
     """
 
     name: Literal["distillation"] = "distillation"

@@ -23,7 +23,12 @@ MAX_GAP_PIXELS = 64
 
 @dataclass(frozen=True)
 class MosaicWindow:
-    """Along one axis, the interval of a mosaic that one component's share of a region depends on."""
+    """Along one axis, the interval of a mosaic that one component's share of a region depends on.
+
+    >>> import torch
+    >>> MosaicWindow(places=torch.arange(3, 9), core=slice(2, 4)).core
+    slice(2, 4, None)
+    """
 
     places: Tensor
     """For each index of the window the picture's row (or column) there; −1: the mosaic has a zero there."""
@@ -54,6 +59,14 @@ def restore_mosaic_region(
 
     Returns:
         (B, C, rows, columns).
+
+    >>> import torch
+    >>> picture = torch.rand(1, 1, 12, 12)
+    >>> same = lambda mosaic, region: mosaic[..., region[0], region[1]]
+    >>> part = slice(2, 6), slice(0, 12)
+    >>> restored = restore_mosaic_region(same, RegionSource.of(picture), part, stride=2, border=0, radius=0, multiple=1)
+    >>> torch.equal(restored, picture[..., 2:6, :])
+    True
     """
     height, width = ((stretch.stop - stretch.start) for stretch in part)
     rows, columns = (

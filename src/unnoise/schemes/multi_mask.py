@@ -38,6 +38,10 @@ class MultiMask(Scheme):
 
     Sides that do not divide by the stride are padded with zeros at the bottom and right. To the network these are
     hidden pixels.
+
+    >>> from unnoise.schemes.asymmetric_mask import AsymmetricMask
+    >>> AsymmetricMask(masks=4, train_stride=5).masks
+    4
     """
 
     replacement: ClassVar[Literal["value", "pixel"]] = "pixel"
@@ -177,10 +181,18 @@ def _through_masks(run: Network, images: Tensor, masks: Tensor, place: Place) ->
 
 
 def max_batch_pixels(device: torch.device) -> int:
-    """`MAX_BATCH_PIXELS` of a device."""
+    """`MAX_BATCH_PIXELS` of a device.
+
+    >>> max_batch_pixels(torch.device("cpu")) > 0
+    True
+    """
     return MAX_BATCH_PIXELS.get(device.type, MAX_BATCH_PIXELS["other"])
 
 
 def generator_or_default(generator: RandomSource | None) -> RandomSource:
-    """The generator; without one, a fresh generator with seed 0, so results repeat."""
+    """The generator; without one, a fresh generator with seed 0, so results repeat.
+
+    >>> generator_or_default(None).initial_seed()
+    0
+    """
     return generator if generator is not None else torch.Generator().manual_seed(0)

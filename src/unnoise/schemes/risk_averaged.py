@@ -6,8 +6,8 @@ of the noisy picture x is known up to a constant (Stein's unbiased risk, for noi
 
     mean (y − clean)² = mean (y − x)² + 2 mean (y·n) − mean n².
 
-mean (y·n) is the noise that passes. It is measured by perturbing the input with more noise b of the same kind:
-mean b·(f(x + εb) − f(x)) / ε (Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Transactions on Image Processing, 2008).
+mean (y·n) is the noise that passes. It is measured by perturbing the input with more noise b of the same kind, as
+mean b·(f(x + εb) − f(x)) / ε. (Ramani, Blu and Unser, "Monte-Carlo SURE", IEEE Transactions on Image Processing, 2008).
 The last term is the same for every y. The results are averaged with the weights exp(−risk / temperature), as in the
 aggregation of estimators (Leung and Barron, 2006). This way to apply AT-BSN and TM-BSN is our own; the training is
 theirs.

@@ -13,7 +13,11 @@ from unnoise.schemes.tunable_blind_spot import BlindSpotSize
 
 class TeacherOptions(BaseModel):
     """How a teacher is applied. What is left out is as the scheme's `each` says, and where that says nothing, as given
-    here."""
+    here.
+
+    >>> TeacherOptions(pad=8).filled_from(TeacherOptions(pad=4, refine=False))
+    TeacherOptions(holes=None, refine=False, ensemble=None, pad=8)
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -45,7 +49,11 @@ class TeacherOptions(BaseModel):
 
 
 class TeacherChoice(TeacherOptions):
-    """A trained model, by its name or file, and how it is applied."""
+    """A trained model, by its name or file, and how it is applied.
+
+    >>> TeacherChoice(model="default", ensemble=True).model
+    'default'
+    """
 
     model: Annotated[str, Field(min_length=1)]
 

@@ -37,6 +37,9 @@ class TunableScheme(Scheme):
 
     The network defines what a size means. For AT-BSN it is k = 1, 3, 5 … pixels across. For TM-BSN it is s = 1, 2, 3 …
     steps from the centre to the edge of the diamond.
+
+    >>> TunableBlindSpot(train_hole=9, infer_hole=3).applied_blind_spots
+    (3,)
     """
 
     train_hole: PositiveBlindSpotSize = 9

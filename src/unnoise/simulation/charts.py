@@ -21,17 +21,29 @@ TEXTURED_SHARE = 0.5
 
 
 def chart(side: int, generator: np.random.Generator) -> Array:
-    """Rectangular patches of one colour each, (side, side, 3) in 0..1."""
+    """Rectangular patches of one colour each, (side, side, 3) in 0..1.
+
+    >>> chart(16, np.random.default_rng(0)).shape
+    (16, 16, 3)
+    """
     return _laid_out(side, generator, PATCH_PIXELS[0], 0.0)
 
 
 def patchwork(side: int, generator: np.random.Generator) -> Array:
-    """Rectangular patches, plain ones and gratings, (side, side, 3) in 0..1."""
+    """Rectangular patches, plain ones and gratings, (side, side, 3) in 0..1.
+
+    >>> patchwork(16, np.random.default_rng(0)).shape
+    (16, 16, 3)
+    """
     return _laid_out(side, generator, TEXTURED_PIXELS, TEXTURED_SHARE)
 
 
 def shades(side: int, generator: np.random.Generator) -> Array:
-    """Colours that change slowly, (side, side, 3) in 0..1: a bicubic surface through a few random colours."""
+    """Colours that change slowly, (side, side, 3) in 0..1: a bicubic surface through a few random colours.
+
+    >>> shades(16, np.random.default_rng(0)).shape
+    (16, 16, 3)
+    """
     points = int(generator.integers(2, 7))
     colors = palette(points * points, generator).reshape(points, points, 3)
     contrast = generator.uniform(0.05, 1)

@@ -25,8 +25,8 @@ def to_sensor(linear: Array, gains: Array, matrix: Array) -> Array:
 
     Highlights need care. White divided by a red gain of 2 would be half of what the sensor can hold, and noisy. But
     white in a photograph is nearly always overexposed: the sensor is saturated and has little noise. So, as in Brooks
-    et al., the division by the gain g fades out where a pixel's mean is above 0.9: x becomes (1 − α)·x/g + α·x with α =
-    ((mean − 0.9) / 0.1)².
+    et al., the division by the gain g fades out where a pixel's mean is above 0.9. There x becomes (1 − α)·x/g + α·x
+    with α = ((mean − 0.9) / 0.1)².
 
     Args:
         linear: (H, W, 3) in 0..1.

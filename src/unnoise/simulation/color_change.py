@@ -34,7 +34,7 @@ class ColorChange(SimulationSettings):
     saturate: Share = 0.15
     """Share of the crops whose colours move away from grey, up to 1.8 times as far."""
     tint: Share = 0.25
-    """Share of the crops of which each channel is squeezed into a random part of its range: strong colours, fogged and faded pictures."""
+    """Share of the crops whose channels are each squeezed into a random part of their range: strong colours, fog, fading."""
     negative: Share = 0.15
     """Share of the crops that are inverted."""
 

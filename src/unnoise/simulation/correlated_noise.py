@@ -24,7 +24,12 @@ Quality = Annotated[int, Field(ge=1, le=100)]
 
 
 class NoiseSpectra(SimulationSettings):
-    """A range or a share for each property of the noise."""
+    """A range or a share for each property of the noise.
+
+    >>> clean, noisy = NoiseSpectra().pair(np.full((32, 32, 3), 0.5, np.float32), np.random.default_rng(0))
+    >>> noisy.shape
+    (32, 32, 3)
+    """
 
     noun: ClassVar[str] = "noise range"
 

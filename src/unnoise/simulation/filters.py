@@ -17,7 +17,11 @@ SHARPENING_SIGMA_PIXELS = 1.0
 
 
 def blur(picture: Array, sigma: float) -> Array:
-    """Gaussian blur of a picture (H, W, C), standard deviation `sigma` in pixels; see `gaussian_blur`."""
+    """Gaussian blur of a picture (H, W, C), standard deviation `sigma` in pixels; see `gaussian_blur`.
+
+    >>> blur(np.ones((8, 8, 3), np.float32), 1.0).shape
+    (8, 8, 3)
+    """
     return gaussian_blur(picture, sigma, axes=(0, 1))
 
 

@@ -18,7 +18,11 @@ TILE_PIXELS = 2, 9
 
 
 def grating(height: int, width: int, generator: np.random.Generator) -> Array:
-    """A texture (height, width, 3) in 0..1."""
+    """A texture (height, width, 3) in 0..1.
+
+    >>> grating(16, 20, np.random.default_rng(0)).shape
+    (16, 20, 3)
+    """
     draw = (_waves, _rings, _tiles)[generator.choice(3, p=(0.6, 0.15, 0.25))]
     return draw(height, width, generator)
 

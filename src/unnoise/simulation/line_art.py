@@ -22,7 +22,11 @@ LINE_PIXELS = 0.8, 4.0
 
 
 def page(side: int, generator: np.random.Generator) -> Array:
-    """Lines of random letters in one of matplotlib's own fonts, (side, side, 3) in 0..1."""
+    """Lines of random letters in one of matplotlib's own fonts, (side, side, 3) in 0..1.
+
+    >>> page(32, np.random.default_rng(0)).shape
+    (32, 32, 3)
+    """
     size = float(np.exp(generator.uniform(*np.log(POINTS))))
     ink, ground = _ink_and_ground(side, generator)
     cover = np.zeros((side, side), np.float32)
@@ -38,7 +42,11 @@ def page(side: int, generator: np.random.Generator) -> Array:
 
 
 def drawing(side: int, generator: np.random.Generator) -> Array:
-    """Straight lines, circles and boxes of any width and colour, (side, side, 3) in 0..1."""
+    """Straight lines, circles and boxes of any width and colour, (side, side, 3) in 0..1.
+
+    >>> drawing(32, np.random.default_rng(0)).shape
+    (32, 32, 3)
+    """
     _, picture = _ink_and_ground(side, generator)
     picture = np.broadcast_to(picture, (side, side, 3)).copy()
     y, x = np.mgrid[:side, :side].astype(np.float32)

@@ -14,6 +14,9 @@ def palette(count: int, generator: np.random.Generator) -> Array:
     """Colours (count, 3) in 0..1 that fill the gamut, corners and edges included.
 
     One of four kinds: evenly spread over the cube; crowded at its faces, edges and corners; shades of a few hues; greys.
+
+    >>> palette(5, np.random.default_rng(0)).shape
+    (5, 3)
     """
     kind = generator.choice(4, p=(0.35, 0.35, 0.2, 0.1))
     if kind == 0:
@@ -30,7 +33,11 @@ def palette(count: int, generator: np.random.Generator) -> Array:
 
 
 def pair_of_colors(generator: np.random.Generator) -> tuple[Array, Array]:
-    """Two colours (3,) in 0..1: now and then black and white, at times close to each other."""
+    """Two colours (3,) in 0..1: now and then black and white, at times close to each other.
+
+    >>> [color.shape for color in pair_of_colors(np.random.default_rng(0))]
+    [(3,), (3,)]
+    """
     if generator.random() < 0.15:
         black, white = np.zeros(3), np.ones(3)
         return (black, white) if generator.random() < 0.5 else (white, black)

@@ -19,7 +19,11 @@ STARS_PER_PIXEL = 2e-4, 1e-2
 
 
 def stars(side: int, generator: np.random.Generator) -> Array:
-    """Spots whose brightness follows a power law, (side, side, 3) in 0..1."""
+    """Spots whose brightness follows a power law, (side, side, 3) in 0..1.
+
+    >>> stars(32, np.random.default_rng(0)).shape
+    (32, 32, 3)
+    """
     ground = shades(side, generator) * generator.uniform(0, 0.4)
     sigma = generator.uniform(*SPOT_PIXELS)
     count = max(1, int(side * side * np.exp(generator.uniform(*np.log(STARS_PER_PIXEL)))))

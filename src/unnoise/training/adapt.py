@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from unnoise import images, recipes
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.images.frames import SinglePicture, open_stack, sample_pictures, split_channels
 from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.precision import choose_device
 from unnoise.inference.settings import InferenceSettings
@@ -33,6 +34,7 @@ from unnoise.noise.residual_noise import noise_level, perturbed, probe
 from unnoise.schemes.base import Scheme
 from unnoise.training import checkpoints
 from unnoise.training.hardware import check_libraries
+from unnoise.training.loop import NotFiniteError
 from unnoise.training.options import TrainingOptions, TrainingStatus, validate_options
 from unnoise.training.schedule import Length
 from unnoise.training.sources import Array, TrainingInput, split_inputs
@@ -58,13 +60,20 @@ MAX_TEACHER_PIXELS = 2_000_000
 """Pixels that teachers see, over all pictures. The best shipped teacher takes a CPU core two minutes for a million."""
 MIN_TEACHER_SIDE_PIXELS = 256
 """Smallest side in pixels of the part of each picture that teachers see."""
+MAX_STACK_PIXELS = 2**26
+"""Pixels of stacks that are kept in memory, in frames that are spread evenly."""
 MIN_BAND_ROWS = 64
 """Smallest height of a held-out band, if the picture has three times as many rows."""
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """The result of `adapt`."""
+    """The result of `adapt`.
+
+    >>> from unnoise.models.shipped import load
+    >>> Adapted(load("fast"), rounds=2, change=0.04).rounds
+    2
+    """
 
     model: Model
     """The model, with the recipe that it had before."""
@@ -91,6 +100,7 @@ def adapt(
     steps: int | None = None,
     minutes: float | None = None,
     device: str | None = None,
+    axes: str | None = None,
     seed: int = 0,
     progress: Callable[[TrainingStatus], None] | None = None,
     on_message: Callable[[str], None] = lambda message: None,
@@ -103,7 +113,7 @@ def adapt(
             recipe names.
         pictures: files and folders, or arrays, as `unnoise.train` takes them. One is enough.
         steps, minutes: the longest training. Estimating the risk takes more time.
-        device, progress, on_message: as `unnoise.train` takes them.
+        device, axes, progress, on_message: as `unnoise.train` takes them.
         seed: of the crops and all other random numbers.
 
     Returns:
@@ -111,6 +121,13 @@ def adapt(
 
     Raises:
         UsageError: neither steps nor minutes, no readable picture, or a model whose scheme cannot train it here.
+
+    >>> import numpy as np
+    >>> from unnoise.models.shipped import load
+    >>> noisy = np.random.default_rng(0).integers(90, 110, (32, 32, 3), np.uint8)
+    >>> adapt(load("ap-bsn"), [noisy])
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: Adapting needs a length; give steps or minutes.
     """
     check_libraries()
     if not steps and not minutes:
@@ -120,7 +137,7 @@ def adapt(
         TrainingOptions, output="", length=length, seed=seed, device=device, progress=progress, on_message=on_message
     )
     is_taught = _bind_scheme(model).auxiliary_targets is not None
-    learning, held = _hold_out(pictures, on_message)
+    learning, held = _hold_out(pictures, on_message, axes)
     if is_taught:
         learning = _crop_middles(learning, on_message)
     place = str(choose_device(device))
@@ -141,19 +158,24 @@ def adapt(
             left = None if steps is None else (steps - seen) // (ROUNDS - number)
             if left == 0:  # fewer steps than rounds
                 continue
-            trained = train(
-                learning,
-                recipe,
-                output=folder,
-                start=best,
-                steps=left,
-                minutes=minutes / ROUNDS if minutes else None,
-                seed=seed + number,
-                device=place,
-                progress=_share_progress(progress, number),
-                checkpoint_seconds=math.inf,
-                preview_seconds=math.inf,
-            )
+            try:
+                trained = train(
+                    learning,
+                    recipe,
+                    output=folder,
+                    start=best,
+                    steps=left,
+                    minutes=minutes / ROUNDS if minutes else None,
+                    compare=False,
+                    seed=seed + number,
+                    device=place,
+                    progress=_share_progress(progress, number),
+                    checkpoint_seconds=math.inf,
+                    preview_seconds=math.inf,
+                )
+            except NotFiniteError as error:
+                on_message(f"{str(error).partition('. ')[0]}; the model stays as it was before that.")
+                break
             checkpoints.remove_run_files(Path(folder))  # or the next round would resume this one
             seen += trained.card.steps or 0
             risks = criterion.risks(trained)
@@ -224,10 +246,16 @@ def _is_trainable(model: Model) -> bool:
     return True
 
 
-def _hold_out(pictures: TrainingInput, on_message: Callable[[str], None]) -> tuple[list[Any], list[Array]]:
+def _hold_out(
+    pictures: TrainingInput, on_message: Callable[[str], None], axes: str | None = None
+) -> tuple[list[Any], list[Array]]:
     """What to learn from, as `train` takes it, and what is held out: whole pictures, or bands of rows."""
     files, arrays = split_inputs(pictures)
     sources: list[Any] = arrays or files
+    if any(_is_stack(source, axes, number == 0) for number, source in enumerate(sources)):
+        count = MAX_STACK_PIXELS // MIN_TEACHER_SIDE_PIXELS**2
+        frames = sample_pictures(sources, count, axes=axes, on_error=lambda error: on_message(f"Skipped: {error}"))
+        sources = _up_to(MAX_STACK_PIXELS, frames)
     if len(sources) >= MIN_PICTURES_TO_HOLD_OUT:
         count = MAX_HELD_OUT_PICTURES
         places = {place * len(sources) // count for place in range(count)} if len(sources) > 2 * count else {len(sources) // 2}
@@ -249,6 +277,27 @@ def _hold_out(pictures: TrainingInput, on_message: Callable[[str], None]) -> tup
     if not parts:
         raise UsageError("There is no picture to adapt to; give some that can be read.")
     return parts, held
+
+
+def _is_stack(source: Any, axes: str | None, decode: bool) -> bool:
+    """Whether there are several pictures in it, or, if it is decoded, channels that are no colors. What cannot be read
+    is no stack."""
+    try:
+        with open_stack(source, axes=axes) as stack:
+            return stack.outer is not None or (decode and len(split_channels(stack[0])) > 1)
+    except UnnoiseError:
+        return False
+
+
+def _up_to(pixels: int, frames: Iterable[SinglePicture]) -> list[Array]:
+    """The frames that have at most so many pixels together, and at least one."""
+    kept: list[Array] = []
+    for frame in frames:
+        pixels -= frame.pixels[..., 0].size if frame.pixels.ndim == 3 else frame.pixels.size
+        if kept and pixels < 0:
+            break
+        kept.append(frame.pixels)
+    return kept
 
 
 def _read(source: Any, on_message: Callable[[str], None]) -> Array | None:
@@ -275,8 +324,8 @@ class _Criterion:
         source = torch.Generator().manual_seed(seed)
         self.shaken: list[tuple[Tensor, InferenceSettings, Tensor]] = []
         for pixels in held:
-            noisy, form = images.to_tensor(_crop_middle(pixels), levels=model.recipe.levels)  # (1, C, h, w)
-            settings = InferenceSettings(precision="float32", normalization=model.recipe.levels).of_kind(
+            noisy, form = images.to_tensor(_crop_middle(pixels), normalization=model.recipe.normalization)  # (1, C, h, w)
+            settings = InferenceSettings(precision="float32", normalization=model.recipe.normalization).of_kind(
                 form.layout.colours, form.dtype
             )
             estimate = self._restored(model, settings, noisy)
@@ -319,6 +368,7 @@ def _share_progress(progress: Callable[[TrainingStatus], None] | None, number: i
     def report(status: TrainingStatus) -> None:
         share = (number + status.share) / ROUNDS
         later = (ROUNDS - 1 - number) * (status.seconds_left / max(1 - status.share, 1e-9) if status.share < 1 else 0.0)
-        progress(TrainingStatus(status.step, share, status.loss, status.images_per_second, status.seconds_left + later))
+        left = status.seconds_left + later
+        progress(TrainingStatus(status.step, share, status.loss, status.images_per_second, left, status.stage))
 
     return report

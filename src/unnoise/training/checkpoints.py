@@ -20,8 +20,10 @@ from unnoise.recipes.schema import Recipe
 
 CHECKPOINT_FILE = "checkpoint.pt"
 MODEL_FILE = "model.safetensors"
-UNTRAINED_FIELDS = "name", "source", "refinement", "ensemble", "light", "detail", "bounded"
+UNTRAINED_FIELDS = "name", "source", "refinement", "ensemble", "bias_correction", "detail", "bounded"
 """Fields of a recipe that do not affect training."""
+CHANGEABLE_FIELDS = ("training.learning_rate",)
+"""Fields that a run may change when it goes on, such as after a loss that was not finite."""
 STATE_TYPES: dict[str, type | tuple[type, ...]] = {
     "network": dict,
     "average": dict,
@@ -36,7 +38,14 @@ STATE_TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
-    """Write `state` (tensors, numbers and text in dicts and lists) to the folder's checkpoint."""
+    """Write `state` (tensors, numbers and text in dicts and lists) to the folder's checkpoint.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Path(folder), {"step": 3})
+    ...     exists(Path(folder))
+    True
+    """
     with atomic_write(folder / CHECKPOINT_FILE) as temporary:
         try:
             torch.save(state, temporary)
@@ -45,18 +54,34 @@ def save(folder: Path, state: dict[str, Any]) -> None:
 
 
 def exists(folder: Path) -> bool:
-    """Whether there is a checkpoint to continue from."""
+    """Whether there is a checkpoint to continue from.
+
+    >>> exists(Path("none"))
+    False
+    """
     return (folder / CHECKPOINT_FILE).is_file()
 
 
 def remove_run_files(folder: Path) -> None:
-    """Make a folder free for another run. Targets that were computed for the scheme stay."""
+    """Make a folder free for another run. Targets that were computed for the scheme stay.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Path(folder), {"step": 3})
+    ...     remove_run_files(Path(folder))
+    ...     exists(Path(folder))
+    False
+    """
     for name in (CHECKPOINT_FILE, MODEL_FILE):
         (folder / name).unlink(missing_ok=True)
 
 
 def load(folder: Path) -> dict[str, Any] | None:
-    """The folder's checkpoint on the CPU. None if there is none. Raises `UnnoiseError` if it is damaged."""
+    """The folder's checkpoint on the CPU. None if there is none. Raises `UnnoiseError` if it is damaged.
+
+    >>> load(Path("none")) is None
+    True
+    """
     path = folder / CHECKPOINT_FILE
     if not path.is_file():
         return None
@@ -71,7 +96,13 @@ def load(folder: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def report_damage(path: Path) -> Iterator[None]:
-    """Turn any error in the block into one that says that the checkpoint is damaged."""
+    """Turn any error in the block into one that says that the checkpoint is damaged.
+
+    >>> with report_damage(Path("checkpoint.pt")):
+    ...     json.loads("{")
+    Traceback (most recent call last):
+    unnoise.errors.UnnoiseError: The checkpoint checkpoint.pt is damaged; begin again in another folder.
+    """
     try:
         yield
     except (UnnoiseError, MemoryError):
@@ -96,7 +127,11 @@ def _find_damage(state: Any) -> str | None:
 
 
 def recipe_of(saved: dict[str, Any], folder: Path) -> Recipe:
-    """The recipe of the run in `folder`, from its checkpoint. Raises `UnnoiseError` if it cannot be read."""
+    """The recipe of the run in `folder`, from its checkpoint. Raises `UnnoiseError` if it cannot be read.
+
+    >>> recipe_of({"recipe": recipes.load("ap-bsn").model_dump_json()}, Path("out")).name
+    'ap-bsn'
+    """
     with report_damage(folder / CHECKPOINT_FILE):
         fields = json.loads(saved["recipe"])
     try:
@@ -111,11 +146,15 @@ def recipe_of(saved: dict[str, Any], folder: Path) -> Recipe:
 def check_compatible(saved: dict[str, Any], recipe: Recipe, seed: int, folder: Path) -> None:
     """Raise `UsageError` if the run in `folder` cannot continue with this recipe and seed, and say what differs.
 
-    Fields that an older version did not have get their defaults. Fields that do not affect training may change.
+    Fields that an older version did not have get their defaults. Fields that do not affect training may change,
+    and those of `CHANGEABLE_FIELDS`.
+
+    >>> recipe = recipes.load("ap-bsn")
+    >>> check_compatible({"recipe": recipe.model_dump_json(), "seed": 0}, recipe, 0, Path("out"))
     """
     before = recipe_of(saved, folder)
     one, other = (_flat(x.model_dump(mode="json", exclude=set(UNTRAINED_FIELDS))) for x in (before, recipe))
-    differing = [field for field in one | other if one.get(field) != other.get(field)]
+    differing = [field for field in one | other if one.get(field) != other.get(field) and field not in CHANGEABLE_FIELDS]
     if differing:
         differences = ", ".join(f"{field} was {one.get(field)} and is {other.get(field)}" for field in differing[:3])
         raise UsageError(

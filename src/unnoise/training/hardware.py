@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,15 @@ def check_libraries() -> None:
         require(library, "Training")
 
 
+def is_main_process() -> bool:
+    """Whether this is the first process of a run, or the only one. torchrun and accelerate tell by a variable.
+
+    >>> is_main_process()
+    True
+    """
+    return os.environ.get("RANK", "0") == "0"
+
+
 def make_accelerator(device: torch.device, precision: torch.dtype) -> Any:
     """The `Accelerator` of the library accelerate: gradients across processes, and the precision of the steps."""
     from accelerate.accelerator import Accelerator
@@ -30,7 +40,11 @@ def make_accelerator(device: torch.device, precision: torch.dtype) -> Any:
 
 
 def describe_hardware(device: torch.device) -> str:
-    """The name of the device, for the model's card."""
+    """The name of the device, for the model's card.
+
+    >>> len(describe_hardware(torch.device("cpu"))) > 0
+    True
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.processor() or platform.machine()} CPU, {torch.get_num_threads()} threads"

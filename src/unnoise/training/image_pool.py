@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from unnoise import images
+from unnoise.deprecated.keywords import renamed_keywords
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.images import Layout
-from unnoise.images.pixels import check_range, to_unit_float
+from unnoise.images.frames import open_stack
 from unnoise.photometry.normalization import Normalization
-from unnoise.photometry.photometry import Photometry
-from unnoise.regions import RegionSource
+from unnoise.training.pool_pictures import pool_pictures
 
 Pixels = NDArray[Any]
 MEMORY_BYTES = 4 * 2**30
@@ -58,8 +55,15 @@ class ImagePool:
     def crop(self, draw: np.random.Generator, side: int) -> Pixels:
         """A random crop (side, side, C). Large pictures are drawn more often; small ones are mirrored at their
         edges."""
+        return self.crop_of(self.draw_index(draw), draw, side)
+
+    def draw_index(self, draw: np.random.Generator) -> int:
+        """The number of a random picture. Large pictures are drawn more often."""
         index = int(np.searchsorted(self._ends, draw.random() * self._ends[-1], side="right"))
-        index = min(index, len(self.pictures) - 1)
+        return min(index, len(self.pictures) - 1)
+
+    def crop_of(self, index: int, draw: np.random.Generator, side: int) -> Pixels:
+        """A random crop (side, side, C) of one picture. Small ones are mirrored at their edges."""
         height, width, _ = self.pictures[index].shape
         top, left = (int(draw.integers(max(length - side, 0) + 1)) for length in (height, width))
         piece = self.piece(index, slice(top, top + side), slice(left, left + side))
@@ -71,25 +75,46 @@ class ImagePool:
         return self.pictures[index][rows, columns]
 
 
-def from_arrays(arrays: Sequence[Pixels], channels: int, *, levels: Normalization | None = None) -> ImagePool:
-    """A pool of arrays (H, W) or (H, W, C): uint8, uint16, or floats in 0..1. `levels` is as for `from_files`."""
-    return ImagePool([_usable(array, channels, f"picture {number}", levels) for number, array in enumerate(arrays, start=1)])
+@renamed_keywords(levels="normalization")
+def from_arrays(
+    arrays: Sequence[Pixels], channels: int, *, axes: str | None = None, normalization: Normalization | None = None
+) -> ImagePool:
+    """A pool of arrays: whole numbers, or floats in 0..1. `axes` and `normalization` are as for `from_files`.
+
+    Without `axes` an array is (H, W), (H, W, C) or (N, H, W, C) with C in 1..4.
+
+    Raises:
+        UsageError: an array of another shape or type, or floats on another scale that are not normalized.
+        NoRoomError: the temporary file cannot be written.
+
+    >>> len(from_arrays([np.zeros((7, 8, 8), np.uint16)], 1, axes="TYX").pictures)
+    7
+    """
+    kept = _Kept(MEMORY_BYTES)
+    for number, array in enumerate(arrays, start=1):
+        with open_stack(array, axes=axes, name=f"picture {number}") as stack:
+            for picture in pool_pictures(stack, channels, normalization):
+                kept.add(picture, is_view=np.may_share_memory(picture, array))
+    return ImagePool(kept.pictures())
 
 
+@renamed_keywords(levels="normalization")
 def from_files(
     files: Sequence[Path],
     channels: int,
     *,
-    levels: Normalization | None = None,
+    axes: str | None = None,
+    normalization: Normalization | None = None,
     memory: int = MEMORY_BYTES,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImagePool:
-    """Decode each file once.
+    """Decode each file once, frame by frame.
 
     Args:
-        files: pictures, and `.npy` arrays of (H, W), (H, W, C) or (N, H, W, C).
+        files: pictures and stacks, and `.npy` arrays of (H, W), (H, W, C) or (N, H, W, C).
         channels: of the network. Gray is repeated, alpha dropped, and color averaged for a network with one channel.
-        levels: whether measurements are normalized by their range, as the network will see them. They become float32.
+        axes: of `.npy` and Zarr files, as `images.open` takes them.
+        normalization: whether measurements are normalized by their range, as the network will see them. They become float32.
         memory: bytes of pictures that are kept in memory.
         progress: called with (files done, files in all).
 
@@ -99,27 +124,51 @@ def from_files(
     Raises:
         UsageError: no file can be read.
         NoRoomError: the temporary file cannot be written.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/a.npy", np.zeros((32, 40), np.uint8))
+    ...     from_files([Path(f"{folder}/a.npy")], 3).pictures[0].shape
+    (32, 40, 3)
     """
-    pictures: list[Pixels | None] = []
+    kept = _Kept(memory)
     skipped: list[str] = []
-    spill = _Spill()
-    held = 0
     for number, file in enumerate(files, start=1):
         try:
-            for pixels in _read(file):
-                picture = _usable(pixels, channels, str(file), levels)
-                held += picture.nbytes
-                if held > memory:
-                    spill.keep(len(pictures), picture)
-                pictures.append(picture if held <= memory else None)
+            with open_stack(file, axes=axes) as stack:
+                for picture in pool_pictures(stack, channels, normalization):
+                    kept.add(picture)
         except NoRoomError:
             raise
         except UnnoiseError as error:
             skipped.append(str(error))
         if progress:
             progress(number, len(files))
-    mapped = spill.mapped()
-    return ImagePool([mapped[place] if picture is None else picture for place, picture in enumerate(pictures)], skipped)
+    return ImagePool(kept.pictures(), skipped)
+
+
+class _Kept:
+    """Pictures in memory up to a number of bytes, and the others in a temporary file."""
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._held = 0
+        self._pictures: list[Pixels | None] = []
+        self._spill = _Spill()
+
+    def add(self, picture: Pixels, *, is_view: bool = False) -> None:
+        """Keep one more. A view takes no memory of its own. Raises `NoRoomError`."""
+        size = 0 if is_view else picture.nbytes
+        fits = self._held + size <= self._memory
+        if fits:
+            self._held += size
+        else:
+            self._spill.keep(len(self._pictures), picture)
+        self._pictures.append(picture if fits else None)
+
+    def pictures(self) -> list[Pixels]:
+        """All of them, in their order. Raises `NoRoomError`."""
+        mapped = self._spill.mapped()
+        return [mapped[place] if picture is None else picture for place, picture in enumerate(self._pictures)]
 
 
 class NoRoomError(UnnoiseError):
@@ -167,54 +216,6 @@ class _Spill:
             place: whole[start : start + math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
             for place, start, shape, dtype in self._kept
         }
-
-
-def _read(file: Path) -> list[Pixels]:
-    if file.suffix.lower() != ".npy":
-        return [images.read(file).pixels]
-    try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a damaged header raises many kinds of error
-        raise UnnoiseError(f"{file} is damaged or no NumPy array; get it again.") from error
-    return list(array) if array.ndim == 4 else [array]
-
-
-def _usable(pixels: Pixels, channels: int, name: str, levels: Normalization | None) -> Pixels:
-    picture = _with_channels(pixels, channels, name)
-    layout = Layout.of((*pixels.shape, 1)[:3])
-    levels = levels.of_kind(layout.colours, pixels.dtype) if levels else None
-    if levels is None:
-        if picture.dtype == np.float32:
-            low, high = float(picture.min()), float(picture.max())
-            check_range(low, high, 0, name, or_else="normalize them by their own range (--set levels=picture)")
-        return picture
-    unit = torch.from_numpy(to_unit_float(picture))
-    view = RegionSource.of(unit[..., 0][None, None])  # (1, 1, H, W): a measurement is gray, the other channels are copies
-    scale = Photometry.decide(view, None, levels).normalization
-    return scale.forward(unit).numpy() if scale else picture
-
-
-def _with_channels(pixels: Pixels, channels: int, name: str) -> Pixels:
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]  # (H, W, 1)
-    if pixels.ndim != 3 or 0 in pixels.shape or pixels.shape[2] > 4:
-        raise UsageError(f"{name} has the shape {pixels.shape}; expected (H, W) or (H, W, C) with 1 to 4 channels.")
-    if pixels.dtype not in (np.uint8, np.uint16):
-        if not np.issubdtype(pixels.dtype, np.floating):
-            raise UsageError(f"{name} holds {pixels.dtype}; expected uint8, uint16, or floats in 0..1.")
-        pixels = pixels.astype(np.float32)
-        if not np.isfinite(pixels).all():
-            raise UsageError(
-                f"{name} holds values that are no finite numbers (NaN or infinity); replace or leave out that picture."
-            )
-    pixels = pixels[..., : 1 if pixels.shape[2] <= 2 else 3]  # without alpha
-    if pixels.shape[2] == channels:
-        return pixels
-    if pixels.shape[2] == 1:
-        return np.repeat(pixels, channels, axis=2)  # (H, W, channels)
-    if channels == 1:
-        return pixels.mean(axis=2, keepdims=True).astype(pixels.dtype)  # (H, W, 1)
-    raise UsageError(f"{name} has {pixels.shape[2]} channels, the network takes {channels}; choose a denoiser with as many.")
 
 
 def _fingerprint(pictures: Sequence[Pixels]) -> str:

@@ -28,6 +28,7 @@ from unnoise.training.feeding import CropBatches, data_loader
 from unnoise.training.hardware import cudnn_autotuning, describe_hardware, make_accelerator
 from unnoise.training.image_pool import ImagePool
 from unnoise.training.logs import Log, silence_tensorboard_thread
+from unnoise.training.noise_pool import NoisePool
 from unnoise.training.options import TrainingOptions, TrainingStatus
 from unnoise.training.preview import side_by_side
 from unnoise.training.schedule import learning_rate
@@ -38,8 +39,14 @@ LOG_STEPS = 20
 """Steps between two rows of the log."""
 FIRST_REPORT_STEPS = 3
 """The first report of progress comes after this many steps. It has no loss yet, but an estimate of the time left."""
+REPORT_SECONDS = 2.0
+"""Seconds between two reports of progress where `LOG_STEPS` steps take longer."""
 PREVIEW_PIXELS = 256
 """Side of the preview's crop."""
+
+
+class NotFiniteError(UnnoiseError):
+    """A loss or weights are NaN or infinite."""
 
 
 class Run:
@@ -59,21 +66,23 @@ class Run:
         self.scheme = self.recipe.scheme.bind(teacher_loader(), self.network)
         self.step = 0
         self.seconds = 0.0
+        self._saved_step: int | None = None
 
-    def go(self, pool: ImagePool, described: list[str], saved: dict[str, Any] | None, start: Model | None) -> Model:
+    def go(self, pool: ImagePool, described: list[str], saved: dict[str, Any] | None, start: dict[str, Tensor] | None) -> Model:
         """Train to the end of the run.
 
         Args:
             pool: the pictures.
             described: what the pictures are, for the model's card.
             saved: the checkpoint to continue from.
-            start: the model whose weights to begin with.
+            start: the weights to begin with.
 
         Raises:
             KeyboardInterrupt: after Ctrl-C or SIGTERM, once the checkpoint is written.
         """
         self.described, self.pool = described, pool
         self._prepare(saved, start)
+        self._tell("taking the first step")
         with silence_tensorboard_thread():
             return self._run()
 
@@ -91,7 +100,7 @@ class Run:
             self.accelerator.end_training()
         return self.model()
 
-    def _prepare(self, saved: dict[str, Any] | None, start: Model | None) -> None:
+    def _prepare(self, saved: dict[str, Any] | None, start: dict[str, Tensor] | None) -> None:
         training, options = self.recipe.training, self.options
         self.accelerator = make_accelerator(self.device, self.precision)
         self.device = self.accelerator.device
@@ -121,7 +130,7 @@ class Run:
         workers = options.workers if options.workers is not None else 0 if self.device.type == "cpu" else 4
         self.feed = data_loader(batches, self.step, options.length.steps or 2**31, workers)
 
-    def _begin(self, start: Model | None) -> None:
+    def _begin(self, start: dict[str, Tensor] | None) -> None:
         if self.scheme.requires_blind_network and self.network.blindness == "none":
             # No error, because papers show with such a run what blindness is for.
             self.options.on_message(
@@ -129,20 +138,18 @@ class Run:
                 "from it: it may learn to copy the noise; a recipe whose scheme hides pixels, as amsnet-b, suits it better."
             )
         if start is not None:
-            try:
-                self.network.load_state_dict(start.network.state_dict())
-            except RuntimeError as error:
-                raise UsageError(
-                    f"The model to begin with has another network ({denoisers.name_of(start.network)}, {start.network.sizes}) than the "
-                    f"recipe ({self.recipe.denoiser.name}, {self.network.sizes}); choose another, or set denoiser.name and its sizes."
-                ) from error
+            self.network.load_state_dict(start)
         elif sentence := self.scheme.initialize(self.network):
             self.options.on_message(sentence)
 
     def _teach(self, pool: ImagePool) -> ImagePool:
-        """The pool, with the targets that the scheme wants computed once before the training."""
+        """The pool, with the targets or the noise that the scheme wants beside each crop."""
+        if self.scheme.adds_noise:
+            self._tell("measuring the noise")
+            return NoisePool(pool)
         if self.scheme.auxiliary_targets is None:
             return pool
+        self._tell("running the teachers over the pictures")
         accelerator = self.accelerator
         taught = teacher_cache.with_targets(
             pool,
@@ -168,14 +175,16 @@ class Run:
         if saved["pool"] != self.pool.fingerprint:
             self.options.on_message("The pictures are not those that the run began with; it continues with the new ones.")
         self.step, self.seconds = saved["step"], saved["seconds"]
+        self._saved_step = self.step
         self.options.on_message(f"Continuing from step {self.step}.")
 
     def _loop(self, log: Log | None, interrupted: threading.Event) -> None:
         options, training = self.options, self.recipe.training
         before, first_step = self.seconds, self.step
         warm: tuple[float, float] | None = None  # seconds and share of the run after the first step, which is slow: it compiles
-        began = last_saved = last_preview = last_logged = time.monotonic()
+        began = last_saved = last_preview = last_logged = last_told = time.monotonic()
         losses: list[Tensor] = []
+        loss: float | None = None
         waited = 0.0
         batches = iter(self.feed)
         while (share := options.length.share(self.step, self.seconds)) < 1 and not interrupted.is_set():
@@ -190,9 +199,12 @@ class Run:
             self.seconds = before + now - began
             share = options.length.share(self.step, self.seconds)
             warm = warm or (self.seconds, share)
-            if options.progress and self.step - first_step == FIRST_REPORT_STEPS and share < 1:
-                speed = (FIRST_REPORT_STEPS - 1) * training.batch / max(self.seconds - warm[0], 1e-9)
-                options.progress(TrainingStatus(self.step, share, None, speed, self._seconds_left(share, warm)))
+            done = self.step - first_step
+            due = done == FIRST_REPORT_STEPS or (done > FIRST_REPORT_STEPS and now - last_told >= REPORT_SECONDS)
+            if options.progress and due and share < 1 and len(losses) < LOG_STEPS:
+                speed = (done - 1) * training.batch / max(self.seconds - warm[0], 1e-9)
+                options.progress(TrainingStatus(self.step, share, loss, speed, self._seconds_left(share, warm)))
+                last_told = now
             if len(losses) == LOG_STEPS or share >= 1:
                 loss = self._mean(losses)
                 speed = len(losses) * training.batch / (now - last_logged)
@@ -207,7 +219,7 @@ class Run:
                     )
                 if options.progress:
                     options.progress(TrainingStatus(self.step, share, loss, speed, self._seconds_left(share, warm)))
-                losses, waited, last_logged = [], 0.0, now
+                losses, waited, last_logged, last_told = [], 0.0, now, now
             if now - last_saved >= options.checkpoint_seconds:
                 self._mean(losses)  # raises if the loss is not finite, so that no bad state is saved
                 self._save()
@@ -217,21 +229,35 @@ class Run:
                 last_preview = time.monotonic()
         self._preview(log)
 
+    def _tell(self, stage: str) -> None:
+        """Report what is being done where that is no step."""
+        if self.options.progress:
+            self.options.progress(TrainingStatus.of_stage(stage, step=self.step))
+
     def _seconds_left(self, share: float, warm: tuple[float, float]) -> float:
         """Seconds to the end of the run at the speed since `warm`, which is the seconds and the share at some earlier
         step."""
         return (self.seconds - warm[0]) / max(share - warm[1], 1e-9) * (1 - share)
 
     def _mean(self, losses: list[Tensor]) -> float:
-        """The mean loss of some steps; 0 of none. Raises `UnnoiseError` if it is not finite."""
+        """The mean loss of some steps; 0 of none. Raises `NotFiniteError` if it is not finite."""
         loss = float(torch.stack(losses).mean()) if losses else 0.0
         if not np.isfinite(loss):
-            output = self.options.output
-            remedy = f"resume: {output} still holds the last good state" if checkpoints.exists(output) else "begin again"
-            raise UnnoiseError(
-                f"The loss is not finite any more at step {self.step}; lower training.learning_rate and {remedy}."
-            )
+            raise self._not_finite("loss is", losses)
         return loss
+
+    def _not_finite(self, what: str, losses: list[Tensor]) -> NotFiniteError:
+        """The error that names the step, and the checkpoint to go on from."""
+        bad = [place for place, loss in enumerate(losses) if not loss.isfinite()]
+        step = self.step - len(losses) + bad[0] + 1 if bad else self.step
+        path = self.options.output / checkpoints.CHECKPOINT_FILE
+        remedy = "Begin again"
+        if self._saved_step is not None:
+            remedy = f"The last good checkpoint is {path} of step {self._saved_step}; go on from it by --resume"
+        return NotFiniteError(
+            f"The {what} not finite any more at step {step}. {remedy}, with a lower rate "
+            f"(--set training.learning_rate={self.recipe.training.learning_rate / 4:.1e})."
+        )
 
     def _one_step(self, batch: Tensor, rate: float) -> Tensor:
         low, high = self.network.value_range
@@ -271,6 +297,9 @@ class Run:
     def _save(self) -> None:
         if not self.accelerator.is_main_process:
             return
+        weights = [*self.network.state_dict().values(), *self.average.state_dict().values()]
+        if not all(bool(value.isfinite().all()) for value in weights):
+            raise self._not_finite("weights are", [])  # the last step may have spoiled them after a finite loss
         state = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -282,6 +311,7 @@ class Run:
             "pool": self.pool.fingerprint,
         }
         checkpoints.save(self.options.output, state)
+        self._saved_step = self.step
         self.model().save(self.options.output / checkpoints.MODEL_FILE)
 
     def _preview(self, log: Log | None) -> None:

@@ -18,7 +18,11 @@ from unnoise.training.schedule import Length
 
 @dataclass(frozen=True)
 class TrainingStatus:
-    """The progress of a run, for progress bars."""
+    """The progress of a run, for progress bars.
+
+    >>> TrainingStatus(step=10, share=0.5, loss=None, images_per_second=3.0, seconds_left=60.0).share
+    0.5
+    """
 
     step: int
     share: float
@@ -28,6 +32,17 @@ class TrainingStatus:
     images_per_second: float
     seconds_left: float
     """Estimated from the speed of the steps since the first one."""
+    stage: str = ""
+    """What is being done where that is no step, such as 'reading the pictures, 3 of 40'. Empty: the run takes steps."""
+
+    @classmethod
+    def of_stage(cls, stage: str, *, step: int = 0, share: float = 0.0) -> TrainingStatus:
+        """The progress of work before the first step or after the last one.
+
+        >>> TrainingStatus.of_stage("reading the pictures").loss is None
+        True
+        """
+        return cls(step, share, None, 0.0, 0.0, stage)
 
 
 T = TypeVar("T")
@@ -38,7 +53,12 @@ Seconds = Annotated[float, Field(ge=0)]
 
 @checked_dataclass(config=ConfigDict(extra="forbid"))
 class TrainingOptions:
-    """The options of a run that are not part of the method. `train` takes each one as a keyword."""
+    """The options of a run that are not part of the method. `train` takes each one as a keyword.
+
+    >>> from unnoise.training.schedule import Length
+    >>> TrainingOptions(output=Path("out"), length=Length(steps=10)).seed
+    0
+    """
 
     output: Path
     length: Length

@@ -27,7 +27,11 @@ CROP_PIXELS, CROP_COUNT = 128, 96
 
 
 class QuantizationChange(NamedTuple):
-    """Mean squares over pictures in 0..1."""
+    """Mean squares over pictures in 0..1.
+
+    >>> QuantizationChange(changed=1e-6, removed=1e-3).removed
+    0.001
+    """
 
     changed: float
     """Difference between the restorations in int8 and in float32."""
@@ -42,6 +46,11 @@ def quantize_model(model: Model, pool: ImagePool | None = None) -> Model:
 
     Raises:
         UsageError: the model's network has no int8 form with byte maps.
+
+    >>> from unnoise.models.shipped import load
+    >>> quantize_model(load("ap-bsn"))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
     """
     student = model.network
     if student.quantized_form is None:
@@ -82,6 +91,10 @@ def simulate_photographs(channels: int = 3) -> list[Tensor]:
 
     Returns:
         28 tensors (1, channels, 96, 96) in 0..1.
+
+    >>> pictures = simulate_photographs()
+    >>> len(pictures), pictures[0].shape
+    (28, torch.Size([1, 3, 96, 96]))
     """
     generator = np.random.default_rng(0)
     rows, columns = np.mgrid[:96, :96] / 96

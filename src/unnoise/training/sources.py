@@ -60,6 +60,13 @@ def find(given: Sequence[str | Path], output: Path | None = None) -> list[Path]:
 
     Raises:
         UsageError: as `images.find_pictures`, and if no picture is left.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/a.npy", np.zeros((32, 40), np.uint8))
+    ...     [path.name for path in find([folder])]
+    ['a.npy']
     """
     named = [Path(path) for path in given]
     if not named:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tunable_network import has_tunable_blind_spot
+from unnoise.deprecated.keywords import renamed_keywords
 from unnoise.errors import UsageError
 from unnoise.inference.bands import restore_bands
 from unnoise.inference.chain import Chain
@@ -60,27 +61,33 @@ class Teacher:
 
     Attributes:
         count: K, the number of its targets.
+
+    >>> from unnoise.models.shipped import load
+    >>> model = load("ap-bsn")
+    >>> Teacher(model.network, model.recipe.scheme, None, TeacherOptions())(torch.zeros(1, 3, 20, 20)).shape
+    torch.Size([1, 1, 3, 20, 20])
     """
 
+    @renamed_keywords(light="bias_correction")
     def __init__(
         self,
         network: Denoiser,
         scheme: Scheme,
         refinement: R3 | None,
         options: TeacherOptions,
-        light: BiasCorrection | None = None,
+        bias_correction: BiasCorrection | None = None,
     ) -> None:
         """
         Args:
             network: becomes the teacher's, in evaluation mode and without gradients.
-            scheme, refinement, light: of the network's recipe.
+            scheme, refinement, bias_correction: of the network's recipe.
             options: how it is applied; `holes` for tunable networks only.
         """
         self.network: Denoiser = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.blind_spots = list(options.holes or ())
         self.ensemble = bool(options.ensemble)
         self.border = options.pad or 0
-        self.light = light
+        self.bias_correction = bias_correction
         self.scheme = BlindSpotPasses(sizes=tuple(self.blind_spots)) if self.blind_spots else scheme
         asked = refinement if options.refine is None else (refinement or R3()) if options.refine else None
         self.refinement = None if self.blind_spots else asked
@@ -104,10 +111,10 @@ class Teacher:
         with torch.inference_mode(), cached_weights(self.network):
             restored = self._chain(noisy.device, seed).restore(RegionSource.of(padded), inner)  # (B, K·C, H, W)
             targets = restored.reshape(len(noisy), self.count, *noisy.shape[1:]).transpose(0, 1)  # (K, B, C, H, W)
-            if self.light is None:
+            if self.bias_correction is None:
                 return targets
             stack = noisy.expand(targets.shape).flatten(0, 1)  # (K·B, C, H, W)
-            return self.light(stack, targets.flatten(0, 1)).reshape(targets.shape)
+            return self.bias_correction(stack, targets.flatten(0, 1)).reshape(targets.shape)
 
     def bands(self, noisy: Tensor, seed: int) -> Iterator[tuple[slice, Tensor]]:
         """The targets for a whole picture, (1, C, H, W) in 0..1, in tiles where it is large.
@@ -125,7 +132,7 @@ class Teacher:
                     inner = slice(first + rows.start - place.start, last + rows.start - place.start)
                     yield slice(first, last), band.reshape(self.count, -1, *band.shape[-2:])[:, :, inner, columns]
 
-        photometry = [Photometry(bias_correction=self.light)] * self.count
+        photometry = [Photometry(bias_correction=self.bias_correction)] * self.count
         return correct_bands(photometry, [RegionSource.of(noisy)] * self.count, unpadded())
 
     def _chain(self, device: torch.device, seed: int) -> Chain:
@@ -139,7 +146,7 @@ class Teacher:
 
     def fingerprint(self) -> bytes:
         """Of its weights and of how it is applied."""
-        ways = (type(self.network).__name__, self.network.sizes, self.scheme, self.refinement, self.light)
+        ways = (type(self.network).__name__, self.network.sizes, self.scheme, self.refinement, self.bias_correction)
         digest = hashlib.sha256(repr((*ways, self.blind_spots, self.ensemble, self.border)).encode())
         for key, value in self.network.state_dict().items():
             digest.update(key.encode())
@@ -152,6 +159,11 @@ class Teachers(AuxiliaryTargets):
 
     Attributes:
         count: K, the number of targets of all of them.
+
+    >>> from unnoise.models.shipped import load
+    >>> model = load("ap-bsn")
+    >>> Teachers([Teacher(model.network, model.recipe.scheme, None, TeacherOptions())]).count
+    1
     """
 
     def __init__(self, teachers: Sequence[Teacher]) -> None:
@@ -209,7 +221,11 @@ def convert(x: Tensor, values: Range, wanted: Range) -> Tensor:
 
 
 def teacher_loader(load: ModelLoader = shipped.load) -> TeacherLoader:
-    """What `Scheme.bind` takes: loads teachers, each from a model's name or file by `load`."""
+    """What `Scheme.bind` takes: loads teachers, each from a model's name or file by `load`.
+
+    >>> callable(teacher_loader())
+    True
+    """
     return partial(load_teachers, load=load)
 
 
@@ -226,6 +242,11 @@ def load_teachers(
 
     Raises:
         UsageError: a model that is absent, cannot be applied as asked, or has other channels than the student.
+
+    >>> from unnoise import denoisers
+    >>> from unnoise.schemes.teachers import TeacherChoice
+    >>> load_teachers([TeacherChoice(model="ap-bsn")], TeacherOptions(), denoisers.create("tmbsn-student", width=4)).count
+    1
     """
     teachers = []
     for choice in choices:
@@ -242,7 +263,9 @@ def load_teachers(
             raise UsageError(f"The teacher {choice.model} has {given} channels, the student {taught}; they must be equal.")
         if options.ensemble is None:
             options = options.model_copy(update={"ensemble": model.recipe.ensemble and not options.holes})
-        teachers.append(Teacher(model.network, model.recipe.scheme, model.recipe.refinement, options, model.recipe.light))
+        teachers.append(
+            Teacher(model.network, model.recipe.scheme, model.recipe.refinement, options, model.recipe.bias_correction)
+        )
     return Teachers(teachers)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from unnoise.evaluation.ablations.report import Row
 from unnoise.evaluation.datasets import DataSet, open_set
 from unnoise.evaluation.scoring import Evaluation, evaluate
 from unnoise.files.atomic import atomic_write, make_folder
+from unnoise.files.locking import check_unlocked, locked
 from unnoise.models.model import Model
 from unnoise.training import checkpoints
 from unnoise.training.options import TrainingStatus
@@ -29,7 +30,11 @@ Watch = Callable[[], AbstractContextManager[Callable[[TrainingStatus], None]]]
 
 class AblationSettings(BaseModel):
     """What the scores of an ablation depend on. It is kept in the folder, so a resumed run cannot mix different
-    settings."""
+    settings.
+
+    >>> AblationSettings.model_fields["ablation"].is_required()
+    True
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -69,11 +74,26 @@ def run(
     Raises:
         UsageError: an unknown ablation, nothing to train on, no clean pictures, or an output folder that holds another
             ablation.
+        FolderInUseError: another run writes into the folder.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the state is written.
     """
     variants = ablations.lookup(settings.ablation).variants(settings.full)
     pairs = _checked(settings)
+    check_unlocked(output)
     _keep(settings, output, resume)
+    with locked(output):
+        return _rows(variants, pairs, settings, output, device, on_message, watch)
+
+
+def _rows(
+    variants: Sequence[Variant],
+    pairs: DataSet,
+    settings: AblationSettings,
+    output: Path,
+    device: str | None,
+    on_message: Callable[[str], None],
+    watch: Watch | None,
+) -> list[Row]:
     rows: list[Row] = []
     for number, variant in enumerate(variants, start=1):
         place = f"{settings.ablation} {number}/{len(variants)}, {variant.name}"

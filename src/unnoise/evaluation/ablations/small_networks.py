@@ -68,4 +68,4 @@ def variant_recipe(base: str, full: bool, denoiser: str | None = None, **changes
     training = {f"training.{field}": value for field, value in (SMALL_TRAINING | NETWORK_TRAINING.get(name, {})).items()}
     # After minutes of training, the largest error is in the color of whole surfaces. The noisy picture has the right
     # one.
-    return recipes.load(base, {"denoiser": {"name": name, **SMALL_SIZES[name]}, "light": "auto"} | training | fields)
+    return recipes.load(base, {"denoiser": {"name": name, **SMALL_SIZES[name]}, "bias_correction": "auto"} | training | fields)

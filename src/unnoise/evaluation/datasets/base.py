@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """The files of one picture of a data set."""
+    """The files of one picture of a data set.
+
+    >>> Entry("a", Path("noisy/a.png")).clean is None
+    True
+    """
 
     name: str
     noisy: Path
@@ -25,7 +29,12 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """One picture of a data set, with its pixels."""
+    """One picture of a data set, with its pixels.
+
+    >>> import numpy as np
+    >>> Pair("a", np.zeros((4, 4, 3), np.uint8), None).noisy.shape
+    (4, 4, 3)
+    """
 
     name: str
 

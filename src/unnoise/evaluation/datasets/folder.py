@@ -9,5 +9,10 @@ from unnoise.evaluation.datasets.pairing import pictures
 
 
 def entries(folder: Path) -> list[Entry]:
-    """Every picture in the folder and below it. Raises `UsageError` if there is none."""
+    """Every picture in the folder and below it. Raises `UsageError` if there is none.
+
+    >>> entries(Path("none"))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
+    """
     return [Entry(name, path) for name, path in pictures(folder).items()]

@@ -15,6 +15,12 @@ def pictures(folder: Path) -> dict[str, Path]:
 
     Raises:
         UsageError: the folder is missing or empty, or two pictures differ only in their suffix.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "a.png").write_bytes(b"pixels")
+    ...     list(pictures(Path(folder)))
+    ['a']
     """
     from unnoise.images import find_pictures
 
@@ -41,7 +47,12 @@ def by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
 
 
 def require(folder: Path) -> None:
-    """Raise `UsageError` unless `folder` is a folder."""
+    """Raise `UsageError` unless `folder` is a folder.
+
+    >>> require(Path("none"))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
+    """
     if not folder.is_dir():
         problem = "is no folder" if folder.exists() else "does not exist"
         raise UsageError(f"The data set's folder {folder} {problem}; give the folder that holds its files.")
@@ -56,6 +67,14 @@ def in_folders(folder: Path, *, clean_for_all: bool = True) -> list[Entry]:
 
     Raises:
         UsageError: a folder is missing, there is no pair, or a file has no partner.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for kind, suffix in (("noisy", "png"), ("clean", "tif")):
+    ...         (Path(folder) / kind).mkdir()
+    ...         _ = (Path(folder) / kind / f"a.{suffix}").write_bytes(b"pixels")
+    ...     [(entry.name, entry.clean.name) for entry in in_folders(Path(folder))]
+    [('a', 'a.tif')]
     """
     require(folder)
     noisy, clean = pictures(folder / "noisy"), pictures(folder / "clean")
@@ -69,6 +88,13 @@ def by_ending(folder: Path, noisy: str, clean: str) -> list[Entry]:
 
     Raises:
         UsageError: the folder is missing, there is no pair, or a file has no partner.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("a_real.png", "a_mean.png"):
+    ...         _ = (Path(folder) / name).write_bytes(b"pixels")
+    ...     [entry.name for entry in by_ending(Path(folder), "_real.png", "_mean.png")]
+    ['a']
     """
     require(folder)
     files = [path for path in folder.iterdir() if path.is_file()]
@@ -80,7 +106,11 @@ def by_ending(folder: Path, noisy: str, clean: str) -> list[Entry]:
 
 
 def match(noisy: Mapping[str, Path], clean: Mapping[str, Path], place: str, expected: str) -> list[Entry]:
-    """Join the files of the same name. Raises `UsageError` if there are none, or if a file has no partner."""
+    """Join the files of the same name. Raises `UsageError` if there are none, or if a file has no partner.
+
+    >>> [entry.name for entry in match({"a": Path("n/a.png")}, {"a": Path("c/a.png")}, "here", "noisy/ and clean/")]
+    ['a']
+    """
     if not noisy.keys() & clean.keys():
         raise UsageError(f"No pairs were found in {place}; this data set consists of {expected}.")
     for name in sorted(noisy.keys() ^ clean.keys()):

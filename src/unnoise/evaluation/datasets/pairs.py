@@ -10,5 +10,10 @@ from unnoise.evaluation.datasets.pairing import in_folders
 
 def entries(folder: Path) -> list[Entry]:
     """Every picture of `noisy/` with its partner in `clean/`. Suffixes may differ. Raises `UsageError` if one has no
-    partner."""
+    partner.
+
+    >>> entries(Path("none"))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
+    """
     return in_folders(folder)

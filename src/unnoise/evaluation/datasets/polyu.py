@@ -13,5 +13,10 @@ from unnoise.evaluation.datasets.pairing import by_ending
 
 
 def entries(folder: Path) -> list[Entry]:
-    """The pairs `*_real.JPG` (noisy) and `*_mean.JPG` (clean). Raises `UsageError` if a file has no partner."""
+    """The pairs `*_real.JPG` (noisy) and `*_mean.JPG` (clean). Raises `UsageError` if a file has no partner.
+
+    >>> entries(Path("none"))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
+    """
     return by_ending(folder, "_real.JPG", "_mean.JPG")

@@ -13,5 +13,10 @@ from unnoise.evaluation.datasets.pairing import in_folders
 
 
 def entries(folder: Path) -> list[Entry]:
-    """The blocks that have a clean picture. Raises `UsageError` if none has, or if a clean block has no noisy one."""
+    """The blocks that have a clean picture. Raises `UsageError` if none has, or if a clean block has no noisy one.
+
+    >>> entries(Path("none"))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
+    """
     return in_folders(folder, clean_for_all=False)

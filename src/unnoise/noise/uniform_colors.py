@@ -1,0 +1,149 @@
+"""Colors at which nearly all patches of a picture are equally noisy. What such patches hold is noise.
+
+Where patches of one color hold structure, some hold far more than others. Noise is the same in all of them. So patches
+are grouped by color, and the quiet ones of a group are compared with its busy ones. Photographs of skies, walls and
+cloth out of focus have ratios of 0.8 to 1. Brick, grass, gravel and text have 0.05 to 0.77.
+
+This tells noise in three cases in which the plainest patches of a brightness do not:
+
+- A color matrix or white balance amplifies a channel, so that saturated colors are noisier than gray.
+- Black cuts off the noise of dark patches, so that they are the plainest ones, and their noise is weaker and whiter.
+- A channel is cut off nearly everywhere, while the others show their noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unnoise.noise.flat_patches import PatchSpectra
+from unnoise.noise.plateau import OUTLIER, band_powers, band_sizes
+
+Array = NDArray[Any]
+
+GROUP_PATCHES = 120
+"""Groups of twice as many patches are divided."""
+MIN_PATCHES = 40
+"""Smaller groups tell nothing."""
+MAX_CUT_SHARE = 0.35
+"""Channels with a larger share of cut-off pixels do not count in a group."""
+QUIET = 0.0, 0.2
+BUSY = 0.6, 0.8
+"""The patches that are compared, as quantiles of their power."""
+UNIFORM_RATIO = 0.8
+"""Ratio of the powers of both from which on a group is uniform."""
+ENOUGH_SHARE = 0.1, 0.3
+"""Share of the patches in uniform groups: up to the first nothing is told of the whole picture, from the second on all."""
+MAX_GAIN = 4.0, 40.0
+"""A group with more than this many times the expected power holds structure. The first applies if few groups are uniform,
+the second if many are."""
+COLOR_SIGMA = 0.05
+"""How far a group's color reaches, as a standard deviation of values in 0..1."""
+
+
+@dataclass(frozen=True)
+class UniformColors:
+    """What the groups tell, with B bands of frequencies as in `plateau`."""
+
+    colors: Array
+    """(K, C): the mean color of each group, in 0..1."""
+    gains: Array
+    """(K, C): variance of each group's noise relative to what was expected, 1 where it is not known."""
+    tilt: Array
+    """(C, B): by what the power of each band is to be multiplied, for the whole picture. The mean stays as it is."""
+    trust: float
+    """0..1: how sure it is that noise was measured at all frequencies."""
+
+    def gain_at(self, colors: Array) -> Array:
+        """The gain for each color, (N, C) in 0..1 → (N, C)."""
+        if np.allclose(self.gains, 1):
+            return np.ones_like(colors)
+        distance = ((colors[:, None] - self.colors) ** 2).sum(axis=2) / (2 * COLOR_SIGMA**2)  # (N, K)
+        weights = np.exp(distance.min(axis=1, keepdims=True) - distance)
+        return weights @ self.gains / weights.sum(axis=1, keepdims=True)
+
+
+def uniform_colors(patches: PatchSpectra, level: Array, shapes: Array) -> UniformColors:
+    """Find groups of one color whose patches are equally noisy, and measure their noise.
+
+    Args:
+        patches: of the picture, also those with channels that are cut off.
+        level: (P, C), the variance that is expected at each patch, in units of `shapes`.
+        shapes: (C, PATCH_PIXELS, PATCH_PIXELS), the spectrum that is expected.
+    """
+    channels = patches.means.shape[1]
+    sizes = band_sizes()  # (2, B)
+    expected = band_powers(shapes[None])[0]  # (C, 2, B)
+    relative = band_powers(patches.powers) / (level[:, :, None, None] * np.maximum(expected, 1e-20))  # (P, C, 2, B)
+    weights = sizes[:, 1:] / sizes[:, 1:].sum(axis=1, keepdims=True)  # the lowest band holds shades too
+    energies = (relative[..., 1:] * weights).sum(axis=3)  # (P, C, 2)
+    groups = _groups(patches.means)
+    colors, gains = np.stack([patches.means[group].mean(axis=0) for group in groups]), np.ones((len(groups), channels))
+    found = {}
+    for number, group in enumerate(groups):
+        used = patches.cut[group].mean(axis=0) <= MAX_CUT_SHARE
+        power = _measure(relative[group], energies[group], used) if len(group) >= MIN_PATCHES and used.any() else None
+        if power is not None:
+            found[number] = used, power
+    trust = _trust(len(groups[number]) / len(patches.means) for number in found)
+    limit = MAX_GAIN[0] * (MAX_GAIN[1] / MAX_GAIN[0]) ** trust
+    shares, tilts = [], []
+    for number, (used, power) in found.items():
+        gain = (power[:, 1:] * weights.mean(axis=0)).sum(axis=1)  # (C,)
+        if not 1 / limit < gain[used].min() <= gain[used].max() < limit:
+            continue
+        gains[number, used] = gain[used]
+        tilts.append(np.where(used[:, None], power / np.maximum(gain, 1e-20)[:, None], np.nan))
+        shares.append(len(groups[number]) / len(patches.means))
+    trust = _trust(shares)
+    tilt = np.ones((channels, sizes.shape[1]))
+    if trust > 0:
+        bent = np.array(tilts)  # (groups, C, B)
+        told = ~np.isnan(bent) * np.array(shares)[:, None, None]
+        mean = (np.nan_to_num(bent) * told).sum(axis=0) / np.maximum(told.sum(axis=0), 1e-20)
+        tilt = np.where(told.sum(axis=0) > 0, 1 + trust * (mean - 1), 1.0)
+    return UniformColors(colors, gains, tilt, trust)
+
+
+def _trust(shares: Iterable[float]) -> float:
+    """How sure it is that groups of these shares of the patches show the noise of the picture, 0..1."""
+    return float(np.clip((sum(shares) - ENOUGH_SHARE[0]) / (ENOUGH_SHARE[1] - ENOUGH_SHARE[0]), 0, 1))
+
+
+def _measure(relative: Array, energies: Array, used: Array) -> Array | None:
+    """The power in each channel and band, (C, B), of a group with (P, C, 2, B) powers; None: it is not uniform.
+
+    Patches are chosen by one half of the frequencies and measured by the other.
+    """
+    told = energies[:, used].mean(axis=1)  # (P, 2)
+    power = np.zeros(relative.shape[1::2])
+    quiet, busy = np.zeros((2, relative.shape[3])), np.zeros((2, relative.shape[3]))
+    for chosen, measured in ((0, 1), (1, 0)):
+        order = np.argsort(told[:, chosen], kind="stable")
+        parts = []
+        for quantiles in (QUIET, BUSY):
+            part = order[int(quantiles[0] * len(order)) : int(quantiles[1] * len(order))]
+            own = told[part, measured]
+            parts.append(relative[part[own <= OUTLIER * np.median(own)], :, measured].mean(axis=0))  # (C, B)
+        power += parts[0] / 2
+        quiet[measured], busy[measured] = (part[used].mean(axis=0) for part in parts)
+    ratio = (quiet.mean(axis=0) / np.maximum(busy.mean(axis=0), 1e-20))[1:].mean()
+    return power if ratio >= UNIFORM_RATIO else None
+
+
+def _groups(colors: Array) -> list[NDArray[np.int64]]:
+    """Indices of patches of similar color: halved at the median of the channel that varies most, until they are small."""
+    waiting, groups = [np.arange(len(colors))], []
+    while waiting:
+        group = waiting.pop()
+        if len(group) < 2 * GROUP_PATCHES:
+            groups.append(group)
+            continue
+        own = colors[group]
+        order = group[np.argsort(own[:, own.var(axis=0).argmax()], kind="stable")]
+        waiting += np.array_split(order, 2)
+    return groups

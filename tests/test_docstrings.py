@@ -1,0 +1,115 @@
+"""Each public function and class has an example in its docstring. The doctest run checks that the examples are right."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, is_typeddict
+
+import pytest
+
+import unnoise
+from unnoise import denoisers, images, schemes
+from unnoise.errors import UnnoiseError
+from unnoise.models.model import Model
+
+PACKAGES = "batch", "evaluation", "files", "inference", "models", "photometry", "quality", "recipes", "schemes"
+"""Packages whose modules are public as a whole."""
+MODULES = (
+    "denoisers.base",
+    "denoisers.ssattention",
+    "denoisers.ssbsn_maps",
+    "errors",
+    "noise.advice",
+    "noise.inspection",
+    "noise.noise_estimation",
+    "noise.report",
+    "noise.row_noise",
+    "regions",
+    "registry",
+    "rng",
+    "simulation.camera",
+    "simulation.cameras",
+    "training.adapt",
+    "training.checkpoints",
+    "training.image_pool",
+    "training.options",
+    "training.sources",
+    "training.teachers",
+    "training.train",
+)
+EXEMPT = {
+    "batch.interrupts.stop_by_signals": "it changes the process",
+    "evaluation.ablations.report.plot": "it needs a finished study",
+    "evaluation.ablations.report.table": "it needs a finished study",
+    "evaluation.ablations.runner.run": "it trains many networks",
+    "inference.tiling.sides_for": "it depends on the free memory",
+    "models.judging.report_on": "`Model.judge` has the example",
+    "training.teachers.BlindSpotPasses": "only `Teacher` makes it",
+}
+"""Public names without an example, and why."""
+
+
+def _defined_in(path: str) -> Iterator[tuple[str, Any]]:
+    module = import_module(f"unnoise.{path}")
+    for name, thing in vars(module).items():
+        if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__:
+            yield f"{path}.{name}", thing
+
+
+def _public() -> Iterator[tuple[str, Any]]:
+    for name in unnoise.__all__:
+        yield name, getattr(unnoise, name)
+    for name in images.__all__:
+        yield f"images.{name}", getattr(images, name)
+    for name, thing in vars(Model).items():
+        if not name.startswith("_"):
+            yield f"Model.{name}", thing
+    for name in denoisers.names():
+        yield f"denoisers.{name}", denoisers.lookup(name)
+    for name in schemes.names():
+        yield f"schemes.{name}", schemes.lookup(name)
+    for package in PACKAGES:
+        folder = import_module(f"unnoise.{package}")
+        yield from _defined_in(package)
+        for found in pkgutil.walk_packages(folder.__path__, f"{folder.__name__}."):
+            yield from _defined_in(found.name.removeprefix("unnoise."))
+    for module in MODULES:
+        yield from _defined_in(module)
+
+
+def _has_example(thing: Any) -> bool:
+    """A class may have its examples at its methods."""
+    parts = [thing, *vars(thing).values()] if inspect.isclass(thing) else [thing]
+    return any(">>>" in (getattr(part, "__doc__", None) or "") for part in parts)
+
+
+def _needs_example(thing: Any) -> bool:
+    """Protocols and typed dicts only declare, and an error says all by its sentence."""
+    if isinstance(thing, classmethod | staticmethod):
+        thing = thing.__func__
+    thing = inspect.unwrap(thing) if callable(thing) else thing
+    if inspect.isfunction(thing):
+        return True
+    declares = getattr(thing, "_is_protocol", False) or is_typeddict(thing)
+    return inspect.isclass(thing) and not declares and not issubclass(thing, UnnoiseError | KeyboardInterrupt)
+
+
+def test_each_public_name_has_an_example() -> None:
+    needed = {name: thing for name, thing in _public() if _needs_example(thing)}
+    assert len(needed) > 200
+    lacking = {name for name, thing in needed.items() if not _has_example(thing)}
+    assert lacking - EXEMPT.keys() == set()
+    assert EXEMPT.keys() - lacking == set(), "these have examples now; take them from the list"
+
+
+@pytest.mark.parametrize(("text", "expected"), [("Add one.", False), ("Add one.\n\n>>> add(1)\n2", True)])
+def test_an_example_is_seen(text: str, expected: bool) -> None:
+    def add(x: int) -> int:
+        return x + 1
+
+    add.__doc__ = text
+    assert _needs_example(add)
+    assert _has_example(add) is expected
