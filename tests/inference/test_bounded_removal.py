@@ -147,3 +147,42 @@ def test_the_transform_is_scipys() -> None:
     values = torch.rand(1, 8, 8)
     ours = module._blocks(values)[0, 0] @ module._basis().T
     assert ours.reshape(8, 8).numpy() == pytest.approx(dctn(values[0].numpy(), norm="ortho"), abs=1e-5)
+
+
+def test_blocks_go_forth_and_back() -> None:
+    x = torch.rand(2, 20, 28, generator=torch.Generator().manual_seed(0))
+    basis = module._basis()
+    coefficients = (module._blocks(x) @ basis.T).reshape(-1, 64)
+    rows, columns = 4, 6
+    places = torch.cartesian_prod(torch.arange(2), torch.arange(rows), torch.arange(columns))
+    cells = torch.zeros(2, rows + 1, columns + 1, 16)
+    module._overlap_add(cells, places, coefficients, basis.expand(2, -1, -1))
+    assert torch.allclose(module._overlap_mean(module._values_by_row(cells)), x, atol=1e-5)
+
+
+@settings(max_examples=10, deadline=None)
+@given(rows=st.integers(1, 8), columns=st.integers(1, 9), scale=st.sampled_from([1, 4, 16]), seed=st.integers(0, 99))
+def test_what_is_returned_follows_the_limits(rows: int, columns: int, scale: int, seed: int) -> None:
+    """Block by block: a coefficient beyond its limit returns whole, a pattern of its square by its share."""
+    u = 1.5 * torch.randn(3, rows, columns, 64, generator=torch.Generator().manual_seed(seed))
+    u[:, :4, :4, 9] *= 3
+    places, found = module._returned(u, scale)
+    dense = torch.zeros_like(u)
+    dense[tuple(places.T)] = found
+    for row in range(rows):
+        for column in range(columns):
+            square = u[:, row // 4 * 4 : row // 4 * 4 + 4, column // 4 * 4 : column // 4 * 4 + 4].square().mean((0, 1, 2))
+            share = torch.zeros(64)
+            if scale in module.PATTERN_POWER_RATIOS:
+                none, whole = module.PATTERN_POWER_RATIOS[scale]
+                share = ((square - none) / (whole - none)).clamp(0, 1)
+            if scale == 1:
+                none, whole = module.TEXTURE_POWER_RATIOS
+                texture = ((square[1:].clamp(max=module.MAX_POWER_RATIO).mean() - none) / (whole - none)).clamp(0, 1)
+                share = torch.maximum(share, texture)
+            share[0] = 0
+            own = u[:, row, column]
+            limit = torch.full((64,), module.COEFFICIENT_LIMIT_SIGMAS[scale])
+            limit[0] = module.MEAN_LIMIT_SIGMAS[scale]
+            expected = torch.where(own.abs() > limit, own, own * share)
+            assert torch.allclose(dense[:, row, column], expected, atol=1e-4)

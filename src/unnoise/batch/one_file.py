@@ -12,6 +12,7 @@ from unnoise import images
 from unnoise.batch.camera_raw import raw_kind, shown
 from unnoise.images.number_types import converted
 from unnoise.inference.bands import Progress
+from unnoise.inference.channel_choice import choose_layout, view_of_file
 from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.sources import rescaling_of_file, source_of_file
@@ -82,19 +83,23 @@ def denoise_file(
         for index, stored in enumerate(frames):
             read = converted(stored, options.dtype) if options.dtype else stored
             frame, light = shown(read)
-            rescaling = None
+            layout, rescaling = frame.layout, None
+            if light is None:
+                layout = choose_layout(view_of_file(frame, layout), layout, options.channels, frame.name)
             if settings.strength > 0 and light is None:
-                rescaling = rescaling_of_file(frame, frame.layout, settings.normalization)
+                rescaling = rescaling_of_file(frame, layout, settings.normalization)
             described: dict[str, Any] = {"name": frame.name, "group": options.group, "rescaling": rescaling}
             dtype = np.dtype(np.float32) if rescaling else frame.dtype
             with images.Scratch(frame.shape, dtype, target.parent) as restored:
                 pixels = source_of_file(
-                    frame, frame.layout, settings.normalization, whole_numbers=bool(frame.metadata.stored), **described
+                    frame, layout, settings.normalization, whole_numbers=bool(frame.metadata.stored), **described
                 )
-                store = PixelStore(frame, restored, frame.layout, **described)
+                store = PixelStore(frame, restored, layout, **described)
                 pipeline.run(pixels, store, _progress_of_all(progress, index, len(frames)))
                 if report and judged is None:
-                    judged = _report_on_middle(pipeline, frame, restored, rescaling).of_stack(len(frames))
+                    judged = _report_on_middle(pipeline, replace(frame, layout=layout), restored, rescaling).of_stack(
+                        len(frames)
+                    )
                 canvas = made.add(read)
                 for top in range(0, frame.height, STRIP_ROWS):
                     strip = restored[top : top + STRIP_ROWS]

@@ -62,6 +62,14 @@ def denoise(
             rich_help_panel=ADVANCED,
         ),
     ] = None,
+    channels: Annotated[
+        options.Channels | None,
+        typer.Option(
+            help="Restore red, green and blue together as colors, or as separate measurements, such as dyes; auto decides by "
+            "the picture; default: auto.",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None,
     refine: options.RefineOption = None,
     ensemble: options.EnsembleOption = None,
     report: Annotated[
@@ -198,6 +206,7 @@ def denoise(
         force=force,
         row_noise=row_noise,
         dtype=dtype,
+        channels=channels,
         axes=axes,
         group=group,
     )

@@ -16,6 +16,7 @@ ADVANCED = "Advanced"
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 TrainingPrecision = Literal["auto", "float32", "bfloat16", "float16"]
 BiasCorrection = Literal["auto", "srgb", "linear", "none"]
+Channels = Literal["auto", "separate", "together"]
 RowNoise = Literal["auto", "remove", "keep"]
 Normalization = Literal["auto", "picture", "full"]
 
@@ -95,11 +96,3 @@ SetOption = Annotated[
     ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.", rich_help_panel=FILES)]
-AxesOption = Annotated[
-    str | None,
-    typer.Option(
-        "--axes",
-        help="Of .npy and Zarr stacks, one letter for each axis: Y, X, C for channels; others count pictures: ZYX, TCYX.",
-        rich_help_panel=FILES,
-    ),
-]

@@ -57,6 +57,11 @@ class Form:
         """The whole number that is 1; 0 for floats."""
         return WHITE.get(_name(self.dtype), 0)
 
+    @property
+    def channels(self) -> int:
+        """The number of channels of one picture, without alpha. They may be several pictures of the tensor."""
+        return self.stacked[-3] - self.layout.alpha
+
     def restore(self, tensor: Tensor) -> Any:
         """Turn (B, C, H, W) in 0..1, of any float type and device, into an array or tensor like the one that was given.
 
@@ -199,7 +204,11 @@ def _check_tensor(image: Tensor, name: str, *, any_shape: bool, any_channels: bo
     wrong = image.dim() not in (2, 3, 4) or (image.dim() > 2 and shape[-3] not in (1, 2, 3, 4) and not any_channels)
     if wrong and not any_shape:
         channels_last = image.dim() in (3, 4) and shape[-1] in (1, 2, 3, 4)
-        remedy = "move the channels first with image.movedim(-1, -3)" if channels_last else "split it into such images"
+        remedy = (
+            "move the channels first with image.movedim(-1, -3)"
+            if channels_last
+            else "split it into such images, or name the axes, as axes='ZYX' for a stack"
+        )
         raise UsageError(
             f"{name} has the shape {shape}, but a tensor should be (H, W), (C, H, W) or (B, C, H, W) with C in 1..4; {remedy}."
         )

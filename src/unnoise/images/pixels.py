@@ -42,7 +42,11 @@ def check_array(pixels: Pixels, name: str = "The image", *, any_channels: bool =
         )
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and shape[2] not in (1, 2, 3, 4) and not any_channels):
         channels_first = pixels.ndim == 3 and shape[0] in (1, 2, 3, 4)
-        remedy = "move the channels last with np.moveaxis(image, 0, -1)" if channels_first else "pass one image at a time"
+        remedy = (
+            "move the channels last with np.moveaxis(image, 0, -1)"
+            if channels_first
+            else "pass one image at a time, or name the axes, as axes='ZYX' for a stack"
+        )
         raise UsageError(f"{name} has the shape {shape}, but (H, W) or (H, W, C) with 1 to 4 channels is expected; {remedy}.")
     if 0 in shape:
         raise UsageError(f"{name} has the shape {shape}, which holds no pixels; give at least one row and one column.")

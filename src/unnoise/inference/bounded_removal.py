@@ -97,7 +97,7 @@ def bounded_removal(noisy: Tensor, restored: Tensor, noise: NoiseModel, detail: 
         if found is None:
             continue
         if scale > 1:
-            found = F.interpolate(found[None], scale_factor=scale, mode="bilinear")[0, :, :height, :width]
+            found = F.interpolate(found[None].contiguous(), scale_factor=scale, mode="bilinear")[0, :, :height, :width]
         result += found
     return restored.lerp(result[None], detail) if detail < 1 else result[None]
 
@@ -122,7 +122,7 @@ def _excess(residual: Tensor, variance: Tensor, below: Tensor, above: Tensor, no
             _extend_to_blocks(above),
         )
     forward, backward = _transforms(noise, scale)
-    result: Tensor | None = None
+    result: Tensor | None = None  # sums of blocks, (C, rows + 1, columns + 1, 16) by cell
     step = STRIP_SQUARES * SQUARE_BLOCKS
     for top in range(0, rows, step):
         part = slice(top, min(top + step, rows))
@@ -136,46 +136,55 @@ def _excess(residual: Tensor, variance: Tensor, below: Tensor, above: Tensor, no
         else:
             low, high = ((_blocks(x[:, pixels]) @ forward).reshape(u.shape) / sigma for x in (below, above))
             u -= u.clamp(torch.minimum(low, high).clamp(max=0), torch.maximum(low, high).clamp(min=0))
-        kept = _returned_share(u, scale)
-        if kept is None:
+        places, coefficients = _returned(u, scale)
+        if not len(places):
             continue
         if result is None:
-            result = torch.zeros_like(residual)
-        result[:, pixels] += _overlap_add((u * kept).mul_(sigma).flatten(1, 2) @ backward, part.stop - part.start, columns)
-    return None if result is None else _overlap_mean(result)[:, :height, :width]
+            result = residual.new_zeros(len(residual), rows + 1, columns + 1, STRIDE_SAMPLES**2)
+        coefficients *= sigma[tuple(places.T)]
+        places[:, 1] += top
+        _overlap_add(result, places, coefficients, backward)
+    return None if result is None else _overlap_mean(_values_by_row(result))[:, :height, :width]
 
 
-def _returned_share(u: Tensor, scale: int) -> Tensor | None:
-    """The share of each coefficient that is put back; None: nothing is.
+def _returned(u: Tensor, scale: int) -> tuple[Tensor, Tensor]:
+    """The blocks of which something is put back.
 
     Args:
         u: (C, r, columns, 64) coefficients, in standard deviations of the noise.
 
     Returns:
-        (C, r, columns, 64) in 0..1.
+        N places (N, 3) as channel, row and column, in order of channels, and what is put back of their coefficients, (N, 64).
     """
     power = u.square()
     limits = _limits(scale).to(u)
-    single = power > limits
-    if scale not in PATTERN_POWER_RATIOS:
-        return single.to(u) if single.any() else None
-    rows, columns = u.shape[1:3]
-    share = _square_shares(power.mean(0), scale)  # (⌈r / 4⌉, ⌈columns / 4⌉, 64)
-    if not share.any():
-        return single.to(u) if single.any() else None
-    share = share.repeat_interleave(SQUARE_BLOCKS, 0)[:rows].repeat_interleave(SQUARE_BLOCKS, 1)[
-        :, :columns
-    ]  # (r, columns, 64)
-    return torch.maximum(single.to(u), share)
+    power[..., 0] *= limits[1] / limits[0]  # one limit for all is much faster; shares leave the mean out
+    active = power.amax(-1) > limits[1]  # (C, r, columns)
+    share = _square_shares(power, scale) if scale in PATTERN_POWER_RATIOS else None  # (⌈r / 4⌉, ⌈columns / 4⌉, 64)
+    if share is not None:
+        squares = share.amax(-1) > 0
+        if squares.any():
+            active |= squares.repeat_interleave(SQUARE_BLOCKS, 0).repeat_interleave(SQUARE_BLOCKS, 1)[
+                : u.shape[1], : u.shape[2]
+            ]
+    places = active.nonzero()
+    channel, row, column = places.unbind(1)
+    own = u[channel, row, column]
+    kept = (own.square() > limits).to(u)
+    if share is not None:
+        kept = torch.maximum(kept, share[row // SQUARE_BLOCKS, column // SQUARE_BLOCKS])
+    return places, own * kept
 
 
 def _square_shares(power: Tensor, scale: int) -> Tensor:
-    """Shares by the mean power in squares of blocks, (r, columns, 64) → (⌈r / 4⌉, ⌈columns / 4⌉, 64). The share of the
-    mean is 0."""
-    rows, columns = power.shape[:2]
-    padded = F.pad(power, (0, 0, 0, -columns % SQUARE_BLOCKS, 0, -rows % SQUARE_BLOCKS))
-    sums = padded.reshape(-1, SQUARE_BLOCKS, padded.shape[1] // SQUARE_BLOCKS, SQUARE_BLOCKS, BLOCK_SAMPLES**2).sum(3).sum(1)
-    counts = _blocks_per_square(rows)[:, None] * _blocks_per_square(columns)  # number of blocks in each square
+    """Shares by the mean power in squares of blocks, all channels together, (C, r, columns, 64) → (⌈r / 4⌉, ⌈columns / 4⌉,
+    64). The share of the mean is 0."""
+    channels, rows, columns = power.shape[:3]
+    total = _sum(power)  # (r, columns, 64)
+    lines = torch.stack([_sum(total[top : top + SQUARE_BLOCKS]) for top in range(0, rows, SQUARE_BLOCKS)])
+    padded = F.pad(lines, (0, 0, 0, -columns % SQUARE_BLOCKS))
+    sums = padded.reshape(len(lines), -1, SQUARE_BLOCKS, BLOCK_SAMPLES**2).sum(2)
+    counts = channels * _blocks_per_square(rows)[:, None] * _blocks_per_square(columns)  # number of blocks in each square
     mean = sums / counts.to(sums)[..., None]
     share = _linear_share(mean, *PATTERN_POWER_RATIOS[scale])
     if scale == 1:
@@ -184,6 +193,14 @@ def _square_shares(power: Tensor, scale: int) -> Tensor:
         )
     share[..., 0] = 0
     return share
+
+
+def _sum(x: Tensor) -> Tensor:
+    """The sum over the first axis. `Tensor.sum` takes ten times as long for a short first axis."""
+    total = x[0].clone()
+    for part in x[1:]:
+        total += part
+    return total
 
 
 def _linear_share(power: Tensor, none: float, whole: float) -> Tensor:
@@ -248,16 +265,28 @@ def _blocks(x: Tensor) -> Tensor:
     return torch.cat(corners, dim=-1).flatten(1, 2)
 
 
-def _overlap_add(blocks: Tensor, rows: int, columns: int) -> Tensor:
-    """Add up overlapping blocks, (C, rows·columns, 64) → (C, 4·(rows + 1), 4·(columns + 1))."""
-    channels = len(blocks)
-    pieces = blocks.reshape(channels, rows, columns, 4, STRIDE_SAMPLES**2)
-    cells = blocks.new_zeros(channels, rows + 1, columns + 1, STRIDE_SAMPLES**2)
-    for corner in range(4):
-        down, right = divmod(corner, 2)
-        cells[:, down : rows + down, right : columns + right] += pieces[:, :, :, corner]
-    cells = cells.reshape(channels, rows + 1, columns + 1, STRIDE_SAMPLES, STRIDE_SAMPLES).transpose(2, 3)
-    return cells.reshape(channels, STRIDE_SAMPLES * (rows + 1), STRIDE_SAMPLES * (columns + 1))
+def _overlap_add(cells: Tensor, places: Tensor, coefficients: Tensor, backward: Tensor) -> None:
+    """Transform the blocks at some places back, and add them to the cells (C, rows + 1, columns + 1, 16) that they cover."""
+    counts = torch.bincount(places[:, 0], minlength=len(cells)).tolist()
+    for own, at, some, transform in zip(
+        cells, torch.split(places, counts), torch.split(coefficients, counts), backward, strict=True
+    ):
+        values = some @ transform  # (n, 64)
+        first = at[:, 1] * own.shape[1] + at[:, 2]
+        for corner in range(4):
+            down, right = divmod(corner, 2)
+            piece = values[:, corner * STRIDE_SAMPLES**2 : (corner + 1) * STRIDE_SAMPLES**2]
+            own.view(-1, STRIDE_SAMPLES**2).index_add_(0, first + (down * own.shape[1] + right), piece)
+
+
+def _values_by_row(cells: Tensor) -> Tensor:
+    """The inverse of `_values_by_cell`: (C, h, w, 16) → (C, 4·h, 4·w)."""
+    channels, rows, columns = cells.shape[:3]
+    return (
+        cells.reshape(channels, rows, columns, STRIDE_SAMPLES, STRIDE_SAMPLES)
+        .transpose(2, 3)
+        .reshape(channels, rows * STRIDE_SAMPLES, -1)
+    )
 
 
 def _overlap_mean(total: Tensor) -> Tensor:
@@ -277,6 +306,8 @@ def _extend_to_blocks(x: Tensor) -> Tensor:
 
 def _extend(x: Tensor, rows: int, columns: int) -> Tensor:
     """Extend by repeating the edge, (C, h, w) → (C, rows, columns)."""
+    if x.shape[-2:] == (rows, columns):
+        return x
     return F.pad(x[None], (0, columns - x.shape[-1], 0, rows - x.shape[-2]), mode="replicate")[0]
 
 
@@ -284,8 +315,10 @@ def _cells(x: Tensor, side: int) -> Tensor:
     """Means of square cells, (C, h, w) → (C, ⌈h / side⌉, ⌈w / side⌉). Incomplete cells are extended first."""
     if side == 1:
         return x
-    height, width = x.shape[-2:]
-    return F.avg_pool2d(_extend(x, -(-height // side) * side, -(-width // side) * side), side)
+    height, width = (-(-length // side) for length in x.shape[-2:])
+    sums = _extend(x, height * side, width * side).reshape(-1, height, side, width * side).sum(2)
+    # A product of matrices is faster than a pooling layer
+    return (sums.reshape(-1, side) @ sums.new_full((side, 1), 1 / side**2)).reshape(-1, height, width)
 
 
 def _upsample(x: Tensor, side: int, shape: torch.Size) -> Tensor:

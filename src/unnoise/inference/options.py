@@ -11,13 +11,16 @@ from typing import Any, TypedDict
 from unnoise import recipes
 from unnoise.errors import UsageError
 from unnoise.images.arrays_on_disk import check_axes
+from unnoise.images.number_types import check_dtype
 from unnoise.inference.blending import check
+from unnoise.inference.channel_choice import check_channels
+from unnoise.inference.row_noise_removal import check_row_noise
 from unnoise.inference.settings import InferenceSettings, check_tile
 from unnoise.recipes.old_fields import OLD_FIELDS
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
 
-ADDED_LATER = {"bounded", "force", "row_noise", "dtype"}
+ADDED_LATER = {"bounded", "force", "row_noise", "dtype", "channels"}
 """Options that the first manifests did not have. They enter the fingerprint only if they are given."""
 
 
@@ -36,6 +39,7 @@ class OptionFields(TypedDict, total=False):
     force: bool
     row_noise: str | None
     dtype: str | None
+    channels: str | None
     axes: str | None
     group: int
     light: str | None
@@ -88,6 +92,9 @@ class DenoiseOptions:
     dtype: str | None = None
     """The type of the result, such as 'float32', if it is to be finer than that of the picture; None: the same. See
     `unnoise.images.number_types`."""
+    channels: str | None = None
+    """Whether three channels are restored 'together', as colors, or each by itself ('separate'). None or 'auto': by
+    the picture. See `unnoise.noise.channel_independence`."""
     axes: str | None = None
     """One letter for each axis of an array: Y rows, X columns, C channels that are no colours, S samples of a colour.
     Other letters count pictures. 'ZYX' is a stack."""
@@ -97,6 +104,9 @@ class DenoiseOptions:
     def __post_init__(self) -> None:
         check(strength=self.strength, detail=self.detail)
         check_tile(self.tile)
+        check_row_noise(self.row_noise)
+        check_dtype(self.dtype)
+        check_channels(self.channels)
         check_axes(self.axes)
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from unnoise import denoisers, images, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseWarning, UsageError
+from unnoise.inference.channel_choice import choose_axes
 from unnoise.inference.memory import free_memory
 from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline, settings_for
@@ -22,6 +24,7 @@ from unnoise.inference.sources import rescaling_of_image, source_of_tensor
 from unnoise.inference.stores import TensorStore
 from unnoise.models import file_format as model_file
 from unnoise.models.card import Card
+from unnoise.models.containers import adapter_of
 from unnoise.models.judging import report_on
 from unnoise.models.stored_types import prepare
 from unnoise.photometry.rescaling import Rescaling
@@ -110,7 +113,8 @@ class Model:
             image: numpy (H, W) or (H, W, C), or torch (H, W), (C, H, W) or (B, C, H, W). With `axes`, a stack of any
                 shape. uint8 and uint16 span black to white. Floats of colors lie in 0..1; those of gray pictures may be
                 on any scale. Other whole numbers are measurements, and their channels are no colors. An alpha channel
-                is left unchanged: the second of two channels, or the fourth of four.
+                is left unchanged: the second of two channels, or the fourth of four. Also the path of a file, a PIL
+                image, or a dask or xarray array; see `unnoise.models.containers`.
             options: the options of denoising; None: the defaults.
             progress: called with the number of tiles that are done and the number of all tiles.
             report: whether to judge the result too. This takes as long as about eight restorations. Only the middle of
@@ -122,7 +126,7 @@ class Model:
             An image of the same kind, shape and range as the input, and of its dtype unless `dtype` asks for another.
             Whole numbers of measurements with coarse steps are rounded up or down by chance, so that means stay.
             Floats are clipped to 0..1, or to the input's range if that is wider. With `report`, a pair of the image
-            and an `unnoise.quality.report.Report`.
+            and an `unnoise.quality.report.Report`. A path gives an array, and a dask array stays lazy.
 
         Raises:
             UsageError: the image has another kind or shape, or values that are no numbers; an option cannot have its
@@ -134,14 +138,21 @@ class Model:
         >>> restored.shape, restored.dtype
         ((20, 24, 3), dtype('uint8'))
         """
-        image, options, restore, whole_numbers = prepare(image, DenoiseOptions.of(fields, options))
+        asked = DenoiseOptions.of(fields, options)
+        if (adapter := adapter_of(image)) is not None:
+            if report:
+                raise UsageError(f"A report needs an array or a tensor, not {type(image).__name__}; try np.asarray(image).")
+            return adapter(image, partial(self._denoise_array, asked, progress), asked.axes, asked.dtype)
+        image, options, restore, whole_numbers = prepare(image, asked)
+        axes, layout = choose_axes(image, options.axes, options.channels) if options.strength > 0 else (options.axes, None)
+        options = replace(options, axes=axes)
         settings = options.settings(self.recipe)
         pipeline = Pipeline(self.network, self.recipe.scheme, settings)
         rescaling = None
         if settings.strength > 0:
             rescaling = rescaling_of_image(image, settings.normalization, axes=options.axes, group=options.group)
-        noisy, form = self._tensor(image, options, settings, rescaling)
-        if report and len(noisy) != 1:
+        noisy, form = self._tensor(image, options, settings, rescaling, layout)
+        if report and len(noisy) not in (1, form.channels):
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
         store = TensorStore(noisy)
         pipeline.run(source_of_tensor(noisy, form, rescaling, whole_numbers=whole_numbers), store, progress)
@@ -152,6 +163,12 @@ class Model:
             result = rescaling.inverse(result, image.dtype) if rescaling else result
         result = restore(result)
         return (result, _report(pipeline, noisy, store.tensor, form, rescaling)) if report else result
+
+    def _denoise_array(
+        self, options: DenoiseOptions, progress: Callable[[int, int], None] | None, array: Any, axes: str | None
+    ) -> Any:
+        """Denoise an array of a container."""
+        return self.denoise(array, replace(options, axes=axes), progress=progress)
 
     def judge(self, noisy: Any, result: Any, options: DenoiseOptions | None = None, **fields: Unpack[OptionFields]) -> Report:
         """Judge a result without a clean picture. This takes as long as about eight restorations.
@@ -176,11 +193,13 @@ class Model:
         """
         given = DenoiseOptions.of(fields, options)
         noisy, options, *_ = prepare(noisy, given)
+        axes, layout = choose_axes(noisy, options.axes, options.channels)
+        options = replace(options, axes=axes)
         result = prepare(result, replace(given, dtype=None)).image
         settings = options.settings(self.recipe)
         rescaling = rescaling_of_image(noisy, settings.normalization, axes=options.axes, group=options.group)
-        before, form = self._tensor(noisy, options, settings, rescaling)
-        after, _ = self._tensor(result, options, settings, rescaling)
+        before, form = self._tensor(noisy, options, settings, rescaling, layout)
+        after, _ = self._tensor(result, options, settings, rescaling, layout)
         if after.shape != before.shape:
             raise UsageError(
                 f"The result has the shape {tuple(after.shape)}, the noisy picture {tuple(before.shape)}; give what denoise made of it."
@@ -188,11 +207,18 @@ class Model:
         return _report(Pipeline(self.network, self.recipe.scheme, settings), before, after, form, rescaling)
 
     def _tensor(
-        self, image: Any, options: DenoiseOptions, settings: InferenceSettings, rescaling: Rescaling | None
+        self,
+        image: Any,
+        options: DenoiseOptions,
+        settings: InferenceSettings,
+        rescaling: Rescaling | None,
+        layout: images.Layout | None,
     ) -> tuple[Tensor, images.Form]:
         """Convert an image to (B, C, H, W) float32, on the network's device if that has enough memory."""
         moderate = rescaling.forward(image) if rescaling else image
-        noisy, form = images.to_tensor(moderate, axes=options.axes, group=options.group, normalization=settings.normalization)
+        noisy, form = images.to_tensor(
+            moderate, axes=options.axes, group=options.group, normalization=settings.normalization, layout=layout
+        )
         device = next(self.network.parameters()).device
         if device.type == "cuda" and DEVICE_MEMORY_FACTOR * noisy.nbytes < free_memory(device):
             noisy = noisy.to(device)
@@ -238,6 +264,7 @@ class Model:
 def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Form, rescaling: Rescaling | None) -> Report:
     settings = settings_for(source_of_tensor(noisy, form), pipeline.settings)
     part = middle(noisy.shape[-2], noisy.shape[-1])
+    noisy, restored = (x.reshape(-1, form.channels, *x.shape[-2:]) for x in (noisy, restored))  # judged as one picture
     stored: dict[str, Any] = {"colours": form.layout.colours, "dtype": form.dtype, "white": form.white}
     found = report_on(replace(pipeline, settings=settings), noisy[..., *part], restored[..., *part], part, **stored)
     return found.scaled(1 / rescaling.factor) if rescaling else found
