@@ -13,7 +13,10 @@ T = TypeVar("T")
 
 EXTRAS = {
     "accelerate": "train",
+    "astropy": "fits",
     "matplotlib": "plot",
+    "mrcfile": "mrc",
+    "nibabel": "nifti",
     "pillow_heif": "heic",
     "rawpy": "raw",
     "tensorboard": "train",

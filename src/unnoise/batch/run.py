@@ -20,7 +20,7 @@ from unnoise.files.atomic import make_folder
 from unnoise.files.locking import FolderInUseError
 from unnoise.files.paths import path_kind
 from unnoise.images import formats
-from unnoise.images.formats import holds_zarr, is_zarr
+from unnoise.images.formats import holds_zarr, is_zarr, stem_of, suffix_of
 from unnoise.quality.report import MARK as REPORT_MARK
 from unnoise.quality.report import report_files
 
@@ -110,8 +110,10 @@ def plan(
     found = _find(pictures, out, recursive, pattern)
     if out is None:
         ours = (RESULT_MARK, f"{RESULT_MARK}{REPORT_MARK}")
-        results = {file: place for file, place in found.items() if not file.stem.endswith(ours)} or found
-        names = _result_names({file: file.with_name(f"{file.stem}{RESULT_MARK}{file.suffix}") for file in results}, suffix)
+        results = {file: place for file, place in found.items() if not stem_of(file).endswith(ours)} or found
+        names = _result_names(
+            {file: file.with_name(f"{stem_of(file)}{RESULT_MARK}{suffix_of(file)}") for file in results}, suffix
+        )
         jobs = [Job(file, name) for file, name in names.items()]
         made = Plan(jobs, beside=len(jobs) > 1 or any(path_kind(given) == "folder" for given in pictures))
     elif _is_file(out, alone=len(found) == 1 and list(found) == list(pictures)):
@@ -132,9 +134,11 @@ def plan(
 
 def _result_names(found: dict[Path, Path], suffix: str | None = None) -> dict[Path, Path]:
     """The name of the result for each picture. The result of `a.dng` is `a.dng.tif` if there is an `a.tif` too."""
-    names = {
-        file: place.with_suffix(suffix) if suffix else Path(images.result_name(str(place))) for file, place in found.items()
-    }
+
+    def named(place: Path) -> Path:
+        return place.with_name(stem_of(place) + suffix) if suffix else Path(images.result_name(str(place)))
+
+    names = {file: named(place) for file, place in found.items()}
     alike = Counter(names.values())
     return {
         file: name
@@ -154,7 +158,7 @@ def _is_file(out: Path, alone: bool) -> bool:
     Raises:
         UsageError: the path looks like a picture in a format that cannot be written.
     """
-    suffix, kind = out.suffix.lower(), path_kind(out)
+    suffix, kind = suffix_of(out).lower(), path_kind(out)
     known = suffix in images.SUFFIXES
     if kind == "folder":
         return holds_zarr(out)

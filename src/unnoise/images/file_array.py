@@ -26,7 +26,7 @@ class FileArray:
         self, path: Path, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...], *, fortran_order: bool = False
     ) -> None:
         self.path, self.dtype, self.shape = path, dtype, shape
-        self._offset, self._reversed = offset, fortran_order
+        self.offset, self._reversed = offset, fortran_order
         sizes = shape[::-1] if fortran_order else shape
         self._strides = [dtype.itemsize * math.prod(sizes[axis + 1 :]) for axis in range(len(sizes))]
 
@@ -47,7 +47,7 @@ class FileArray:
         made = np.empty([len(part) for part in wanted], self.dtype)
         if made.size:
             with self.path.open("rb", buffering=0) as file:
-                self._fill(file, made, wanted, 0, self._offset)
+                self._fill(file, made, wanted, 0, self.offset)
         made = made.T if self._reversed else made
         kept: Pixels = made[tuple(0 if isinstance(part, int) else slice(None) for part in index)]
         return kept

@@ -35,7 +35,11 @@ class Format:
     """Whether it can hold CMYK."""
     stacks: bool = False
     """Whether it can hold several pictures, and any number of channels."""
+    science: bool = False
+    """Whether `images.science` reads it, and writes copies of such a file with other pixels."""
 
+
+SCIENCE_DEPTHS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 
 PNG = Format("PNG", (".png",), ("uint8", "uint16"), "png")
 JPEG = Format("JPEG", (".jpg", ".jpeg"), ("uint8",), "jpeg", alpha=False, ink=True)
@@ -52,8 +56,11 @@ DNG = Format("DNG", (".dng",), ("uint16",), alpha=False)
 """Written from camera raw alone."""
 
 RAW = Format("camera raw", (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), ())
+FITS = Format("FITS", (".fits", ".fit", ".fts", ".fz", ".fits.gz", ".fit.gz"), SCIENCE_DEPTHS, stacks=True, science=True)
+MRC = Format("MRC", (".mrc", ".mrcs", ".mrc.gz", ".mrc.bz2"), SCIENCE_DEPTHS, stacks=True, science=True)
+NIFTI = Format("NIfTI", (".nii", ".nii.gz"), SCIENCE_DEPTHS, stacks=True, science=True)
 
-FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, NPY, ZARR, DNG, RAW)
+FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, NPY, ZARR, DNG, RAW, FITS, MRC, NIFTI)
 
 CAMERA_SUFFIXES = (*DNG.suffixes, *RAW.suffixes)
 
@@ -62,8 +69,8 @@ VENDOR_SUFFIXES = (".svs", ".stk", ".lsm", ".scn", ".ndpi")
 
 OTHER_PICTURES = frozenset(
     {".bmp", ".gif", ".hdr", ".j2k", ".jp2", ".jpf", ".jxl", ".pbm", ".pcx", ".pfm", ".pgm", ".pic", ".pnm", ".ppm", ".psb"}
-    | {".psd", ".svg", ".tga", ".czi", ".dcm", ".dicom", ".exr", ".fit", ".fits", ".fts", ".h5", ".hdf5", ".lif", ".mrc"}
-    | {".nd2", ".nii", ".3fr", ".dcr", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".rwl", ".sr2", ".srf", ".x3f"}
+    | {".psd", ".svg", ".tga", ".czi", ".dcm", ".dicom", ".exr", ".h5", ".hdf5", ".lif"}
+    | {".nd2", ".3fr", ".dcr", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".rwl", ".sr2", ".srf", ".x3f"}
 )
 """Endings of pictures that can be neither read nor written."""
 
@@ -78,7 +85,27 @@ def is_picture(path: str | Path) -> bool:
     >>> is_picture("a.tif"), is_picture("a.txt")
     (True, False)
     """
-    return Path(path).suffix.lower() in (*SUFFIXES, *VENDOR_SUFFIXES)
+    return suffix_of(path).lower() in (*SUFFIXES, *VENDOR_SUFFIXES)
+
+
+def suffix_of(path: str | Path) -> str:
+    """The suffix as it is written, of packed files with the one before.
+
+    >>> suffix_of("a.b.tif"), suffix_of("brain.nii.gz"), suffix_of("notes.gz")
+    ('.tif', '.nii.gz', '.gz')
+    """
+    both = "".join(Path(path).suffixes[-2:])
+    return both if both.lower() in SUFFIXES else Path(path).suffix
+
+
+def stem_of(path: str | Path) -> str:
+    """The name without `suffix_of`.
+
+    >>> stem_of("scans/brain.nii.gz"), stem_of("a.b.tif")
+    ('brain', 'a.b')
+    """
+    name = Path(path).name
+    return name[: len(name) - len(suffix_of(path))]
 
 
 def format_of(path: Path) -> Format:
@@ -91,7 +118,7 @@ def format_of(path: Path) -> Format:
     'PNG'
     """
     for form in FORMATS:
-        if path.suffix.lower() in form.suffixes:
+        if suffix_of(path).lower() in form.suffixes:
             return form
     ending = f"the suffix {path.suffix}" if path.suffix else "no suffix"
     raise UsageError(f"{path} has {ending}, but a picture file ends in one of {', '.join(SUFFIXES)}.")
@@ -120,10 +147,15 @@ def recognise(data: bytes) -> Format | None:
         (b"II+\0", TIFF),  # BigTIFF
         (b"MM\0+", TIFF),
         (b"\x93NUMPY", NPY),
+        (b"SIMPLE  =", FITS),
     )
     for start, form in starts:
         if data.startswith(start):
             return form
+    if data[208:212] == b"MAP ":
+        return MRC
+    if data[344:348] in (b"n+1\0", b"ni1\0") or data[4:8] in (b"n+2\0", b"ni2\0"):
+        return NIFTI
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return WEBP
     if data[4:8] == b"ftyp":

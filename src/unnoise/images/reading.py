@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,21 @@ import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.paths import path_kind, refuse_device
-from unnoise.images import bmff, cross_check, heic, jpeg, jpeg_rare, png, raw_linear, tiff, tiff_pixels, vips, webp, zarr_stacks
+from unnoise.images import (
+    bmff,
+    cross_check,
+    heic,
+    jpeg,
+    jpeg_rare,
+    png,
+    raw_linear,
+    science,
+    tiff,
+    tiff_pixels,
+    vips,
+    webp,
+    zarr_stacks,
+)
 from unnoise.images import raw as camera_raw
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
@@ -25,6 +40,7 @@ from unnoise.images.formats import (
     FORMATS,
     HEIC,
     JPEG,
+    MRC,
     NPY,
     PNG,
     RAW,
@@ -35,14 +51,19 @@ from unnoise.images.formats import (
     format_of,
     is_picture,
     recognise,
+    suffix_of,
 )
 from unnoise.images.measured_values import FLOATS
 from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
 from unnoise.images.pixels import DTYPES
 from unnoise.images.quality_match import Sample, sample_of
+from unnoise.images.science import file_copy
 from unnoise.images.scratch import Scratch
 from unnoise.images.tags import Data, upright
+
+START_BYTES = 512
+"""By which formats are told apart."""
 
 T = TypeVar("T")
 
@@ -107,6 +128,8 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
         return _open_zarr(path, axes)
     if form is NPY:
         return _open_npy(path, axes)
+    if form.science:
+        return _open_science(path, form, axes)
     _refuse_films(path, form)
     decode = partial(DECODERS[form], path)
     if form not in (TIFF, WEBP):
@@ -145,6 +168,8 @@ def _recognised(path: Path) -> Format:
     if suffix in CAMERA_SUFFIXES:  # many look like TIFFs inside
         return RAW
     form = recognise(start)  # the content decides, as names often err
+    if form is None and suffix_of(path).lower() in MRC.suffixes:  # before 2000 the format had no mark
+        form = MRC
     if form is None:
         if not is_picture(path):
             format_of(path)
@@ -158,11 +183,16 @@ def _recognised(path: Path) -> Format:
 def _start(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(64)
+            start = file.read(START_BYTES)
+        return file_copy.first_bytes(path, START_BYTES) if is_picture(path) and file_copy.packing(path) else start
     except FileNotFoundError as error:
         raise UsageError(f"There is no file {path}; check the name.") from error
     except OSError as error:
+        if error.strerror is None:  # gzip's own
+            raise damaged(path, error) from error
         raise UnnoiseError(f"{path} cannot be read: {error.strerror}.") from error
+    except (EOFError, zlib.error) as error:
+        raise damaged(path, error) from error
 
 
 def _refuse_films(path: Path, form: Format) -> None:
@@ -326,6 +356,19 @@ def _open_zarr(path: Path, letters: str | None) -> Source:
     _check_array(found.array, path)
     axes = Axes.of(found.array.shape, letters or found.letters, str(path))
     return _of_array(path, found.array, axes, Metadata(coding=found))
+
+
+def _open_science(path: Path, form: Format, letters: str | None) -> Source:
+    file = science.open_file(path, form.name, letters)
+    metadata = Metadata(coding=file)
+
+    def decode(index: int) -> Decoded:
+        return file.frame(index), file.place(index)[0].layout, metadata
+
+    if len(file.volumes) > 1:
+        return Source(path, len(file), decode, (len(file),))
+    (volume,) = file.volumes
+    return Source(path, len(file), decode, volume.axes.outer(volume.array.shape) or None, volume.axes)
 
 
 def _check_array(array: Any, path: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.files.atomic import atomic_write, preallocate
 from unnoise.files.paths import path_kind, refuse_device
-from unnoise.images import alpha, dng, dng_writing, embedding, jpeg, measured_values, tiff_writing, vips, zarr_stacks
+from unnoise.images import alpha, dng, dng_writing, embedding, jpeg, measured_values, science, tiff_writing, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.formats import DNG, JPEG, NPY, RAW, TIFF, WEBP, ZARR, Format, format_of, is_zarr
 from unnoise.images.opening import Source
@@ -122,6 +122,7 @@ class Target:
         self._tiff: tiff_writing.Writer | None = None
         self._dng: dng_writing.Writer | None = None
         self._array: Any = None
+        self._copy: science.Copy | None = None
         self._added = 0
 
     def add(self, picture: Described) -> Canvas:
@@ -139,7 +140,14 @@ class Target:
         if stored and self._form.stacks and picture.dtype == measured_values.FLOATS[stored]:
             depths = (stored,)
         dtype = np.dtype(stored) if depths == (stored,) else depth_for(picture.dtype, depths)
-        pixels = self._in_array(picture, dtype) if self._form in (NPY, ZARR) else self._aside(picture, dtype)
+        pixels = (
+            self._in_copy(picture)
+            if self._form.science
+            else self._in_array(picture, dtype)
+            if self._form in (NPY, ZARR)
+            else self._aside(picture, dtype)
+        )
+        depths = (pixels.dtype.name,) if self._form.science else depths
         self._added += 1
         divided = self._form is not TIFF and alpha.is_associated(picture)  # no other format can say that they were multiplied
         source = getattr(picture, "pixels", None)
@@ -153,6 +161,8 @@ class Target:
             self._tiff.finish()
         if isinstance(self._array, np.memmap):
             self._array.flush()
+        if self._copy is not None:
+            self._copy.finish()
 
     def close(self) -> None:
         """Give all room back."""
@@ -164,13 +174,17 @@ class Target:
             self._dng.close()
         if self._array is not None and self._form is ZARR:
             zarr_stacks.give_up(self._array)
-        self._open = self._array = None
+        if self._copy is not None:
+            self._copy.close()
+        self._open = self._array = self._copy = None
 
     def _warn(self, metadata: Metadata) -> None:
         """Say what a result does not hold of what its source does."""
         lost = list(metadata.left_behind)
         if self._form is not JPEG and isinstance(metadata.coding, jpeg.Coding) and metadata.coding.trailer:
             lost.append("a gain map, or other data behind the picture,")
+        if isinstance(metadata.coding, science.ScienceFile) and not self._form.science and not self._added:
+            lost.append(f"the {metadata.coding.kind} header")
         if lost:
             warnings.warn(
                 f"{self.path} does not hold all that its source does: {', '.join(lost)} stays behind.", UnnoiseWarning, 3
@@ -180,6 +194,25 @@ class Target:
         pixels = Scratch(picture.shape, dtype, self._temporary.parent)
         self._open = pixels, picture
         return pixels
+
+    def _in_copy(self, picture: Described) -> ArrayFrame:
+        """Room in a copy of the file that the picture is from. UsageError: it is from a file of another format."""
+        own = picture.metadata.coding
+        if not isinstance(own, science.ScienceFile) or own.kind != self._form.name:
+            raise UsageError(
+                f"{self.path} would be {self._form.name}, which is only written from {self._form.name}, whose header it keeps; "
+                "write .tif, .npy or .zarr instead."
+            )
+        if self._copy is None:
+            self._copy = own.copy(self._temporary)
+        frame = self._copy.frame(self._added)
+        wanted = np.dtype(measured_values.FLOATS.get(frame.dtype.name, frame.dtype))
+        if frame.shape != picture.shape or wanted != picture.dtype:
+            raise UsageError(
+                f"{self.path} holds pictures of the shape {frame.shape} and the type {wanted}, but one of {picture.shape} and "
+                f"{picture.dtype} is to follow; keep them."
+            )
+        return frame
 
     def _in_array(self, picture: Described, dtype: np.dtype[Any]) -> ArrayFrame:
         outer = (self._like.outer if self._like else None) or ()

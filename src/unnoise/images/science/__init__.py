@@ -1,0 +1,39 @@
+"""Formats of science: read and written in the same format, with the header as it was and one more line of history.
+
+A file is copied, and its pixels are replaced. So all that we do not understand stays. Each format is one module with a
+function `open_file`, named in `MODULES`, and needs an extra of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from unnoise.images.science.base import Copy, ReadOnly, ScienceFile
+
+__all__ = ["MODULES", "Copy", "ReadOnly", "ScienceFile", "open_file"]
+
+MODULES = {
+    "FITS": "fits",
+    "MRC": "mrc",
+    "NIfTI": "nifti",
+}
+"""Name of a format → the module that reads it, and writes it if it can be written."""
+
+
+def open_file(path: Path, name: str, letters: str | None) -> ScienceFile:
+    """Open a file of the format `name`.
+
+    Args:
+        path: the file.
+        name: one of `MODULES`.
+        letters: what each axis is; None: what the file says, or the usual axes.
+
+    Raises:
+        UsageError: it holds no picture or what is not supported, or the axes do not fit.
+        UnnoiseError: it is damaged, or the library for it is missing.
+    """
+    opened = cast(Callable[[Path, str | None], ScienceFile], import_module(f"{__name__}.{MODULES[name]}").open_file)
+    return opened(path, letters)
