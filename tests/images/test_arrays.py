@@ -180,7 +180,7 @@ def test_results_may_come_in_any_precision(dtype: torch.dtype) -> None:
         (torch.zeros(4, 5, device="meta"), ["meta"]),
         (np.ma.masked_greater(np.array([[0.2, 0.9]]), 0.5), ["masked values", "filled"]),
         ([[0.0, 1.0]], ["list", "np.asarray"]),
-        (np.array([[0.5, np.nan, np.inf]]), ["2 values that are NaN or infinite", "np.nan_to_num"]),
+        (np.array([[0.5, np.nan, np.inf]]), ["2 values that are NaN or infinite", "TIFF or .npy"]),
         (torch.tensor([[0.5, -torch.inf]]), ["1 value that is NaN or infinite"]),
         (np.array([[0, 255.0]]), ["from 0 to 255", "0..1", "white level"]),
         (np.array([[-1, 1]], np.float16), ["from -1 to 1"]),

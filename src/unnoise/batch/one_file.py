@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unnoise import images
 from unnoise.batch.camera_raw import raw_kind, shown
+from unnoise.errors import UnnoiseWarning
 from unnoise.images.number_types import converted
 from unnoise.inference.bands import Progress
 from unnoise.inference.channel_choice import choose_layout, view_of_file
-from unnoise.inference.options import DenoiseOptions, OptionFields
+from unnoise.inference.missing_values import FileGaps
+from unnoise.inference.options import DenoiseOptions, OptionFields, read_mask
 from unnoise.inference.pipeline import Pipeline
+from unnoise.inference.repair import Repair
 from unnoise.inference.sources import rescaling_of_file, source_of_file
 from unnoise.inference.stores import PixelStore
 from unnoise.models.judging import report_on
@@ -76,6 +81,7 @@ def denoise_file(
     settings = options.settings(model.recipe)
     pipeline = Pipeline(model.network, model.recipe.scheme, settings)
     judged = None
+    mask = None if options.mask is None else read_mask(options.mask)
     with (
         images.open(source, axes=options.axes, raw=raw_kind(target, mosaic, options.dtype)) as frames,
         images.create(target, frames, overwrite=overwrite, quality=quality, lossless=lossless) as made,
@@ -83,29 +89,36 @@ def denoise_file(
         for index, stored in enumerate(frames):
             read = converted(stored, options.dtype) if options.dtype else stored
             frame, light = shown(read)
+            gaps = FileGaps(stored, options.missing, mask) if light is None else FileGaps(frame, None, mask)
+            plain = gaps.of(frame) if gaps.are_possible else frame
             layout, rescaling = frame.layout, None
             if light is None:
-                layout = choose_layout(view_of_file(frame, layout), layout, options.channels, frame.name)
+                layout = choose_layout(view_of_file(plain, layout), layout, options.channels, frame.name)
             if settings.strength > 0 and light is None:
-                rescaling = rescaling_of_file(frame, layout, settings.normalization)
+                rescaling = rescaling_of_file(plain, layout, settings.normalization)
             described: dict[str, Any] = {"name": frame.name, "group": options.group, "rescaling": rescaling}
             dtype = np.dtype(np.float32) if rescaling else frame.dtype
             with images.Scratch(frame.shape, dtype, target.parent) as restored:
                 pixels = source_of_file(
-                    frame, layout, settings.normalization, whole_numbers=bool(frame.metadata.stored), **described
+                    plain, layout, settings.normalization, whole_numbers=bool(frame.metadata.stored), **described
                 )
+                if gaps.are_possible:
+                    pixels = replace(pixels, missing=gaps.planes(layout, options.group))
                 store = PixelStore(frame, restored, layout, **described)
-                pipeline.run(pixels, store, _progress_of_all(progress, index, len(frames)))
+                repaired = pipeline.run(pixels, store, _progress_of_all(progress, index, len(frames)))
+                if repaired and (sentence := repaired.sentence()):
+                    warnings.warn(f"{frame.name} {sentence}", UnnoiseWarning, stacklevel=2)
                 if report and judged is None:
-                    judged = _report_on_middle(pipeline, replace(frame, layout=layout), restored, rescaling).of_stack(
+                    judged = _report_on_middle(pipeline, replace(frame, layout=layout), restored, rescaling, repaired).of_stack(
                         len(frames)
                     )
                 canvas = made.add(read)
                 for top in range(0, frame.height, STRIP_ROWS):
-                    strip = restored[top : top + STRIP_ROWS]
-                    if light:
-                        strip = light.inverse(strip, read[top : top + STRIP_ROWS])
-                    canvas[top : top + STRIP_ROWS] = rescaling.inverse(strip, frame.dtype) if rescaling else strip
+                    rows = slice(top, min(top + STRIP_ROWS, frame.height))
+                    strip = restored[rows]
+                    strip = rescaling.inverse(strip, frame.dtype) if rescaling else strip
+                    strip = _put_back(frame, strip, rows, repaired) if repaired and repaired.keeps else strip
+                    canvas[rows] = light.inverse(strip, read[rows]) if light else strip
         if judged:  # before `create` renames the result into place, so that no result lacks its report
             judged.save(report if isinstance(report, Path) else target.with_name(target.stem + MARK))
     return judged
@@ -116,7 +129,21 @@ def _progress_of_all(progress: Progress | None, index: int, frames: int) -> Prog
     return progress and (lambda done, tiles: progress(index * tiles + done, frames * tiles))
 
 
-def _report_on_middle(pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Rescaling | None) -> Report:
+def _put_back(frame: images.Frame, strip: NDArray[Any], rows: slice, repaired: Repair) -> NDArray[Any]:
+    """Rows of a result with the old values where they are kept, as the file has them."""
+    kept = repaired.kept(rows, slice(0, frame.width)).flatten(0, 1).permute(1, 2, 0).cpu().numpy()  # (rows, W, C)
+    old = frame.original((rows, slice(0, frame.width)))
+    hidden = np.zeros((*kept.shape[:2], frame.layout.alpha), bool)
+    where = np.concatenate([kept, hidden], axis=-1).reshape(old.shape)
+    if old.dtype.kind == "f":
+        where &= np.isfinite(old)  # the file that is written puts NaN back itself, where its format can hold it
+    made: NDArray[Any] = np.where(where, old, strip)
+    return made
+
+
+def _report_on_middle(
+    pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Rescaling | None, repaired: Repair | None
+) -> Report:
     part = middle(frame.height, frame.width)
     together = frame.channels - frame.layout.alpha  # the report judges all channels as one picture
     settings = pipeline.settings
@@ -125,6 +152,8 @@ def _report_on_middle(pipeline: Pipeline, frame: images.Frame, restored: images.
         images.to_tensor(pixels, normalization=settings.normalization, layout=frame.layout, group=together)
         for pixels in (noisy, restored[part])
     )
+    if repaired and (repaired.hot_count or repaired.missing_count):
+        before = repaired.source.read(*part).reshape(before.shape)
     settings = settings.of_kind(frame.layout.colours, frame.dtype)
     stored: dict[str, Any] = {"colours": frame.layout.colours, "dtype": frame.dtype, "white": form.white}
     found = report_on(replace(pipeline, settings=settings), before, after, part, **stored)

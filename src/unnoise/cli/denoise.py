@@ -128,6 +128,32 @@ def denoise(
             rich_help_panel=FILES,
         ),
     ] = False,
+    hot_pixels: Annotated[
+        options.HotPixels | None,
+        typer.Option(
+            help="Pixels that stand out more sharply than optics allow: keep them as they are, remove them, or auto, which "
+            "removes those of measurements; default: keep.",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None,
+    missing: Annotated[
+        float | None,
+        typer.Option(
+            metavar="VALUE",
+            help="A value that means that there is none, as 0 in stitched tiles. NaN always does.",
+            show_default=False,
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A picture of the same size: where it is not black, pixels stay as they are.",
+            show_default=False,
+            rich_help_panel=FILES,
+        ),
+    ] = None,
     dtype: Annotated[
         str | None,
         typer.Option(
@@ -186,7 +212,7 @@ def denoise(
     from unnoise.batch.run import check_unlocked, plan, run
     from unnoise.cli.progress import files_bar
     from unnoise.images.writing import check_compression
-    from unnoise.inference.options import DenoiseOptions
+    from unnoise.inference.options import DenoiseOptions, read_mask
     from unnoise.models import shipped
     from unnoise.training.adapt import parse_length
 
@@ -204,6 +230,9 @@ def denoise(
         detail=detail,
         bounded=bounded,
         force=force,
+        hot_pixels=hot_pixels,
+        missing=missing,
+        mask=None if mask is None else read_mask(mask),
         row_noise=row_noise,
         dtype=dtype,
         channels=channels,

@@ -19,6 +19,7 @@ BiasCorrection = Literal["auto", "srgb", "linear", "none"]
 Channels = Literal["auto", "separate", "together"]
 RowNoise = Literal["auto", "remove", "keep"]
 Normalization = Literal["auto", "picture", "full"]
+HotPixels = Literal["keep", "remove", "auto"]
 
 
 def beginning_with(names: Callable[[], list[str]]) -> Callable[[str], list[str]]:

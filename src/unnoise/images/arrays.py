@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -86,10 +86,23 @@ class Form:
             values = values.round_().clamp_(0, WHITE[name]).to(getattr(torch, name))
         else:
             values = tensor.detach().to(getattr(torch, name))
+        return self._arranged(values, self.alpha)
+
+    def mask(self, where: Tensor) -> Any:
+        """Arrange (B, C, H, W) of bool, such as pixels of what `to_tensor` made, as the image given; False in alpha."""
+        import torch
+
+        alpha = None if self.alpha is None else torch.zeros_like(self.alpha, dtype=torch.bool)
+        return replace(self, dtype=np.dtype(bool) if isinstance(self.dtype, np.dtype) else torch.bool)._arranged(where, alpha)
+
+    def _arranged(self, values: Tensor, alpha: Tensor | None) -> Any:
+        """Values (B, C, H, W) with alpha in the order of axes that was given."""
+        import torch
+
         *outer, channels, height, width = self.stacked
         values = values.reshape(math.prod(outer), -1, height, width)  # (B, C, H, W), B and C as given
-        if self.alpha is not None:
-            values = torch.cat([values, self.alpha.to(values.device)], dim=1)  # (B, C + A, H, W)
+        if alpha is not None:
+            values = torch.cat([values, alpha.to(values.device)], dim=1)  # (B, C + A, H, W)
         values = values.reshape(*outer, channels, height, width)  # (…, C, H, W)
         if len(self.order) < len(self.stacked):
             values = values.squeeze(-3)  # (…, H, W)

@@ -80,11 +80,18 @@ class Frame:
         """`frame[rows]`, `frame[rows, columns]` or `frame[...]`, with slices alone."""
         return self.pixels[window]
 
+    @property
+    def has_floats(self) -> bool:
+        """Whether the file holds floats, of which some may be no numbers."""
+        return isinstance(self.pixels, measured_values.Filled)
+
+    def original(self, window: Window) -> Pixels:
+        """The same, with values that are no numbers, or infinite, as the file has them; regions have them filled in."""
+        return self.pixels.original(window) if isinstance(self.pixels, measured_values.Filled) else self.pixels[window]
+
     def picture(self, path: Path | None = None) -> Picture:
-        """The whole of it in memory; values that are no numbers, or infinite, stay so here, while regions have them
-        filled in."""
-        whole = self.pixels.original(...) if isinstance(self.pixels, measured_values.Filled) else self[...]
-        return Picture(np.ascontiguousarray(whole), self.metadata, path, self.layout)
+        """The whole of it in memory; values that are no numbers, or infinite, stay so."""
+        return Picture(np.ascontiguousarray(self.original(...)), self.metadata, path, self.layout)
 
 
 class Source:

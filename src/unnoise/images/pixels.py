@@ -77,7 +77,7 @@ def check_range(low: float, high: float, bad: int, name: str = "The image", *, o
     """
     if bad:
         values = "value that is" if bad == 1 else "values that are"
-        raise UsageError(f"{name} has {bad} {values} NaN or infinite; replace them first, for instance with np.nan_to_num.")
+        raise UsageError(f"{name} has {bad} {values} NaN or infinite; give them a number first, or write TIFF or .npy.")
     if not in_range(low, high):
         raise UsageError(
             f"{name} has values from {low:g} to {high:g}, but floats must lie in 0..1 ({LOWEST:g} to {HIGHEST:g} is let pass); "

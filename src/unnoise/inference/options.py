@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypedDict
 
-from unnoise import recipes
+import numpy as np
+from numpy.typing import NDArray
+
+from unnoise import images, recipes
 from unnoise.errors import UsageError
 from unnoise.images.arrays_on_disk import check_axes
 from unnoise.images.number_types import check_dtype
 from unnoise.inference.blending import check
 from unnoise.inference.channel_choice import check_channels
+from unnoise.inference.hot_pixels import check_hot_pixels
 from unnoise.inference.row_noise_removal import check_row_noise
 from unnoise.inference.settings import InferenceSettings, check_tile
 from unnoise.recipes.old_fields import OLD_FIELDS
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
 
-ADDED_LATER = {"bounded", "force", "row_noise", "dtype", "channels"}
+ADDED_LATER = {"bounded", "force", "hot_pixels", "missing", "mask", "row_noise", "dtype", "channels"}
 """Options that the first manifests did not have. They enter the fingerprint only if they are given."""
 
 
@@ -37,6 +43,9 @@ class OptionFields(TypedDict, total=False):
     detail: float | None
     bounded: bool | None
     force: bool
+    hot_pixels: str | None
+    missing: float | None
+    mask: Any
     row_noise: str | None
     dtype: str | None
     channels: str | None
@@ -86,6 +95,13 @@ class DenoiseOptions:
     force: bool = False
     """Whether masks, palettes and other pictures without noise are restored too. Else they are left unchanged, with a
     warning."""
+    hot_pixels: str | None = None
+    """What becomes of hot and dead pixels: 'keep' (as None), 'remove', or 'auto', which removes those of measurements.
+    See `inference.hot_pixels`."""
+    missing: float | None = None
+    """A value that means that there is none, as stored: such pixels stay as they are. NaN and infinity always do."""
+    mask: Any = field(default=None, compare=False)
+    """An array (H, W), or a picture file: pixels where it is not 0 stay as they are, and no other pixel sees them."""
     row_noise: str | None = None
     """Whether row and column noise is removed before the network: 'remove', 'keep', or 'auto' for measurements alone.
     None: 'auto'. See `unnoise.noise.row_noise`."""
@@ -104,6 +120,8 @@ class DenoiseOptions:
     def __post_init__(self) -> None:
         check(strength=self.strength, detail=self.detail)
         check_tile(self.tile)
+        if self.hot_pixels is not None:
+            check_hot_pixels(self.hot_pixels)
         check_row_noise(self.row_noise)
         check_dtype(self.dtype)
         check_channels(self.channels)
@@ -162,6 +180,7 @@ class DenoiseOptions:
             detail=recipe.detail if self.detail is None else self.detail,
             bounded=recipe.bounded if self.bounded is None else self.bounded,
             force=self.force,
+            hot_pixels=self.hot_pixels or "keep",
             row_noise=self.row_noise or "auto",
         )
 
@@ -169,5 +188,22 @@ class DenoiseOptions:
         """The fields that enter a manifest's fingerprint. They keep the names of the first version, so that its
         manifests stay valid."""
         old = {new: name for name, new in OLD_FIELDS.items()}
-        fields = {old.get(name, name): value for name, value in dataclasses.asdict(self).items()}
+        fields = {old.get(name, name): value for name, value in _shallow(self).items()}
+        fields["mask"] = None if self.mask is None else hashlib.sha256(read_mask(self.mask).tobytes()).hexdigest()
         return {name: value for name, value in fields.items() if name not in ADDED_LATER or value not in (None, False)}
+
+
+def _shallow(options: DenoiseOptions) -> dict[str, Any]:
+    return {each.name: getattr(options, each.name) for each in dataclasses.fields(options)}
+
+
+def read_mask(mask: Any) -> NDArray[Any]:
+    """The pixels of a mask that was given as an array, a tensor or a file.
+
+    Raises:
+        UsageError, UnnoiseError: the file cannot be read.
+
+    >>> read_mask([[0, 1]])
+    array([[0, 1]])
+    """
+    return images.read(mask).pixels if isinstance(mask, str | Path) else np.asarray(mask)

@@ -2,13 +2,14 @@
 
 The steps, in this order:
 
-1. Row and column noise is removed from measurements.
-2. The photometry is decided once.
-3. Each tile is restored: scheme, refinement, self-ensemble. Memory and precision decide the size of the tiles.
-4. The bias is corrected, and values are clipped.
-5. `do_no_harm` limits the removal.
-6. Detail and strength are applied.
-7. The store converts the values back to those of the input.
+1. Missing values and outliers are replaced for the network's eyes (`repair`).
+2. Row and column noise is removed from measurements.
+3. The photometry is decided once.
+4. Each tile is restored: scheme, refinement, self-ensemble. Memory and precision decide the size of the tiles.
+5. The bias is corrected, and values are clipped.
+6. `do_no_harm` limits the removal.
+7. Detail and strength are applied.
+8. The store converts the values back to those of the input.
 
 Pictures come from a source of regions and results go to a store, so neither has to be in memory. Each step is in a
 module of its own; this module calls them in order.
@@ -31,6 +32,7 @@ from unnoise.inference.chain import Chain
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.dither import DitheredStore
 from unnoise.inference.do_no_harm import Guard, guards_of
+from unnoise.inference.repair import Repair, repair
 from unnoise.inference.row_noise_removal import without_row_noise
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import PixelSource
@@ -61,7 +63,7 @@ class Pipeline:
     scheme: Scheme
     settings: InferenceSettings
 
-    def run(self, source: PixelSource, store: Store, progress: Progress | None = None) -> None:
+    def run(self, source: PixelSource, store: Store, progress: Progress | None = None) -> Repair | None:
         """Restore a picture, or a batch, from `source` into `store`.
 
         Args:
@@ -69,20 +71,25 @@ class Pipeline:
             store: takes the result.
             progress: called after each tile with the number of tiles that are done and the number of all tiles.
 
+        Returns:
+            Which pixels are to get their old values back, as they are stored; None: the store holds the result.
+
         Raises:
             UsageError: the pixels have another kind or shape, or values that are no numbers.
             UnnoiseError: memory does not suffice for the smallest tile.
         """
         if self.settings.strength == 0:
             store.copy()
-            return
+            return None
         pipeline = replace(self, settings=settings_for(source, self.settings))
+        repaired = repair(source, measured=pipeline.settings.is_measured, hot=pipeline.settings.hot_pixels)
+        source = repaired.source
         guards = pipeline._guards(source)
         for guard in guards:
             guard.warn(source.name)
         if guards and all(guard.kept for guard in guards):
             store.copy()
-            return
+            return None
         if pipeline.settings.is_measured and source.step:
             warn_of_few_steps(source, source.step, source.name)
             if steps_are_coarse(source, source.step):
@@ -91,9 +98,10 @@ class Pipeline:
         pipeline._restore(source, seen, store, progress)
         if seen is source:
             blend_stored(source, store, self.settings.strength, self.settings.detail, guards)
-            return
+            return repaired
         blend_stored(seen, store, 1.0, self.settings.detail, guards)  # or stripes would come back as detail
         blend_stored(source, store, self.settings.strength, 0.0)
+        return repaired
 
     def _guards(self, source: PixelSource) -> list[Guard]:
         """One guard for each picture; none if the removal is not bounded."""

@@ -47,6 +47,8 @@ class InferenceSettings:
     """Share of removed structure that is put back, 0..1; see `inference.blending.keep_detail`."""
     bounded: bool = False
     """Whether the removal is bounded by the noise measured in the picture; see `inference.do_no_harm`."""
+    hot_pixels: str = "keep"
+    """What becomes of hot pixels; see `inference.hot_pixels`."""
     force: bool = False
     """Whether pictures without noise are restored too. Else `bounded` leaves them unchanged."""
     row_noise: str = "keep"

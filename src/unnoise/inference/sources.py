@@ -58,6 +58,9 @@ class PixelSource(RegionSource):
     """Whether floats stand for stored whole numbers, such as int16, to which the result will be rounded."""
     rescaling: Rescaling | None = None
     """The factor that brought the stored values to moderate size; None: they were moderate."""
+    missing: Callable[[slice, slice], Tensor] | None = None
+    """Reads which values are missing, (B, C, rows, columns) of bool; they read as any finite values. None: all are
+    there."""
     strip_pixels: int | None = None
     """Approximate number of pixels to read at a time; None: the picture is in memory, so any number is possible."""
 
@@ -87,7 +90,12 @@ class PixelSource(RegionSource):
 
 
 def source_of_tensor(
-    noisy: Tensor, form: images.Form, rescaling: Rescaling | None = None, *, whole_numbers: bool = False
+    noisy: Tensor,
+    form: images.Form,
+    rescaling: Rescaling | None = None,
+    *,
+    missing: Tensor | None = None,
+    whole_numbers: bool = False,
 ) -> PixelSource:
     """A source for a tensor in memory.
 
@@ -95,6 +103,7 @@ def source_of_tensor(
         noisy: (B, C, H, W), as `images.to_tensor` made it.
         form: the description of the input that `images.to_tensor` returned.
         rescaling: applied to the values before; None: none was.
+        missing: (B, C, H, W) of bool: the values that are missing; None: none is.
         whole_numbers: as in `PixelSource`.
 
     >>> noisy, form = images.to_tensor(np.zeros((4, 6), np.uint8))
@@ -109,6 +118,7 @@ def source_of_tensor(
         white=form.white,
         whole_numbers=whole_numbers,
         rescaling=rescaling,
+        missing=None if missing is None else (lambda rows, columns: missing[..., rows, columns]),
     )
 
 

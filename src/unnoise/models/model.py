@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from unnoise import denoisers, images, recipes
@@ -16,9 +18,11 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseWarning, UsageError
 from unnoise.inference.channel_choice import choose_axes
 from unnoise.inference.memory import free_memory
+from unnoise.inference.missing_values import filled, find_missing, missing_planes, with_hidden, without_mask
 from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline, settings_for
 from unnoise.inference.precision import choose_device
+from unnoise.inference.repair import Repair
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import rescaling_of_image, source_of_tensor
 from unnoise.inference.stores import TensorStore
@@ -143,25 +147,33 @@ class Model:
             if report:
                 raise UsageError(f"A report needs an array or a tensor, not {type(image).__name__}; try np.asarray(image).")
             return adapter(image, partial(self._denoise_array, asked, progress), asked.axes, asked.dtype)
-        image, options, restore, whole_numbers = prepare(image, asked)
-        axes, layout = choose_axes(image, options.axes, options.channels) if options.strength > 0 else (options.axes, None)
+        given, gaps = image, find_missing(image, asked)
+        image, options, restore, whole_numbers = prepare(without_mask(image), asked)
+        plain = image if gaps is None else filled(image, gaps)
+        axes, layout = choose_axes(plain, options.axes, options.channels) if options.strength > 0 else (options.axes, None)
         options = replace(options, axes=axes)
         settings = options.settings(self.recipe)
         pipeline = Pipeline(self.network, self.recipe.scheme, settings)
         rescaling = None
         if settings.strength > 0:
-            rescaling = rescaling_of_image(image, settings.normalization, axes=options.axes, group=options.group)
-        noisy, form = self._tensor(image, options, settings, rescaling, layout)
+            rescaling = rescaling_of_image(plain, settings.normalization, axes=options.axes, group=options.group)
+        noisy, form = self._tensor(plain, options, settings, rescaling, layout)
         if report and len(noisy) not in (1, form.channels):
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
         store = TensorStore(noisy)
-        pipeline.run(source_of_tensor(noisy, form, rescaling, whole_numbers=whole_numbers), store, progress)
+        source = source_of_tensor(
+            noisy, form, rescaling, missing=missing_planes(gaps, form, options), whole_numbers=whole_numbers
+        )
+        repaired = pipeline.run(with_hidden(source, form.alpha), store, progress)
         if settings.strength == 0:  # a copy, since float64 would lose digits as float32
             result = image.clone() if isinstance(image, Tensor) else image.copy()
         else:
             result = form.restore(store.tensor)
             result = rescaling.inverse(result, image.dtype) if rescaling else result
+            result = _put_back(image, result, form, repaired) if repaired else result
+        noisy = repaired.source.read(slice(0, noisy.shape[-2]), slice(0, noisy.shape[-1])) if report and repaired else noisy
         result = restore(result)
+        result = np.ma.MaskedArray(result, given.mask) if isinstance(given, np.ma.MaskedArray) else result
         return (result, _report(pipeline, noisy, store.tensor, form, rescaling)) if report else result
 
     def _denoise_array(
@@ -192,10 +204,13 @@ class Model:
         0.0
         """
         given = DenoiseOptions.of(fields, options)
-        noisy, options, *_ = prepare(noisy, given)
+        gaps = find_missing(noisy, given)
+        noisy, options, *_ = prepare(without_mask(noisy), given)
+        result = prepare(without_mask(result), replace(given, dtype=None)).image
+        if gaps is not None:
+            noisy, result = filled(noisy, gaps), filled(result, gaps)
         axes, layout = choose_axes(noisy, options.axes, options.channels)
         options = replace(options, axes=axes)
-        result = prepare(result, replace(given, dtype=None)).image
         settings = options.settings(self.recipe)
         rescaling = rescaling_of_image(noisy, settings.normalization, axes=options.axes, group=options.group)
         before, form = self._tensor(noisy, options, settings, rescaling, layout)
@@ -259,6 +274,18 @@ class Model:
         if card.warning:
             warnings.warn(f"{path}: {card.warning}", UnnoiseWarning, stacklevel=2)
         return cls(network.eval(), recipe, card)
+
+
+def _put_back(image: Any, result: Any, form: images.Form, repaired: Repair) -> Any:
+    """The old values where a result keeps them, and a warning that counts what it does not keep."""
+    if sentence := repaired.sentence():
+        warnings.warn(f"The image {sentence}", UnnoiseWarning, stacklevel=3)
+    if not repaired.keeps:
+        return result
+    kept = form.mask(repaired.kept(*(slice(0, length) for length in repaired.source.size)))
+    if isinstance(image, Tensor):
+        return torch.where(kept.to(image.device), image.detach(), result)
+    return np.where(kept, image, result)
 
 
 def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Form, rescaling: Rescaling | None) -> Report:
