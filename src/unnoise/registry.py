@@ -18,6 +18,7 @@ EXTRAS = {
     "mrcfile": "mrc",
     "nibabel": "nifti",
     "pillow_heif": "heic",
+    "pydicom": "dicom",
     "rawpy": "raw",
     "tensorboard": "train",
     "zarr": "zarr",

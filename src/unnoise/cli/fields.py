@@ -27,10 +27,12 @@ def assignments(texts: Sequence[str], example: str) -> dict[str, Any]:
 def _assignment(text: str, example: str) -> tuple[str, Any]:
     import yaml
 
+    from unnoise.files.plain_yaml import load_plain
+
     field, equals, value = text.partition("=")
     if not equals or not field:
         raise UsageError(f"--set takes FIELD=VALUE, such as {example}, got '{text}'.")
     try:
-        return field, yaml.safe_load(value)
+        return field, load_plain(value)
     except yaml.YAMLError as error:
-        raise UsageError(f"The value in --set {text} is no YAML.") from error
+        raise UsageError(f"The value in --set {text[:99]} is no plain YAML; give a number, a word, or a [list].") from error

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -19,6 +20,7 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import atomic_write
 from unnoise.images.formats import is_picture
 from unnoise.models.card import Card
+from unnoise.models.stored_tensors import bounded_parameters
 from unnoise.recipes.schema import Recipe
 
 T = TypeVar("T")
@@ -143,6 +145,9 @@ def _made(name: str, sizes: dict[str, Any], weights: Mapping[str, Tensor]) -> De
     if any(size > largest for size in _numbers(sizes)):  # to create the network would take all memory, or very long
         return None
     try:
+        with torch.device("meta"), bounded_parameters(weights):  # takes no memory
+            shapes = denoisers.create(name, **sizes)
+            shapes.load_state_dict({key: value.to("meta") for key, value in weights.items()})
         network = denoisers.create(name, **sizes)
         network.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in weights.items()})
     except RuntimeError:

@@ -20,6 +20,7 @@ from unnoise.files.archive_checksums import damaged_record
 from unnoise.models.card import Card
 from unnoise.models.file_format import check_finite, is_model
 from unnoise.models.model import Model
+from unnoise.models.stored_tensors import find_unstored
 
 # Network → the recipe with which it was published. `DEFAULT_RECIPE` applies to all other networks.
 _RECIPES = {
@@ -90,7 +91,10 @@ def _load(path: Path) -> Any:
             raise ValueError("a record has another checksum")
         # Old pickle protocols raise warnings. Their content is either weights, or refused below.
         with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_HARMLESS):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            held = torch.load(path, map_location="cpu", weights_only=True)
+        if wrong := find_unstored(held, path.stat().st_size):
+            raise ValueError(wrong)
+        return held
     except pickle.UnpicklingError as error:
         if "unsupported" in str(error).lower() and _is_pickle(path):
             raise UnnoiseError(

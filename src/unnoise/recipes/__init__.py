@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from unnoise.errors import UsageError, explain_validation
+from unnoise.files.limits import YAML_BYTES
+from unnoise.files.plain_yaml import load_plain
 from unnoise.recipes.old_fields import rename_old_fields
 
 if TYPE_CHECKING:
@@ -143,7 +145,9 @@ def _find(name_or_path: str | Path) -> Path:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > YAML_BYTES:
+            raise UsageError(f"{path} is too large for a recipe; it has more than {YAML_BYTES:,} bytes.")
+        fields = load_plain(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path} cannot be read as a recipe in YAML: {str(error).splitlines()[0]}.") from error
     if not isinstance(fields, dict):

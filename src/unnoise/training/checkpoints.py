@@ -16,6 +16,7 @@ from unnoise import recipes
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.archive_checksums import damaged_record
 from unnoise.files.atomic import atomic_write
+from unnoise.models.stored_tensors import find_unstored
 from unnoise.recipes.schema import Recipe
 
 CHECKPOINT_FILE = "checkpoint.pt"
@@ -89,7 +90,7 @@ def load(folder: Path) -> dict[str, Any] | None:
         if damaged_record(path):
             raise ValueError("a record has another checksum")
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if wrong := _find_damage(state):
+        if wrong := find_unstored(state, path.stat().st_size) or _find_damage(state):
             raise ValueError(wrong)
     return cast(dict[str, Any], state)
 

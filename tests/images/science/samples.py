@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import mrcfile
 import nibabel
 import numpy as np
+import pydicom
 from astropy.io import fits
 
 HEIGHT, WIDTH = 20, 31
@@ -112,6 +114,45 @@ def nifti_of(
     return make
 
 
+def dicom_of(pixels: np.ndarray, *, bits: int, syntax: str = "", **fields: Any) -> Callable[[Path], Path]:
+    """`pixels`: (H, W), (N, H, W), or with three samples last; `syntax`: pydicom's name of a compression."""
+
+    def make(path: Path) -> Path:
+        meta = pydicom.dataset.FileMetaDataset()
+        meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
+        meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+        made = pydicom.dataset.FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+        made.SOPClassUID, made.SOPInstanceUID = meta.MediaStorageSOPClassUID, "1.2.3.4"
+        made.PatientName, made.PixelSpacing, made.ImageType = "Doe^Jane", [0.7, 0.9], ["ORIGINAL", "PRIMARY", "AXIAL"]
+        color = pixels.shape[-1] == 3
+        size = pixels.shape[-3:-1] if color else pixels.shape[-2:]
+        made.Rows, made.Columns, made.SamplesPerPixel = *size, 3 if color else 1
+        made.PhotometricInterpretation = "RGB" if color else "MONOCHROME2"
+        if color:
+            made.PlanarConfiguration = 0
+        if pixels.ndim > 2 + color:
+            made.NumberOfFrames = pixels.shape[0]
+        made.BitsAllocated, made.BitsStored, made.HighBit = 8 * pixels.itemsize, bits, bits - 1
+        made.PixelRepresentation = int(pixels.dtype.kind == "i")
+        made.PixelData = pixels.tobytes() + b"\0" * (pixels.nbytes % 2)
+        made["PixelData"].VR = "OW" if pixels.itemsize > 1 else "OB"
+        for key, value in fields.items():
+            setattr(made, key, value)
+        if syntax.startswith("JPEGL") or syntax.startswith("JPEGB"):  # pydicom only reads these
+            encode = imagecodecs.ljpeg_encode if syntax.startswith("JPEGL") else imagecodecs.jpeg8_encode
+            made.PixelData = pydicom.encaps.encapsulate([encode(frame) for frame in pixels])
+            made["PixelData"].VR, made["PixelData"].is_undefined_length = "OB", True
+            made.PhotometricInterpretation = "YBR_FULL_422" if color else "MONOCHROME2"
+            meta.TransferSyntaxUID = getattr(pydicom.uid, syntax)
+        elif syntax:
+            made.compress(getattr(pydicom.uid, syntax), generate_instance_uid=False)
+        made.save_as(path, enforce_file_format=True)
+        return path
+
+    return make
+
+
 TABLE = fits.BinTableHDU.from_columns([fits.Column("flux", "E", array=np.arange(5))], name="STARS")
 NANS = counts(HEIGHT, WIDTH, dtype="float32")
 NANS[3:5, 7] = np.nan
@@ -153,6 +194,15 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
     "scaled.nii": nifti_of(counts(3, HEIGHT, WIDTH, dtype="int16").T, slope=0.37, intercept=-1024),
     "times.nii.gz": nifti_of(counts(2, 3, HEIGHT, WIDTH, dtype="float32").T),
     "second.nii": nifti_of(counts(3, HEIGHT, WIDTH, dtype="uint8", most=255).T, kind=nibabel.Nifti2Image),
+    "ct.dcm": dicom_of(
+        counts(HEIGHT, WIDTH, dtype="int16") - 500, bits=12, RescaleSlope=0.5, RescaleIntercept=-1024, PixelPaddingValue=-380
+    ),
+    "frames.dcm": dicom_of(counts(3, HEIGHT, WIDTH), bits=16, PhotometricInterpretation="MONOCHROME1"),
+    "bytes.dcm": dicom_of(counts(HEIGHT, WIDTH, dtype="uint8", most=255), bits=8),
+    "runs.dcm": dicom_of(counts(2, HEIGHT, WIDTH), bits=12, syntax="RLELossless"),
+    "waves.dcm": dicom_of(counts(40, 64), bits=12, syntax="JPEG2000Lossless"),
+    "jpeg.dcm": dicom_of(counts(2, 32, 48, 3, dtype="uint8", most=255), bits=8, syntax="JPEGBaseline8Bit"),
+    "lossless.dcm": dicom_of(counts(2, 32, 48), bits=12, syntax="JPEGLosslessSV1"),
 }
 """Name of a file → what makes it at a path."""
 
@@ -169,6 +219,11 @@ def arrays(path: Path) -> list[np.ndarray]:
         assert mrcfile.validate(path)
         with mrcfile.open(path) as file:
             return [file.data.copy()]
+    if ".dcm" in name:
+        header, pixels = pydicom.dcmread(path), pydicom.pixels.pixel_array(path)
+        if "RescaleSlope" not in header:
+            return [pixels]
+        return [np.where(pixels == header.PixelPaddingValue, np.nan, pydicom.pixels.apply_rescale(pixels, header))]
     if ".nii" in name:
         return [np.asarray(nibabel.load(path).dataobj)]
     raise ValueError(name)

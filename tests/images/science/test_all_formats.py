@@ -56,7 +56,7 @@ def test_new_pixels_are_read_by_the_format_s_own_library(tmp_path: Path, name: s
     target = tmp_path / f"out{suffix_of(source)}"
     redrawn(source, target, lambda pixels: (pixels / 2).astype(pixels.dtype))
     for here, there in zip(arrays(target), arrays(source), strict=True):
-        steps = 1 if here.dtype.kind in "iu" else 0.4  # of BSCALE 0.25 or slope 0.37: half a step, and one beside BLANK
+        steps = 1 if here.dtype.kind in "iu" else 0.8  # of a slope up to 0.5: half a step, and one beside BLANK
         exact = np.float16 if here.dtype == np.float16 else np.float64
         np.testing.assert_allclose(here.astype(exact), (there / 2).astype(exact), atol=steps, rtol=1e-6)
 
@@ -71,7 +71,7 @@ def test_the_sum_stays_when_it_is_denoised(tmp_path: Path, name: str) -> None:
         missing = ~np.isfinite(there.astype(np.float64))
         np.testing.assert_array_equal(~np.isfinite(here.astype(np.float64)), missing)
         before, after = (values[~missing].sum(dtype=np.float64) for values in (there, here))
-        assert after == pytest.approx(before, rel=1e-3)
+        assert after == pytest.approx(before, rel=1e-2 if here.shape[-1] == 3 else 1e-3)  # colors keep their linear light
 
 
 @pytest.mark.parametrize("name", SAMPLES)

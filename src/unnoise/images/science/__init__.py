@@ -16,6 +16,7 @@ from unnoise.images.science.base import Copy, ReadOnly, ScienceFile
 __all__ = ["MODULES", "Copy", "ReadOnly", "ScienceFile", "open_file"]
 
 MODULES = {
+    "DICOM": "dicom",
     "FITS": "fits",
     "MRC": "mrc",
     "NIfTI": "nifti",
