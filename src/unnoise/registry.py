@@ -12,6 +12,7 @@ from unnoise.errors import UnnoiseError, UsageError
 T = TypeVar("T")
 
 EXTRAS = {
+    "OpenEXR": "exr",
     "accelerate": "train",
     "astropy": "fits",
     "matplotlib": "plot",

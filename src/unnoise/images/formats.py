@@ -60,8 +60,9 @@ FITS = Format("FITS", (".fits", ".fit", ".fts", ".fz", ".fits.gz", ".fit.gz"), S
 MRC = Format("MRC", (".mrc", ".mrcs", ".mrc.gz", ".mrc.bz2"), SCIENCE_DEPTHS, stacks=True, science=True)
 NIFTI = Format("NIfTI", (".nii", ".nii.gz"), SCIENCE_DEPTHS, stacks=True, science=True)
 DICOM = Format("DICOM", (".dcm", ".dicom"), SCIENCE_DEPTHS, stacks=True, science=True)
+EXR = Format("OpenEXR", (".exr",), SCIENCE_DEPTHS, stacks=True, science=True)
 
-FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, NPY, ZARR, DNG, RAW, FITS, MRC, NIFTI, DICOM)
+FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, NPY, ZARR, DNG, RAW, FITS, MRC, NIFTI, DICOM, EXR)
 
 CAMERA_SUFFIXES = (*DNG.suffixes, *RAW.suffixes)
 
@@ -70,7 +71,7 @@ VENDOR_SUFFIXES = (".svs", ".stk", ".lsm", ".scn", ".ndpi")
 
 OTHER_PICTURES = frozenset(
     {".bmp", ".gif", ".hdr", ".j2k", ".jp2", ".jpf", ".jxl", ".pbm", ".pcx", ".pfm", ".pgm", ".pic", ".pnm", ".ppm", ".psb"}
-    | {".psd", ".svg", ".tga", ".czi", ".exr", ".h5", ".hdf5", ".lif"}
+    | {".psd", ".svg", ".tga", ".czi", ".h5", ".hdf5", ".lif"}
     | {".nd2", ".3fr", ".dcr", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".rwl", ".sr2", ".srf", ".x3f"}
 )
 """Endings of pictures that can be neither read nor written."""
@@ -155,6 +156,8 @@ def recognise(data: bytes) -> Format | None:
             return form
     if data[128:132] == b"DICM":
         return DICOM
+    if data[:4] == b"\x76\x2f\x31\x01":
+        return EXR
     if data[208:212] == b"MAP ":
         return MRC
     if data[344:348] in (b"n+1\0", b"ni1\0") or data[4:8] in (b"n+2\0", b"ni2\0"):

@@ -12,6 +12,7 @@ import imagecodecs
 import mrcfile
 import nibabel
 import numpy as np
+import OpenEXR
 import pydicom
 from astropy.io import fits
 
@@ -153,6 +154,24 @@ def dicom_of(pixels: np.ndarray, *, bits: int, syntax: str = "", **fields: Any) 
     return make
 
 
+def exr_of(*parts: tuple[str, dict[str, np.ndarray]]) -> Callable[[Path], Path]:
+    """`parts`: each one's compression, and its channels."""
+
+    def make(path: Path) -> Path:
+        made = [
+            OpenEXR.Part({"compression": getattr(OpenEXR, f"{kind}_COMPRESSION"), "owner": "the studio"}, channels, f"part{i}")
+            for i, (kind, channels) in enumerate(parts)
+        ]
+        OpenEXR.File(made).write(str(path))
+        return path
+
+    return make
+
+
+def light(dtype: str, *names: str) -> dict[str, np.ndarray]:
+    return {name: counts(HEIGHT, WIDTH, dtype=dtype, most=100) / np.dtype(dtype).type(8) for name in names}
+
+
 TABLE = fits.BinTableHDU.from_columns([fits.Column("flux", "E", array=np.arange(5))], name="STARS")
 NANS = counts(HEIGHT, WIDTH, dtype="float32")
 NANS[3:5, 7] = np.nan
@@ -194,6 +213,11 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
     "scaled.nii": nifti_of(counts(3, HEIGHT, WIDTH, dtype="int16").T, slope=0.37, intercept=-1024),
     "times.nii.gz": nifti_of(counts(2, 3, HEIGHT, WIDTH, dtype="float32").T),
     "second.nii": nifti_of(counts(3, HEIGHT, WIDTH, dtype="uint8", most=255).T, kind=nibabel.Nifti2Image),
+    "light.exr": exr_of(("ZIP", {**light("float16", "R", "G", "B"), "A": np.ones((HEIGHT, WIDTH), np.float16)})),
+    "layers.exr": exr_of(
+        ("DWAA", {**light("float32", "diffuse.R", "Y"), "Z": np.ones((HEIGHT, WIDTH), np.float32)}),
+        ("PIZ", {**light("float16", "glow.G"), "id": np.arange(HEIGHT * WIDTH, dtype=np.uint32).reshape(HEIGHT, WIDTH)}),
+    ),
     "ct.dcm": dicom_of(
         counts(HEIGHT, WIDTH, dtype="int16") - 500, bits=12, RescaleSlope=0.5, RescaleIntercept=-1024, PixelPaddingValue=-380
     ),
@@ -219,6 +243,13 @@ def arrays(path: Path) -> list[np.ndarray]:
         assert mrcfile.validate(path)
         with mrcfile.open(path) as file:
             return [file.data.copy()]
+    if ".exr" in name:
+        parts = OpenEXR.File(str(path), separate_channels=True).parts
+        found = [
+            channel.pixels for part in parts for key, channel in sorted(part.channels.items()) if key not in ("A", "Z", "id")
+        ]
+        assert len({part.header["owner"] for part in parts}) == 1
+        return found
     if ".dcm" in name:
         header, pixels = pydicom.dcmread(path), pydicom.pixels.pixel_array(path)
         if "RescaleSlope" not in header:

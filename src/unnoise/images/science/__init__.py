@@ -20,6 +20,7 @@ MODULES = {
     "FITS": "fits",
     "MRC": "mrc",
     "NIfTI": "nifti",
+    "OpenEXR": "exr",
 }
 """Name of a format → the module that reads it, and writes it if it can be written."""
 
