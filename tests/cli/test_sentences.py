@@ -99,11 +99,11 @@ def test_one_sentence_says_what_was_wrong(arguments: list[str], status: int, sen
 
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("arguments", [["pages.tif"], ["stack.npy", "--axes", "ZYX"]])
-def test_of_a_stack_the_first_picture_is_inspected(arguments: list[str], unnoise: Call) -> None:
+def test_of_a_stack_frames_are_inspected(arguments: list[str], unnoise: Call) -> None:
     status, out, err = unnoise("inspect", *arguments)
     assert (status, err) == (0, "")
     assert "80×64" in out
-    assert "Only the first of 3 pictures was measured." in out
+    assert "3 frames, of which 3 were measured." in out
 
 
 def test_the_help_says_that_originals_can_be_replaced(unnoise: Call) -> None:

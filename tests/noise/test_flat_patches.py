@@ -106,7 +106,9 @@ def test_what_cannot_be_told_is_said() -> None:
     assert any("nothing to remove" in note for note in faint.notes)
     smooth = 0.05 * random.normal(size=(163, 163))
     smooth = sum(smooth[y : y + 160, x : x + 160] for y in range(4) for x in range(4)) / 4  # neighbours correlate by 0.75
-    assert any("smoothed by a camera" in note for note in unnoise.inspect(0.5 + smooth).notes)
+    assert any("after smoothing" in note for note in unnoise.inspect(0.5 + smooth).notes)
+    color = unnoise.inspect(0.5 + np.stack([smooth] * 3, -1))
+    assert any("smoothed by a camera" in note for note in color.notes)
     plain = unnoise.inspect(0.5 + 0.05 * random.normal(size=(160, 160)))
     assert plain.notes == []
     assert plain.advice is not None

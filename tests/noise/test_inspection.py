@@ -216,7 +216,9 @@ def test_twelve_bits_in_sixteen_have_noise_too() -> None:
     noisy = ramp(256) + 0.05 * np.random.default_rng(0).normal(size=(256, 256))
     full, dim = (unnoise.inspect(np.clip(noisy * top, 0, top).astype(np.uint16)) for top in (65535, 3000))
     assert full.level is not None
-    assert dim.level == pytest.approx(full.level * 3000 / 65535, rel=0.03)
+    assert full.own_level is not None
+    assert dim.own_level == pytest.approx(full.own_level * 3000 / 65535, rel=0.03)
+    assert dim.unit == full.unit == "counts"
     assert dim.advice == full.advice is not None
     assert dim.notes == full.notes
 

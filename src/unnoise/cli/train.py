@@ -100,8 +100,10 @@ def train(
     """
     overrides = assignments(set_, "training.batch=4")
     from unnoise.cli.progress import training_bar
+    from unnoise.images.arrays_on_disk import check_axes
     from unnoise.training.train import train as run
 
+    check_axes(axes)
     if teacher:
         overrides = {"scheme.teachers": teacher} | overrides
     with training_bar(tell_length=True) as progress:

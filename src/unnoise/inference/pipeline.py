@@ -25,13 +25,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unnoise import images
 from unnoise.denoisers.base import Denoiser
+from unnoise.inference.background import Background
 from unnoise.inference.bands import Progress, restore_bands
 from unnoise.inference.blending import blend_stored
 from unnoise.inference.chain import Chain
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.dither import DitheredStore
 from unnoise.inference.do_no_harm import Guard, guards_of
+from unnoise.inference.point_sources import PointSources, find_point_sources
 from unnoise.inference.repair import Repair, repair
 from unnoise.inference.row_noise_removal import without_row_noise
 from unnoise.inference.settings import InferenceSettings
@@ -95,7 +98,7 @@ class Pipeline:
             if steps_are_coarse(source, source.step):
                 store = DitheredStore(store, source.step, self.settings.seed)
         seen = without_row_noise(source) if pipeline.settings.removes_row_noise else source
-        pipeline._restore(source, seen, store, progress)
+        pipeline._restore(source, seen, store, repaired.background, progress)
         if seen is source:
             blend_stored(source, store, self.settings.strength, self.settings.detail, guards)
             return repaired
@@ -114,12 +117,17 @@ class Pipeline:
         from normal."""
         return not (self.settings.is_measured or is_measured(colours, dtype))
 
-    def _restore(self, source: PixelSource, seen: PixelSource, store: Store, progress: Progress | None) -> None:
-        """Restore `seen`, which is `source` without its row noise, and keep what is clipped in `source`."""
+    def _restore(
+        self, source: PixelSource, seen: PixelSource, store: Store, background: Background | None, progress: Progress | None
+    ) -> None:
+        """Restore `seen`, which is `source` without its row noise, and keep what is clipped in `source`. A measurement
+        with point sources is restored with them and without them."""
         low, high = source.value_range()
+        stars = find_point_sources(seen, background) if background and self._by_planes(seen) else None
+        once = progress and (lambda done, tiles: progress(done, 2 * tiles if stars else tiles))
         views = self._views(seen)
         photometry = self._decide(views, source.rescaling)
-        for band_rows, band in self._bands(views, photometry, progress):
+        for band_rows, band in self._bands(views, photometry, once):
             for rows in source.strips(band_rows):
                 first, last = max(rows.start - REACH_PIXELS, 0), min(rows.stop + REACH_PIXELS, source.size[0])
                 around = source.read(slice(first, last), slice(0, source.size[1]))  # (B, C, rows, W)
@@ -129,6 +137,30 @@ class Pipeline:
                 restored = unfit_channels(strip, noisy.shape).clamp(low, high)
                 untouched = _clipped(around, photometry)[:, :, inner]
                 store.write(rows, keep_clipped(noisy, restored, untouched))
+        if stars:
+            twice = progress and (lambda done, tiles: progress(tiles + done, 2 * tiles))
+            self._join(stars, store, (low, high), twice)
+
+    def _join(self, stars: PointSources, store: Store, ends: tuple[float, float], progress: Progress | None) -> None:
+        """Restore the picture without its point sources, and join the result with the one in the store."""
+        plain = stars.without()
+        height, width = plain.size
+        shape = plain.read(slice(0, 1), slice(0, 1)).shape[:2]
+        views = self._views(plain)
+        with images.Scratch((height, width, shape.numel()), np.dtype(np.float32)) as restored:
+            for rows, band in self._bands(views, self._decide(views, plain.rescaling), progress):
+                planes = unfit_channels(band.cpu(), torch.Size((*shape, rows.stop - rows.start, width))).flatten(0, 1)
+                restored[rows] = planes.permute(1, 2, 0).numpy()  # (rows, W, B·C)
+
+            def read(rows: slice) -> Tensor:
+                planes = torch.from_numpy(restored[rows]).permute(2, 0, 1)
+                return planes.reshape(*shape, *planes.shape[1:]).to(plain.read(slice(0, 1), slice(0, 1)).device)
+
+            stars.combine(store, read, *ends)
+
+    def _by_planes(self, source: PixelSource) -> bool:
+        """Whether the network gets each channel of a measurement by itself."""
+        return self.settings.is_measured and source.read(slice(0, 1), slice(0, 1)).shape[1] != 3
 
     def photometry_of(self, noisy: Tensor) -> list[Photometry]:
         """Decide the photometry of pictures in memory, (B, C, H, W): one for each picture that the network gets."""

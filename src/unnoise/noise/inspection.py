@@ -14,6 +14,7 @@ from unnoise.images.picture import Layout
 from unnoise.images.pixels import check_array, check_range, in_range
 from unnoise.noise import advice, flat_patches, jpeg_grid
 from unnoise.noise.autocovariance import PATCH_PIXELS, RADIUS_PIXELS
+from unnoise.noise.outliers import without_outliers
 from unnoise.noise.poisson_gaussian_fit import fit_line
 from unnoise.noise.report import ChannelNoise, NoiseReport
 from unnoise.noise.row_noise import measure_row_noise
@@ -22,6 +23,9 @@ from unnoise.regions import RegionSource, sample_windows
 
 Array = NDArray[Any]
 
+DIM_SHARE = 0.25
+"""A measurement whose values fill less than this share of the range of their type is measured on a scale of its own."""
+_OUTLIER_NOTE = "{:.2%} of the pixels lie far from all their neighbors, as hot pixels do; they were left out."
 _WINDOW_PIXELS = 352
 _MAX_WHOLE_PIXELS = 1_250_000
 """Larger pictures are measured in nine windows of `_WINDOW_PIXELS` pixels a side, spread evenly."""
@@ -58,13 +62,19 @@ def measure(image: Any, *, name: str = "The image") -> NoiseReport:
     0.05
     """
     pixels, measures = _to_channels_last(image, name)
+    stored = pixels.dtype.newbyteorder("=").name
     height, width, channels = pixels.shape
     own = None
     low, high = ends = 0.0, float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1.0
-    if pixels.dtype.kind == "f":
+    outliers = 0.0
+    if pixels.dtype.kind == "f" or measures:
         lowest, highest = _extremes(pixels, name, any_scale=measures)
-        if not in_range(lowest, highest):
-            low, high = own = _own_scale(pixels, lowest, highest)
+        if measures:
+            pixels, outliers = _without_outliers(pixels)
+        kept = (float(pixels.min()), float(pixels.max())) if outliers else (lowest, highest)
+        is_dim = measures and 0 < kept[1] - kept[0] < DIM_SHARE * high
+        if is_dim or not in_range(lowest / high, highest / high):
+            low, high = own = _own_scale(pixels, *kept)
             ends = (lowest, highest) if lowest < highest else own  # the highest value counts as a detector's white
     cut = [[float(np.mean(compare(pixels[..., c], end))) for c in range(channels)] for compare, end in _clipping_tests(ends)]
     windows = [((pixels[place] - np.float64(low)) / (high - low)).astype(np.float32) for place in _places(height, width)]
@@ -78,17 +88,22 @@ def measure(image: Any, *, name: str = "The image") -> NoiseReport:
         "blocking": score,
         "blocks_found": found,
         "block_offset": offset,
+        "stored": stored,
+        "is_measurement": measures,
+        "outliers": outliers,
     }
+    told = [] if not outliers else [_OUTLIER_NOTE.format(outliers)]
     nothing: dict[str, Any] = {"channels": [], "autocorrelation": None, "detail": None, "flat_patches": 0, "advice": None}
     if min(height, width) < PATCH_PIXELS:
         notes = [f"The picture is too small to measure noise in; at least {PATCH_PIXELS}×{PATCH_PIXELS} pixels are needed."]
-        return NoiseReport(**facts, **nothing, level=None, notes=notes)
+        return NoiseReport(**facts, **nothing, level=None, notes=told + notes)
     measured = flat_patches.measure_noise(flat_patches.extract_patches(windows))
     if measured is None:
         cut_off = max(cut[0][c] + cut[1][c] for c in range(channels)) > flat_patches.MAX_CLIPPED_SHARE
         notes = ["The picture is black or white nearly everywhere, so its noise cannot be measured."] if cut_off else []
-        return NoiseReport(**facts, **nothing, level=None if cut_off else 0.0, notes=notes)
-    fields = _noise_fields(measured, windows, _value_range(windows) if measures else 1.0)
+        return NoiseReport(**facts, **nothing, level=None if cut_off else 0.0, notes=told + notes)
+    fields = _noise_fields(measured, windows, _value_range(windows) if measures else 1.0, measures)
+    fields["notes"] = told + fields["notes"]
     shares = _stripe_shares(pixels, fields["level"] * (high - low))
     return NoiseReport(**facts, **fields, row_share=shares[0], column_share=shares[1])
 
@@ -131,7 +146,16 @@ def _value_range(windows: list[Array]) -> float:
     return scale.high - scale.low if scale else 1.0
 
 
-def _noise_fields(measured: flat_patches.NoiseMeasurement, windows: list[Array], extent: float) -> dict[str, Any]:
+def _without_outliers(pixels: Array) -> tuple[Array, float]:
+    """The picture without far isolated values, channel by channel, and their share."""
+    found = [without_outliers(pixels[..., channel]) for channel in range(pixels.shape[2])]
+    share = float(np.mean([one for _, one in found]))
+    return (np.stack([plane for plane, _ in found], axis=-1), share) if share else (pixels, 0.0)
+
+
+def _noise_fields(
+    measured: flat_patches.NoiseMeasurement, windows: list[Array], extent: float, measures: bool = False
+) -> dict[str, Any]:
     level = float(np.sqrt(measured.variances.mean()))
     power = measured.covariance[0, 0]
     rho = np.clip(measured.covariance / power, -1, 1) if power > 0 else np.zeros_like(measured.covariance)
@@ -146,10 +170,16 @@ def _noise_fields(measured: flat_patches.NoiseMeasurement, windows: list[Array],
         detail = advice.measure_detail(windows, rho, level**2)
         settings = advice.advise(rho, detail)
     else:
-        notes.append("The noise is fainter than the rounding of the picture's range to 8 bits: there is nothing to remove.")
+        notes.append(
+            "The noise is below a thousandth of the picture's range: there is hardly anything to remove."
+            if measures
+            else "The noise is fainter than the rounding of the picture's range to 8 bits: there is nothing to remove."
+        )
     if not faint and (rho[0, 1] + rho[1, 0]) / 2 > _SMOOTHED_CORRELATION:
         notes.append(
-            "The noise looks smoothed by a camera. In textures, which cameras smooth less, it may be a third stronger."
+            "The noise of neighbors is nearly the same, as after smoothing or interpolation."
+            if measures
+            else "The noise looks smoothed by a camera. In textures, which cameras smooth less, it may be a third stronger."
         )
     channels = [
         ChannelNoise(

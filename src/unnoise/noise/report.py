@@ -5,11 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from unnoise.deprecated.class_members import RenamedMember
 from unnoise.noise.advice import Advice
 from unnoise.noise.html import as_html
+from unnoise.noise.photon_transfer import PhotonTransfer
 from unnoise.noise.poisson_gaussian_fit import LineFit
 
 if TYPE_CHECKING:
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
+_WHITE = {"uint8": 255.0, "uint16": 65535.0}
+"""White of photographs of whole numbers."""
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -88,6 +93,14 @@ class NoiseReport(BaseModel):
     than chance."""
     column_share: float = 0.0
     """The same for columns."""
+    stored: str = "uint8"
+    """The type of the values, such as 'uint16'."""
+    is_measurement: bool = False
+    """Whether the values are in proportion to light or another quantity, and not coded for display."""
+    outliers: float = 0.0
+    """Of a measurement, the share of pixels that lie far from all neighbors, as hot pixels do. They were left out."""
+    photon_transfer: PhotonTransfer | None = None
+    """The camera's gain, offset and read noise. None: no dark frame was given, or no gain can be told."""
 
     def lag(self, distance: int) -> float:
         """Correlation of pixels `distance` apart, 0 to 8: the mean of along rows and along columns. 0 if there is no
@@ -105,17 +118,24 @@ class NoiseReport(BaseModel):
     def display_range(self) -> tuple[float, float]:
         """The values that 0 and 1 have in tables and plots.
 
-        These are 0 and 255, or the picture's own values where it has its own scale.
+        These are the ends of the type of a photograph, such as 0 and 255, and the own values of a measurement.
         """
-        return self.scale or (0.0, 255.0)
+        return self.scale or (0.0, _WHITE.get(self.stored, 1.0))
 
     shown = RenamedMember("display_range")
     level_told = RenamedMember("level_text")
 
     @property
     def unit(self) -> str:
-        """The unit of numbers in tables and plots."""
-        return "in the picture's own values" if self.scale else "of 255"
+        """The unit of numbers in tables and plots: counts of whole numbers, and the own values of floats."""
+        if self.is_measurement or self.scale:
+            return "counts" if self.stored.lstrip("u").startswith("int") else "in the picture's own values"
+        return f"of {_WHITE.get(self.stored, 1):.0f}"
+
+    @property
+    def own_level(self) -> float | None:
+        """The noise level in the picture's own values. None: it cannot be measured."""
+        return None if self.level is None else self.level * self._step
 
     def level_text(self) -> str:
         """The noise level as one phrase."""
@@ -123,12 +143,26 @@ class NoiseReport(BaseModel):
             return "cannot be measured"
         return f"{self._number(self.level * self._step, 2)} {self.unit}"
 
+    def points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Brightness and standard deviation in the picture's own values, at the points of all channels, (n) each."""
+        brightness, sigma = (
+            np.array([value for one in self.channels for value in getattr(one, part)], np.float64) * self._step
+            for part in ("brightness", "sigma")
+        )
+        return self.display_range[0] + brightness, sigma
+
+    @property
+    def is_own(self) -> bool:
+        """Whether tables show the picture's own values, and not shares of white."""
+        return self.is_measurement or self.scale is not None
+
     @property
     def _step(self) -> float:
         return self.display_range[1] - self.display_range[0]
 
     def _number(self, value: float, digits: int) -> str:
-        return f"{value:.4g}" if self.scale else f"{value:.{digits}f}"
+        is_photograph = not self.scale and not self.is_measurement and self.stored == "uint8"
+        return f"{value:.{digits}f}" if is_photograph else f"{value:.4g}"
 
     def table(self) -> Group:
         """Tables for the terminal. Brightness and standard deviations are in steps of 8 bits, or in the picture's own
@@ -142,9 +176,12 @@ class NoiseReport(BaseModel):
         facts.add_row("noise level", self.level_text())
         if self.autocorrelation is not None:
             facts.add_row("correlation at 1, 2, 3, 4, 6, 8 pixels", "  ".join(f"{self.lag(d):.2f}" for d in (1, 2, 3, 4, 6, 8)))
+        if self.photon_transfer:
+            facts.add_row("photon transfer", _transfer_text(self.photon_transfer))
         if self.row_share or self.column_share:
             facts.add_row("row / column noise", f"{self.row_share:.0%} / {self.column_share:.0%} of the noise's variance")
-        facts.add_row("black / white", "  ".join(f"{b:.2%} / {w:.2%}" for b, w in zip(self.black, self.white, strict=True)))
+        ends = "lowest / highest value" if self.is_measurement else "black / white"
+        facts.add_row(ends, "  ".join(f"{b:.2%} / {w:.2%}" for b, w in zip(self.black, self.white, strict=True)))
         found = f"found at {self.block_offset}" if self.blocks_found else "not found"
         facts.add_row("JPEG's 8×8 grid", f"{found}, score {self.blocking:.2f}")
         if self.detail is not None:
@@ -178,12 +215,12 @@ class NoiseReport(BaseModel):
             "channel",
             "level",
             "brightness → level",
-            f"variance = a·x + b ({self.unit if self.scale else '0..1'})",
+            f"variance = a·x + b ({self.unit if self.is_own else '0..1'})",
         ):
             table.add_column(heading)
         for number, channel in enumerate(self.channels):
             points = zip(channel.brightness, channel.sigma, strict=True)
-            fit = channel.fit.rescaled(*self.scale) if channel.fit and self.scale else channel.fit
+            fit = channel.fit.rescaled(*self.display_range) if channel.fit and self.is_own else channel.fit
             holds = "" if fit is None else "holds" if fit.holds else "does not hold"
             table.add_row(
                 str(number),
@@ -195,6 +232,14 @@ class NoiseReport(BaseModel):
                 "–" if fit is None else f"a = {fit.a:.2e}, b = {fit.b:.2e}; {holds} ({fit.error:.0%})",
             )
         return table
+
+
+def _transfer_text(transfer: PhotonTransfer) -> str:
+    text = (
+        f"gain {transfer.gain:.3g} counts for an electron, offset {transfer.offset:.4g} counts, read noise "
+        f"{transfer.read_noise:.3g} counts = {transfer.read_electrons:.2g} electrons"
+    )
+    return text if transfer.holds else f"{text}; the noise is not that of photons and reading alone ({transfer.error:.0%} off)"
 
 
 def _advice(advice: Advice) -> Table:

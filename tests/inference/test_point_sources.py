@@ -1,0 +1,88 @@
+"""Stars and beads: the sky beside them is as clean as without them, and their flux stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+import unnoise
+from unnoise import images
+from unnoise.batch.one_file import denoise_file
+from unnoise.inference import repair as repairs
+from unnoise.inference.point_sources import find_point_sources
+from unnoise.inference.sources import PixelSource, source_of_tensor
+
+Picture = NDArray[Any]
+
+
+def star_field(count: int, seed: int = 0, side: int = 256) -> tuple[Picture, Picture, Picture, Picture]:
+    """Clean, noisy, the places and the fluxes of stars on a sky of 200 counts."""
+    rng = np.random.default_rng(seed)
+    points = np.zeros((side, side))
+    places = rng.integers(12, side - 12, (count, 2))
+    fluxes = 10 ** rng.uniform(2.3, 4.2, count)
+    np.add.at(points, (places[:, 0], places[:, 1]), fluxes)
+    clean = 200 + gaussian_filter(points, 1.4, truncate=6)
+    return clean, rng.poisson(clean).astype(np.uint16), places, fluxes
+
+
+@pytest.mark.parametrize("count", [50, 250])
+def test_the_sky_between_stars_is_clean_and_their_flux_stays(count: int) -> None:
+    clean, x, places, fluxes = star_field(count)
+    empty = np.random.default_rng(1).poisson(200, x.shape).astype(np.uint16)
+    y = unnoise.denoise(x, "fast").astype(float)
+    sky = clean < 200.5
+    alone = float(np.std(unnoise.denoise(empty, "fast") - 200.0))
+    assert np.std(y[sky] - 200) <= (1.3 if count < 100 else 2) * alone  # before: 2.5 and 7 times as much
+    bright = np.argsort(-fluxes)[: count // 5]
+    changed = [
+        (y - x)[r - 6 : r + 7, c - 6 : c + 7].sum() / f for (r, c), f in zip(places[bright], fluxes[bright], strict=True)
+    ]
+    assert np.median(np.abs(changed)) < 0.01
+    at_stars = clean > 250
+    assert np.sqrt(np.mean((y - clean)[at_stars] ** 2 / clean[at_stars])) < 0.9  # of the noise there
+
+
+def test_bright_cells_lose_their_noise_too() -> None:
+    rng = np.random.default_rng(1)
+    field = gaussian_filter(rng.random((192, 192)), 5)
+    clean = 100 + 300 * gaussian_filter((field > np.quantile(field, 0.9)) * 1.0, 1)
+    x = rng.poisson(clean).astype(np.uint16)
+    y = unnoise.denoise(x, "fast")
+    for part in (clean < 110, clean > 200):
+        assert np.std((y - clean)[part]) < 0.65 * np.std((x - clean)[part])
+
+
+def _source(x: Picture) -> PixelSource:
+    return source_of_tensor(*images.to_tensor(x))
+
+
+@pytest.mark.parametrize("kind", ["noise", "scene", "ramp"])
+def test_pictures_without_bright_points_have_no_sources(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    clean = {
+        "noise": np.full((128, 128), 500.0),
+        "scene": 400 + 2e4 * (gaussian_filter(rng.random((128, 128)), 6) - 0.4),
+        "ramp": np.linspace(300, 3000, 128)[:, None] + np.zeros((128, 128)),
+    }[kind]
+    source = _source((clean + rng.normal(0, 30, clean.shape)).clip(0).round().astype(np.uint16))
+    background = repairs.repair(source, measured=True).background
+    assert background is not None
+    assert find_point_sources(source, background) is None
+
+
+def test_a_file_gives_what_the_array_gives_to_rounding(tmp_path: Path) -> None:
+    x = star_field(30, side=300)[1]
+    images.write(tmp_path / "x.tif", images.Picture(x))
+    model = unnoise.load("fast")
+    done: list[tuple[int, int]] = []
+    denoise_file(model, tmp_path / "x.tif", tmp_path / "y.tif", progress=lambda *at: done.append(at), precision="float32")
+    made, whole = images.read(tmp_path / "y.tif").pixels.astype(int), model.denoise(x, precision="float32")
+    assert abs(made - whole).max() <= 1  # the file's first result was rounded
+    assert done[-1][0] == done[-1][1]
+    assert done == sorted(done)
