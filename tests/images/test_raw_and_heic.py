@@ -100,7 +100,7 @@ def test_raw_is_found_and_not_written(tmp_path: Path) -> None:
     assert find_pictures([tmp_path]) == [tmp_path / "a.NEF"]
     assert result_name("a.NEF") == "a.tif"
     assert result_name("b.png") == "b.png"
-    with pytest.raises(UsageError, match=r"b\.dng would be camera raw, which cannot be written; write \.tif instead"):
+    with pytest.raises(UsageError, match=r"b\.dng would be a DNG, which is made of camera raw alone; write \.tif instead"):
         write(tmp_path / "b.dng", Picture(np.zeros((2, 3), np.uint8)))
 
 

@@ -102,7 +102,7 @@ def test_composites_gain_by_it_and_the_choice_is_said() -> None:
 def test_alpha_tensors_and_stacks() -> None:
     noisy, _ = composite()
     separate = unnoise.denoise(noisy, channels="separate")
-    alpha = np.random.default_rng(0).integers(0, 256, (128, 128, 1)).astype(np.uint8)
+    alpha = np.random.default_rng(0).integers(1, 256, (128, 128, 1)).astype(np.uint8)
     result = unnoise.denoise(np.concatenate([noisy, alpha], -1), channels="separate")
     assert np.array_equal(result, np.concatenate([separate, alpha], -1))
     tensor = unnoise.denoise(torch.from_numpy(noisy).permute(2, 0, 1), channels="separate")

@@ -35,13 +35,13 @@ def left_of(offsets: Array, found: Array | None) -> float:
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.integers(0, 10**6), st.integers(96, 300), st.integers(96, 300), st.floats(0.7, 3))
+@given(st.integers(0, 10**6), st.integers(128, 300), st.integers(128, 300), st.floats(0.8, 3))
 def test_offsets_are_found_in_rows_and_in_columns(seed: int, height: int, width: int, ratio: float) -> None:
     rng = np.random.default_rng(seed)
     white, rows = rng.normal(0, 20, (height, width)), rng.normal(0, 20 * ratio, height)
     found = found_in(blobs(height, width) + white + rows[:, None])
     assert 0.6 < found.row_sigma / np.std(rows) < 1.5
-    assert left_of(rows, found.rows) < 0.4
+    assert left_of(rows, found.rows) < 0.55
     assert abs(found.rows.mean()) < 1e-4 * found.row_sigma
     turned = found_in((blobs(height, width) + white + rows[:, None]).T)
     assert turned.rows is found.columns is None
@@ -61,6 +61,14 @@ def test_chance_is_no_row_noise(seed: int, height: int, width: int) -> None:
     rng = np.random.default_rng(seed)
     assert found_in(blobs(height, width) + rng.normal(0, 20, (height, width))).is_none
     assert found_in(rng.poisson(3, (height, width)).astype(float)).is_none
+
+
+def test_scenes_whose_edges_deviate_are_no_row_noise() -> None:
+    """Replaced outliers must not give segments something in common: this found row noise in one of twenty pictures."""
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        height, width = rng.integers(64, 200, 2)
+        assert found_in(blobs(height, width) + rng.normal(0, 20, (height, width))).is_none, seed
 
 
 def test_structure_is_no_row_noise() -> None:

@@ -199,6 +199,7 @@ def fingerprint(
     adapt: str | None = None,
     quality: int | None = None,
     lossless: bool | None = None,
+    mosaic: bool = False,
 ) -> str:
     """The fingerprint of everything that changes a result: weights, recipe, options, adaptation and encoding.
 
@@ -208,6 +209,7 @@ def fingerprint(
         report: whether a report is written beside each result.
         adapt: the length of the adaptation, as `--adapt` takes it; None: the model is not adapted.
         quality, lossless: how lossy files are encoded, as `images.write` takes them; None: as their sources.
+        mosaic: whether the mosaics of camera raw are restored.
 
     Returns:
         32 hexadecimal digits. Version 0.1 gives the same digits, so its manifests stay valid.
@@ -219,7 +221,8 @@ def fingerprint(
     32
     """
     counted = options.fingerprint_fields() | {"report": report} | ({"adapt": adapt} if adapt else {})
-    counted |= {name: value for name, value in (("quality", quality), ("lossless", lossless)) if value is not None}
+    added = {"quality": quality, "lossless": lossless, "mosaic": mosaic or None}
+    counted |= {name: value for name, value in added.items() if value is not None}
     digest = hashlib.sha256(model.recipe.version_0_1_json().encode())
     digest.update(json.dumps(counted, sort_keys=True, default=str).encode())
     for key, value in model.network.state_dict().items():

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise import images
+from unnoise.batch.camera_raw import raw_kind, shown
 from unnoise.errors import UnnoiseWarning
 from unnoise.images.number_types import converted
 from unnoise.inference.bands import Progress
@@ -41,19 +42,21 @@ def denoise_file(
     report: bool | Path = False,
     quality: int | None = None,
     lossless: bool | None = None,
+    mosaic: bool = False,
     **fields: Unpack[OptionFields],
 ) -> Report | None:
     """Denoise a picture file, or each picture of a stack.
 
     Args:
         model: on any device.
-        source, target: picture files.
+        source, target: picture files. Camera raw is restored in linear light where `target` is a DNG.
         options: the options of denoising; None: the defaults.
         overwrite: whether `target` may replace a file.
         progress: called after each tile.
         report: whether to write a `Report`, or its path without suffixes. True: it lies beside `target`, as
             `NAME.report.png` and `NAME.report.json`. The report of a stack judges its first picture.
         quality, lossless: how a lossy format is encoded, as `images.write` takes them; None: as the source is.
+        mosaic: restore the mosaic of camera raw itself, plane by plane; `target` is a DNG.
         fields: fields of `DenoiseOptions` that replace those of `options`.
 
     Returns:
@@ -80,16 +83,18 @@ def denoise_file(
     judged = None
     mask = None if options.mask is None else read_mask(options.mask)
     with (
-        images.open(source, axes=options.axes) as frames,
+        images.open(source, axes=options.axes, raw=raw_kind(target, mosaic, options.dtype)) as frames,
         images.create(target, frames, overwrite=overwrite, quality=quality, lossless=lossless) as made,
     ):
         for index, stored in enumerate(frames):
-            frame = converted(stored, options.dtype) if options.dtype else stored
-            gaps = FileGaps(stored, options.missing, mask)
+            read = converted(stored, options.dtype) if options.dtype else stored
+            frame, light = shown(read)
+            gaps = FileGaps(stored, options.missing, mask) if light is None else FileGaps(frame, None, mask)
             plain = gaps.of(frame) if gaps.are_possible else frame
-            layout = choose_layout(view_of_file(plain, frame.layout), frame.layout, options.channels, frame.name)
-            rescaling = None
-            if settings.strength > 0:
+            layout, rescaling = frame.layout, None
+            if light is None:
+                layout = choose_layout(view_of_file(plain, layout), layout, options.channels, frame.name)
+            if settings.strength > 0 and light is None:
                 rescaling = rescaling_of_file(plain, layout, settings.normalization)
             described: dict[str, Any] = {"name": frame.name, "group": options.group, "rescaling": rescaling}
             dtype = np.dtype(np.float32) if rescaling else frame.dtype
@@ -107,12 +112,13 @@ def denoise_file(
                     judged = _report_on_middle(pipeline, replace(frame, layout=layout), restored, rescaling, repaired).of_stack(
                         len(frames)
                     )
-                canvas = made.add(frame)
+                canvas = made.add(read)
                 for top in range(0, frame.height, STRIP_ROWS):
                     rows = slice(top, min(top + STRIP_ROWS, frame.height))
                     strip = restored[rows]
                     strip = rescaling.inverse(strip, frame.dtype) if rescaling else strip
-                    canvas[rows] = _put_back(frame, strip, rows, repaired) if repaired and repaired.keeps else strip
+                    strip = _put_back(frame, strip, rows, repaired) if repaired and repaired.keeps else strip
+                    canvas[rows] = light.inverse(strip, read[rows]) if light else strip
         if judged:  # before `create` renames the result into place, so that no result lacks its report
             judged.save(report if isinstance(report, Path) else target.with_name(target.stem + MARK))
     return judged

@@ -84,6 +84,7 @@ def plan(
     pattern: str | None = None,
     overwrite: bool = False,
     report: bool = False,
+    suffix: str | None = None,
 ) -> Plan:
     """Find the pictures and name each result, before any work is done.
 
@@ -96,6 +97,7 @@ def plan(
         pattern: which pictures of folders to take, by name or end of path, for instance `*_raw.tif` or `night/*`.
         overwrite: whether results may replace existing files.
         report: whether a report is written beside each result.
+        suffix: of the results, as `.dng`, with the dot; None: as the pictures have, or as `out` says.
 
     Raises:
         UsageError: there is no picture, two results have one name, or a result would replace one of the pictures. `run`
@@ -109,7 +111,9 @@ def plan(
     if out is None:
         ours = (RESULT_MARK, f"{RESULT_MARK}{REPORT_MARK}")
         results = {file: place for file, place in found.items() if not stem_of(file).endswith(ours)} or found
-        names = _result_names({file: file.with_name(f"{stem_of(file)}{RESULT_MARK}{suffix_of(file)}") for file in results})
+        names = _result_names(
+            {file: file.with_name(f"{stem_of(file)}{RESULT_MARK}{suffix_of(file)}") for file in results}, suffix
+        )
         jobs = [Job(file, name) for file, name in names.items()]
         made = Plan(jobs, beside=len(jobs) > 1 or any(path_kind(given) == "folder" for given in pictures))
     elif _is_file(out, alone=len(found) == 1 and list(found) == list(pictures)):
@@ -121,19 +125,25 @@ def plan(
             raise UsageError(
                 f"{out} is a file whose suffix is no picture's; give a folder or one of {', '.join(sorted(images.SUFFIXES))}."
             )
-        made = Plan([Job(file, out / place) for file, place in _result_names(found).items()], out)
+        made = Plan([Job(file, out / place) for file, place in _result_names(found, suffix).items()], out)
     if report:
         made = replace(made, jobs=_with_reports(made.jobs))
     _check(made, overwrite)
     return made
 
 
-def _result_names(found: dict[Path, Path]) -> dict[Path, Path]:
+def _result_names(found: dict[Path, Path], suffix: str | None = None) -> dict[Path, Path]:
     """The name of the result for each picture. The result of `a.dng` is `a.dng.tif` if there is an `a.tif` too."""
-    names = {file: Path(images.result_name(str(place))) for file, place in found.items()}
+
+    def named(place: Path) -> Path:
+        return place.with_name(stem_of(place) + suffix) if suffix else Path(images.result_name(str(place)))
+
+    names = {file: named(place) for file, place in found.items()}
     alike = Counter(names.values())
     return {
-        file: name if alike[name] == 1 or name == found[file] else found[file].with_name(f"{found[file].name}.tif")
+        file: name
+        if alike[name] == 1 or name == found[file]
+        else found[file].with_name(f"{found[file].name}{suffix or '.tif'}")
         for file, name in names.items()
     }
 

@@ -111,6 +111,23 @@ def denoise(
         bool | None,
         typer.Option("--lossless", help="Write WebP, AVIF and HEIC results without any loss.", rich_help_panel=FILES),
     ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Of the results, as a suffix: png, tif, dng …; default: as the pictures have, and tif for camera raw. With dng, "
+            "camera raw stays in its own linear light.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    mosaic: Annotated[
+        bool,
+        typer.Option(
+            "--mosaic",
+            help="Denoise the mosaic of camera raw itself; the result is a DNG that any raw developer demosaics.",
+            rich_help_panel=FILES,
+        ),
+    ] = False,
     hot_pixels: Annotated[
         options.HotPixels | None,
         typer.Option(
@@ -225,12 +242,13 @@ def denoise(
     check_compression(quality, lossless)
     length = parse_length(adapt) if adapt else None
     _check_save_model(save_model, adapt, overwrite)
-    made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report)
+    suffix = _suffix(format_, mosaic, out)
+    made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report, suffix=suffix)
     check_unlocked(made)
     if model == "auto":
         model = shipped.choose_for([job.source for job in made.jobs], axes=axes)
     loaded = shipped.load(model).applied(assignments(set_, "detail=0.5"))
-    settings = fingerprint(loaded, asked, report=report, adapt=adapt, quality=quality, lossless=lossless)
+    settings = fingerprint(loaded, asked, report=report, adapt=adapt, quality=quality, lossless=lossless, mosaic=mosaic)
     if length:
         loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model, axes)
     loaded.to(device or "auto")
@@ -246,6 +264,7 @@ def denoise(
             report=job.report or False,
             quality=quality,
             lossless=lossless,
+            mosaic=mosaic,
         )
         typer.echo(job.target)
         if judged:
@@ -276,6 +295,27 @@ def _either(name: str, value: Any, old_name: str, old: Any) -> Any:
     if value is not None and old is not None:
         raise UsageError(f"--{old_name} is the old name of --{name}; give one of them.")
     return old if value is None else value
+
+
+def _suffix(name: str | None, mosaic: bool, out: Path | None) -> str | None:
+    """The suffix of results, by `--format` and `--mosaic`; None: neither says one."""
+    from unnoise.images.formats import FORMATS
+
+    if name is None:
+        if not mosaic:
+            return None
+        name = "dng"
+    suffix = f".{name.lower().removeprefix('.')}"
+    writable = [each for form in FORMATS if form.depths for each in form.suffixes]
+    if suffix not in writable:
+        raise UsageError(f"There is no format '{name}' to write; choose one of {', '.join(each[1:] for each in writable)}.")
+    if mosaic and suffix != ".dng":
+        raise UsageError(f"--mosaic writes DNG, not {name}; leave one of both out.")
+    if out is not None and out.suffix.lower() in writable and out.suffix.lower() != suffix:
+        raise UsageError(
+            f"{out} and {'--mosaic' if mosaic else f'--format {name}'} contradict each other; leave one of both out."
+        )
+    return suffix
 
 
 def _check_save_model(path: Path | None, adapt: str | None, overwrite: bool) -> None:

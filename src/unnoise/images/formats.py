@@ -52,15 +52,19 @@ HEIC = Format("HEIC", (".heic", ".heif", ".hif"), ("uint8", "uint16"))
 NPY = Format("NumPy", (".npy",), ("uint8", "uint16", "float16", "float32", "float64"), ink=True, stacks=True)
 
 ZARR = Format("Zarr", (".zarr",), NPY.depths, ink=True, stacks=True)
-RAW = Format("camera raw", (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), ())
+DNG = Format("DNG", (".dng",), ("uint16",), alpha=False)
+"""Written from camera raw alone."""
 
+RAW = Format("camera raw", (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), ())
 FITS = Format("FITS", (".fits", ".fit", ".fts", ".fz", ".fits.gz", ".fit.gz"), SCIENCE_DEPTHS, stacks=True, science=True)
 MRC = Format("MRC", (".mrc", ".mrcs", ".mrc.gz", ".mrc.bz2"), SCIENCE_DEPTHS, stacks=True, science=True)
 NIFTI = Format("NIfTI", (".nii", ".nii.gz"), SCIENCE_DEPTHS, stacks=True, science=True)
 DICOM = Format("DICOM", (".dcm", ".dicom"), SCIENCE_DEPTHS, stacks=True, science=True)
 EXR = Format("OpenEXR", (".exr",), SCIENCE_DEPTHS, stacks=True, science=True)
 
-FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, NPY, ZARR, RAW, FITS, MRC, NIFTI, DICOM, EXR)
+FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, NPY, ZARR, DNG, RAW, FITS, MRC, NIFTI, DICOM, EXR)
+
+CAMERA_SUFFIXES = (*DNG.suffixes, *RAW.suffixes)
 
 VENDOR_SUFFIXES = (".svs", ".stk", ".lsm", ".scn", ".ndpi")
 """TIFFs of microscopes by other names, which are read, and written as .tif."""
@@ -128,7 +132,7 @@ def result_name(name: str) -> str:
     >>> result_name("a.png")
     'a.png'
     """
-    return str(Path(name).with_suffix(".tif")) if Path(name).suffix.lower() in (*RAW.suffixes, *VENDOR_SUFFIXES) else name
+    return str(Path(name).with_suffix(".tif")) if Path(name).suffix.lower() in (*CAMERA_SUFFIXES, *VENDOR_SUFFIXES) else name
 
 
 def recognise(data: bytes) -> Format | None:

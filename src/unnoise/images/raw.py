@@ -1,8 +1,10 @@
-"""Camera raw files, developed by LibRaw (extra `raw`) to 16-bit sRGB. They are read but never written."""
+"""Camera raw files, developed by LibRaw (extra `raw`) to 16-bit sRGB."""
 
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +34,18 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
     EXIF is that of the embedded JPEG, else of the file's own first directory.
     """
     rawpy = require("rawpy", "Camera raw")
-    try:
-        with path.open("rb") as opened, rawpy.imread(opened) as file:  # rawpy takes no name that is not UTF-8
-            pixels = file.postprocess(
-                output_bps=16,
-                use_camera_wb=True,
-                no_auto_bright=True,
-                adjust_maximum_thr=0.0,  # or white would be the brightest pixel of each picture
-                gamma=SRGB_GAMMA,
-                output_color=rawpy.ColorSpace.sRGB,
-                bright=_brightness(path) if path.suffix.lower() == ".dng" else 1.0,
-            )
-            exif = _exif(file, rawpy) or _own_exif(path)
-    except (rawpy.LibRawError, rawpy.NotSupportedError) as error:  # the reason comes as bytes, or not
-        said = error.args[0] if error.args else ""
-        raise ValueError(said.decode() if isinstance(said, bytes) else str(said)) from error
+    # rawpy takes no name that is not UTF-8
+    with in_words(rawpy), path.open("rb") as opened, rawpy.imread(opened) as file:
+        pixels = file.postprocess(
+            output_bps=16,
+            use_camera_wb=True,
+            no_auto_bright=True,
+            adjust_maximum_thr=0.0,  # or white would be the brightest pixel of each picture
+            gamma=SRGB_GAMMA,
+            output_color=rawpy.ColorSpace.sRGB,
+            bright=(brightest_of_floats(path) or 1.0) if path.suffix.lower() == ".dng" else 1.0,
+        )
+        exif = exif_of_preview(file) or _own_exif(path)
     if pixels.shape[2] == 1:  # a camera without colours
         pixels = np.ascontiguousarray(pixels[..., 0])
     layout = Layout.of(pixels.shape)
@@ -54,9 +53,21 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
     return Scratch.of(pixels), layout, Metadata(tags.upright(exif), _xmp(path), profile)
 
 
-def _brightness(path: Path) -> float:
-    """By how much LibRaw makes float pixels too dark: it scales them by the brightest of them, such as a hot pixel, not
-    by white."""
+@contextmanager
+def in_words(rawpy: Any) -> Iterator[None]:
+    """Turn LibRaw's errors into a `ValueError` with its reason, which comes as bytes, or not."""
+    try:
+        yield
+    except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
+        said = error.args[0] if error.args else ""
+        raise ValueError(said.decode() if isinstance(said, bytes) else str(said)) from error
+
+
+def brightest_of_floats(path: Path) -> float | None:
+    """The brightest of a DNG's float pixels, such as a hot pixel, as a multiple of white, at least 1; None: it holds integers.
+
+    LibRaw scales by it and not by white where it is brighter, which makes all others too dark.
+    """
     import tifffile
 
     try:
@@ -66,13 +77,16 @@ def _brightness(path: Path) -> float:
                 if page.photometric in RAW_PHOTOMETRICS and page.dtype is not None and page.dtype.kind == "f":
                     said = page.tags.get(WHITE_LEVEL)
                     white = float(np.max(said.value)) if said else 1.0
-                    return float(np.nanmax(page.asarray())) / white
+                    return max(1.0, float(np.nanmax(page.asarray())) / white)
     except Exception:  # what LibRaw can read although tifffile cannot
-        return 1.0
-    return 1.0
+        return None
+    return None
 
 
-def _exif(file: Any, rawpy: Any) -> bytes:
+def exif_of_preview(file: Any) -> bytes:
+    """EXIF of the JPEG that cameras put inside; empty: there is none."""
+    import rawpy
+
     try:
         inside = file.extract_thumb()
     except rawpy.LibRawError:  # there is none, or of a kind that LibRaw does not know
@@ -99,6 +113,22 @@ def _xmp(path: Path) -> bytes:
 
 
 def _own_exif(path: Path) -> bytes:
-    said = _first(path)
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return own_exif(data)
+
+
+LIKE_TIFF: dict[bytes, tags.ByteOrder] = {b"IIRO": "<", b"IIRS": "<", b"IIU\0": "<", b"MMOR": ">"}
+"""First bytes of raw files of Olympus and Panasonic, which are TIFFs in all else."""
+
+
+def own_exif(data: tags.Data) -> bytes:
+    """What the first directory of a raw file says of the shot; empty: it has none."""
+    order = LIKE_TIFF.get(bytes(data[:4]))
+    if order:
+        file = tags.File(data, order, False)
+        place = next(file.directories(), (0, 0))[0]
+        said = file.tags(place) if place else {}
+    else:
+        said = tags.first(data)
     kept = {code: value for code, value in said.items() if code < LAST and code not in STRUCTURE | APART | MOSAIC}
     return tags.build(kept) if kept else b""

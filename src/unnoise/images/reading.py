@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from unnoise.images import (
     jpeg,
     jpeg_rare,
     png,
-    raw,
+    raw_linear,
     science,
     tiff,
     tiff_pixels,
@@ -30,11 +30,13 @@ from unnoise.images import (
     webp,
     zarr_stacks,
 )
+from unnoise.images import raw as camera_raw
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
 from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
 from unnoise.images.formats import (
     AVIF,
+    CAMERA_SUFFIXES,
     FORMATS,
     HEIC,
     JPEG,
@@ -63,7 +65,11 @@ from unnoise.images.tags import Data, upright
 START_BYTES = 512
 """By which formats are told apart."""
 
+T = TypeVar("T")
+
 Decoded = tuple[Regions, Layout, Metadata]
+
+RawKind = Literal["developed", "linear", "mosaic"]
 
 
 def read(path: str | Path) -> Picture:
@@ -97,13 +103,15 @@ def read(path: str | Path) -> Picture:
         return source[0].picture(path)
 
 
-def open(path: str | Path, *, axes: str | None = None) -> Source:
+def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed") -> Source:
     """Open a file whose pictures are read by regions. A stack has one frame for each picture.
 
     Args:
         path: the file.
         axes: the meaning of each axis, for .npy and Zarr. Y is rows, X columns, C channels. Any other letter counts
             pictures: 'ZYX', 'TCYX', 'CYX'. None: (H, W) or (H, W, C) with C in 1..4, or what a Zarr says itself.
+        raw: how camera raw is read. `developed`: to sRGB. `linear`: the camera's own colors in linear light. `mosaic`:
+            the four planes of a Bayer mosaic as frames. The last two refuse other pictures.
 
     Raises:
         UsageError, UnnoiseError: as `read`, now or when a frame is taken.
@@ -114,6 +122,8 @@ def open(path: str | Path, *, axes: str | None = None) -> Source:
     """
     path = Path(path)
     form = _recognised(path)
+    if raw != "developed":
+        return _open_raw(path, form, raw)
     if form is ZARR:
         return _open_zarr(path, axes)
     if form is NPY:
@@ -155,7 +165,7 @@ def _recognised(path: Path) -> Format:
         if not is_picture(path):
             format_of(path)
         raise UnnoiseError(f"{path} is empty; get the file again from where it came.")
-    if suffix in RAW.suffixes:  # many look like TIFFs inside
+    if suffix in CAMERA_SUFFIXES:  # many look like TIFFs inside
         return RAW
     form = recognise(start)  # the content decides, as names often err
     if form is None and suffix_of(path).lower() in MRC.suffixes:  # before 2000 the format had no mark
@@ -292,7 +302,7 @@ def _with_overviews(path: Path, place: tiff.Place, metadata: Metadata) -> Metada
     return replace(metadata, coding=replace(metadata.coding, overviews=overviews))
 
 
-def _by_library(path: Path, decode: Callable[[Path], Decoded]) -> Decoded:
+def _by_library(path: Path, decode: Callable[[Path], T]) -> T:
     try:
         return decode(path)
     except UnnoiseError:
@@ -301,10 +311,24 @@ def _by_library(path: Path, decode: Callable[[Path], Decoded]) -> Decoded:
         raise damaged(path, error) from error
 
 
+def _open_raw(path: Path, form: Format, kind: RawKind) -> Source:
+    if form is not RAW:
+        raise UsageError(f"{path} is no camera raw, and DNG is made of nothing else; write .tif or another format instead.")
+    if kind == "linear":
+        return Source(path, 1, lambda _: _by_library(path, raw_linear.decode))
+    planes = _by_library(path, raw_linear.planes)
+
+    def decode(index: int) -> Decoded:
+        pixels, metadata = planes[index]
+        return Scratch.of(pixels), Layout("grey"), metadata
+
+    return Source(path, len(planes), decode, (len(planes),))
+
+
 DECODERS: dict[Format, Callable[[Path, int], Decoded]] = {
     TIFF: lambda path, index: _tiff(path, tiff.Place(index)),
     HEIC: lambda path, _: _by_library(path, _heic),
-    RAW: lambda path, _: _by_library(path, raw.decode),
+    RAW: lambda path, _: _by_library(path, camera_raw.decode),
     JPEG: _jpeg,
     **{form: lambda path, index, form=form: _by_vips(path, form, index) for form in (PNG, WEBP, AVIF)},  # type: ignore[misc]
 }

@@ -15,9 +15,9 @@ import numpy as np
 from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.files.atomic import atomic_write, preallocate
 from unnoise.files.paths import path_kind, refuse_device
-from unnoise.images import alpha, embedding, jpeg, measured_values, science, tiff_writing, vips, zarr_stacks
+from unnoise.images import alpha, dng, dng_writing, embedding, jpeg, measured_values, science, tiff_writing, vips, zarr_stacks
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
-from unnoise.images.formats import JPEG, NPY, RAW, TIFF, WEBP, ZARR, Format, format_of, is_zarr
+from unnoise.images.formats import DNG, JPEG, NPY, RAW, TIFF, WEBP, ZARR, Format, format_of, is_zarr
 from unnoise.images.opening import Source
 from unnoise.images.picture import Described, Metadata, Picture, Pixels
 from unnoise.images.pixels import check_array, depth_for, to_depth
@@ -120,6 +120,7 @@ class Target:
         self._quality, self._lossless = quality, lossless
         self._open: tuple[Scratch, Described] | None = None
         self._tiff: tiff_writing.Writer | None = None
+        self._dng: dng_writing.Writer | None = None
         self._array: Any = None
         self._copy: science.Copy | None = None
         self._added = 0
@@ -128,7 +129,7 @@ class Target:
         """Room for the next picture, of this shape, type and metadata, black as yet. The one before is finished by
         this."""
         _check(self.path, self._form, picture)
-        if self._added and not self._form.stacks:
+        if self._added and not self._form.stacks and self._form is not DNG:
             raise UsageError(f"{self.path} can hold one picture only; write .tif, .npy or .zarr instead.")
         self._encode()
         self._warn(picture.metadata)
@@ -169,6 +170,8 @@ class Target:
             self._open[0].close()
         if self._tiff is not None:
             self._tiff.close()
+        if self._dng is not None:
+            self._dng.close()
         if self._array is not None and self._form is ZARR:
             zarr_stacks.give_up(self._array)
         if self._copy is not None:
@@ -243,6 +246,10 @@ class Target:
                     frames = len(self._like) if self._like else 1
                     self._tiff = tiff_writing.Writer(self._temporary, frames * pixels.nbytes, picture.metadata)
                 self._tiff.add(pixels.array(), picture.layout, picture.metadata)
+            elif self._form is DNG:
+                self._dng = self._dng or dng_writing.Writer(self._temporary)
+                assert isinstance(picture.metadata.coding, dng.Coding)  # see `_check`
+                self._dng.add(pixels.array(), picture.metadata.coding)
             else:
                 embedding.save(
                     pixels.array(),
@@ -344,6 +351,8 @@ def _check_target(path: Path, form: Format, overwrite: bool) -> None:
 
 def _check(path: Path, form: Format, picture: Described) -> None:
     layout = picture.layout
+    if form is DNG and not isinstance(picture.metadata.coding, dng.Coding):
+        raise UsageError(f"{path} would be a DNG, which is made of camera raw alone; write .tif instead.")
     if layout.alpha and not form.alpha:
         raise UsageError(f"{path} cannot hold transparency, which {form.name} does not have; write .png or .tif instead.")
     metadata = picture.metadata

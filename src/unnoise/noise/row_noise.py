@@ -53,7 +53,7 @@ MIN_SHARED_OF_HEIGHT = 0.1
 """The same for each part of the height. It has fewer values, so chance is greater."""
 BLOCKS = 4
 """Number of parts of the height, and of the width, that must agree."""
-OUTLIER_SIGMAS = 6.0
+OUTLIER_SIGMAS = 8.0
 """A segment of a row that deviates further from the other segments does not count, such as a scale bar."""
 OUTLIER_WINDOW_PIXELS = 31
 """Rows that a median spans for this comparison."""
@@ -212,7 +212,7 @@ def _without_outliers(profiles: Array) -> Array:
 
 def _running_median(profiles: Array) -> Array:
     reach = OUTLIER_WINDOW_PIXELS // 2
-    padded = np.pad(profiles, ((reach, reach), (0, 0)), mode="reflect")
+    padded = np.pad(profiles, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd")  # slopes go on
     result: Array = np.median(np.lib.stride_tricks.sliding_window_view(padded, OUTLIER_WINDOW_PIXELS, axis=0), axis=-1)
     return result
 
