@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 import unnoise
 
 Picture = NDArray[Any]
-few = settings(max_examples=5, deadline=None)
+few = settings(max_examples=5, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**31)
 
 
@@ -38,7 +38,8 @@ def test_scale_and_offset_make_no_difference(seed: int, scale: float, offset: fl
     x = measurement(seed)
     # Offsets below 0 would bring values to black, where results are clipped.
     y, other = denoise(x), denoise(scale * (x + offset))
-    assert abs(other / scale - offset - y).max() < 0.02 * np.std(x - y)
+    inner = slice(12, -12), slice(12, -12)  # the network's padding with zeros shows in the corners
+    assert abs(other / scale - offset - y)[inner].max() < 0.02 * np.std(x - y)
 
 
 @few
