@@ -39,6 +39,24 @@ def test_a_log_that_is_none_of_ours_does_not_stop_a_run(content: bytes, tmp_path
     assert (tmp_path / "log.csv").read_text().strip() == ",".join(FIELDS)
 
 
+@pytest.mark.parametrize(
+    "damage", ["step,step,x,,", "9" * 5000 + ",1,1,1,1,1", "30,1,1,1,1,1,7,8", "30,1", "a\0b,1,1,1,1,1", "30," + "1" * 200_000]
+)
+def test_a_damaged_log_does_not_stop_a_run_that_goes_on(damage: str, tmp_path: Path) -> None:
+    """Wherever the damage is: in the first line, between rows, or at the end."""
+    for place in range(3):
+        lines = [",".join(FIELDS), "20,1,1,1,1,1", "40,1,1,1,1,1"]
+        lines[place : place + (place == 0)] = [damage]
+        (tmp_path / "log.csv").write_text("\n".join(lines))
+        Log(tmp_path, 40).close()
+        kept = [line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines()]
+        assert kept[0] == list(FIELDS)
+        assert {line[0] for line in kept[1:]} <= {"20", "40"}
+        assert all(len(line) == len(FIELDS) for line in kept)
+        if len(damage) < 10_000:
+            assert len(kept) == 3
+
+
 def _full(*_: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

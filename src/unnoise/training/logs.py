@@ -13,6 +13,8 @@ from unnoise.errors import UnnoiseError
 from unnoise.files.atomic import atomic_write
 
 LOG_FILE = "log.csv"
+MAX_STEP_DIGITS = 15
+"""A longer number in a log is damage."""
 FIELDS = ("step", "minutes", "loss", "learning_rate", "images_per_second", "data_share")
 
 
@@ -92,9 +94,13 @@ def is_log(path: Path) -> bool:
 def _rows_until(path: Path, last_step: int) -> list[dict[str, str]]:
     if not path.is_file() or not last_step:
         return []
+    kept = []
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        return [
-            row
-            for row in csv.DictReader(file)
-            if (row.get("step") or "").isdecimal() and int(row["step"]) <= last_step and None not in row.values()
-        ]
+        rows = csv.DictReader(file, FIELDS)  # a damaged first line must not name the columns
+        with suppress(csv.Error):  # of a damaged file, the rows before the damage are kept
+            for row in rows:
+                step = row["step"] or ""
+                whole = None not in row and None not in row.values()
+                if whole and step.isdecimal() and len(step) <= MAX_STEP_DIGITS and int(step) <= last_step:
+                    kept.append(row)
+    return kept

@@ -98,6 +98,9 @@ def test_different_runs_do_not_mix(pictures: Path, tmp_path: Path) -> None:
     for field, value in {"steps": 5, "seed": 1, "limit": None, "full": True, "refine": True}.items():
         with pytest.raises(UsageError, match=f"was begun with {field} "):
             run(settings.model_copy(update={field: value}), out, resume=True)
+    next(out.glob("*/scores.json")).write_text("[" * 9999)
+    with pytest.raises(UnnoiseError, match=r"scores\.json is damaged; remove it"):
+        run(settings, out, resume=True, device="cpu")
     (out / "ablation.json").write_text("{")
     with pytest.raises(UnnoiseError, match=r"ablation\.json is damaged; delete"):
         run(settings, out, resume=True)

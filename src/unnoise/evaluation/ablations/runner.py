@@ -180,7 +180,10 @@ def _trained(
 def _scored(model: Model, pairs: DataSet, settings: AblationSettings, folder: Path, device: str | None) -> Evaluation:
     path = folder / SCORES
     if path.is_file():
-        return Evaluation.from_json(path.read_text(encoding="utf-8"))
+        try:
+            return Evaluation.from_json(path.read_text(encoding="utf-8"))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:  # pydantic's and unicode's are ValueErrors
+            raise UnnoiseError(f"{path} is damaged; remove it, and give the same command with --resume.") from error
     scores = evaluate(model.to(device or "auto"), pairs, limit=settings.limit, refine=settings.refine)
     with atomic_write(path) as temporary:
         temporary.write_text(scores.to_json(), encoding="utf-8")
