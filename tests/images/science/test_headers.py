@@ -117,6 +117,15 @@ def test_the_header_of_nifti_stays(tmp_path: Path, name: str) -> None:
     assert "Denoised by unnoise" in str(texts[-1])
 
 
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+def test_a_first_extension_of_nifti_is_announced(tmp_path: Path, kind: type) -> None:
+    nibabel.save(kind(counts(4, 5, dtype="int16"), np.eye(4)), tmp_path / "a.nii")
+    redrawn(tmp_path / "a.nii", tmp_path / "b.nii")
+    after = nibabel.load(tmp_path / "b.nii")
+    assert [extension.get_code() for extension in after.header.extensions] == [6]
+    np.testing.assert_array_equal(np.asarray(after.dataobj), counts(4, 5, dtype="int16"))
+
+
 def opened(path: Path):  # type: ignore[no-untyped-def]
     return nibabel.openers.Opener(str(path))
 
