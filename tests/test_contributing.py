@@ -38,7 +38,7 @@ def _block(text: str, language: str) -> str:
 @pytest.mark.parametrize(
     ("heading", "package", "more"),
     [
-        ("A new denoiser", "unnoise.denoisers", ["--steps", "2", "--set", "training.crop=24"]),
+        ("A new denoiser", "unnoise.denoisers", ["--steps", "2", "--set", "training.crop=24", "--accept"]),
         ("A new scheme", "unnoise.schemes", ["--steps", "2", "--set", "training.crop=24", "--set", "denoiser.features=4"]),
         ("A new data set", "unnoise.evaluation.datasets", ["--model", "fast"]),
     ],

@@ -41,6 +41,8 @@ MODULES = (
     "training.train",
 )
 EXEMPT = {
+    "batch.camera_raw.ShownPixels": "it needs a camera raw file",
+    "batch.camera_raw.shown": "it needs a camera raw file",
     "batch.interrupts.stop_by_signals": "it changes the process",
     "evaluation.ablations.report.plot": "it needs a finished study",
     "evaluation.ablations.report.table": "it needs a finished study",

@@ -131,7 +131,8 @@ def test_an_output_that_cannot_be_written_is_an_error(unnoise, folder: Path) -> 
     for out in ("x.gif", "x.dng"):
         answer = unnoise("denoise", "pairs/noisy/a.png", "-o", out, "--model", "one.safetensors")
         assert answer.status == 2
-        assert f"cannot be written as '{out}'" in answer.err
+        sentence = "DNG is made of nothing else" if out.endswith(".dng") else f"cannot be written as '{out}'"
+        assert sentence in answer.err
         assert not (folder / out).exists()
 
 

@@ -75,6 +75,7 @@ def noise_at(rows: slice, shape: torch.Size, sigma: Tensor) -> Tensor:
     >>> bool((noise_at(slice(3, 8), torch.Size((1, 5, 4)), torch.ones(1, 1, 1)) == whole[:, 3:]).all())
     True
     """
-    first, second = PositionalGenerator(NOISE_SEED, rows.start).uniform((2, *shape), sigma.device)
+    # The same for each plane, so that neither the order of channels nor the other pages of a stack matter.
+    first, second = PositionalGenerator(NOISE_SEED, rows.start).uniform((2, *shape[-2:]), sigma.device)
     normal = (-2 * torch.log1p(-first)).sqrt() * torch.cos(2 * torch.pi * second)  # Box and Muller
-    return normal * sigma
+    return (normal * sigma).expand(shape)

@@ -35,7 +35,7 @@ def find_missing(image: Any, options: DenoiseOptions) -> NDArray[np.bool_] | Non
         Where they are, in the shape of the image; None: there are none, or this is no image.
 
     Raises:
-        UsageError: the mask has another shape.
+        UsageError: the mask has another shape, or all values are missing.
 
     >>> from unnoise.inference.options import DenoiseOptions
     >>> find_missing(np.array([[1.0, np.nan]]), DenoiseOptions())
@@ -54,6 +54,8 @@ def find_missing(image: Any, options: DenoiseOptions) -> NDArray[np.bool_] | Non
         found = _either(found, np.ma.getmaskarray(image))
     if options.mask is not None:
         found = _either(found, _spread(read_mask(options.mask), image, letters))
+    if found is not None and found.all():
+        raise UsageError("The image holds no value that is a number and not missing; give it what was measured.")
     return None if found is None or not found.any() else found
 
 

@@ -85,9 +85,16 @@ class Pipeline:
             store.copy()
             return None
         pipeline = replace(self, settings=settings_for(source, self.settings))
+        guards = [] if source.missing else pipeline._guards(source)
+        if guards and all(guard.kept for guard in guards):  # a label image has constant regions, and is whole
+            for guard in guards:
+                guard.warn(source.name)
+            store.copy()
+            return None
         repaired = repair(source, measured=pipeline.settings.is_measured, hot=pipeline.settings.hot_pixels)
-        source = repaired.source
-        guards = pipeline._guards(source)
+        if repaired.source is not source or source.missing:
+            source = repaired.source
+            guards = pipeline._guards(source)
         for guard in guards:
             guard.warn(source.name)
         if guards and all(guard.kept for guard in guards):

@@ -120,7 +120,9 @@ def _limits(source: PixelSource) -> Tensor:
     order = values.sort(1).values
     lower, middle, upper = (order[:, int(share * (order.shape[1] - 1))] for share in (0.25, 0.5, 0.75))
     low, high = middle - BULK_FACTOR * (middle - lower), middle + BULK_FACTOR * (upper - middle)
-    return (high + (high - low) / 3)[:, None, None]
+    limit = high + (high - low) / 3
+    # Where a quarter of all values equals the median, they are few counts: three photons among zeros are no star.
+    return torch.where((lower < middle) & (middle < upper), limit, torch.inf)[:, None, None]
 
 
 def _block(source: PixelSource, background: Background, limit: Tensor, rows: slice) -> tuple[Tensor, Tensor, Tensor]:

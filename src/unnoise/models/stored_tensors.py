@@ -14,7 +14,11 @@ from unnoise.files.limits import PARAMETER_FACTOR, SHARED_BYTES_FACTOR, SPARE_PA
 
 
 class TooManyParametersError(RuntimeError):
-    """A network registers many more weights than its file holds."""
+    """A network registers many more weights than its file holds.
+
+    >>> issubclass(TooManyParametersError, RuntimeError)
+    True
+    """
 
 
 def find_unstored(held: Any, file_bytes: int) -> str | None:
@@ -56,6 +60,10 @@ def bounded_parameters(weights: Mapping[str, Tensor]) -> Iterator[None]:
 
     Raises:
         TooManyParametersError: as soon as the bound is exceeded.
+
+    >>> with bounded_parameters({"weight": torch.zeros(3, 3)}):
+    ...     print(nn.Linear(3, 3).weight.numel())
+    9
     """
     most = PARAMETER_FACTOR * sum(value.numel() for value in weights.values()) + SPARE_PARAMETERS
     most_tensors = PARAMETER_FACTOR * len(weights) + SPARE_TENSORS
