@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -90,6 +91,15 @@ class Guard:
             restored = bounded_removal(noisy, restored, self.noise)
         exact = noise_free(noisy)
         return torch.where(exact, noisy, restored) if exact.any() else restored
+
+
+def all_kept(guards: Sequence[Guard]) -> bool:
+    """Whether every picture is left unchanged. Without guards none is.
+
+    >>> all_kept([Guard(None, grey=False, kept="has two values.")]), all_kept([])
+    (True, False)
+    """
+    return bool(guards) and all(guard.kept for guard in guards)
 
 
 def guards_of(source: PixelSource, *, bounded: bool, force: bool) -> list[Guard]:

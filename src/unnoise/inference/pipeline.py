@@ -33,7 +33,7 @@ from unnoise.inference.blending import blend_stored
 from unnoise.inference.chain import Chain
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.dither import DitheredStore
-from unnoise.inference.do_no_harm import Guard, guards_of
+from unnoise.inference.do_no_harm import Guard, all_kept, guards_of
 from unnoise.inference.point_sources import PointSources, find_point_sources
 from unnoise.inference.repair import Repair, repair
 from unnoise.inference.row_noise_removal import without_row_noise
@@ -86,18 +86,15 @@ class Pipeline:
             return None
         pipeline = replace(self, settings=settings_for(source, self.settings))
         guards = [] if source.missing else pipeline._guards(source)
-        if guards and all(guard.kept for guard in guards):  # a label image has constant regions, and is whole
-            for guard in guards:
-                guard.warn(source.name)
-            store.copy()
-            return None
-        repaired = repair(source, measured=pipeline.settings.is_measured, hot=pipeline.settings.hot_pixels)
-        if repaired.source is not source or source.missing:
-            source = repaired.source
-            guards = pipeline._guards(source)
+        repaired = None
+        if not all_kept(guards):  # else it needs no repair: the constant regions of a label image are no gaps
+            repaired = repair(source, measured=pipeline.settings.is_measured, hot=pipeline.settings.hot_pixels)
+            if repaired.source is not source or source.missing:
+                source = repaired.source
+                guards = pipeline._guards(source)
         for guard in guards:
             guard.warn(source.name)
-        if guards and all(guard.kept for guard in guards):
+        if repaired is None or all_kept(guards):
             store.copy()
             return None
         if pipeline.settings.is_measured and source.step:

@@ -17,10 +17,9 @@ from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
-from unnoise.regions import Region
-from unnoise.rng import RandomSource
-from unnoise.schemes.base import AuxiliaryTargets, Network, Scheme, TeacherLoader, run_region
+from unnoise.schemes.base import AuxiliaryTargets, Network, TeacherLoader
 from unnoise.schemes.simulated_crops import SimulatedCrops
+from unnoise.schemes.single_pass import SinglePass
 from unnoise.schemes.teachers import TeacherChoice, TeacherOptions
 
 Values = tuple[float, float]
@@ -31,7 +30,7 @@ NEGLIGIBLE_ERROR = 0.002
 """Half of an 8-bit step, in 0..1. No picture needs to become better than this."""
 
 
-class Distillation(Scheme):
+class Distillation(SinglePass):
     """Any teachers → any student, which restores a picture by one call and no more.
 
     The teachers are needed in training alone: a trained student is loaded and applied without them.
@@ -130,19 +129,6 @@ class Distillation(Scheme):
         errors = (network(noisy) - targets).abs().mean((0, 2, 3, 4))  # (B)
         low, high = self._values
         return (decibel_weighted(errors, high - low) if self.even else errors).mean() * teachers.count
-
-    def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
-        return network(noisy)
-
-    def restore_cropped(self, network: Network, noisy: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
-        return run_region(network, noisy, region)
-
-    def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
-        """The same call. The papers use no R³ on students, which are not blind and have little to gain from it."""
-        return network(mixed)
-
-    def refine_cropped(self, network: Network, mixed: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
-        return run_region(network, mixed, region)
 
     def _bound(self) -> AuxiliaryTargets:
         if self._teachers is None:

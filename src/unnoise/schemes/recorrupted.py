@@ -16,12 +16,11 @@ from pydantic import Field, PrivateAttr
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
-from unnoise.regions import Region
-from unnoise.rng import RandomSource
-from unnoise.schemes.base import Network, Scheme, TeacherLoader, run_region
+from unnoise.schemes.base import Network, TeacherLoader
+from unnoise.schemes.single_pass import SinglePass
 
 
-class Recorrupted(Scheme):
+class Recorrupted(SinglePass):
     """The network sees x + αz and predicts x − z/α. It restores a picture by one call.
 
     Example:
@@ -55,16 +54,3 @@ class Recorrupted(Scheme):
         extra = extra - self._black
         seen = (noisy + self.alpha * extra).contiguous(memory_format=torch.channels_last)
         return F.mse_loss(network(seen), noisy - extra / self.alpha)
-
-    def restore(self, network: Network, noisy: Tensor, generator: RandomSource | None = None) -> Tensor:
-        return network(noisy)
-
-    def restore_cropped(self, network: Network, noisy: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
-        return run_region(network, noisy, region)
-
-    def refine(self, network: Network, mixed: Tensor, generator: RandomSource | None = None) -> Tensor:
-        """The same call. The paper uses no R³."""
-        return network(mixed)
-
-    def refine_cropped(self, network: Network, mixed: Tensor, region: Region, generator: RandomSource | None = None) -> Tensor:
-        return run_region(network, mixed, region)
