@@ -6,15 +6,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
+from command_line import Answer, call
 from unnoise import images, recipes
-from unnoise.cli import main
 from unnoise.images import Picture
 from unnoise.models import shipped
 from unnoise.models.model import fresh
@@ -26,23 +26,9 @@ STUDENT = {
 }
 
 
-class Answer(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def unnoise(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    def call(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["unnoise", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capfd.readouterr()
-        status = exit_.value.code
-        return Answer(status if isinstance(status, int) else 0, captured.out, captured.err)
-
-    return call
+    return partial(call, monkeypatch, capfd)
 
 
 @pytest.fixture

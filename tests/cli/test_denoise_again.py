@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
+from command_line import Answer, call
 from unnoise import images, recipes
 from unnoise.batch.manifest import FILE_NAME
 from unnoise.batch.progress import RunProgress
-from unnoise.cli import main, progress
+from unnoise.cli import progress
 from unnoise.files.locking import locked
 from unnoise.images import Picture
 from unnoise.models import shipped
 from unnoise.models.model import fresh
-
-
-class Answer(NamedTuple):
-    status: int
-    out: str
-    err: str
-
 
 Call = Callable[..., Answer]
 
 
 @pytest.fixture
 def unnoise(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
-    def call(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["unnoise", "denoise", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capfd.readouterr()
-        status = exit_.value.code
-        return Answer(status if isinstance(status, int) else 0, captured.out, captured.err)
-
-    return call
+    return partial(call, monkeypatch, capfd, "denoise")
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 
+from command_line import call
 from unnoise import images, recipes
 from unnoise.batch.manifest import FILE_NAME
-from unnoise.cli import main
 from unnoise.images import Picture
 from unnoise.models.model import fresh
 
@@ -28,14 +28,11 @@ Call = Callable[..., tuple[int, str]]
 def unnoise(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
     """Calls the command and gives its exit status and what it wrote to standard error."""
 
-    def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["unnoise", "denoise", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        status = exit_.value.code
-        return (status if isinstance(status, int) else 0), capfd.readouterr().err
+    def run(*arguments: object) -> tuple[int, str]:
+        answer = call(monkeypatch, capfd, "denoise", *arguments)
+        return answer.status, answer.err
 
-    return call
+    return run
 
 
 def _model(path: Path, seed: int = 0) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
+from command_line import call
 from unnoise import images
-from unnoise.cli import main
 from unnoise.images import Picture
 
 Call = Callable[..., tuple[int, str, str]]
@@ -22,15 +21,11 @@ def unnoise(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
     """Calls a command in a folder of its own. Gives its exit status, its output, and its errors, each on one line."""
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["unnoise", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capfd.readouterr()
-        status = exit_.value.code
-        return (status if isinstance(status, int) else 0), " ".join(captured.out.split()), " ".join(captured.err.split())
+    def run(*arguments: str) -> tuple[int, str, str]:
+        answer = call(monkeypatch, capfd, *arguments)
+        return answer.status, " ".join(answer.out.split()), " ".join(answer.err.split())
 
-    return call
+    return run
 
 
 @pytest.fixture
