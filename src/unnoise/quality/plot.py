@@ -43,7 +43,7 @@ def draw(
 
     >>> import numpy as np
     >>> picture, flat = np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.float32)
-    >>> len(draw(picture, picture, flat, flat, varied="flips", lines=["one"]).axes) >= 6
+    >>> len(draw(picture, picture, flat, flat, varied="flips", one=255, unit="of 255", lines=["one"]).axes) >= 6
     True
     """
     require("matplotlib", "A report")
