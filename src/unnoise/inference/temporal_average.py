@@ -39,6 +39,7 @@ from unnoise.layers.gaussian_blur import gaussian_blur
 from unnoise.noise.noise_estimation import estimate_noise
 from unnoise.noise.noise_model import NoiseModel
 from unnoise.noise.noise_sampling import white_part
+from unnoise.photometry.rescaling import Rescaling
 from unnoise.regions import RegionSource
 
 FEW_SHARE = 0.25
@@ -78,6 +79,7 @@ class NeighbourPipeline:
     def __init__(self, pipeline: Pipeline, grid: FrameGrid, open_source: OpenSource, folder: Path | None = None) -> None:
         self.pipeline, self.grid, self.folder = pipeline, grid, folder
         self._open_source = open_source
+        self._sources: dict[int, tuple[PixelSource, ExitStack]] = {}
         self._held: dict[int, _Frame] = {}
 
     def run(self, index: int, store: Store, progress: Progress | None = None) -> Repair | None:
@@ -85,27 +87,39 @@ class NeighbourPipeline:
         if self.pipeline.settings.strength == 0:
             store.copy()
             return None
-        last = max(self.grid.neighbours(index), default=index)
-        opened = [number for number in sorted({index, last, *self.grid.neighbours(index)}) if number not in self._held]
-        passes = len(opened) + 1
-        for done, number in enumerate(opened):
+        self._forget_before(index)
+        wanted = [number for number in sorted({index, *self.grid.neighbours(index)}) if number not in self._held]
+        passes = len(wanted) + 1
+        for done, number in enumerate(wanted):
             self._held[number] = self._frame(number, _part(progress, done, passes))
         frame = self._held[index]
         if frame.prepared.repaired is None:
             store.copy()
-        else:
-            others = [self._held[number] for number in self.grid.neighbours(index)]
-            others = [other for other in others if other.fits(frame)]
-            _combine(frame, others, frame.prepared.rounding(store), self.pipeline.settings.strength, self.folder,
-                     _part(progress, passes - 1, passes))  # fmt: skip
-        for number in [number for number in self._held if self.grid.last_use(number) <= index]:
-            self._held.pop(number).close()
+            return None
+        others = [self._held[number] for number in self.grid.neighbours(index)]
+        others = [other for other in others if other.fits(frame)]
+        rounding = frame.prepared.rounding(store)
+        last = _part(progress, passes - 1, passes)
+        _combine(frame, others, rounding, self.pipeline.settings.strength, self.folder, last)
         return frame.prepared.repaired
+
+    def open(self, number: int) -> PixelSource:
+        """Open a frame, unless it is open. It stays so until a frame is restored of which it is no neighbour."""
+        if number not in self._sources:
+            stack = ExitStack()
+            self._sources[number] = self._open_source(number, stack), stack
+        return self._sources[number][0]
+
+    def _forget_before(self, index: int) -> None:
+        """Close the frames that are not needed from this one on."""
+        for number in [number for number in self._sources if self.grid.last_use(number) < index]:
+            if number in self._held:
+                self._held.pop(number).restored.close()
+            self._sources.pop(number)[1].close()
 
     def close(self) -> None:
         """Close all frames that are held."""
-        while self._held:
-            self._held.popitem()[1].close()
+        self._forget_before(len(self.grid))
 
     def __enter__(self) -> NeighbourPipeline:
         return self
@@ -114,16 +128,17 @@ class NeighbourPipeline:
         self.close()
 
     def _frame(self, number: int, progress: Progress | None) -> _Frame:
+        whole = replace(self.pipeline, settings=replace(self.pipeline.settings, strength=1.0))
+        prepared = whole.prepare(self.open(number))
+        shape = torch.Size((*prepared.seen.read(slice(0, 1), slice(0, 1)).shape[:2], *prepared.source.size))
         with ExitStack() as stack:
-            whole = replace(self.pipeline, settings=replace(self.pipeline.settings, strength=1.0))
-            prepared = whole.prepare(self._open_source(number, stack))
-            shape = torch.Size((*prepared.seen.read(slice(0, 1), slice(0, 1)).shape[:2], *prepared.source.size))
             restored = stack.enter_context(PlanesStore(shape, prepared.source, self.folder))
             if prepared.repaired is None:
                 restored.copy()
             else:
                 prepared.restore(restored, progress)
-            return _Frame(prepared, restored, FrameSample.of(prepared.seen), stack.pop_all())
+            stack.pop_all()
+        return _Frame(prepared, restored, FrameSample.of(prepared.seen))
 
 
 @dataclass(frozen=True)
@@ -133,7 +148,6 @@ class _Frame:
     prepared: Prepared
     restored: PlanesStore
     sample: FrameSample
-    stack: ExitStack
 
     def fits(self, other: _Frame) -> bool:
         """Whether it can be a neighbour of another frame: of the same kind and size, and with noise."""
@@ -157,21 +171,38 @@ class _Frame:
         assert repaired is not None
         return 1 - repaired.kept(rows, columns).amax(1, keepdim=True).float()
 
-    def close(self) -> None:
-        self.stack.close()
-
 
 @dataclass(frozen=True)
 class _Neighbour:
-    """A neighbour that was matched with a frame."""
+    """A neighbour that was matched with a frame. All its values are scaled as those of the frame."""
 
     frame: _Frame
+    units: tuple[float, float]
+    """Factor and offset of values of the neighbour, which may be rescaled in another way."""
+    sample: FrameSample
     match: BrightnessMatch
 
+    @classmethod
+    def of(cls, other: _Frame, frame: _Frame) -> _Neighbour:
+        units = _change_of_units(other.prepared.source.rescaling, frame.prepared.source.rescaling)
+        sample = other.sample if units == (1.0, 0.0) else FrameSample(other.sample.windows * units[0] + units[1])
+        return cls(other, units, sample, BrightnessMatch.between(frame.sample, sample))
+
     def read(self, rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
-        """Noisy values, in those of the neighbour, and restored ones, in those of the frame; (B, C, rows, columns)."""
+        """Noisy values as they are, and restored ones as bright as the frame; (B, C, rows, columns)."""
         noisy = self.frame.prepared.seen.read(rows, columns)
-        return noisy, self.match.apply(self.frame.restored.read(rows, columns).to(noisy.device))
+        clean = self.frame.restored.read(rows, columns).to(noisy.device)
+        if self.units != (1.0, 0.0):
+            noisy, clean = (each * self.units[0] + self.units[1] for each in (noisy, clean))
+        return noisy, self.match.apply(clean)
+
+
+def _change_of_units(given: Rescaling | None, wanted: Rescaling | None) -> tuple[float, float]:
+    """Factor and offset from values in one rescaling to those in another."""
+    if given == wanted:
+        return 1.0, 0.0
+    given, wanted = (each or Rescaling(0.0, 1.0) for each in (given, wanted))
+    return wanted.factor / given.factor, (given.shift - wanted.shift) * wanted.factor
 
 
 def _combine(
@@ -184,10 +215,10 @@ def _combine(
         for rows in source.strips():
             _write(store, rows, frame, frame.restored.read(rows, everywhere), strength)
         return
-    neighbours = [_Neighbour(other, BrightnessMatch.between(frame.sample, other.sample)) for other in others]
+    neighbours = [_Neighbour.of(other, frame) for other in others]
     noise = NoiseByBrightness.measure(
         frame.sample,
-        [(each.frame.sample, each.match) for each in neighbours],
+        [(each.sample, each.match) for each in neighbours],
         frame.noise_models(),
         linear=frame.prepared.pipeline.settings.is_measured,
     )
