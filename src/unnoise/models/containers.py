@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from unnoise import images
 from unnoise.errors import UsageError
 from unnoise.images.arrays_on_disk import Axes
+from unnoise.images.frame_axes import frame_axes
 from unnoise.images.measured_values import whole
+from unnoise.inference.frame_grid import grid_of
 
 DIMENSIONS = {
     "Y": ("y", "row", "rows", "lat", "latitude", "height", "northing"),
@@ -30,11 +32,29 @@ Denoise = Callable[..., Any]
 """Denoises a NumPy array: `denoise(array, axes=...)`."""
 
 
-def adapter_of(image: Any) -> Callable[[Any, Denoise, str | None, str | None], Any] | None:
+class Near(NamedTuple):
+    """Which frames help each other.
+
+    >>> Near(2, "T").count
+    2
+    """
+
+    count: int
+    """Neighbours on each side."""
+    along: str | None
+    """The letter of the axis; None: the usual one."""
+
+
+ALONE = Near(0, None)
+FRAMES_FOR_A_NEIGHBOUR = 8
+"""Frames in a chunk of a dask array, for each neighbour on a side. Neighbours of a chunk are restored twice."""
+
+
+def adapter_of(image: Any) -> Callable[..., Any] | None:
     """The function that denoises such a container; None: the image is an array, a tensor, or nothing known.
 
-    The function takes the container, a function that denoises arrays, the axes, and the type that the result is to have
-    (None: that of the container). It returns a container of the same kind.
+    The function takes the container, a function that denoises arrays, the axes, the type that the result is to have
+    (None: that of the container), and which frames help each other. It returns a container of the same kind.
 
     >>> adapter_of(np.zeros((4, 4))) is None, adapter_of("a.png").__name__
     (True, 'denoise_path')
@@ -51,7 +71,9 @@ def adapter_of(image: Any) -> Callable[[Any, Denoise, str | None, str | None], A
     return None
 
 
-def denoise_path(path: str | Path, denoise: Denoise, axes: str | None = None, dtype: str | None = None) -> Any:
+def denoise_path(
+    path: str | Path, denoise: Denoise, axes: str | None = None, dtype: str | None = None, near: Near = ALONE
+) -> Any:
     """Denoise a file. The result is an array: (H, W), (H, W, C), or a stack of these.
 
     Raises:
@@ -61,26 +83,49 @@ def denoise_path(path: str | Path, denoise: Denoise, axes: str | None = None, dt
     Traceback (most recent call last):
     unnoise.errors.UsageError: There is no file missing.png; check the name.
     """
-    made = []
+    given: list[Any] = []
+    gaps: list[Any] = []
+    inside = "YX"
     with images.open(path, axes=axes) as source:
+        outer, (letters, shape) = source.outer, frame_axes(source)
         for frame in source:
             pixels, stored = frame[...], frame.metadata.stored
-            given = whole(pixels, np.dtype(stored)) if stored else pixels
-            letters = "YXC" if pixels.ndim == 3 and frame.layout.colours in ("cmyk", "channels") else None
-            result = denoise(given, axes=letters)
-            there = frame.picture().pixels  # with values that are no numbers
-            if there.dtype.kind == "f" and not stored and not np.isfinite(there).all():
-                result = np.where(np.isfinite(there), result, there.astype(result.dtype))
-            made.append(result)
-        outer = source.outer
-    if outer is None:
-        return made[0]
-    if len({(each.shape, each.dtype) for each in made}) > 1:
+            given.append(whole(pixels, np.dtype(stored)) if stored else pixels)
+            gaps.append(None if stored else _gaps_of(frame))
+            is_color = frame.layout.colours not in ("cmyk", "channels")
+            inside = "YX" if pixels.ndim == 2 else "YXS" if is_color else "YXC"
+            if near.count == 0:
+                given[-1] = denoise(given[-1], axes="YXC" if inside == "YXC" else None)
+    if near.count:
+        grid_of(letters, shape, near.count, near.along, str(path))
+        named = letters.replace("C", next(letter for letter in "NMLKJ" if letter not in letters))
+        stack = _stacked(path, given).reshape(*shape, *given[0].shape)
+        given = list(denoise(stack, axes=named + inside).reshape(-1, *given[0].shape))
+    made = [each if gap is None else _with_gaps(each, *gap) for each, gap in zip(given, gaps, strict=True)]
+    return made[0] if outer is None else _stacked(path, made).reshape(*outer, *made[0].shape)
+
+
+def _gaps_of(frame: images.Frame) -> tuple[Any, Any] | None:
+    """Where values are no numbers, and these values; None: there are none."""
+    before = frame.picture().pixels
+    gaps = np.isnan(before) | np.isinf(before) if before.dtype.kind == "f" else np.zeros(0, bool)
+    return (gaps, before[gaps]) if gaps.any() else None
+
+
+def _with_gaps(result: Any, gaps: Any, values: Any) -> Any:
+    """A result with the values that are no numbers."""
+    made = result.copy()
+    made[gaps] = values.astype(result.dtype)
+    return made
+
+
+def _stacked(path: str | Path, pictures: list[Any]) -> Any:
+    if len({(each.shape, each.dtype) for each in pictures}) > 1:
         raise UsageError(f"{path} holds pictures of different sizes or types, which make no array; read them one by one.")
-    return np.stack(made).reshape(*outer, *made[0].shape)
+    return np.stack(pictures)
 
 
-def denoise_pil(image: Any, denoise: Denoise, axes: str | None = None, dtype: str | None = None) -> Any:
+def denoise_pil(image: Any, denoise: Denoise, axes: str | None = None, dtype: str | None = None, near: Near = ALONE) -> Any:
     """Denoise a PIL image. The result has its mode and its `info`, with the EXIF in it.
 
     >>> from PIL import Image
@@ -106,7 +151,7 @@ def _pil_from(pixels: Any, mode: str) -> Any:
     return Image.fromarray(pixels)
 
 
-def denoise_dask(image: Any, denoise: Denoise, axes: str | None = None, dtype: str | None = None) -> Any:
+def denoise_dask(image: Any, denoise: Denoise, axes: str | None = None, dtype: str | None = None, near: Near = ALONE) -> Any:
     """Denoise a dask array, lazily: each picture when it is computed. The result has chunks of whole pictures.
 
     >>> import dask.array
@@ -117,12 +162,25 @@ def denoise_dask(image: Any, denoise: Denoise, axes: str | None = None, dtype: s
     letters = Axes.of(tuple(image.shape), axes, "The image").letters
     whole_pictures = {axis: -1 if letter in "YXCS" else 1 for axis, letter in enumerate(letters)}
     wanted = np.dtype(dtype) if dtype else image.dtype
+    if near.count:
+        outer = [axis for axis, letter in enumerate(letters) if letter not in "YXCS"]
+        named, shape = "".join(letters[axis] for axis in outer), tuple(image.shape[axis] for axis in outer)
+        along = outer[grid_of(named, shape, near.count, near.along, "The image").axis]
+        chunks = whole_pictures | {along: FRAMES_FOR_A_NEIGHBOUR * near.count}
+        return image.rechunk(chunks).map_overlap(
+            denoise,
+            depth={along: near.count},
+            boundary="none",
+            axes=letters,
+            dtype=wanted,
+            meta=np.empty((0,) * image.ndim, wanted),
+        )
     return image.rechunk(whole_pictures).map_blocks(
         denoise, axes=letters, dtype=wanted, meta=np.empty((0,) * image.ndim, wanted)
     )
 
 
-def denoise_xarray(image: Any, denoise: Denoise, axes: str | None = None, dtype: str | None = None) -> Any:
+def denoise_xarray(image: Any, denoise: Denoise, axes: str | None = None, dtype: str | None = None, near: Near = ALONE) -> Any:
     """Denoise an xarray `DataArray`. The result has its dimensions, coordinates, name and attributes.
 
     The names of the dimensions tell the axes, unless `axes` does: y and x, lat and lon, channel, band …
@@ -134,7 +192,7 @@ def denoise_xarray(image: Any, denoise: Denoise, axes: str | None = None, dtype:
     """
     letters = axes or axes_of_dimensions([str(name) for name in image.dims])
     inner = adapter_of(image.data)
-    result = inner(image.data, denoise, letters, dtype) if inner else denoise(image.data, axes=letters)
+    result = inner(image.data, denoise, letters, dtype, near) if inner else denoise(image.data, axes=letters)
     return image.copy(data=result)
 
 

@@ -28,7 +28,7 @@ from unnoise.inference.sources import rescaling_of_image, source_of_tensor
 from unnoise.inference.stores import TensorStore
 from unnoise.models import file_format as model_file
 from unnoise.models.card import Card
-from unnoise.models.containers import adapter_of
+from unnoise.models.containers import Near, adapter_of
 from unnoise.models.judging import report_on
 from unnoise.models.stacks import Stack, StackRepair
 from unnoise.models.stored_types import prepare
@@ -147,7 +147,8 @@ class Model:
         if (adapter := adapter_of(image)) is not None:
             if report:
                 raise UsageError(f"A report needs an array or a tensor, not {type(image).__name__}; try np.asarray(image).")
-            return adapter(image, partial(self._denoise_array, asked, progress), asked.axes, asked.dtype)
+            near = Near(asked.neighbours, asked.along)
+            return adapter(image, partial(self._denoise_array, asked, progress), asked.axes, asked.dtype, near)
         given, gaps = image, find_missing(image, asked)
         image, options, restore, whole_numbers = prepare(without_mask(image), asked)
         plain = image if gaps is None else filled(image, gaps)
