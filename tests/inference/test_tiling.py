@@ -170,7 +170,7 @@ def test_a_thin_picture_counts_as_large_as_the_network_pads_it(size: tuple[int, 
     chain = Chain(network, Distillation(), InferenceSettings(precision="float32"))
     assert math.prod(size) * 30 > tiling.SINGLE_TILE_PIXELS  # or the whole would be one tile
     down, across = Tiling(chain, size).max_core
-    padded = [-(-min(side, most) // 32) * 32 for side, most in zip(size, (down, across), strict=True)]
+    padded = [max(min(side, most), 32) for side, most in zip(size, (down, across), strict=True)]
     assert chain.bytes_for(math.prod(padded), math.prod(padded), whole=False) <= tiling.AMPLE_BYTES["cpu"]
 
 

@@ -42,11 +42,9 @@ def decode(path: Path, place: Place, coding: Coding) -> Scratch:
 
     logging.getLogger("tifffile").addHandler(logging.NullHandler())  # or its warnings about damage reach the terminal
     part, alone = place.part, single_page(path, place)
-    with (
-        alone or nullcontext(),
-        tifffile.TiffFile(alone or path) as file,
-        np.errstate(all="ignore"),
-    ):  # it calculates with damaged tags too
+    opened: Any = alone or path
+    # numpy is told to be silent because tifffile calculates with damaged tags too
+    with alone or nullcontext(), tifffile.TiffFile(opened) as file, np.errstate(all="ignore"):
         page: Any = file.pages[0 if alone else place.page]
         segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
         size = path.stat().st_size
