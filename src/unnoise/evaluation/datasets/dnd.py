@@ -66,7 +66,7 @@ def boxes(info: Path) -> list[NDArray[np.int64]]:
             raise UnnoiseError(f"{info} lacks info.boundingboxes; get DND's own info.mat.")
         # MATLAB counts rows and columns from 1, and its ends are included
         return [
-            np.asarray(file[reference]).T.astype(np.int64) - [1, 1, 0, 0]
+            np.asarray(file[reference]).T.astype(np.int64) - np.array([1, 1, 0, 0], np.int64)
             for reference in np.asarray(file["info"]["boundingboxes"]).ravel()
         ]
 
