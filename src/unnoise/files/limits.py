@@ -77,3 +77,6 @@ SPARE_TENSORS = 1000
 """Tensors that a model may register beyond that."""
 SHARED_BYTES_FACTOR = 8
 """The tensors of a checkpoint may have this many times the bytes of the file. Some tensors share their bytes."""
+SMALL_SIZE = 128
+"""A network whose sizes are at most this is made at once: none of its layers takes much memory. Others are first made
+without memory, which imports torch's compiler and takes a second."""
