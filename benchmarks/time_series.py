@@ -35,6 +35,7 @@ BLEACHING_FRAMES = 110.0
 CELL_SIDE_PIXELS = 38
 """There is a cell for each square of this side."""
 KINDS = "still", "moved", "gone", "flashed"
+MEASURES = "gain", *KINDS, "lag", "height", "seconds"
 REACH_FRAMES = 2
 """A place counts as changed if it differs from one of so many frames on each side."""
 
@@ -68,7 +69,7 @@ def main() -> None:
         np.save(options.series, noisy)
         return
     model = unnoise.load(options.model)
-    rows: list[Row] = [{"neighbours": "noisy", "PSNR": f"{psnr(noisy, movie.clean):.2f}"}]
+    rows: list[Row] = [{"neighbours": "noisy", "PSNR": f"{psnr(noisy, movie.clean):.2f}"} | dict.fromkeys(MEASURES, "-")]
     tell(rows[-1], head=True)
     alone = None
     for count in sorted({0, *options.neighbours}):
@@ -77,7 +78,7 @@ def main() -> None:
         spent = (time.process_time() - started) / len(noisy)
         alone = result if alone is None else alone
         rows.append(row(count, result, alone, movie) | {"seconds": f"{spent:.2f}"})
-        tell(rows[-1], head=len(rows) == 2)
+        tell(rows[-1])
     keep(rows, options.out)
 
 

@@ -35,12 +35,12 @@ Denoise = Callable[..., Any]
 class Near(NamedTuple):
     """Which frames help each other.
 
-    >>> Near(2, "T").count
+    >>> Near(2, "T").each_side
     2
     """
 
-    count: int
-    """Neighbours on each side."""
+    each_side: int
+    """Number of neighbours on each side."""
     along: str | None
     """The letter of the axis; None: the usual one."""
 
@@ -94,10 +94,10 @@ def denoise_path(
             gaps.append(None if stored else _gaps_of(frame))
             is_color = frame.layout.colours not in ("cmyk", "channels")
             inside = "YX" if pixels.ndim == 2 else "YXS" if is_color else "YXC"
-            if near.count == 0:
+            if near.each_side == 0:
                 given[-1] = denoise(given[-1], axes="YXC" if inside == "YXC" else None)
-    if near.count:
-        grid_of(letters, shape, near.count, near.along, str(path))
+    if near.each_side:
+        grid_of(letters, shape, near.each_side, near.along, str(path))
         named = letters.replace("C", next(letter for letter in "NMLKJ" if letter not in letters))
         stack = _stacked(path, given).reshape(*shape, *given[0].shape)
         given = list(denoise(stack, axes=named + inside).reshape(-1, *given[0].shape))
@@ -162,14 +162,14 @@ def denoise_dask(image: Any, denoise: Denoise, axes: str | None = None, dtype: s
     letters = Axes.of(tuple(image.shape), axes, "The image").letters
     whole_pictures = {axis: -1 if letter in "YXCS" else 1 for axis, letter in enumerate(letters)}
     wanted = np.dtype(dtype) if dtype else image.dtype
-    if near.count:
+    if near.each_side:
         outer = [axis for axis, letter in enumerate(letters) if letter not in "YXCS"]
         named, shape = "".join(letters[axis] for axis in outer), tuple(image.shape[axis] for axis in outer)
-        along = outer[grid_of(named, shape, near.count, near.along, "The image").axis]
-        chunks = whole_pictures | {along: FRAMES_FOR_A_NEIGHBOUR * near.count}
+        along = outer[grid_of(named, shape, near.each_side, near.along, "The image").axis]
+        chunks = whole_pictures | {along: FRAMES_FOR_A_NEIGHBOUR * near.each_side}
         return image.rechunk(chunks).map_overlap(
             denoise,
-            depth={along: near.count},
+            depth={along: near.each_side},
             boundary="none",
             axes=letters,
             dtype=wanted,
