@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
-from torch.overrides import TorchFunctionMode
 
 from unnoise.files.limits import PARAMETER_FACTOR, SHARED_BYTES_FACTOR, SPARE_PARAMETERS, SPARE_TENSORS
 
@@ -81,20 +80,3 @@ def bounded_parameters(weights: Mapping[str, Tensor]) -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-class Uninitialized(TorchFunctionMode):
-    """Within this context, random initializations do nothing.
-
-    `torch.Tensor.normal_` of a tensor without memory imports the compiler of PyTorch: 150 MiB, and a second.
-
-    >>> with torch.device("meta"), Uninitialized():
-    ...     nn.init.kaiming_normal_(nn.Linear(3, 3).weight).device
-    device(type='meta')
-    """
-
-    INITIALIZERS = Tensor.normal_, Tensor.uniform_
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Apply a function of PyTorch, unless it initializes."""
-        return args[0] if func in self.INITIALIZERS else func(*args, **(kwargs or {}))
