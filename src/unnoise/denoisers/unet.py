@@ -58,6 +58,7 @@ class UNet(Denoiser):
         torch.Size([1, 3, 40, 33])
     """
 
+    padding_mode = "reflect"
     size_multiple: ClassVar[int] = 32
     """Such sides need no padding, and tiles that begin at its multiples pool the same pixels."""
 
