@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from command_line import call
 
+from command_line import call
 from unnoise import denoisers, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
@@ -100,7 +100,7 @@ def test_every_shipped_model_is_exported(name: str, tmp_path: Path) -> None:
 
 def test_random_masks_are_refused(tmp_path: Path) -> None:
     recipe = recipes.load("amsnet-quick", {"denoiser.name": "dncnn"})
-    with pytest.raises(UsageError, match="'asymmetric-mask' cannot be exported .* --network-only"):
+    with pytest.raises(UsageError, match=r"'asymmetric-mask' cannot be exported .* --network-only"):
         export(fresh(recipe), tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
 

@@ -98,7 +98,9 @@ def trace_of(network: Denoiser, scheme: Scheme | None) -> Traced:
     if isinstance(scheme, PDBlindSpot) and not own.is_needed:
         return Traced(_Applied(network, scheme), Padding("zeros", scheme.infer_stride))
     name = scheme.model_dump().get("name", type(scheme).__name__)
-    raise UsageError(f"The scheme '{name}' cannot be exported with this network; add --network-only to export the network alone.")
+    raise UsageError(
+        f"The scheme '{name}' cannot be exported with this network; add --network-only to export the network alone."
+    )
 
 
 def _core(traced: Traced, channels: int) -> onnx.ModelProto:
@@ -106,7 +108,8 @@ def _core(traced: Traced, channels: int) -> onnx.ModelProto:
     multiple = traced.multiple
     unit = EXAMPLE_PIXELS if multiple == 1 else multiple
     example = torch.rand(1, channels, *(unit * sides for sides in EXAMPLE_SIDES))
-    least = traced.padding.to if traced.padding.mode == "repeat" else 2
+    # Layers branch on small sides. The graph holds the branch of large ones, and the check tells whether it serves all.
+    least = EXAMPLE_PIXELS if multiple == 1 else 2
     height, width = Dim("height", min=least), Dim("width", min=least)
     sides = {2: height, 3: width} if multiple == 1 else {2: multiple * height, 3: multiple * width}
     try:

@@ -82,9 +82,7 @@ def export(model: Model, path: str | Path, *, network_only: bool = False) -> Exp
         graph.metadata_props.add(key=key, value=value)
     content = graph.SerializeToString()
     values = network.value_range if network_only else (0.0, 1.0)
-    found = largest_difference(
-        session(content), network if network_only else model, network.sizes.get("channels", 3), values
-    )
+    found = largest_difference(session(content), network if network_only else model, network.sizes.get("channels", 3), values)
     worst = max(found, key=lambda size: found[size])
     if not found[worst] <= TOLERANCE:  # NaN too
         raise UnnoiseError(
