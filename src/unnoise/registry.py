@@ -15,6 +15,7 @@ EXTRAS = {
     "OpenEXR": "exr",
     "accelerate": "train",
     "astropy": "fits",
+    "h5py": "benchmark",
     "matplotlib": "plot",
     "mrcfile": "mrc",
     "nibabel": "nifti",
@@ -23,7 +24,10 @@ EXTRAS = {
     "onnxscript": "onnx",
     "pillow_heif": "heic",
     "pydicom": "dicom",
+    "pywt": "benchmark",
     "rawpy": "raw",
+    "scipy": "benchmark",
+    "skimage": "benchmark",
     "tensorboard": "train",
     "zarr": "zarr",
 }
