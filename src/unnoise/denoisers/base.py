@@ -15,6 +15,7 @@ from unnoise.regions import Region
 
 Initialization = Literal["default", "he"]
 Blindness = Literal["strict", "approximate", "none"]
+PaddingMode = Literal["none", "zeros", "reflect"]
 
 OLD_NAMES = {
     "multiple": "size_multiple",
@@ -65,7 +66,7 @@ class Denoiser(nn.Module):
     """Tiles must begin at multiples of this many pixels. Elsewhere pooling would group other pixels than in the whole
     picture."""
 
-    padding_mode: ClassVar[Literal["none", "zeros", "reflect"]] = "none"
+    padding_mode: ClassVar[PaddingMode] = "none"
     """How `forward` fills a picture at the bottom and right until `size_multiple` divides its sides; *none*: not at all."""
 
     minimum_side: ClassVar[int] = 1
