@@ -61,7 +61,7 @@ def largest_difference(
         sizes: heights and widths in pixels.
 
     Example:
-        >>> largest_difference(lambda x: x + 0.5, lambda x: x, 3, sizes=[(2, 2)])
+        >>> largest_difference(lambda x: 0 * x + 0.5, lambda x: 0 * x, 3, sizes=[(2, 2)])
         {(2, 2): 0.5}
     """
     low, high = value_range
