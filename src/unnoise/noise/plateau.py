@@ -12,20 +12,17 @@ noise. It is known by its spectrum: nothing is left at the highest frequencies.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unnoise.noise.autocovariance import PATCH_PIXELS, used_frequencies
-from unnoise.noise.flat_patches import PatchSpectra, halves
+from unnoise.noise.flat_patches import PatchSpectra
+from unnoise.noise.frequency_bands import bands
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-EDGES = 1, 3, 5, 8, 11, PATCH_PIXELS
-"""Bands of frequencies, from and to, by the larger index of the cosine transform of 16 pixels."""
 QUIETEST = 0.0, 0.025
 QUIET = 0.05, 0.1
 """Groups of patches that are compared, as quantiles."""
@@ -66,30 +63,6 @@ class Plateaus:
         return self.smoothed * float(1 - self.trust[1:].mean())
 
 
-@lru_cache
-def bands() -> NDArray[np.int64]:
-    """(PATCH_PIXELS, PATCH_PIXELS): the band of each frequency, −1 for the mean and both slopes."""
-    found = np.searchsorted(EDGES, np.maximum(*np.indices((PATCH_PIXELS, PATCH_PIXELS))), side="right") - 1
-    return np.where(used_frequencies(), found, -1)
-
-
-@lru_cache
-def _sums() -> NDArray[np.float32]:
-    """Which frequency is in which half and band: 1 or 0, (PATCH_PIXELS², 2·bands)."""
-    inside = [(bands() == band) & half for half in halves() for band in range(len(EDGES) - 1)]
-    return np.stack(inside, axis=-1).reshape(PATCH_PIXELS**2, -1).astype(np.float32)
-
-
-def band_powers(powers: Array) -> Array:
-    """Sums over each half of the frequencies and each band: (N, C, PATCH_PIXELS, PATCH_PIXELS) → (N, C, 2, B)."""
-    return (powers.reshape(-1, PATCH_PIXELS**2) @ _sums().astype(powers.dtype)).reshape(*powers.shape[:2], 2, -1)
-
-
-def band_sizes() -> Array:
-    """The number of frequencies in each half and band, (2, B)."""
-    return _sums().sum(axis=0).reshape(2, -1)
-
-
 def plateaus(patches: PatchSpectra, level: Array, shapes: Array) -> Plateaus:
     """Compare the groups of patches.
 
@@ -101,7 +74,7 @@ def plateaus(patches: PatchSpectra, level: Array, shapes: Array) -> Plateaus:
     inside = np.flatnonzero((patches.cut <= INSIDE).all(axis=1))
     if len(inside) < ENOUGH:
         inside = np.arange(len(patches.means))
-    held = band_powers(patches.powers)[inside]  # (P, C, 2, bands)
+    held = patches.bands[inside]  # (P, C, 2, bands)
     held = (held / level[inside, :, None, None]).mean(axis=1)  # (P, 2, bands)
     energies = held.sum(axis=2)  # (P, 2)
     groups = np.zeros((held.shape[2], 2))
