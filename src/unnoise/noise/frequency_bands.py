@@ -21,14 +21,23 @@ EDGES = 1, 3, 5, 8, 11, PATCH_PIXELS
 
 
 def halves() -> list[NDArray[np.bool_]]:
-    """The used frequencies in two halves, as the black and white squares of a chessboard."""
+    """The used frequencies in two halves, as the black and white squares of a chessboard.
+
+    >>> black, white = halves()
+    >>> bool((black & white).any()), bool(((black | white) == used_frequencies()).all())
+    (False, True)
+    """
     parity = np.add.outer(np.arange(PATCH_PIXELS), np.arange(PATCH_PIXELS)) % 2
     return [used_frequencies() & (parity == half) for half in (0, 1)]
 
 
 @lru_cache
 def bands() -> NDArray[np.int64]:
-    """(PATCH_PIXELS, PATCH_PIXELS): the band of each frequency, −1 for the mean and both slopes."""
+    """(PATCH_PIXELS, PATCH_PIXELS): the band of each frequency, −1 for the mean and both slopes.
+
+    >>> int(bands()[0, 0]), bool(bands()[1:, 1:].max() == bands().max())
+    (-1, True)
+    """
     found = np.searchsorted(EDGES, np.maximum(*np.indices((PATCH_PIXELS, PATCH_PIXELS))), side="right") - 1
     return np.where(used_frequencies(), found, -1)
 
@@ -41,10 +50,19 @@ def _sums() -> NDArray[np.float32]:
 
 
 def band_powers(powers: Array) -> Array:
-    """Sums over each half of the frequencies and each band: (N, C, PATCH_PIXELS, PATCH_PIXELS) → (N, C, 2, B)."""
+    """Sums over each half of the frequencies and each band: (N, C, PATCH_PIXELS, PATCH_PIXELS) → (N, C, 2, B).
+
+    >>> powers = np.ones((1, 1, PATCH_PIXELS, PATCH_PIXELS))
+    >>> bool((band_powers(powers)[0, 0] == band_sizes()).all())
+    True
+    """
     return (powers.reshape(-1, PATCH_PIXELS**2) @ _sums().astype(powers.dtype)).reshape(*powers.shape[:2], 2, -1)
 
 
 def band_sizes() -> Array:
-    """The number of frequencies in each half and band, (2, B)."""
+    """The number of frequencies in each half and band, (2, B).
+
+    >>> bool(band_sizes().sum() == used_frequencies().sum())
+    True
+    """
     return _sums().sum(axis=0).reshape(2, -1)
