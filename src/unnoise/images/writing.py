@@ -263,7 +263,7 @@ class Target:
         try:
             if self._module(picture) is not None:
                 self._writer = self._writer or picture_formats.writer(
-                    self._temporary, str(self._module(picture)), picture.metadata, self._quality, self._lossless
+                    self._temporary, str(self.path), str(self._module(picture)), picture.metadata, self._quality, self._lossless
                 )
                 self._writer.add(pixels.array(), picture.layout, picture.metadata)
             elif self._form is TIFF:

@@ -26,11 +26,8 @@ def photo(dtype: str = "uint8", channels: int = 3, bits: int = 0, seed: int = 0)
         values[..., -1] = 1
         values[3:8, 5:9, -1] = 0.5
     values = values[..., 0] if channels == 1 else values
-    return (
-        values.astype(dtype)
-        if dtype.startswith("f")
-        else np.rint(values * (2 ** (bits or 8 * np.dtype(dtype).itemsize) - 1)).astype(dtype)
-    )
+    white = 1 if dtype.startswith("f") else 2 ** (bits or 8 * np.dtype(dtype).itemsize) - 1
+    return (values * white if dtype.startswith("f") else np.rint(values * white)).astype(dtype)
 
 
 def pillow(mode: str, name: str, **options: Any) -> Callable[[Path], None]:
@@ -116,7 +113,9 @@ SAMPLES: dict[str, Callable[[Path], None]] = {
     "raw.pbm": netpbm("P4", photo(channels=1) > 127),
     "text.pbm": netpbm("P1", photo(channels=1) > 127),
     "alpha.pam": netpbm("P7", photo("uint16", 4), tupltype="RGB_ALPHA"),
-    "five.pam": netpbm("P7", np.concatenate([photo(), photo()[..., :2]], axis=-1), tupltype="SPECTRUM"),
+    "five.pam": content(
+        lambda: f"P7\nWIDTH {WIDTH}\nHEIGHT {HEIGHT}\nDEPTH 5\nMAXVAL 255\nENDHDR\n".encode() + photo(channels=5).tobytes()
+    ),
     "little.pfm": content(float_map("<", 3)),
     "big.pfm": content(float_map(">", 1)),
     "rgb.psd": content(photoshop(photo(), 3, layers=TWO_LAYERS[:4] + struct.pack(">h", 2) + bytes(4), resources=RESOURCES)),
@@ -151,7 +150,7 @@ def seen(path: Path) -> np.ndarray:
 
 def planes_of(data: bytes) -> np.ndarray:
     """The merged picture of a Photoshop file, (C, H, W), read by the specification alone."""
-    version, channels, height, width, bits, _ = struct.unpack(">4xH6xHIIHH", data[:26])
+    version, channels, height, width, bits, mode = struct.unpack(">4xH6xHIIHH", data[:26])
     place = 26
     for size in (4, 4, 4 * version):
         place += size + int.from_bytes(data[place : place + size], "big")
@@ -162,4 +161,5 @@ def planes_of(data: bytes) -> np.ndarray:
         ends = np.cumsum([int.from_bytes(body[i * size : i * size + size], "big") for i in range(count)]) + count * size
         starts = [count * size, *ends[:-1]]
         body = b"".join(bytes(imagecodecs.packbits_decode(body[a:b])) for a, b in zip(starts, ends, strict=True))
-    return np.frombuffer(body, {8: "u1", 16: ">u2", 32: ">f4"}[bits]).reshape(channels, height, width)
+    planes = np.frombuffer(body, {8: "u1", 16: ">u2", 32: ">f4"}[bits]).reshape(channels, height, width)
+    return np.frombuffer(data[30 : 30 + 768], "u1").reshape(3, 256)[:, planes[0]] if mode == 2 else planes

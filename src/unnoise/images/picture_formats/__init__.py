@@ -43,11 +43,12 @@ def open_file(path: Path, module: str) -> Opened:
     return cast(Callable[[Path], Opened], import_module(f"{__name__}.{module}").open_file)(path)
 
 
-def writer(path: Path, module: str, metadata: Metadata, quality: int | None, lossless: bool | None) -> Writer:
+def writer(path: Path, name: str, module: str, metadata: Metadata, quality: int | None, lossless: bool | None) -> Writer:
     """Begin a file by one of the modules above.
 
     Args:
-        path: where it will lie.
+        path: where it is made.
+        name: what it will be called, the subject of errors.
         module: one of the modules above.
         metadata: of the first picture.
         quality, lossless: as `images.write` takes them.
@@ -56,4 +57,4 @@ def writer(path: Path, module: str, metadata: Metadata, quality: int | None, los
         UsageError: this format cannot hold such a picture.
     """
     made = import_module(f"{__name__}.{module}").Writer
-    return cast(Callable[[Path, Metadata, int | None, bool | None], Writer], made)(path, metadata, quality, lossless)
+    return cast(Callable[[Path, str, Metadata, int | None, bool | None], Writer], made)(path, name, metadata, quality, lossless)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from unnoise.errors import UsageError
-from unnoise.images import bmff
+from unnoise.images import bmff, tags
 from unnoise.images.formats import AVIF
 from unnoise.images.picture import Film, Layout, Metadata, Pixels
 from unnoise.images.picture_formats import base
@@ -22,6 +23,9 @@ from unnoise.images.scratch import Scratch
 from unnoise.images.tags import upright
 
 QUALITY = 95
+
+STAND_IN = 0xFFFE
+"""The number of a tag that no program uses, of as many bytes as that of the orientation."""
 
 
 def open_file(path: Path) -> Opened:
@@ -51,8 +55,12 @@ def open_file(path: Path) -> Opened:
         left_behind=coding.left_behind,
     )
 
+    whole = np.asarray(imagecodecs.avif_decode(data, numthreads=1))  # (N, H, W[, C]); asked for one picture, it crashes
+    if len(whole) != frames:
+        raise ValueError(f"it speaks of {frames} pictures and holds {len(whole)}")
+
     def decode(index: int) -> tuple[Scratch, Layout, Metadata]:
-        pixels = np.asarray(imagecodecs.avif_decode(data, index=index))
+        pixels = whole[index]
         if coding.bits > 8:
             pixels = stretched(pixels.astype(np.uint16), coding.bits)
         if pixels.ndim == 3 and coding.chroma == "400":
@@ -67,13 +75,13 @@ def open_file(path: Path) -> Opened:
 class Writer(base.Writer):
     """A sequence, which Pillow encodes when all frames are there."""
 
-    def __init__(self, path: Path, metadata: Metadata, quality: int | None, lossless: bool | None) -> None:
-        super().__init__(path, metadata, quality, lossless)
+    def __init__(self, path: Path, name: str, metadata: Metadata, quality: int | None, lossless: bool | None) -> None:
+        super().__init__(path, name, metadata, quality, lossless)
         own = metadata.coding if isinstance(metadata.coding, bmff.Coding) else bmff.Coding()
         if own.bits > 8 or own.chroma == "400" or own.cicp:
             what = f"{own.bits} bits" if own.bits > 8 else "gray" if own.chroma == "400" else "colors other than sRGB's"
             raise UsageError(
-                f"{path.name} would be a sequence of AVIF with {what}, which cannot be written here; write .png, .tif or .npy instead."
+                f"{name} would be a sequence of AVIF with {what}, which cannot be written here; write .png, .tif or .npy instead."
             )
         self._chroma = own.chroma
         self._frames: list[Any] = []
@@ -102,7 +110,11 @@ class Writer(base.Writer):
         first, *others = self._frames
         options: dict[str, Any] = {
             key: value
-            for key, value in {"exif": self.first.exif, "xmp": self.first.xmp, "icc_profile": self.first.icc}.items()
+            for key, value in {
+                "exif": without_orientation(self.first.exif),
+                "xmp": self.first.xmp,
+                "icc_profile": self.first.icc,
+            }.items()
             if value
         }
         with self.path.open("wb") as file:
@@ -116,3 +128,15 @@ class Writer(base.Writer):
                 subsampling="4:4:4" if self.lossless else self._subsampling,
                 **options,
             )
+        if options.get("exif", b"") != self.first.exif:
+            self.path.write_bytes(self.path.read_bytes().replace(options["exif"], self.first.exif, 1))
+
+
+def without_orientation(exif: bytes) -> bytes:
+    """The block with another number for the orientation, for Pillow writes a block that has one anew, without makers' notes."""
+    file = tags.File.of(exif)
+    if file is None or tags.ORIENTATION not in tags.first(exif):
+        return exif
+    place = next(file.directories())[0]
+    at = place + 2 + 12 * [code for code, _ in file.entries(place)].index(tags.ORIENTATION)
+    return exif[:at] + struct.pack(file.order + "H", STAND_IN) + exif[at + 2 :]

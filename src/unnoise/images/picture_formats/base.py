@@ -30,8 +30,15 @@ class Opened:
 class Writer(ABC):
     """A file that is being written: `add` each picture, then `finish`."""
 
-    def __init__(self, path: Path, metadata: Metadata, quality: int | None, lossless: bool | None) -> None:
-        self.path, self.first, self.quality, self.lossless = path, metadata, quality, lossless
+    def __init__(self, path: Path, name: str, metadata: Metadata, quality: int | None, lossless: bool | None) -> None:
+        """
+        Args:
+            path: where the file is made.
+            name: what it will be called, the subject of errors.
+            metadata: of the first picture.
+            quality, lossless: as `images.write` takes them.
+        """
+        self.path, self.name, self.first, self.quality, self.lossless = path, name, metadata, quality, lossless
 
     @abstractmethod
     def add(self, pixels: Pixels, layout: Layout, metadata: Metadata) -> None:

@@ -59,7 +59,8 @@ def open_file(path: Path) -> Opened:
     colors = SRGB_BITS if own.icc else own.colors
     said = dict(_unpacked(parts))
     exif = said.get(b"Exif", b"")
-    exif = exif[4 + int.from_bytes(exif[:4], "big") :]
+    if exif[:4] not in (b"II*\0", b"MM\0*"):  # some programs leave out the offset before it
+        exif = exif[4 + int.from_bytes(exif[:4], "big") :].removeprefix(b"Exif\0\0")
     lossy = own.lossy or b"jbrd" in said
     odd = sorted({kind.decode("latin-1") for kind in said} - {kind.decode() for kind in KNOWN if kind != CODESTREAM})
     coding = Coding(own.bits, colors, lossy, parts[0][0] != CODESTREAM)
@@ -157,7 +158,7 @@ class Writer(base.Writer):
         """Of a picture from another format. UsageError: it has a profile that is not of sRGB."""
         if metadata.icc and not is_srgb(metadata.icc):
             raise UsageError(
-                f"{self.path.name} would lose its colors: its ICC profile is not of sRGB, which is all that can be written in "
+                f"{self.name} would lose its colors: its ICC profile is not of sRGB, which is all that can be written in "
                 "JPEG XL here; write .png, .tif or .avif instead."
             )
         return SRGB_BITS

@@ -6,6 +6,7 @@ its colors are given as channels.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,17 +50,22 @@ def open_file(path: Path) -> Opened:
         if kind in ("P7 332", "PG") or kind not in {"P1", "P2", "P3", "P4", "P5", "P6", "P7", *FLOATS}:
             raise UsageError(f"{path} is a Netpbm file of the kind {kind}, which is not supported; convert it to PPM or PAM.")
         pixels = file.asarray()
-        samples, white = int(pixels.shape[-1]) if "S" in str(file.axes) else 1, int(file.maxval)
+        samples, white, frames = int(file.depth), int(file.maxval), int(file.frames)
         type_ = file.tupltype
         start = int(file.dataoffset)
+    if kind == "P7" and (said := re.search(rb"^DEPTH\s+(\d+)", data[:start], re.MULTILINE)):
+        samples = int(said[1])  # netpbmfile takes channels of an unknown kind for pictures
+        if pixels.ndim == 3 and pixels.shape[2] == samples:
+            frames = 1
     pixels = np.asarray(pixels).astype(pixels.dtype.newbyteorder("="))
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
-    if pixels.ndim > 3 or (pixels.ndim == 3 and not samples > 1):
+    if frames > 1 or pixels.ndim > 3 or (pixels.ndim == 3 and pixels.shape[2] != samples):
         raise UsageError(f"{path} holds several pictures, which are not supported; split it with pamsplit.")
     comments = tuple(_comments(data[:start]))
     if kind in FLOATS:
         order, scale = _scale(data)
+        pixels = pixels[::-1]  # rows run from the bottom up
         layout = Layout("channels") if pixels.ndim == 3 else Layout("grey")
         return Opened.of(pixels.astype(np.float32), layout, Metadata(coding=Coding(kind, 1, None, order, scale, comments)))
     if kind not in TEXT:

@@ -35,6 +35,8 @@ OF_LAYERS = (LAYERS_STATE, LAYERS_GROUPS, LAYER_IDS, GROUPS_ENABLED)
 HEADER_BYTES = 26
 FIXED_POINT = 65536
 MILLIMETRES_PER_INCH = 25.4
+MOST_EXPANSION = 64
+"""Bytes that one byte of runs can become."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,12 @@ def _planes(data: bytes, version: int, channels: int, height: int, width: int, b
         if len(lengths) < channels * height or len(body) < channels * height * size + int(lengths.sum()):
             raise ValueError("it ends before its last pixel")
         ends = np.cumsum(lengths) + channels * height * size
-        rows = (bytes(imagecodecs.packbits_decode(body[end - length : end])) for end, length in zip(ends, lengths, strict=True))
-        raw = b"".join(part[:row].ljust(row, b"\0") for part in rows)
+        if row > MOST_EXPANSION * int(lengths.min()):
+            raise ValueError("a row ends before its last pixel")
+        rows = [bytes(imagecodecs.packbits_decode(body[end - length : end])) for end, length in zip(ends, lengths, strict=True)]
+        if any(len(part) < row for part in rows):
+            raise ValueError("a row ends before its last pixel")
+        raw = b"".join(part[:row] for part in rows)
     elif kind in (2, 3):
         raw = zlib.decompress(body)
     elif kind == 0:
