@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 import pillow_jxl
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from images.exif_blocks import exif_block
 from images.picture_formats.samples import HEIGHT, RESOURCES, SAMPLES, TWO_LAYERS, WIDTH, photo, photoshop
@@ -26,6 +26,11 @@ assert pillow_jxl  # it registers itself with Pillow
 
 def p3() -> bytes:
     return bytes(vips.libvips().Image.profile_load("p3"))
+
+
+def in_srgb(pixels: np.ndarray, icc: bytes) -> np.ndarray:
+    made = ImageCms.profileToProfile(Image.fromarray(pixels), io.BytesIO(icc), ImageCms.createProfile("sRGB"))
+    return np.array(made)
 
 
 def test_boxes_of_jpeg_xl_stay(tmp_path: Path) -> None:
@@ -63,8 +68,8 @@ def test_wide_colors_of_jpeg_xl_stay(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(imagecodecs.jpegxl_decode((tmp_path / "b.jxl").read_bytes())), photo())
     with Image.open(tmp_path / "a.jxl") as old, Image.open(tmp_path / "b.jxl") as new:
         assert new.info["icc_profile"] == old.info["icc_profile"]
-        theirs = imagecodecs.cms_transform(photo(), old.info["icc_profile"], imagecodecs.cms_profile("srgb"))
-    ours = imagecodecs.cms_transform(photo(), picture.metadata.icc, imagecodecs.cms_profile("srgb"))
+        theirs = in_srgb(photo(), old.info["icc_profile"])
+    ours = in_srgb(photo(), picture.metadata.icc)
     assert np.abs(theirs.astype(int) - photo()).max() > 10
     assert np.abs(theirs.astype(int) - ours).max() <= 1
 
@@ -168,6 +173,7 @@ def test_resources_of_photoshop_stay_and_layers_are_named(tmp_path: Path) -> Non
         np.testing.assert_array_equal(np.array(image), photo())
 
 
+@pytest.mark.filterwarnings("ignore::unnoise.errors.UnnoiseWarning")
 def test_transparency_of_photoshop_is_no_selection(tmp_path: Path) -> None:
     SAMPLES["alpha16.psd"](tmp_path / "a.psd")
     SAMPLES["selection.psd"](tmp_path / "b.psd")
