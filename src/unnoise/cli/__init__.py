@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from unnoise.batch.interrupts import stop_by_signals
-from unnoise.cli import benchmark, denoise, evaluate, import_, inspect, models, quantize, recipes, train
+from unnoise.cli import benchmark, data, denoise, evaluate, import_, inspect, models, quantize, recipes, train
 from unnoise.errors import UnnoiseError, UnnoiseWarning
 from unnoise.registry import torch_missing
 
@@ -48,6 +48,7 @@ app.command("import")(import_.import_)
 app.command("inspect")(inspect.inspect)
 app.command("quantize")(quantize.quantize)
 app.add_typer(benchmark.app, name="benchmark")
+app.add_typer(data.app, name="data")
 app.command("models")(models.models)
 app.command("recipes")(recipes.recipes)
 

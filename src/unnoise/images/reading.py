@@ -33,6 +33,7 @@ from unnoise.images import (
 )
 from unnoise.images import raw as camera_raw
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
+from unnoise.images.claims import check_claim
 from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
 from unnoise.images.formats import (
@@ -149,7 +150,7 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
         raise damaged(path, error) from error
     if stack:
         array, letters = stack
-        return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path, 0)[0])
+        return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path)[0])
     count = len(places)
     return Source(path, count, lambda index: _tiff(path, places[index]), None if count == 1 else (count,))
 
@@ -223,6 +224,7 @@ def _jpeg(path: Path, index: int) -> Decoded:
 
 def _by_vips(path: Path, form: Format, index: int) -> Decoded:
     try:
+        check_claim(path, form)
         pixels, layout, metadata = vips.decode(path, form, str(path), index)
         if form is not WEBP:  # whose frames other decoders do not tell apart
             cross_check.checked(path, form, pixels)
@@ -270,19 +272,18 @@ def _grey(pixels: Scratch, layout: Layout) -> tuple[Scratch, Layout]:
 
 
 def _tiff(path: Path, place: tiff.Place) -> Decoded:
-    index = place.page
-    metadata, layout, foreign = tiff.describe(path, index)
+    metadata, layout, foreign = tiff.describe(path, place.directory)
     metadata = _with_overviews(path, place, metadata)
     coding = metadata.coding if isinstance(metadata.coding, tiff.Coding) else tiff.Coding()
     if not foreign:
         try:
-            pixels, seen, _ = vips.decode(path, TIFF, str(path), index)
+            pixels, seen, _ = vips.decode(path, TIFF, str(path), place.page, tiff.single_page(path, place))
         except vips.DecodingError as error:
             raise damaged(path, error) from error
         if not cross_check.is_constant(pixels):
             return pixels, layout or seen, metadata
     try:
-        other = tiff_pixels.decode(path, str(path), index, coding, place.part)
+        other = tiff_pixels.decode(path, place, coding)
     except UnnoiseError:
         raise
     except Exception as error:  # tifffile and its codecs raise nearly every kind on damaged bytes
@@ -295,7 +296,7 @@ def _tiff(path: Path, place: tiff.Place) -> Decoded:
 def _with_overviews(path: Path, place: tiff.Place, metadata: Metadata) -> Metadata:
     if not place.overviews or not isinstance(metadata.coding, tiff.Coding):
         return metadata
-    found = [tiff.describe(path, page)[0].coding for page in place.overviews]
+    found = [tiff.describe(path, directory)[0].coding for directory in place.overviews]
     sizes = tiff.sizes(path, place.overviews)
     overviews = tuple((*size, own) for size, own in zip(sizes, found, strict=True) if isinstance(own, tiff.Coding))
     return replace(metadata, coding=replace(metadata.coding, overviews=overviews))

@@ -98,7 +98,13 @@ class LeakyConvolution(nn.Module):
 
 
 def initialize_kaiming(network: nn.Module) -> None:
-    """The published initialization of the AT-BSN family: Kaiming-normal weights for its leaky ReLU, zero biases."""
+    """The published initialization of the AT-BSN family: Kaiming-normal weights for its leaky ReLU, zero biases.
+
+    >>> layer = nn.Conv2d(64, 64, 3)
+    >>> initialize_kaiming(layer)
+    >>> layer.bias.abs().max().item(), round(layer.weight.std().item() * (64 * 9 / 2) ** 0.5, 1)
+    (0.0, 1.0)
+    """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, a=NEGATIVE_SLOPE)

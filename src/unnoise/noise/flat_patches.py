@@ -45,7 +45,12 @@ _TINY = 1e-14  # the square of float32's resolution in 0..1
 
 @dataclass(frozen=True)
 class PatchSpectra:
-    """The powers of the patches of a picture."""
+    """The powers of the patches of a picture.
+
+    >>> one = np.ones((2, 3))  # two patches of three channels
+    >>> PatchSpectra(np.ones((2, 3, PATCH_PIXELS, PATCH_PIXELS)), one / 2, 0 * one).powers.shape[:2]
+    (2, 3)
+    """
 
     powers: Array
     """(P, C, PATCH_PIXELS, PATCH_PIXELS)."""
@@ -57,7 +62,12 @@ class PatchSpectra:
 
 @dataclass(frozen=True)
 class NoiseCurve:
-    """The noise of one channel by brightness. All arrays have the same length, and brightness rises."""
+    """The noise of one channel by brightness. All arrays have the same length, and brightness rises.
+
+    >>> curve = NoiseCurve(np.array([0.2, 0.8]), np.array([1e-4, 4e-4]), np.zeros(2), np.array([30, 30]))
+    >>> np.sqrt(curve.variance)
+    array([0.01, 0.02])
+    """
 
     brightness: Floats
     variance: Floats
@@ -69,7 +79,11 @@ class NoiseCurve:
 
 @dataclass(frozen=True)
 class NoiseMeasurement:
-    """What the flat patches tell."""
+    """What the flat patches tell.
+
+    >>> NoiseMeasurement([], np.ones((1, 1)), np.array([4e-4]), patches=60).patches
+    60
+    """
 
     curves: list[NoiseCurve]
     covariance: Floats
@@ -141,14 +155,24 @@ def measure_noise(patches: PatchSpectra) -> NoiseMeasurement | None:
 
 
 def halves() -> list[NDArray[np.bool_]]:
-    """The used frequencies in two halves, as the black and white squares of a chessboard."""
+    """The used frequencies in two halves, as the black and white squares of a chessboard.
+
+    >>> black, white = halves()
+    >>> bool((black & white).any()), bool(((black | white) == used_frequencies()).all())
+    (False, True)
+    """
     parity = np.add.outer(np.arange(PATCH_PIXELS), np.arange(PATCH_PIXELS)) % 2
     return [used_frequencies() & (parity == half) for half in (0, 1)]
 
 
 def flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:
     """Indices of the patches with least energy (P, C), mean over channels: a share of `FLAT_SHARE` at each brightness
-    (P,)."""
+    (P,).
+
+    >>> energy = np.linspace(2, 1, 100)[:, None]  # of 100 patches, equally bright: the last have the least
+    >>> flattest_patches(energy, np.full(100, 0.5))
+    array([99, 98, 97, 96, 95])
+    """
     order = np.argsort(brightness, kind="stable")
     total = energy.mean(axis=1)
     groups = np.array_split(order, max(1, len(order) // _AT_A_BRIGHTNESS))
@@ -157,7 +181,14 @@ def flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:
 
 
 def measure_channel(patches: PatchSpectra, chosen: list[NDArray[np.int64]], channel: int) -> tuple[NoiseCurve, Floats]:
-    """A channel's curve in units of its spectrum (PATCH_PIXELS, PATCH_PIXELS), and that spectrum."""
+    """A channel's curve in units of its spectrum (PATCH_PIXELS, PATCH_PIXELS), and that spectrum.
+
+    >>> powers = np.random.default_rng(0).chisquare(1, (400, 1, PATCH_PIXELS, PATCH_PIXELS))  # white noise of variance 1
+    >>> patches = PatchSpectra(powers, np.full((400, 1), 0.5), np.zeros((400, 1)))
+    >>> curve, _ = measure_channel(patches, [np.arange(0, 400, 2), np.arange(1, 400, 2)], channel=0)
+    >>> bool(np.all(np.abs(curve.variance - 1) < 0.1))
+    True
+    """
     every = np.concatenate(chosen)
     brightness = patches.means[:, channel]
     groups = np.array_split(np.sort(brightness[every]), max(1, min(_POINTS, len(every) // (2 * _IN_A_POINT))))

@@ -53,7 +53,11 @@ SMOOTHED_LEVEL = 10 / 255, 6 / 255
 
 @dataclass(frozen=True)
 class Plateaus:
-    """What is known of each band, the lowest first."""
+    """What is known of each band, the lowest first.
+
+    >>> round(Plateaus(np.array([0.0, 0.5, 1.0]), smoothed=1.0).doubt, 2)
+    0.25
+    """
 
     trust: Floats
     """(bands,), 0..1: how sure it is that quiet patches hold noise alone."""
@@ -68,7 +72,11 @@ class Plateaus:
 
 @lru_cache
 def bands() -> NDArray[np.int64]:
-    """(PATCH_PIXELS, PATCH_PIXELS): the band of each frequency, −1 for the mean and both slopes."""
+    """(PATCH_PIXELS, PATCH_PIXELS): the band of each frequency, −1 for the mean and both slopes.
+
+    >>> int(bands()[0, 0]), bool(bands()[1:, 1:].max() == bands().max())
+    (-1, True)
+    """
     found = np.searchsorted(EDGES, np.maximum(*np.indices((PATCH_PIXELS, PATCH_PIXELS))), side="right") - 1
     return np.where(used_frequencies(), found, -1)
 
@@ -81,12 +89,21 @@ def _sums() -> NDArray[np.float32]:
 
 
 def band_powers(powers: Array) -> Array:
-    """Sums over each half of the frequencies and each band: (N, C, PATCH_PIXELS, PATCH_PIXELS) → (N, C, 2, B)."""
+    """Sums over each half of the frequencies and each band: (N, C, PATCH_PIXELS, PATCH_PIXELS) → (N, C, 2, B).
+
+    >>> powers = np.ones((1, 1, PATCH_PIXELS, PATCH_PIXELS))
+    >>> bool((band_powers(powers)[0, 0] == band_sizes()).all())
+    True
+    """
     return (powers.reshape(-1, PATCH_PIXELS**2) @ _sums().astype(powers.dtype)).reshape(*powers.shape[:2], 2, -1)
 
 
 def band_sizes() -> Array:
-    """The number of frequencies in each half and band, (2, B)."""
+    """The number of frequencies in each half and band, (2, B).
+
+    >>> bool(band_sizes().sum() == used_frequencies().sum())
+    True
+    """
     return _sums().sum(axis=0).reshape(2, -1)
 
 
@@ -97,6 +114,12 @@ def plateaus(patches: PatchSpectra, level: Array, shapes: Array) -> Plateaus:
         patches: of the picture.
         level: (P, C), the variance of noise at each patch's brightness, in units of `shapes`.
         shapes: (C, PATCH_PIXELS, PATCH_PIXELS), the spectrum that was found.
+
+    >>> powers = np.random.default_rng(0).chisquare(1, (4000, 1, PATCH_PIXELS, PATCH_PIXELS))  # white noise
+    >>> patches = PatchSpectra(powers, np.full((4000, 1), 0.5), np.zeros((4000, 1)))
+    >>> found = plateaus(patches, np.ones((4000, 1)), np.ones((1, PATCH_PIXELS, PATCH_PIXELS)))
+    >>> bool((found.trust > 0.9).all())
+    True
     """
     inside = np.flatnonzero((patches.cut <= INSIDE).all(axis=1))
     if len(inside) < ENOUGH:
@@ -123,6 +146,11 @@ def believed(shapes: Array, found: Plateaus) -> Floats:
 
     From the highest band down: what a band has more than the next higher one is noise as far as there is a plateau, or a camera has
     smoothed. So white noise is found below any structure.
+
+    >>> falling = 1 / (2.0 + bands()[None])  # structure: more power at lower frequencies
+    >>> kept = believed(falling, Plateaus(np.zeros(int(bands().max()) + 1), smoothed=0.0))
+    >>> bool(np.ptp(kept[0][bands() >= 0]) < 1e-9)  # no band has more than the highest one
+    True
     """
     share = np.maximum(found.trust, found.smoothed)
     measured = np.array([shapes[:, bands() == band].mean() for band in range(len(share))])

@@ -47,7 +47,12 @@ COLOR_SIGMA = 0.05
 
 @dataclass(frozen=True)
 class UniformColors:
-    """What the groups tell, with B bands of frequencies as in `plateau`."""
+    """What the groups tell, with B bands of frequencies as in `plateau`.
+
+    >>> found = UniformColors(np.array([[1.0, 0.0]]), np.array([[4.0, 1.0]]), np.ones((2, 1)), trust=1.0)
+    >>> found.gain_at(np.array([[1.0, 0.0]]))  # the first channel of this color has four times the expected variance
+    array([[4., 1.]])
+    """
 
     colors: Array
     """(K, C): the mean color of each group, in 0..1."""
@@ -74,6 +79,13 @@ def uniform_colors(patches: PatchSpectra, level: Array, shapes: Array) -> Unifor
         patches: of the picture, also those with channels that are cut off.
         level: (P, C), the variance that is expected at each patch, in units of `shapes`.
         shapes: (C, PATCH_PIXELS, PATCH_PIXELS), the spectrum that is expected.
+
+    >>> shapes = np.ones((1, 16, 16))
+    >>> generator = np.random.default_rng(0)
+    >>> powers = 2 * generator.chisquare(1, (2000, 1, 16, 16))  # twice the expected variance
+    >>> patches = PatchSpectra(powers, np.full((2000, 1), 0.5), np.zeros((2000, 1)))
+    >>> bool(abs(uniform_colors(patches, np.ones((2000, 1)), shapes).gains.mean() - 2) < 0.3)
+    True
     """
     channels = patches.means.shape[1]
     sizes = band_sizes()  # (2, B)
