@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -36,6 +37,20 @@ class Layout:
         if count > 4:
             return cls("channels")
         return cls("grey" if count < 3 else "rgb", int(count in (2, 4)))
+
+
+@dataclass(frozen=True)
+class Film:
+    """How the pictures of a film follow each other.
+
+    >>> len(Film((Fraction(1, 25), Fraction(1, 25))).seconds)
+    2
+    """
+
+    seconds: tuple[Fraction, ...]
+    """How long each picture is shown."""
+    loops: int = 0
+    """How often the film is shown; 0: without end."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,9 @@ class Metadata:
     stored: str = ""
     """The type of the values in the file, such as int16, where they are given as floats; empty: they are given as they
     are."""
+
+    film: Film | None = None
+    """Of the pictures of an animation."""
 
     sample: object = field(default=None, compare=False, repr=False)
     """A `quality_match.Sample` of a lossy file, which is to be encoded again as well as it was."""
