@@ -27,7 +27,6 @@ from torch import Tensor
 
 from unnoise import images
 from unnoise.denoisers.base import Denoiser
-from unnoise.inference.background import Background
 from unnoise.inference.bands import Progress, restore_bands
 from unnoise.inference.blending import blend_stored
 from unnoise.inference.chain import Chain
@@ -123,13 +122,11 @@ class Pipeline:
         from normal."""
         return not (self.settings.is_measured or is_measured(colours, dtype))
 
-    def restore_into(
-        self, source: PixelSource, seen: PixelSource, store: Store, background: Background | None, progress: Progress | None
-    ) -> None:
+    def restore_into(self, source: PixelSource, seen: PixelSource, store: Store, progress: Progress | None) -> None:
         """Restore `seen`, which is `source` without its row noise, and keep what is clipped in `source`. A measurement
         with point sources is restored with them and without them. `Prepared.restore` calls this."""
         low, high = source.value_range()
-        stars = find_point_sources(seen, background) if background and self._by_planes(seen) else None
+        stars = find_point_sources(seen) if self._by_planes(seen) else None
         once = progress and (lambda done, tiles: progress(done, 2 * tiles if stars else tiles))
         views = self._views(seen)
         photometry = self._decide(views, source.rescaling)
@@ -252,8 +249,7 @@ class Prepared:
     def restore(self, store: Store, progress: Progress | None = None) -> None:
         """Restore the picture into `store`, and apply detail, guards and strength."""
         settings = self.pipeline.settings
-        background = self.repaired.background if self.repaired else None
-        self.pipeline.restore_into(self.source, self.seen, store, background, progress)
+        self.pipeline.restore_into(self.source, self.seen, store, progress)
         if self.seen is self.source:
             blend_stored(self.source, store, settings.strength, settings.detail, self.guards)
             return

@@ -5,7 +5,7 @@ None of these libraries is imported here: who has such an object has its library
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from unnoise.errors import UsageError
 from unnoise.images.arrays_on_disk import Axes
 from unnoise.images.frame_axes import frame_axes
 from unnoise.images.measured_values import whole
+from unnoise.inference.missing_values import FileGaps
 from unnoise.inference.frame_grid import grid_of
 
 DIMENSIONS = {
@@ -83,43 +84,54 @@ def denoise_path(
     Traceback (most recent call last):
     unnoise.errors.UsageError: There is no file missing.png; check the name.
     """
-    given: list[Any] = []
-    gaps: list[Any] = []
-    inside = "YX"
+    made = []
     with images.open(path, axes=axes) as source:
-        outer, (letters, shape) = source.outer, frame_axes(source)
+        if near.each_side:
+            return _denoise_stack(source, denoise, near)
         for frame in source:
-            pixels, stored = frame[...], frame.metadata.stored
-            given.append(whole(pixels, np.dtype(stored)) if stored else pixels)
-            gaps.append(None if stored else _gaps_of(frame))
-            is_color = frame.layout.colours not in ("cmyk", "channels")
-            inside = "YX" if pixels.ndim == 2 else "YXS" if is_color else "YXC"
-            if near.each_side == 0:
-                given[-1] = denoise(given[-1], axes="YXC" if inside == "YXC" else None)
-    if near.each_side:
-        grid_of(letters, shape, near.each_side, near.along, str(path))
-        named = letters.replace("C", next(letter for letter in "NMLKJ" if letter not in letters))
-        stack = _stacked(path, given).reshape(*shape, *given[0].shape)
-        given = list(denoise(stack, axes=named + inside).reshape(-1, *given[0].shape))
-    made = [each if gap is None else _with_gaps(each, *gap) for each, gap in zip(given, gaps, strict=True)]
-    return made[0] if outer is None else _stacked(path, made).reshape(*outer, *made[0].shape)
+            given, missing, there = _taken(frame)
+            letters = "YXC" if given.ndim == 3 and frame.layout.colours in ("cmyk", "channels") else None
+            if missing is None:
+                made.append(denoise(given, axes=letters))
+                continue
+            result = np.asarray(denoise(np.ma.MaskedArray(given, missing), axes=letters))
+            made.append(np.where(missing, there.astype(result.dtype), result))
+        outer = source.outer
+    return made[0] if outer is None else _stacked(made, path).reshape(*outer, *made[0].shape)
 
 
-def _gaps_of(frame: images.Frame) -> tuple[Any, Any] | None:
-    """Where values are no numbers, and these values; None: there are none."""
-    before = frame.picture().pixels
-    gaps = np.isnan(before) | np.isinf(before) if before.dtype.kind == "f" else np.zeros(0, bool)
-    return (gaps, before[gaps]) if gaps.any() else None
+def _denoise_stack(source: images.Source, denoise: Denoise, near: Near) -> Any:
+    """Denoise all frames of a file together."""
+    letters, shape = frame_axes(source)
+    grid_of(letters, shape, near.each_side, near.along, str(source.path))
+    taken, inside = [], "YX"
+    for frame in source:
+        taken.append(_taken(frame))
+        is_color = frame.layout.colours not in ("cmyk", "channels")
+        inside = "YX" if len(frame.shape) == 2 else "YXS" if is_color else "YXC"
+    given, gaps, there = zip(*taken, strict=True)
+    whole_shape = (*shape, *given[0].shape)
+    stack = _stacked(given, source.path).reshape(whole_shape)
+    named = letters.replace("C", next(letter for letter in "NMLKJ" if letter not in letters)) + inside
+    if all(each is None for each in gaps):
+        return denoise(stack, axes=named)
+    missing = np.stack([np.zeros(given[0].shape, bool) if each is None else each for each in gaps]).reshape(whole_shape)
+    result = np.asarray(denoise(np.ma.MaskedArray(stack, missing), axes=named))
+    return np.where(missing, np.stack(there).reshape(whole_shape).astype(result.dtype), result)
 
 
-def _with_gaps(result: Any, gaps: Any, values: Any) -> Any:
-    """A result with the values that are no numbers."""
-    made = result.copy()
-    made[gaps] = values.astype(result.dtype)
-    return made
+def _taken(frame: images.Frame) -> tuple[Any, Any | None, Any]:
+    """A frame in its stored type, which values of it are missing (None: none is), and the values as stored."""
+    pixels, stored = frame[...], frame.metadata.stored
+    given = whole(pixels, np.dtype(stored)) if stored else pixels
+    gaps = FileGaps(frame, None, None)
+    missing = gaps.missing(slice(0, frame.height), slice(0, frame.width)) if gaps.are_possible else None
+    if missing is None or not missing.any():
+        return given, None, given
+    return given, missing, given if stored else frame.picture().pixels  # with values that are no numbers
 
 
-def _stacked(path: str | Path, pictures: list[Any]) -> Any:
+def _stacked(pictures: Sequence[Any], path: Path | str) -> Any:
     if len({(each.shape, each.dtype) for each in pictures}) > 1:
         raise UsageError(f"{path} holds pictures of different sizes or types, which make no array; read them one by one.")
     return np.stack(pictures)
