@@ -16,8 +16,8 @@ from unnoise.errors import UsageError
 from unnoise.images.arrays_on_disk import Axes
 from unnoise.images.frame_axes import frame_axes
 from unnoise.images.measured_values import whole
-from unnoise.inference.missing_values import FileGaps
 from unnoise.inference.frame_grid import grid_of
+from unnoise.inference.missing_values import FileGaps
 
 DIMENSIONS = {
     "Y": ("y", "row", "rows", "lat", "latitude", "height", "northing"),
