@@ -142,10 +142,8 @@ def test_a_file_that_ended_an_attempt_is_left_out(monkeypatch: pytest.MonkeyPatc
         raise KeyError
     assert journal.read() == ([Path("a")], None)
     journal.crashed[Path("b")] = "SIGKILL"
-    with (
-        pytest.raises(UnnoiseError, match=r"^b ended the process that read it \(SIGKILL\): memory ran out"),
-        attempts.working_on(Path("b")),
-    ):
+    sentence = r"^b ended the process that read it \(SIGKILL\): memory ran out"
+    with pytest.raises(UnnoiseError, match=sentence), attempts.working_on(Path("b")):
         pass
     journal.clear()
     assert journal.read() == ([], None)

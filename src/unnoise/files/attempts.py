@@ -39,7 +39,8 @@ class Journal:
         else:
             import tempfile
 
-            self._file = os.dup(tempfile.TemporaryFile().fileno())
+            with tempfile.TemporaryFile() as file:
+                self._file = os.dup(file.fileno())
         self.crashed: dict[Path, str] = {}
         """Files that ended a process, and the names of the signals."""
         self.finished: set[Path] = set()
