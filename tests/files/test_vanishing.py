@@ -38,8 +38,14 @@ def test_after_a_kill(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_after_an_error(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), vanishing_folder("unnoise-test-") as folder:
-        (folder / "a").write_text("b")
-        raise KeyError
-    assert not folder.exists()
+def test_after_an_error() -> None:
+    def fail() -> None:
+        with vanishing_folder("unnoise-test-") as folder:
+            seen.append(folder)
+            (folder / "a").write_text("b")
+            raise KeyError
+
+    seen: list[Path] = []
+    with pytest.raises(KeyError):
+        fail()
+    assert not seen[0].exists()

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
-from typing import Any
 
 import numpy as np
 import pytest
@@ -42,17 +41,12 @@ def test_a_forked_process_computes_with_one_thread_and_ends() -> None:
     assert os.WEXITSTATUS(status) in (10, 11)  # one thread; equal, or rounded otherwise
 
 
-def denoised(model: Any) -> np.ndarray:
-    made: np.ndarray = model.denoise(NOISY)
-    return made
-
-
 def test_a_model_in_threads_pickled_and_in_a_spawned_process() -> None:
     model = unnoise.load("fast")
     wanted = model.denoise(NOISY)
     with ThreadPoolExecutor(4) as threads:
-        for made in threads.map(denoised, [model] * 8):
+        for made in threads.map(model.denoise, [NOISY] * 8):
             np.testing.assert_array_equal(made, wanted)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).denoise(NOISY), wanted)
     with ProcessPoolExecutor(1, get_context("spawn")) as processes:
-        np.testing.assert_array_equal(processes.submit(denoised, model).result(), wanted)
+        np.testing.assert_array_equal(processes.submit(model.denoise, NOISY).result(), wanted)
