@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from unnoise.deprecated.keywords import renamed_keywords
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files.attempts import working_on
 from unnoise.images.frame_axes import frame_axes
 from unnoise.images.frames import open_stack
 from unnoise.images.opening import Source
@@ -181,7 +182,7 @@ def from_files(
     series: list[Series] = []
     for number, file in enumerate(files, start=1):
         try:
-            with open_stack(file, axes=axes) as stack:
+            with working_on(file), open_stack(file, axes=axes) as stack:
                 first = len(kept)
                 for picture in pool_pictures(stack, channels, normalization):
                     kept.add(picture)
