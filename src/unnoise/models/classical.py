@@ -28,6 +28,7 @@ def model(name: str) -> Model:
         source=" ".join(description.split()),
         denoiser=DenoiserChoice(name=name),
         scheme=MeasuredNoise(),
+        bias_correction=None,
         normalization=Normalization(of="auto"),
     )
     made = fresh(recipe)

@@ -14,6 +14,9 @@ from unnoise.denoisers.classical.noise import Noise, measure
 from unnoise.errors import UnnoiseWarning
 from unnoise.regions import RegionSource
 
+ROUNDING = 1e-5
+"""Channels that differ by less are the same, but for how their values were computed."""
+
 
 class ClassicalDenoiser(Denoiser):
     """A denoiser without weights, for pictures of any number of channels, values in [0, 1].
@@ -57,7 +60,6 @@ class ClassicalDenoiser(Denoiser):
             return noisy
         if not bool((noise.sigma > 0).any()):
             return noisy
-        if len(noisy) == 3 and torch.equal(noisy[0], noisy[1]) and torch.equal(noisy[0], noisy[2]):
-            grey = Noise(noise.sigma[:1], noise.correlation[:1])
-            return self.estimate(noisy[:1], grey).expand(3, -1, -1)
+        if len(noisy) == 3 and float((noisy[1:] - noisy[:1]).abs().max()) < ROUNDING:
+            return self.estimate(noisy[:1], noise.of_channel(0)).expand(3, -1, -1)
         return self.estimate(noisy, noise)

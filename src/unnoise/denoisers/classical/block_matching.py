@@ -75,6 +75,6 @@ def match(blocks: Tensor, first: int, rows: int, columns: int, step: int, radius
         found.append((nearest.transpose(0, 1).flatten(1, 2), place.transpose(0, 1).flatten(1, 2)))  # (TILE, right·TILE, count)
     distance = torch.cat([each[0] for each in found])[:rows, :columns]
     place = torch.cat([each[1] for each in found])[:rows, :columns]  # (rows, columns, count), in the window
-    y = torch.arange(rows, device=place.device)[:, None, None] * step + first + place // window - radius
-    x = torch.arange(columns, device=place.device)[:, None] * step + place % window - radius
-    return (distance / size).flatten(0, 1), (y * width + x).flatten(0, 1)
+    row = torch.arange(rows, device=place.device)[:, None, None] * step + first + place // window - radius
+    column = torch.arange(columns, device=place.device)[:, None] * step + place % window - radius
+    return (distance / size).flatten(0, 1), (row * width + column).flatten(0, 1)

@@ -15,7 +15,7 @@ from torch import Tensor
 from unnoise.denoisers.classical import transforms
 from unnoise.denoisers.classical.base import ClassicalDenoiser
 from unnoise.denoisers.classical.collaborative_filter import BLOCK, RADIUS, STEP, Pass, filter_pass
-from unnoise.denoisers.classical.noise import Noise
+from unnoise.denoisers.classical.noise import OPPONENT, Noise
 
 # Mean squared differences of blocks, of values in 0..255 as in the paper, for values in 0..1. Two noisy blocks of one
 # scene differ by twice the noise's variance, so the first pass allows for it.
@@ -27,8 +27,6 @@ program."""
 SHRINKAGE = 0.6
 """Factor of the noise's variance in the Wiener filter. A threshold above 2.7 leaves too little in the estimate that it is
 made from, and a factor below 1 makes up for it."""
-OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (1 / 2, 0.0, -1 / 2), (1 / 4, -1 / 2, 1 / 4))
-"""Brightness and two differences of colors, from red, green and blue. Blocks are matched in the first."""
 
 
 class BM3D(ClassicalDenoiser):
@@ -53,13 +51,11 @@ class BM3D(ClassicalDenoiser):
         height, width = noisy.shape[-2:]
         padded = F.pad(noisy, (0, max(BLOCK - width, 0), 0, max(BLOCK - height, 0)), mode="replicate")
         if len(noisy) == 3:
-            matrix = torch.tensor(OPPONENT, dtype=torch.float64)
-            opponents = torch.einsum("ij,jyx->iyx", matrix.to(padded), padded)
-            restored = self._both_passes(opponents, noise.of_channels(matrix))
-            restored = torch.einsum("ij,jyx->iyx", matrix.inverse().to(padded), restored)
+            opponents = torch.einsum("ij,jyx->iyx", OPPONENT.to(padded), padded)  # blocks are matched by brightness
+            restored = self._both_passes(opponents, noise.of_opponents())
+            restored = torch.einsum("ij,jyx->iyx", OPPONENT.inverse().to(padded), restored)
         else:
-            single = (Noise(noise.sigma[c : c + 1], noise.correlation[c : c + 1]) for c in range(len(noisy)))
-            restored = torch.cat([self._both_passes(plane[None], own) for plane, own in zip(padded, single, strict=True)])
+            restored = torch.cat([self._both_passes(plane[None], noise.of_channel(c)) for c, plane in enumerate(padded)])
         return restored[:, :height, :width]
 
     def _both_passes(self, noisy: Tensor, noise: Noise) -> Tensor:

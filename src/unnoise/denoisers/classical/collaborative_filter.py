@@ -131,7 +131,7 @@ def _groups(distance: Tensor, index: Tensor, farthest: float) -> Iterator[Tensor
     """The groups by their size, a power of two: indices of their blocks, (groups, size)."""
     near = (distance <= farthest).sum(1).clamp(min=1)
     exponents = near.double().log2().floor().long()
-    for exponent in exponents.unique().tolist():
+    for exponent in sorted(set(exponents.tolist())):
         yield index[exponents == exponent, : 2**exponent]
 
 

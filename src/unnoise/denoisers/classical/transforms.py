@@ -53,7 +53,8 @@ def spline_wavelet(size: int) -> Tensor:
     """
     low = torch.tensor(_LOW, dtype=torch.float64) * math.sqrt(2) / 256
     whole = torch.eye(size, dtype=torch.float64)
-    details, length = [], size
+    details: list[Tensor] = []
+    length = size
     while length > 1:
         level = torch.zeros(length, length, dtype=torch.float64)
         for pair in range(length // 2):
