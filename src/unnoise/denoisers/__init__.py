@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _CLASSICAL = {
     "bm3d": "classical.bm3d:BM3D",
+    "non-local-means": "classical.scikit:NonLocalMeans",
+    "wavelets": "classical.scikit:Wavelets",
+    "total-variation": "classical.scikit:TotalVariation",
 }
 """Denoisers without weights. Their names are models: see `unnoise.models.classical`."""
 
