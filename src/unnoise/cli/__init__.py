@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from unnoise.batch.interrupts import stop_by_signals
-from unnoise.cli import benchmark, data, denoise, evaluate, import_, inspect, models, quantize, recipes, train
+from unnoise.cli import benchmark, data, denoise, evaluate, export, import_, inspect, models, quantize, recipes, train
 from unnoise.errors import UnnoiseError, UnnoiseWarning
 from unnoise.registry import torch_missing
 
@@ -45,6 +45,7 @@ app.command("denoise")(denoise.denoise)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("import")(import_.import_)
+app.command("export")(export.export)
 app.command("inspect")(inspect.inspect)
 app.command("quantize")(quantize.quantize)
 app.add_typer(benchmark.app, name="benchmark")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import chain
+from threading import Lock
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -37,6 +38,7 @@ _Source = tuple[Tensor, int, int]
 """A parameter or buffer, its count of changes in place, and the address of its values."""
 
 _active: ContextVar[_WeightCache | None] = ContextVar("_kept", default=None)
+_lock = Lock()
 _by_network: WeakKeyDictionary[nn.Module, _WeightCache] = WeakKeyDictionary()
 
 
@@ -166,11 +168,14 @@ def get_or_make_layout(
     >>> list(layouts)
     [1, 2]
     """
-    if key not in layouts:
-        while len(layouts) >= most:
-            del layouts[next(iter(layouts))]
-        layouts[key] = make()
-    return layouts[key]
+    made = layouts.get(key)
+    if made is None:
+        made = make()
+        with _lock:  # another thread may take a layout away before we look again
+            layouts[key] = made
+            while len(layouts) > most:
+                del layouts[next(iter(layouts))]
+    return made
 
 
 def _is_cached(weight: Tensor) -> bool:
