@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,19 @@ def test_noise_that_colors_have_in_common_is_measured() -> None:
     network = BM3D()
     independent = Noise(found.sigma, found.correlation)
     assert psnr(network(noisy, found), clean) > psnr(network(noisy, independent), clean) + 1
+
+
+def test_a_channel_without_noise_comes_back_as_it_is() -> None:
+    clean, noisy = noisy_colors(side=48)
+    noisy[:, 1] = clean[:, 1]
+    noise = Noise(torch.tensor([0.1, 0.1, 0.1], dtype=torch.float64), torch.ones(3, 1, 1, dtype=torch.float64))
+    silent = Noise(torch.tensor([0.1, 0.0, 0.0], dtype=torch.float64), noise.correlation)
+    assert BM3D()(noisy, replace(noise, opponents=silent)).isfinite().all()
+    four = torch.cat([noisy, clean[:, :1]], dim=1)
+    told = Noise(torch.tensor([0.1, 0.0, 0.1, 0.0], dtype=torch.float64), torch.ones(4, 1, 1, dtype=torch.float64))
+    restored = BM3D(channels=4)(four, told)
+    torch.testing.assert_close(restored[:, [1, 3]], four[:, [1, 3]], atol=1e-4, rtol=0)
+    assert psnr(restored[:, 0], clean[:, 0]) > psnr(noisy[:, 0], clean[:, 0]) + 5
 
 
 def test_variances_are_those_of_many_blocks_of_noise() -> None:

@@ -24,6 +24,8 @@ STEP = 3
 RADIUS = 19
 """Radius of the search window in pixels."""
 KAISER_BETA = 2.0
+LEAST_VARIANCE = 1e-9
+"""Of values in 0..1. A channel without noise is divided by it, and comes back as it is."""
 STRIP = 1024
 """About so many reference blocks are filtered at once. More do not fit into a processor's cache."""
 
@@ -53,8 +55,8 @@ class Pass:
         return torch.kron(self.transform, self.transform).reshape(-1, BLOCK, BLOCK)
 
     def variances(self, noise: Noise) -> Tensor:
-        """The noise's variance in each coefficient, (C, BLOCK²)."""
-        return noise.variances(self.basis)
+        """The noise's variance in each coefficient, (C, BLOCK²), above 0."""
+        return noise.variances(self.basis).clamp(min=LEAST_VARIANCE)
 
 
 def filter_pass(noisy: Tensor, guide: Tensor | None, variances: Tensor, settings: Pass) -> Tensor:

@@ -3,6 +3,7 @@ noise level. They take noise as white."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -115,8 +116,7 @@ class TotalVariation(_OfScikitImage):
     """
 
     def _restore_array(self, noisy: NDArray[Any], sigma: NDArray[Any]) -> NDArray[Any]:
-        from skimage.restoration import denoise_tv_chambolle
-
+        restoration: Any = import_module("skimage.restoration")
         axis = -1 if noisy.shape[2] == 3 else None
         wanted = float(np.square(sigma).mean())
 
@@ -125,7 +125,9 @@ class TotalVariation(_OfScikitImage):
             restored = plane
             for _ in range(TV_SEARCH):
                 weight = (low + high) / 2
-                restored = denoise_tv_chambolle(plane, weight, eps=TV_TOLERANCE, max_num_iter=TV_STEPS, channel_axis=axis)
+                restored = restoration.denoise_tv_chambolle(
+                    plane, weight, eps=TV_TOLERANCE, max_num_iter=TV_STEPS, channel_axis=axis
+                )
                 if np.square(plane - restored).mean() < variance:
                     low = weight
                 else:
