@@ -86,6 +86,9 @@ class Metadata:
     left_behind: tuple[str, ...] = ()
     """What else the file holds and no result of it will, by name."""
 
+    nodata: float | None = None
+    """The value that stands for missing ones, as the file declares it; None: it declares none."""
+
     stored: str = ""
     """The type of the values in the file, such as int16, where they are given as floats; empty: they are given as they
     are."""

@@ -15,12 +15,14 @@ after JPEG, which sets most high frequencies to 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.noise.autocovariance import PATCH_PIXELS, autocovariance, dct_powers, used_frequencies
+from unnoise.noise.frequency_bands import band_powers, band_sizes, halves
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -58,6 +60,26 @@ class PatchSpectra:
     """(P, C), in 0..1."""
     cut: Array
     """(P, C): share of pixels at black or white."""
+
+    @cached_property
+    def bands(self) -> Array:
+        """Powers by half of the frequencies and band, (P, C, 2, B); see `frequency_bands`."""
+        return band_powers(self.powers)
+
+    @property
+    def energies(self) -> list[Array]:
+        """The mean power in each half of the frequencies, (P, C) each."""
+        means = self.bands.sum(axis=3) / band_sizes().sum(axis=1)
+        return [means[..., 0], means[..., 1]]
+
+    def chosen(self, which: NDArray[np.bool_]) -> PatchSpectra:
+        """Some of the patches, (P,) true or false."""
+        if which.all():
+            return self
+        chosen = PatchSpectra(self.powers[which], self.means[which], self.cut[which])
+        if "bands" in self.__dict__:
+            chosen.__dict__["bands"] = self.bands[which]
+        return chosen
 
 
 @dataclass(frozen=True)
@@ -133,9 +155,9 @@ def measure_noise(patches: PatchSpectra) -> NoiseMeasurement | None:
     alive = (patches.cut <= MAX_CLIPPED_SHARE).all(axis=1) & (patches.powers.sum(axis=(2, 3)) > _CONSTANT).any(axis=1)
     if not alive.any():
         return None
-    patches = PatchSpectra(patches.powers[alive], patches.means[alive], patches.cut[alive])
+    patches = patches.chosen(alive)
     count, channels = patches.means.shape
-    energies = [patches.powers[:, :, half].mean(axis=2) for half in halves()]  # 2 of (P, C)
+    energies = patches.energies
     level = np.broadcast_to(np.median(energies[0] + energies[1], axis=0) + _TINY, (count, channels))
     for _ in range(2):  # the first curve makes patches of different brightness comparable
         chosen = [flattest_patches(energy / level, patches.means.mean(axis=1)) for energy in energies]
@@ -152,17 +174,6 @@ def measure_noise(patches: PatchSpectra) -> NoiseMeasurement | None:
     variances = level.mean(axis=0) * [max(cov[0, 0], 0.0) for cov in covariances]
     pooled = autocovariance(np.einsum("ckl,c->kl", [spectrum for _, spectrum in fitted], level.mean(axis=0)))
     return NoiseMeasurement(curves, pooled, variances, len(np.union1d(*chosen)))
-
-
-def halves() -> list[NDArray[np.bool_]]:
-    """The used frequencies in two halves, as the black and white squares of a chessboard.
-
-    >>> black, white = halves()
-    >>> bool((black & white).any()), bool(((black | white) == used_frequencies()).all())
-    (False, True)
-    """
-    parity = np.add.outer(np.arange(PATCH_PIXELS), np.arange(PATCH_PIXELS)) % 2
-    return [used_frequencies() & (parity == half) for half in (0, 1)]
 
 
 def flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:

@@ -12,20 +12,17 @@ noise. It is known by its spectrum: nothing is left at the highest frequencies.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unnoise.noise.autocovariance import PATCH_PIXELS, used_frequencies
-from unnoise.noise.flat_patches import PatchSpectra, halves
+from unnoise.noise.flat_patches import PatchSpectra
+from unnoise.noise.frequency_bands import bands
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-EDGES = 1, 3, 5, 8, 11, PATCH_PIXELS
-"""Bands of frequencies, from and to, by the larger index of the cosine transform of 16 pixels."""
 QUIETEST = 0.0, 0.025
 QUIET = 0.05, 0.1
 """Groups of patches that are compared, as quantiles."""
@@ -70,43 +67,6 @@ class Plateaus:
         return self.smoothed * float(1 - self.trust[1:].mean())
 
 
-@lru_cache
-def bands() -> NDArray[np.int64]:
-    """(PATCH_PIXELS, PATCH_PIXELS): the band of each frequency, −1 for the mean and both slopes.
-
-    >>> int(bands()[0, 0]), bool(bands()[1:, 1:].max() == bands().max())
-    (-1, True)
-    """
-    found = np.searchsorted(EDGES, np.maximum(*np.indices((PATCH_PIXELS, PATCH_PIXELS))), side="right") - 1
-    return np.where(used_frequencies(), found, -1)
-
-
-@lru_cache
-def _sums() -> NDArray[np.float32]:
-    """Which frequency is in which half and band: 1 or 0, (PATCH_PIXELS², 2·bands)."""
-    inside = [(bands() == band) & half for half in halves() for band in range(len(EDGES) - 1)]
-    return np.stack(inside, axis=-1).reshape(PATCH_PIXELS**2, -1).astype(np.float32)
-
-
-def band_powers(powers: Array) -> Array:
-    """Sums over each half of the frequencies and each band: (N, C, PATCH_PIXELS, PATCH_PIXELS) → (N, C, 2, B).
-
-    >>> powers = np.ones((1, 1, PATCH_PIXELS, PATCH_PIXELS))
-    >>> bool((band_powers(powers)[0, 0] == band_sizes()).all())
-    True
-    """
-    return (powers.reshape(-1, PATCH_PIXELS**2) @ _sums().astype(powers.dtype)).reshape(*powers.shape[:2], 2, -1)
-
-
-def band_sizes() -> Array:
-    """The number of frequencies in each half and band, (2, B).
-
-    >>> bool(band_sizes().sum() == used_frequencies().sum())
-    True
-    """
-    return _sums().sum(axis=0).reshape(2, -1)
-
-
 def plateaus(patches: PatchSpectra, level: Array, shapes: Array) -> Plateaus:
     """Compare the groups of patches.
 
@@ -115,6 +75,7 @@ def plateaus(patches: PatchSpectra, level: Array, shapes: Array) -> Plateaus:
         level: (P, C), the variance of noise at each patch's brightness, in units of `shapes`.
         shapes: (C, PATCH_PIXELS, PATCH_PIXELS), the spectrum that was found.
 
+    >>> from unnoise.noise.autocovariance import PATCH_PIXELS
     >>> powers = np.random.default_rng(0).chisquare(1, (4000, 1, PATCH_PIXELS, PATCH_PIXELS))  # white noise
     >>> patches = PatchSpectra(powers, np.full((4000, 1), 0.5), np.zeros((4000, 1)))
     >>> found = plateaus(patches, np.ones((4000, 1)), np.ones((1, PATCH_PIXELS, PATCH_PIXELS)))
@@ -124,7 +85,7 @@ def plateaus(patches: PatchSpectra, level: Array, shapes: Array) -> Plateaus:
     inside = np.flatnonzero((patches.cut <= INSIDE).all(axis=1))
     if len(inside) < ENOUGH:
         inside = np.arange(len(patches.means))
-    held = band_powers(patches.powers)[inside]  # (P, C, 2, bands)
+    held = patches.bands[inside]  # (P, C, 2, bands)
     held = (held / level[inside, :, None, None]).mean(axis=1)  # (P, 2, bands)
     energies = held.sum(axis=2)  # (P, 2)
     groups = np.zeros((held.shape[2], 2))

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.noise.flat_patches import PatchSpectra
-from unnoise.noise.plateau import OUTLIER, band_powers, band_sizes
+from unnoise.noise.frequency_bands import band_powers, band_sizes
+from unnoise.noise.plateau import OUTLIER
 
 Array = NDArray[Any]
 
@@ -90,7 +91,7 @@ def uniform_colors(patches: PatchSpectra, level: Array, shapes: Array) -> Unifor
     channels = patches.means.shape[1]
     sizes = band_sizes()  # (2, B)
     expected = band_powers(shapes[None])[0]  # (C, 2, B)
-    relative = band_powers(patches.powers) / (level[:, :, None, None] * np.maximum(expected, 1e-20))  # (P, C, 2, B)
+    relative = patches.bands / (level[:, :, None, None] * np.maximum(expected, 1e-20))  # (P, C, 2, B)
     weights = sizes[:, 1:] / sizes[:, 1:].sum(axis=1, keepdims=True)  # the lowest band holds shades too
     energies = (relative[..., 1:] * weights).sum(axis=3)  # (P, C, 2)
     groups = _groups(patches.means)
