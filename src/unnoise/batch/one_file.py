@@ -14,6 +14,7 @@ from unnoise import images
 from unnoise.batch.camera_raw import raw_kind
 from unnoise.batch.frame_restorer import FrameRestorer
 from unnoise.errors import UnnoiseWarning
+from unnoise.images.formats import with_dataset
 from unnoise.inference.bands import Progress
 from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline
@@ -78,7 +79,9 @@ def denoise_file(
     pipeline = Pipeline(model.network, model.recipe.scheme, settings)
     judged = None
     with (
-        images.open(source, axes=options.axes, raw=raw_kind(target, mosaic, options.dtype)) as frames,
+        images.open(
+            with_dataset(source, options.dataset), axes=options.axes, raw=raw_kind(target, mosaic, options.dtype)
+        ) as frames,
         images.create(target, frames, overwrite=overwrite, quality=quality, lossless=lossless) as made,
         FrameRestorer(pipeline, frames, options, target.parent) as restorer,
     ):

@@ -21,6 +21,7 @@ _SCHEMES: Registry[type[Scheme]] = Registry(
         "frame-to-frame": "frame_to_frame:FrameToFrame",
         "asymmetric-mask": "asymmetric_mask:AsymmetricMask",
         "asymmetric-mask-tv": "asymmetric_mask_tv:AsymmetricMaskTV",
+        "measured-noise": "measured_noise:MeasuredNoise",
     },
 )
 
