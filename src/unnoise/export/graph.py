@@ -114,7 +114,7 @@ def _core(traced: Traced, channels: int) -> onnx.ModelProto:
     sides = {2: height, 3: width} if multiple == 1 else {2: multiple * height, 3: multiple * width}
     try:
         with torch.no_grad(), _quiet():
-            program = torch.export.export(traced.module.eval(), (example,), dynamic_shapes={"shown": sides}, strict=False)
+            program = torch.export.export(traced.module.eval(), (example,), dynamic_shapes={"shown": sides}, strict=False, prefer_deferred_runtime_asserts_over_guards=True)
             exported = torch.onnx.export(
                 program, dynamo=True, opset_version=OPSET, verbose=False, input_names=["shown"], output_names=["result"]
             )
