@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unnoise import images
 from unnoise.batch.camera_raw import raw_kind, shown
 from unnoise.errors import UnnoiseWarning
+from unnoise.images.formats import with_dataset
 from unnoise.images.number_types import converted
 from unnoise.inference.bands import Progress
 from unnoise.inference.channel_choice import choose_layout, view_of_file
@@ -83,7 +84,9 @@ def denoise_file(
     judged = None
     mask = None if options.mask is None else read_mask(options.mask)
     with (
-        images.open(source, axes=options.axes, raw=raw_kind(target, mosaic, options.dtype)) as frames,
+        images.open(
+            with_dataset(source, options.dataset), axes=options.axes, raw=raw_kind(target, mosaic, options.dtype)
+        ) as frames,
         images.create(target, frames, overwrite=overwrite, quality=quality, lossless=lossless) as made,
     ):
         for index, stored in enumerate(frames):

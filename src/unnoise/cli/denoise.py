@@ -163,6 +163,16 @@ def denoise(
         ),
     ] = None,
     axes: options.AxesOption = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Data sets of an HDF5 file, as /entry/data; several with commas between them. Default: the only one. "
+            "FILE.h5:/entry/data says the same.",
+            show_default=False,
+            rich_help_panel=FILES,
+        ),
+    ] = None,
     group: Annotated[
         int,
         typer.Option(
@@ -211,11 +221,13 @@ def denoise(
     from unnoise.batch.outcome import Stopped
     from unnoise.batch.run import check_unlocked, plan, run
     from unnoise.cli.progress import files_bar
+    from unnoise.images.formats import split_datasets, with_dataset
     from unnoise.images.writing import check_compression
     from unnoise.inference.options import DenoiseOptions, read_mask
     from unnoise.models import shipped
 
     # before the model is loaded: bad calls answer at once
+    pictures, dataset = split_datasets(pictures, dataset)
     if report:
         require("matplotlib", "--report")
     asked = DenoiseOptions(
@@ -236,6 +248,7 @@ def denoise(
         dtype=dtype,
         channels=channels,
         axes=axes,
+        dataset=dataset,
         group=group,
     )
     check_compression(quality, lossless)
@@ -245,11 +258,11 @@ def denoise(
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report, suffix=suffix)
     check_unlocked(made)
     if model == "auto":
-        model = shipped.choose_for([job.source for job in made.jobs], axes=axes)
+        model = shipped.choose_for([with_dataset(job.source, dataset) for job in made.jobs], axes=axes)
     loaded = shipped.load(model).applied(assignments(set_, "detail=0.5"))
     settings = fingerprint(loaded, asked, report=report, adapt=adapt, quality=quality, lossless=lossless, mosaic=mosaic)
     if length:
-        loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model, axes)
+        loaded = _adapted(loaded, [with_dataset(job.source, dataset) for job in made.jobs], length, device, save_model, axes)
     loaded.to(device or "auto")
 
     def work(job: Job, replace: bool, on_tile: OnTile) -> None:

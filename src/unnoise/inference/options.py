@@ -26,7 +26,7 @@ from unnoise.recipes.old_fields import OLD_FIELDS
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
 
-ADDED_LATER = {"bounded", "force", "hot_pixels", "missing", "mask", "row_noise", "dtype", "channels"}
+ADDED_LATER = {"bounded", "force", "hot_pixels", "missing", "mask", "row_noise", "dtype", "channels", "dataset"}
 """Options that the first manifests did not have. They enter the fingerprint only if they are given."""
 
 
@@ -50,6 +50,7 @@ class OptionFields(TypedDict, total=False):
     dtype: str | None
     channels: str | None
     axes: str | None
+    dataset: str | None
     group: int
     light: str | None
     levels: str | None
@@ -114,6 +115,8 @@ class DenoiseOptions:
     axes: str | None = None
     """One letter for each axis of an array: Y rows, X columns, C channels that are no colours, S samples of a colour.
     Other letters count pictures. 'ZYX' is a stack."""
+    dataset: str | None = None
+    """Data sets of an HDF5 file by their paths in it, with commas between them; None: the only one."""
     group: int = 1
     """Number of channels that are restored together, if they are no colours."""
 

@@ -20,6 +20,7 @@ _SCHEMES: Registry[type[Scheme]] = Registry(
         "recorrupted": "recorrupted:Recorrupted",
         "asymmetric-mask": "asymmetric_mask:AsymmetricMask",
         "asymmetric-mask-tv": "asymmetric_mask_tv:AsymmetricMaskTV",
+        "measured-noise": "measured_noise:MeasuredNoise",
     },
 )
 

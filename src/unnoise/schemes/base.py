@@ -121,6 +121,9 @@ class Scheme(BaseModel, ABC):
     requires_blind_network: ClassVar[bool] = False
     """Whether only the network's blind spot keeps it from learning to copy the noise."""
 
+    is_trained: ClassVar[bool] = True
+    """Whether the scheme trains networks. One scheme only applies denoisers without weights."""
+
     adds_noise: ClassVar[bool] = False
     """Whether the loss wants more noise of each crop's own kind: (B, 2·C, H, W), the noisy channels and then the noise,
     which is scaled and shifted as the crop is."""
