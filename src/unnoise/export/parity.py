@@ -21,12 +21,13 @@ Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(1, C, H, W) → (1, C, H, W)."""
 
 
-def session(model: bytes | str, providers: Iterable[str] = ("CPUExecutionProvider",)) -> Run:
+def session(model: bytes | str, providers: Iterable[str] = ("CPUExecutionProvider",), threads: int = 0) -> Run:
     """onnxruntime on a graph with one input and one output.
 
     Args:
         model: the bytes of an ONNX file, or its path.
         providers: which of onnxruntime's execution providers compute, the first that is there.
+        threads: of one operation; 0: as many as there are cores.
 
     Raises:
         UnnoiseError: onnxruntime is not installed.
@@ -34,6 +35,7 @@ def session(model: bytes | str, providers: Iterable[str] = ("CPUExecutionProvide
     runtime: Any = require("onnxruntime", "Running an ONNX file")
     settings = runtime.SessionOptions()
     settings.log_severity_level = 3
+    settings.intra_op_num_threads = threads
     opened = runtime.InferenceSession(model, settings, providers=list(providers))
     name = opened.get_inputs()[0].name
 
