@@ -128,6 +128,10 @@ class Scheme(BaseModel, ABC):
     """Whether the loss wants more noise of each crop's own kind: (B, 2·C, H, W), the noisy channels and then the noise,
     which is scaled and shifted as the crop is."""
 
+    needs_neighbours: ClassVar[bool] = False
+    """Whether the loss wants a neighbouring frame beside each crop: (B, 3·C, H, W), the noisy channels, those of the
+    neighbour as bright as the frame, and its weights, where black is 0 and white 1."""
+
     is_local: ClassVar[bool] = True
     """Whether `restore` looks no farther than `restore_radius`. Tiles then agree with the whole picture."""
 
