@@ -26,7 +26,7 @@ LEAST_SHARE = 1e-3
 
 def noise_sigma(noise: NoiseModel, seen: Tensor) -> Tensor:
     """The standard deviation of the noise at each pixel of a picture without noise, (1, C, H, W) → the same shape."""
-    power = noise.coefficients(1).mean((1, 2)).to(seen)[:, None, None]  # (C, 1, 1)
+    power = noise.spectrum.mean((1, 2)).to(seen)[:, None, None]  # (C, 1, 1)
     return (noise.variance_at(seen[0]) * power).clamp(min=noise.floor**2).sqrt()[None]
 
 

@@ -71,10 +71,12 @@ def power_ratio(residual: Tensor, level: Tensor, estimate: Tensor, source: Rando
     return known.square().mean() / noise_level(known, estimate).square().mean().clamp(min=1e-20)
 
 
-def perturbed(restore: Callable[[Tensor], Tensor], noisy: Tensor, restored: Tensor, extra: Tensor) -> Tensor:
-    """How a restoration f moves with the noise b = `extra` in the picture x: (f(x + εb) − f(x)) / ε, with f(x) =
-    `restored`."""
-    return (restore(noisy + PERTURBATION * extra) - restored) / PERTURBATION
+def perturbed(
+    restore: Callable[[Tensor], Tensor], noisy: Tensor, restored: Tensor, extra: Tensor, size: float = PERTURBATION
+) -> Tensor:
+    """How a restoration f moves with the noise b = `extra` in the picture x: (f(x + εb) − f(x)) / ε, with f(x) = `restored` and
+    ε = `size`."""
+    return (restore(noisy + size * extra) - restored) / size
 
 
 def interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
