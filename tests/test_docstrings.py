@@ -15,23 +15,29 @@ from unnoise import denoisers, images, schemes
 from unnoise.errors import UnnoiseError
 from unnoise.models.model import Model
 
-PACKAGES = "batch", "evaluation", "files", "inference", "models", "photometry", "quality", "recipes", "schemes"
+PACKAGES = (
+    "batch",
+    "evaluation",
+    "files",
+    "inference",
+    "layers",
+    "models",
+    "noise",
+    "photometry",
+    "quality",
+    "recipes",
+    "schemes",
+    "simulation",
+)
 """Packages whose modules are public as a whole."""
 MODULES = (
     "denoisers.base",
     "denoisers.ssattention",
     "denoisers.ssbsn_maps",
     "errors",
-    "noise.advice",
-    "noise.inspection",
-    "noise.noise_estimation",
-    "noise.report",
-    "noise.row_noise",
     "regions",
     "registry",
     "rng",
-    "simulation.camera",
-    "simulation.cameras",
     "training.adapt",
     "training.checkpoints",
     "training.image_pool",
@@ -48,6 +54,18 @@ EXEMPT = {
     "evaluation.ablations.report.table": "it needs a finished study",
     "evaluation.ablations.runner.run": "it trains many networks",
     "inference.tiling.sides_for": "it depends on the free memory",
+    "layers.partial.halo_crop.run_decoder": "`denoisers.unet` shows it at work",
+    "layers.quantized.byte_maps.convolve_bytes": "it needs int8 weights of a student",
+    "layers.quantized.dynamic.convolve_in_int8": "`fused_convolution.convolve` calls it",
+    "layers.quantized.int8.convolve_int8": "it needs a CPU with int8 multiplication",
+    "layers.triton.can_run": "it needs a GPU",
+    "layers.triton.convolution.convolve_with_epilogue": "it needs a GPU",
+    "layers.triton.depthwise.convolve_depthwise": "it needs a GPU",
+    "layers.triton.epilogue.apply_epilogue": "it needs a GPU",
+    "layers.triton.few_outputs.convolve_few_outputs": "it needs a GPU",
+    "layers.triton.few_outputs.pack_taps": "it needs a GPU",
+    "layers.triton.norms.layer_norm": "it needs a GPU",
+    "layers.triton.shifted_sum.shifted_sum": "it needs a GPU",
     "models.judging.report_on": "`Model.judge` has the example",
     "training.teachers.BlindSpotPasses": "only `Teacher` makes it",
 }

@@ -1,14 +1,23 @@
-"""Random numbers that depend on the place in a picture. So a tile gets the same numbers as the whole picture."""
+"""Random numbers that depend on the place in a picture. So a tile gets the same numbers as the whole picture.
+
+Importing this module does not load torch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import torch
-from torch import Tensor
+import numpy as np
+from array_api_compat import is_torch_array
+from numpy.typing import NDArray
 
 from unnoise.deprecated.module_names import renamed
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 class PositionalGenerator:
@@ -37,6 +46,8 @@ class PositionalGenerator:
 
     def uniform(self, shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
         """Draw planes, (…, H, W) float32, uniform in [0, 1)."""
+        import torch
+
         *leading, height, width = shape
         planes, rows, columns = (
             torch.arange(first, first + count, dtype=torch.int32, device=device)
@@ -50,20 +61,64 @@ class PositionalGenerator:
         return ((bits >> 8) & 0xFFFFFF).to(torch.float32).mul_(2.0**-24).reshape(tuple(shape))
 
 
-RandomSource = torch.Generator | PositionalGenerator
+class SequentialGenerator:
+    """The sequence of numbers that `torch.Generator().manual_seed(seed)` draws, without torch.
+
+    Both are the Mersenne Twister MT19937 of Matsumoto and Nishimura (1998). A float32 holds the lower 24 bits of each word.
+
+    Args:
+        seed: from 0 to 2³² − 1.
+
+    >>> SequentialGenerator(0).uniform((1, 2))
+    array([[0.4962566, 0.7682218]], dtype=float32)
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._words = np.random.RandomState(seed)
+
+    def uniform(self, shape: Sequence[int]) -> NDArray[np.float32]:
+        """Draw an array of this shape, float32, uniform in [0, 1)."""
+        words = self._words.randint(0, 2**32, size=prod(shape), dtype=np.uint32)
+        return ((words & 0xFFFFFF) * np.float32(2.0**-24)).astype(np.float32).reshape(tuple(shape))
+
+
+RandomSource: TypeAlias = "torch.Generator | PositionalGenerator"
 """A source of random numbers: a sequence in training, places of the picture at inference."""
 
 
-def uniform(shape: Sequence[int], source: RandomSource, device: torch.device | str = "cpu") -> Tensor:
+def sequence_for(x: Any, seed: int) -> Any:
+    """A sequence of random numbers for arrays of the kind of `x`. The numbers of a seed are the same for each kind.
+
+    >>> import torch
+    >>> drawn = [uniform((2, 3), sequence_for(x, seed=1)) for x in (torch.zeros(1), np.zeros(1))]
+    >>> bool((drawn[0].numpy() == drawn[1]).all())
+    True
+    """
+    if not is_torch_array(x):
+        return SequentialGenerator(seed)
+    import torch
+
+    return torch.Generator().manual_seed(seed)
+
+
+def uniform(shape: Sequence[int], source: Any, device: torch.device | str = "cpu") -> Any:
     """Draw (…, H, W) float32 on `device`, uniform in [0, 1).
 
     A `torch.Generator` draws on its own device, so that the numbers do not depend on `device`.
 
+    Args:
+        source: a `RandomSource`, which gives a tensor, or a `SequentialGenerator`, which gives a NumPy array.
+
+    >>> import torch
     >>> uniform((1, 2, 3), torch.Generator().manual_seed(0)).shape
     torch.Size([1, 2, 3])
     """
+    if isinstance(source, SequentialGenerator):
+        return source.uniform(shape)
     if isinstance(source, PositionalGenerator):
         return source.uniform(shape, device)
+    import torch
+
     return torch.rand(tuple(shape), generator=source, device=source.device).to(device)
 
 

@@ -183,20 +183,20 @@ def test_camera_raw_beside_a_tiff_of_the_same_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("out", "named", "fails"),
     [
-        ("x.gif", ["a.png"], True),
+        ("x.pcx", ["a.png"], True),
         ("x.cr2", ["a.png"], True),
         ("x.cr2", ["."], True),
-        ("x.gif", ["a.png", "b.png"], True),
+        ("x.pcx", ["a.png", "b.png"], True),
         ("x.v2", ["a.png"], True),
         ("x.v2", ["a.png", "b.png"], False),
         ("trip.to-rome", ["."], False),
-        ("made.gif", ["a.png"], False),
+        ("made.pcx", ["a.png"], False),
         ("x.TIF", ["a.png"], False),
     ],
 )
 def test_an_output_whose_suffix_cannot_be_written(out: str, named: list[str], fails: bool, tmp_path: Path) -> None:
     _pictures(tmp_path, "a.png", "b.png")
-    (tmp_path / "made.gif").mkdir()
+    (tmp_path / "made.pcx").mkdir()
     pictures = [tmp_path / name if name != "." else tmp_path for name in named]
     if fails:
         with pytest.raises(UsageError, match=rf"cannot be written as '{out}'.*\.png"):

@@ -61,7 +61,7 @@ def test_a_path_that_does_not_exist_is_named(folder: Path) -> None:
 def test_suffixes_tell_pictures() -> None:
     assert {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".heic", ".avif", ".npy"} <= set(SUFFIXES)
     assert all(is_picture(f"x{suffix.upper()}") for suffix in SUFFIXES)
-    assert not any(is_picture(name) for name in ("x.txt", "png", "x.png.part", ".png", "x.gif"))
+    assert not any(is_picture(name) for name in ("x.txt", "png", "x.png.part", ".png", "x.pcx"))
 
 
 def test_a_pattern_stands_for_the_files_it_fits(folder: Path) -> None:
@@ -113,13 +113,13 @@ def test_a_locked_folder_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_pictures_that_cannot_be_read_are_mentioned(folder: Path) -> None:
-    for name in ("d.lif", "e.CZI", "f.czi", "sub/g.gif", "h.xmp"):
+    for name in ("d.lif", "e.CZI", "f.czi", "sub/g.pcx", "h.xmp"):
         (folder / name).touch()
     with pytest.warns(
         UnnoiseWarning, match=r"holds 3 pictures of kinds that cannot be read, left out here: 2 \.czi, 1 \.lif\.$"
     ):
         find_pictures([folder])
-    with pytest.warns(UnnoiseWarning, match=r"holds 4 pictures .* 2 \.czi, 1 \.gif, 1 \.lif\.$"):
+    with pytest.warns(UnnoiseWarning, match=r"holds 4 pictures .* 2 \.czi, 1 \.lif, 1 \.pcx\.$"):
         find_pictures([folder], recursive=True)
 
 

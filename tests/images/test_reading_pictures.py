@@ -243,7 +243,7 @@ def test_a_damaged_file_does_not_spoil_the_next(folder: Path, tmp_path: Path) ->
         ("text.jpg", b"Dear Sir or Madam", UnnoiseError, "not a picture although it ends in .jpg"),
         ("drawing.png", b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", UnnoiseError, "not a picture"),
         ("film.avif", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", UnnoiseError, "not a picture although it ends in .avif"),
-        ("picture.gif", b"GIF89a", UsageError, ".png, .jpg"),
+        ("picture.pcx", b"PCX", UsageError, ".png, .jpg"),
         ("picture", b"", UsageError, "has no suffix"),
         ("objects.npy", b"", UnnoiseError, "is empty"),
     ],
@@ -303,21 +303,16 @@ def test_other_pages_and_types_are_refused_by_name(tmp_path: Path) -> None:
         assert fragment in str(caught.value)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".avif", ".heic"])
-def test_films_of_which_the_first_picture_alone_would_be_read_are_refused(tmp_path: Path, suffix: str) -> None:
+def test_films_of_which_the_first_picture_alone_would_be_read_are_refused(tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image", reason="films are made by Pillow")
-    if suffix != ".png" and not pytest.importorskip("PIL.features").check("avif"):
-        pytest.skip("this Pillow has no AVIF")
     frames = [image.fromarray(random_pixels("uint8", 3, (24, 20)) + np.uint8(n)) for n in range(3)]
-    kind = ".png" if suffix == ".png" else ".avif"
-    frames[0].save(tmp_path / f"film{kind}", save_all=True, append_images=frames[1:], duration=100)
-    if suffix == ".heic":  # the boxes are the same
-        data = (tmp_path / "film.avif").read_bytes()
-        (tmp_path / "film.heic").write_bytes(data[:64].replace(b"avis", b"hevc").replace(b"avif", b"hevc") + data[64:])
-    with pytest.raises(UsageError, match=rf"film\{suffix} holds 3 pictures, but only the first"):
-        read(tmp_path / f"film{suffix}")
-    frames[0].save(tmp_path / f"one{kind}", save_all=True, default_image=False)
-    assert read(tmp_path / f"one{kind}").pixels.shape == (24, 20, 3)
+    frames[0].save(tmp_path / "film.avif", save_all=True, append_images=frames[1:], duration=100)
+    data = (tmp_path / "film.avif").read_bytes()  # the boxes are the same
+    (tmp_path / "film.heic").write_bytes(data[:64].replace(b"avis", b"hevc").replace(b"avif", b"hevc") + data[64:])
+    with pytest.raises(UsageError, match=r"film\.heic holds 3 pictures, but only the first"):
+        read(tmp_path / "film.heic")
+    frames[0].save(tmp_path / "one.avif", save_all=True, default_image=False)
+    assert read(tmp_path / "one.avif").pixels.shape == (24, 20, 3)
 
 
 def test_the_content_decides_and_not_the_suffix(tmp_path: Path) -> None:

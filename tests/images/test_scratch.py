@@ -69,3 +69,19 @@ def test_a_full_disk_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(UnnoiseError, match=r"no room for 0\.0 GiB of pixels in .*No space left.*TMPDIR"):
         Scratch((3, 4), "uint8")
+
+
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_narrow_windows_of_wide_pictures(data: st.DataObject) -> None:
+    shape = data.draw(st.sampled_from([(7, 50), (6, 40, 3)]))
+    whole = np.random.default_rng(0).integers(0, 99, shape, np.uint16)
+    with pytest.MonkeyPatch.context() as patch, Scratch(shape, "uint16") as pixels:
+        patch.setattr(scratch, "STRIP_BYTES", 0)
+        pixels[...] = whole
+        left = data.draw(st.integers(0, 45))
+        window = part(data, 7), slice(left, left + data.draw(st.integers(0, 9)))
+        np.testing.assert_array_equal(pixels.region(*window), whole[window], strict=True)
+        whole[window] += 7
+        pixels[window] = whole[window]
+        np.testing.assert_array_equal(pixels[...], whole)

@@ -196,7 +196,7 @@ def test_the_file_is_complete_before_it_has_its_name(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("name", "pixels", "fragment"),
     [
-        ("a.gif", np.zeros((2, 3), np.uint8), ".png, .jpg"),
+        ("a.pcx", np.zeros((2, 3), np.uint8), ".png, .jpg"),
         ("a", np.zeros((2, 3), np.uint8), "no suffix"),
         ("folder.png", np.zeros((2, 3), np.uint8), "is a folder"),
         ("nowhere/a.png", np.zeros((2, 3), np.uint8), "There is no folder"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from handmade import Affine
 from unnoise import denoisers
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UnnoiseError
-from unnoise.inference import bands
+from unnoise.inference import bands, memory
 from unnoise.inference.chain import Chain
 from unnoise.inference.memory import free_memory, is_out_of_memory, peak_bytes
 from unnoise.inference.pipeline import Pipeline
@@ -121,6 +122,33 @@ def test_memory_of_this_machine_and_container(monkeypatch: pytest.MonkeyPatch, t
     assert free_memory(here) == 2_000_000
     (tmp_path / "memory.max").write_text("max\n")
     assert free_memory(here) > 2_000_000
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_limit_of_each_nested_control_group_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int) -> None:
+    top, names = tmp_path, ("memory.max", "memory.current", "inactive_file")
+    if version == 1:
+        top, names = tmp_path / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    monkeypatch.setattr(memory, "CGROUP_FOLDER", tmp_path)
+    monkeypatch.setattr(memory, "OWN_CGROUPS", tmp_path / "own")
+    (tmp_path / "own").write_text("0::/a/b\n" if version == 2 else "5:cpu,cpuacct:/\n4:memory:/a/b\n")
+    limits = {"": 9_000_000, "a": 2_000_000, "a/b": 3_000_000}
+    for inside, most in limits.items():
+        (top / inside).mkdir(parents=True, exist_ok=True)
+        for name, value in zip((*names[:2], "memory.stat"), (most, 500_000, f"{names[2]} 100000"), strict=True):
+            (top / inside / name).write_text(f"{value}\n")
+    assert free_memory(torch.device("cpu")) == 1_600_000
+    (top / "a" / names[0]).write_text("max\n" if version == 2 else "9223372036854771712\n")
+    assert free_memory(torch.device("cpu")) == 2_600_000
+
+
+def test_an_error_of_the_library_without_a_reason_is_a_lack_of_memory_where_little_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for free, expected in ((2**30, True), (2**40, False)):
+        monkeypatch.setattr(memory, "free_memory", lambda device, free=free: free)
+        assert memory.is_out_of_memory(RuntimeError("could not create a primitive")) is expected
+    assert not memory.is_out_of_memory(RuntimeError("sizes do not match"))
 
 
 def test_peak_counts_what_is_alive_at_one_time() -> None:

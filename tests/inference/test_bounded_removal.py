@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.fft import dctn
 from torch import Tensor
 
 from unnoise.inference import bounded_removal as module
@@ -141,23 +140,6 @@ def test_detail_is_the_share_that_comes_back() -> None:
     whole, half, none = (bounded_removal(noisy, erased, white(0.01, 1), detail) for detail in (1.0, 0.5, 0.0))
     assert torch.allclose(half, whole / 2, atol=1e-6)
     assert torch.equal(none, erased)
-
-
-def test_the_transform_is_scipys() -> None:
-    values = torch.rand(1, 8, 8)
-    ours = module._blocks(values)[0, 0] @ module._basis().T
-    assert ours.reshape(8, 8).numpy() == pytest.approx(dctn(values[0].numpy(), norm="ortho"), abs=1e-5)
-
-
-def test_blocks_go_forth_and_back() -> None:
-    x = torch.rand(2, 20, 28, generator=torch.Generator().manual_seed(0))
-    basis = module._basis()
-    coefficients = (module._blocks(x) @ basis.T).reshape(-1, 64)
-    rows, columns = 4, 6
-    places = torch.cartesian_prod(torch.arange(2), torch.arange(rows), torch.arange(columns))
-    cells = torch.zeros(2, rows + 1, columns + 1, 16)
-    module._overlap_add(cells, places, coefficients, basis.expand(2, -1, -1))
-    assert torch.allclose(module._overlap_mean(module._values_by_row(cells)), x, atol=1e-5)
 
 
 @settings(max_examples=10, deadline=None)

@@ -162,3 +162,19 @@ def test_a_picture_in_one_piece_keeps_all_memory(monkeypatch: pytest.MonkeyPatch
     assert large.retained_bytes >= 1000 * min(large.max_core[0], 5000) ** 2 * 0.5
     monkeypatch.setattr(tiling, "free_memory", lambda device: 2**29)
     assert not Tiling(chain, (5000, 5000)).reuses_large_blocks
+
+
+@pytest.mark.parametrize("size", [(1, 2_000_000), (2_000_000, 1), (3, 70_000)])
+def test_a_thin_picture_counts_as_large_as_the_network_pads_it(size: tuple[int, int]) -> None:
+    network = denoisers.create("unet", channels=1, features=8)
+    chain = Chain(network, Distillation(), InferenceSettings(precision="float32"))
+    assert math.prod(size) * 30 > tiling.SINGLE_TILE_PIXELS  # or the whole would be one tile
+    down, across = Tiling(chain, size).max_core
+    padded = [max(min(side, most), 32) for side, most in zip(size, (down, across), strict=True)]
+    assert chain.bytes_for(math.prod(padded), math.prod(padded), whole=False) <= tiling.AMPLE_BYTES["cpu"]
+
+
+def test_the_rows_of_a_very_wide_picture_fit_into_memory() -> None:
+    chain = Chain(denoisers.create("dncnn", channels=3, features=4, layers=3), PDBlindSpot(), InferenceSettings())
+    down, across = sides_for(chain, (2000, 4_000_000))
+    assert down * 4_000_000 * 3 * 4 <= tiling.BAND_BYTES < across * 4_000_000 * 3 * 4

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import gc
+import sys
 import weakref
+from collections.abc import Hashable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -98,3 +101,23 @@ def test_each_shape_has_its_own_order_of_the_weights_and_few_are_kept() -> None:
         forms = made["layouts"]
         assert len(forms) == weight_cache.MAX_LAYOUTS
         assert list(forms)[-1] == (1, 16, 8, 8)
+
+
+def test_many_threads_share_the_layouts_of_a_kernel() -> None:
+    """A layout that one thread has just made may be taken away by others before it is used."""
+    layouts: dict[Hashable, torch.Tensor] = {}
+
+    def use(first: int) -> bool:
+        return all(
+            weight_cache.get_or_make_layout(layouts, key % 7, lambda key=key: torch.tensor(key % 7), most=2).item() == key % 7
+            for key in range(first, first + 3000)
+        )
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            assert all(threads.map(use, range(8)))
+    finally:
+        sys.setswitchinterval(before)
+    assert len(layouts) == 2

@@ -116,3 +116,40 @@ def test_no_smooth_picture_is_too_smooth(side: int, exponent: float, dtype: str,
     report.table()
     assert NoiseReport.model_validate_json(report.to_json()).height == side
     assert report.level is None or report.level < 0.01
+
+
+@pytest.mark.parametrize("size", [(900, 1000), (100, 6000)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_large_picture_is_measured_in_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], channels: int
+) -> None:
+    from unnoise.images import frames
+    from unnoise.models.inspection import WINDOWS_NOTE
+
+    noisy = np.random.default_rng(0).normal(0.5, 0.05, (*size, channels)).astype(np.float32)
+    np.save(tmp_path / "a.npy", noisy[..., 0] if channels == 1 else noisy)
+    whole = inspect_file(tmp_path / "a.npy")
+    monkeypatch.setattr(frames, "MANY_PIXELS", 10**5)
+    monkeypatch.setattr(frames, "WINDOW_PIXELS", 256)
+    found = inspect_file(tmp_path / "a.npy")
+    assert (found.height, found.width) == size
+    assert WINDOWS_NOTE in found.notes
+    assert WINDOWS_NOTE not in whole.notes
+    assert found.level == pytest.approx(whole.level, rel=0.05)
+
+
+@pytest.mark.parametrize("shift", [0, 3])
+def test_the_grid_of_jpeg_goes_on_over_the_joints_of_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shift: int
+) -> None:
+    from unnoise.images import frames
+
+    rng = np.random.default_rng(0)
+    blocks = np.kron(rng.normal(120, 6, (120, 120)), np.ones((8, 8))) + rng.normal(0, 2, (960, 960))
+    np.save(tmp_path / "a.npy", np.roll(blocks, (shift, shift), (0, 1)).astype(np.uint8))
+    whole = inspect_file(tmp_path / "a.npy")
+    monkeypatch.setattr(frames, "MANY_PIXELS", 10**5)
+    monkeypatch.setattr(frames, "WINDOW_PIXELS", 304)
+    found = inspect_file(tmp_path / "a.npy")
+    assert found.blocks_found
+    assert found.block_offset == whole.block_offset

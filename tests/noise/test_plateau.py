@@ -7,7 +7,8 @@ import pytest
 
 from unnoise.noise.autocovariance import PATCH_PIXELS
 from unnoise.noise.flat_patches import PatchSpectra
-from unnoise.noise.plateau import Plateaus, bands, believed, plateaus
+from unnoise.noise.frequency_bands import bands
+from unnoise.noise.plateau import Plateaus, believed, plateaus
 
 COUNT = 3000
 LOW = np.arange(PATCH_PIXELS)[:, None] + np.arange(PATCH_PIXELS) < 12

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from unnoise.noise.synthetic_images import all_channels_equal, noise_free, synthetic_kind
+from unnoise.noise.synthetic_images import _equal_cells, all_channels_equal, noise_free, synthetic_kind
 from unnoise.regions import RegionSource
 
 STEP = 1 / 255
@@ -92,3 +92,27 @@ def test_equal_channels_are_told_wherever_they_begin_to_differ() -> None:
     assert all_channels_equal(RegionSource.of(grey))
     grey[0, 1, 39, 29] += 0.01
     assert not all_channels_equal(RegionSource.of(grey))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    height=st.integers(20, 90),
+    width=st.integers(20, 90),
+    top=st.integers(0, 70),
+    left=st.integers(0, 70),
+    side=st.integers(10, 50),
+)
+def test_one_flat_square_is_found_wherever_it_lies(height: int, width: int, top: int, left: int, side: int) -> None:
+    """As the definition has it: cells of nine equal ones, looked at one by one."""
+    pixels = np.random.default_rng(0).normal(100, 20, (height, width, 3))
+    pixels[top : top + side, left : left + side] = 90
+    noisy = tensor(pixels)
+    equal = _equal_cells(noisy)[0, 0]
+    expected = torch.zeros(equal.shape, dtype=torch.bool)
+    for row in range(equal.shape[0]):
+        for column in range(equal.shape[1]):
+            near = slice(max(row - 1, 0), row + 2), slice(max(column - 1, 0), column + 2)
+            if equal[near].all():
+                expected[near] = True
+    whole = expected.repeat_interleave(8, 0).repeat_interleave(8, 1)[:height, :width]
+    assert torch.equal(noise_free(noisy)[0, 0], whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,14 @@ def _moments(state: dict[str, Any]) -> dict[str, Any]:
     return state | {"optimizer": state["optimizer"] | {"state": each | {0: each[0] | {"exp_avg": torch.zeros(7)}}}}
 
 
+def _optimizer(state: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """The state with other values for the first parameter in the optimizer; floats fill its tensors."""
+    changed = copy.deepcopy(state)
+    first = changed["optimizer"]["state"][0]
+    first |= {key: torch.full_like(first[key], value) if isinstance(value, float) else value for key, value in values.items()}
+    return changed
+
+
 WRONG: dict[str, Change] = {
     "a list": lambda state: [1, 2],
     "another dict": lambda state: {"a": 1},
@@ -59,6 +68,11 @@ WRONG: dict[str, Change] = {
     "nothing": lambda state: None,
     "a recipe that is no JSON": lambda state: state | {"recipe": "{"},
     "a step that is text": lambda state: state | {"step": "3"},
+    "a step without end": lambda state: state | {"step": 10**40},
+    "moments that are no tensors": lambda state: _optimizer(state, exp_avg=3),
+    "moments that are no numbers": lambda state: _optimizer(state, exp_avg=torch.nan),
+    "squares below 0": lambda state: _optimizer(state, exp_avg_sq=-1.0),
+    "steps of the optimizer below 0": lambda state: _optimizer(state, step=-5.0),
     "a step below 0": lambda state: state | {"step": -1},
     "endless seconds": lambda state: state | {"seconds": float("nan")},
     "no average": lambda state: {key: value for key, value in state.items() if key != "average"},

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from handmade import Affine, model_of
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.tmbsn import TMBSN
+from unnoise.errors import UnnoiseError
 from unnoise.images.pixels import to_unit_float
 from unnoise.recipes.schema import Training
 from unnoise.schemes.teachers import TeacherChoice, TeacherOptions
@@ -111,6 +112,45 @@ def test_what_is_there_is_not_done_again(tmp_path: Path) -> None:
     assert "over 2 pictures" in said[0]
     _taught(pool, _teachers(network), tmp_path, on_message=said.append)
     assert (network.calls, len(said)) == (5, 1)
+
+
+DAMAGE = {
+    "empty": lambda data: b"",
+    "cut short": lambda data: data[:-1],
+    "a damaged header": lambda data: data.replace(b"descr", b"d\xffscr"),
+    "no array": lambda data: b"teachers" * 99,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_result_is_computed_again(damage: str, tmp_path: Path) -> None:
+    pool = _pool((9, 9), (8, 8))
+    taught = _taught(pool, _teachers(Affine(0.5)), tmp_path)
+    sound = taught.files[1].read_bytes()
+    taught.files[1].write_bytes(DAMAGE[damage](sound))
+    said: list[str] = []
+    again = _taught(pool, _teachers(Affine(0.5)), tmp_path, on_message=said.append)
+    assert again.files[1].read_bytes() == sound
+    assert said[0].startswith("1 results of the teachers are damaged, such as ")
+    assert "over 1 pictures" in said[1]
+
+
+def test_a_result_of_another_shape_or_type_is_computed_again(tmp_path: Path) -> None:
+    pool = _pool((9, 9))
+    file = _taught(pool, _teachers(Affine(0.5)), tmp_path).files[0]
+    sound = np.load(file)
+    for other in (sound[:-1], sound.astype(np.float32), np.asfortranarray(sound)[..., :2]):
+        np.save(file, other)
+        _taught(pool, _teachers(Affine(0.5)), tmp_path)
+        np.testing.assert_array_equal(np.load(file), sound, strict=True)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_result_that_is_damaged_during_the_run_is_one_sentence(damage: str, tmp_path: Path) -> None:
+    taught = _taught(_pool((9, 9)), _teachers(Affine(0.5)), tmp_path)
+    taught.files[0].write_bytes(DAMAGE[damage](taught.files[0].read_bytes()))
+    with pytest.raises(UnnoiseError, match=r"^The teachers' results in .*000000\.npy are damaged or gone; give .* --resume\.$"):
+        taught.piece(0, slice(0, 9), slice(0, 9))
 
 
 def test_other_teachers_or_pictures_lie_elsewhere(tmp_path: Path) -> None:

@@ -127,14 +127,25 @@ def preallocate(file: int, size: int) -> None:
     """
     if not hasattr(os, "posix_fallocate"):
         return
-    disk = os.fstatvfs(file)
-    if disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    check_room(file, size)
     try:
         os.posix_fallocate(file, 0, size)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # these mean that the file system cannot reserve space
             raise
+
+
+def check_room(file: int, size: int) -> None:
+    """Raise `OSError` (ENOSPC) if the disk of an open file has fewer than `size` free bytes.
+
+    >>> with tempfile.TemporaryFile() as file:
+    ...     check_room(file.fileno(), 1000)
+    """
+    if not hasattr(os, "fstatvfs"):
+        return
+    disk = os.fstatvfs(file)
+    if disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _replace_folder(folder: Path, target: Path) -> None:

@@ -147,6 +147,17 @@ def frames(data: Data) -> int:
     return max((int.from_bytes(data[start + 8 : start + 12], "big") for start, _ in inside), default=1)
 
 
+def first_frame_bytes(data: Data) -> int:
+    """Count the bytes of the first picture of a film. 0: unknown."""
+    inside = [(0, len(data))]
+    for wanted in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz"):
+        inside = [(start, end) for outer in inside for kind, start, end in _boxes(data, *outer) if kind == wanted][:1]
+    for start, _ in inside:
+        each = int.from_bytes(data[start + 4 : start + 8], "big")
+        return each or int.from_bytes(data[start + 12 : start + 16], "big")
+    return 0
+
+
 def _boxes(data: Data, place: int, end: int) -> Iterator[Box]:
     while place + 8 <= end:
         size, kind, head = int.from_bytes(data[place : place + 4], "big"), bytes(data[place + 4 : place + 8]), 8

@@ -41,7 +41,7 @@ def save(
     """
     sample = metadata.sample
     if quality is None and lossless is None and isinstance(sample, Sample) and sample.form is form:
-        quality = sample.quality(partial(_encoded_bytes, metadata, form))
+        quality = sample.quality(partial(encoded_bytes, metadata, form))
         lossless = quality is None
     if metadata.resolution and form in (WEBP, AVIF, HEIC):
         metadata = _with_resolution(metadata)
@@ -76,7 +76,7 @@ def save(
                 file.write(metadata.coding.trailer)
 
 
-def _encoded_bytes(metadata: Metadata, form: Format, pixels: Pixels, layout: Layout, quality: int) -> int:
+def encoded_bytes(metadata: Metadata, form: Format, pixels: Pixels, layout: Layout, quality: int) -> int:
     """Bytes of the colours alone of a file that we would make."""
     bare = Metadata(coding=metadata.coding, cicp=metadata.cicp)
     if form is WEBP:

@@ -37,6 +37,8 @@ class Format:
     """Whether it can hold several pictures, and any number of channels."""
     science: bool = False
     """Whether `images.science` reads it, and writes copies of such a file with other pixels."""
+    metadata: tuple[str, ...] = ("EXIF", "XMP", "ICC profile")
+    """What it can hold beside pixels; a result in it that loses one of these says so."""
 
 
 SCIENCE_DEPTHS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
@@ -55,6 +57,18 @@ ZARR = Format("Zarr", (".zarr",), NPY.depths, ink=True, stacks=True)
 DNG = Format("DNG", (".dng",), ("uint16",), alpha=False)
 """Written from camera raw alone."""
 
+JXL = Format("JPEG XL", (".jxl",), ("uint8", "uint16", "float16", "float32"))
+JP2 = Format("JPEG 2000", (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"), ("uint8", "uint16"), ink=True)
+BMP = Format("BMP", (".bmp", ".dib"), ("uint8",), metadata=())
+GIF = Format("GIF", (".gif",), ("uint8",), "gif", metadata=("XMP",))
+TGA = Format("TGA", (".tga",), ("uint8",), metadata=())
+NETPBM = Format("Netpbm", (".pnm", ".pbm", ".pgm", ".ppm", ".pam"), ("uint8", "uint16"), ink=True, metadata=())
+PFM = Format("PFM", (".pfm",), ("float32",), alpha=False, metadata=())
+PSD = Format("PSD", (".psd", ".psb"), ("uint8", "uint16", "float32"), ink=True)
+HDR = Format("Radiance HDR", (".hdr", ".pic"), ("float32",), alpha=False, metadata=())
+MORE = (JXL, JP2, BMP, GIF, TGA, NETPBM, PFM, PSD, HDR)
+"""Read and written by `images.picture_formats`."""
+
 RAW = Format("camera raw", (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), ())
 FITS = Format("FITS", (".fits", ".fit", ".fts", ".fz", ".fits.gz", ".fit.gz"), SCIENCE_DEPTHS, stacks=True, science=True)
 MRC = Format("MRC", (".mrc", ".mrcs", ".mrc.gz", ".mrc.bz2"), SCIENCE_DEPTHS, stacks=True, science=True)
@@ -62,7 +76,7 @@ NIFTI = Format("NIfTI", (".nii", ".nii.gz"), SCIENCE_DEPTHS, stacks=True, scienc
 DICOM = Format("DICOM", (".dcm", ".dicom"), SCIENCE_DEPTHS, stacks=True, science=True)
 EXR = Format("OpenEXR", (".exr",), SCIENCE_DEPTHS, stacks=True, science=True)
 
-FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, NPY, ZARR, DNG, RAW, FITS, MRC, NIFTI, DICOM, EXR)
+FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, *MORE, NPY, ZARR, DNG, RAW, FITS, MRC, NIFTI, DICOM, EXR)
 
 CAMERA_SUFFIXES = (*DNG.suffixes, *RAW.suffixes)
 
@@ -70,8 +84,7 @@ VENDOR_SUFFIXES = (".svs", ".stk", ".lsm", ".scn", ".ndpi")
 """TIFFs of microscopes by other names, which are read, and written as .tif."""
 
 OTHER_PICTURES = frozenset(
-    {".bmp", ".gif", ".hdr", ".j2k", ".jp2", ".jpf", ".jxl", ".pbm", ".pcx", ".pfm", ".pgm", ".pic", ".pnm", ".ppm", ".psb"}
-    | {".psd", ".svg", ".tga", ".czi", ".h5", ".hdf5", ".lif"}
+    {".pcx", ".svg", ".dds", ".ico", ".qoi", ".sgi", ".jxr", ".czi", ".h5", ".hdf5", ".lif"}
     | {".nd2", ".3fr", ".dcr", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".rwl", ".sr2", ".srf", ".x3f"}
 )
 """Endings of pictures that can be neither read nor written."""
@@ -135,6 +148,10 @@ def result_name(name: str) -> str:
     return str(Path(name).with_suffix(".tif")) if Path(name).suffix.lower() in (*CAMERA_SUFFIXES, *VENDOR_SUFFIXES) else name
 
 
+BMP_HEADERS = frozenset(size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124))
+"""How long the header of a bitmap may be."""
+
+
 def recognise(data: bytes) -> Format | None:
     """Return the format that the first bytes of a file show. None: they show no known format.
 
@@ -150,10 +167,24 @@ def recognise(data: bytes) -> Format | None:
         (b"MM\0+", TIFF),
         (b"\x93NUMPY", NPY),
         (b"SIMPLE  =", FITS),
+        (b"\xff\x0a", JXL),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", JXL),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", JP2),
+        (b"\xff\x4f\xff\x51", JP2),
+        (b"GIF8", GIF),
+        (b"8BPS", PSD),
+        (b"#?RADIANCE", HDR),
+        (b"#?RGBE", HDR),
     )
     for start, form in starts:
         if data.startswith(start):
             return form
+    if re.match(rb"P[1-7]\s", data):
+        return NETPBM
+    if re.match(rb"P[fF]4?\s", data):
+        return PFM
+    if data[:2] == b"BM" and data[14:18] in BMP_HEADERS:
+        return BMP
     if data[128:132] == b"DICM":
         return DICOM
     if data[:4] == b"\x76\x2f\x31\x01":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,12 @@ from unnoise.images.formats import NPY
 from unnoise.images.opening import Frame, Source
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.reading import open as open_file
+from unnoise.regions import sample_windows
 
 SEPARATE = "channels", "cmyk"
 """Layouts whose channels are single pictures."""
+MANY_PIXELS = 2**25
+WINDOW_PIXELS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +43,8 @@ class SinglePicture:
     """The number of its frame in the file."""
     channel: int | None = None
     """The number of its channel. None: the picture is grey or of colors."""
+    whole: tuple[int, int] | None = None
+    """Height and width of the picture, where `pixels` are only windows of it, joined. None: they are all of it."""
 
 
 def open_stack(source: str | Path | Pixels, *, axes: str | None = None, name: str = "The array") -> Source:
@@ -102,16 +108,27 @@ def split_channels(frame: Frame) -> list[tuple[int | None, Callable[[slice, slic
     return [(channel, one(channel)) for channel in range(colours)]
 
 
-def pictures_of(frame: Frame, number: int = 0) -> Iterator[SinglePicture]:
-    """The single pictures of a frame, the `number`-th of its file."""
-    whole = slice(0, frame.height), slice(0, frame.width)
+def pictures_of(frame: Frame, number: int = 0, *, in_windows: bool = False) -> Iterator[SinglePicture]:
+    """The single pictures of a frame, the `number`-th of its file.
+
+    Args:
+        frame, number: the frame.
+        in_windows: of a picture with more than `MANY_PIXELS` take at most nine windows, spread evenly, and join them.
+            They start at multiples of 8 pixels, so that JPEG's grid goes on in the joined picture.
+    """
+    size = frame.height, frame.width
+    is_large = in_windows and math.prod(size) > MANY_PIXELS
+    windows = (
+        sample_windows(size, WINDOW_PIXELS, 8, overlapping=False) if is_large else [(slice(0, size[0]), slice(0, size[1]))]
+    )
     for channel, read in split_channels(frame):
         name = frame.name if channel is None else f"{frame.name}, channel {channel}"
-        pixels = np.ascontiguousarray(read(*whole))
+        lines = [list(line) for _, line in groupby(windows, lambda window: window[0].start)]  # of one height each
+        pixels = np.concatenate([np.concatenate([read(*window) for window in line], axis=1) for line in lines])
         if frame.layout.colours == "channels" and pixels.dtype == np.uint8:
             pixels = pixels.astype(np.float32)  # else eight bits of grey would pass for a photograph
         stored = frame.metadata.stored or frame.dtype.name
-        yield SinglePicture(pixels, name, frame.layout.colours, stored, number, channel)
+        yield SinglePicture(pixels, name, frame.layout.colours, stored, number, channel, size if is_large else None)
 
 
 def spread(count: int, most: int) -> list[int]:

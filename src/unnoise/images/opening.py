@@ -3,6 +3,7 @@ memory."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from unnoise.files.limits import PIXELS
 from unnoise.images import measured_values
 from unnoise.images.arrays_on_disk import Axes
 from unnoise.images.picture import Layout, Metadata, Picture, Pixels
@@ -134,9 +136,10 @@ class Source:
         if not 0 <= index < self.frames:
             raise IndexError(f"{self.path} holds {self.frames} frames, from 0.")
         self.close()
+        name = str(self.path) if self.outer is None else f"{self.path}, frame {index}"
         pixels, layout, metadata = self._decode(index)
         self._last.callback(pixels.close)
-        name = str(self.path) if self.outer is None else f"{self.path}, frame {index}"
+        PIXELS.check(math.prod(pixels.shape[:2]), name)  # arrays state a shape and are read later
         pixels, metadata = measured_values.shown(pixels, metadata, name)
         return Frame(pixels, layout, metadata, name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -39,6 +40,20 @@ class Layout:
 
 
 @dataclass(frozen=True)
+class Film:
+    """How the pictures of a film follow each other.
+
+    >>> len(Film((Fraction(1, 25), Fraction(1, 25))).seconds)
+    2
+    """
+
+    seconds: tuple[Fraction, ...]
+    """How long each picture is shown."""
+    loops: int = 0
+    """How often the film is shown; 0: without end."""
+
+
+@dataclass(frozen=True)
 class Metadata:
     """The metadata of a picture file. An empty field is absent.
 
@@ -71,9 +86,15 @@ class Metadata:
     left_behind: tuple[str, ...] = ()
     """What else the file holds and no result of it will, by name."""
 
+    nodata: float | None = None
+    """The value that stands for missing ones, as the file declares it; None: it declares none."""
+
     stored: str = ""
     """The type of the values in the file, such as int16, where they are given as floats; empty: they are given as they
     are."""
+
+    film: Film | None = None
+    """Of the pictures of an animation."""
 
     sample: object = field(default=None, compare=False, repr=False)
     """A `quality_match.Sample` of a lossy file, which is to be encoded again as well as it was."""

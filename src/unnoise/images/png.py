@@ -45,6 +45,8 @@ class Coding:
 
 PALETTE = 3
 
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
 
 def chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
     """Yield kind, start and end of each chunk, as far as the data goes."""
@@ -113,7 +115,7 @@ def indexed(numbers: Pixels, colours: Pixels, bits: int) -> bytes:
     height, width = numbers.shape
     packed = np.unpackbits(numbers[..., None].astype(np.uint8), axis=-1)[..., 8 - bits :].reshape(height, -1)
     rows = np.packbits(packed, axis=-1)
-    made = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, PALETTE, 0, 0, 0))
+    made = SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, PALETTE, 0, 0, 0))
     made += chunk(b"PLTE", np.ascontiguousarray(colours[:, :3], np.uint8).tobytes())
     if colours.shape[1] == 4:
         made += chunk(b"tRNS", np.ascontiguousarray(colours[:, 3], np.uint8).tobytes())

@@ -21,6 +21,7 @@ from unnoise.images import (
     heic,
     jpeg,
     jpeg_rare,
+    picture_formats,
     png,
     raw_linear,
     science,
@@ -32,6 +33,7 @@ from unnoise.images import (
 )
 from unnoise.images import raw as camera_raw
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
+from unnoise.images.claims import check_claim
 from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
 from unnoise.images.formats import (
@@ -44,6 +46,7 @@ from unnoise.images.formats import (
     NPY,
     PNG,
     RAW,
+    TGA,
     TIFF,
     WEBP,
     ZARR,
@@ -56,6 +59,8 @@ from unnoise.images.formats import (
 from unnoise.images.measured_values import FLOATS
 from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
+from unnoise.images.picture_formats import tga
+from unnoise.images.picture_formats.films import is_film
 from unnoise.images.pixels import DTYPES
 from unnoise.images.quality_match import Sample, sample_of
 from unnoise.images.science import file_copy
@@ -130,22 +135,22 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
         return _open_npy(path, axes)
     if form.science:
         return _open_science(path, form, axes)
-    _refuse_films(path, form)
+    if form.name in picture_formats.MODULES:
+        return _open_other(path, picture_formats.MODULES[form.name])
+    if _by_library(path, partial(is_film, form=form)):
+        return _open_other(path, picture_formats.FILMS[form.name])
     decode = partial(DECODERS[form], path)
-    if form not in (TIFF, WEBP):
+    if form is not TIFF:
         return Source(path, 1, lambda _: decode(0))
     stack = None
     try:
-        if form is WEBP:
-            count = vips.pages(path, form)
-            return Source(path, count, decode, None if count == 1 else (count,))
         places = tiff.places(path)
         stack = tiff.stack(path, len(places))
     except (vips.DecodingError, ValueError) as error:
         raise damaged(path, error) from error
     if stack:
         array, letters = stack
-        return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path, 0)[0])
+        return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path)[0])
     count = len(places)
     return Source(path, count, lambda index: _tiff(path, places[index]), None if count == 1 else (count,))
 
@@ -168,6 +173,8 @@ def _recognised(path: Path) -> Format:
     if suffix in CAMERA_SUFFIXES:  # many look like TIFFs inside
         return RAW
     form = recognise(start)  # the content decides, as names often err
+    if form is None and suffix in TGA.suffixes and tga.is_tga(start):
+        form = TGA
     if form is None and suffix_of(path).lower() in MRC.suffixes:  # before 2000 the format had no mark
         form = MRC
     if form is None:
@@ -195,21 +202,14 @@ def _start(path: Path) -> bytes:
         raise damaged(path, error) from error
 
 
-def _refuse_films(path: Path, form: Format) -> None:
-    """Of these formats our libraries decode the first picture alone and say nothing of the others."""
-    if form not in (PNG, AVIF, HEIC):
-        return
-    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        count = png.frames(data) if form is PNG else bmff.frames(data)
-    if form is AVIF and count < 2:
-        try:
-            count = vips.pages(path, form)
-        except vips.DecodingError as error:
-            raise damaged(path, error) from error
-    if count > 1:
-        raise UsageError(
-            f"{path} holds {count} pictures, but only the first can be read; save them as single files or as a TIFF of many pages."
-        )
+def _open_other(path: Path, module: str) -> Source:
+    """A file that one of `images.picture_formats` reads."""
+    opened = _by_library(path, partial(picture_formats.open_file, module=module))
+
+    def decode(index: int) -> Decoded:
+        return _by_library(path, lambda _: opened.decode(index))
+
+    return Source(path, opened.frames, decode, None if opened.frames == 1 else (opened.frames,))
 
 
 def _jpeg(path: Path, index: int) -> Decoded:
@@ -224,6 +224,7 @@ def _jpeg(path: Path, index: int) -> Decoded:
 
 def _by_vips(path: Path, form: Format, index: int) -> Decoded:
     try:
+        check_claim(path, form)
         pixels, layout, metadata = vips.decode(path, form, str(path), index)
         if form is not WEBP:  # whose frames other decoders do not tell apart
             cross_check.checked(path, form, pixels)
@@ -271,19 +272,18 @@ def _grey(pixels: Scratch, layout: Layout) -> tuple[Scratch, Layout]:
 
 
 def _tiff(path: Path, place: tiff.Place) -> Decoded:
-    index = place.page
-    metadata, layout, foreign = tiff.describe(path, index)
+    metadata, layout, foreign = tiff.describe(path, place.directory)
     metadata = _with_overviews(path, place, metadata)
     coding = metadata.coding if isinstance(metadata.coding, tiff.Coding) else tiff.Coding()
     if not foreign:
         try:
-            pixels, seen, _ = vips.decode(path, TIFF, str(path), index)
+            pixels, seen, _ = vips.decode(path, TIFF, str(path), place.page, tiff.single_page(path, place))
         except vips.DecodingError as error:
             raise damaged(path, error) from error
         if not cross_check.is_constant(pixels):
             return pixels, layout or seen, metadata
     try:
-        other = tiff_pixels.decode(path, str(path), index, coding, place.part)
+        other = tiff_pixels.decode(path, place, coding)
     except UnnoiseError:
         raise
     except Exception as error:  # tifffile and its codecs raise nearly every kind on damaged bytes
@@ -296,7 +296,7 @@ def _tiff(path: Path, place: tiff.Place) -> Decoded:
 def _with_overviews(path: Path, place: tiff.Place, metadata: Metadata) -> Metadata:
     if not place.overviews or not isinstance(metadata.coding, tiff.Coding):
         return metadata
-    found = [tiff.describe(path, page)[0].coding for page in place.overviews]
+    found = [tiff.describe(path, directory)[0].coding for directory in place.overviews]
     sizes = tiff.sizes(path, place.overviews)
     overviews = tuple((*size, own) for size, own in zip(sizes, found, strict=True) if isinstance(own, tiff.Coding))
     return replace(metadata, coding=replace(metadata.coding, overviews=overviews))

@@ -95,16 +95,20 @@ class File:
 
     def entries(self, place: int) -> list[tuple[int, bytes]]:
         """The raw entries of a directory, 12 bytes each (20 in BigTIFF), by the number of their tag."""
-        count_code, size = (self.order + "Q", 20) if self.big else (self.order + "H", 12)
-        begin = place + struct.calcsize(count_code)
-        count = min(self.number(place, count_code), max(0, len(self.data) - begin) // size)
-        records = [bytes(self.data[begin + i * size : begin + (i + 1) * size]) for i in range(count)]
+        head, size = (8, 20) if self.big else (2, 12)
+        begin = place + head
+        records = [bytes(self.data[begin + i * size : begin + (i + 1) * size]) for i in range(self.count(place))]
         return [(struct.unpack(self.order + "H", record[:2])[0], record) for record in records]
+
+    def count(self, place: int) -> int:
+        """How many entries a directory has, within the data."""
+        head, size, code = (8, 20, "Q") if self.big else (2, 12, "H")
+        return min(self.number(place, self.order + code), max(0, len(self.data) - place - head) // size)
 
     def after(self, place: int) -> int:
         """Where the pointer to the directory after this one lies."""
         head, size = (8, 20) if self.big else (2, 12)
-        return place + head + size * len(self.entries(place))
+        return place + head + size * self.count(place)
 
     def directories(self) -> Iterator[tuple[int, int]]:
         """Where each directory of the chain lies, and where the pointer to it."""
@@ -114,12 +118,10 @@ class File:
             yield place, pointer
             pointer = self.after(place)
 
-    def ends(self) -> bool:
+    def ends(self, last: int) -> bool:
         """Whether the chain of directories ends where it says so, and not by leading out of the data or back into
-        itself."""
-        pointer = self.first
-        for place, _ in self.directories():
-            pointer = self.after(place)
+        itself. `last` is where its last directory lies."""
+        pointer = self.after(last)
         return pointer + self.width <= len(self.data) and self.number(pointer, self.pointer) == 0
 
     def tags(self, place: int, depth: int = 0) -> dict[int, Value | Tags]:

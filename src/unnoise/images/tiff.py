@@ -8,14 +8,17 @@ import mmap
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from unnoise.files.limits import PAGES
 from unnoise.images import tags
 from unnoise.images.file_array import FileArray
 from unnoise.images.picture import Layout, Metadata
 from unnoise.images.resolution import resolution_of
+from unnoise.images.single_page import SinglePage
 from unnoise.images.tags import File, Tags, Value
 
 LIBVIPS_COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}
@@ -70,6 +73,9 @@ layers."""
 METAMORPH = frozenset({33628, 33629, 33630, 33631})
 """Tags of MetaMorph, whose values are longer than they say and point into the file."""
 
+GDAL_NODATA = 42113
+"""The value of missing pixels in a GeoTIFF, as text."""
+
 SUBDIRECTORIES = 330
 """Smaller versions of the picture, or other pictures, below a page."""
 
@@ -109,11 +115,15 @@ class Coding:
     """Height and width of pages that show the same picture smaller, and how they were made."""
 
 
-def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
+def describe(path: Path, place: int = 0) -> tuple[Metadata, Layout | None, bool]:
     """Read the tags of one page.
 
     libvips cannot decode every page. It returns zeros for tiles that its codecs do not know. It widens 16-bit floats and
     misreads planar channels. It divides colours by an associated alpha, which loses information.
+
+    Args:
+        path: the file.
+        place: where the directory of the page lies, as in `Place`; 0: the first one.
 
     Returns:
         The metadata; the meaning of the channels (None: colours that are decoded to RGB); and whether libvips must not
@@ -121,10 +131,10 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
     """
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
-        places = [place for place, _ in file.directories()] if file else []
-        if file is None or index >= len(places):
+        place = place or (next(file.directories(), (0, 0))[0] if file else 0)
+        if file is None or not place:
             return Metadata(), None, False
-        found = file.tags(places[index])
+        found = file.tags(place)
     own = {code: value for code, value in found.items() if code not in STRUCTURE | METAMORPH}
     exif = {code: value for code, value in own.items() if code not in APART}
     numbers = {code: _numbers(value) for code, value in found.items() if isinstance(value, Value)}
@@ -167,6 +177,7 @@ def describe(path: Path, index: int) -> tuple[Metadata, Layout | None, bool]:
             *(["the values of MetaMorph (UIC tags)"] if METAMORPH & set(found) else []),
             *(["other pictures below its page (SubIFDs)"] if SUBDIRECTORIES in found else []),
         ),
+        nodata=_declared(blob(GDAL_NODATA)),
     )  # fmt: skip
     by_libvips = (
         (compression in LIBVIPS_COMPRESSIONS or (compression == OLD_JPEG and 322 not in found))
@@ -192,7 +203,24 @@ class Place:
     part: int = 0
     """Which slice, of a volume."""
     overviews: tuple[int, ...] = ()
-    """Pages that show the same picture smaller."""
+    """Where the directories of pages lie that show the same picture smaller."""
+    directory: int = 0
+    """Where its directory lies in the file; 0: the first one."""
+    is_one_of_many: bool = False
+    """Whether the file has so many pages that decoders must not walk through them."""
+
+
+MANY_PAGES = 16
+"""From so many pages on, each is decoded as a file of its own."""
+
+
+def single_page(path: Path, place: Place) -> SinglePage | None:
+    """A page of many as a file of its own; None: the file has few pages."""
+    if not place.is_one_of_many:
+        return None
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        file = File.of(data)
+        return SinglePage(path, place.directory, file) if file else None
 
 
 def places(path: Path) -> list[Place]:
@@ -200,31 +228,34 @@ def places(path: Path) -> list[Place]:
 
     Raises:
         ValueError: the chain is broken, so the number of pictures is unknown.
+        UnnoiseError: it is longer than `limits.PAGES`.
     """
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
         if file is None:
             return [Place(0)]
-        found = [_size(file, place) for place, _ in file.directories()]
-        if found and not file.ends():
-            raise ValueError(f"its chain of pages is broken after page {len(found)}")
+        directories = [place for place, _ in islice(file.directories(), PAGES.value() + 1)]
+        PAGES.check(len(directories), str(path))
+        if directories and not file.ends(directories[-1]):
+            raise ValueError(f"its chain of pages is broken after page {len(directories)}")
+        found = [_size(file, place) for place in directories]
     made: list[Place] = []
     full: tuple[int, int] | None = None
-    for page, (height, width, depth, kind) in enumerate(found):
+    many = len(directories) > MANY_PAGES
+    for page, (directory, (height, width, depth, kind)) in enumerate(zip(directories, found, strict=True)):
         if kind & 1 and full and len(made) and depth == 1 and _is_smaller((height, width), full):
-            made[-1] = replace(made[-1], overviews=(*made[-1].overviews, page))
+            made[-1] = replace(made[-1], overviews=(*made[-1].overviews, directory))
             continue
         full = (height, width) if depth == 1 else None
-        made += [Place(page, part) for part in range(depth)]
+        made += [Place(page, part, directory=directory, is_one_of_many=many) for part in range(depth)]
     return made or [Place(0)]
 
 
-def sizes(path: Path, pages: Sequence[int]) -> list[tuple[int, int]]:
-    """Read height and width of pages."""
+def sizes(path: Path, directories: Sequence[int]) -> list[tuple[int, int]]:
+    """Read height and width of pages, by where their directories lie."""
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         file = File.of(data)
-        found = [place for place, _ in file.directories()] if file else []
-        return [_size(file, found[page])[:2] for page in pages] if file else []
+        return [_size(file, place)[:2] for place in directories] if file else []
 
 
 MOST_SLICES = 100_000
@@ -273,6 +304,15 @@ def _numbers(value: Value) -> tuple[int, ...]:
     codes = {1: "B", 3: "H", 4: "I", 16: "Q"}
     count = len(value.data) // tags.SIZES[value.kind]
     return struct.unpack(f"<{count}{codes[value.kind]}", value.data) if value.kind in codes and count < 1000 else ()
+
+
+def _declared(text: bytes) -> float | None:
+    """The number that GDAL's tag states; None: there is no tag, or it states no number. NaN is missing without it."""
+    try:
+        value = float(text.rstrip(b"\0").decode("ascii"))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _resource(number: int, content: bytes) -> bytes:

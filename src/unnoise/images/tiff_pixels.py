@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from unnoise.errors import UsageError
+from unnoise.files.limits import PIXELS
 from unnoise.images import palette, tags
 from unnoise.images.measured_values import FLOATS
 from unnoise.images.picture import Pixels
 from unnoise.images.pixels import DTYPES, narrowed, stretched
 from unnoise.images.scratch import Scratch
 from unnoise.images.tags import Value
-from unnoise.images.tiff import Coding
+from unnoise.images.tiff import Coding, Place, single_page
 
 PHOTOMETRICS = {0, 1, 2, 3, 5, 6}
 """White is zero, black is zero, RGB, palette, inks, YCbCr."""
@@ -27,32 +29,37 @@ BUFFER_BYTES = 2**26
 """Encoded bytes that are read at a time."""
 
 
-def decode(path: Path, name: str, index: int, coding: Coding, part: int = 0) -> Scratch:
-    """Decode a page, or slice `part` of a volume.
+def decode(path: Path, place: Place, coding: Coding) -> Scratch:
+    """Decode a page, or a slice of a volume.
 
     Samples span the whole range of their type. Palettes become RGB. Alpha is last. Errors of tifffile pass through.
 
     Raises:
         UsageError: the type cannot be that of pixels.
+        UnnoiseError: it has more pixels than `limits.PIXELS`.
     """
     import tifffile
 
     logging.getLogger("tifffile").addHandler(logging.NullHandler())  # or its warnings about damage reach the terminal
-    with tifffile.TiffFile(path) as file, np.errstate(all="ignore"):  # it calculates with damaged tags too
-        page: Any = file.pages[index]
+    part, alone = place.part, single_page(path, place)
+    opened: Any = alone or path
+    # numpy is told to be silent because tifffile calculates with damaged tags too
+    with alone or nullcontext(), tifffile.TiffFile(opened) as file, np.errstate(all="ignore"):
+        page: Any = file.pages[0 if alone else place.page]
         segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
         size = path.stat().st_size
         if len(segments) != math.prod(page.chunked) or not all(0 < start < start + n <= size for start, n in segments):
             raise ValueError("strips or tiles are missing")  # tifffile would fill their place with zeros
-        dtype = _dtype(page, name)
+        dtype = _dtype(page, str(path))
         _, depth, height, width, _ = page.shaped
+        PIXELS.check(height * width, str(path))
         if not 0 <= part < depth:
             raise ValueError(f"it has no slice {part}")
         pixels: Scratch | None = None
         for plane, top, rows in _bands(page, part):
             apart = page.planarconfig == 2 and page.samplesperpixel > 1
-            place = coding.order.index(plane) if apart and coding.order else plane
-            own = _of_plane(coding, place, page.samplesperpixel) if apart else coding
+            channel = coding.order.index(plane) if apart and coding.order else plane
+            own = _of_plane(coding, channel, page.samplesperpixel) if apart else coding
             made = presented(rows.astype(dtype, copy=False), own)  # (h, W, C), of one channel if these lie apart
             channels = page.samplesperpixel if apart else made.shape[2]
             if pixels is None:
@@ -63,7 +70,7 @@ def decode(path: Path, name: str, index: int, coding: Coding, part: int = 0) -> 
                 pixels[top:bottom] = made[..., 0]
             elif apart:
                 strip = pixels[top:bottom].copy()
-                strip[..., place] = made[..., 0]
+                strip[..., channel] = made[..., 0]
                 pixels[top:bottom] = strip
             else:
                 pixels[top:bottom] = made

@@ -13,12 +13,14 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files.limits import PIXELS, STRIP_BYTES
 from unnoise.images import jpeg, png, tags
 from unnoise.images.formats import AVIF, JPEG, PNG, WEBP, Format
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.pixels import narrowed, stretched
 from unnoise.images.resolution import resolution_of
 from unnoise.images.scratch import Scratch
+from unnoise.images.single_page import SinglePage
 
 DTYPES_OF = {"uchar": "uint8", "ushort": "uint16", "float": "float32", "double": "float64"}
 """What libvips calls the types of pixel, and what numpy does."""
@@ -69,8 +71,10 @@ def srgb_profile() -> bytes:
     return bytes(libvips().Image.profile_load("srgb"))
 
 
-def decode(path: Path, form: Format, name: str, page: int = 0) -> tuple[Scratch, Layout, Metadata]:
-    """Decode a file, or one of its pages.
+def decode(
+    path: Path, form: Format, name: str, page: int = 0, alone: SinglePage | None = None
+) -> tuple[Scratch, Layout, Metadata]:
+    """Decode a file, or one of its pages. `alone` holds this page alone, and is closed.
 
     Returns:
         The pixels as stored, in the file's own type; the meaning of the channels; and the metadata.
@@ -78,10 +82,25 @@ def decode(path: Path, form: Format, name: str, page: int = 0) -> tuple[Scratch,
     Raises:
         DecodingError: the file is damaged or truncated.
         UsageError: the type of the pixels is unknown.
+        UnnoiseError: it has more pixels than `limits.PIXELS`.
     """
+    with alone or contextlib.nullcontext():
+        source = _custom_source(alone) if alone else None
+        return _decoded(path, form, name, source, {"page": page} if page and not alone else {})
+
+
+def _custom_source(file: BinaryIO | SinglePage) -> Any:
+    source = libvips().SourceCustom()
+    source.on_read(file.read)
+    source.on_seek(file.seek)
+    return source
+
+
+def _decoded(path: Path, form: Format, name: str, source: Any, options: dict[str, int]) -> tuple[Scratch, Layout, Metadata]:
     pyvips = libvips()
     try:
-        image = _opened(pyvips, path, form, **({"page": page} if page else {}))
+        image = _opened(pyvips, path, form, source, **options)
+        PIXELS.check(image.width * image.height, name)
         layout = _layout(image, name)
         dtype = DTYPES_OF.get(image.format)
         if dtype is None:
@@ -90,8 +109,9 @@ def decode(path: Path, form: Format, name: str, page: int = 0) -> tuple[Scratch,
         pixels = Scratch(shape, dtype)
         bits = int(image.get("bits-per-sample")) if form is AVIF and image.format == "ushort" else 0
         region = pyvips.Region.new(image)
-        for top in range(0, image.height, STRIP):
-            rows = min(STRIP, image.height - top)
+        most = max(1, min(STRIP, STRIP_BYTES * image.height // max(1, pixels.nbytes)))
+        for top in range(0, image.height, most):
+            rows = min(most, image.height - top)
             strip = np.frombuffer(region.fetch(0, top, image.width, rows), dtype).reshape(rows, *shape[1:])
             pixels[top : top + rows] = _full_range(strip, bits) if bits else strip
         metadata = _metadata(image)
@@ -102,11 +122,12 @@ def decode(path: Path, form: Format, name: str, page: int = 0) -> tuple[Scratch,
     return pixels, layout, metadata
 
 
-def _opened(pyvips: Any, path: Path, form: Format, **options: Any) -> Any:
+def _opened(pyvips: Any, path: Path, form: Format, source: Any = None, **options: Any) -> Any:
     with contextlib.suppress(AttributeError):  # a name that pyvips does not promise
         pyvips.vips_lib.vips_error_clear()  # what it said of other files
-    with path.open("rb") as file:  # which it duplicates; pyvips takes no name that is not UTF-8
-        source = pyvips.Source.new_from_descriptor(file.fileno())
+    if source is None:
+        with path.open("rb") as file:  # which it duplicates; pyvips takes no name that is not UTF-8
+            source = pyvips.Source.new_from_descriptor(file.fileno())
     # `error` also refuses files that end too early, which libvips would otherwise fill up with grey
     return getattr(pyvips.Image, f"{form.codec}load_source")(source, access="sequential", fail_on="error", **options)
 

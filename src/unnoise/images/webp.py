@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 from unnoise.images.picture import Metadata
 from unnoise.images.tags import Data
@@ -12,13 +13,21 @@ ICC_FLAG, ALPHA_FLAG, EXIF_FLAG, XMP_FLAG = 0x20, 0x10, 0x08, 0x04
 
 def lossy_bytes(data: Data) -> int:
     """Count the bytes of the colours of a lossy picture. 0: the picture is lossless, or a film."""
+    return next((len(content) for kind, content in chunks(data) if kind == b"VP8 "), 0)
+
+
+def chunks(data: Data) -> Iterator[tuple[bytes, bytes]]:
+    """Yield kind and content of each chunk, as far as the data goes."""
     place = 12
     while place + 8 <= len(data):
         length = int.from_bytes(data[place + 4 : place + 8], "little")
-        if bytes(data[place : place + 4]) == b"VP8 ":
-            return length
+        yield bytes(data[place : place + 4]), bytes(data[place + 8 : place + 8 + length])
         place += 8 + length + length % 2
-    return 0
+
+
+def frames(data: Data) -> int:
+    """Count the pictures of a film. 1: the file is no film."""
+    return max(1, sum(kind == b"ANMF" for kind, _ in chunks(data)))
 
 
 def rebuilt(encoded: Data, metadata: Metadata) -> bytes:
@@ -41,16 +50,17 @@ def rebuilt(encoded: Data, metadata: Metadata) -> bytes:
             picture = whole
         place += len(whole)
     flags = ICC_FLAG * bool(metadata.icc) | ALPHA_FLAG * alpha | EXIF_FLAG * bool(metadata.exif) | XMP_FLAG * bool(metadata.xmp)
-    made = b"WEBP" + _chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size)
+    made = b"WEBP" + chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size)
     if metadata.icc:
-        made += _chunk(b"ICCP", metadata.icc)
+        made += chunk(b"ICCP", metadata.icc)
     made += picture
     if metadata.exif:
-        made += _chunk(b"EXIF", metadata.exif)
+        made += chunk(b"EXIF", metadata.exif)
     if metadata.xmp:
-        made += _chunk(b"XMP ", metadata.xmp)
+        made += chunk(b"XMP ", metadata.xmp)
     return b"RIFF" + struct.pack("<I", len(made)) + made
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """Make a chunk."""
     return kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)

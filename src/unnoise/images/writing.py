@@ -15,16 +15,26 @@ import numpy as np
 from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.files.atomic import atomic_write, preallocate
 from unnoise.files.paths import path_kind, refuse_device
-from unnoise.images import alpha, dng, dng_writing, embedding, jpeg, measured_values, science, tiff_writing, vips, zarr_stacks
+from unnoise.images import (
+    alpha,
+    dng,
+    dng_writing,
+    embedding,
+    jpeg,
+    measured_values,
+    picture_formats,
+    science,
+    tiff_writing,
+    vips,
+    zarr_stacks,
+)
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
-from unnoise.images.formats import DNG, JPEG, NPY, RAW, TIFF, WEBP, ZARR, Format, format_of, is_zarr
+from unnoise.images.formats import DNG, GIF, JPEG, NPY, RAW, TIFF, ZARR, Format, format_of, is_zarr
+from unnoise.images.holding import check_holds, lost_by
 from unnoise.images.opening import Source
 from unnoise.images.picture import Described, Metadata, Picture, Pixels
 from unnoise.images.pixels import check_array, depth_for, to_depth
 from unnoise.images.scratch import Scratch, Window
-
-HDR_CURVES = {16: "PQ", 18: "HLG"}
-"""Curves of ITU-T H.273 by which values mean light far beyond ordinary white."""
 
 
 def write(
@@ -119,7 +129,7 @@ class Target:
         self.path, self._form, self._temporary, self._like = path, form, temporary, like
         self._quality, self._lossless = quality, lossless
         self._open: tuple[Scratch, Described] | None = None
-        self._tiff: tiff_writing.Writer | None = None
+        self._writer: tiff_writing.Writer | picture_formats.Writer | None = None
         self._dng: dng_writing.Writer | None = None
         self._array: Any = None
         self._copy: science.Copy | None = None
@@ -128,8 +138,8 @@ class Target:
     def add(self, picture: Described) -> Canvas:
         """Room for the next picture, of this shape, type and metadata, black as yet. The one before is finished by
         this."""
-        _check(self.path, self._form, picture)
-        if self._added and not self._form.stacks and self._form is not DNG:
+        check_holds(self.path, self._form, picture)
+        if self._added and not self._form.stacks and self._form is not DNG and not self._is_film(picture):
             raise UsageError(f"{self.path} can hold one picture only; write .tif, .npy or .zarr instead.")
         self._encode()
         self._warn(picture.metadata)
@@ -157,8 +167,8 @@ class Target:
     def finish(self) -> None:
         """Encode what is left and complete the file."""
         self._encode()
-        if self._tiff is not None:
-            self._tiff.finish()
+        if self._writer is not None:
+            self._writer.finish()
         if isinstance(self._array, np.memmap):
             self._array.flush()
         if self._copy is not None:
@@ -168,8 +178,8 @@ class Target:
         """Give all room back."""
         if self._open is not None:
             self._open[0].close()
-        if self._tiff is not None:
-            self._tiff.close()
+        if self._writer is not None:
+            self._writer.close()
         if self._dng is not None:
             self._dng.close()
         if self._array is not None and self._form is ZARR:
@@ -180,7 +190,7 @@ class Target:
 
     def _warn(self, metadata: Metadata) -> None:
         """Say what a result does not hold of what its source does."""
-        lost = list(metadata.left_behind)
+        lost = [*metadata.left_behind, *(lost_by(self._form, metadata) if not self._added else [])]
         if self._form is not JPEG and isinstance(metadata.coding, jpeg.Coding) and metadata.coding.trailer:
             lost.append("a gain map, or other data behind the picture,")
         if isinstance(metadata.coding, science.ScienceFile) and not self._form.science and not self._added:
@@ -235,17 +245,32 @@ class Target:
             )
         return ArrayFrame(self._array, self._axes, self._added, self.path)
 
+    def _is_film(self, picture: Described) -> bool:
+        """Whether the pictures become an animation, as their source is one."""
+        return picture.metadata.film is not None and (self._form is GIF or self._form.name in picture_formats.FILMS)
+
+    def _module(self, picture: Described) -> str | None:
+        """Of `picture_formats`, which writes this file; None: another does."""
+        if self._is_film(picture) and self._form.name in picture_formats.FILMS:
+            return picture_formats.FILMS[self._form.name]
+        return picture_formats.MODULES.get(self._form.name)
+
     def _encode(self) -> None:
         """Bring the picture that was drawn into the file."""
         if self._open is None:
             return
         pixels, picture = self._open
         try:
-            if self._form is TIFF:
-                if self._tiff is None:
+            if self._module(picture) is not None:
+                self._writer = self._writer or picture_formats.writer(
+                    self._temporary, str(self.path), str(self._module(picture)), picture.metadata, self._quality, self._lossless
+                )
+                self._writer.add(pixels.array(), picture.layout, picture.metadata)
+            elif self._form is TIFF:
+                if self._writer is None:
                     frames = len(self._like) if self._like else 1
-                    self._tiff = tiff_writing.Writer(self._temporary, frames * pixels.nbytes, picture.metadata)
-                self._tiff.add(pixels.array(), picture.layout, picture.metadata)
+                    self._writer = tiff_writing.Writer(self._temporary, frames * pixels.nbytes, picture.metadata)
+                self._writer.add(pixels.array(), picture.layout, picture.metadata)
             elif self._form is DNG:
                 self._dng = self._dng or dng_writing.Writer(self._temporary)
                 assert isinstance(picture.metadata.coding, dng.Coding)  # see `_check`
@@ -260,7 +285,14 @@ class Target:
                     quality=self._quality,
                     lossless=self._lossless,
                 )
-        except (vips.EncodingError, ValueError, struct.error) as error:  # tifffile has the two others for what exceeds TIFF
+        except UnnoiseError:
+            raise
+        except (
+            vips.EncodingError,
+            ValueError,
+            RuntimeError,
+            struct.error,
+        ) as error:  # tifffile has ValueError and struct.error
             raise UnnoiseError(f"{self.path} cannot be encoded here ({error}); choose another format, such as .png.") from error
         pixels.close()
         self._open = None
@@ -347,24 +379,3 @@ def _check_target(path: Path, form: Format, overwrite: bool) -> None:
         raise UsageError(f"{path} exists already; choose another name or ask for overwriting.")
     if path_kind(path.parent) != "folder":
         raise UsageError(f"There is no folder {path.parent} to write {path.name} into; create it first.")
-
-
-def _check(path: Path, form: Format, picture: Described) -> None:
-    layout = picture.layout
-    if form is DNG and not isinstance(picture.metadata.coding, dng.Coding):
-        raise UsageError(f"{path} would be a DNG, which is made of camera raw alone; write .tif instead.")
-    if layout.alpha and not form.alpha:
-        raise UsageError(f"{path} cannot hold transparency, which {form.name} does not have; write .png or .tif instead.")
-    metadata = picture.metadata
-    if form in (JPEG, WEBP, TIFF) and metadata.cicp and metadata.cicp[1] in HDR_CURVES and not metadata.icc:
-        raise UsageError(
-            f"{path} would show false colours: the picture is HDR ({HDR_CURVES[metadata.cicp[1]]}), which {form.name} files "
-            "cannot say; write .avif, .heic or .png instead."
-        )
-    if layout.alpha > 1 and not form.stacks:
-        raise UsageError(f"{path} cannot hold {layout.alpha} channels of transparency; write .tif instead.")
-    if layout.colours == "cmyk" and not form.ink:
-        raise UsageError(f"{path} cannot hold CMYK, which {form.name} does not have; write .tif or .jpg instead.")
-    if layout.colours == "channels" and not form.stacks:
-        count = picture.shape[2] if len(picture.shape) == 3 else 1
-        raise UsageError(f"{path} cannot hold {count} channels that are no colours; write .tif, .npy or .zarr instead.")

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import torch
 from array_api_compat import array_namespace
-from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.inference.bounded_removal import ALIGN_PIXELS as BOUND_ALIGN_PIXELS
@@ -20,7 +18,7 @@ from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import Store
 from unnoise.layers.gaussian_blur import gaussian_blur
 from unnoise.noise.residual_level import WINDOW_PIXELS, ResidualLevel
-from unnoise.photometry.array_ops import T, add_product, average_pool, clip, upsample_bilinear
+from unnoise.photometry.array_ops import T, add_product, average_pool, clip, concat, copy, lerp, upsample_bilinear
 from unnoise.regions import sample_windows
 
 CELL_PIXELS = 4
@@ -56,9 +54,7 @@ def check(**shares: float | None) -> None:
             raise UsageError(f"The {name} must lie between 0 and 1, got {value:g}.")
 
 
-def blend(
-    noisy: Tensor, restored: Tensor, strength: float = 1.0, detail: float = 0.0, level: NoiseCurve | None = None
-) -> Tensor:
+def blend(noisy: T, restored: T, strength: float = 1.0, detail: float = 0.0, level: NoiseCurve | None = None) -> T:
     """Mix a restoration with the noisy picture.
 
     Args:
@@ -73,15 +69,16 @@ def blend(
     Raises:
         UsageError: a share is not within 0..1.
 
+    >>> import torch
     >>> blend(torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 1, 2), strength=0.25)
     tensor([[[[0.2500, 0.2500]]]])
     """
     check(strength=strength, detail=detail)
     if strength == 0:
-        return noisy.clone()
+        return copy(noisy)
     if detail > 0:
         restored = keep_detail(noisy, restored, detail, level or ResidualLevel.in_windows(noisy, restored))
-    return restored if strength == 1 else noisy.lerp(restored, strength)
+    return restored if strength == 1 else lerp(noisy, restored, strength)
 
 
 def keep_detail(noisy: T, restored: T, detail: float, level: NoiseCurve) -> T:
@@ -152,7 +149,7 @@ def blend_stored(
     align = BOUND_ALIGN_PIXELS if guards else CELL_PIXELS
     # Strips begin at multiples of cells, so that they agree with the whole. The halo of a strip ends within its neighbours.
     step = height if source.strip_pixels is None else -(-max(halo, source.strip_pixels // width, 1) // align) * align
-    waiting: tuple[slice, Tensor] | None = None  # not yet written, since the strip below reads these rows
+    waiting: tuple[slice, Any] | None = None  # not yet written, since the strip below reads these rows
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))
         first = max(rows.start - halo, 0)
@@ -169,7 +166,7 @@ def blend_stored(
             )
             for n in range(len(noisy))
         ]
-        strip = blended[0] if len(blended) == 1 else torch.cat(blended)
+        strip = concat(blended)
         if waiting:
             store.write(*waiting)
         waiting = rows, strip[..., rows.start - first : rows.stop - first, :]
@@ -178,13 +175,13 @@ def blend_stored(
 
 
 def blend_guarded(
-    noisy: Tensor,
-    restored: Tensor,
+    noisy: Any,
+    restored: Any,
     strength: float,
     detail: float,
     guard: Guard | None,
     level: NoiseCurve | None = None,
-) -> Tensor:
+) -> Any:
     """Apply `detail`, then a guard, then `strength`, to one picture or a strip of it.
 
     Args:
@@ -195,19 +192,20 @@ def blend_guarded(
     Returns:
         (1, C, H, W).
 
+    >>> import torch
     >>> noisy, restored = torch.full((1, 1, 8, 8), 0.5), torch.zeros(1, 1, 8, 8)
     >>> blend_guarded(noisy, restored, 0.5, 0.0, None).mean().item()
     0.25
     """
-    restored = blend(noisy, restored, 1.0, detail, level)
-    restored = guard.apply(noisy, restored) if guard else restored
-    return blend(noisy, restored, strength)
+    bounded: Any = blend(noisy, restored, 1.0, detail, level)
+    bounded = guard.apply(noisy, bounded) if guard else bounded
+    return blend(noisy, bounded, strength)
 
 
 def _levels(source: PixelSource, store: Store) -> list[ResidualLevel]:
     """Measure the noise of each picture of a batch, in windows laid side by side."""
     windows = sample_windows(source.size, WINDOW_PIXELS)
     noisy, restored = (
-        torch.cat([pixels.read(*window) for window in windows], dim=-1) for pixels in (source, store)
+        concat([pixels.read(*window) for window in windows], axis=-1) for pixels in (source, store)
     )  # (B, C, side, windows · side)
     return [ResidualLevel.measure(noisy[n : n + 1], restored[n : n + 1]) for n in range(len(noisy))]

@@ -17,20 +17,30 @@ a new one", Multiscale Modeling and Simulation, 2005. The bounds by place, scale
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from unnoise.inference.overlapping_blocks import (
+    STRIDE_SAMPLES,
+    add_enlarged,
+    cell_means,
+    cosine_basis,
+    enlarge,
+    extend,
+    extend_to_blocks,
+    overlap_add,
+    overlap_mean,
+    overlapping_blocks,
+    repeat_cells,
+    values_by_row,
+)
 from unnoise.noise.noise_model import BLOCK_SAMPLES, NoiseModel
 
-STRIDE_SAMPLES = 4
-"""Distance between blocks in samples, and the side of the cells for which brightness is computed. A sample is a pixel
-or a mean."""
-SCALES_PIXELS = 16, 4, 1
-"""The scales: sides in pixels of the means that blocks consist of."""
 SQUARE_BLOCKS = 4
 """Side in blocks of the squares over which powers are averaged."""
 ALIGN_PIXELS = 64
@@ -39,8 +49,8 @@ of the coarsest scale, and squares of the next one, begin at these multiples."""
 RADIUS_PIXELS = 256
 """Upper bound of the radius in pixels within which pixels influence each other: 144 at the coarsest scale, then 84 and
 20."""
-STRIP_SQUARES = 2
-"""Rows of squares that are processed together. Their intermediate results fit into the processor's cache."""
+STRIP_BLOCKS = {"cpu": 2**12, "cuda": 2**18}
+"""About how many blocks are processed together. On a CPU their coefficients then stay in its caches."""
 COEFFICIENT_LIMIT_SIGMAS = {1: 4.5, 4: 5.0, 16: 5.0}
 """By scale: the limit of a single coefficient, in standard deviations of the noise. Noise does not exceed it."""
 MEAN_LIMIT_SIGMAS = {1: 2.6, 4: 2.6, 16: 3.5}
@@ -82,110 +92,210 @@ def bounded_removal(noisy: Tensor, restored: Tensor, noise: NoiseModel, detail: 
     if noise.is_none:
         return noisy.clone()
     height, width = noisy.shape[-2:]
-    seen = _cells(noisy[0], STRIDE_SAMPLES)  # (C, h, w), brightness
-    around = _upsample(_cells(seen, STRIDE_SAMPLES), STRIDE_SAMPLES, seen.shape)  # less noisy, for shifts of the mean
-    variance = noise.variance_at(seen)
-    ends = [SHIFT_SLACK_FACTOR * noise.at(curve, around) for curve in (noise.below, noise.above)]
+    seen = cell_means(noisy[0], STRIDE_SAMPLES)  # (C, h, w), brightness
+    around = repeat_cells(cell_means(seen, STRIDE_SAMPLES), STRIDE_SAMPLES, seen.shape)  # less noisy, for shifts of the mean
+    limits = _Limits(
+        noise.variance_at(seen), *(SHIFT_SLACK_FACTOR * noise.at(curve, around) for curve in (noise.below, noise.above))
+    )
+    means = seen - cell_means(restored[0], STRIDE_SAMPLES)  # residual
+    returned: Tensor | None = None  # in means of 4×4 pixels; None: nothing
+    if min(height, width) >= 16 * BLOCK_SAMPLES:
+        coarse = _returned_means(cell_means(means, STRIDE_SAMPLES), limits.of_cells(STRIDE_SAMPLES), noise, 16)
+        if coarse is not None:
+            returned = enlarge(coarse, means.shape)
+            means = means - returned
+    if min(height, width) >= 4 * BLOCK_SAMPLES:
+        found = _returned_means(means, limits, noise, 4)
+        returned = found if returned is None else returned if found is None else returned + found
     result = restored[0].clone()
-    for scale in SCALES_PIXELS:
-        if scale > 1 and min(height, width) < scale * BLOCK_SAMPLES:
-            continue
-        residual = noisy[0] - result
-        cells = max(scale // STRIDE_SAMPLES, 1)
-        own, below, above = (_cells(x, cells) for x in (variance, *ends))
-        found = _excess(_cells(residual, scale), own, below, above, noise, scale)  # (C, ⌈H / scale⌉, ⌈W / scale⌉)
-        if found is None:
-            continue
-        if scale > 1:
-            found = F.interpolate(found[None].contiguous(), scale_factor=scale, mode="bilinear")[0, :, :height, :width]
-        result += found
+
+    def read(rows: slice) -> Tensor:
+        """Rows of the residual. What is returned at coarser scales is put back first."""
+        if returned is not None:
+            add_enlarged(result, returned, rows)
+        return noisy[0, :, rows] - result[:, rows]
+
+    def write(rows: slice, values: Tensor) -> None:
+        result[:, rows] += values[..., :width]
+
+    _put_back(read, write, noisy[0].shape, limits.of_blocks(), noise, 1)
     return restored.lerp(result[None], detail) if detail < 1 else result[None]
 
 
-def _excess(residual: Tensor, variance: Tensor, below: Tensor, above: Tensor, noise: NoiseModel, scale: int) -> Tensor | None:
-    """The part of a residual that exceeds the noise, (C, h, w) → (C, h, w); None: there is none.
+@dataclass(frozen=True)
+class _Limits:
+    """What noise explains, for each cell of 4×4 pixels, mean or block, (C, h, w) each."""
+
+    variance: Tensor
+    """Of the noise."""
+    below: Tensor
+    """The explained shift of the mean downwards, 0 or less."""
+    above: Tensor
+    """The explained shift upwards, 0 or more."""
+
+    def of_cells(self, side: int) -> _Limits:
+        return self._each(lambda x: cell_means(x, side))
+
+    def of_blocks(self) -> _Limits:
+        """Means over blocks of 2×2 cells."""
+        return self._each(lambda x: F.avg_pool2d(extend(x, *(max(length, 2) for length in x.shape[-2:])), 2, 1))
+
+    def of_means(self) -> _Limits:
+        """The variance as the mean over each block, and shifts for each mean, extended to whole blocks."""
+        variance, below, above = (extend_to_blocks(x) for x in (self.variance, self.below, self.above))
+        return _Limits(F.avg_pool2d(variance, BLOCK_SAMPLES, STRIDE_SAMPLES), below, above)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> _Limits:
+        return _Limits(change(self.variance), change(self.below), change(self.above))
+
+
+def _returned_means(residual: Tensor, limits: _Limits, noise: NoiseModel, scale: int) -> Tensor | None:
+    """What of a residual (C, h, w) exceeds the noise, the same shape; None: nothing.
 
     Args:
         residual: means of squares with a side of `scale` pixels.
-        variance: variance of the noise, for cells of 4×4 pixels at scale 1, else for each mean.
-        below, above: the explained shift of the mean, down and up, for the same cells or means.
+        limits: for each mean.
+        noise, scale: as for `_put_back`.
     """
-    height, width = residual.shape[-2:]
-    residual = _extend_to_blocks(residual)
-    rows, columns = (length // STRIDE_SAMPLES - 1 for length in residual.shape[-2:])  # numbers of blocks
-    if scale == 1:
-        variance, below, above = (F.avg_pool2d(_extend(x, rows + 1, columns + 1), 2, 1) for x in (variance, below, above))
-    else:
-        variance, below, above = (
-            F.avg_pool2d(_extend_to_blocks(variance), BLOCK_SAMPLES, STRIDE_SAMPLES),
-            _extend_to_blocks(below),
-            _extend_to_blocks(above),
-        )
+    found: list[Tensor] = []
+
+    def write(rows: slice, values: Tensor) -> None:
+        if not found:
+            found.append(torch.zeros_like(residual))
+        found[0][:, rows] += values[..., : residual.shape[-1]]
+
+    _put_back(lambda rows: residual[:, rows], write, residual.shape, limits.of_means(), noise, scale)
+    return found[0] if found else None
+
+
+def _put_back(
+    read: Callable[[slice], Tensor],
+    write: Callable[[slice, Tensor], None],
+    shape: Sequence[int],
+    limits: _Limits,
+    noise: NoiseModel,
+    scale: int,
+) -> None:
+    """Find what exceeds the noise in a residual, strip by strip.
+
+    Args:
+        read: gives rows of the residual, (C, rows, width); each row is read once, and in order.
+        write: takes what is put back to some rows, (C, rows, width) or wider, after the row was read.
+        shape: (C, height, width) of the residual.
+        limits: for each block; below and above at a coarse scale for each mean.
+        noise: the noise.
+        scale: the residual's samples are means of squares of this side in pixels.
+    """
+    channels, height, width = shape
+    rows, columns = (max(-(-length // STRIDE_SAMPLES), 2) - 1 for length in (height, width))  # numbers of blocks
     forward, backward = _transforms(noise, scale)
-    result: Tensor | None = None  # sums of blocks, (C, rows + 1, columns + 1, 16) by cell
-    step = STRIP_SQUARES * SQUARE_BLOCKS
+    square_rows = STRIP_BLOCKS.get(limits.variance.device.type, STRIP_BLOCKS["cuda"]) // (columns * SQUARE_BLOCKS)
+    step = max(square_rows, 1) * SQUARE_BLOCKS
+    lower: Tensor | None = None  # last row of cells of the strip above: its residual …
+    pending: Tensor | None = None  # … and what is put back, (C, columns + 1, 16)
     for top in range(0, rows, step):
         part = slice(top, min(top + step, rows))
-        pixels = slice(part.start * STRIDE_SAMPLES, (part.stop + 1) * STRIDE_SAMPLES)
-        sigma = variance[:, part, :, None].clamp(min=noise.floor**2).sqrt()  # (C, r, columns, 1)
-        u = (_blocks(residual[:, pixels]) @ forward).reshape(*sigma.shape[:3], -1)
-        u /= sigma  # (C, r, columns, 64); pure noise has variance 1
-        if scale == 1:
-            unit = forward[:, :1, :1] * BLOCK_SAMPLES**2 / sigma[..., 0]  # coefficient of a mean of 1, in standard deviations
-            u[..., 0] -= u[..., 0].clamp(unit * below[:, part], unit * above[:, part])
-        else:
-            low, high = ((_blocks(x[:, pixels]) @ forward).reshape(u.shape) / sigma for x in (below, above))
-            u -= u.clamp(torch.minimum(low, high).clamp(max=0), torch.maximum(low, high).clamp(min=0))
+        first = part.start if lower is None else part.start + 1  # row of cells
+        new = slice(first * STRIDE_SAMPLES, min((part.stop + 1) * STRIDE_SAMPLES, height))
+        strip = extend(read(new), (part.stop + 1 - first) * STRIDE_SAMPLES, (columns + 1) * STRIDE_SAMPLES)
+        strip = strip if lower is None else torch.cat([lower, strip], -2)
+        lower = strip[:, -STRIDE_SAMPLES:]
+        sigma = limits.variance[:, part, :, None].clamp(min=noise.floor**2).sqrt()  # (C, r, columns, 1)
+        u = _coefficients(strip, forward, sigma, limits, part, scale)
         places, coefficients = _returned(u, scale)
-        if not len(places):
+        if not len(places) and pending is None:
             continue
-        if result is None:
-            result = residual.new_zeros(len(residual), rows + 1, columns + 1, STRIDE_SAMPLES**2)
+        total = strip.new_zeros(channels, part.stop - part.start + 1, columns + 1, STRIDE_SAMPLES**2)
+        if pending is not None:
+            total[:, 0] = pending
         coefficients *= sigma[tuple(places.T)]
-        places[:, 1] += top
-        _overlap_add(result, places, coefficients, backward)
-    return None if result is None else _overlap_mean(_values_by_row(result))[:, :height, :width]
+        overlap_add(total, places, coefficients, backward)
+        done = slice(0, None if part.stop == rows else -1)
+        pending = total[:, -1].clone()
+        values = overlap_mean(values_by_row(total[:, done]), part.start == 0, part.stop == rows)
+        goes = slice(part.start * STRIDE_SAMPLES, min(part.start * STRIDE_SAMPLES + values.shape[-2], height))
+        write(goes, values[:, : goes.stop - goes.start])
 
 
-def _returned(u: Tensor, scale: int) -> tuple[Tensor, Tensor]:
+def _coefficients(strip: Tensor, forward: Tensor, sigma: Tensor, limits: _Limits, part: slice, scale: int) -> list[Tensor]:
+    """The coefficients of a strip's blocks in standard deviations of the noise, (r, columns, 64) for each channel.
+
+    Pure noise has variance 1. The explained shift of the mean is taken off.
+    """
+    result = []
+    for channel, (values, transform, own) in enumerate(zip(strip, forward, sigma, strict=True)):
+        u = (overlapping_blocks(values) @ transform).reshape(*own.shape[:2], -1)
+        u /= own
+        below, above = limits.below[channel], limits.above[channel]
+        if scale == 1:
+            unit = transform[0, 0] * BLOCK_SAMPLES**2 / own[..., 0]  # coefficient of a mean of 1, in standard deviations
+            u[..., 0] -= u[..., 0].clamp(unit * below[part], unit * above[part])
+        else:
+            pixels = slice(part.start * STRIDE_SAMPLES, (part.stop + 1) * STRIDE_SAMPLES)
+            low, high = ((overlapping_blocks(x[pixels]) @ transform).reshape(u.shape) / own for x in (below, above))
+            u -= u.clamp(torch.minimum(low, high).clamp(max=0), torch.maximum(low, high).clamp(min=0))
+        result.append(u)
+    return result
+
+
+def _returned(u: Sequence[Tensor], scale: int) -> tuple[Tensor, Tensor]:
     """The blocks of which something is put back.
 
     Args:
-        u: (C, r, columns, 64) coefficients, in standard deviations of the noise.
+        u: coefficients in standard deviations of the noise, (r, columns, 64) for each channel.
 
     Returns:
         N places (N, 3) as channel, row and column, in order of channels, and what is put back of their coefficients, (N, 64).
     """
-    power = u.square()
-    limits = _limits(scale).to(u)
-    power[..., 0] *= limits[1] / limits[0]  # one limit for all is much faster; shares leave the mean out
-    active = power.amax(-1) > limits[1]  # (C, r, columns)
-    share = _square_shares(power, scale) if scale in PATTERN_POWER_RATIOS else None  # (⌈r / 4⌉, ⌈columns / 4⌉, 64)
+    limits = _limits(scale).to(u[0])
+    found = []
+    total: Tensor | None = None
+    for own in u:
+        power = own.square()
+        power[..., 0] *= limits[1] / limits[0]  # one limit for all is much faster; shares leave the mean out
+        found.append(power.amax(-1) > limits[1])  # (r, columns)
+        if scale in PATTERN_POWER_RATIOS:
+            sums = _square_sums(power)
+            total = sums if total is None else total.add_(sums)
+    active = torch.stack(found)
+    share = None if total is None else _square_shares(total, len(u), active.shape[1:], scale)
     if share is not None:
         squares = share.amax(-1) > 0
         if squares.any():
             active |= squares.repeat_interleave(SQUARE_BLOCKS, 0).repeat_interleave(SQUARE_BLOCKS, 1)[
-                : u.shape[1], : u.shape[2]
+                : active.shape[1], : active.shape[2]
             ]
     places = active.nonzero()
-    channel, row, column = places.unbind(1)
-    own = u[channel, row, column]
-    kept = (own.square() > limits).to(u)
+    row, column = places[:, 1:].unbind(1)
+    counts = torch.bincount(places[:, 0], minlength=len(u)).tolist()
+    own = torch.cat([each[at[:, 1], at[:, 2]] for each, at in zip(u, torch.split(places, counts), strict=True)])
+    kept = (own.square() > limits).to(own)
     if share is not None:
         kept = torch.maximum(kept, share[row // SQUARE_BLOCKS, column // SQUARE_BLOCKS])
     return places, own * kept
 
 
-def _square_shares(power: Tensor, scale: int) -> Tensor:
-    """Shares by the mean power in squares of blocks, all channels together, (C, r, columns, 64) → (⌈r / 4⌉, ⌈columns / 4⌉,
-    64). The share of the mean is 0."""
-    channels, rows, columns = power.shape[:3]
-    total = _sum(power)  # (r, columns, 64)
-    lines = torch.stack([_sum(total[top : top + SQUARE_BLOCKS]) for top in range(0, rows, SQUARE_BLOCKS)])
-    padded = F.pad(lines, (0, 0, 0, -columns % SQUARE_BLOCKS))
-    sums = padded.reshape(len(lines), -1, SQUARE_BLOCKS, BLOCK_SAMPLES**2).sum(2)
-    counts = channels * _blocks_per_square(rows)[:, None] * _blocks_per_square(columns)  # number of blocks in each square
-    mean = sums / counts.to(sums)[..., None]
+def _square_sums(power: Tensor) -> Tensor:
+    """Sums over squares of 4×4 blocks, (r, columns, 64) → (⌈r / 4⌉, ⌈columns / 4⌉, 64)."""
+    for axis in range(2):
+        count = power.shape[axis]
+        whole = count // SQUARE_BLOCKS * SQUARE_BLOCKS
+        parts = []
+        if whole:
+            groups = power.narrow(axis, 0, whole)
+            groups = groups.reshape(*power.shape[:axis], -1, SQUARE_BLOCKS, *power.shape[axis + 1 :])
+            parts.append(groups.sum(axis + 1))
+        if whole < count:
+            parts.append(power.narrow(axis, whole, count - whole).sum(axis, keepdim=True))
+        power = parts[0] if len(parts) == 1 else torch.cat(parts, axis)
+    return power
+
+
+def _square_shares(sums: Tensor, channels: int, blocks: Sequence[int], scale: int) -> Tensor:
+    """Shares by the mean power in squares of blocks, all channels together: sums of powers (⌈r / 4⌉, ⌈columns / 4⌉, 64) of
+    `channels` times `blocks`, (r, columns) → the same shape. The share of the mean is 0."""
+    rows, columns = (_blocks_per_square(length) for length in blocks)
+    mean = sums / (channels * rows[:, None] * columns).to(sums)[..., None]
     share = _linear_share(mean, *PATTERN_POWER_RATIOS[scale])
     if scale == 1:
         share = torch.maximum(
@@ -193,14 +303,6 @@ def _square_shares(power: Tensor, scale: int) -> Tensor:
         )
     share[..., 0] = 0
     return share
-
-
-def _sum(x: Tensor) -> Tensor:
-    """The sum over the first axis. `Tensor.sum` takes ten times as long for a short first axis."""
-    total = x[0].clone()
-    for part in x[1:]:
-        total += part
-    return total
 
 
 def _linear_share(power: Tensor, none: float, whole: float) -> Tensor:
@@ -230,97 +332,5 @@ def _transforms(noise: NoiseModel, scale: int) -> tuple[Tensor, Tensor]:
     """
     variance = noise.coefficients(scale).reshape(-1, BLOCK_SAMPLES**2) * (1 + DOUBT_SHARE * noise.doubt) ** 2  # (C, 64)
     sigma = variance.clamp(min=1e-8 * variance.max().item()).sqrt()
-    basis = _basis().to(sigma)  # (64 coefficients, 64 values)
+    basis = cosine_basis().to(sigma)  # (64 coefficients, 64 values)
     return basis.T / sigma[:, None], basis * sigma[..., None]
-
-
-@lru_cache
-def _basis() -> Tensor:
-    """The orthonormal cosine transform (DCT-II) of 8×8 values, (64, 64).
-
-    Each row is a coefficient; the mean is first. The values are in the order of `_blocks`.
-    """
-    k = torch.arange(BLOCK_SAMPLES, dtype=torch.float64)
-    rows = torch.cos(math.pi * (k + 0.5) * k[:, None] / BLOCK_SAMPLES) * math.sqrt(2 / BLOCK_SAMPLES)
-    rows[0] /= math.sqrt(2)
-    basis = torch.kron(rows, rows).reshape(BLOCK_SAMPLES**2, 2, STRIDE_SAMPLES, 2, STRIDE_SAMPLES)
-    return basis.transpose(2, 3).reshape(BLOCK_SAMPLES**2, BLOCK_SAMPLES**2).float()
-
-
-def _values_by_cell(x: Tensor) -> Tensor:
-    """Group the values by cell: (C, h, w) → (C, h / 4, w / 4, 16)."""
-    channels, height, width = x.shape
-    return (
-        x.reshape(channels, height // STRIDE_SAMPLES, STRIDE_SAMPLES, width // STRIDE_SAMPLES, STRIDE_SAMPLES)
-        .transpose(2, 3)
-        .flatten(3)
-    )
-
-
-def _blocks(x: Tensor) -> Tensor:
-    """Overlapping blocks of 2×2 cells, ordered by cell: (C, h, w) → (C, (h / 4 − 1)·(w / 4 − 1), 64)."""
-    cells = _values_by_cell(x)
-    rows, columns = cells.shape[1] - 1, cells.shape[2] - 1
-    corners = [cells[:, down : rows + down, right : columns + right] for down in range(2) for right in range(2)]
-    return torch.cat(corners, dim=-1).flatten(1, 2)
-
-
-def _overlap_add(cells: Tensor, places: Tensor, coefficients: Tensor, backward: Tensor) -> None:
-    """Transform the blocks at some places back, and add them to the cells (C, rows + 1, columns + 1, 16) that they cover."""
-    counts = torch.bincount(places[:, 0], minlength=len(cells)).tolist()
-    for own, at, some, transform in zip(
-        cells, torch.split(places, counts), torch.split(coefficients, counts), backward, strict=True
-    ):
-        values = some @ transform  # (n, 64)
-        first = at[:, 1] * own.shape[1] + at[:, 2]
-        for corner in range(4):
-            down, right = divmod(corner, 2)
-            piece = values[:, corner * STRIDE_SAMPLES**2 : (corner + 1) * STRIDE_SAMPLES**2]
-            own.view(-1, STRIDE_SAMPLES**2).index_add_(0, first + (down * own.shape[1] + right), piece)
-
-
-def _values_by_row(cells: Tensor) -> Tensor:
-    """The inverse of `_values_by_cell`: (C, h, w, 16) → (C, 4·h, 4·w)."""
-    channels, rows, columns = cells.shape[:3]
-    return (
-        cells.reshape(channels, rows, columns, STRIDE_SAMPLES, STRIDE_SAMPLES)
-        .transpose(2, 3)
-        .reshape(channels, rows * STRIDE_SAMPLES, -1)
-    )
-
-
-def _overlap_mean(total: Tensor) -> Tensor:
-    """Turn sums of blocks into means. Four blocks cover a pixel, two at an edge, one in a corner."""
-    total = total / 4
-    for edge in (slice(0, STRIDE_SAMPLES), slice(-STRIDE_SAMPLES, None)):
-        total[:, edge] *= 2
-        total[:, :, edge] *= 2
-    return total
-
-
-def _extend_to_blocks(x: Tensor) -> Tensor:
-    """Extend to a multiple of the stride, and to at least one block, by repeating the edge."""
-    rows, columns = (max(-(-length // STRIDE_SAMPLES) * STRIDE_SAMPLES, BLOCK_SAMPLES) for length in x.shape[-2:])
-    return _extend(x, rows, columns)
-
-
-def _extend(x: Tensor, rows: int, columns: int) -> Tensor:
-    """Extend by repeating the edge, (C, h, w) → (C, rows, columns)."""
-    if x.shape[-2:] == (rows, columns):
-        return x
-    return F.pad(x[None], (0, columns - x.shape[-1], 0, rows - x.shape[-2]), mode="replicate")[0]
-
-
-def _cells(x: Tensor, side: int) -> Tensor:
-    """Means of square cells, (C, h, w) → (C, ⌈h / side⌉, ⌈w / side⌉). Incomplete cells are extended first."""
-    if side == 1:
-        return x
-    height, width = (-(-length // side) for length in x.shape[-2:])
-    sums = _extend(x, height * side, width * side).reshape(-1, height, side, width * side).sum(2)
-    # A product of matrices is faster than a pooling layer
-    return (sums.reshape(-1, side) @ sums.new_full((side, 1), 1 / side**2)).reshape(-1, height, width)
-
-
-def _upsample(x: Tensor, side: int, shape: torch.Size) -> Tensor:
-    """Repeat each value `side` times along both axes, and crop to `shape`."""
-    return x.repeat_interleave(side, -2).repeat_interleave(side, -1)[..., : shape[-2], : shape[-1]]

@@ -27,7 +27,6 @@ from torch import Tensor
 
 from unnoise import images
 from unnoise.denoisers.base import Denoiser
-from unnoise.inference.background import Background
 from unnoise.inference.bands import Progress, restore_bands
 from unnoise.inference.blending import blend_stored
 from unnoise.inference.chain import Chain
@@ -102,7 +101,7 @@ class Pipeline:
             if steps_are_coarse(source, source.step):
                 store = DitheredStore(store, source.step, self.settings.seed)
         seen = without_row_noise(source) if pipeline.settings.removes_row_noise else source
-        pipeline._restore(source, seen, store, repaired.background, progress)
+        pipeline._restore(source, seen, store, progress)
         if seen is source:
             blend_stored(source, store, self.settings.strength, self.settings.detail, guards)
             return repaired
@@ -121,13 +120,11 @@ class Pipeline:
         from normal."""
         return not (self.settings.is_measured or is_measured(colours, dtype))
 
-    def _restore(
-        self, source: PixelSource, seen: PixelSource, store: Store, background: Background | None, progress: Progress | None
-    ) -> None:
+    def _restore(self, source: PixelSource, seen: PixelSource, store: Store, progress: Progress | None) -> None:
         """Restore `seen`, which is `source` without its row noise, and keep what is clipped in `source`. A measurement
         with point sources is restored with them and without them."""
         low, high = source.value_range()
-        stars = find_point_sources(seen, background) if background and self._by_planes(seen) else None
+        stars = find_point_sources(seen) if self._by_planes(seen) else None
         once = progress and (lambda done, tiles: progress(done, 2 * tiles if stars else tiles))
         views = self._views(seen)
         photometry = self._decide(views, source.rescaling)

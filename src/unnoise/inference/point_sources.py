@@ -1,8 +1,10 @@
-"""Point sources: stars, beads and other small bright structure that stands on a plain background.
+"""Bright sources: stars, beads, cells and other far brighter structure on a background.
 
-Beside bright structure a network leaves more of the noise: next to 200 stars a sky of 14 ± 3 counts instead of ± 1. So
-such a picture is restored twice: as it is, and with noisy background in place of the sources. The first result counts
-at the sources, the second one elsewhere. At the sources the local mean of the noisy picture is kept, and so their flux.
+Beside bright structure a network leaves more of the noise: next to 200 stars a sky of 14 ± 3 counts instead of ± 1. And
+one range of values for both hides the noise of the background. So such a picture is restored twice: as it is, and with
+noisy background in place of the sources. The first result counts at the sources, the second one elsewhere. What is
+restored of the background so depends on it alone, whatever share of the picture the sources have. At the sources the
+local mean of the noisy picture is kept, and so their flux.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ BULK_FACTOR = 5.0
 that range more."""
 RADIUS_PIXELS = 12
 """A source reaches this far from its peak."""
+APART_PIXELS = 4
+"""Pixels this near to such a value do not count as background."""
 FLUX_SIGMA_PIXELS = 2.0
 """Standard deviation of the Gaussian over which flux is kept."""
 HALO_PIXELS = RADIUS_PIXELS + 1 + kernel_radius(SMOOTHING_PIXELS)
@@ -41,12 +45,11 @@ class PointSources:
     """The point sources of a picture or batch.
 
     >>> from unnoise import images
-    >>> from unnoise.inference.repair import repair
     >>> from unnoise.inference.sources import source_of_tensor
     >>> noisy = 0.1 + 0.001 * torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
     >>> noisy[30:33, 40:43] += 0.1
     >>> source = source_of_tensor(*images.to_tensor(noisy))
-    >>> found = find_point_sources(source, repair(source, measured=True).background)
+    >>> found = find_point_sources(source)
     >>> bool(found.without().read(slice(30, 33), slice(40, 43)).max() < 0.11)
     True
     """
@@ -91,27 +94,40 @@ class PointSources:
             store.write(*waiting)
 
 
-def find_point_sources(source: PixelSource, background: Background) -> PointSources | None:
+def find_point_sources(source: PixelSource) -> PointSources | None:
     """Find the point sources of a measurement; None: it has none.
 
     Args:
         source: the noisy pixels after `repair`, (B, C, H, W).
-        background: of the same picture.
 
     >>> from unnoise import images
-    >>> from unnoise.inference.repair import repair
     >>> from unnoise.inference.sources import source_of_tensor
     >>> noisy = 0.1 + 0.001 * torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
     >>> source = source_of_tensor(*images.to_tensor(noisy))
-    >>> find_point_sources(source, repair(source, measured=True).background) is None
+    >>> find_point_sources(source) is None
     True
     """
     limit = _limits(source)
+    background = _background(source, limit)  # not that of `repair`, which large sources cover
+    if background is None:
+        return None
     found = RowBlocks(source.size, partial(_block, source, background, limit), keep_all=source.strip_pixels is None)
     width = slice(0, source.size[1])
     if not any(bool((found.read(rows, width)[0] > 0).any()) for rows in blocks_of(source.size[0])):
         return None
     return PointSources(source, found)
+
+
+def _background(source: PixelSource, limit: Tensor) -> Background | None:
+    """The background between pixels that lie above the limit, however many these are; None: there are no such pixels."""
+    parts, found = [], False
+    for rows in blocks_of(source.size[0]):
+        whole, inner = around(rows, APART_PIXELS + kernel_radius(SMOOTHING_PIXELS), source.size[0])
+        x = source.read(whole, slice(0, source.size[1])).flatten(0, 1)
+        bright = gaussian_blur(x, SMOOTHING_PIXELS) > limit.to(x.device)
+        found = found or bool(bright.any())
+        parts.append(Background.measure(x[:, inner], ~_widened(bright, APART_PIXELS)[:, inner]))
+    return Background.join(parts) if found else None
 
 
 def _limits(source: PixelSource) -> Tensor:
@@ -147,5 +163,5 @@ def _block(source: PixelSource, background: Background, limit: Tensor, rows: sli
     return weight[:, inner], (x - taken + added)[:, inner], taken[:, inner]
 
 
-def _widened(x: Tensor) -> Tensor:
-    return F.max_pool2d(x[:, None].to(torch.float32), 3, 1, 1)[:, 0] > 0
+def _widened(x: Tensor, radius: int = 1) -> Tensor:
+    return F.max_pool2d(x[:, None].to(torch.float32), 2 * radius + 1, 1, radius)[:, 0] > 0

@@ -41,6 +41,9 @@ REPEATED_WORK_SHARE = 0.125
 RAMP_PIXELS = 32
 """Half the width in pixels over which neighbouring tiles are blended, for a network with an unbounded receptive
 field."""
+BAND_BYTES = 2**30
+"""A row of tiles lies in memory. In very wide pictures tiles have fewer rows for that."""
+VALUE_BYTES = 4
 MIN_TILE_PIXELS = 16
 """Side of the smallest tile in pixels."""
 
@@ -78,8 +81,11 @@ class Tiling:
         self.retained_bytes = RETAINED_BYTES
         self.reuses_large_blocks = True  # a picture in one piece is small and has no next tile
         if core != size:
-            read = math.prod(min(inner + 2 * chain.halo, length) for inner, length in zip(core, size, strict=True))
-            taken, usable = chain.bytes_for(math.prod(core), read, whole=False), FREE_MEMORY_SHARE * free_memory(chain.device)
+            inner = padded_size(chain, core)
+            read = math.prod(
+                min(side + 2 * chain.halo, length) for side, length in zip(inner, padded_size(chain, size), strict=True)
+            )
+            taken, usable = chain.bytes_for(math.prod(inner), read, whole=False), FREE_MEMORY_SHARE * free_memory(chain.device)
             self.retained_bytes = max(RETAINED_BYTES, int(min(taken, usable / 2)))
             self.reuses_large_blocks = REUSE_FACTOR * taken < usable
 
@@ -102,7 +108,7 @@ class Tiling:
         height, width = (min(side, _round_up(max(side // 2, least), self.chain.step)) for side in self.max_core)
         if (height, width) == self.max_core:
             raise UnnoiseError(
-                f"Memory does not suffice even_side for tiles of {' × '.join(str(side) for side in sorted(set(self.max_core)))} pixels; "
+                f"Memory does not suffice even for tiles of {' × '.join(str(side) for side in sorted(set(self.max_core)))} pixels; "
                 "close other programs, or take a smaller model or device cpu."
             )
         if self.chain.device.type == "cuda":
@@ -123,21 +129,24 @@ class Tiling:
 def sides_for(chain: Chain, size: tuple[int, int]) -> tuple[int, int]:
     """The largest height and width of a tile's core in pixels for a picture of this size, by the network and the free
     memory."""
-    if math.prod(size) <= SINGLE_TILE_PIXELS:
+    if math.prod(padded_size(chain, size)) <= SINGLE_TILE_PIXELS:
         return size
     usable = FREE_MEMORY_SHARE * free_memory(chain.device)
     if not chain.is_finite:
         return _rectangle_sides(chain, size, usable)
     side = _square_side(chain, size, usable)
-    return side, side
+    rows = BAND_BYTES // (size[1] * VALUE_BYTES * chain.network.sizes.get("channels", 3))
+    return min(side, max(rows, MIN_TILE_PIXELS)), side
 
 
 def _square_side(chain: Chain, size: tuple[int, int], usable: float) -> int:
     """Side of the tiles in pixels for a bounded receptive field: just large enough that halos repeat little work."""
-    pixels, longest = math.prod(size), max(size)
+    padded, longest = padded_size(chain, size), max(size)
+    pixels = math.prod(padded)
 
     def taken(core: int) -> float:
-        return chain.bytes_for(core**2, (core + 2 * chain.halo) ** 2, whole=False)
+        inner, read = (math.prod(min(core + around, side) for side in padded) for around in (0, 2 * chain.halo))
+        return chain.bytes_for(inner, read, whole=False)
 
     # With a core of four halos, the halo costs about as much work as the core.
     least, most = (
@@ -157,14 +166,14 @@ def _rectangle_sides(chain: Chain, size: tuple[int, int], usable: float) -> tupl
 
     Such a network restores a whole picture best. Large tiles come nearest to that.
     """
-    around = 2 * (chain.halo + RAMP_PIXELS)
+    around, padded = 2 * (chain.halo + RAMP_PIXELS), padded_size(chain, size)
 
     def core(rows: int, columns: int) -> tuple[int, int]:
         return -(-size[0] // rows), -(-size[1] // columns)
 
     def fits(rows: int, columns: int) -> bool:
-        inner = core(rows, columns)
-        pixels, shown = math.prod(inner), math.prod(min(i + around, length) for i, length in zip(inner, size, strict=True))
+        inner = padded_size(chain, core(rows, columns))
+        pixels, shown = math.prod(inner), math.prod(min(i + around, side) for i, side in zip(inner, padded, strict=True))
         taken = chain.bytes_for(pixels, shown, whole=rows == columns == 1)
         return taken <= min(usable, (MAX_TILE_BYTES if pixels <= LARGE_TILE_PIXELS else AMPLE_BYTES)[chain.device.type])
 
@@ -180,6 +189,20 @@ def _rectangle_sides(chain: Chain, size: tuple[int, int], usable: float) -> tupl
         if columns <= most[1] and read(rows, columns) < read(*best):
             best = rows, columns
     return core(*best)
+
+
+def padded_size(chain: Chain, size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width in pixels that a network computes at least. A picture of one row is padded to as many as its
+    pooling needs, and takes their memory.
+
+    >>> from unnoise import denoisers, recipes
+    >>> from unnoise.inference.settings import InferenceSettings
+    >>> network = denoisers.create("unet", channels=1)
+    >>> padded_size(Chain(network, recipes.load("amsnet-quick").scheme, InferenceSettings()), (1, 100))
+    (32, 100)
+    """
+    height, width = (max(side, chain.network.size_multiple) for side in size)
+    return height, width
 
 
 def even_side(length: int, most: int, least: int) -> int:

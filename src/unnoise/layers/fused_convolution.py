@@ -61,7 +61,12 @@ def can_fuse(x: Tensor) -> bool:
 
 
 def can_fuse_on_cpu(x: Tensor) -> bool:
-    """Whether `can_fuse` holds on a CPU, where some work is faster in pieces that fit the caches."""
+    """Whether `can_fuse` holds on a CPU, where some work is faster in pieces that fit the caches.
+
+    >>> with torch.inference_mode():
+    ...     can_fuse_on_cpu(torch.zeros(1, 3, 8, 8))
+    True
+    """
     return can_fuse(x) and not kernels.can_run(x)
 
 
@@ -108,6 +113,11 @@ def convolve_unrounded(layer: nn.Conv2d, x: Tensor) -> Tensor:
 
     The 8 bits of a bfloat16 mantissa are half a step of 255 in bright regions. The part of x that bfloat16 rounds off
     enters the same convolution as additional channels.
+
+    >>> layer, x = nn.Conv2d(3, 4, 3, padding=1), torch.rand(1, 3, 8, 8)
+    >>> with torch.inference_mode():
+    ...     torch.allclose(convolve_unrounded(layer, x), layer(x), atol=1e-6)
+    True
     """
     if compute_dtype(x) != torch.bfloat16:
         return convolve(layer, x)
@@ -140,7 +150,12 @@ def convolve_concatenated(layer: nn.Conv2d, one: Tensor, other: Tensor) -> Tenso
 
 
 def effective_weights(layer: nn.Conv2d) -> Weights:
-    """The layer's kernel and bias; a mask of the layer is multiplied into the kernel."""
+    """The layer's kernel and bias; a mask of the layer is multiplied into the kernel.
+
+    >>> weight, bias = effective_weights(nn.Conv2d(3, 4, 1, bias=False))
+    >>> weight.shape, bias
+    (torch.Size([4, 3, 1, 1]), None)
+    """
     mask = getattr(layer, "mask", None)
     return (layer.weight if mask is None else layer.weight * mask), layer.bias
 
@@ -175,6 +190,11 @@ def convolve_with_weights(
         plus, minus, times: added to, subtracted from or multiplied with the result; of its shape.
         inplace: see above.
         padding, stride, dilation, groups: as in `torch.nn.Conv2d`, for zeros as padding.
+
+    >>> x, weight = -torch.ones(1, 1, 2, 2), torch.ones(1, 1, 1, 1)
+    >>> with torch.inference_mode():
+    ...     convolve_with_weights(x, weight, torch.tensor([0.5]), "relu").max()
+    tensor(0.)
     """
     assert not isinstance(padding, str)
     dtype = weight.dtype
@@ -260,7 +280,11 @@ def pair_activations(layers: Iterable[nn.Module]) -> list[tuple[nn.Module, Activ
 
 
 def activate(x: Tensor, activation: Activation, slope: float = 0.0) -> Tensor:
-    """Apply an activation, in place where possible."""
+    """Apply an activation, in place where possible.
+
+    >>> activate(torch.tensor([-1.0, 2.0]), "leaky_relu", slope=0.1)
+    tensor([-0.1000,  2.0000])
+    """
     if activation == "relu":
         return F.relu(x, inplace=True)
     if activation == "leaky_relu":
@@ -271,7 +295,11 @@ def activate(x: Tensor, activation: Activation, slope: float = 0.0) -> Tensor:
 
 
 def to_channels_last(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """x, (B, C, H, W), in a type and channels last; x itself where it already is."""
+    """x, (B, C, H, W), in a type and channels last; x itself where it already is.
+
+    >>> to_channels_last(torch.zeros(1, 3, 4, 4), torch.bfloat16).is_contiguous(memory_format=torch.channels_last)
+    True
+    """
     return x.to(dtype).contiguous(memory_format=torch.channels_last)
 
 

@@ -34,7 +34,12 @@ def convolve_pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor
 
 
 def apply_convolution(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """layer(x), (B, C, H, W) → (B, C', H', W'), by `convolve_pointwise` if the layer is a 1×1 convolution."""
+    """layer(x), (B, C, H, W) → (B, C', H', W'), by `convolve_pointwise` if the layer is a 1×1 convolution.
+
+    >>> layer, x = nn.Conv2d(3, 4, 1), torch.rand(1, 3, 8, 8)
+    >>> torch.allclose(apply_convolution(layer, x), layer(x), atol=1e-6)
+    True
+    """
     is_pointwise = type(layer) is nn.Conv2d and layer.kernel_size == layer.stride == (1, 1) and layer.groups == 1
     if is_pointwise and layer.padding == (0, 0):
         return convolve_pointwise(x, layer.weight, layer.bias)
@@ -43,18 +48,33 @@ def apply_convolution(layer: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def convolve_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A 3×3 depthwise convolution with zero padding, (B, C, H, W) and (C, 1, 3, 3) → (B, C, H, W)."""
+    """A 3×3 depthwise convolution with zero padding, (B, C, H, W) and (C, 1, 3, 3) → (B, C, H, W).
+
+    >>> convolve_depthwise(torch.ones(1, 2, 3, 3), torch.ones(2, 1, 3, 3), None)[0, 0]
+    tensor([[4., 6., 4.],
+            [6., 9., 6.],
+            [4., 6., 4.]])
+    """
     return F.conv2d(x, weight, bias, padding=1, groups=len(weight))
 
 
 def gelu(x: Tensor) -> Tensor:
-    """GELU, (B, C, H, W) → the same shape."""
+    """GELU, (B, C, H, W) → the same shape.
+
+    >>> gelu(torch.zeros(1, 2, 3, 3)).abs().max()
+    tensor(0.)
+    """
     return F.gelu(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) if is_channels_last(x) else F.gelu(x)
 
 
 def is_channels_last(x: Tensor) -> bool:
     """Whether x, (B, C, H, W), lies on a CPU in dense channels-last memory; False while a graph is exported or
-    compiled."""
+    compiled.
+
+    >>> x = torch.zeros(1, 3, 4, 4)
+    >>> is_channels_last(x), is_channels_last(x.contiguous(memory_format=torch.channels_last))
+    (False, True)
+    """
     if x.device.type != "cpu" or torch.compiler.is_compiling():
         return False
     return x.shape[1] > 1 and x.is_contiguous(memory_format=torch.channels_last)

@@ -62,6 +62,12 @@ def run_regions_in_four_rotations(
 
     Returns:
         Four tensors (B, C', rows, columns), upright.
+
+    >>> whole = slice(0, 4), slice(0, 4)
+    >>> x = torch.rand(1, 1, 4, 4)
+    >>> results = run_regions_in_four_rotations(lambda turned, region: turned[..., *region], x, [whole] * 4)
+    >>> all(torch.equal(result, x) for result in results)
+    True
     """
     results = []
     for turn, place in enumerate(places):
@@ -115,7 +121,13 @@ def shifted_window(x: Tensor, top: int, left: int, height: int, width: int) -> T
 
 
 def add_shifted_window(total: Tensor, x: Tensor, top: int, left: int) -> None:
-    """Add `shifted_window(x, top, left, …)`, of the size of `total`, to `total` in place, without making the window."""
+    """Add `shifted_window(x, top, left, …)`, of the size of `total`, to `total` in place, without making the window.
+
+    >>> total = torch.ones(1, 1, 1, 3)
+    >>> add_shifted_window(total, torch.tensor([[[[5.0, 6.0, 7.0]]]]), top=0, left=1)
+    >>> total
+    tensor([[[[7., 8., 1.]]]])
+    """
     rows, from_rows = _overlap(top, total.shape[-2], x.shape[-2])
     columns, from_columns = _overlap(left, total.shape[-1], x.shape[-1])
     total[..., rows, columns] += x[..., from_rows, from_columns]
@@ -123,7 +135,13 @@ def add_shifted_window(total: Tensor, x: Tensor, top: int, left: int) -> None:
 
 def write_shifted_window(target: Tensor, x: Tensor, top: int, left: int) -> None:
     """Copy `shifted_window(x, top, left, …)`, of the target's size, into the target where it overlaps x; the rest
-    stays."""
+    stays.
+
+    >>> target = torch.zeros(1, 1, 1, 3)
+    >>> write_shifted_window(target, torch.tensor([[[[5.0, 6.0, 7.0]]]]), top=0, left=-1)
+    >>> target
+    tensor([[[[0., 5., 6.]]]])
+    """
     rows, from_rows = _overlap(top, target.shape[-2], x.shape[-2])
     columns, from_columns = _overlap(left, target.shape[-1], x.shape[-1])
     target[..., rows, columns] = x[..., from_rows, from_columns]

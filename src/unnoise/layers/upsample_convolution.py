@@ -13,7 +13,11 @@ from unnoise.layers.weight_cache import prepare_weights
 
 
 def can_fuse_upsampling(x: Tensor) -> bool:
-    """Whether `convolve_upsampled` is faster for x: on a CPU, also in training, but not while a graph is exported."""
+    """Whether `convolve_upsampled` is faster for x: on a CPU, also in training, but not while a graph is exported.
+
+    >>> can_fuse_upsampling(torch.zeros(1, 3, 4, 4)), can_fuse_upsampling(torch.zeros(1, 3, 4, 4, dtype=torch.float64))
+    (True, False)
+    """
     return x.device.type == "cpu" and not torch.compiler.is_compiling() and compute_dtype(x) in (torch.float32, torch.bfloat16)
 
 
@@ -86,6 +90,11 @@ def upsample_and_convolve(
         x, skip, upward: as in `convolve_upsampled`.
         weight, bias: of the layer.
         replicated: the layer pads by replication, not with zeros.
+
+    >>> x, weight = torch.rand(1, 2, 4, 4), torch.rand(3, 2, 3, 3)
+    >>> expected = F.conv2d(F.interpolate(x, scale_factor=2), weight, padding=1)
+    >>> torch.allclose(upsample_and_convolve(x, weight, None, None), expected, atol=1e-5)
+    True
     """
     cut = x.shape[1]
     with torch.autocast(x.device.type, enabled=False):  # autocast must not round sums of weights

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import chain
+from threading import Lock
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -37,6 +38,7 @@ _Source = tuple[Tensor, int, int]
 """A parameter or buffer, its count of changes in place, and the address of its values."""
 
 _active: ContextVar[_WeightCache | None] = ContextVar("_kept", default=None)
+_lock = Lock()
 _by_network: WeakKeyDictionary[nn.Module, _WeightCache] = WeakKeyDictionary()
 
 
@@ -86,6 +88,11 @@ def prepare_weights(owner: nn.Module, name: str, dtype: torch.dtype, make: Calla
         name: tells several sets of one owner apart.
         dtype: of the kernel; the bias keeps float32 at least.
         make: gives the kernel (C', C / groups, k, k) and the bias (C') or None.
+
+    >>> layer = nn.Conv2d(3, 4, 3)
+    >>> weight, bias = prepare_weights(layer, "own", torch.bfloat16, lambda: (layer.weight, layer.bias))
+    >>> weight.dtype, bias.dtype
+    (torch.bfloat16, torch.float32)
     """
 
     def ready() -> Weights:
@@ -100,7 +107,13 @@ def prepare_weights(owner: nn.Module, name: str, dtype: torch.dtype, make: Calla
 
 def cached(owner: nn.Module, key: Hashable, make: Callable[[], T]) -> T:
     """What `make` gives from the weights of `owner`: once for each `key` within `cached_weights`, otherwise at each
-    call."""
+    call.
+
+    >>> layer = nn.Conv2d(3, 4, 3)
+    >>> with cached_weights():
+    ...     cached(layer, "sum", lambda: layer.weight.sum()) is cached(layer, "sum", lambda: layer.weight.sum())
+    True
+    """
     lasting = _active.get()
     if lasting is None:
         return make()
@@ -114,6 +127,10 @@ def in_library_layout(
 
     Each shape may want its own layout. With a wrong one oneDNN may reorder the kernel at each call, which can take a
     hundred times as long as the convolution (measured on a processor with AMX).
+
+    >>> weight = torch.zeros(4, 3, 3, 3)
+    >>> in_library_layout(torch.zeros(1, 3, 8, 8), weight, [1, 1], [1, 1], [1, 1], 1) is weight  # nothing is cached
+    True
     """
     if not _is_cached(weight):
         return weight
@@ -126,7 +143,14 @@ def in_library_layout(
 
 
 def cached_for_kernel(weight: Tensor, key: Hashable, make: Callable[[], T]) -> T:
-    """What `make` gives from a prepared kernel: once for each `key` within `cached_weights`, otherwise at each call."""
+    """What `make` gives from a prepared kernel: once for each `key` within `cached_weights`, otherwise at each call.
+
+    >>> layer = nn.Conv2d(3, 4, 3)
+    >>> with cached_weights():
+    ...     weight, _ = prepare_weights(layer, "own", torch.float32, lambda: (layer.weight, layer.bias))
+    ...     cached_for_kernel(weight, "copy", weight.clone) is cached_for_kernel(weight, "copy", weight.clone)
+    True
+    """
     lasting = _active.get()
     if lasting is None or id(weight) not in lasting.by_kernel:
         return make()
@@ -136,12 +160,22 @@ def cached_for_kernel(weight: Tensor, key: Hashable, make: Callable[[], T]) -> T
 def get_or_make_layout(
     layouts: dict[Hashable, Tensor], key: Hashable, make: Callable[[], Tensor], most: int = MAX_LAYOUTS
 ) -> Tensor:
-    """A memory layout of a kernel; `layouts` keeps the latest ones, at most `most`."""
-    if key not in layouts:
-        while len(layouts) >= most:
-            del layouts[next(iter(layouts))]
-        layouts[key] = make()
-    return layouts[key]
+    """A memory layout of a kernel; `layouts` keeps the latest ones, at most `most`.
+
+    >>> layouts = {}
+    >>> for size in range(3):
+    ...     _ = get_or_make_layout(layouts, size, lambda: torch.zeros(1), most=2)
+    >>> list(layouts)
+    [1, 2]
+    """
+    made = layouts.get(key)
+    if made is None:
+        made = make()
+        with _lock:  # another thread may take a layout away before we look again
+            layouts[key] = made
+            while len(layouts) > most:
+                del layouts[next(iter(layouts))]
+    return made
 
 
 def _is_cached(weight: Tensor) -> bool:

@@ -15,6 +15,7 @@ from unnoise import images
 from unnoise.errors import UsageError
 from unnoise.images.arrays_on_disk import Axes
 from unnoise.images.measured_values import whole
+from unnoise.inference.missing_values import FileGaps
 
 DIMENSIONS = {
     "Y": ("y", "row", "rows", "lat", "latitude", "height", "northing"),
@@ -67,11 +68,14 @@ def denoise_path(path: str | Path, denoise: Denoise, axes: str | None = None, dt
             pixels, stored = frame[...], frame.metadata.stored
             given = whole(pixels, np.dtype(stored)) if stored else pixels
             letters = "YXC" if pixels.ndim == 3 and frame.layout.colours in ("cmyk", "channels") else None
-            result = denoise(given, axes=letters)
-            there = frame.picture().pixels  # with values that are no numbers
-            if there.dtype.kind == "f" and not stored and not np.isfinite(there).all():
-                result = np.where(np.isfinite(there), result, there.astype(result.dtype))
-            made.append(result)
+            gaps = FileGaps(frame, None, None)
+            missing = gaps.missing(slice(0, frame.height), slice(0, frame.width)) if gaps.are_possible else None
+            if missing is None or not missing.any():
+                made.append(denoise(given, axes=letters))
+                continue
+            result = np.asarray(denoise(np.ma.MaskedArray(given, missing), axes=letters))
+            there = given if stored else frame.picture().pixels  # with values that are no numbers
+            made.append(np.where(missing, there.astype(result.dtype), result))
         outer = source.outer
     if outer is None:
         return made[0]

@@ -18,6 +18,7 @@ from unnoise import denoisers, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import atomic_write
+from unnoise.files.limits import SMALL_SIZE
 from unnoise.images.formats import is_picture
 from unnoise.models.card import Card
 from unnoise.models.stored_tensors import bounded_parameters
@@ -145,10 +146,12 @@ def _made(name: str, sizes: dict[str, Any], weights: Mapping[str, Tensor]) -> De
     if any(size > largest for size in _numbers(sizes)):  # to create the network would take all memory, or very long
         return None
     try:
-        with torch.device("meta"), bounded_parameters(weights):  # takes no memory
-            shapes = denoisers.create(name, **sizes)
-            shapes.load_state_dict({key: value.to("meta") for key, value in weights.items()})
-        network = denoisers.create(name, **sizes)
+        if any(size > SMALL_SIZE for size in _numbers(sizes)):
+            with torch.device("meta"), bounded_parameters(weights):  # takes no memory
+                shapes = denoisers.create(name, **sizes)
+                shapes.load_state_dict({key: value.to("meta") for key, value in weights.items()})
+        with bounded_parameters(weights):
+            network = denoisers.create(name, **sizes)
         network.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in weights.items()})
     except RuntimeError:
         return None

@@ -18,6 +18,7 @@ from unnoise.noise.stack_report import NamedReport, StackReport
 
 FRAMES = 6
 """So many frames of a stack are measured, spread evenly."""
+WINDOWS_NOTE = "The picture is large; all figures are of nine windows, spread evenly over it."
 Dark = str | Path | NDArray[Any] | DarkFrame
 
 
@@ -94,7 +95,7 @@ def read_dark(dark: Dark | None) -> DarkFrame | None:
         axes = "TYX"
     name = "The dark frame" if isinstance(dark, np.ndarray) else str(dark)
     with open_stack(dark, axes=axes, name=name) as stack:
-        frames = [one.pixels for number in spread(len(stack), FRAMES) for one in pictures_of(stack[number])]
+        frames = [one.pixels for number in spread(len(stack), FRAMES) for one in pictures_of(stack[number], in_windows=True)]
     if any(frame.ndim != 2 for frame in frames):
         raise UsageError(f"{name} has colors; a dark frame is a grey picture of the camera's own values.")
     return measure_dark(frames)
@@ -108,7 +109,7 @@ def _inspect_stack(
         made = [
             NamedReport(frame=one.frame, channel=one.channel, report=_of_picture(one, dark))
             for number in spread(count, FRAMES)
-            for one in pictures_of(stack[number], number)
+            for one in pictures_of(stack[number], number, in_windows=True)
         ]
     return made[0].report if count == 1 and len(made) == 1 else StackReport(frames=count, pictures=made)
 
@@ -117,6 +118,9 @@ def _of_picture(one: SinglePicture, dark: DarkFrame | None) -> NoiseReport:
     report = measure(one.pixels, name=one.name)
     if report.is_measurement:
         report = report.model_copy(update={"stored": one.stored})
+    if one.whole:
+        height, width = one.whole
+        report = report.model_copy(update={"height": height, "width": width, "notes": [*report.notes, WINDOWS_NOTE]})
     return _advised(report, dark)
 
 

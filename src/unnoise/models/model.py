@@ -17,6 +17,7 @@ from unnoise import denoisers, images, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseWarning, UsageError
 from unnoise.inference.channel_choice import choose_axes
+from unnoise.inference.forking import compute_alone_after_fork
 from unnoise.inference.memory import free_memory
 from unnoise.inference.missing_values import filled, find_missing, missing_planes, with_hidden, without_mask
 from unnoise.inference.options import DenoiseOptions, OptionFields
@@ -56,6 +57,7 @@ class Model:
     """
 
     def __init__(self, network: Denoiser, recipe: Recipe, card: Card | None = None) -> None:
+        compute_alone_after_fork()
         self.network = network
         self.recipe = recipe
         self.card = card or Card()

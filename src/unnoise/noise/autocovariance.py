@@ -57,7 +57,8 @@ def dct_powers(patches: Array) -> tuple[Array, Array]:
     (True, [0.5, 0.5, 0.5])
     """
     rows = dct_matrix().astype(patches.dtype)
-    spectra = np.swapaxes(np.swapaxes(patches @ rows.T, -1, -2) @ rows.T, -1, -2)
+    along = (patches.reshape(-1, PATCH_PIXELS) @ rows.T).reshape(patches.shape)  # one product is faster than many
+    spectra = rows @ along
     means = spectra[..., 0, 0] / PATCH_PIXELS
     squares = spectra**2
     squares[..., 0, 0] = 0

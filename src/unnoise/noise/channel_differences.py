@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.noise.autocovariance import dct_powers
-from unnoise.noise.plateau import bands
+from unnoise.noise.frequency_bands import bands
 
 Array = NDArray[Any]
 
 PATCHES = 400
 """About how many patches are looked at."""
 FINE, MIDDLE = 4, 2
-"""Two bands of frequencies, as in `plateau.bands`."""
+"""Two bands of frequencies, as in `frequency_bands.bands`."""
 WHITE = 0.75, 1.3
 """Ratio of the powers of the middle and the fine band, within which noise counts as white."""
 CUT = 0.02

@@ -15,12 +15,14 @@ after JPEG, which sets most high frequencies to 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.noise.autocovariance import PATCH_PIXELS, autocovariance, dct_powers, used_frequencies
+from unnoise.noise.frequency_bands import band_powers, band_sizes, halves
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -45,7 +47,12 @@ _TINY = 1e-14  # the square of float32's resolution in 0..1
 
 @dataclass(frozen=True)
 class PatchSpectra:
-    """The powers of the patches of a picture."""
+    """The powers of the patches of a picture.
+
+    >>> one = np.ones((2, 3))  # two patches of three channels
+    >>> PatchSpectra(np.ones((2, 3, PATCH_PIXELS, PATCH_PIXELS)), one / 2, 0 * one).powers.shape[:2]
+    (2, 3)
+    """
 
     powers: Array
     """(P, C, PATCH_PIXELS, PATCH_PIXELS)."""
@@ -54,10 +61,35 @@ class PatchSpectra:
     cut: Array
     """(P, C): share of pixels at black or white."""
 
+    @cached_property
+    def bands(self) -> Array:
+        """Powers by half of the frequencies and band, (P, C, 2, B); see `frequency_bands`."""
+        return band_powers(self.powers)
+
+    @property
+    def energies(self) -> list[Array]:
+        """The mean power in each half of the frequencies, (P, C) each."""
+        means = self.bands.sum(axis=3) / band_sizes().sum(axis=1)
+        return [means[..., 0], means[..., 1]]
+
+    def chosen(self, which: NDArray[np.bool_]) -> PatchSpectra:
+        """Some of the patches, (P,) true or false."""
+        if which.all():
+            return self
+        chosen = PatchSpectra(self.powers[which], self.means[which], self.cut[which])
+        if "bands" in self.__dict__:
+            chosen.__dict__["bands"] = self.bands[which]
+        return chosen
+
 
 @dataclass(frozen=True)
 class NoiseCurve:
-    """The noise of one channel by brightness. All arrays have the same length, and brightness rises."""
+    """The noise of one channel by brightness. All arrays have the same length, and brightness rises.
+
+    >>> curve = NoiseCurve(np.array([0.2, 0.8]), np.array([1e-4, 4e-4]), np.zeros(2), np.array([30, 30]))
+    >>> np.sqrt(curve.variance)
+    array([0.01, 0.02])
+    """
 
     brightness: Floats
     variance: Floats
@@ -69,7 +101,11 @@ class NoiseCurve:
 
 @dataclass(frozen=True)
 class NoiseMeasurement:
-    """What the flat patches tell."""
+    """What the flat patches tell.
+
+    >>> NoiseMeasurement([], np.ones((1, 1)), np.array([4e-4]), patches=60).patches
+    60
+    """
 
     curves: list[NoiseCurve]
     covariance: Floats
@@ -119,9 +155,9 @@ def measure_noise(patches: PatchSpectra) -> NoiseMeasurement | None:
     alive = (patches.cut <= MAX_CLIPPED_SHARE).all(axis=1) & (patches.powers.sum(axis=(2, 3)) > _CONSTANT).any(axis=1)
     if not alive.any():
         return None
-    patches = PatchSpectra(patches.powers[alive], patches.means[alive], patches.cut[alive])
+    patches = patches.chosen(alive)
     count, channels = patches.means.shape
-    energies = [patches.powers[:, :, half].mean(axis=2) for half in halves()]  # 2 of (P, C)
+    energies = patches.energies
     level = np.broadcast_to(np.median(energies[0] + energies[1], axis=0) + _TINY, (count, channels))
     for _ in range(2):  # the first curve makes patches of different brightness comparable
         chosen = [flattest_patches(energy / level, patches.means.mean(axis=1)) for energy in energies]
@@ -140,15 +176,14 @@ def measure_noise(patches: PatchSpectra) -> NoiseMeasurement | None:
     return NoiseMeasurement(curves, pooled, variances, len(np.union1d(*chosen)))
 
 
-def halves() -> list[NDArray[np.bool_]]:
-    """The used frequencies in two halves, as the black and white squares of a chessboard."""
-    parity = np.add.outer(np.arange(PATCH_PIXELS), np.arange(PATCH_PIXELS)) % 2
-    return [used_frequencies() & (parity == half) for half in (0, 1)]
-
-
 def flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:
     """Indices of the patches with least energy (P, C), mean over channels: a share of `FLAT_SHARE` at each brightness
-    (P,)."""
+    (P,).
+
+    >>> energy = np.linspace(2, 1, 100)[:, None]  # of 100 patches, equally bright: the last have the least
+    >>> flattest_patches(energy, np.full(100, 0.5))
+    array([99, 98, 97, 96, 95])
+    """
     order = np.argsort(brightness, kind="stable")
     total = energy.mean(axis=1)
     groups = np.array_split(order, max(1, len(order) // _AT_A_BRIGHTNESS))
@@ -157,7 +192,14 @@ def flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:
 
 
 def measure_channel(patches: PatchSpectra, chosen: list[NDArray[np.int64]], channel: int) -> tuple[NoiseCurve, Floats]:
-    """A channel's curve in units of its spectrum (PATCH_PIXELS, PATCH_PIXELS), and that spectrum."""
+    """A channel's curve in units of its spectrum (PATCH_PIXELS, PATCH_PIXELS), and that spectrum.
+
+    >>> powers = np.random.default_rng(0).chisquare(1, (400, 1, PATCH_PIXELS, PATCH_PIXELS))  # white noise of variance 1
+    >>> patches = PatchSpectra(powers, np.full((400, 1), 0.5), np.zeros((400, 1)))
+    >>> curve, _ = measure_channel(patches, [np.arange(0, 400, 2), np.arange(1, 400, 2)], channel=0)
+    >>> bool(np.all(np.abs(curve.variance - 1) < 0.1))
+    True
+    """
     every = np.concatenate(chosen)
     brightness = patches.means[:, channel]
     groups = np.array_split(np.sort(brightness[every]), max(1, min(_POINTS, len(every) // (2 * _IN_A_POINT))))

@@ -19,9 +19,10 @@ from torch import Tensor
 from unnoise.noise import noise_bias
 from unnoise.noise.autocovariance import PATCH_PIXELS, dct_powers
 from unnoise.noise.channel_differences import white_variance
-from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra, flattest_patches, halves, measure_channel
+from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra, flattest_patches, measure_channel
+from unnoise.noise.frequency_bands import bands
 from unnoise.noise.noise_model import KNOTS, NoiseModel
-from unnoise.noise.plateau import OUTLIER, bands, believed, plateaus
+from unnoise.noise.plateau import OUTLIER, believed, plateaus
 from unnoise.noise.spectral_lines import find_lines, without_lines
 from unnoise.noise.uniform_colors import COLOR_SIGMA, uniform_colors
 from unnoise.regions import RegionSource, sample_windows
@@ -89,20 +90,21 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     if pixels is None:
         return None
     cut = ((pixels <= 0) | (pixels >= 1)).mean(axis=(2, 3), dtype=np.float32) * np.float32(coded)
-    alive = (cut <= MAX_CLIPPED_SHARE).all(axis=1)
+    alive: NDArray[np.bool_] = np.all(cut <= MAX_CLIPPED_SHARE, axis=1)
     if alive.sum() < FEWEST:
         return None
     spectra, means = dct_powers(pixels)
-    moving = (spectra.sum(axis=(2, 3)) > CONSTANT).any(axis=1)
+    power = spectra.reshape(*means.shape, -1) @ np.ones(PATCH_PIXELS**2, np.float32)  # (P, C)
+    moving: NDArray[np.bool_] = np.any(power > CONSTANT, axis=1)
     varying = alive & moving
     if varying.sum() < FEWEST:
         return _none(pixels.shape[1], low, high)
-    patches = PatchSpectra(spectra[varying], means[varying], cut[varying])
+    every = PatchSpectra(spectra, means, cut).chosen(moving)
+    patches = every.chosen(alive[moving])
     white = white_variance(pixels[varying], patches.cut)
     level, gray_curves, shapes = _without_texture(*_fitted(patches), white)
     even = EVEN_IF_WHITE if white else 0.0
     curves = [_beyond_gray(patches, channel, curve, shapes[channel], even) for channel, curve in enumerate(gray_curves)]
-    every = PatchSpectra(spectra[moving], means[moving], cut[moving])
     uniform = uniform_colors(every, _at_patches(curves, every), shapes)
     shapes = shapes * np.where(bands() < 0, 1, uniform.tilt[:, bands()])
     gains = uniform.gain_at(patches.means)
@@ -164,7 +166,7 @@ def _fitted(patches: PatchSpectra) -> tuple[Array, list[tuple[Array, Array]], Ar
     All are of the plainest patches.
     """
     count, channels = patches.means.shape
-    energies = [patches.powers[:, :, half].mean(axis=2) for half in halves()]  # 2 of (P, C)
+    energies = patches.energies
     level = np.broadcast_to(np.median(energies[0] + energies[1], axis=0) + TINY, (count, channels))
     for _ in range(ROUNDS):
         chosen = []

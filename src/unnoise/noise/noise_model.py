@@ -25,7 +25,15 @@ BLOCK_SAMPLES = 8
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """The noise of one picture of C channels. Variances are in squares of the picture's own unit."""
+    """The noise of one picture of C channels. Variances are in squares of the picture's own unit.
+
+    >>> from unnoise.noise.noise_estimation import estimate_noise
+    >>> from unnoise.regions import RegionSource
+    >>> noise = 0.1 * torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
+    >>> model = estimate_noise(RegionSource.of(0.5 + noise))
+    >>> model.is_none, round(model.level, 1)
+    (False, 0.1)
+    """
 
     low: float
     high: float

@@ -25,7 +25,15 @@ LEAST_SHARE = 1e-3
 
 
 def noise_sigma(noise: NoiseModel, seen: Tensor) -> Tensor:
-    """The standard deviation of the noise at each pixel of a picture without noise, (1, C, H, W) → the same shape."""
+    """The standard deviation of the noise at each pixel of a picture without noise, (1, C, H, W) → the same shape.
+
+    >>> from unnoise.noise.noise_estimation import estimate_noise
+    >>> from unnoise.regions import RegionSource
+    >>> noise = 0.1 * torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
+    >>> sigma = noise_sigma(estimate_noise(RegionSource.of(0.5 + noise)), torch.full_like(noise, 0.5))
+    >>> sigma.mean().round(decimals=1)
+    tensor(0.1000)
+    """
     power = noise.spectrum.mean((1, 2)).to(seen)[:, None, None]  # (C, 1, 1)
     return (noise.variance_at(seen[0]) * power).clamp(min=noise.floor**2).sqrt()[None]
 
@@ -35,6 +43,13 @@ def white_part(noise: NoiseModel) -> NoiseModel:
 
     What coarse frequencies have beyond that is structure that fills the picture. Where the highest ones have next to
     nothing, the picture was resampled, and its noise stays as measured.
+
+    >>> from unnoise.noise.noise_estimation import estimate_noise
+    >>> from unnoise.regions import RegionSource
+    >>> noise = 0.1 * torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
+    >>> white = white_part(estimate_noise(RegionSource.of(0.5 + noise)))
+    >>> round(white.level, 1)
+    0.1
     """
     highest = noise.spectrum[:, HIGHEST:, HIGHEST:].mean()
     mean = noise.spectrum.mean()
@@ -81,6 +96,11 @@ def channel_correlation(grain: Tensor) -> Tensor:
 
     Args:
         grain: the noisy picture without its coarse part.
+
+    >>> grain = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0)).expand(1, 2, 64, 64)
+    >>> channel_correlation(grain).round(decimals=2)  # two equal channels
+    tensor([[1., 1.],
+            [1., 1.]])
     """
     channels = grain.shape[1]
     side = min(BLOCK_PIXELS, *grain.shape[-2:])

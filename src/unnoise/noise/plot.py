@@ -47,7 +47,14 @@ def save(report: NoiseReport, path: Path, *, title: str = "") -> None:
 
 
 def draw(report: NoiseReport, *, title: str = "") -> Figure:
-    """Draw the four panels. A panel without figures says so."""
+    """Draw the four panels. A panel without figures says so.
+
+    >>> import numpy as np
+    >>> from unnoise.noise.inspection import measure
+    >>> noisy = np.random.default_rng(0).normal(128, 10, (128, 128)).astype(np.uint8)
+    >>> len(draw(measure(noisy), title="flat").axes) >= 4
+    True
+    """
     require("matplotlib", "A plot")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

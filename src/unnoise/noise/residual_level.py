@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from array_api_compat import array_namespace, device
 
 from unnoise.noise.residual_noise import interpolate, noise_level, power_ratio
+from unnoise.photometry.array_ops import T, concat, take_along_last
 from unnoise.regions import sample_windows
+from unnoise.rng import sequence_for
 
 WINDOW_PIXELS = 96
 """Side in pixels of the windows in which the noise of large pictures is measured. There are at most nine."""
@@ -22,6 +25,7 @@ KNOT_COUNT = 64
 class ResidualLevel:
     """The standard deviation of a residual's noise by brightness, for each channel.
 
+    >>> import torch
     >>> clean = torch.linspace(0, 1, 64).expand(1, 1, 64, 64)
     >>> noisy = clean + 0.1 * torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     >>> level = ResidualLevel.measure(noisy, clean).at(clean)
@@ -29,13 +33,13 @@ class ResidualLevel:
     True
     """
 
-    brightness: Tensor
-    """(C, KNOT_COUNT), rising."""
-    sigma: Tensor
+    brightness: Any
+    """(C, KNOT_COUNT), rising; an array of the kind of the picture."""
+    sigma: Any
     """(C, KNOT_COUNT)."""
 
     @classmethod
-    def measure(cls, noisy: Tensor, restored: Tensor) -> ResidualLevel:
+    def measure(cls, noisy: T, restored: T) -> ResidualLevel:
         """Measure the level.
 
         The level in the quieter places alone is too low. By how much is found on synthetic noise that is made from the
@@ -44,24 +48,29 @@ class ResidualLevel:
         Args:
             noisy, restored: (1, C, H, W) in 0..1.
         """
-        residual = noisy - restored
+        xp: Any = array_namespace(noisy, restored)
+        residual: Any = noisy - restored
         level = noise_level(residual, restored)
-        short = power_ratio(residual, level, restored, torch.Generator().manual_seed(0)).sqrt()
-        step = max(1, restored[0, 0].numel() // SAMPLE_PIXELS)
-        values, levels = (x.flatten(2)[0, :, ::step] for x in (restored, level))  # (C, N)
-        order = values.argsort(-1)
-        picked = order[:, torch.linspace(0, order.shape[1] - 1, KNOT_COUNT).round().long()]  # (C, KNOT_COUNT)
-        return cls(values.gather(1, picked), levels.gather(1, picked) * short)
+        short = xp.sqrt(power_ratio(residual, level, restored, sequence_for(residual, seed=0)))
+        channels, height, width = restored.shape[1:]
+        step = max(1, height * width // SAMPLE_PIXELS)
+        values, levels = (xp.reshape(x, (channels, -1))[:, ::step] for x in (restored, level))  # (C, N)
+        order = xp.argsort(values, axis=-1)
+        places = np.linspace(0, order.shape[1] - 1, KNOT_COUNT, dtype=np.float32).round().astype(np.int64)
+        picked = xp.take(order, xp.asarray(places, device=device(order)), axis=1)  # (C, KNOT_COUNT)
+        return cls(take_along_last(values, picked), take_along_last(levels, picked) * short)
 
     @classmethod
-    def in_windows(cls, noisy: Tensor, restored: Tensor) -> ResidualLevel:
+    def in_windows(cls, noisy: T, restored: T) -> ResidualLevel:
         """The same, for large pictures in windows of `WINDOW_PIXELS`."""
         found = sample_windows((noisy.shape[-2], noisy.shape[-1]), WINDOW_PIXELS)
-        return cls.measure(*(torch.cat([x[..., rows, columns] for rows, columns in found], dim=-1) for x in (noisy, restored)))
+        pictures: tuple[Any, Any] = (noisy, restored)
+        return cls.measure(*(concat([x[..., rows, columns] for rows, columns in found], axis=-1) for x in pictures))
 
-    def at(self, restored: Tensor) -> Tensor:
+    def at(self, restored: T) -> T:
         """The level at each pixel, (B, C, H, W) → the same shape."""
-        values = restored.transpose(0, 1).flatten(1).contiguous()  # (C, B·H·W)
-        level = interpolate(values, self.brightness, self.sigma)
-        channels, (count, _, height, width) = restored.shape[1], restored.shape
-        return level.reshape(channels, count, height, width).transpose(0, 1)  # (B, C, H, W)
+        xp: Any = array_namespace(restored)
+        count, channels, height, width = restored.shape
+        values = xp.reshape(xp.permute_dims(restored, (1, 0, 2, 3)), (channels, -1))  # (C, B·H·W)
+        level = xp.reshape(interpolate(values, self.brightness, self.sigma), (channels, count, height, width))
+        return xp.permute_dims(level, (1, 0, 2, 3))

@@ -2,17 +2,18 @@
 
 This is a bootstrap. Blocks of the residual that hold little but noise are brought to unit level, placed in random order
 and turned, and get the noise level of their new place. They keep the correlation between neighbors and between
-channels.
+channels. All functions take torch tensors, NumPy arrays, or other arrays of the array API standard.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-import torch
-from torch import Tensor
+from array_api_compat import array_namespace, device
 
-from unnoise.rng import RandomSource, uniform
+from unnoise.photometry.array_ops import T, clip, lerp, quantile, searchsorted, take_along_last
+from unnoise.rng import uniform
 
 LEVEL_BLOCK_PIXELS = 16
 """Side in pixels of the blocks in which the level is measured."""
@@ -29,7 +30,7 @@ PERTURBATION = 0.5
 """ε: how much of the noise's own level a restoration is perturbed with."""
 
 
-def noise_level(residual: Tensor, estimate: Tensor) -> Tensor:
+def noise_level(residual: T, estimate: T) -> T:
     """The noise level at each pixel, as a function of brightness in each channel.
 
     It is measured in the quieter blocks of each brightness, and is linear between them.
@@ -40,46 +41,60 @@ def noise_level(residual: Tensor, estimate: Tensor) -> Tensor:
     Returns:
         Standard deviations, (B, C, H, W).
 
+    >>> import torch
     >>> noise = 0.1 * torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     >>> level = noise_level(noise, torch.full((1, 1, 64, 64), 0.5))
     >>> bool(0.08 < level.mean() < 0.1)  # the quieter blocks give a little too little
     True
     """
+    xp: Any = array_namespace(residual, estimate)
     side = min(LEVEL_BLOCK_PIXELS, *residual.shape[-2:])
-    brightness = _blocks(estimate, side).mean((3, 4)).mT  # (B, C, n)
-    spread = _blocks(residual, side).square().mean((3, 4)).sqrt().mT  # (B, C, n)
-    order = brightness.argsort(-1)
+    brightness = xp.matrix_transpose(xp.mean(_blocks(estimate, side), axis=(3, 4)))  # (B, C, n)
+    spread = xp.matrix_transpose(xp.sqrt(xp.mean(xp.square(_blocks(residual, side)), axis=(3, 4))))  # (B, C, n)
+    order: Any = xp.argsort(brightness, axis=-1)
     bins = max(1, min(BIN_COUNT, order.shape[-1] // 8))
-    order_bins = order[..., : order.shape[-1] // bins * bins]
-    order_bins = order_bins.reshape(*order_bins.shape[:2], bins, -1)  # (B, C, bins, n / bins)
+    order = order[..., : order.shape[-1] // bins * bins]
     centres, spreads = (
-        values[:, :, None].expand(-1, -1, bins, -1).gather(-1, order_bins) for values in (brightness, spread)
+        xp.reshape(take_along_last(values, order), (*order.shape[:2], bins, -1)) for values in (brightness, spread)
     )  # (B, C, bins, n / bins)
-    levels = spreads.quantile(QUIET_QUANTILE, dim=-1)  # (B, C, bins)
-    return interpolate(estimate.flatten(2), centres.mean(-1), levels).reshape(estimate.shape)
+    levels = quantile(spreads, QUIET_QUANTILE)  # (B, C, bins)
+    values = xp.reshape(estimate, (*estimate.shape[:2], -1))
+    return xp.reshape(interpolate(values, xp.mean(centres, axis=-1), levels), estimate.shape)
 
 
-def power_ratio(residual: Tensor, level: Tensor, estimate: Tensor, source: RandomSource) -> Tensor:
+def power_ratio(residual: T, level: T, estimate: T, source: Any) -> T:
     """The true noise power divided by the power that `noise_level` finds in the quieter places.
 
     It is found on the noise of `probe`, whose power is known. The arguments are those of `noise_level` and `probe`.
 
     Returns:
         A scalar.
+
+    >>> import torch
+    >>> noise = 0.1 * torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    >>> flat = torch.full_like(noise, 0.5)
+    >>> bool(1 < power_ratio(noise, noise_level(noise, flat), flat, torch.Generator().manual_seed(0)) < 1.3)
+    True
     """
+    xp: Any = array_namespace(residual, level, estimate)
     known = probe(residual, level, source)
-    return known.square().mean() / noise_level(known, estimate).square().mean().clamp(min=1e-20)
+    return xp.mean(xp.square(known)) / clip(xp.mean(xp.square(noise_level(known, estimate))), 1e-20)
 
 
-def perturbed(
-    restore: Callable[[Tensor], Tensor], noisy: Tensor, restored: Tensor, extra: Tensor, size: float = PERTURBATION
-) -> Tensor:
-    """How a restoration f moves with the noise b = `extra` in the picture x: (f(x + εb) − f(x)) / ε, with f(x) = `restored` and
-    ε = `size`."""
-    return (restore(noisy + size * extra) - restored) / size
+def perturbed(restore: Callable[[T], T], noisy: T, restored: T, extra: T, size: float = PERTURBATION) -> T:
+    """How a restoration f moves with the noise b = `extra` in the picture x: (f(x + εb) − f(x)) / ε, with f(x) =
+    `restored` and ε = `size`.
+
+    >>> import numpy as np
+    >>> noisy, extra = np.ones(2), np.array([1.0, 2.0])
+    >>> perturbed(lambda x: 3 * x, noisy, 3 * noisy, extra)
+    array([3., 6.])
+    """
+    moved: Any = restore(noisy + size * extra)
+    return (moved - restored) / size
 
 
-def interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
+def interpolate(x: T, knots: T, values: T) -> T:
     """Linear interpolation along the last dimension, constant beyond the ends.
 
     Args:
@@ -89,52 +104,60 @@ def interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
     Returns:
         (…, N).
 
+    >>> import torch
     >>> interpolate(torch.tensor([-1.0, 0.5, 9.0]), torch.tensor([0.0, 1.0]), torch.tensor([2.0, 4.0]))
     tensor([2., 3., 4.])
     """
+    xp: Any = array_namespace(x, knots, values)
     if knots.shape[-1] == 1:
-        return values.expand_as(x)
-    right = torch.searchsorted(knots, x.contiguous()).clamp(1, knots.shape[-1] - 1)
-    low, high = knots.gather(-1, right - 1), knots.gather(-1, right)
-    share = ((x - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
-    return torch.lerp(values.gather(-1, right - 1), values.gather(-1, right), share)
+        return xp.broadcast_to(values, x.shape)
+    right = clip(searchsorted(knots, x), 1, knots.shape[-1] - 1)
+    low, high = take_along_last(knots, right - 1), take_along_last(knots, right)
+    share = clip((x - low) / clip(high - low, 1e-12), 0, 1)
+    return lerp(take_along_last(values, right - 1), take_along_last(values, right), share)
 
 
-def probe(residual: Tensor, level: Tensor, source: RandomSource) -> Tensor:
+def probe(residual: T, level: T, source: Any) -> T:
     """Noise with a given level and the correlation of the residual, independent of it.
 
     Args:
         residual, level: (B, C, H, W); the level is a standard deviation.
-        source: of all random numbers.
+        source: of all random numbers: an `rng.RandomSource` for tensors, else a sequence of `rng.sequence_for`.
 
     Returns:
         (B, C, H, W).
 
+    >>> import torch
     >>> residual = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     >>> probe(residual, torch.full_like(residual, 0.1), torch.Generator().manual_seed(1)).std().round(decimals=2)
     tensor(0.1000)
     """
+    xp: Any = array_namespace(residual, level)
     height, width = residual.shape[-2:]
     side = min(BLOCK_PIXELS, height, width)
-    unit = _blocks(residual / level.clamp(min=1e-12), side)  # (B, n, C, side, side)
-    quietest = unit.square().mean((2, 3, 4)).argsort(-1)
+    unit = _blocks(residual / clip(level, 1e-12), side)  # (B, n, C, side, side)
+    quietest = xp.argsort(xp.mean(xp.square(unit), axis=(2, 3, 4)), axis=-1)
     donors = quietest[:, : max(1, round(DONOR_SHARE * unit.shape[1]))]  # (B, donors)
     rows, columns = -(-height // side), -(-width // side)
-    chosen, across, down, sign = uniform((4, residual.shape[0], rows, columns), source, residual.device).flatten(2)
-    picked = donors.gather(1, (chosen * donors.shape[1]).long())  # (B, rows·columns)
-    field = unit[torch.arange(len(unit), device=unit.device)[:, None], picked]  # (B, rows·columns, C, side, side)
-    for draw, dimension in ((across, -1), (down, -2)):
-        field = torch.where((draw < 0.5)[..., None, None, None], field.flip(dimension), field)
-    field = torch.where((sign < 0.5)[..., None, None, None], -field, field)
-    field = field / field.square().mean((1, 2, 3, 4), keepdim=True).sqrt().clamp(min=1e-12)
-    field = field.reshape(len(field), rows, columns, -1, side, side).permute(
-        0, 3, 1, 4, 2, 5
-    )  # (B, C, rows, side, columns, side)
-    return field.reshape(*residual.shape[:2], rows * side, columns * side)[..., :height, :width] * level
+    draws = xp.asarray(uniform((4, residual.shape[0], rows, columns), source, device(residual)), device=device(residual))
+    chosen, across, down, sign = (xp.reshape(draws[n, ...], (-1, rows * columns)) for n in range(4))
+    picked = take_along_last(donors, xp.astype(chosen * donors.shape[1], donors.dtype))  # (B, rows·columns)
+    field = xp.stack([xp.take(unit[n, ...], picked[n, ...], axis=0) for n in range(unit.shape[0])])
+    for draw, axis in ((across, -1), (down, -2)):  # field: (B, rows·columns, C, side, side)
+        field = xp.where((draw < 0.5)[..., None, None, None], xp.flip(field, axis=axis), field)
+    field = xp.where((sign < 0.5)[..., None, None, None], -field, field)
+    field = field / clip(xp.sqrt(xp.mean(xp.square(field), axis=(1, 2, 3, 4), keepdims=True)), 1e-12)
+    field = xp.reshape(field, (field.shape[0], rows, columns, -1, side, side))
+    field = xp.permute_dims(field, (0, 3, 1, 4, 2, 5))  # (B, C, rows, side, columns, side)
+    field = xp.reshape(field, (*residual.shape[:2], rows * side, columns * side))
+    return field[..., :height, :width] * level
 
 
-def _blocks(x: Tensor, side: int) -> Tensor:
+def _blocks(x: T, side: int) -> T:
     """The whole blocks of (B, C, H, W), as (B, n, C, side, side)."""
+    xp: Any = array_namespace(x)
+    count, channels = x.shape[:2]
     rows, columns = x.shape[-2] // side, x.shape[-1] // side
-    x = x[..., : rows * side, : columns * side].reshape(*x.shape[:2], rows, side, columns, side)
-    return x.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)  # (B, rows·columns, C, side, side)
+    blocks = xp.reshape(x[..., : rows * side, : columns * side], (count, channels, rows, side, columns, side))
+    blocks = xp.permute_dims(blocks, (0, 2, 4, 1, 3, 5))  # (B, rows, columns, C, side, side)
+    return xp.reshape(blocks, (count, rows * columns, channels, side, side))

@@ -6,6 +6,7 @@ are few of them, or neighbours are exactly equal.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unnoise.noise.photon_counts import are_photon_counts
 from unnoise.regions import RegionSource
 
 Array = NDArray[Any]
@@ -38,12 +40,13 @@ EXACT = 0.6
 """Share of pairs of neighbours, along rows or along columns, that are equal in a cell without noise."""
 
 
-def synthetic_kind(view: RegionSource, step: float | None) -> str | None:
+def synthetic_kind(view: RegionSource, step: float | None, *, counts: bool = False) -> str | None:
     """What kind of picture without noise this is, as a phrase to follow "it has"; None: it may well have noise.
 
     Args:
         view: of the picture, (1, C, H, W).
         step: between values of the picture's type, 1/255 for 8 bits; None for floats.
+        counts: whether it may hold counts of photons, which few photons make few values too.
 
     >>> mask = (torch.arange(64)[:, None] > torch.arange(64)).float().expand(1, 1, -1, -1)
     >>> synthetic_kind(RegionSource.of(mask), 1 / 255)
@@ -69,7 +72,7 @@ def synthetic_kind(view: RegionSource, step: float | None) -> str | None:
         for one, other in ((codes[1:], codes[:-1]), (codes[:, 1:], codes[:, :-1])):
             equal, pairs = equal + int((one == other).sum()), pairs + one.size
     count = len(values)
-    if count == 1 or height * width < PIXELS * count:
+    if count == 1 or height * width < PIXELS * count or (counts and grey and are_photon_counts(view, values)):
         return None
     if count == 2:
         return "only two values"
@@ -118,7 +121,25 @@ def noise_free(noisy: Tensor) -> Tensor:
     torch.Size([1, 1, 64, 64])
     """
     height, width = noisy.shape[-2:]
-    found = torch.zeros(len(noisy), 1, -(-height // CELL), -(-width // CELL), dtype=torch.bool, device=noisy.device)
+    if not any(_equal_cells(noisy[..., rows, :]).any() for rows in _every_third_row(height)):
+        return torch.zeros(len(noisy), 1, height, width, dtype=torch.bool, device=noisy.device)
+    around = F.max_pool2d((~_equal_cells(noisy)).float(), 3, 1, 1) == 0  # all nine are
+    whole = F.max_pool2d(around.float(), 3, 1, 1) > 0
+    return whole.repeat_interleave(CELL, -2).repeat_interleave(CELL, -1)[..., :height, :width]
+
+
+def _every_third_row(height: int) -> Iterator[slice]:
+    """Rows of cells of which one is among each three that follow each other, and the last one; with one more row of
+    pixels."""
+    count = -(-height // CELL)
+    for row in sorted({*range(1, count, 3), count - 1}):
+        yield slice(row * CELL, min((row + 1) * CELL + 1, height))
+
+
+def _equal_cells(noisy: Tensor) -> Tensor:
+    """Cells where most neighbours are exactly equal, (B, C, H, W) → (B, 1, h, w)."""
+    height, width = (-(-length // CELL) for length in noisy.shape[-2:])
+    found = torch.zeros(len(noisy), 1, height, width, dtype=torch.bool, device=noisy.device)
     cut = ((noisy <= 0) | (noisy >= 1)).all(1, keepdim=True)  # (B, 1, H, W)
     for dim in (-2, -1):
         length = noisy.shape[dim] - 1
@@ -129,9 +150,7 @@ def noise_free(noisy: Tensor) -> Tensor:
         equal = (one == other).all(1, keepdim=True) & told
         equal_share, told_share = (_cells(x, found.shape) for x in (equal, told))
         found |= (equal_share > EXACT * told_share) & (told_share > 0.25)
-    around = F.max_pool2d((~found).float(), 3, 1, 1) == 0  # all nine are
-    whole = F.max_pool2d(around.float(), 3, 1, 1) > 0
-    return whole.repeat_interleave(CELL, -2).repeat_interleave(CELL, -1)[..., :height, :width]
+    return found
 
 
 def _cells(x: Tensor, shape: torch.Size) -> Tensor:

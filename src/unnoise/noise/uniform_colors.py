@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.noise.flat_patches import PatchSpectra
-from unnoise.noise.plateau import INSIDE, OUTLIER, band_powers, band_sizes
+from unnoise.noise.frequency_bands import band_powers, band_sizes
+from unnoise.noise.plateau import INSIDE, OUTLIER
 
 Array = NDArray[Any]
 
@@ -56,7 +57,12 @@ COLOR_SIGMA = 0.05
 
 @dataclass(frozen=True)
 class UniformColors:
-    """What the groups tell, with B bands of frequencies as in `plateau`."""
+    """What the groups tell, with B bands of frequencies as in `plateau`.
+
+    >>> found = UniformColors(np.array([[1.0, 0.0]]), np.array([[4.0, 1.0]]), np.ones((2, 1)), trust=1.0)
+    >>> found.gain_at(np.array([[1.0, 0.0]]))  # the first channel of this color has four times the expected variance
+    array([[4., 1.]])
+    """
 
     colors: Array
     """(K, C): the mean color of each group, in 0..1."""
@@ -83,11 +89,18 @@ def uniform_colors(patches: PatchSpectra, level: Array, shapes: Array) -> Unifor
         patches: of the picture, also those with channels that are cut off.
         level: (P, C), the variance that is expected at each patch, in units of `shapes`.
         shapes: (C, PATCH_PIXELS, PATCH_PIXELS), the spectrum that is expected.
+
+    >>> shapes = np.ones((1, 16, 16))
+    >>> generator = np.random.default_rng(0)
+    >>> powers = 2 * generator.chisquare(1, (2000, 1, 16, 16))  # twice the expected variance
+    >>> patches = PatchSpectra(powers, np.full((2000, 1), 0.5), np.zeros((2000, 1)))
+    >>> bool(abs(uniform_colors(patches, np.ones((2000, 1)), shapes).gains.mean() - 2) < 0.3)
+    True
     """
     channels = patches.means.shape[1]
     sizes = band_sizes()  # (2, B)
     expected = band_powers(shapes[None])[0]  # (C, 2, B)
-    relative = band_powers(patches.powers) / (level[:, :, None, None] * np.maximum(expected, 1e-20))  # (P, C, 2, B)
+    relative = patches.bands / (level[:, :, None, None] * np.maximum(expected, 1e-20))  # (P, C, 2, B)
     weights = sizes[:, 1:] / sizes[:, 1:].sum(axis=1, keepdims=True)  # the lowest band holds shades too
     energies = (relative[..., 1:] * weights).sum(axis=3)  # (P, C, 2)
     groups = _groups(patches.means)
@@ -119,9 +132,7 @@ def uniform_colors(patches: PatchSpectra, level: Array, shapes: Array) -> Unifor
         gain = (power[:, 1:] * weights.mean(axis=0)).sum(axis=1)  # (C,)
         if gain[used].max() >= limit:
             continue
-        gains[number] = np.where(
-            used, gain, min(gain[used].max(), 1)
-        )  # a channel that is cut off is no noisier than the others
+        gains[number] = np.where(used, gain, min(gain[used].max(), 1))  # what is cut off is no noisier than the others
         tilts.append(np.where(used[:, None], power / np.maximum(gain, 1e-20)[:, None], np.nan))
         shares.append(len(groups[number]) / len(patches.means))
     trust = _trust(shares)

@@ -8,7 +8,7 @@ which is fast and keeps results the same bit for bit. Other arrays get a form th
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -147,18 +147,18 @@ def upsample_row(x: T, factor: int) -> T:
 
 
 def quantile(x: Any, share: float) -> Any:
-    """Give the value below which a share of the values (n,) lies, between two of them by a straight line.
+    """Give the value below which a share of the values (…, n) lies, between two of them by a straight line, (…).
 
     >>> float(quantile(np.array([4.0, 1.0, 2.0]), 0.75))
     3.0
     """
     if is_torch_array(x):
-        return x.quantile(share)
-    values = array_namespace(x).sort(x)
-    place = share * (x.shape[0] - 1)
+        return x.quantile(share, dim=-1)
+    values = array_namespace(x).sort(x, axis=-1)
+    place = share * (x.shape[-1] - 1)
     low = int(place)
-    high = min(low + 1, x.shape[0] - 1)
-    return values[low] + (values[high] - values[low]) * (place - low)
+    high = min(low + 1, x.shape[-1] - 1)
+    return values[..., low] + (values[..., high] - values[..., low]) * (place - low)
 
 
 def median(x: Any) -> Any:
@@ -196,6 +196,24 @@ def add_product(x: Any, factor: Any, other: Any) -> Any:
     return x + factor * other
 
 
+def lerp(x: Any, other: Any, share: Any) -> Any:
+    """`x + share · (other − x)`, of numbers or arrays; torch computes it in one pass.
+
+    >>> lerp(np.zeros(2), np.array([2.0, 4.0]), 0.5)
+    array([1., 2.])
+    """
+    return x.lerp(other, share) if is_torch_array(x) else x + share * (other - x)
+
+
+def concat(arrays: Sequence[Any], axis: int = 0) -> Any:
+    """Join arrays of one kind; a single one stays as it is.
+
+    >>> concat([np.zeros((1, 1)), np.ones((1, 1))], axis=1)
+    array([[0., 1.]])
+    """
+    return arrays[0] if len(arrays) == 1 else array_namespace(*arrays).concat(list(arrays), axis=axis)
+
+
 def take(x: Any, places: Any) -> Any:
     """The rows of x (n, …) at places (m,), which are 0 or more.
 
@@ -203,6 +221,33 @@ def take(x: Any, places: Any) -> Any:
     array([7., 5.])
     """
     return x.index_select(0, places) if is_torch_array(x) else array_namespace(x).take(x, places, axis=0)
+
+
+def take_along_last(x: Any, places: Any) -> Any:
+    """The values of x (…, n) at places (…, m), for each row its own.
+
+    >>> take_along_last(np.array([[5.0, 6.0], [7.0, 8.0]]), np.array([[1], [0]]))
+    array([[6.],
+           [7.]])
+    """
+    return x.gather(-1, places) if is_torch_array(x) else array_namespace(x).take_along_axis(x, places, axis=-1)
+
+
+def searchsorted(rows: Any, x: Any) -> Any:
+    """For each value of x (…, n), count the smaller values in its row of `rows` (…, k), which rises.
+
+    >>> searchsorted(np.array([[0.0, 1.0], [5.0, 6.0]]), np.array([[0.5], [9.0]]))
+    array([[1],
+           [2]])
+    """
+    if is_torch_array(x):
+        import torch
+
+        return torch.searchsorted(rows, x.contiguous())
+    xp = array_namespace(x)
+    lines, values = xp.reshape(rows, (-1, rows.shape[-1])), xp.reshape(x, (-1, x.shape[-1]))
+    found = [xp.searchsorted(lines[number, :], values[number, :]) for number in range(lines.shape[0])]
+    return xp.reshape(xp.stack(found), x.shape)
 
 
 def add_at(x: Any, places: Any, values: Any) -> Any:

@@ -23,6 +23,11 @@ class ColorChange(SimulationSettings):
     """How often each change is made; they follow one another in the order of the fields.
 
     Every change is affine in the pixel values. The mean of the noise therefore stays zero, and a target stays right for its noisy crop.
+
+    >>> never = dict(exchange=0, mix=0, saturate=0, tint=0)
+    >>> matrix, offset = ColorChange(**never, negative=1).draw(np.random.default_rng(0))
+    >>> matrix @ np.array([1.0, 0.5, 0.0]) + offset
+    array([0. , 0.5, 1. ])
     """
 
     noun: ClassVar[str] = "color change"

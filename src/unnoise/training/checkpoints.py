@@ -25,6 +25,8 @@ UNTRAINED_FIELDS = "name", "source", "refinement", "ensemble", "bias_correction"
 """Fields of a recipe that do not affect training."""
 CHANGEABLE_FIELDS = ("training.learning_rate",)
 """Fields that a run may change when it goes on, such as after a loss that was not finite."""
+MOST_STEPS = 10**15
+"""More is damage."""
 STATE_TYPES: dict[str, type | tuple[type, ...]] = {
     "network": dict,
     "average": dict,
@@ -119,12 +121,34 @@ def _find_damage(state: Any) -> str | None:
     for key, kind in STATE_TYPES.items():
         if not isinstance(state.get(key), kind) or isinstance(state[key], bool):
             return f"{key} is missing or of another kind"
-    if state["step"] < 0 or not 0 <= state["seconds"] < math.inf:
+    if not 0 <= state["step"] <= MOST_STEPS or not 0 <= state["seconds"] < math.inf:
         return "the run has a length that it cannot have"
     for part in ("network", "average"):
         if not all(isinstance(value, Tensor) and bool(value.isfinite().all()) for value in state[part].values()):
             return f"{part} holds no weights, or some that are no finite numbers"
     return None
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Give an optimizer the moments that a checkpoint holds. Its rates and other options stay as the recipe says.
+
+    Raises:
+        ValueError: they belong to another network, or no optimizer has such. Other damage raises other errors.
+
+    >>> weight = torch.nn.Parameter(torch.zeros(3))
+    >>> adam = torch.optim.Adam([weight])
+    >>> restore_optimizer(adam, torch.optim.Adam([weight]).state_dict())
+    """
+    options = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, own in zip(optimizer.param_groups, options, strict=True):
+        group.update(own)
+    for parameter, moments in optimizer.state.items():  # the optimizer itself would fail in the middle of a step
+        for name, moment in moments.items():
+            if moment.dim() and moment.shape != parameter.shape:
+                raise ValueError("The optimizer's state belongs to another network.")
+            if not moment.isfinite().all() or (name in ("step", "exp_avg_sq") and bool((moment < 0).any())):
+                raise ValueError("The optimizer's state has values that none has.")
 
 
 def recipe_of(saved: dict[str, Any], folder: Path) -> Recipe:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from unnoise.deprecated.keywords import renamed_keywords
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files.attempts import working_on
 from unnoise.images.frames import open_stack
 from unnoise.photometry.normalization import Normalization
 from unnoise.training.pool_pictures import pool_pictures
@@ -134,7 +135,7 @@ def from_files(
     skipped: list[str] = []
     for number, file in enumerate(files, start=1):
         try:
-            with open_stack(file, axes=axes) as stack:
+            with working_on(file), open_stack(file, axes=axes) as stack:
                 for picture in pool_pictures(stack, channels, normalization):
                     kept.add(picture)
         except NoRoomError:

@@ -168,10 +168,7 @@ class Run:
             checkpoints.check_compatible(saved, self.recipe, self.options.seed, self.options.output)
             self.network.load_state_dict(saved["network"])
             self.average.load_state_dict(saved["average"])
-            optimizer.load_state_dict(saved["optimizer"])
-            for parameter, moments in optimizer.state.items():  # the optimizer itself would fail in the middle of a step
-                if any(moment.dim() and moment.shape != parameter.shape for moment in moments.values()):
-                    raise ValueError("The optimizer's state belongs to another network.")
+            checkpoints.restore_optimizer(optimizer, saved["optimizer"])
         if saved["pool"] != self.pool.fingerprint:
             self.options.on_message("The pictures are not those that the run began with; it continues with the new ones.")
         self.step, self.seconds = saved["step"], saved["seconds"]

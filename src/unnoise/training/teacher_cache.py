@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unnoise.errors import UnnoiseError
 from unnoise.files.atomic import atomic_write, make_folder
+from unnoise.images.file_array import FileArray
 from unnoise.images.pixels import to_unit_float
 from unnoise.schemes.base import AuxiliaryTargets
 from unnoise.training.image_pool import ImagePool, Pixels
@@ -33,8 +35,14 @@ class TaughtPool(ImagePool):
         self.files = list(files)
 
     def piece(self, index: int, rows: slice, columns: slice) -> Pixels:
-        # Opened for each crop: a process may not hold thousands of files open.
-        targets = np.load(self.files[index], mmap_mode="r")[rows, columns]
+        # Opened for each crop: a process may not hold thousands of files open. Not mapped: a mapped file that another
+        # program cuts short would end the process.
+        try:
+            targets = FileArray.of_npy(self.files[index])[rows, columns, slice(None)]
+        except (OSError, ValueError, EOFError) as error:
+            raise UnnoiseError(
+                f"The teachers' results in {self.files[index]} are damaged or gone; give the same command again with --resume."
+            ) from error
         noisy = to_unit_float(super().piece(index, rows, columns))
         return np.concatenate([noisy, targets.astype(np.float32)], axis=2)
 
@@ -68,7 +76,10 @@ def with_targets(
     home = folder / hashlib.sha256(f"{pool.fingerprint} {teachers.fingerprint}".encode()).hexdigest()[:16]
     make_folder(home)
     files = [home / f"{number:06d}.npy" for number in range(len(pool.pictures))]
-    missing = [number for number, file in enumerate(files) if not file.is_file()]
+    shapes = [(*picture.shape[:2], teachers.count * picture.shape[2]) for picture in pool.pictures]
+    missing = [number for number, file in enumerate(files) if not _is_whole(file, shapes[number])]
+    if damaged := [files[number] for number in missing if files[number].exists()]:
+        on_message(f"{len(damaged)} results of the teachers are damaged, such as {damaged[0]}; they are computed again.")
     if missing:
         size = sum(pool.pictures[number].size for number in missing) * teachers.count * BYTES_PER_VALUE
         on_message(f"Running the teachers over {len(missing)} pictures into {home}, {size / 1e9:.1f} GB.")
@@ -78,6 +89,15 @@ def with_targets(
             with atomic_write(files[number]) as temporary:
                 np.save(temporary, targets)
     return TaughtPool(pool, files)
+
+
+def _is_whole(file: Path, shape: tuple[int, ...]) -> bool:
+    """Whether a file holds targets of this shape."""
+    try:
+        array = FileArray.of_npy(file)
+    except Exception:  # a damaged header makes numpy raise nearly every kind
+        return False
+    return array.shape == shape and array.dtype == np.float16
 
 
 def _targets(

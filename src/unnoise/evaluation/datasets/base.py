@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from unnoise.errors import UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from unnoise.evaluation.datasets.about import About
+
+
+class PixelFile(Protocol):
+    """Pixels that lie in a part of a file, such as a block in a file of MATLAB. Its `str` names the part."""
+
+    def read(self) -> NDArray[Any]:
+        """The pixels, (H, W) or (H, W, C); uint8, uint16 or float."""
+        ...
+
+
+Pixels = Path | PixelFile
+"""A picture file, or a part of a file."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +36,8 @@ class Entry:
     """
 
     name: str
-    noisy: Path
-    clean: Path | None = None
+    noisy: Pixels
+    clean: Pixels | None = None
     """None if there is no clean picture."""
 
 
@@ -54,10 +68,12 @@ class DataSet:
     (9, False, ['0', '3', '6'])
     """
 
-    def __init__(self, name: str, entries: Sequence[Entry]) -> None:
+    def __init__(self, name: str, entries: Sequence[Entry], about: About | None = None) -> None:
         self.name = name
         """As the user wrote it, ``SET:DIR``."""
         self.entries = tuple(entries)
+        self.about = about
+        """What is known of the published set; None: nothing, or the set is the user's own."""
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -69,13 +85,13 @@ class DataSet:
             UsageError: the two pictures of a pair differ in size or channels.
             UnnoiseError: a file cannot be read.
         """
-        return map(_read, self.entries)
+        return map(read_pair, self.entries)
 
     def spread(self, count: int) -> DataSet:
         """At most `count` of the entries, spread evenly over the set and in its order."""
         total = len(self)
         count = min(count, total)
-        return DataSet(self.name, [self.entries[place * total // count] for place in range(count)])
+        return DataSet(self.name, [self.entries[place * total // count] for place in range(count)], self.about)
 
     @property
     def has_truth(self) -> bool:
@@ -83,15 +99,29 @@ class DataSet:
         return all(entry.clean is not None for entry in self.entries)
 
 
-def _read(entry: Entry) -> Pair:
-    from unnoise import images
+def read_pair(entry: Entry) -> Pair:
+    """Read the pixels of one picture.
 
-    noisy = images.read(entry.noisy).pixels
-    clean = None if entry.clean is None else images.read(entry.clean).pixels
+    Raises:
+        UsageError: the two pictures of the pair differ in size or channels.
+        UnnoiseError: a file cannot be read.
+
+    >>> read_pair(Entry("a", Path("none.png")))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: ...
+    """
+    noisy = _pixels(entry.noisy)
+    clean = None if entry.clean is None else _pixels(entry.clean)
     if clean is not None and clean.shape != noisy.shape:
         sizes = f"{entry.noisy} is {_size(noisy)} and {entry.clean} is {_size(clean)}"
         raise UsageError(f"The pictures of a pair must agree in size and channels, but {sizes}; replace one of them.")
     return Pair(entry.name, noisy, clean)
+
+
+def _pixels(place: Pixels) -> NDArray[Any]:
+    from unnoise import images
+
+    return images.read(place).pixels if isinstance(place, Path) else place.read()
 
 
 def _size(pixels: NDArray[Any]) -> str:

@@ -13,6 +13,6 @@ def entries(folder: Path) -> list[Entry]:
 
     >>> entries(Path("none"))
     Traceback (most recent call last):
-    unnoise.errors.UsageError: ...
+    unnoise.evaluation.datasets.pairing.MissingDataError: ...
     """
     return [Entry(name, path) for name, path in pictures(folder).items()]

@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from unnoise.errors import UsageError
-from unnoise.evaluation.datasets.base import Entry
+from unnoise.evaluation.datasets.base import Entry, Pixels
+
+
+class MissingDataError(UsageError):
+    """The data is not there, or not all of it. Its reader is told where the data is to be had.
+
+    >>> str(MissingDataError("The folder a lacks b.mat."))
+    'The folder a lacks b.mat.'
+    """
 
 
 def pictures(folder: Path) -> dict[str, Path]:
@@ -51,11 +59,11 @@ def require(folder: Path) -> None:
 
     >>> require(Path("none"))
     Traceback (most recent call last):
-    unnoise.errors.UsageError: ...
+    unnoise.evaluation.datasets.pairing.MissingDataError: ...
     """
     if not folder.is_dir():
         problem = "is no folder" if folder.exists() else "does not exist"
-        raise UsageError(f"The data set's folder {folder} {problem}; give the folder that holds its files.")
+        raise MissingDataError(f"The data set's folder {folder} {problem}; give the folder that holds its files.")
 
 
 def in_folders(folder: Path, *, clean_for_all: bool = True) -> list[Entry]:
@@ -105,14 +113,14 @@ def by_ending(folder: Path, noisy: str, clean: str) -> list[Entry]:
     return match(ending(noisy), ending(clean), str(folder), f"files named *{noisy} and *{clean}")
 
 
-def match(noisy: Mapping[str, Path], clean: Mapping[str, Path], place: str, expected: str) -> list[Entry]:
+def match(noisy: Mapping[str, Pixels], clean: Mapping[str, Pixels], place: str, expected: str) -> list[Entry]:
     """Join the files of the same name. Raises `UsageError` if there are none, or if a file has no partner.
 
     >>> [entry.name for entry in match({"a": Path("n/a.png")}, {"a": Path("c/a.png")}, "here", "noisy/ and clean/")]
     ['a']
     """
     if not noisy.keys() & clean.keys():
-        raise UsageError(f"No pairs were found in {place}; this data set consists of {expected}.")
+        raise MissingDataError(f"No pairs were found in {place}; this data set consists of {expected}.")
     for name in sorted(noisy.keys() ^ clean.keys()):
         alone, missing = (noisy[name], "clean") if name in noisy else (clean[name], "noisy")
         raise UsageError(f"The file {alone} has no {missing} partner; add it, or remove the file.")

@@ -14,6 +14,6 @@ def entries(folder: Path) -> list[Entry]:
 
     >>> entries(Path("none"))
     Traceback (most recent call last):
-    unnoise.errors.UsageError: ...
+    unnoise.evaluation.datasets.pairing.MissingDataError: ...
     """
     return in_folders(folder)

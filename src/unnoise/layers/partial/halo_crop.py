@@ -43,6 +43,9 @@ def row_strips(rows: slice, x: Tensor) -> list[slice]:
     Args:
         rows: of the result.
         x: the network's input, (B, C, H, W).
+
+    >>> row_strips(slice(0, 64), torch.zeros(1, 3, 64, 64))  # small
+    [slice(0, 64, None)]
     """
     small = 0 if is_chunking_forced() else SMALL_BATCH_PIXELS
     if not can_fuse_on_cpu(x) or len(x) * x.shape[-2] * x.shape[-1] <= small:
@@ -99,6 +102,10 @@ def input_interval(stretch: slice, path: Sequence[SpanMap], length: int, multipl
         path: the deepest path from the output to the input. The multiples cover what shallower paths see.
         length: rows, or columns, of the picture.
         multiple: pixels that are pooled into one of the coarsest scale.
+
+    >>> from unnoise.layers.receptive_field import kernel_span
+    >>> input_interval(slice(9, 10), [kernel_span(1, 1)] * 2, length=100, multiple=8)
+    slice(0, 16, None)
     """
     first, last = input_span(path, stretch.start, stretch.stop - 1)
     return slice(max(first, 0) // multiple * multiple, min((last // multiple + 1) * multiple, length))
@@ -120,6 +127,11 @@ def run_first_level(
         x: (B, C, H, W).
         pieces: strips of all rows.
         upward: as in `with_halo`; the pooling then needs one row above as well.
+
+    >>> x = torch.rand(1, 1, 8, 8)
+    >>> pool = torch.nn.AvgPool2d(2)
+    >>> torch.equal(run_first_level(lambda y: y, pool, x, [slice(0, 4), slice(4, 8)]), pool(x))
+    True
     """
     rows, columns = full_region(x)
     results = []
@@ -144,6 +156,10 @@ def run_encoder(
 
     Returns:
         The deepest features, (B, F, H/2^levels, W/2^levels), and the pooled ones of the levels above, finest first.
+
+    >>> deepest, skips = run_encoder(lambda level, y: y, torch.nn.AvgPool2d(2), torch.rand(1, 1, 8, 8), levels=3)
+    >>> deepest.shape, len(skips)
+    (torch.Size([1, 1, 2, 2]), 2)
     """
     skips = []
     for level in range(2, levels + 1):
@@ -182,7 +198,7 @@ def run_decoder(
     ]  # for each scale: the region of its result, and that of its input
     for level in range(1, levels):
         place = half_resolution(places[-1][1])
-        places.append((place, with_halo(place, (size[0] >> level, size[1] >> level), upward=upward)))
+        places.append((place, with_halo(place, (size[0] // 2**level, size[1] // 2**level), upward=upward)))
     x = x[..., *half_resolution(places[-1][1])]
     for level in range(levels, 1, -1):
         place, around = places[level - 1]
@@ -197,7 +213,12 @@ def run_decoder(
 
 
 def deepest_path(convolution: SpanMap, pooling: SpanMap) -> list[SpanMap]:
-    """A U-Net's deepest path from the output to the input: two convolutions at each scale, one at the last."""
+    """A U-Net's deepest path from the output to the input: two convolutions at each scale, one at the last.
+
+    >>> from unnoise.layers.receptive_field import kernel_span
+    >>> len(deepest_path(kernel_span(1, 1), kernel_span(0, 1, stride=2))) == 5 * POOLING_LEVELS + 2
+    True
+    """
     up = [convolution, convolution, upsampling_span()]
     down = [pooling, convolution]
     return up * POOLING_LEVELS + [convolution] + down * POOLING_LEVELS + [convolution]

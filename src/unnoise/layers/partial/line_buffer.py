@@ -33,7 +33,11 @@ LARGE_MAP_BYTES = 2**26
 
 
 class BufferedLayer(NamedTuple):
-    """One layer of a line buffer."""
+    """One layer of a line buffer.
+
+    >>> BufferedLayer(torch.relu, sees=0, channels=3).sees
+    0
+    """
 
     apply: Callable[[Tensor], Tensor]
     """(B, C, h + 2·sees, W) → (B, C', h, W); it pads with zeros at the left and right only."""
@@ -44,12 +48,21 @@ class BufferedLayer(NamedTuple):
 
 
 def uses_line_buffer(x: Tensor) -> bool:
-    """Whether a map (B, F, H, W) is computed strip by strip: one large image, on a CPU, at inference."""
+    """Whether a map (B, F, H, W) is computed strip by strip: one large image, on a CPU, at inference.
+
+    >>> uses_line_buffer(torch.zeros(1, 3, 8, 8))  # small
+    False
+    """
     return can_fuse_on_cpu(x) and is_channels_last(x) and len(x) == 1 and (is_chunking_forced() or x.nbytes > LARGE_MAP_BYTES)
 
 
 def will_use_line_buffer(x: Tensor, features: int, large: int | None = None) -> bool:
-    """Whether a map with `features` channels over the pixels of x, (B, C, H, W), would be, at more than `large` bytes."""
+    """Whether a map with `features` channels over the pixels of x, (B, C, H, W), would be, at more than `large` bytes.
+
+    >>> with torch.inference_mode():
+    ...     will_use_line_buffer(torch.zeros(1, 3, 8, 8), features=64, large=1)
+    True
+    """
     size = features * x[:, 0].numel() * compute_dtype(x).itemsize
     return can_fuse_on_cpu(x) and len(x) == 1 and (is_chunking_forced() or size > (LARGE_MAP_BYTES if large is None else large))
 
@@ -87,6 +100,13 @@ def add_buffered(plus: Tensor, layers: Sequence[nn.Module], last: nn.Conv2d, x: 
         layers: as in `run_buffered`.
         last: a 1×1 convolution.
         x: (1, C, H, W).
+
+    >>> x = torch.rand(1, 4, 64, 8).contiguous(memory_format=torch.channels_last)
+    >>> first, last = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+    >>> with torch.inference_mode():
+    ...     expected = x + last(first(x))
+    ...     torch.allclose(add_buffered(x.clone(), [first], last, x), expected, atol=1e-5)
+    True
     """
     run_line_buffer([x], buffered_layers(layers), lambda y, rows: convolve(last, y, plus=plus[..., rows, :], inplace=True))
     return plus
@@ -101,6 +121,11 @@ def run_line_buffer(
         maps: (1, C, H, W) each; they enter the first layer concatenated.
         through: the layers, in order.
         finish: receives rows of the result, and where they lie. The same rows of the maps have been read by then.
+
+    >>> x, found = torch.rand(1, 1, 64, 8), []
+    >>> run_line_buffer([x], [BufferedLayer(lambda y: 2 * y, sees=0, channels=1)], lambda y, rows: found.append(y))
+    >>> torch.equal(torch.cat(found, dim=-2), 2 * x)
+    True
     """
     height, width = maps[0].shape[-2:]
     widest = max([sum(each.shape[1] for each in maps), *(stage.channels for stage in through)])
@@ -125,7 +150,11 @@ def run_line_buffer(
 
 
 def buffered_layers(layers: Iterable[nn.Module]) -> list[BufferedLayer]:
-    """Convolutions with zero padding, some followed by ReLUs, as layers of a line buffer."""
+    """Convolutions with zero padding, some followed by ReLUs, as layers of a line buffer.
+
+    >>> [(layer.sees, layer.channels) for layer in buffered_layers([nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()])]
+    [(1, 8)]
+    """
     return [_stage(layer, activation) for layer, activation in pair_activations(layers)]
 
 

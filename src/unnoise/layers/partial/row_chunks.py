@@ -15,7 +15,12 @@ _forced: ContextVar[bool] = ContextVar("_always", default=False)
 @contextmanager
 def force_chunking() -> Iterator[None]:
     """Within this context small pictures are computed in strips too, so that each pixel takes as much memory as in a
-    large picture."""
+    large picture.
+
+    >>> with force_chunking():
+    ...     is_chunking_forced()
+    True
+    """
     token = _forced.set(True)
     try:
         yield
@@ -24,7 +29,11 @@ def force_chunking() -> Iterator[None]:
 
 
 def is_chunking_forced() -> bool:
-    """Whether `force_chunking` is active."""
+    """Whether `force_chunking` is active.
+
+    >>> is_chunking_forced()
+    False
+    """
     return _forced.get()
 
 

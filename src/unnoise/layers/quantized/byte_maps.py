@@ -35,6 +35,11 @@ def convolve_image_to_bytes(layer: nn.Conv2d, slope: float, x: Tensor, steps: Te
         slope: of the leaky ReLU.
         x: float32.
         steps: (C'), scales of the result's channels.
+
+    >>> layer, steps = nn.Conv2d(3, 4, 3, padding=1), torch.full((4,), 0.01)
+    >>> with torch.inference_mode():
+    ...     convolve_image_to_bytes(layer, 0.1, torch.rand(1, 3, 8, 8), steps).dtype
+    torch.uint8
     """
 
     def make() -> tuple[Tensor, Tensor]:
@@ -88,7 +93,12 @@ def quantize(y: Tensor) -> Tensor:
 
 
 def in_row_chunks(rows: Callable[[Tensor], Tensor], x: Tensor, out_channels: int) -> Tensor:
-    """rows(x) of a 3×3 convolution with padding 1, (B, C, H, W) → (B, leaving, H, W) uint8, some rows at a time."""
+    """rows(x) of a 3×3 convolution with padding 1, (B, C, H, W) → (B, leaving, H, W) uint8, some rows at a time.
+
+    >>> x = torch.rand(1, 3, 8, 8)
+    >>> in_row_chunks(lambda y: (255 * y).to(torch.uint8), x, out_channels=3).shape
+    torch.Size([1, 3, 8, 8])
+    """
     batch, _, height, width = x.shape
     step = max(8, CHUNK_VALUES // (batch * out_channels * width))
     if step >= height:

@@ -33,7 +33,11 @@ MAX_RANGE = 1e30
 
 def is_better_in_int8(x: Tensor, weight: Tensor, groups: int = 1) -> bool:
     """Whether a convolution of x, (B, C, H, W), by `weight`, (C', C, k, k), runs in int8: where it is on, and
-    faster."""
+    faster.
+
+    >>> is_better_in_int8(torch.zeros(1, 64, 8, 8), torch.zeros(64, 64, 3, 3))  # int8 is not on
+    False
+    """
     out_channels, in_channels, *sides = weight.shape
     return (
         runs_in_int8(x)
@@ -117,6 +121,11 @@ def quantize_weights(weight: Tensor) -> tuple[Int8Kernel, Tensor]:
     Each weight is rounded so that it makes up for the rounding of those before it. Neighbouring pixels are alike, and
     so are many channels, so the sum of the rounding errors counts. Rounding to nearest shifts the brightness, by half a
     decibel on quiet pictures (measured).
+
+    >>> weight = torch.rand(2, 3, 3, 3)
+    >>> kernel, sums = quantize_weights(weight)
+    >>> bool((sums - weight.sum((1, 2, 3))).abs().max() < 0.01)  # rounding does not move the sum
+    True
     """
     scales = weight_scales(weight).flatten()  # (C')
     exact = (weight.flatten(1) / scales[:, None]).double().cumsum(1)  # (C', C·k·k)

@@ -39,7 +39,11 @@ def int8_inference() -> Iterator[None]:
 
 
 def runs_in_int8(x: Tensor) -> bool:
-    """Whether `int8_inference` is active and x allows it: on a CPU, without a gradient."""
+    """Whether `int8_inference` is active and x allows it: on a CPU, without a gradient.
+
+    >>> runs_in_int8(torch.zeros(1))
+    False
+    """
     return _active.get() and x.device.type == "cpu" and not torch.is_grad_enabled()
 
 
@@ -54,7 +58,12 @@ def weight_scales(weight: Tensor) -> Tensor:
 
 
 class Int8Kernel(NamedTuple):
-    """A kernel of integers."""
+    """A kernel of integers.
+
+    >>> kernel = Int8Kernel(torch.ones(2, 3, 1, 1, dtype=torch.int8), torch.tensor([0.1, 0.2]), {})
+    >>> (kernel.weight * kernel.scales[:, None, None, None])[:, 0, 0, 0]
+    tensor([0.1000, 0.2000])
+    """
 
     weight: Tensor
     """(C', C, k, k) int8."""
@@ -104,12 +113,22 @@ def convolve_int8(
 
 def integer_values(quantized: Tensor) -> Tensor:
     """The uint8 values of a quantized tensor, sharing its memory. `int_repr` would take three times as long as
-    quantizing did."""
+    quantizing did.
+
+    >>> from unnoise.layers.quantized.byte_maps import quantize
+    >>> quantize(torch.zeros(1, 1, 2, 2)).dtype
+    torch.uint8
+    """
     return torch.empty(0, dtype=torch.uint8).set_(quantized.untyped_storage(), 0, quantized.shape, quantized.stride())
 
 
 def upsample_and_concatenate(x: Tensor, skip: Tensor) -> Tensor:
-    """x up-sampled by two, and a skip: (B, C, H/2, W/2) and (B, S, H, W) → (B, C + S, H, W), channels last."""
+    """x up-sampled by two, and a skip: (B, C, H/2, W/2) and (B, S, H, W) → (B, C + S, H, W), channels last.
+
+    >>> upsample_and_concatenate(torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 2, 2))[0, 0]
+    tensor([[1., 1.],
+            [1., 1.]])
+    """
     height, width = x.shape[-2:]
     both = x.new_empty(len(x), 2 * height, 2 * width, x.shape[1] + skip.shape[1]).permute(0, 3, 1, 2)
     apart = both[:, : x.shape[1]].view(len(x), x.shape[1], height, 2, width, 2)  # (B, C, H/2, 2, W/2, 2), the same memory

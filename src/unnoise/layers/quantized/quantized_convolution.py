@@ -164,7 +164,7 @@ class QuantizedConvolution(LeakyConvolution):
         """Load weights with maxima, without them (the next batch then gives them), and with their older name `top`."""
         new = f"{prefix}log_maximum"
         given = {new if key == f"{prefix}top" else key: value for key, value in state_dict.items()}
-        unknown = {} if self.log_maximum is None else {new: torch.zeros_like(self.log_maximum)}
+        unknown = {} if self.log_maximum is None else {new: self.log_maximum.new_zeros(self.log_maximum.shape)}
         super()._load_from_state_dict(unknown | given, prefix, *args, **kwargs)
         self._is_calibrated = False
 

@@ -1,0 +1,62 @@
+"""Sizes that a file states, compared with the bytes that it has, before a decoder takes memory for them."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+from unnoise.files.limits import DEFLATE_RATIO, HUFFMAN_JPEG_RATIO, PIXELS
+from unnoise.images import jpeg
+from unnoise.images.formats import JPEG, PNG, Format
+from unnoise.images.tags import Data
+
+HEADER_BYTES = 4096
+"""Allowed beyond the ratio, so that files of few pixels need no exact count."""
+PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Samples of a pixel by PNG's color type."""
+HUFFMAN_FRAMES = (0xC0, 0xC1, 0xC2)
+"""Markers of JPEGs with Huffman codes. Arithmetic codes may take less than a bit for a block."""
+
+
+def check_claim(path: Path, form: Format) -> None:
+    """Check that a PNG or JPEG has enough bytes for the pixels that it states. Other formats pass.
+
+    Raises:
+        ValueError: it has too few. No encoder makes so few.
+        UnnoiseError: it states more pixels than `limits.PIXELS`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     png = Path(folder) / "a.png"
+    ...     _ = png.write_bytes(b"\\x89PNG\\r\\n\\x1a\\n" + b"\\0\\0\\0\\rIHDR" + bytes([0, 0, 99, 0] * 2) + b"\\x08\\0")
+    ...     check_claim(png, PNG)
+    Traceback (most recent call last):
+    ValueError: it states 25344 × 25344 pixels, which its 26 bytes cannot hold
+    """
+    if form not in (PNG, JPEG):
+        return
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        width, height, most = (_png if form is PNG else _jpeg)(data)
+        size = len(data)
+    PIXELS.check(width * height, str(path))
+    if width * height > most:
+        raise ValueError(f"it states {width} × {height} pixels, which its {size} bytes cannot hold")
+
+
+def _png(data: Data) -> tuple[int, int, int]:
+    """Width, height, and how many pixels the bytes can hold."""
+    header = bytes(data[16:26])
+    if len(header) < 10:
+        return 0, 0, 0
+    width, height = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big")
+    bits = header[8] * PNG_SAMPLES.get(header[9], 1)
+    return width, height, (len(data) + HEADER_BYTES) * DEFLATE_RATIO * 8 // max(1, bits)
+
+
+def _jpeg(data: Data) -> tuple[int, int, int]:
+    """Width, height, and how many pixels the bytes can hold."""
+    for marker, content in jpeg.segments(data):
+        if marker in HUFFMAN_FRAMES and len(content) > 5:
+            height, width = int.from_bytes(content[1:3], "big"), int.from_bytes(content[3:5], "big")
+            return width, height, (len(data) + HEADER_BYTES) * HUFFMAN_JPEG_RATIO
+    return 0, 0, 0
