@@ -19,7 +19,6 @@ from skimage import data
 from torch import Tensor, nn
 
 import unnoise
-from unnoise import recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.evaluation.datasets import open_set
 from unnoise.evaluation.datasets.base import DataSet
@@ -99,9 +98,7 @@ def cases(seed: int, folders: dict[str, str]) -> Iterator[Case]:
 def models(seed: int) -> Callable[[Case], Model]:
     """The model of each case."""
     shipped = {name: unnoise.load(name) for name in ("default", "fast")}
-    plain = {"name": "pd-blind-spot", "train_stride": 1, "infer_stride": 1, "border": 0}
-    blur = recipes.validate({"name": "blur", "denoiser": "dncnn", "scheme": plain}, "blur")
-    made = {"blur": Model(Blur(1.0), blur), "disturbed": _disturbed(unnoise.load("fast"), seed), **shipped}
+    made = {"blur": Model(Blur(1.0), shipped["fast"].recipe), "disturbed": _disturbed(unnoise.load("fast"), seed), **shipped}
     return lambda case: made["default" if case.way == "unchanged" else case.way.split()[0]]
 
 
@@ -163,9 +160,12 @@ def _crop(picture: Array, draw: np.random.Generator) -> tuple[slice, slice]:
 
 
 def _photograph(draw: np.random.Generator) -> Array:
-    picture = PHOTOGRAPHS[draw.integers(len(PHOTOGRAPHS))]()
-    part = picture[_crop(picture, draw)].astype(np.float64)
-    return np.repeat(part[..., None], 3, 2) if part.ndim == 2 else part[..., :3]
+    """At half size, so that the photograph's own noise counts for little."""
+    picture = PHOTOGRAPHS[draw.integers(len(PHOTOGRAPHS))]().astype(np.float64)
+    height, width = (length // 2 for length in picture.shape[:2])
+    picture = picture[: 2 * height, : 2 * width].reshape(height, 2, width, 2, -1).mean(axis=(1, 3))
+    part: Array = picture[_crop(picture, draw)]
+    return np.repeat(part, 3, 2) if part.shape[2] == 1 else part[..., :3]
 
 
 def _saturated(draw: np.random.Generator) -> Array:
