@@ -93,6 +93,9 @@ class Metadata:
     """The type of the values in the file, such as int16, where they are given as floats; empty: they are given as they
     are."""
 
+    description: bytes = field(default=b"", repr=False)
+    """What a TIFF says of its pages, in the tag ImageDescription, where the source is none: OME-XML."""
+
     film: Film | None = None
     """Of the pictures of an animation."""
 
