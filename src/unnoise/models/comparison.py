@@ -111,7 +111,7 @@ def _risks(model: Model, noisy: Pixels, extra: Pixels) -> Risks:
     step = PERTURBATION if noisy.dtype.kind == "f" else max(PERTURBATION, ROUNDED_STEPS / max(power**0.5, ROUNDED_STEPS))
     noisier = _in_type(noisy + step * extra, noisy.dtype)
     added, moved = (noisier.astype(np.float64) - noisy) / step, (_restored(model, noisier) - restored) / step
-    return risks_of(*(_planes(each) for each in (noisy.astype(np.float64), restored, moved, added)), power)
+    return risks_of(*(_planes(each) for each in (noisy.astype(np.float64), restored, moved, added)), power=power)
 
 
 def _restored(model: Model, noisy: Pixels) -> Pixels:

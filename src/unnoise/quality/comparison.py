@@ -67,7 +67,7 @@ class Risks:
         return -10 * math.log10(max(self.error, 10 ** (-MOST_DECIBELS / 10)))
 
 
-def risks_of(noisy: Tensor, restored: Tensor, moved: Tensor, extra: Tensor, power: float | None = None) -> Risks:
+def risks_of(noisy: Tensor, restored: Tensor, moved: Tensor, extra: Tensor, *, power: float | None = None) -> Risks:
     """The risks of one restoration.
 
     Args:
