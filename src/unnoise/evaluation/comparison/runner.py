@@ -109,9 +109,9 @@ def compare(
     make_folder(output / "cells")
     cells = {}
     for spec, pictures in sets.items():
-        files = [
-            str(stamp(place)) for entry in pictures.entries for place in (entry.noisy, entry.clean) if isinstance(place, Path)
-        ]
+        places = [place for entry in pictures.entries for place in (entry.noisy, entry.clean) if place is not None]
+        paths = dict.fromkeys(place if isinstance(place, Path) else place.path for place in places)
+        files = [f"{path} {stamp(path)}" for path in paths]
         for name, model in loaded.items():
             made_from = _digest(name, spec, settings.model_dump_json(), _identity(model), *files)
             path = output / "cells" / f"{_digest(name, spec)[:NAME_LETTERS]}.json"

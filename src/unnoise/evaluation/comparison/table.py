@@ -13,6 +13,12 @@ from unnoise.evaluation.comparison.statistics import Interval, mean_interval, pa
 
 SIGNIFICANT = 0.05
 """Differences with a p-value below this count as more than chance."""
+_SPECIAL = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+"""Letters that mean something else in LaTeX, and how they are written."""
 HEADINGS = (
     "data",
     "model",
