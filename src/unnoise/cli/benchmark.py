@@ -113,6 +113,7 @@ def compare(
     PSNR comes with a 95 % confidence interval over pictures. Each model is tested against the best one, picture by
     picture: a p-value above 0.05 may be chance. Called again, it makes only what is missing or has changed.
     """
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -133,12 +134,13 @@ def compare(
     for suffix, write in (("md", table.as_markdown), ("csv", table.as_csv), ("tex", table.as_latex)):
         with atomic_write(out / f"comparison.{suffix}") as temporary:
             temporary.write_text(write(rows), encoding="utf-8")
-    shown = Table(title=Text(f"Protocol {protocol}"))
-    for number, heading in enumerate(table.HEADINGS[:-1]):
-        shown.add_column(heading, justify="left" if number < 2 else "right", overflow="fold")
-    for number, row in enumerate(rows):
-        if number and row.data != rows[number - 1].data:
-            shown.add_section()
-        shown.add_row(*map(Text, row.cells()[:-1]))
-    Console().print(shown)
+    console = Console()
+    for spec in data:
+        shown = Table(title=Text(f"{spec}, protocol {protocol}"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for number, heading in enumerate(table.HEADINGS[1:-1]):
+            shown.add_column(heading, justify="left" if number == 0 else "right", overflow="fold")
+        for row in rows:
+            if row.data == spec:
+                shown.add_row(*map(Text, row.cells()[1:-1]))
+        console.print(shown)
     typer.echo(", ".join(str(out / f"comparison.{suffix}") for suffix in ("md", "csv", "tex")))

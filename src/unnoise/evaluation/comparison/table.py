@@ -11,8 +11,6 @@ from typing import NamedTuple
 from unnoise.evaluation.comparison.runner import Cell, Comparison
 from unnoise.evaluation.comparison.statistics import Interval, mean_interval, paired_p_value
 
-SIGNIFICANT = 0.05
-"""Differences with a p-value below this count as more than chance."""
 _SPECIAL = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -23,12 +21,12 @@ HEADINGS = (
     "data",
     "model",
     "PSNR dB",
-    "95 % interval",
+    "95 % range",
     "gain dB",
     "SSIM",
     "p to best",
     "parameters",
-    "s a picture",
+    "seconds",
     "trained by",
 )
 
@@ -54,7 +52,7 @@ class Row(NamedTuple):
 
     def cells(self) -> list[str]:
         """The row as text, in the order of `HEADINGS`."""
-        low_high = "" if math.isnan(self.psnr.low) else f"{self.psnr.low:.2f} to {self.psnr.high:.2f}"
+        low_high = "" if math.isnan(self.psnr.low) else f"{self.psnr.low:.2f}–{self.psnr.high:.2f}"
         return [
             self.data,
             self.model,
@@ -159,4 +157,4 @@ def _psnr(cell: Cell) -> list[float]:
 def _p_value(value: float) -> str:
     if math.isnan(value):
         return ""
-    return f"{value:.4f}{'' if value < SIGNIFICANT else ' (chance)'}"
+    return f"{value:.4f}"
