@@ -138,7 +138,7 @@ def compare(
     for spec in data:
         shown = Table(title=Text(f"{spec}, protocol {protocol}"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for number, heading in enumerate(table.HEADINGS[1:-1]):
-            shown.add_column(heading, justify="left" if number == 0 else "right", overflow="fold")
+            shown.add_column(heading, justify="right" if number else "left", overflow="fold", no_wrap=bool(number))
         for row in rows:
             if row.data == spec:
                 shown.add_row(*map(Text, row.cells()[1:-1]))
