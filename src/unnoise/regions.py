@@ -121,6 +121,8 @@ def dilate_interval(stretch: slice, by: int, length: int, multiple: int = 1) -> 
     >>> dilate_interval(slice(4, 5), 2, 20)
     slice(2, 7, None)
     """
+    if stretch.start == 0 and stretch.stop == length:  # nothing to compare, which an exported graph could not
+        return stretch
     start, stop = max(stretch.start - by, 0), stretch.stop + by
     return slice(start // multiple * multiple, min(-(-stop // multiple) * multiple, length))
 

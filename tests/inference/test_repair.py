@@ -141,7 +141,21 @@ def test_gaps_stay_and_the_picture_beside_is_as_if_it_ended_there(kind: str) -> 
     assert np.array_equal(np.asarray(y)[gap], np.asarray(given)[gap], equal_nan=kind == "nan")
     assert isinstance(y, np.ma.MaskedArray) == (kind == "masked array")
     whole = unnoise.denoise(x, "fast")
-    assert 20 * np.log10(rms(np.asarray(y)[~gap] - clean[~gap]) / rms(whole[~gap] - clean[~gap])) < 0.5
+    assert 20 * np.log10(rms(np.asarray(y)[~gap] - clean[~gap]) / rms(whole[~gap] - clean[~gap])) < 0.3
+
+
+def test_a_gap_costs_no_more_than_the_edge_of_the_picture() -> None:
+    """Values of single noisy pixels, spread into the gap, cost 1.0 dB in the 16 columns beside it; the edge costs 0.5."""
+    lost = []
+    for seed in range(3):
+        clean, x = scene(seed)
+        gap = x.astype(np.float32)
+        gap[:, :40] = np.nan
+        beside = slice(0, 96), slice(40, 56)
+        results = unnoise.denoise(gap, "fast"), unnoise.denoise(x, "fast")
+        lost.append([rms(y[beside] - clean[beside]) for y in results])
+    with_gap, without = np.mean(lost, axis=0)
+    assert 20 * np.log10(with_gap / without) < 0.5
 
 
 def test_a_scale_bar_changes_nothing_beside_it() -> None:
@@ -151,7 +165,7 @@ def test_a_scale_bar_changes_nothing_beside_it() -> None:
     y = unnoise.denoise(x, "fast")
     whole = unnoise.denoise(np.where(bar, clean.round().astype(np.uint16), x), "fast")
     assert (y[bar] == 65535).all()
-    assert 20 * np.log10(rms(y[~bar] - clean[~bar]) / rms(whole[~bar] - clean[~bar])) < 0.5
+    assert 20 * np.log10(rms(y[~bar] - clean[~bar]) / rms(whole[~bar] - clean[~bar])) < 0.3
 
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.3, 0.6, 0.95])

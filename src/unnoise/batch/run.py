@@ -17,8 +17,10 @@ from unnoise.batch.progress import OnTile, ProgressMeter, RunProgress
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import locking
 from unnoise.files.atomic import make_folder
+from unnoise.files.attempts import was_finished, working_on
 from unnoise.files.locking import FolderInUseError
 from unnoise.files.paths import path_kind
+from unnoise.files.temporary_names import remove_stale_files
 from unnoise.images import formats
 from unnoise.images.formats import holds_zarr, is_zarr, stem_of, suffix_of
 from unnoise.quality.report import MARK as REPORT_MARK
@@ -327,7 +329,14 @@ def _recorded(folder: Path | None, settings: str) -> Iterator[Manifest | None]:
 
 def _not_done(made: Plan, jobs: list[Job], manifest: Manifest | None, overwrite: bool, outcome: Outcome) -> list[Job]:
     """The jobs that need work. Others are noted in `outcome`. Raises `UsageError` for a file that is not ours."""
-    return jobs if overwrite else [job for job in jobs if not _is_left(made, job, manifest, outcome)]
+    left = []
+    for job in jobs:
+        if was_finished(job.source):  # by this command, before a file ended its process
+            if job.target not in outcome.written:
+                outcome.written.append(job.target)
+        elif overwrite or not _is_left(made, job, manifest, outcome):
+            left.append(job)
+    return left
 
 
 def _is_left(made: Plan, job: Job, manifest: Manifest | None, outcome: Outcome) -> bool:
@@ -355,19 +364,28 @@ def _do(
     """Do one job, and record it in `outcome` and in the manifest."""
     try:
         make_folder(job.target.parent)
-        replaces = manifest.plan(job.source, *job.results, overwrite=overwrite) if manifest else overwrite
-        work(job, replaces, tell.begin(job.source))
+        with working_on(job.source):
+            _make(job, work, tell, manifest, overwrite)
         outcome.written.append(job.target)
         outcome.not_done -= 1
-        if manifest:
-            manifest.done(job.target)
     except MemoryError:
         raise
     except Exception as error:  # one bad file must not stop the others
         outcome.fail(_as_sentence(job, error))
         outcome.not_done -= 1
+        remove_stale_files(job.target)  # of an attempt that the picture ended
         if manifest:
             manifest.failed(job.target)
+
+
+def _make(
+    job: Job, work: Callable[[Job, bool, OnTile], None], tell: ProgressMeter, manifest: Manifest | None, overwrite: bool
+) -> None:
+    """Do one job, and record it in the manifest."""
+    replaces = manifest.plan(job.source, *job.results, overwrite=overwrite) if manifest else overwrite
+    work(job, replaces, tell.begin(job.source))
+    if manifest:
+        manifest.done(job.target)
 
 
 def _as_sentence(job: Job, error: Exception) -> UnnoiseError:

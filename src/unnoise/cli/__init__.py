@@ -12,7 +12,21 @@ import typer
 from typer.core import TyperGroup
 
 from unnoise.batch.interrupts import stop_by_signals
-from unnoise.cli import benchmark, data, denoise, evaluate, import_, inspect, models, quantize, recipes, train
+from unnoise.cli import (
+    benchmark,
+    data,
+    denoise,
+    evaluate,
+    export,
+    import_,
+    inspect,
+    models,
+    quantize,
+    recipes,
+    submit,
+    train,
+    worker,
+)
 from unnoise.errors import UnnoiseError, UnnoiseWarning
 from unnoise.registry import torch_missing
 
@@ -45,10 +59,12 @@ app.command("denoise")(denoise.denoise)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("import")(import_.import_)
+app.command("export")(export.export)
 app.command("inspect")(inspect.inspect)
 app.command("quantize")(quantize.quantize)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(data.app, name="data")
+app.command("submit")(submit.submit)
 app.command("models")(models.models)
 app.command("recipes")(recipes.recipes)
 
@@ -67,6 +83,7 @@ def main() -> None:
 
     Exit status: 0; 1 for a failure; 2 for bad use; 130 after Ctrl-C and its like. None of them shows a traceback.
     """
+    worker.run_in_worker()
     warnings.showwarning = _warn
     stop_by_signals()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -95,9 +112,21 @@ def main() -> None:
             raise
         _complain(str(torch_missing()))
         sys.exit(1)
-    except MemoryError:
-        _complain("There is not enough memory for this; give a smaller --tile.")
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
+            raise
+        remedy = "a smaller --tile" if sys.argv[1:2] != ["train"] else "a smaller --set training.batch or training.crop"
+        _complain(f"There is not enough memory for this; close other programs, or give {remedy}.")
         sys.exit(1)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """torch has no error of its own for this; where it is not loaded, it was not torch's."""
+    if "torch" not in sys.modules:
+        return False
+    from unnoise.inference.memory import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 def _warn(

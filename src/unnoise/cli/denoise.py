@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from unnoise.models.model import Model
 
 
+USUAL_NEIGHBOURS = 2
+"""On each side, with `--group T`."""
+
+
 def denoise(
     pictures: Annotated[list[Path], typer.Argument(metavar="IN...", help="Pictures, or folders of them.", show_default=False)],
     out: Annotated[
@@ -163,14 +167,33 @@ def denoise(
         ),
     ] = None,
     axes: options.AxesOption = None,
-    group: Annotated[
-        int,
+    dataset: Annotated[
+        str | None,
         typer.Option(
-            min=1,
-            help="Of pictures with channels that are no colors, as in microscopy: how many channels are restored together.",
+            metavar="PATH",
+            help="Data sets of an HDF5 file, as /entry/data; several with commas between them. Default: the only one. "
+            "FILE.h5:/entry/data says the same.",
+            show_default=False,
             rich_help_panel=FILES,
         ),
-    ] = 1,
+    ] = None,
+    group: Annotated[
+        str,
+        typer.Option(
+            metavar="NUMBER|AXIS",
+            help="A number: how many channels that are no colors are restored together. T or Z: the axis of a stack along which "
+            "frames help each other; two neighbours on each side, unless --neighbours says another number.",
+            rich_help_panel=FILES,
+        ),
+    ] = "1",
+    neighbours: Annotated[
+        int | None,
+        typer.Option(
+            help="Of stacks: how many frames or planes on each side help to restore each one; takes twice as long. "
+            "Default: 0, each by itself.",
+            show_default=False,
+        ),
+    ] = None,
     device: options.DeviceOption = None,
     precision: options.PrecisionOption = None,
     tile: options.TileOption = None,
@@ -211,12 +234,14 @@ def denoise(
     from unnoise.batch.outcome import Stopped
     from unnoise.batch.run import check_unlocked, plan, run
     from unnoise.cli.progress import files_bar
+    from unnoise.images.formats import split_datasets, with_dataset
     from unnoise.images.writing import check_compression
     from unnoise.inference.options import DenoiseOptions, read_mask
     from unnoise.models import shipped
     from unnoise.training.adapt import parse_length
 
     # before the model is loaded: bad calls answer at once
+    pictures, dataset = split_datasets(pictures, dataset)
     if report:
         require("matplotlib", "--report")
     asked = DenoiseOptions(
@@ -237,7 +262,8 @@ def denoise(
         dtype=dtype,
         channels=channels,
         axes=axes,
-        group=group,
+        dataset=dataset,
+        **_grouped(group, neighbours),
     )
     check_compression(quality, lossless)
     length = parse_length(adapt) if adapt else None
@@ -246,11 +272,11 @@ def denoise(
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report, suffix=suffix)
     check_unlocked(made)
     if model == "auto":
-        model = shipped.choose_for([job.source for job in made.jobs], axes=axes)
+        model = shipped.choose_for([with_dataset(job.source, dataset) for job in made.jobs], axes=axes)
     loaded = shipped.load(model).applied(assignments(set_, "detail=0.5"))
     settings = fingerprint(loaded, asked, report=report, adapt=adapt, quality=quality, lossless=lossless, mosaic=mosaic)
     if length:
-        loaded = _adapted(loaded, [job.source for job in made.jobs], length, device, save_model, axes)
+        loaded = _adapted(loaded, [with_dataset(job.source, dataset) for job in made.jobs], length, device, save_model, axes)
     loaded.to(device or "auto")
 
     def work(job: Job, replace: bool, on_tile: OnTile) -> None:
@@ -288,6 +314,15 @@ def denoise(
         typer.echo("To replace what is there already, add --overwrite.", err=True)
     if outcome.failures:
         raise typer.Exit(outcome.exit_status)
+
+
+def _grouped(group: str, neighbours: int | None) -> dict[str, Any]:
+    """The options `group`, `neighbours` and `along`, by `--group` and `--neighbours`."""
+    if group.isalpha() and len(group) == 1:
+        return {"along": group.upper(), "neighbours": USUAL_NEIGHBOURS if neighbours is None else neighbours}
+    if not group.isdecimal() or int(group) < 1:
+        raise UsageError(f"--group takes a number of channels from 1 on, or the letter of an axis such as T, not '{group}'.")
+    return {"group": int(group), "neighbours": neighbours or 0}
 
 
 def _either(name: str, value: Any, old_name: str, old: Any) -> Any:

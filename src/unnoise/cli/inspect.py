@@ -10,6 +10,7 @@ import typer
 from unnoise.cli import options
 from unnoise.cli.options import FILES
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files.attempts import working_on
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,7 +63,8 @@ def inspect(
     failures: list[UnnoiseError] = []
     for file in files:
         try:
-            reports[file] = inspect_file(file, axes=axes, dark=dark_frame)
+            with working_on(file):
+                reports[file] = inspect_file(file, axes=axes, dark=dark_frame)
         except UnnoiseError as error:
             if not several:
                 raise

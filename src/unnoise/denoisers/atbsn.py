@@ -46,6 +46,7 @@ class ATBSN(TunableDenoiser):
     value_range = (0.0, 255.0)
     activation = "leaky_relu"
     slope = NEGATIVE_SLOPE
+    padding_mode = "zeros"
     size_multiple = 2**POOLING_LEVELS
     halo_relative_cost = 0.05  # the encoder of the trunk, above and at the sides
 

@@ -41,6 +41,7 @@ class StudentA(Denoiser):
     """
 
     value_range = (0.0, 255.0)
+    minimum_side = MIN_SIDE_PIXELS
     size_multiple: ClassVar[int] = 4
     """Tiles that begin at its multiples pool the same pixels."""
 
@@ -132,6 +133,7 @@ class StudentC(Denoiser):
     """
 
     value_range = (0.0, 255.0)
+    padding_mode = "reflect"
     size_multiple: ClassVar[int] = 2**POOLING_LEVELS
     """Such sides need no padding, and tiles that begin at its multiples pool the same pixels."""
 

@@ -15,6 +15,7 @@ from unnoise.regions import Region
 
 Initialization = Literal["default", "he"]
 Blindness = Literal["strict", "approximate", "none"]
+PaddingMode = Literal["none", "zeros", "reflect"]
 
 OLD_NAMES = {
     "multiple": "size_multiple",
@@ -61,9 +62,18 @@ class Denoiser(nn.Module):
     has_tunable_blind_spot: ClassVar[bool] = False
     """Whether the size of the blind spot is chosen at each call, as `unnoise.denoisers.tunable.TunableNetwork` says."""
 
+    is_trained: ClassVar[bool] = True
+    """Whether it has weights that are trained. Classical denoisers have none."""
+
     size_multiple: ClassVar[int] = 1
     """Tiles must begin at multiples of this many pixels. Elsewhere pooling would group other pixels than in the whole
     picture."""
+
+    padding_mode: ClassVar[PaddingMode] = "none"
+    """How `forward` fills a picture at the bottom and right until `size_multiple` divides its sides; *none*: not at all."""
+
+    minimum_side: ClassVar[int] = 1
+    """`forward` extends smaller pictures to this side in pixels, by repeating their last row and column."""
 
     halo_relative_cost: ClassVar[float] = 1.0
     """The work of `forward_region` for a pixel of the halo, relative to that for a pixel of the region."""

@@ -240,6 +240,7 @@ class DeamNet(Denoiser):
     """
 
     he_gain = 1.0
+    padding_mode = "reflect"
     size_multiple: ClassVar[int] = 2**_LEVELS
     """Such sides need no padding, and tiles that begin at its multiples are down-sampled at the same pixels."""
 

@@ -191,6 +191,8 @@ class NAFNet(Denoiser):
         self.decoders = nn.ModuleList(blocks(number, levels - 1 - place) for place, number in enumerate(decoder_blocks))
         self.ending = nn.Conv2d(width, channels, 3, padding=1)
 
+    padding_mode = "zeros"
+
     @property
     def size_multiple(self) -> int:  # type: ignore[override] # depends on the depth
         """Such sides need no padding."""

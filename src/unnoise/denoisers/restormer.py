@@ -91,6 +91,7 @@ class Restormer(Denoiser):
     """
 
     he_gain = 1.0
+    padding_mode = "reflect"
     size_multiple: ClassVar[int] = 8
     """Such sides need no padding."""
 

@@ -222,6 +222,7 @@ class TMBSNStudent(Denoiser):
 
     value_range = (0.0, 1.0)
     quantized_form = "tmbsn-student-rounded"
+    padding_mode = "reflect"
     size_multiple: ClassVar[int] = 2**POOLING_LEVELS
     """Such sides need no padding, and tiles that begin at its multiples pool the same pixels."""
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.base import Denoiser, PaddingMode
 from unnoise.layers.fused_convolution import convolve
 from unnoise.layers.output_layer import output_convolution
 from unnoise.layers.partial.halo_crop import (
@@ -58,6 +58,7 @@ class UNet(Denoiser):
         torch.Size([1, 3, 40, 33])
     """
 
+    padding_mode: ClassVar[PaddingMode] = "reflect"
     size_multiple: ClassVar[int] = 32
     """Such sides need no padding, and tiles that begin at its multiples pool the same pixels."""
 

@@ -42,6 +42,7 @@ class BlindSpotUNet(UNet):
     """
 
     blindness: ClassVar[Blindness] = "strict"
+    padding_mode = "zeros"
     branches: ClassVar[int] = 4
     halo_relative_cost = 1.0
 

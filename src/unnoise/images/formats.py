@@ -76,7 +76,14 @@ NIFTI = Format("NIfTI", (".nii", ".nii.gz"), SCIENCE_DEPTHS, stacks=True, scienc
 DICOM = Format("DICOM", (".dcm", ".dicom"), SCIENCE_DEPTHS, stacks=True, science=True)
 EXR = Format("OpenEXR", (".exr",), SCIENCE_DEPTHS, stacks=True, science=True)
 
-FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, *MORE, NPY, ZARR, DNG, RAW, FITS, MRC, NIFTI, DICOM, EXR)
+HDF5 = Format("HDF5", (".h5", ".hdf5", ".he5", ".nc", ".nc4"), SCIENCE_DEPTHS, stacks=True, science=True)
+CZI = Format("CZI", (".czi",), (), stacks=True, science=True)
+ND2 = Format("ND2", (".nd2",), (), stacks=True, science=True)
+LIF = Format("LIF", (".lif",), (), stacks=True, science=True)
+MICROSCOPES = (CZI, ND2, LIF)
+"""Read alone; results are OME-TIFF."""
+
+FORMATS = (PNG, JPEG, WEBP, TIFF, AVIF, HEIC, *MORE, NPY, ZARR, DNG, RAW, FITS, MRC, NIFTI, DICOM, EXR, HDF5, *MICROSCOPES)
 
 CAMERA_SUFFIXES = (*DNG.suffixes, *RAW.suffixes)
 
@@ -84,8 +91,8 @@ VENDOR_SUFFIXES = (".svs", ".stk", ".lsm", ".scn", ".ndpi")
 """TIFFs of microscopes by other names, which are read, and written as .tif."""
 
 OTHER_PICTURES = frozenset(
-    {".pcx", ".svg", ".dds", ".ico", ".qoi", ".sgi", ".jxr", ".czi", ".h5", ".hdf5", ".lif"}
-    | {".nd2", ".3fr", ".dcr", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".rwl", ".sr2", ".srf", ".x3f"}
+    {".pcx", ".svg", ".dds", ".ico", ".qoi", ".sgi", ".jxr", ".oib", ".oif", ".vsi", ".dm3", ".dm4", ".ims", ".3fr", ".dcr"}
+    | {".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".rwl", ".sr2", ".srf", ".x3f"}
 )
 """Endings of pictures that can be neither read nor written."""
 
@@ -145,7 +152,29 @@ def result_name(name: str) -> str:
     >>> result_name("a.png")
     'a.png'
     """
-    return str(Path(name).with_suffix(".tif")) if Path(name).suffix.lower() in (*CAMERA_SUFFIXES, *VENDOR_SUFFIXES) else name
+    suffix = Path(name).suffix.lower()
+    if any(suffix in form.suffixes for form in MICROSCOPES):
+        return str(Path(name).with_suffix(".ome.tif"))
+    return str(Path(name).with_suffix(".tif")) if suffix in (*CAMERA_SUFFIXES, *VENDOR_SUFFIXES) else name
+
+
+def with_dataset(path: Path, dataset: str | None) -> Path:
+    """Name a data set of a file, as `split_dataset` reads it. None: none.
+
+    >>> str(with_dataset(Path("scan.h5"), "/entry/data"))
+    'scan.h5:/entry/data'
+    """
+    return path if dataset is None else Path(f"{path}:{dataset}")
+
+
+def split_dataset(path: Path) -> tuple[Path, str | None]:
+    """The file, and which of its data sets is meant, of a path such as `scan.h5:/entry/data`; None: none is named.
+
+    >>> split_dataset(Path("scan.h5:/entry/data"))[1]
+    '/entry/data'
+    """
+    found = re.match(rf"(.*(?:{'|'.join(map(re.escape, HDF5.suffixes))})):(/?[^:]+)$", str(path), re.IGNORECASE)
+    return (path, None) if found is None or path_kind(path) else (Path(found[1]), found[2])
 
 
 BMP_HEADERS = frozenset(size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124))
@@ -173,6 +202,10 @@ def recognise(data: bytes) -> Format | None:
         (b"\xff\x4f\xff\x51", JP2),
         (b"GIF8", GIF),
         (b"8BPS", PSD),
+        (b"\x89HDF\r\n\x1a\n", HDF5),
+        (b"ZISRAWFILE", CZI),
+        (b"\xda\xce\xbe\x0a", ND2),
+        (b"\x70\0\0\0", LIF),
         (b"#?RADIANCE", HDR),
         (b"#?RGBE", HDR),
     )
@@ -206,6 +239,22 @@ def recognise(data: bytes) -> Format | None:
     return None
 
 
+def split_datasets(paths: Sequence[Path], dataset: str | None) -> tuple[list[Path], str | None]:
+    """The files of several paths, and the data set that all of them, or `dataset`, name.
+
+    Raises:
+        UsageError: they name different ones.
+
+    >>> split_datasets([Path("a.h5:/data"), Path("b.png")], None)[1]
+    '/data'
+    """
+    found = [split_dataset(path) for path in paths]
+    names = {name for _, name in found if name} | ({dataset} if dataset else set())
+    if len(names) > 1:
+        raise UsageError(f"Data sets of different names were given ({', '.join(sorted(names))}); name one of them at a time.")
+    return [path for path, _ in found], next(iter(names), None)
+
+
 def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> list[Path]:
     """Find picture files. Each file appears once, in the order of `paths`.
 
@@ -225,7 +274,7 @@ def find_pictures(paths: Sequence[str | Path], *, recursive: bool = False) -> li
     """
     found: dict[Path, None] = {}  # a set that keeps the order
     for path in (match for named in paths for match in _matches(Path(named))):
-        lies = path_kind(path)
+        lies = path_kind(split_dataset(path)[0])
         if lies is None:
             raise UsageError(f"There is no file or folder {path}; check the name.")
         refuse_device(path)

@@ -86,9 +86,15 @@ class Metadata:
     left_behind: tuple[str, ...] = ()
     """What else the file holds and no result of it will, by name."""
 
+    nodata: float | None = None
+    """The value that stands for missing ones, as the file declares it; None: it declares none."""
+
     stored: str = ""
     """The type of the values in the file, such as int16, where they are given as floats; empty: they are given as they
     are."""
+
+    description: bytes = field(default=b"", repr=False)
+    """What a TIFF says of its pages, in the tag ImageDescription, where the source is none: OME-XML."""
 
     film: Film | None = None
     """Of the pictures of an animation."""

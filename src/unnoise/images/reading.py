@@ -54,6 +54,7 @@ from unnoise.images.formats import (
     format_of,
     is_picture,
     recognise,
+    split_dataset,
     suffix_of,
 )
 from unnoise.images.measured_values import FLOATS
@@ -112,7 +113,7 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
     """Open a file whose pictures are read by regions. A stack has one frame for each picture.
 
     Args:
-        path: the file.
+        path: the file; of HDF5 also `FILE:/DATA/SET`, or several with commas between them.
         axes: the meaning of each axis, for .npy and Zarr. Y is rows, X columns, C channels. Any other letter counts
             pictures: 'ZYX', 'TCYX', 'CYX'. None: (H, W) or (H, W, C) with C in 1..4, or what a Zarr says itself.
         raw: how camera raw is read. `developed`: to sRGB. `linear`: the camera's own colors in linear light. `mosaic`:
@@ -125,7 +126,7 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
     Traceback (most recent call last):
     unnoise.errors.UsageError: ...
     """
-    path = Path(path)
+    path, dataset = split_dataset(Path(path))
     form = _recognised(path)
     if raw != "developed":
         return _open_raw(path, form, raw)
@@ -134,7 +135,7 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
     if form is NPY:
         return _open_npy(path, axes)
     if form.science:
-        return _open_science(path, form, axes)
+        return _open_science(path, form, axes, dataset)
     if form.name in picture_formats.MODULES:
         return _open_other(path, picture_formats.MODULES[form.name])
     if _by_library(path, partial(is_film, form=form)):
@@ -150,7 +151,8 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
         raise damaged(path, error) from error
     if stack:
         array, letters = stack
-        return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path)[0])
+        named = "".join(letter for letter in letters if letter not in "YXS")
+        return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path)[0], named)
     count = len(places)
     return Source(path, count, lambda index: _tiff(path, places[index]), None if count == 1 else (count,))
 
@@ -358,11 +360,11 @@ def _open_zarr(path: Path, letters: str | None) -> Source:
     return _of_array(path, found.array, axes, Metadata(coding=found))
 
 
-def _open_science(path: Path, form: Format, letters: str | None) -> Source:
-    file = science.open_file(path, form.name, letters)
-    metadata = Metadata(coding=file)
+def _open_science(path: Path, form: Format, letters: str | None, dataset: str | None) -> Source:
+    file = science.open_file(path, form.name, letters, dataset)
 
     def decode(index: int) -> Decoded:
+        metadata = Metadata(coding=file, description=b"" if index else file.description)
         return file.frame(index), file.place(index)[0].layout, metadata
 
     if len(file.volumes) > 1:
@@ -383,11 +385,11 @@ def _check_array(array: Any, path: Path) -> None:
         raise UsageError(f"{path} has the shape {array.shape}, which holds no pixels; give at least one row and one column.")
 
 
-def _of_array(path: Path, array: Any, axes: Axes, metadata: Metadata) -> Source:
+def _of_array(path: Path, array: Any, axes: Axes, metadata: Metadata, letters: str | None = None) -> Source:
     outer = axes.outer(array.shape)
 
     def decode(index: int) -> Decoded:
         frame = ArrayFrame(array, axes, index, path)
         return frame, axes.layout(frame.shape), metadata
 
-    return Source(path, math.prod(outer), decode, outer or None, axes)
+    return Source(path, math.prod(outer), decode, outer or None, axes, letters)

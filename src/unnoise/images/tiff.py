@@ -73,6 +73,9 @@ layers."""
 METAMORPH = frozenset({33628, 33629, 33630, 33631})
 """Tags of MetaMorph, whose values are longer than they say and point into the file."""
 
+GDAL_NODATA = 42113
+"""The value of missing pixels in a GeoTIFF, as text."""
+
 SUBDIRECTORIES = 330
 """Smaller versions of the picture, or other pictures, below a page."""
 
@@ -174,6 +177,7 @@ def describe(path: Path, place: int = 0) -> tuple[Metadata, Layout | None, bool]
             *(["the values of MetaMorph (UIC tags)"] if METAMORPH & set(found) else []),
             *(["other pictures below its page (SubIFDs)"] if SUBDIRECTORIES in found else []),
         ),
+        nodata=_declared(blob(GDAL_NODATA)),
     )  # fmt: skip
     by_libvips = (
         (compression in LIBVIPS_COMPRESSIONS or (compression == OLD_JPEG and 322 not in found))
@@ -300,6 +304,15 @@ def _numbers(value: Value) -> tuple[int, ...]:
     codes = {1: "B", 3: "H", 4: "I", 16: "Q"}
     count = len(value.data) // tags.SIZES[value.kind]
     return struct.unpack(f"<{count}{codes[value.kind]}", value.data) if value.kind in codes and count < 1000 else ()
+
+
+def _declared(text: bytes) -> float | None:
+    """The number that GDAL's tag states; None: there is no tag, or it states no number. NaN is missing without it."""
+    try:
+        value = float(text.rstrip(b"\0").decode("ascii"))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _resource(number: int, content: bytes) -> bytes:

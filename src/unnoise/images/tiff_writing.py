@@ -121,6 +121,8 @@ def _said(metadata: Metadata) -> Tags:
     said = {code: value for code, value in tags.first(metadata.exif).items() if code not in STRUCTURE}
     if metadata.resolution and tags.X_RESOLUTION not in said:
         said |= tags_of(metadata.resolution)
+    if metadata.description:
+        said[tags.DESCRIPTION] = Value(2, metadata.description + b"\0")
     for code, content in {
         tags.XMP: jpeg_trailer.without_words(metadata.xmp),
         tags.PHOTOSHOP: metadata.iptc,

@@ -29,7 +29,7 @@ from unnoise.images import (
     zarr_stacks,
 )
 from unnoise.images.arrays_on_disk import ArrayFrame, Axes
-from unnoise.images.formats import DNG, GIF, JPEG, NPY, RAW, TIFF, ZARR, Format, format_of, is_zarr
+from unnoise.images.formats import DNG, GIF, JPEG, MICROSCOPES, NPY, RAW, TIFF, ZARR, Format, format_of, is_zarr
 from unnoise.images.holding import check_holds, lost_by
 from unnoise.images.opening import Source
 from unnoise.images.picture import Described, Metadata, Picture, Pixels
@@ -194,7 +194,7 @@ class Target:
         if self._form is not JPEG and isinstance(metadata.coding, jpeg.Coding) and metadata.coding.trailer:
             lost.append("a gain map, or other data behind the picture,")
         if isinstance(metadata.coding, science.ScienceFile) and not self._form.science and not self._added:
-            lost.append(f"the {metadata.coding.kind} header")
+            lost.append(metadata.coding.lost)
         if lost:
             warnings.warn(
                 f"{self.path} does not hold all that its source does: {', '.join(lost)} stays behind.", UnnoiseWarning, 3
@@ -237,7 +237,8 @@ class Target:
             else:
                 own = picture.metadata.coding
                 like = own if isinstance(own, zarr_stacks.Coding) else None
-                self._array = zarr_stacks.create_array(self._temporary, shape, dtype, like)
+                ngff = own.ngff if isinstance(own, science.ReadOnly) else None
+                self._array = zarr_stacks.create_array(self._temporary, shape, dtype, like, ngff)
         if (frame := self._axes.frame(self._array.shape)) != picture.shape or self._array.dtype != dtype:
             raise UsageError(
                 f"{self.path} holds pictures of one shape and type, {frame} and {self._array.dtype}, but one of {picture.shape} "
@@ -371,6 +372,8 @@ def check_compression(quality: int | None, lossless: bool | None, form: Format |
 def _check_target(path: Path, form: Format, overwrite: bool) -> None:
     if form is RAW:
         raise UsageError(f"{path} would be camera raw, which cannot be written; write .tif instead.")
+    if form in MICROSCOPES:
+        raise UsageError(f"{path} would be a {form.name} file, which cannot be written; write .ome.tif or .zarr instead.")
     refuse_device(path)
     lies = path_kind(path)
     if lies == "folder" and not is_zarr(path):

@@ -52,17 +52,20 @@ def open_array(path: Path) -> Coding:
     return Coding(found[place], place, said, letters or None, words.read_bytes() if words.is_file() else b"")
 
 
-def create_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], like: Coding | None) -> Any:
+def create_array(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], like: Coding | None, ngff: dict[str, Any] | None = None
+) -> Any:
     """Create an empty array with the chunks and compression of another.
 
-    The group is like that of the other, with one scale. After an error, or `give_up`, nothing more is written to `path`.
+    The group is like that of the other, with one scale, or says what `ngff` says. After an error, or `give_up`, nothing
+    more is written to `path`.
     """
     zarr: Any = require("zarr", "Zarr")
     from unnoise.images.zarr_store import ClosableStore
 
     store = ClosableStore(path)
     try:
-        return _create(zarr, store, path, shape, dtype, like)
+        return _create(zarr, store, path, shape, dtype, like, ngff)
     except BaseException:
         store.shut()
         raise
@@ -73,11 +76,22 @@ def give_up(array: Any) -> None:
     array.store.shut()
 
 
-def _create(zarr: Any, store: Any, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], like: Coding | None) -> Any:
+def _create(
+    zarr: Any,
+    store: Any,
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    like: Coding | None,
+    ngff: dict[str, Any] | None,
+) -> Any:
+    plain = {"shape": shape, "dtype": dtype, "chunks": (1,) * (len(shape) - 2) + tuple(min(n, 512) for n in shape[-2:])}
+    if ngff is not None:
+        zarr.open_group(store, mode="w", zarr_format=3, attributes=ngff)
+        names = [axis["name"] for axis in ngff["ome"]["multiscales"][0]["axes"]]
+        return zarr.create_array(store, name="0", dimension_names=names, **plain)
     if like is None:
-        return zarr.create_array(
-            store, shape=shape, dtype=dtype, chunks=(1,) * (len(shape) - 2) + tuple(min(n, 512) for n in shape[-2:])
-        )
+        return zarr.create_array(store, **plain)
     old = like.array
     options: dict[str, Any] = {"zarr_format": old.metadata.zarr_format, "attributes": dict(old.attrs)}
     if shape == old.shape:

@@ -53,7 +53,7 @@ class Guard:
         channels = view.read(slice(0, 1), slice(0, 1)).shape[1]
         grey = channels > 1 and all_channels_equal(view)
         seen = RegionSource(view.size, lambda rows, columns: view.read(rows, columns)[:, :1]) if grey else view
-        kind = None if force else synthetic_kind(seen, step)
+        kind = None if force else synthetic_kind(seen, step, counts=not bounded)
         if kind:
             return cls(
                 None,

@@ -14,13 +14,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unnoise.inference.row_blocks import ALIGN_PIXELS
+from unnoise.layers.gaussian_blur import gaussian_blur, kernel_radius
 from unnoise.rng import PositionalGenerator
 
 LEVELS = 5
 """Halvings of the pyramid; a cell of the coarsest level has the side `ALIGN_PIXELS`."""
+EDGE_SIGMA_PIXELS = 1.0
+"""Standard deviation of the Gaussian over which valid pixels at the edge of a gap are averaged. With single pixels the
+16 columns beside a gap lost 1.0 dB, with these means 0.1."""
+MIN_WEIGHT = 0.05
+"""Least weight of valid pixels that makes a mean, if that of all is 1."""
 NOISE_SEED = 23
 """Seed of the noise that is added."""
-REACH_PIXELS = 3 * ALIGN_PIXELS
+REACH_PIXELS = 3 * ALIGN_PIXELS + kernel_radius(EDGE_SIGMA_PIXELS)
 """No pixel further away changes an inpainted value, apart from the background."""
 
 
@@ -58,6 +64,27 @@ def push_pull(x: Tensor, valid: Tensor, background: Tensor) -> Tensor:
         coarse = F.interpolate(filled[:, None], scale_factor=2, mode="bilinear", align_corners=False)[:, 0]
         filled = values * weight + coarse * (1 - weight)
     return torch.where(valid, x, filled[:, :height, :width])
+
+
+def local_means(x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean of the valid pixels around each pixel, weighted by a Gaussian of `EDGE_SIGMA_PIXELS`.
+
+    Single noisy values at the edge of a gap must not spread into it: the network would see streaks, and keep them.
+
+    Args:
+        x: (P, H, W) floats.
+        valid: (P, H, W) of bool.
+
+    Returns:
+        The means (P, H, W), and where enough valid pixels lie around, of bool.
+
+    >>> means, known = local_means(torch.tensor([[[4.0, 0.0, 9.0, 9.0, 9.0, 9.0]]]), torch.tensor([[[True] + [False] * 5]]))
+    >>> means[0, 0, :2], known[0, 0]
+    (tensor([4., 4.]), tensor([ True,  True,  True, False, False, False]))
+    """
+    weight = gaussian_blur(valid.to(x.dtype), EDGE_SIGMA_PIXELS)
+    means = gaussian_blur(torch.where(valid, x, 0), EDGE_SIGMA_PIXELS) / weight.clamp(min=1e-12)
+    return means, weight > MIN_WEIGHT
 
 
 def noise_at(rows: slice, shape: torch.Size, sigma: Tensor) -> Tensor:

@@ -100,7 +100,8 @@ class FileGaps:
 
     Args:
         frame: the picture.
-        value: the value that stands for missing ones; None: only NaN and infinity do.
+        value: the value that stands for missing ones; None: the one that the file declares, if it does. NaN and
+            infinity do in any case.
         mask: (H, W); what is not 0 is missing. None: there is none.
 
     Raises:
@@ -123,7 +124,7 @@ class FileGaps:
                 "give a mask of the same size."
             )
         self.frame = frame
-        self._value = value
+        self._value = frame.metadata.nodata if value is None else value
         self._mask = None if mask is None else (mask != 0 if mask.ndim == 2 else (mask != 0).any(-1))
 
     @cached_property

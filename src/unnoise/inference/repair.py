@@ -16,7 +16,7 @@ from unnoise.inference import constant_regions, hot_pixels, inpainting
 from unnoise.inference.background import Background
 from unnoise.inference.constant_regions import ConstantValues, count_constant, decide_constant
 from unnoise.inference.hot_pixels import find_hot_pixels, smallest_step
-from unnoise.inference.inpainting import noise_at, push_pull
+from unnoise.inference.inpainting import local_means, noise_at, push_pull
 from unnoise.inference.row_blocks import RowBlocks, around, blocks_of
 from unnoise.inference.sources import PixelSource
 
@@ -179,7 +179,7 @@ def _noisy_block(
     if not bool(bad[:, inner].any()):
         return x[:, inner], kept[:, inner]
     _, _, noise = background.at(whole, source.size[1])
-    filled = push_pull(x, ~bad, background.cells(whole))
+    filled = push_pull(*local_means(x, ~bad), background.cells(whole))
     noisy = filled + noise_at(whole, filled.shape, noise)
     least = torch.where(bad, torch.inf, x).flatten(1).amin(1)[:, None, None]
     return torch.where(bad, torch.maximum(noisy, least), x)[:, inner], kept[:, inner]

@@ -85,7 +85,7 @@ class LeakyConvolution(nn.Module):
                 x = x.to(self.conv.weight.dtype) if self.is_last else x
                 return F.leaky_relu(convolve_upsampled(self.conv, x, skip, upward=self.upward), NEGATIVE_SLOPE, inplace=True)
         x = F.interpolate(x, scale_factor=2.0)
-        if x.shape[-2:] != skip.shape[-2:]:
+        if torch.compiler.is_compiling() or x.shape[-2:] != skip.shape[-2:]:
             x = F.pad(x, (0, skip.shape[-1] - x.shape[-1], 0, skip.shape[-2] - x.shape[-2]))
         result: Tensor = self(torch.cat([x, skip], dim=1))
         return result

@@ -25,8 +25,20 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
         >>> pad_to_multiple(torch.ones(1, 3, 5, 8), 4).shape
         torch.Size([1, 3, 8, 8])
     """
-    rows, columns = -x.shape[-2] % multiple, -x.shape[-1] % multiple
-    return F.pad(x, (0, columns, 0, rows)) if rows or columns else x
+    rows, columns = missing(x.shape[-2], multiple), missing(x.shape[-1], multiple)
+    return F.pad(x, (0, columns, 0, rows)) if torch.compiler.is_compiling() or rows or columns else x
+
+
+def missing(length: int, multiple: int) -> int:
+    """How many pixels a side lacks to the next multiple.
+
+    It does without negative numbers, whose remainders torch's ONNX exporter gets wrong (torch 2.13).
+
+    Example:
+        >>> missing(5, 4), missing(8, 4)
+        (3, 0)
+    """
+    return (length + multiple - 1) // multiple * multiple - length
 
 
 def split_batch(x: Tensor, stride: int) -> Tensor:

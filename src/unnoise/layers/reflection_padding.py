@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from unnoise.layers.polyphase import missing
+
 
 def pad_to_multiple_reflect(x: Tensor, multiple: int) -> Tensor:
     """Pad by reflection at the bottom and right until both sides divide by a number: (B, C, H, W) → (B, C, H', W').
@@ -22,7 +24,7 @@ def pad_to_multiple_reflect(x: Tensor, multiple: int) -> Tensor:
         [[[[0.0, 1.0, 2.0, 1.0], [0.0, 1.0, 2.0, 1.0]]]]
     """
     height, width = x.shape[-2:]
-    rows, columns = -height % multiple, -width % multiple
+    rows, columns = missing(height, multiple), missing(width, multiple)
     if not rows and not columns:
         return x
     if rows < height and columns < width:

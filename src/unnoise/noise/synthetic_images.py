@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unnoise.noise.photon_counts import are_photon_counts
 from unnoise.regions import RegionSource
 
 Array = NDArray[Any]
@@ -39,12 +40,13 @@ EXACT = 0.6
 """Share of pairs of neighbours, along rows or along columns, that are equal in a cell without noise."""
 
 
-def synthetic_kind(view: RegionSource, step: float | None) -> str | None:
+def synthetic_kind(view: RegionSource, step: float | None, *, counts: bool = False) -> str | None:
     """What kind of picture without noise this is, as a phrase to follow "it has"; None: it may well have noise.
 
     Args:
         view: of the picture, (1, C, H, W).
         step: between values of the picture's type, 1/255 for 8 bits; None for floats.
+        counts: whether it may hold counts of photons, which few photons make few values too.
 
     >>> mask = (torch.arange(64)[:, None] > torch.arange(64)).float().expand(1, 1, -1, -1)
     >>> synthetic_kind(RegionSource.of(mask), 1 / 255)
@@ -70,7 +72,7 @@ def synthetic_kind(view: RegionSource, step: float | None) -> str | None:
         for one, other in ((codes[1:], codes[:-1]), (codes[:, 1:], codes[:, :-1])):
             equal, pairs = equal + int((one == other).sum()), pairs + one.size
     count = len(values)
-    if count == 1 or height * width < PIXELS * count:
+    if count == 1 or height * width < PIXELS * count or (counts and grey and are_photon_counts(view, values)):
         return None
     if count == 2:
         return "only two values"

@@ -10,11 +10,9 @@ model so far; at worst it is the one at the start.
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from torch import Tensor
 
 from unnoise import images, recipes
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files.vanishing import vanishing_folder
 from unnoise.images.frames import SinglePicture, open_stack, sample_pictures, split_channels
 from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.precision import choose_device
@@ -153,7 +152,7 @@ def adapt(
     )
     criterion = _Criterion(model, held, place, seed)
     best, lowest, kept_rounds, seen = model, criterion.first, 0, 0
-    with tempfile.TemporaryDirectory() as folder:
+    with vanishing_folder("unnoise-adapt-") as folder:
         for number in range(ROUNDS):
             left = None if steps is None else (steps - seen) // (ROUNDS - number)
             if left == 0:  # fewer steps than rounds
@@ -176,7 +175,7 @@ def adapt(
             except NotFiniteError as error:
                 on_message(f"{str(error).partition('. ')[0]}; the model stays as it was before that.")
                 break
-            checkpoints.remove_run_files(Path(folder))  # or the next round would resume this one
+            checkpoints.remove_run_files(folder)  # or the next round would resume this one
             seen += trained.card.steps or 0
             risks = criterion.risks(trained)
             if not is_significantly_lower(risks, lowest):

@@ -105,6 +105,16 @@ class ScienceFile(Frames, ABC):
     kind: str
     """What the format is called."""
 
+    @property
+    def description(self) -> bytes:
+        """What the first page of a TIFF says of all of them; empty: nothing."""
+        return b""
+
+    @property
+    def lost(self) -> str:
+        """What results in other formats do not hold."""
+        return f"the {self.kind} header"
+
     @abstractmethod
     def copy(self, target: Path) -> Copy:
         """A copy at `target`, with the header and one more line of history."""
@@ -112,6 +122,15 @@ class ScienceFile(Frames, ABC):
 
 class ReadOnly(ScienceFile):
     """A file of a format that is read but never written."""
+
+    @property
+    def ngff(self) -> dict[str, Any] | None:
+        """What the group of an OME-Zarr says of it; None: nothing."""
+        return None
+
+    @property
+    def lost(self) -> str:
+        return f"what {self.kind} says beyond axes, sizes of pixels and channels"
 
     def copy(self, target: Path) -> Copy:
         raise UsageError(

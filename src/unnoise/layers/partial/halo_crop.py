@@ -198,7 +198,7 @@ def run_decoder(
     ]  # for each scale: the region of its result, and that of its input
     for level in range(1, levels):
         place = half_resolution(places[-1][1])
-        places.append((place, with_halo(place, (size[0] >> level, size[1] >> level), upward=upward)))
+        places.append((place, with_halo(place, (size[0] // 2**level, size[1] // 2**level), upward=upward)))
     x = x[..., *half_resolution(places[-1][1])]
     for level in range(levels, 1, -1):
         place, around = places[level - 1]

@@ -1,0 +1,76 @@
+"""Whether an ONNX graph gives what torch gives: both restore the same random pictures of several sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unnoise.registry import require
+
+SIZES = (1, 1), (2, 3), (37, 50), (64, 96)
+"""Heights and widths in pixels that every export is checked at: the smallest, odd ones, and one without padding."""
+TOLERANCE = 1e-4
+"""Largest difference of a float32 graph, as a share of the range from black to white."""
+
+Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""(1, C, H, W) → (1, C, H, W)."""
+
+
+def session(model: bytes | str, providers: Iterable[str] = ("CPUExecutionProvider",)) -> Run:
+    """onnxruntime on a graph with one input and one output.
+
+    Args:
+        model: the bytes of an ONNX file, or its path.
+        providers: which of onnxruntime's execution providers compute, the first that is there.
+
+    Raises:
+        UnnoiseError: onnxruntime is not installed.
+    """
+    runtime: Any = require("onnxruntime", "Running an ONNX file")
+    settings = runtime.SessionOptions()
+    settings.log_severity_level = 3
+    opened = runtime.InferenceSession(model, settings, providers=list(providers))
+    name = opened.get_inputs()[0].name
+
+    def run(noisy: NDArray[np.float32]) -> NDArray[np.float32]:
+        result: NDArray[np.float32] = opened.run(None, {name: noisy})[0]
+        return result
+
+    return run
+
+
+def largest_difference(
+    run: Run,
+    reference: Callable[[Tensor], Tensor],
+    channels: int,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    sizes: Iterable[tuple[int, int]] = SIZES,
+) -> dict[tuple[int, int], float]:
+    """For each size the largest difference of two restorations of a random picture, as a share of the value range.
+
+    Args:
+        run: the graph, as `session` opens it.
+        reference: the same by torch, (1, C, H, W) → (1, C, H, W).
+        channels: C.
+        value_range: black and white in both's numbers.
+        sizes: heights and widths in pixels.
+
+    Example:
+        >>> largest_difference(lambda x: 0 * x + 0.5, lambda x: 0 * x, 3, sizes=[(2, 2)])
+        {(2, 2): 0.5}
+    """
+    low, high = value_range
+    generator = torch.Generator().manual_seed(0)
+    found = {}
+    for size in sizes:
+        noisy = torch.rand(1, channels, *size, generator=generator) * (high - low) + low
+        with torch.inference_mode():
+            wanted = reference(noisy)
+        got = torch.from_numpy(run(noisy.numpy()))
+        found[size] = float((got - wanted).abs().max()) / (high - low)
+    return found

@@ -1,0 +1,95 @@
+"""Whether a picture of few values holds counts of photons, and is no mask, label image or dither.
+
+Photons fall independently of each other. So two neighbors differ as much as pixels that lie four apart, or at least
+as much as their mean demands: the variogram of counts has a nugget (Matheron, "Principles of geostatistics", 1963). In
+a mask neighbors are mostly equal, and pixels further apart are not. Thin lines and dots are known by their pairs: next
+to a photon there are as many others as four pixels away.
+
+The method is our own; no paper of the methods here has it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from array_api_compat import is_torch_array
+from numpy.typing import NDArray
+
+from unnoise.regions import RegionSource
+
+Array = NDArray[Any]
+
+STRIP_PIXELS = 2**20
+"""Approximate number of pixels that are read at a time."""
+DISTANCES_PIXELS = (1, 2, 4)
+"""Distances of the pixels that are compared, along rows and along columns."""
+MAX_RISE, MAX_FALL = 1.25, 0.9
+"""The mean square difference at the larger distances, as a share of that of neighbors. Masks double it at two pixels."""
+MIN_NUGGET, MAX_NUGGET = 0.8, 1.4
+"""Half the mean square difference of neighbors, as a share of the mean. Poisson counts have 1, and more by structure."""
+MAX_PAIR_RATIO = 1.5
+"""Pairs of photons that are neighbors, for each pair four pixels apart, or the reverse."""
+CHANCE_SIGMAS = 4.0
+"""Chance may add so many of its standard deviations."""
+MIN_PAIRS = 50
+"""Fewer pairs of photons tell nothing."""
+EVEN_SHARE = 0.01
+"""Counts are multiples of one step, to this share of it."""
+
+
+def are_photon_counts(view: RegionSource, values: Array) -> bool:
+    """Whether few-valued pixels are counts.
+
+    Args:
+        view: (1, 1, H, W), which is read strip by strip.
+        values: all its values, in rising order.
+
+    Returns:
+        False also where too few photons tell nothing.
+
+    >>> counts = np.random.default_rng(0).poisson(0.2, (1, 1, 96, 96)).astype(float)
+    >>> are_photon_counts(RegionSource.of(counts), np.unique(counts))
+    True
+    """
+    if len(values) < 2 or values[0] != 0:
+        return False
+    steps = values / values[1]
+    if abs(steps - steps.round()).max() > EVEN_SHARE:
+        return False
+    squares, products, numbers, photons = _sums(view, float(values[1]))
+    if photons == 0 or not np.all(numbers > 0) or not np.all(products >= MIN_PAIRS):
+        return False
+    variogram, pairs = squares / numbers, products / numbers  # (2, distances)
+    slack = CHANCE_SIGMAS / np.sqrt(photons)
+    ratio = variogram / variogram.mean(0).clip(1e-300)[0]  # to that of neighbors, of both directions
+    nugget = variogram[:, 0] / (2 * photons / (view.size[0] * view.size[1]))
+    is_poisson = nugget.min() > MIN_NUGGET and nugget.max() < MAX_NUGGET + slack
+    if ratio.min() < MAX_FALL - slack or (ratio.max() > MAX_RISE + slack and not is_poisson):
+        return False
+    near, far = pairs[:, 0], pairs[:, -1]
+    slack = CHANCE_SIGMAS / np.sqrt(products.min())
+    return bool(np.all(near <= (MAX_PAIR_RATIO + slack) * far) and np.all(far <= (MAX_PAIR_RATIO + slack) * near))
+
+
+def _sums(view: RegionSource, step: float) -> tuple[Array, Array, Array, float]:
+    """Sums of squared differences and of products of two pixels, and their number, for both directions and each
+    distance; the sum of all counts."""
+    height, width = view.size
+    squares, products, numbers = (np.zeros((2, len(DISTANCES_PIXELS))) for _ in range(3))
+    photons = 0.0
+    most = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, most):
+        part = view.read(slice(top, min(top + most + max(DISTANCES_PIXELS), height)), slice(0, width))
+        x = (part.double().cpu().numpy() if is_torch_array(part) else np.asarray(part, np.float64))[0, 0] / step
+        own = min(most, height - top)  # the rows below belong to the next strip
+        photons += float(x[:own].sum())
+        for place, distance in enumerate(DISTANCES_PIXELS):
+            below = min(own, len(x) - distance)
+            for axis, (one, other) in enumerate(
+                ((x[:own, :-distance], x[:own, distance:]), (x[:below], x[distance : distance + below]))
+            ):
+                squares[axis, place] += np.square(one - other).sum()
+                products[axis, place] += (one * other).sum()
+                numbers[axis, place] += one.size
+    return squares, products, numbers, photons
