@@ -14,6 +14,7 @@ from unnoise.noise.noise_estimation import estimate_noise
 from unnoise.noise.noise_model import NoiseModel
 from unnoise.regions import RegionSource
 from unnoise.simulation.dead_leaves import dead_leaves
+from unnoise.simulation.drawn_scenes import drawn_scene
 
 Array = np.ndarray[Any, Any]
 
@@ -133,3 +134,14 @@ def test_a_brightness_that_is_all_text_has_the_noise_of_its_neighbours() -> None
 
     picture = data.page()[:, :384, None].repeat(3, 2)
     assert 1.9 < steps(measured(picture, 2.0)) < 2.5
+
+
+@pytest.mark.parametrize(("kind", "seed", "most"), [("stars", 2, 1.1), ("stars", 5, 1.1), ("page", 0, 3.0), ("page", 5, 3.0)])
+def test_letters_and_stars_are_no_noise(kind: str, seed: int, most: float) -> None:
+    """Few places of a page are plain, and edges of one height look as even as noise."""
+    generator = np.random.default_rng(seed)
+    scene = 0.1 + 0.8 * drawn_scene(192, generator, kind)
+    noisy = torch.from_numpy(scene + generator.normal(0, 0.02, scene.shape).astype(np.float32)).permute(2, 0, 1)[None]
+    found = estimate_noise(RegionSource.of(noisy))
+    assert found is not None
+    assert found.level < most * 0.02

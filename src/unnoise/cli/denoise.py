@@ -236,6 +236,7 @@ def denoise(
     from unnoise.cli.progress import files_bar
     from unnoise.images.formats import split_datasets, with_dataset
     from unnoise.images.writing import check_compression
+    from unnoise.inference.frame_grid import check_report
     from unnoise.inference.options import DenoiseOptions, read_mask
     from unnoise.models import shipped
     from unnoise.training.adapt import parse_length
@@ -265,6 +266,8 @@ def denoise(
         dataset=dataset,
         **_grouped(group, neighbours),
     )
+    if report:
+        check_report(asked.neighbours)
     check_compression(quality, lossless)
     length = parse_length(adapt) if adapt else None
     _check_save_model(save_model, adapt, overwrite)
