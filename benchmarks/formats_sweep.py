@@ -223,6 +223,8 @@ def outcome(source: Path, target: Path, lossy: bool, copy: Callable[[Path, Path]
             before, after = (np.where(part[..., 3:] > 0, part, 0) for part in (before, after))  # what is hidden has no color
         if before.shape != after.shape:
             return "lost", f"the channels {before.shape} became {after.shape}"
+        if before.dtype == bool and after.dtype == np.uint8:  # of several samples: tifffile does not pack them
+            before = before * np.uint8(255)
         if np.array_equal(before, after, equal_nan=before.dtype.kind == "f"):
             continue
         exact = False
