@@ -39,7 +39,7 @@ def test_the_sky_between_stars_is_clean_and_their_flux_stays(count: int) -> None
     y = unnoise.denoise(x, "fast").astype(float)
     sky = clean < 200.5
     alone = float(np.std(unnoise.denoise(empty, "fast") - 200.0))
-    assert np.std(y[sky] - 200) <= (1.3 if count < 100 else 2) * alone  # before: 2.5 and 7 times as much
+    assert np.std(y[sky] - 200) <= (1.15 if count < 100 else 1.4) * alone  # before: 2.5 and 7 times as much
     bright = np.argsort(-fluxes)[: count // 5]
     changed = [
         (y - x)[r - 6 : r + 7, c - 6 : c + 7].sum() / f for (r, c), f in zip(places[bright], fluxes[bright], strict=True)
@@ -91,6 +91,20 @@ def test_results_beside_bright_areas_do_not_jump_with_their_share() -> None:
 
 def _source(x: Picture) -> PixelSource:
     return source_of_tensor(*images.to_tensor(x))
+
+
+@pytest.mark.parametrize("noise", [20, 80])
+def test_bright_texture_is_not_spoiled(noise: int) -> None:
+    """Thresholds that suit a plain sky take hills for sources. That cost 4 to 8 dB."""
+    rng = np.random.default_rng(1)
+    hills = gaussian_filter(rng.random((128, 128)), 4)
+    clean = 400 + 2000 * ((hills - hills.min()) / np.ptp(hills)) ** 4
+    x = (clean + rng.normal(0, noise, clean.shape)).clip(0).round().astype(np.uint16)
+    together = unnoise.denoise(x, "fast")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unnoise.inference.pipeline.find_point_sources", lambda source: None)
+        plain = unnoise.denoise(x, "fast")
+    assert np.std(together - clean) < 1.05 * np.std(plain - clean)
 
 
 @pytest.mark.parametrize("kind", ["noise", "scene", "ramp"])

@@ -11,18 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise import images
-from unnoise.batch.camera_raw import raw_kind, shown
+from unnoise.batch.camera_raw import raw_kind
+from unnoise.batch.frame_restorer import FrameRestorer
 from unnoise.errors import UnnoiseWarning
 from unnoise.images.formats import with_dataset
-from unnoise.images.number_types import converted
 from unnoise.inference.bands import Progress
-from unnoise.inference.channel_choice import choose_layout, view_of_file
-from unnoise.inference.missing_values import FileGaps
-from unnoise.inference.options import DenoiseOptions, OptionFields, read_mask
+from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.repair import Repair
-from unnoise.inference.sources import rescaling_of_file, source_of_file
-from unnoise.inference.stores import PixelStore
 from unnoise.models.judging import report_on
 from unnoise.models.model import Model
 from unnoise.photometry.rescaling import Rescaling
@@ -82,46 +78,31 @@ def denoise_file(
     settings = options.settings(model.recipe)
     pipeline = Pipeline(model.network, model.recipe.scheme, settings)
     judged = None
-    mask = None if options.mask is None else read_mask(options.mask)
     with (
         images.open(
             with_dataset(source, options.dataset), axes=options.axes, raw=raw_kind(target, mosaic, options.dtype)
         ) as frames,
         images.create(target, frames, overwrite=overwrite, quality=quality, lossless=lossless) as made,
+        FrameRestorer(pipeline, frames, options, target.parent) as restorer,
     ):
-        for index, stored in enumerate(frames):
-            read = converted(stored, options.dtype) if options.dtype else stored
-            frame, light = shown(read)
-            gaps = FileGaps(stored, options.missing, mask) if light is None else FileGaps(frame, None, mask)
-            plain = gaps.of(frame) if gaps.are_possible else frame
-            layout, rescaling = frame.layout, None
-            if light is None:
-                layout = choose_layout(view_of_file(plain, layout), layout, options.channels, frame.name)
-            if settings.strength > 0 and light is None:
-                rescaling = rescaling_of_file(plain, layout, settings.normalization)
-            described: dict[str, Any] = {"name": frame.name, "group": options.group, "rescaling": rescaling}
-            dtype = np.dtype(np.float32) if rescaling else frame.dtype
-            with images.Scratch(frame.shape, dtype, target.parent) as restored:
-                pixels = source_of_file(
-                    plain, layout, settings.normalization, whole_numbers=bool(frame.metadata.stored), **described
-                )
-                if gaps.are_possible:
-                    pixels = replace(pixels, missing=gaps.planes(layout, options.group))
-                store = PixelStore(frame, restored, layout, **described)
-                repaired = pipeline.run(pixels, store, _progress_of_all(progress, index, len(frames)))
+        for index in range(len(frames)):
+            opened = restorer.open(index)
+            frame, rescaling, light = opened.frame, opened.rescaling, opened.light
+            with opened.room(target.parent) as restored:
+                repaired = restorer.run(index, opened.store(restored), _progress_of_all(progress, index, len(frames)))
                 if repaired and (sentence := repaired.sentence()):
                     warnings.warn(f"{frame.name} {sentence}", UnnoiseWarning, stacklevel=2)
                 if report and judged is None:
-                    judged = _report_on_middle(pipeline, replace(frame, layout=layout), restored, rescaling, repaired).of_stack(
-                        len(frames)
-                    )
-                canvas = made.add(read)
+                    judged = _report_on_middle(
+                        pipeline, replace(frame, layout=opened.layout), restored, rescaling, repaired
+                    ).of_stack(len(frames))
+                canvas = made.add(opened.read)
                 for top in range(0, frame.height, STRIP_ROWS):
                     rows = slice(top, min(top + STRIP_ROWS, frame.height))
                     strip = restored[rows]
                     strip = rescaling.inverse(strip, frame.dtype) if rescaling else strip
                     strip = _put_back(frame, strip, rows, repaired) if repaired and repaired.keeps else strip
-                    canvas[rows] = light.inverse(strip, read[rows]) if light else strip
+                    canvas[rows] = light.inverse(strip, opened.read[rows]) if light else strip
         if judged:  # before `create` renames the result into place, so that no result lacks its report
             judged.save(report if isinstance(report, Path) else target.with_name(target.stem + MARK))
     return judged

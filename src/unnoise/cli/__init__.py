@@ -23,6 +23,7 @@ from unnoise.cli import (
     models,
     quantize,
     recipes,
+    submit,
     train,
     worker,
 )
@@ -63,6 +64,7 @@ app.command("inspect")(inspect.inspect)
 app.command("quantize")(quantize.quantize)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(data.app, name="data")
+app.command("submit")(submit.submit)
 app.command("models")(models.models)
 app.command("recipes")(recipes.recipes)
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from unnoise.models.model import Model
 
 
+USUAL_NEIGHBOURS = 2
+"""On each side, with `--group T`."""
+
+
 def denoise(
     pictures: Annotated[list[Path], typer.Argument(metavar="IN...", help="Pictures, or folders of them.", show_default=False)],
     out: Annotated[
@@ -174,13 +178,22 @@ def denoise(
         ),
     ] = None,
     group: Annotated[
-        int,
+        str,
         typer.Option(
-            min=1,
-            help="Of pictures with channels that are no colors, as in microscopy: how many channels are restored together.",
+            metavar="NUMBER|AXIS",
+            help="A number: how many channels that are no colors are restored together. T or Z: the axis of a stack along which "
+            "frames help each other; two neighbours on each side, unless --neighbours says another number.",
             rich_help_panel=FILES,
         ),
-    ] = 1,
+    ] = "1",
+    neighbours: Annotated[
+        int | None,
+        typer.Option(
+            help="Of stacks: how many frames or planes on each side help to restore each one; takes twice as long. "
+            "Default: 0, each by itself.",
+            show_default=False,
+        ),
+    ] = None,
     device: options.DeviceOption = None,
     precision: options.PrecisionOption = None,
     tile: options.TileOption = None,
@@ -250,7 +263,7 @@ def denoise(
         channels=channels,
         axes=axes,
         dataset=dataset,
-        group=group,
+        **_grouped(group, neighbours),
     )
     check_compression(quality, lossless)
     length = parse_length(adapt) if adapt else None
@@ -301,6 +314,15 @@ def denoise(
         typer.echo("To replace what is there already, add --overwrite.", err=True)
     if outcome.failures:
         raise typer.Exit(outcome.exit_status)
+
+
+def _grouped(group: str, neighbours: int | None) -> dict[str, Any]:
+    """The options `group`, `neighbours` and `along`, by `--group` and `--neighbours`."""
+    if group.isalpha() and len(group) == 1:
+        return {"along": group.upper(), "neighbours": USUAL_NEIGHBOURS if neighbours is None else neighbours}
+    if not group.isdecimal() or int(group) < 1:
+        raise UsageError(f"--group takes a number of channels from 1 on, or the letter of an axis such as T, not '{group}'.")
+    return {"group": int(group), "neighbours": neighbours or 0}
 
 
 def _either(name: str, value: Any, old_name: str, old: Any) -> Any:

@@ -36,9 +36,10 @@ def beginning_with(names: Callable[[], list[str]]) -> Callable[[str], list[str]]
 
 
 def _models() -> list[str]:
+    from unnoise import denoisers
     from unnoise.models import shipped
 
-    return shipped.names()
+    return [*shipped.names(), *denoisers.classical_names()]
 
 
 def _recipes() -> list[str]:

@@ -11,6 +11,14 @@ from unnoise.registry import Registry
 if TYPE_CHECKING:
     from unnoise.denoisers.base import Denoiser
 
+_CLASSICAL = {
+    "bm3d": "classical.bm3d:BM3D",
+    "non-local-means": "classical.scikit:NonLocalMeans",
+    "wavelets": "classical.scikit:Wavelets",
+    "total-variation": "classical.scikit:TotalVariation",
+}
+"""Denoisers without weights. Their names are models: see `unnoise.models.classical`."""
+
 _DENOISERS: Registry[type[Denoiser]] = Registry(
     "denoiser",
     "unnoise.denoisers",
@@ -32,11 +40,29 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "unet": "unet:UNet",
         "unet-blindspot": "unet_blindspot:BlindSpotUNet",
         "dncnn": "dncnn:DnCNN",
-    },
+    }
+    | _CLASSICAL,
 )
 
-names = _DENOISERS.names
 lookup = _DENOISERS.lookup
+
+
+def names() -> list[str]:
+    """The names of all networks that can be trained.
+
+    >>> "dncnn" in names(), "bm3d" in names()
+    (True, False)
+    """
+    return [name for name in _DENOISERS.names() if name not in _CLASSICAL]
+
+
+def classical_names() -> list[str]:
+    """The names of the denoisers without weights.
+
+    >>> "bm3d" in classical_names()
+    True
+    """
+    return list(_CLASSICAL)
 
 
 def create(name: str, **sizes: Any) -> Denoiser:

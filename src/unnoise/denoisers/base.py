@@ -62,6 +62,9 @@ class Denoiser(nn.Module):
     has_tunable_blind_spot: ClassVar[bool] = False
     """Whether the size of the blind spot is chosen at each call, as `unnoise.denoisers.tunable.TunableNetwork` says."""
 
+    is_trained: ClassVar[bool] = True
+    """Whether it has weights that are trained. Classical denoisers have none."""
+
     size_multiple: ClassVar[int] = 1
     """Tiles must begin at multiples of this many pixels. Elsewhere pooling would group other pixels than in the whole
     picture."""

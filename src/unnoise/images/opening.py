@@ -118,6 +118,7 @@ class Source:
         decode: Callable[[int], tuple[Regions, Layout, Metadata]],
         outer: tuple[int, ...] | None = None,
         axes: Axes | None = None,
+        letters: str | None = None,
     ) -> None:
         self.path = path
         self.frames = frames
@@ -125,6 +126,8 @@ class Source:
         """The shape in which the frames are arranged, such as (T, Z); None: a single picture."""
         self.axes = axes
         """Of the array that the file is, for .npy and Zarr."""
+        self.letters = letters
+        """One letter for each axis of `outer`, where the file names them otherwise than `axes` does."""
         self._decode = decode
         self._last = ExitStack()
 
@@ -136,9 +139,13 @@ class Source:
         if not 0 <= index < self.frames:
             raise IndexError(f"{self.path} holds {self.frames} frames, from 0.")
         self.close()
+        return self.hold(index, self._last)
+
+    def hold(self, index: int, stack: ExitStack) -> Frame:
+        """Decode one frame, which stays open until `stack` is closed."""
         name = str(self.path) if self.outer is None else f"{self.path}, frame {index}"
         pixels, layout, metadata = self._decode(index)
-        self._last.callback(pixels.close)
+        stack.callback(pixels.close)
         PIXELS.check(math.prod(pixels.shape[:2]), name)  # arrays state a shape and are read later
         pixels, metadata = measured_values.shown(pixels, metadata, name)
         return Frame(pixels, layout, metadata, name)

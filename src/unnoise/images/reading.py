@@ -151,7 +151,8 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
         raise damaged(path, error) from error
     if stack:
         array, letters = stack
-        return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path)[0])
+        named = "".join(letter for letter in letters if letter not in "YXS")
+        return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path)[0], named)
     count = len(places)
     return Source(path, count, lambda index: _tiff(path, places[index]), None if count == 1 else (count,))
 
@@ -384,11 +385,11 @@ def _check_array(array: Any, path: Path) -> None:
         raise UsageError(f"{path} has the shape {array.shape}, which holds no pixels; give at least one row and one column.")
 
 
-def _of_array(path: Path, array: Any, axes: Axes, metadata: Metadata) -> Source:
+def _of_array(path: Path, array: Any, axes: Axes, metadata: Metadata, letters: str | None = None) -> Source:
     outer = axes.outer(array.shape)
 
     def decode(index: int) -> Decoded:
         frame = ArrayFrame(array, axes, index, path)
         return frame, axes.layout(frame.shape), metadata
 
-    return Source(path, math.prod(outer), decode, outer or None, axes)
+    return Source(path, math.prod(outer), decode, outer or None, axes, letters)

@@ -19,6 +19,7 @@ from unnoise.images.arrays_on_disk import check_axes
 from unnoise.images.number_types import check_dtype
 from unnoise.inference.blending import check
 from unnoise.inference.channel_choice import check_channels
+from unnoise.inference.frame_grid import check_neighbours
 from unnoise.inference.hot_pixels import check_hot_pixels
 from unnoise.inference.row_noise_removal import check_row_noise
 from unnoise.inference.settings import InferenceSettings, check_tile
@@ -26,7 +27,19 @@ from unnoise.recipes.old_fields import OLD_FIELDS
 from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
 
-ADDED_LATER = {"bounded", "force", "hot_pixels", "missing", "mask", "row_noise", "dtype", "channels", "dataset"}
+ADDED_LATER = {
+    "bounded",
+    "force",
+    "hot_pixels",
+    "missing",
+    "mask",
+    "row_noise",
+    "dtype",
+    "channels",
+    "dataset",
+    "neighbours",
+    "along",
+}
 """Options that the first manifests did not have. They enter the fingerprint only if they are given."""
 
 
@@ -52,6 +65,8 @@ class OptionFields(TypedDict, total=False):
     axes: str | None
     dataset: str | None
     group: int
+    neighbours: int
+    along: str | None
     light: str | None
     levels: str | None
 
@@ -119,6 +134,11 @@ class DenoiseOptions:
     """Data sets of an HDF5 file by their paths in it, with commas between them; None: the only one."""
     group: int = 1
     """Number of channels that are restored together, if they are no colours."""
+    neighbours: int = 0
+    """Number of frames or planes of a stack on each side that help to restore each one; 0: every one by itself. See
+    `inference.temporal_average`."""
+    along: str | None = None
+    """The axis along which neighbours lie, such as 'T' or 'Z'; None: T, else Z, else the only one that counts pictures."""
 
     def __post_init__(self) -> None:
         check(strength=self.strength, detail=self.detail)
@@ -129,6 +149,7 @@ class DenoiseOptions:
         check_dtype(self.dtype)
         check_channels(self.channels)
         check_axes(self.axes)
+        check_neighbours(self.neighbours, self.along)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], base: DenoiseOptions | None = None) -> DenoiseOptions:

@@ -83,33 +83,35 @@ class Pipeline:
         if self.settings.strength == 0:
             store.copy()
             return None
+        prepared = self.prepare(source)
+        if prepared.repaired is None:
+            store.copy()
+            return None
+        prepared.restore(prepared.rounding(store), progress)
+        return prepared.repaired
+
+    def prepare(self, source: PixelSource) -> Prepared:
+        """All that is done to a picture, or a batch, before a network sees it.
+
+        Raises:
+            UsageError: as `run`.
+        """
         pipeline = replace(self, settings=settings_for(source, self.settings))
-        guards = [] if source.missing else pipeline._guards(source)
+        guards = [] if source.missing else pipeline.guards(source)
         repaired = None
         if not all_kept(guards):  # else it needs no repair: the constant regions of a label image are no gaps
             repaired = repair(source, measured=pipeline.settings.is_measured, hot=pipeline.settings.hot_pixels)
             if repaired.source is not source or source.missing:
                 source = repaired.source
-                guards = pipeline._guards(source)
+                guards = pipeline.guards(source)
         for guard in guards:
             guard.warn(source.name)
         if repaired is None or all_kept(guards):
-            store.copy()
-            return None
-        if pipeline.settings.is_measured and source.step:
-            warn_of_few_steps(source, source.step, source.name)
-            if steps_are_coarse(source, source.step):
-                store = DitheredStore(store, source.step, self.settings.seed)
+            return Prepared(pipeline, source, source, None, guards)
         seen = without_row_noise(source) if pipeline.settings.removes_row_noise else source
-        pipeline._restore(source, seen, store, progress)
-        if seen is source:
-            blend_stored(source, store, self.settings.strength, self.settings.detail, guards)
-            return repaired
-        blend_stored(seen, store, 1.0, self.settings.detail, guards)  # or stripes would come back as detail
-        blend_stored(source, store, self.settings.strength, 0.0)
-        return repaired
+        return Prepared(pipeline, source, seen, repaired, guards)
 
-    def _guards(self, source: PixelSource) -> list[Guard]:
+    def guards(self, source: PixelSource) -> list[Guard]:
         """One guard for each picture; none if the removal is not bounded."""
         if not self.settings.bounded:
             return []
@@ -120,9 +122,9 @@ class Pipeline:
         from normal."""
         return not (self.settings.is_measured or is_measured(colours, dtype))
 
-    def _restore(self, source: PixelSource, seen: PixelSource, store: Store, progress: Progress | None) -> None:
+    def restore_into(self, source: PixelSource, seen: PixelSource, store: Store, progress: Progress | None) -> None:
         """Restore `seen`, which is `source` without its row noise, and keep what is clipped in `source`. A measurement
-        with point sources is restored with them and without them."""
+        with point sources is restored with them and without them. `Prepared.restore` calls this."""
         low, high = source.value_range()
         stars = find_point_sources(seen) if self._by_planes(seen) else None
         once = progress and (lambda done, tiles: progress(done, 2 * tiles if stars else tiles))
@@ -211,6 +213,48 @@ class Pipeline:
         for rows, band in self._bands(views, photometry or self._decide(views), progress):
             restored[:, :, rows] = unfit_channels(band.to(noisy.device), noisy[:, :, rows].shape)
         return restored
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture or batch that is ready for a network: without gaps, outliers and row noise.
+
+    >>> from unnoise import denoisers, recipes
+    >>> from unnoise.inference.sources import source_of_tensor
+    >>> network = denoisers.create("dncnn", channels=1, features=4, layers=3)
+    >>> pipeline = Pipeline(network, recipes.load("ap-bsn").scheme, InferenceSettings())
+    >>> pipeline.prepare(source_of_tensor(*images.to_tensor(np.zeros((8, 8), np.uint16)))).guards
+    []
+    """
+
+    pipeline: Pipeline
+    """With the settings for this kind of picture."""
+    source: PixelSource
+    """Without gaps and outliers."""
+    seen: PixelSource
+    """Without row noise too."""
+    repaired: Repair | None
+    """Which pixels are to get their old values back; None: the picture is left as it is."""
+    guards: list[Guard]
+    """One for each picture; none if the removal is not bounded."""
+
+    def rounding(self, store: Store) -> Store:
+        """A store that rounds as the stored type needs it, with a warning where its steps are too coarse."""
+        if not self.pipeline.settings.is_measured or not self.source.step:
+            return store
+        warn_of_few_steps(self.source, self.source.step, self.source.name)
+        coarse = steps_are_coarse(self.source, self.source.step)
+        return DitheredStore(store, self.source.step, self.pipeline.settings.seed) if coarse else store
+
+    def restore(self, store: Store, progress: Progress | None = None) -> None:
+        """Restore the picture into `store`, and apply detail, guards and strength."""
+        settings = self.pipeline.settings
+        self.pipeline.restore_into(self.source, self.seen, store, progress)
+        if self.seen is self.source:
+            blend_stored(self.source, store, settings.strength, settings.detail, self.guards)
+            return
+        blend_stored(self.seen, store, 1.0, settings.detail, self.guards)  # or stripes would come back as detail
+        blend_stored(self.source, store, settings.strength, 0.0)
 
 
 def settings_for(source: PixelSource, settings: InferenceSettings) -> InferenceSettings:

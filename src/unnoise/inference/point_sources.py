@@ -24,15 +24,21 @@ from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import Store
 from unnoise.layers.gaussian_blur import gaussian_blur, kernel_radius
 
-PEAK_SPREADS = 14.0
-"""A source's peak is this far above the background, in spreads of the smoothed values: 4 standard deviations of noise."""
-LOW_SPREADS, HIGH_SPREADS = 1.5, 5.0
+PEAK_SPREADS = 8.0, 14.0
+"""A source's peak is this far above the background, in spreads of the smoothed values: on plain background, and on
+textured. The second is 4 standard deviations of noise."""
+LOW_SPREADS, HIGH_SPREADS = 2.0, 6.0
 """Around it the weight rises from 0 to 1 between these."""
-BULK_FACTOR = 5.0
+BULK_FACTORS = 3.0, 15.0
 """It is also this far above the median of all values, in distances from there to their upper quartile, and a third of
-that range more."""
+that range more: on plain background, and on textured."""
+TEXTURE_SPREADS = 1.25, 2.0
+"""Background is plain where the smoothed values spread no more than this many times as far as noise makes them, and
+textured from the second number on. Lower thresholds there would take bright texture for sources: that cost up to 8 dB."""
 RADIUS_PIXELS = 12
 """A source reaches this far from its peak."""
+FADE_PIXELS = 4
+"""From this distance on its weight fades."""
 APART_PIXELS = 4
 """Pixels this near to such a value do not count as background."""
 FLUX_SIGMA_PIXELS = 2.0
@@ -56,7 +62,7 @@ class PointSources:
 
     source: PixelSource
     blocks: RowBlocks
-    """Weights, and the picture without its sources, (P, H, W) each."""
+    """Weights, the picture without its sources, and the background, (P, H, W) each."""
 
     def without(self) -> PixelSource:
         """The picture with noisy background in place of its sources."""
@@ -82,11 +88,12 @@ class PointSources:
             whole, inner = around(rows, kernel_radius(FLUX_SIGMA_PIXELS), height)
             everywhere = slice(0, width)
             noisy, restored = self.source.read(whole, everywhere), store.read(whole, everywhere).to(torch.float32)
-            weight, _, taken = (x.reshape(noisy.shape) for x in self.blocks.read(whole, everywhere))
+            weight, _, level = (x.reshape(noisy.shape) for x in self.blocks.read(whole, everywhere))
             lost = gaussian_blur(weight * (noisy - restored), FLUX_SIGMA_PIXELS)
             at_sources = restored + lost / gaussian_blur(weight, FLUX_SIGMA_PIXELS).clamp(min=1e-6)
-            own = weight[..., inner, :]
-            joined = own * at_sources[..., inner, :] + (1 - own) * (plain(rows) + taken[..., inner, :])
+            own, bright = weight[..., inner, :], at_sources[..., inner, :]
+            # `without` took own · (noisy − level) out. What is put back must bear no noise, where own is between 0 and 1.
+            joined = own * bright + (1 - own) * (plain(rows) + own * (bright - level[..., inner, :]))
             if waiting:
                 store.write(*waiting)
             waiting = rows, joined.clamp(low, high)
@@ -107,60 +114,75 @@ def find_point_sources(source: PixelSource) -> PointSources | None:
     >>> find_point_sources(source) is None
     True
     """
-    limit = _limits(source)
-    background = _background(source, limit)  # not that of `repair`, which large sources cover
+    limits = _limits(source)
+    background = _background(source, limits)  # not that of `repair`, which large sources cover
     if background is None:
         return None
-    found = RowBlocks(source.size, partial(_block, source, background, limit), keep_all=source.strip_pixels is None)
+    found = RowBlocks(source.size, partial(_block, source, background, limits), keep_all=source.strip_pixels is None)
     width = slice(0, source.size[1])
     if not any(bool((found.read(rows, width)[0] > 0).any()) for rows in blocks_of(source.size[0])):
         return None
     return PointSources(source, found)
 
 
-def _background(source: PixelSource, limit: Tensor) -> Background | None:
-    """The background between pixels that lie above the limit, however many these are; None: there are no such pixels."""
+def _background(source: PixelSource, limits: tuple[Tensor, Tensor]) -> Background | None:
+    """The background between pixels that lie above the limits, however many these are; None: there are no such pixels."""
     parts, found = [], False
     for rows in blocks_of(source.size[0]):
         whole, inner = around(rows, APART_PIXELS + kernel_radius(SMOOTHING_PIXELS), source.size[0])
         x = source.read(whole, slice(0, source.size[1])).flatten(0, 1)
-        bright = gaussian_blur(x, SMOOTHING_PIXELS) > limit.to(x.device)
-        found = found or bool(bright.any())
+        low, high = (limit.to(x.device) for limit in limits)
+        smooth = gaussian_blur(x, SMOOTHING_PIXELS)
+        found, bright = found or bool((smooth > low).any()), smooth > high
         parts.append(Background.measure(x[:, inner], ~_widened(bright, APART_PIXELS)[:, inner]))
     return Background.join(parts) if found else None
 
 
-def _limits(source: PixelSource) -> Tensor:
-    """The value above which a peak must lie, (P, 1, 1)."""
+def _limits(source: PixelSource) -> tuple[Tensor, Tensor]:
+    """The values above which a peak must lie, on plain background and on textured, (P, 1, 1) each."""
     values = torch.cat([window.flatten(0, 1).flatten(1) for window in source.sample_windows()], dim=1)  # (P, n)
     order = values.sort(1).values
     lower, middle, upper = (order[:, int(share * (order.shape[1] - 1))] for share in (0.25, 0.5, 0.75))
-    low, high = middle - BULK_FACTOR * (middle - lower), middle + BULK_FACTOR * (upper - middle)
-    limit = high + (high - low) / 3
     # Where a quarter of all values equals the median, they are few counts: three photons among zeros are no star.
-    return torch.where((lower < middle) & (middle < upper), limit, torch.inf)[:, None, None]
+    are_many = (lower < middle) & (middle < upper)
+    plain, textured = (
+        torch.where(are_many, middle + factor * ((upper - middle) + (upper - lower) / 3), torch.inf)[:, None, None]
+        for factor in BULK_FACTORS
+    )
+    return plain, textured
 
 
-def _block(source: PixelSource, background: Background, limit: Tensor, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights, the picture without its sources, and what was taken out, (P, rows, W) each."""
+def _block(
+    source: PixelSource, background: Background, limits: tuple[Tensor, Tensor], rows: slice
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights, the picture without its sources, and the background below these, (P, rows, W) each."""
     whole, inner = around(rows, HALO_PIXELS, source.size[0])
     x = source.read(whole, slice(0, source.size[1])).flatten(0, 1)
     level, spread, noise = (part.to(x.device) for part in background.at(whole, source.size[1]))
     smooth = gaussian_blur(x, SMOOTHING_PIXELS)
     excess = (smooth - level) / spread.clamp(min=1e-12)
-    reached = (excess > PEAK_SPREADS) & (smooth > limit.to(x.device)) & (spread > 0)
+    first, last = TEXTURE_SPREADS
+    texture = ((spread / (SMOOTHED_NOISE_SHARE * noise).clamp(min=1e-12) - first) / (last - first)).clamp(0, 1)
+    low, high = (limit.to(x.device) for limit in limits)
+    # Not interpolated where few counts have infinite limits.
+    limit = torch.where(texture < 1, low + texture * (high - low).nan_to_num(0), high)
+    reached = (excess > PEAK_SPREADS[0] + texture * (PEAK_SPREADS[1] - PEAK_SPREADS[0])) & (smooth > limit) & (spread > 0)
     if not bool(reached.any()):
-        nothing = torch.zeros_like(x[:, inner])
-        return nothing, x[:, inner], nothing
-    allowed = excess > LOW_SPREADS
+        return torch.zeros_like(x[:, inner]), x[:, inner], level[:, inner]
+    allowed, steps = excess > LOW_SPREADS, torch.zeros_like(x)
     for _ in range(RADIUS_PIXELS):
         reached = _widened(reached) & allowed
-    rise = ((excess - LOW_SPREADS) / (HIGH_SPREADS - LOW_SPREADS)).clamp(0, 1)
-    weight = torch.where(_widened(reached), rise.square() * (3 - 2 * rise), 0)
-    taken = weight * (x - level)
+        steps += reached
+    nearness = (steps / (RADIUS_PIXELS - FADE_PIXELS)).clamp(max=1)  # slopes of hills must not end in a cliff
+    weight = _smoothstep((excess - LOW_SPREADS) / (HIGH_SPREADS - LOW_SPREADS)) * _smoothstep(nearness)
     sigma = torch.maximum(noise, spread / SMOOTHED_NOISE_SHARE)
     added = noise_at(whole, x.shape, sigma) * (1 - (1 - weight).square()).sqrt()
-    return weight[:, inner], (x - taken + added)[:, inner], taken[:, inner]
+    return weight[:, inner], (x - weight * (x - level) + added)[:, inner], level[:, inner]
+
+
+def _smoothstep(x: Tensor) -> Tensor:
+    x = x.clamp(0, 1)
+    return x.square() * (3 - 2 * x)
 
 
 def _widened(x: Tensor, radius: int = 1) -> Tensor:

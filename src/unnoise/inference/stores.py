@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unnoise import images
-from unnoise.inference.sources import STRIP_PIXELS, RegionReader, reader_of
+from unnoise.inference.sources import STRIP_PIXELS, PixelSource, RegionReader, reader_of
 from unnoise.photometry.normalization import Normalization
 from unnoise.photometry.rescaling import Rescaling
 
@@ -104,6 +106,47 @@ class PixelStore:
         for top in range(0, self.noisy.shape[0], step):
             rows = slice(top, min(top + step, self.noisy.shape[0]))
             self.result[rows] = self.noisy.region(rows, slice(0, self._width))
+
+
+class PlanesStore:
+    """A result as floats, in memory or, if it is large, on the disk.
+
+    Args:
+        shape: (B, C, H, W).
+        source: whose pixels `copy` takes; None: `copy` is not used.
+        folder: of the file on the disk; None: where the system keeps temporary files.
+
+    >>> with PlanesStore(torch.Size([2, 1, 4, 5])) as store:
+    ...     store.write(slice(0, 1), torch.ones(2, 1, 1, 5))
+    ...     store.read(slice(0, 2), slice(0, 1)).flatten().tolist()
+    [1.0, 0.0, 1.0, 0.0]
+    """
+
+    def __init__(self, shape: torch.Size, source: PixelSource | None = None, folder: Path | None = None) -> None:
+        self.shape, self.source = shape, source
+        self.pixels = images.Scratch((*shape[2:], shape[0] * shape[1]), np.dtype(np.float32), folder)  # (H, W, B·C)
+
+    def read(self, rows: slice, columns: slice) -> Tensor:
+        planes = torch.from_numpy(self.pixels[rows, columns]).permute(2, 0, 1)  # (B·C, rows, columns)
+        return planes.reshape(*self.shape[:2], *planes.shape[1:])
+
+    def write(self, rows: slice, restored: Tensor) -> None:
+        self.pixels[rows] = restored.flatten(0, 1).permute(1, 2, 0).cpu().numpy()
+
+    def copy(self) -> None:
+        assert self.source is not None
+        for rows in self.source.strips():
+            self.write(rows, self.source.read(rows, slice(0, self.shape[3])))
+
+    def close(self) -> None:
+        """Give the room back."""
+        self.pixels.close()
+
+    def __enter__(self) -> PlanesStore:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
 
 
 class _ArrayReader:

@@ -5,16 +5,18 @@ None of these libraries is imported here: who has such an object has its library
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from unnoise import images
 from unnoise.errors import UsageError
 from unnoise.images.arrays_on_disk import Axes
+from unnoise.images.frame_axes import frame_axes
 from unnoise.images.measured_values import whole
+from unnoise.inference.frame_grid import grid_of
 from unnoise.inference.missing_values import FileGaps
 
 DIMENSIONS = {
@@ -31,11 +33,29 @@ Denoise = Callable[..., Any]
 """Denoises a NumPy array: `denoise(array, axes=...)`."""
 
 
-def adapter_of(image: Any) -> Callable[[Any, Denoise, str | None, str | None], Any] | None:
+class Near(NamedTuple):
+    """Which frames help each other.
+
+    >>> Near(2, "T").each_side
+    2
+    """
+
+    each_side: int
+    """Number of neighbours on each side."""
+    along: str | None
+    """The letter of the axis; None: the usual one."""
+
+
+ALONE = Near(0, None)
+FRAMES_FOR_A_NEIGHBOUR = 8
+"""Frames in a chunk of a dask array, for each neighbour on a side. Neighbours of a chunk are restored twice."""
+
+
+def adapter_of(image: Any) -> Callable[..., Any] | None:
     """The function that denoises such a container; None: the image is an array, a tensor, or nothing known.
 
-    The function takes the container, a function that denoises arrays, the axes, and the type that the result is to have
-    (None: that of the container). It returns a container of the same kind.
+    The function takes the container, a function that denoises arrays, the axes, the type that the result is to have
+    (None: that of the container), and which frames help each other. It returns a container of the same kind.
 
     >>> adapter_of(np.zeros((4, 4))) is None, adapter_of("a.png").__name__
     (True, 'denoise_path')
@@ -52,7 +72,9 @@ def adapter_of(image: Any) -> Callable[[Any, Denoise, str | None, str | None], A
     return None
 
 
-def denoise_path(path: str | Path, denoise: Denoise, axes: str | None = None, dtype: str | None = None) -> Any:
+def denoise_path(
+    path: str | Path, denoise: Denoise, axes: str | None = None, dtype: str | None = None, near: Near = ALONE
+) -> Any:
     """Denoise a file. The result is an array: (H, W), (H, W, C), or a stack of these.
 
     Raises:
@@ -64,27 +86,58 @@ def denoise_path(path: str | Path, denoise: Denoise, axes: str | None = None, dt
     """
     made = []
     with images.open(path, axes=axes) as source:
+        if near.each_side:
+            return _denoise_stack(source, denoise, near)
         for frame in source:
-            pixels, stored = frame[...], frame.metadata.stored
-            given = whole(pixels, np.dtype(stored)) if stored else pixels
-            letters = "YXC" if pixels.ndim == 3 and frame.layout.colours in ("cmyk", "channels") else None
-            gaps = FileGaps(frame, None, None)
-            missing = gaps.missing(slice(0, frame.height), slice(0, frame.width)) if gaps.are_possible else None
-            if missing is None or not missing.any():
+            given, missing, there = _taken(frame)
+            letters = "YXC" if given.ndim == 3 and frame.layout.colours in ("cmyk", "channels") else None
+            if missing is None:
                 made.append(denoise(given, axes=letters))
                 continue
             result = np.asarray(denoise(np.ma.MaskedArray(given, missing), axes=letters))
-            there = given if stored else frame.picture().pixels  # with values that are no numbers
             made.append(np.where(missing, there.astype(result.dtype), result))
         outer = source.outer
-    if outer is None:
-        return made[0]
-    if len({(each.shape, each.dtype) for each in made}) > 1:
+    return made[0] if outer is None else _stacked(made, path).reshape(*outer, *made[0].shape)
+
+
+def _denoise_stack(source: images.Source, denoise: Denoise, near: Near) -> Any:
+    """Denoise all frames of a file together."""
+    letters, shape = frame_axes(source)
+    grid_of(letters, shape, near.each_side, near.along, str(source.path))
+    taken, inside = [], "YX"
+    for frame in source:
+        taken.append(_taken(frame))
+        is_color = frame.layout.colours not in ("cmyk", "channels")
+        inside = "YX" if len(frame.shape) == 2 else "YXS" if is_color else "YXC"
+    given, gaps, there = zip(*taken, strict=True)
+    whole_shape = (*shape, *given[0].shape)
+    stack = _stacked(given, source.path).reshape(whole_shape)
+    named = letters.replace("C", next(letter for letter in "NMLKJ" if letter not in letters)) + inside
+    if all(each is None for each in gaps):
+        return denoise(stack, axes=named)
+    missing = np.stack([np.zeros(given[0].shape, bool) if each is None else each for each in gaps]).reshape(whole_shape)
+    result = np.asarray(denoise(np.ma.MaskedArray(stack, missing), axes=named))
+    return np.where(missing, np.stack(there).reshape(whole_shape).astype(result.dtype), result)
+
+
+def _taken(frame: images.Frame) -> tuple[Any, Any | None, Any]:
+    """A frame in its stored type, which values of it are missing (None: none is), and the values as stored."""
+    pixels, stored = frame[...], frame.metadata.stored
+    given = whole(pixels, np.dtype(stored)) if stored else pixels
+    gaps = FileGaps(frame, None, None)
+    missing = gaps.missing(slice(0, frame.height), slice(0, frame.width)) if gaps.are_possible else None
+    if missing is None or not missing.any():
+        return given, None, given
+    return given, missing, given if stored else frame.picture().pixels  # with values that are no numbers
+
+
+def _stacked(pictures: Sequence[Any], path: Path | str) -> Any:
+    if len({(each.shape, each.dtype) for each in pictures}) > 1:
         raise UsageError(f"{path} holds pictures of different sizes or types, which make no array; read them one by one.")
-    return np.stack(made).reshape(*outer, *made[0].shape)
+    return np.stack(pictures)
 
 
-def denoise_pil(image: Any, denoise: Denoise, axes: str | None = None, dtype: str | None = None) -> Any:
+def denoise_pil(image: Any, denoise: Denoise, axes: str | None = None, dtype: str | None = None, near: Near = ALONE) -> Any:
     """Denoise a PIL image. The result has its mode and its `info`, with the EXIF in it.
 
     >>> from PIL import Image
@@ -110,7 +163,7 @@ def _pil_from(pixels: Any, mode: str) -> Any:
     return Image.fromarray(pixels)
 
 
-def denoise_dask(image: Any, denoise: Denoise, axes: str | None = None, dtype: str | None = None) -> Any:
+def denoise_dask(image: Any, denoise: Denoise, axes: str | None = None, dtype: str | None = None, near: Near = ALONE) -> Any:
     """Denoise a dask array, lazily: each picture when it is computed. The result has chunks of whole pictures.
 
     >>> import dask.array
@@ -121,12 +174,25 @@ def denoise_dask(image: Any, denoise: Denoise, axes: str | None = None, dtype: s
     letters = Axes.of(tuple(image.shape), axes, "The image").letters
     whole_pictures = {axis: -1 if letter in "YXCS" else 1 for axis, letter in enumerate(letters)}
     wanted = np.dtype(dtype) if dtype else image.dtype
+    if near.each_side:
+        outer = [axis for axis, letter in enumerate(letters) if letter not in "YXCS"]
+        named, shape = "".join(letters[axis] for axis in outer), tuple(image.shape[axis] for axis in outer)
+        along = outer[grid_of(named, shape, near.each_side, near.along, "The image").axis]
+        chunks = whole_pictures | {along: FRAMES_FOR_A_NEIGHBOUR * near.each_side}
+        return image.rechunk(chunks).map_overlap(
+            denoise,
+            depth={along: near.each_side},
+            boundary="none",
+            axes=letters,
+            dtype=wanted,
+            meta=np.empty((0,) * image.ndim, wanted),
+        )
     return image.rechunk(whole_pictures).map_blocks(
         denoise, axes=letters, dtype=wanted, meta=np.empty((0,) * image.ndim, wanted)
     )
 
 
-def denoise_xarray(image: Any, denoise: Denoise, axes: str | None = None, dtype: str | None = None) -> Any:
+def denoise_xarray(image: Any, denoise: Denoise, axes: str | None = None, dtype: str | None = None, near: Near = ALONE) -> Any:
     """Denoise an xarray `DataArray`. The result has its dimensions, coordinates, name and attributes.
 
     The names of the dimensions tell the axes, unless `axes` does: y and x, lat and lon, channel, band …
@@ -138,7 +204,7 @@ def denoise_xarray(image: Any, denoise: Denoise, axes: str | None = None, dtype:
     """
     letters = axes or axes_of_dimensions([str(name) for name in image.dims])
     inner = adapter_of(image.data)
-    result = inner(image.data, denoise, letters, dtype) if inner else denoise(image.data, axes=letters)
+    result = inner(image.data, denoise, letters, dtype, near) if inner else denoise(image.data, axes=letters)
     return image.copy(data=result)
 
 

@@ -29,8 +29,9 @@ from unnoise.inference.sources import rescaling_of_image, source_of_tensor
 from unnoise.inference.stores import TensorStore
 from unnoise.models import file_format as model_file
 from unnoise.models.card import Card
-from unnoise.models.containers import adapter_of
+from unnoise.models.containers import Near, adapter_of
 from unnoise.models.judging import report_on
+from unnoise.models.stacks import Stack, StackRepair
 from unnoise.models.stored_types import prepare
 from unnoise.photometry.rescaling import Rescaling
 from unnoise.quality.report import Report, middle
@@ -148,7 +149,8 @@ class Model:
         if (adapter := adapter_of(image)) is not None:
             if report:
                 raise UsageError(f"A report needs an array or a tensor, not {type(image).__name__}; try np.asarray(image).")
-            return adapter(image, partial(self._denoise_array, asked, progress), asked.axes, asked.dtype)
+            near = Near(asked.neighbours, asked.along)
+            return adapter(image, partial(self._denoise_array, asked, progress), asked.axes, asked.dtype, near)
         given, gaps = image, find_missing(image, asked)
         image, options, restore, whole_numbers = prepare(without_mask(image), asked)
         plain = image if gaps is None else filled(image, gaps)
@@ -162,21 +164,27 @@ class Model:
         noisy, form = self._tensor(plain, options, settings, rescaling, layout)
         if report and len(noisy) not in (1, form.channels):
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
-        store = TensorStore(noisy)
-        source = source_of_tensor(
-            noisy, form, rescaling, missing=missing_planes(gaps, form, options), whole_numbers=whole_numbers
-        )
-        repaired = pipeline.run(with_hidden(source, form.alpha), store, progress)
+        missing = missing_planes(gaps, form, options)
+        repaired: Repair | StackRepair | None
+        if options.neighbours and settings.strength > 0:
+            stack = Stack(noisy, form, rescaling, missing, whole_numbers)
+            restored, repaired = stack.denoise(pipeline, options, progress)
+        else:
+            store = TensorStore(noisy)
+            source = source_of_tensor(noisy, form, rescaling, missing=missing, whole_numbers=whole_numbers)
+            repaired = pipeline.run(with_hidden(source, form.alpha), store, progress)
+            restored = store.tensor
         if settings.strength == 0:  # a copy, since float64 would lose digits as float32
             result = image.clone() if isinstance(image, Tensor) else image.copy()
         else:
-            result = form.restore(store.tensor)
+            result = form.restore(restored)
             result = rescaling.inverse(result, image.dtype) if rescaling else result
             result = _put_back(image, result, form, repaired) if repaired else result
-        noisy = repaired.source.read(slice(0, noisy.shape[-2]), slice(0, noisy.shape[-1])) if report and repaired else noisy
+        if report and isinstance(repaired, Repair):
+            noisy = repaired.source.read(slice(0, noisy.shape[-2]), slice(0, noisy.shape[-1]))
         result = restore(result)
         result = np.ma.MaskedArray(result, given.mask) if isinstance(given, np.ma.MaskedArray) else result
-        return (result, _report(pipeline, noisy, store.tensor, form, rescaling)) if report else result
+        return (result, _report(pipeline, noisy, restored, form, rescaling)) if report else result
 
     def _denoise_array(
         self, options: DenoiseOptions, progress: Callable[[int, int], None] | None, array: Any, axes: str | None
@@ -278,13 +286,13 @@ class Model:
         return cls(network.eval(), recipe, card)
 
 
-def _put_back(image: Any, result: Any, form: images.Form, repaired: Repair) -> Any:
+def _put_back(image: Any, result: Any, form: images.Form, repaired: Repair | StackRepair) -> Any:
     """The old values where a result keeps them, and a warning that counts what it does not keep."""
     if sentence := repaired.sentence():
         warnings.warn(f"The image {sentence}", UnnoiseWarning, stacklevel=3)
     if not repaired.keeps:
         return result
-    kept = form.mask(repaired.kept(*(slice(0, length) for length in repaired.source.size)))
+    kept = form.mask(repaired.kept(slice(0, form.planes[2]), slice(0, form.planes[3])))
     if isinstance(image, Tensor):
         return torch.where(kept.to(image.device), image.detach(), result)
     return np.where(kept, image, result)

@@ -29,7 +29,8 @@ def load(name_or_path: str | Path) -> Model:
     """Load a shipped model by name, or a file: one that unnoise saved, or a published checkpoint.
 
     Args:
-        name_or_path: a name, a file, or the folder that `unnoise train` wrote.
+        name_or_path: a name, also of a classical denoiser such as 'bm3d'; a file; or the folder that `unnoise train`
+            wrote.
 
     Raises:
         UsageError: neither a model nor a file has this name.
@@ -38,17 +39,21 @@ def load(name_or_path: str | Path) -> Model:
     >>> load("fast").network.training
     False
     """
+    from unnoise import denoisers
+    from unnoise.models import classical
     from unnoise.models.model import Model
 
     shipped = WEIGHTS / f"{name_or_path}.safetensors"
     if shipped.is_file():
         return Model.load(shipped)
     path = Path(name_or_path)
+    if str(name_or_path) in denoisers.classical_names() and not path.exists():
+        return classical.model(str(name_or_path))
     if path.is_dir() and (path / "model.safetensors").is_file():  # a folder that `unnoise train` wrote
         path = path / "model.safetensors"
     if not path.is_file():
         raise UsageError(
-            f"There is no model '{name_or_path}'; choose one of {', '.join(names()) or '(none shipped)'}, or give a file."
+            f"There is no model '{name_or_path}'; choose one of {', '.join([*names(), *denoisers.classical_names()])}, or give a file."
         )
     return import_checkpoint(path) if path.suffix in _PUBLISHED_SUFFIXES else Model.load(path)
 

@@ -90,9 +90,9 @@ class NoiseModel:
     def coefficients(self, scale: int) -> Tensor:
         """Variances of the coefficients of blocks of 8×8 means of `scale`×`scale` pixels, relative to `variance`: (C, 8, 8)."""
         between = torch.from_numpy(_between(scale)).to(self.spectrum)  # (8, 16)
-        return between @ self._filled() @ between.T
+        return between @ self.filled_spectrum() @ between.T
 
-    def _filled(self) -> Tensor:
+    def filled_spectrum(self) -> Tensor:
         """The spectrum with the mean and both slopes, which were not measured, as their neighbours are."""
         filled = self.spectrum.clone()
         near = torch.stack([filled[:, y, x] for y, x in ((1, 1), (0, 2), (2, 0), (1, 2), (2, 1))]).mean(0)

@@ -157,7 +157,14 @@ class Recipe(BaseModel):
     @classmethod
     def _check_scheme(cls, value: Scheme, info: ValidationInfo) -> Scheme:
         if "denoiser" in info.data:  # else that field has an error of its own
-            value.check(denoisers.lookup(info.data["denoiser"].name))
+            denoiser = denoisers.lookup(info.data["denoiser"].name)
+            if denoiser.is_trained != value.is_trained:
+                with_weights = "has weights to train" if denoiser.is_trained else "has no weights to train"
+                raise UsageError(
+                    f"The denoiser '{info.data['denoiser'].name}' {with_weights}, so it does not go with the scheme "
+                    f"'{getattr(value, 'name', '')}'; choose another of both."
+                )
+            value.check(denoiser)
         return value
 
     @field_validator("refinement", mode="before")

@@ -18,8 +18,10 @@ _SCHEMES: Registry[type[Scheme]] = Registry(
         "risk-averaged-blind-spot": "risk_averaged:RiskAveraged",
         "distillation": "distillation:Distillation",
         "recorrupted": "recorrupted:Recorrupted",
+        "frame-to-frame": "frame_to_frame:FrameToFrame",
         "asymmetric-mask": "asymmetric_mask:AsymmetricMask",
         "asymmetric-mask-tv": "asymmetric_mask_tv:AsymmetricMaskTV",
+        "measured-noise": "measured_noise:MeasuredNoise",
     },
 )
 

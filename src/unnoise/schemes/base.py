@@ -119,9 +119,16 @@ class Scheme(BaseModel, ABC):
     requires_blind_network: ClassVar[bool] = False
     """Whether only the network's blind spot keeps it from learning to copy the noise."""
 
+    is_trained: ClassVar[bool] = True
+    """Whether the scheme trains networks. One scheme only applies denoisers without weights."""
+
     adds_noise: ClassVar[bool] = False
     """Whether the loss wants more noise of each crop's own kind: (B, 2·C, H, W), the noisy channels and then the noise,
     which is scaled and shifted as the crop is."""
+
+    needs_neighbours: ClassVar[bool] = False
+    """Whether the loss wants a neighbouring frame beside each crop: (B, 3·C, H, W), the noisy channels, those of the
+    neighbour as bright as the frame, and its weights, where black is 0 and white 1."""
 
     is_local: ClassVar[bool] = True
     """Whether `restore` looks no farther than `restore_radius`. Tiles then agree with the whole picture."""

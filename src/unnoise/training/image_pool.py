@@ -8,6 +8,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,13 +18,49 @@ from numpy.typing import NDArray
 from unnoise.deprecated.keywords import renamed_keywords
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.attempts import working_on
+from unnoise.images.frame_axes import frame_axes
 from unnoise.images.frames import open_stack
+from unnoise.images.opening import Source
+from unnoise.inference.frame_grid import FrameGrid, grid_of
 from unnoise.photometry.normalization import Normalization
 from unnoise.training.pool_pictures import pool_pictures
 
 Pixels = NDArray[Any]
 MEMORY_BYTES = 4 * 2**30
 """Decoded pictures that are kept in memory. The others lie in a temporary file that is memory-mapped."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """The pictures of a stack in a pool.
+
+    >>> Series(first=10, each=2, grid=FrameGrid((3,), 0, 1)).neighbours(12)
+    [10, 14]
+    """
+
+    first: int
+    """Number of its first picture."""
+    each: int
+    """Pictures of a frame, one after the other."""
+    grid: FrameGrid
+
+    @classmethod
+    def of(cls, stack: Source, first: int, count: int) -> list[Series]:
+        """The series of an open file whose `count` pictures lie in a pool; empty if it has none."""
+        letters, shape = frame_axes(stack)
+        if not letters or count % len(stack):
+            return []
+        try:
+            return [cls(first, count // len(stack), grid_of(letters, shape, 1, None, str(stack.path)))]
+        except UsageError:  # nobody asked for neighbours
+            return []
+
+    def neighbours(self, index: int) -> list[int]:
+        """The pictures beside a picture of the pool; none if it is of another stack."""
+        frame, place = divmod(index - self.first, self.each)
+        if not 0 <= frame < len(self.grid):
+            return []
+        return [self.first + other * self.each + place for other in self.grid.neighbours(frame)]
 
 
 class ImagePool:
@@ -35,6 +72,7 @@ class ImagePool:
         fingerprint: a hash of shapes, types and some of the values. The same pictures in the same order have the same
             fingerprint.
         skipped: one sentence for each file that could not be used.
+        series: the stacks among the pictures.
 
     Raises:
         UsageError: there is no picture.
@@ -44,11 +82,12 @@ class ImagePool:
     (16, 16, 3)
     """
 
-    def __init__(self, pictures: Sequence[Pixels], skipped: Sequence[str] = ()) -> None:
+    def __init__(self, pictures: Sequence[Pixels], skipped: Sequence[str] = (), series: Sequence[Series] = ()) -> None:
         if not pictures:
             raise UsageError(f"There is nothing to train on{': ' + skipped[0] if skipped else '; give some pictures.'}")
         self.pictures = list(pictures)
         self.skipped = list(skipped)
+        self.series = list(series)
         self.areas = np.array([picture.shape[0] * picture.shape[1] for picture in self.pictures], dtype=np.float64)
         self.fingerprint = _fingerprint(self.pictures)
         self._ends = np.cumsum(self.areas)
@@ -57,6 +96,10 @@ class ImagePool:
         """A random crop (side, side, C). Large pictures are drawn more often; small ones are mirrored at their
         edges."""
         return self.crop_of(self.draw_index(draw), draw, side)
+
+    def neighbours(self, index: int) -> list[int]:
+        """The numbers of the pictures that show the same channel one frame or plane before and after."""
+        return [found for each in self.series for found in each.neighbours(index)]
 
     def draw_index(self, draw: np.random.Generator) -> int:
         """The number of a random picture. Large pictures are drawn more often."""
@@ -92,11 +135,14 @@ def from_arrays(
     7
     """
     kept = _Kept(MEMORY_BYTES)
+    series: list[Series] = []
     for number, array in enumerate(arrays, start=1):
         with open_stack(array, axes=axes, name=f"picture {number}") as stack:
+            first = len(kept)
             for picture in pool_pictures(stack, channels, normalization):
                 kept.add(picture, is_view=np.may_share_memory(picture, array))
-    return ImagePool(kept.pictures())
+            series += Series.of(stack, first, len(kept) - first)
+    return ImagePool(kept.pictures(), series=series)
 
 
 @renamed_keywords(levels="normalization")
@@ -133,18 +179,21 @@ def from_files(
     """
     kept = _Kept(memory)
     skipped: list[str] = []
+    series: list[Series] = []
     for number, file in enumerate(files, start=1):
         try:
             with working_on(file), open_stack(file, axes=axes) as stack:
+                first = len(kept)
                 for picture in pool_pictures(stack, channels, normalization):
                     kept.add(picture)
+                series += Series.of(stack, first, len(kept) - first)
         except NoRoomError:
             raise
         except UnnoiseError as error:
             skipped.append(str(error))
         if progress:
             progress(number, len(files))
-    return ImagePool(kept.pictures(), skipped)
+    return ImagePool(kept.pictures(), skipped, series)
 
 
 class _Kept:
@@ -155,6 +204,9 @@ class _Kept:
         self._held = 0
         self._pictures: list[Pixels | None] = []
         self._spill = _Spill()
+
+    def __len__(self) -> int:
+        return len(self._pictures)
 
     def add(self, picture: Pixels, *, is_view: bool = False) -> None:
         """Keep one more. A view takes no memory of its own. Raises `NoRoomError`."""

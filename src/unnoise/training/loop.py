@@ -28,6 +28,7 @@ from unnoise.training.feeding import CropBatches, data_loader
 from unnoise.training.hardware import cudnn_autotuning, describe_hardware, make_accelerator
 from unnoise.training.image_pool import ImagePool
 from unnoise.training.logs import Log, silence_tensorboard_thread
+from unnoise.training.neighbour_pool import NeighbourPool
 from unnoise.training.noise_pool import NoisePool
 from unnoise.training.options import TrainingOptions, TrainingStatus
 from unnoise.training.preview import side_by_side
@@ -147,6 +148,8 @@ class Run:
         if self.scheme.adds_noise:
             self._tell("measuring the noise")
             return NoisePool(pool)
+        if self.scheme.needs_neighbours:
+            return NeighbourPool(pool)
         if self.scheme.auxiliary_targets is None:
             return pool
         self._tell("running the teachers over the pictures")
