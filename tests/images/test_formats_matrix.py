@@ -35,7 +35,9 @@ def test_each_row_is_as_the_page_says(matrix: Any, tmp_path: Path, name: str) ->
     assert "| " + " | ".join(row.values()) + " |" == matrix.on_page()[name]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in ("AVIF", "HEIC") else name for name in NAMES]
+)
 @pytest.mark.filterwarnings("ignore::unnoise.errors.UnnoiseWarning")
 def test_each_cell_can_be_denoised(matrix: Any, tmp_path: Path, name: str) -> None:
     model = model_of(Affine(0.5), normalization={}, bias_correction={})
