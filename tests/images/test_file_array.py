@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +50,15 @@ def test_a_file_cut_short_while_it_is_read_is_refused(tmp_path: Path, kind: str)
         np.testing.assert_array_equal(source[2][...], array[2])
         with pytest.raises(UnnoiseError, match=r"cannot be decoded \(it ends before its last value\)"):
             source[15].region(slice(500, 512), slice(None))
+
+
+def test_a_stated_size_takes_no_memory(tmp_path: Path) -> None:
+    """A file of 3 kB that states a gigabyte is refused before memory is taken."""
+    (tmp_path / "a").write_bytes(bytes(3000))
+    array = FileArray(tmp_path / "a", np.dtype("uint8"), 1024, (2**15, 2**17))
+    tracemalloc.start()
+    with pytest.raises(EOFError, match="ends before its last value"):
+        array[slice(None), slice(None)]
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()
+    assert array[slice(0, 1), slice(0, 1976)].shape == (1, 1976)

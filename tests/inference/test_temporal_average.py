@@ -164,6 +164,11 @@ def test_colors_gain_too() -> None:
     assert mean_square(result, clean) < 0.8 * mean_square(single, clean)
 
 
+def test_a_report_with_neighbours_is_refused() -> None:
+    with pytest.raises(UsageError, match="report"):
+        unnoise.denoise(np.zeros((3, 8, 8), np.uint16), "fast", axes="TYX", neighbours=1, report=True)
+
+
 def test_a_single_picture_has_no_neighbours() -> None:
     with pytest.raises(UsageError, match="single picture"):
         unnoise.denoise(np.zeros((8, 8), np.uint16), "fast", neighbours=1)

@@ -14,6 +14,7 @@ from unnoise.noise.noise_estimation import estimate_noise
 from unnoise.noise.noise_model import NoiseModel
 from unnoise.regions import RegionSource
 from unnoise.simulation.dead_leaves import dead_leaves
+from unnoise.simulation.drawn_scenes import drawn_scene
 
 Array = np.ndarray[Any, Any]
 
@@ -125,3 +126,14 @@ def test_a_saturated_color_may_be_noisier_than_gray() -> None:
     found = (model.at(model.variance, brightness)[:, 0, 0] * model.spectrum.mean((1, 2))).sqrt()
     assert found[:2].numpy() == pytest.approx(0.03, rel=0.15)
     assert found[2].item() == pytest.approx(0.09, rel=0.25)
+
+
+@pytest.mark.parametrize(("kind", "seed", "most"), [("stars", 2, 1.1), ("stars", 5, 1.1), ("page", 0, 3.0), ("page", 5, 3.0)])
+def test_letters_and_stars_are_no_noise(kind: str, seed: int, most: float) -> None:
+    """Few places of a page are plain, and edges of one height look as even as noise."""
+    generator = np.random.default_rng(seed)
+    scene = 0.1 + 0.8 * drawn_scene(192, generator, kind)
+    noisy = torch.from_numpy(scene + generator.normal(0, 0.02, scene.shape).astype(np.float32)).permute(2, 0, 1)[None]
+    found = estimate_noise(RegionSource.of(noisy))
+    assert found is not None
+    assert found.level < most * 0.02

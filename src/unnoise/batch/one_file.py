@@ -16,6 +16,7 @@ from unnoise.batch.frame_restorer import FrameRestorer
 from unnoise.errors import UnnoiseWarning
 from unnoise.images.formats import with_dataset
 from unnoise.inference.bands import Progress
+from unnoise.inference.frame_grid import check_report
 from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.repair import Repair
@@ -75,6 +76,8 @@ def denoise_file(
     (20, 24, 3)
     """
     options = DenoiseOptions.of(fields, options)
+    if report:
+        check_report(options.neighbours)
     settings = options.settings(model.recipe)
     pipeline = Pipeline(model.network, model.recipe.scheme, settings)
     judged = None

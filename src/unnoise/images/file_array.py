@@ -6,6 +6,7 @@ They are read, not mapped: where a file is cut short while it is mapped, to touc
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,15 @@ class FileArray:
             range(part, part + 1) if isinstance(part, int) else range(*part.indices(size))
             for part, size in zip(index[::-1] if self._reversed else index, sizes, strict=True)
         ]
-        made = np.empty([len(part) for part in wanted], self.dtype)
-        if made.size:
+        lengths = [len(part) for part in wanted]
+        if not all(lengths):
+            made = np.empty(lengths, self.dtype)
+        else:
             with self.path.open("rb", buffering=0) as file:
+                last = self.offset + sum(part[-1] * stride for part, stride in zip(wanted, self._strides, strict=True))
+                if last + self.dtype.itemsize > os.fstat(file.fileno()).st_size:
+                    raise EOFError("it ends before its last value")  # before memory is taken for what is not there
+                made = np.empty(lengths, self.dtype)
                 self._fill(file, made, wanted, 0, self.offset)
         made = made.T if self._reversed else made
         kept: Pixels = made[tuple(0 if isinstance(part, int) else slice(None) for part in index)]

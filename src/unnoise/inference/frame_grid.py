@@ -33,6 +33,15 @@ def check_neighbours(count: int, along: str | None) -> None:
         raise UsageError(f"Neighbours lie along one axis that counts frames, such as T or Z, not along '{along}'.")
 
 
+def check_report(neighbours: int) -> None:
+    """Raise `UsageError` if a report on results with neighbours is asked for: it would judge a frame as if restored alone.
+
+    >>> check_report(0)
+    """
+    if neighbours:
+        raise UsageError("A report judges frames that are restored by themselves; leave the report or the neighbours out.")
+
+
 @dataclass(frozen=True)
 class FrameGrid:
     """Frames in rows of several axes, numbered as in the file.

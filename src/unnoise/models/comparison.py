@@ -25,9 +25,10 @@ Pixels = NDArray[Any]
 SIDE_PIXELS = 256
 """Side of the part of each picture that is restored."""
 PERTURBATION = 0.1
-"""ε, in units of the noise. With 0.5 a network that learned on stronger noise seemed worse than it was."""
-ROUNDED_PERTURBATION = 0.5
-"""ε for whole numbers, which rounding would swallow if it were smaller."""
+"""ε, in units of the noise. With 0.5 the picture has an eighth more noise: a network that learned on stronger noise, or whose removal is
+bounded, seemed worse than it was."""
+ROUNDED_STEPS = 0.5
+"""Standard deviation of what is added to whole numbers, in steps, at least. Rounding would swallow less."""
 LEAST_SIDE_PIXELS = 48
 """Smaller pictures tell nothing."""
 
@@ -106,9 +107,11 @@ def compare_models(model: Model, other: Model, pictures: Iterable[SinglePicture]
 
 def _risks(model: Model, noisy: Pixels, extra: Pixels) -> Risks:
     restored = _restored(model, noisy)
-    step = PERTURBATION if noisy.dtype.kind == "f" else ROUNDED_PERTURBATION
-    moved = (_restored(model, _in_type(noisy + step * extra, noisy.dtype)) - restored) / step
-    return risks_of(*(_planes(each) for each in (noisy.astype(np.float64), restored, moved, extra)))
+    power = float(np.mean(np.square(extra)))
+    step = PERTURBATION if noisy.dtype.kind == "f" else max(PERTURBATION, ROUNDED_STEPS / max(power**0.5, ROUNDED_STEPS))
+    noisier = _in_type(noisy + step * extra, noisy.dtype)
+    added, moved = (noisier.astype(np.float64) - noisy) / step, (_restored(model, noisier) - restored) / step
+    return risks_of(*(_planes(each) for each in (noisy.astype(np.float64), restored, moved, added)), power=power)
 
 
 def _restored(model: Model, noisy: Pixels) -> Pixels:

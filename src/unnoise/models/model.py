@@ -18,6 +18,7 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseWarning, UsageError
 from unnoise.inference.channel_choice import choose_axes
 from unnoise.inference.forking import compute_alone_after_fork
+from unnoise.inference.frame_grid import check_report
 from unnoise.inference.memory import free_memory
 from unnoise.inference.missing_values import filled, find_missing, missing_planes, with_hidden, without_mask
 from unnoise.inference.options import DenoiseOptions, OptionFields
@@ -146,6 +147,8 @@ class Model:
         ((20, 24, 3), dtype('uint8'))
         """
         asked = DenoiseOptions.of(fields, options)
+        if report:
+            check_report(asked.neighbours)
         if (adapter := adapter_of(image)) is not None:
             if report:
                 raise UsageError(f"A report needs an array or a tensor, not {type(image).__name__}; try np.asarray(image).")

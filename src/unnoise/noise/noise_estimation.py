@@ -18,6 +18,7 @@ from torch import Tensor
 
 from unnoise.noise import noise_bias
 from unnoise.noise.autocovariance import PATCH_PIXELS, dct_powers
+from unnoise.noise.channel_differences import white_variance
 from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra, flattest_patches, measure_channel
 from unnoise.noise.frequency_bands import bands
 from unnoise.noise.noise_model import KNOTS, NoiseModel
@@ -50,6 +51,14 @@ QUIET, NEXT_QUIET = (0.0, 0.1), (0.2, 0.4)
 """Two parts of the patches of such a point, as quantiles of their power."""
 PLATEAU = 0.6
 """Ratio of the powers of both from which on they hold noise."""
+AMPLIFIED = 12.0
+"""Largest variance of such a point, in units of the curve's largest. More is structure."""
+MAX_TILT = 1.5
+"""The variance of such a point is at most this many times what its band with the least tells. Edges have more at coarse frequencies."""
+EVEN_IF_WHITE = 0.8
+"""Ratio as of `PLATEAU` from which on such a point counts where white noise is known."""
+MOST_IN_WHITE = 1.3
+"""Largest variance of a channel, in units of the white noise that the differences of channels show."""
 EVEN_GAIN = 1.4
 """Gains of colors below this factor, and above its inverse, may be chance."""
 ROUNDS = 3
@@ -92,15 +101,19 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         return _none(pixels.shape[1], low, high)
     every = PatchSpectra(spectra, means, cut).chosen(moving)
     patches = every.chosen(alive[moving])
-    level, gray_curves, shapes = _fitted(patches)
-    curves = [_beyond_gray(patches, channel, curve, shapes[channel]) for channel, curve in enumerate(gray_curves)]
+    white = white_variance(pixels[varying], patches.cut)
+    level, gray_curves, shapes = _without_texture(*_fitted(patches), white)
+    even = EVEN_IF_WHITE if white else 0.0
+    curves = [_beyond_gray(patches, channel, curve, shapes[channel], even) for channel, curve in enumerate(gray_curves)]
     uniform = uniform_colors(every, _at_patches(curves, every), shapes)
     shapes = shapes * np.where(bands() < 0, 1, uniform.tilt[:, bands()])
     gains = uniform.gain_at(patches.means)
     steep = _at_patches([_to_the_ends(*curve, patches.means[:, c]) for c, curve in enumerate(gray_curves)], patches)
     # noise may grow beyond the ends of a curve as it does within, or not at all
     likely = [plateaus(patches, each * gains, shapes) for each in (level, steep)]
-    found = replace(likely[0], trust=np.maximum(np.max([each.trust for each in likely], axis=0), uniform.trust))
+    found = replace(
+        likely[0], trust=np.maximum(np.max([each.trust for each in likely], axis=0), 1.0 if white else uniform.trust)
+    )
     spectrum = believed(shapes, found)
     power = spectrum.mean(axis=(1, 2))
     faintest = float(np.sqrt((level * power).mean()))
@@ -167,6 +180,23 @@ def _fitted(patches: PatchSpectra) -> tuple[Array, list[tuple[Array, Array]], Ar
     return level, curves, np.stack([shape for _, shape in fitted])
 
 
+def _without_texture(
+    level: Array, curves: list[tuple[Array, Array]], shapes: Array, white: float | None
+) -> tuple[Array, list[tuple[Array, Array]], Array]:
+    """What `_fitted` gives, where the differences of channels show white noise of this variance: no channel has much more."""
+    if white is None:
+        return level, curves, shapes
+    shapes, level, curves = shapes.copy(), level.copy(), list(curves)
+    for channel, (brightness, variance) in enumerate(curves):
+        power = shapes[channel].mean()
+        if np.median(level[:, channel]) * power > MOST_IN_WHITE * white:
+            shapes[channel] = power
+        most = MOST_IN_WHITE * white / power
+        curves[channel] = brightness, np.minimum(variance, most)
+        level[:, channel] = np.minimum(level[:, channel], most)
+    return level, curves, shapes
+
+
 def _at_patches(curves: list[tuple[Array, Array]], patches: PatchSpectra) -> Array:
     """The variance of noise at each patch's brightness, (P, C)."""
     return np.stack([np.interp(patches.means[:, c], *curve) for c, curve in enumerate(curves)], axis=1) + TINY
@@ -180,13 +210,16 @@ def _left_by_cuts(cut: Array) -> Array:
     return np.where(cut <= MAX_CLIPPED_SHARE, 1, (1 - cut) ** 1.5)
 
 
-def _beyond_gray(patches: PatchSpectra, channel: int, curve: tuple[Array, Array], shape: Array) -> tuple[Array, Array]:
+def _beyond_gray(
+    patches: PatchSpectra, channel: int, curve: tuple[Array, Array], shape: Array, even: float
+) -> tuple[Array, Array]:
     """A channel's curve, continued to brightnesses that only saturated colors have.
 
     The plainest patches of one brightness are mostly gray. Where a color matrix or white balance amplifies a channel, saturated
     colors are noisier, and none of them is among the plainest. So patches outside the curve are compared with one another. Where the
     quietest are about as loud as the next ones, they hold noise. Else the band with the least power beside the spectrum tells it,
-    as texture falls off with frequency. No point lies below the nearest end of the curve.
+    as texture falls off with frequency. Where the ratio of both is below `even`, nothing is told. No point lies below the nearest end of
+    the curve.
     """
     brightness, variance = curve
     own = patches.means[:, channel]
@@ -202,14 +235,13 @@ def _beyond_gray(patches: PatchSpectra, channel: int, curve: tuple[Array, Array]
             quiet, next_quiet = (
                 ranked[int(low * len(ranked)) : int(high * len(ranked)) + 4] for low, high in (QUIET, NEXT_QUIET)
             )
+            if energy[quiet].mean() < even * energy[next_quiet].mean():
+                continue
+            power = held[quiet].mean(axis=0)
+            told = min(power[bands() == b].mean() / max(shape[bands() == b].mean(), TINY) for b in range(1, bands().max() + 1))
             if energy[quiet].mean() > PLATEAU * energy[next_quiet].mean():
-                told = energy[quiet].mean() / max(shape[used].mean(), TINY)
-            else:
-                power = held[quiet].mean(axis=0)
-                told = min(
-                    power[bands() == b].mean() / max(shape[bands() == b].mean(), TINY) for b in range(1, bands().max() + 1)
-                )
-            points.append((own[group[quiet]].mean(), max(told, nearest)))
+                told = min(energy[quiet].mean() / max(shape[used].mean(), TINY), MAX_TILT * told)
+            points.append((own[group[quiet]].mean(), np.clip(told, nearest, AMPLIFIED * max(variance.max(), nearest))))
     if not points:
         return curve
     added = np.array(points)

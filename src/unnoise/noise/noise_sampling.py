@@ -34,7 +34,7 @@ def noise_sigma(noise: NoiseModel, seen: Tensor) -> Tensor:
     >>> sigma.mean().round(decimals=1)
     tensor(0.1000)
     """
-    power = noise.coefficients(1).mean((1, 2)).to(seen)[:, None, None]  # (C, 1, 1)
+    power = noise.spectrum.mean((1, 2)).to(seen)[:, None, None]  # (C, 1, 1)
     return (noise.variance_at(seen[0]) * power).clamp(min=noise.floor**2).sqrt()[None]
 
 

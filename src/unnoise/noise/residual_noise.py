@@ -81,17 +81,17 @@ def power_ratio(residual: T, level: T, estimate: T, source: Any) -> T:
     return xp.mean(xp.square(known)) / clip(xp.mean(xp.square(noise_level(known, estimate))), 1e-20)
 
 
-def perturbed(restore: Callable[[T], T], noisy: T, restored: T, extra: T) -> T:
+def perturbed(restore: Callable[[T], T], noisy: T, restored: T, extra: T, size: float = PERTURBATION) -> T:
     """How a restoration f moves with the noise b = `extra` in the picture x: (f(x + εb) − f(x)) / ε, with f(x) =
-    `restored`.
+    `restored` and ε = `size`.
 
     >>> import numpy as np
     >>> noisy, extra = np.ones(2), np.array([1.0, 2.0])
     >>> perturbed(lambda x: 3 * x, noisy, 3 * noisy, extra)
     array([3., 6.])
     """
-    moved: Any = restore(noisy + PERTURBATION * extra)
-    return (moved - restored) / PERTURBATION
+    moved: Any = restore(noisy + size * extra)
+    return (moved - restored) / size
 
 
 def interpolate(x: T, knots: T, values: T) -> T:

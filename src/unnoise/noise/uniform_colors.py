@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from unnoise.noise.flat_patches import PatchSpectra
 from unnoise.noise.frequency_bands import band_powers, band_sizes
-from unnoise.noise.plateau import OUTLIER
+from unnoise.noise.plateau import INSIDE, OUTLIER
 
 Array = NDArray[Any]
 
@@ -42,6 +42,15 @@ ENOUGH_SHARE = 0.1, 0.3
 MAX_GAIN = 4.0, 40.0
 """A group with more than this many times the expected power holds structure. The first applies if few groups are uniform,
 the second if many are."""
+MAX_BENT = 6.0
+"""By how much more a group may have at one band than at a finer one, relative to the quietest group. Edges have more at coarse
+frequencies, and weaves at their own."""
+MAX_SPREAD = 0.08
+"""A group whose patches differ more in color, as a standard deviation, is not of one color: an edge runs through them."""
+MAX_AMPLIFIED = 12.0
+"""Variance of a group's noisiest channel, in units of the median of all groups. More is an edge, or a pattern."""
+MAX_UNTOLD = 3.0
+"""Largest variance of groups that are not uniform, in units of that of the noisiest uniform one, as far as these are trusted."""
 COLOR_SIGMA = 0.05
 """How far a group's color reaches, as a standard deviation of values in 0..1."""
 
@@ -99,20 +108,39 @@ def uniform_colors(patches: PatchSpectra, level: Array, shapes: Array) -> Unifor
     found = {}
     for number, group in enumerate(groups):
         used = patches.cut[group].mean(axis=0) <= MAX_CUT_SHARE
-        power = _measure(relative[group], energies[group], used) if len(group) >= MIN_PATCHES and used.any() else None
+        is_told = len(group) >= MIN_PATCHES and used.any() and patches.means[group].std(axis=0).max() <= MAX_SPREAD
+        power = _measure(relative[group], energies[group], used) if is_told else None
         if power is not None:
             found[number] = used, power
     trust = _trust(len(groups[number]) / len(patches.means) for number in found)
+    variances = level * (expected[..., 1:].sum(axis=1) * weights.mean(axis=0) / sizes[:, 1:].sum(axis=0)).sum(axis=1)  # (P, C)
     limit = MAX_GAIN[0] * (MAX_GAIN[1] / MAX_GAIN[0]) ** trust
     shares, tilts = [], []
-    for number, (used, power) in found.items():
+    kept = _noise_alone(
+        {
+            number: (
+                patches.cut[groups[number]].mean(axis=0),
+                used,
+                power[:, 1:],
+                level[groups[number]].mean(axis=0)[:, None] * expected.sum(axis=1)[:, 1:] / sizes.sum(axis=0)[1:],
+            )
+            for number, (used, power) in found.items()
+        }
+    )
+    for number in kept:
+        used, power = found[number]
         gain = (power[:, 1:] * weights.mean(axis=0)).sum(axis=1)  # (C,)
-        if not 1 / limit < gain[used].min() <= gain[used].max() < limit:
+        if gain[used].max() >= limit:
             continue
-        gains[number, used] = gain[used]
+        gains[number] = np.where(used, gain, min(gain[used].max(), 1))  # what is cut off is no noisier than the others
         tilts.append(np.where(used[:, None], power / np.maximum(gain, 1e-20)[:, None], np.nan))
         shares.append(len(groups[number]) / len(patches.means))
     trust = _trust(shares)
+    if kept:  # places that could not be told are not much noisier than those that could
+        told = np.array([(gains[number] * variances[groups[number]].mean(axis=0))[found[number][0]].max() for number in kept])
+        for number in set(range(len(groups))) - set(kept):
+            most = MAX_UNTOLD * told.max() / np.maximum(variances[groups[number]].mean(axis=0), 1e-20)
+            gains[number] = np.minimum(1, most**trust)
     tilt = np.ones((channels, sizes.shape[1]))
     if trust > 0:
         bent = np.array(tilts)  # (groups, C, B)
@@ -125,6 +153,27 @@ def uniform_colors(patches: PatchSpectra, level: Array, shapes: Array) -> Unifor
 def _trust(shares: Iterable[float]) -> float:
     """How sure it is that groups of these shares of the patches show the noise of the picture, 0..1."""
     return float(np.clip((sum(shares) - ENOUGH_SHARE[0]) / (ENOUGH_SHARE[1] - ENOUGH_SHARE[0]), 0, 1))
+
+
+def _noise_alone(groups: dict[int, tuple[Array, Array, Array, Array]]) -> list[int]:
+    """The groups that hold no edge and no pattern, of those with shares of cut-off pixels (C,), used channels (C,), powers relative to
+    the expected ones (C, B), and the expected powers (C, B)."""
+    if not groups:
+        return []
+    cut, used, powers, expected = (np.stack(each) for each in zip(*groups.values(), strict=True))
+    held = powers * expected  # (G, C, B)
+    heights = np.where(used, held.mean(axis=2), 0).max(axis=1)
+    inside = np.where(cut <= INSIDE, held.mean(axis=2), np.inf)  # (G, C)
+    quietest = held[inside.argmin(axis=0), np.arange(held.shape[1])]  # (C, B)
+    beyond = held / np.maximum(quietest, 1e-20)
+    finer = np.minimum.accumulate(beyond[..., ::-1], axis=2)[..., ::-1]  # the least of each band and of all finer ones
+    bent = (
+        ((beyond / np.maximum(finer, 1e-20)).max(axis=2) > MAX_BENT)
+        & (beyond.mean(axis=2) > 1)
+        & np.isfinite(inside.min(axis=0))
+    )
+    kept = ~(used & bent).any(axis=1) & (heights <= MAX_AMPLIFIED * np.median(heights))
+    return [number for number, own in zip(groups, kept, strict=True) if own]
 
 
 def _measure(relative: Array, energies: Array, used: Array) -> Array | None:

@@ -67,23 +67,25 @@ class Risks:
         return -10 * math.log10(max(self.error, 10 ** (-MOST_DECIBELS / 10)))
 
 
-def risks_of(noisy: Tensor, restored: Tensor, moved: Tensor, extra: Tensor) -> Risks:
+def risks_of(noisy: Tensor, restored: Tensor, moved: Tensor, extra: Tensor, *, power: float | None = None) -> Risks:
     """The risks of one restoration.
 
     Args:
         noisy, restored: (C, H, W), x and f(x).
         moved: (C, H, W), (f(x + εb) − f(x)) / ε.
-        extra: (C, H, W), b.
+        extra: (C, H, W), b as it was added, after rounding.
+        power: the noise's, where rounding has changed that of `extra`; None: that of `extra`.
 
     >>> noise = torch.randn(1, 64, 64, generator=torch.Generator().manual_seed(0))
     >>> round(risks_of(noise, noise, noise, noise).error, 3)  # f(x) = x
     1.0
     """
-    power = extra.square().mean().item()
-    risk = ((restored - noisy).square() + 2 * extra * moved).mean(0)[None]  # (1, H, W)
+    added = max(extra.square().mean().item(), 1e-20)
+    power = added if power is None else power
+    risk = ((restored - noisy).square() + 2 * power / added * extra * moved).mean(0)[None]  # (1, H, W)
     blocks = max(1, risk.shape[-2] // BLOCK_PIXELS), max(1, risk.shape[-1] // BLOCK_PIXELS)
     pooled = F.adaptive_avg_pool2d(risk, blocks).flatten() / power - 1
-    return Risks(pooled, (extra * moved).mean().item() / power)
+    return Risks(pooled, (extra * moved).mean().item() / added)
 
 
 def joined(parts: list[Risks]) -> Risks:

@@ -1,21 +1,22 @@
 """Is a restoration any good? Told without a clean picture, from the noisy one, its restoration, and by restoring it again.
 
 The noise is measured in the noisy picture alone, so its level is the same whatever made the result. All errors are told
-in units of its power σ². They have three parts.
+in units of its power σ². Two estimates are joined, each by its uncertainty.
 
-*Left of the noise*, found in two ways with more noise b of the picture's own kind (see `noise.noise_sampling`):
+The first one adds up parts. It is good where little error is left.
 
-- *shaken*: d = (f(x + εb) − f(x)) / ε has the power v = mean d² / mean b² and the share λ = mean b·d / mean b² that
-  follows the noise. v is what is let through. λ is the whole error of the best possible restoration. For the covariance
-  of what remains unknown is σ² times the derivative of the mean (Manor and Michaeli, "On the posterior distribution
-  in denoising", ICLR 2024). The larger one counts.
-- *replayed*: the restored picture y is taken for the truth. Noise is added and taken away again:
-  mean (f(y + b) − y)² / mean b².
+- *Left of the noise*, found in two ways with more noise b of the picture's own kind (see `noise.noise_sampling`). *Shaken*: with
+  d = (f(x + εb) − f(x)) / ε, the share λ = mean b·d / mean b² follows the noise, and v = mean d² / mean b² is let through. λ is the
+  whole error of the best possible restoration. For the covariance of what remains unknown is σ² times the derivative of the mean (Manor
+  and Michaeli, "On the posterior distribution in denoising", ICLR 2024). *Replayed*: the restored picture y is taken for the truth.
+  Noise is added and taken away again: mean (f(y + b) − y)² / mean b².
+- *Structure lost* is the larger one of two findings. `excess` is what the residual holds beyond the noise at any scale (see
+  `inference.bounded_removal`). And a residual of noise alone has the power (1 − 2λ + v)·σ². Its quiet places have that power; what
+  busy places have beyond it is structure.
 
-*Structure lost* is the larger one of two findings. `excess` is what the residual holds beyond the noise at any scale
-(see `inference.bounded_removal`). And a residual of noise alone has the power (1 − 2λ + v)·σ² (Ramani, Blu and Unser,
-"Monte-Carlo SURE", IEEE Transactions on Image Processing, 2008). Its quiet places have that power; what busy places have
-beyond it is structure.
+The second one is Stein's unbiased risk by Monte Carlo: with the residual's power r, the error is r − 1 + 2λ (Ramani, Blu and Unser,
+"Monte-Carlo SURE", IEEE Transactions on Image Processing, 2008). It needs no assumption on the network, but the noise's power. So it
+is good where much error is left, and decides whether a result is worse than the noisy picture.
 
 *Drift* is the part of `excess` that moves local means.
 """
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from statistics import fmean, pstdev
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -41,6 +42,9 @@ from unnoise.quality.residual_structure import correlation
 from unnoise.quality.verdict import Verdict, verdict_of
 
 PROBES = 2
+PERTURBATION = 0.1
+"""ε, in units of the noise. At 0.5 the picture has an eighth more noise than was measured in it. What bounds the removal then puts noise
+back: up to 3.7 dB too little gain."""
 GRAIN = 8.0
 """Standard deviation in pixels of the Gaussian beyond which a change of the restored picture is no noise that was let through."""
 LEAST = 0.05
@@ -53,10 +57,18 @@ CELL_PIXELS = 16
 """Side of the cells whose means tell drift."""
 BANDS = 4
 """Bands of frequencies in which the noise's spectrum is told, evenly from the mean to the highest frequency."""
-QUIET_DOUBT = 0.02
-"""Of the power of a residual's noise: so far it may be wrong. It counts the more, the less error is left."""
-DOUBT = 1.0
-"""Decibels of uncertainty that no probe shows; see docs/results/gain.md."""
+PARTS_DOUBT = 0.5
+"""Standard deviation of the error that is found by parts, relative to itself."""
+LEVEL_DOUBT = 0.1
+"""Standard deviation of the noise's measured power, relative to itself."""
+TEXTURE_DOUBT = 0.4
+"""The same in addition, where a camera has smoothed noise away in plain places alone; see `NoiseModel.doubt`."""
+LEAST_TAKEN = 0.3
+"""Of the noise's power: a residual counts as at least so large, where its uncertainty is told."""
+LOWEST = 0.01
+"""Of the noise's power: smaller errors cannot be told."""
+DOUBT = 0.5
+"""Decibels of uncertainty in any case."""
 
 
 class Judgement(BaseModel):
@@ -72,6 +84,8 @@ class Judgement(BaseModel):
     """The gain in dB by perturbing the input alone."""
     replayed: float | None
     """The gain in dB by denoising the result with noise added again, alone."""
+    stein: float | None = None
+    """The gain in dB by Stein's unbiased risk alone."""
     level: float
     """Standard deviation of the noise, 0..1, as measured in the noisy picture alone."""
     left: float | None
@@ -152,41 +166,52 @@ def judge(
     found, drift = _parts(excess, own)
     source = torch.Generator().manual_seed(seed)
     base = restore(noisy)
-    by_shaking, replayed, lefts, losses = [], [], [], []
+    passed, in_step, again = [], [], []
     for _ in range(PROBES):
         extra = sample_noise(noise, sigma, correlated, source)
         fine = _fine(extra)
         added = fine.square().mean().item()
-        moved = _fine(perturbed(restore, noisy, base, extra))
-        passed, in_step = moved.square().mean().item() / added, (fine * moved).mean().item() / added
-        again = _fine(restore(restored + extra) - restored).square().mean().item() / added
-        lost = found
-        if quiet > 0:
-            plain = quiet * power_ratio(residual, level, restored, source).item()
-            kept = max(1 - 2 * in_step + passed, LEAST)
-            lost = max(found, (power / plain - 1) * kept - drift)
-        left = max(passed, in_step)
-        lefts.append(left)
-        losses.append(lost)
-        by_shaking.append(_decibels(left + lost + drift))
-        replayed.append(_decibels(again + lost + drift))
-    estimates = fmean(by_shaking), fmean(replayed)
-    gain = fmean(estimates)
-    blind = 10 / math.log(10) * QUIET_DOUBT * 10 ** (gain / 10)
-    spread = math.hypot(pstdev(by_shaking), pstdev(replayed)) / 2
+        moved = _fine(perturbed(restore, noisy, base, extra, PERTURBATION))
+        passed.append(moved.square().mean().item() / added)
+        in_step.append((fine * moved).mean().item() / added)
+        again.append(_fine(restore(restored + extra) - restored).square().mean().item() / added)
+    follows, replay = fmean(in_step), fmean(again)
+    through = min(fmean(passed), replay)  # a threshold that a pixel crosses looks like much noise let through
+    lost = found
+    if quiet > 0:
+        plain = quiet * power_ratio(residual, level, restored, source).item()
+        lost = max(found, (power / plain - 1) * max(1 - 2 * follows + through, LEAST) - drift)
+    left = max(through, follows)
+    by_parts = left + lost + drift, replay + lost + drift
+    parts, risk = math.sqrt(max(by_parts[0] * by_parts[1], LOWEST**2)), power / own - 1 + 2 * follows
+    error, doubt = _joined(
+        (parts, PARTS_DOUBT * parts + LOWEST),
+        (risk, (LEVEL_DOUBT + TEXTURE_DOUBT * noise.doubt) * max(power / own, LEAST_TAKEN)),
+    )
+    lost = max(lost, error - doubt - left - drift)
+    gain = _decibels(error)
+    apart = abs(_decibels(by_parts[0]) - _decibels(by_parts[1])) / 2
     return Judgement(
         gain=gain,
-        uncertainty=math.hypot(DOUBT, (estimates[0] - estimates[1]) / 2, spread, blind),
-        shaken=estimates[0],
-        replayed=estimates[1],
+        uncertainty=math.hypot(DOUBT, apart, 10 / math.log(10) * doubt / max(error, LOWEST)),
+        shaken=_decibels(by_parts[0]),
+        replayed=_decibels(by_parts[1]),
+        stein=_decibels(risk),
         level=noise.level,
-        left=fmean(lefts),
-        lost=fmean(losses),
+        left=left,
+        lost=lost,
         drift=drift,
         spectrum=_bands(noise),
-        verdict=verdict_of(gain, fmean(lefts), fmean(losses) + drift),
+        verdict=verdict_of(gain, left, lost + drift),
         **known,
     )
+
+
+def _joined(*estimates: tuple[float, float]) -> tuple[float, float]:
+    """The mean of estimates, each given with its standard deviation and weighted by its inverse square, and the mean's own deviation."""
+    weights = [deviation**-2 for _, deviation in estimates]
+    mean = sum(value * weight for (value, _), weight in zip(estimates, weights, strict=True)) / sum(weights)
+    return max(mean, 0.0), sum(weights) ** -0.5
 
 
 def _is_clean(picture: Tensor) -> bool:

@@ -1,0 +1,176 @@
+"""The commands that `soak.py` disturbs, with their files: tiny pictures, and networks of few weights."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+EVERY = ("kill", "stop", "no room", "input vanishes", "input shrinks", "two runs", "clock goes backwards")
+HIDDEN_OF_OURS = (".unnoise-manifest.json",)
+"""Hidden files that stay in a folder."""
+RECIPE = """
+name: tiny
+denoiser: {name: dbsn, features: 4, modules: 1}
+scheme: {name: pd-blind-spot, train_stride: 1, infer_stride: 1}
+training: {crop: 16, batch: 1, learning_rate: 1.0e-3}
+"""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command, and the folder that it begins with: `in` holds its input, `out` its results, `tmp` is for the system."""
+
+    name: str
+    folder: Path
+    arguments: Callable[[Path], list[str]]
+    repeated: tuple[str, ...] = ()
+    """Added where the command is given again, such as `--resume`."""
+    faults: tuple[str, ...] = EVERY
+
+    def command(self, place: Path, *, again: bool = False) -> list[str]:
+        """Its arguments, for a copy of the folder at `place`."""
+        more = list(self.repeated) if again and (self.name != "train" or (place / "out/checkpoint.pt").exists()) else []
+        return self.arguments(place) + more
+
+    def results(self, place: Path) -> dict[str, bytes]:
+        """The content of each result that has its name."""
+        found = {}
+        for file in sorted((place / "out").rglob("*")):
+            inside = file.relative_to(place / "out")
+            if file.is_file() and not any(part.startswith(".") or part == "tensorboard" for part in inside.parts):
+                found[str(inside)] = _lasting(file)
+        return found
+
+    def is_whole(self, name: str, data: bytes) -> bool:
+        """Whether a result that is neither the old nor the new one may be so: a training's files on the way."""
+        if self.name != "train":
+            return False
+        if name.endswith(".pt"):
+            return zipfile.ZipFile(io.BytesIO(data)).testzip() is None
+        if name.endswith(".safetensors"):
+            from safetensors.numpy import load
+
+            return bool(load(data))
+        return True
+
+    def leftovers(self, place: Path) -> list[str]:
+        """Hidden files beside the results, and whatever the system's folder holds."""
+        hidden = [file.name for file in (place / "out").rglob(".*") if file.name not in HIDDEN_OF_OURS]
+        return hidden + [file.name for file in (place / "tmp").iterdir()]
+
+
+def _lasting(file: Path) -> bytes:
+    """A file's content without what differs between equal runs: the times of a training."""
+    data = file.read_bytes()
+    if file.name == "log.csv":
+        return ",".join(row["step"] for row in csv.DictReader(io.StringIO(data.decode()))).encode()
+    if file.name == "checkpoint.pt" or file.parent.name == "previews":
+        return b""
+    if file.suffix == ".safetensors":
+        from safetensors.numpy import load
+
+        return b"".join(name.encode() + value.tobytes() for name, value in sorted(load(data).items()))
+    return data
+
+
+def load_libraries() -> None:
+    """Load what the children need, so that each of them begins at once."""
+    import torch
+
+    torch.set_num_threads(1)
+    import unnoise.batch.one_file
+    import unnoise.cli.progress
+    import unnoise.training.adapt
+    import unnoise.training.quantize
+    import unnoise.training.train
+
+    # The comparison with `default` takes a minute, and writes nothing but a line of the card.
+    unnoise.training.train.compared = lambda model, *_, **__: model  # type: ignore[assignment]
+
+
+def all_scenarios(folder: Path, *, make: bool) -> Iterator[Scenario]:
+    """The scenarios below `folder`.
+
+    Args:
+        folder: holds a folder for each.
+        make: make their files. This is done in a process of its own, as libvips, once used, does not survive a fork.
+    """
+    from unnoise import images, recipes
+    from unnoise.models.model import fresh
+
+    if make:
+        (folder / "recipe.yaml").write_text(RECIPE)
+        fresh(recipes.load(folder / "recipe.yaml")).save(folder / "model.safetensors")
+    model = ["--model", str(folder / "model.safetensors"), "--device", "cpu"]
+    rng = np.random.default_rng(0)
+
+    def picture(place: Path, seed: int) -> None:
+        if not make:
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(seed).integers(60, 200, (40, 44, 3), np.uint8)
+        images.write(place, images.Picture(pixels))
+
+    def begin(name: str, old: bool = False) -> Path:
+        made = folder / name
+        for number, suffix in enumerate((".png", ".tif", ".jpg", ".png", ".webp")):
+            picture(made / "in" / f"{number}{suffix}", number)
+            if old:
+                picture(made / "out" / f"{number}{suffix}", 100 + number)
+        for inside in ("in", "out", "tmp"):
+            (made / inside).mkdir(parents=True, exist_ok=True)
+        return made
+
+    def folder_to_folder(place: Path) -> list[str]:
+        return ["denoise", str(place / "in"), "-o", str(place / "out"), *model]
+
+    yield Scenario("denoise, fresh", begin("fresh"), folder_to_folder)
+    yield Scenario("denoise, overwriting", begin("over", old=True), lambda place: [*folder_to_folder(place), "--overwrite"])
+    for suffix, axes in ((".npy", "TYX"), (".tif", None), (".zarr", "TYX")):
+        made = folder / f"stack{suffix}"
+        for inside in ("in", "out", "tmp"):
+            (made / inside).mkdir(parents=True, exist_ok=True)
+        stack = rng.integers(60, 200, (4, 30, 34), np.uint16)
+        if not make:
+            pass
+        elif suffix == ".tif":
+            import tifffile
+
+            tifffile.imwrite(made / "in" / "a.tif", stack, photometric="minisblack")
+        elif suffix == ".npy":
+            np.save(made / "in" / "a.npy", stack)
+        else:
+            try:
+                import zarr
+            except ModuleNotFoundError:
+                continue
+            zarr.create_array(str(made / "in" / "a.zarr"), data=stack, chunks=(1, 30, 34))
+        more = ["--axes", axes] if axes else []
+        yield Scenario(
+            f"denoise, stack {suffix}",
+            made,
+            lambda place, suffix=suffix, more=more: [
+                "denoise", str(place / "in" / f"a{suffix}"), "-o", str(place / "out" / f"a{suffix}"), *model, *more, "--overwrite",
+            ],
+            faults=tuple(fault for fault in EVERY if fault != "two runs"),
+        )  # fmt: skip
+
+    def train(place: Path) -> list[str]:
+        return [
+            "train", str(place / "in"), "--recipe", str(folder / "recipe.yaml"), "--out", str(place / "out"), "--steps", "45",
+            "--checkpoint-every", "0", "--device", "cpu", "--precision", "float32", "--start", "none",
+        ]  # fmt: skip
+
+    yield Scenario("train", begin("train"), train, ("--resume",), ("kill", "stop", "two runs", "clock goes backwards"))
+
+    def adapt(place: Path) -> list[str]:
+        more = ["--adapt", "3", "--save-model", str(place / "out" / "adapted.safetensors"), "--overwrite"]
+        return ["denoise", str(place / "in" / "0.png"), "-o", str(place / "out" / "0.png"), *model, *more]
+
+    yield Scenario("denoise, adapting", begin("adapt"), adapt, faults=("kill", "stop"))
