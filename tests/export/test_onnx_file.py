@@ -84,6 +84,20 @@ def test_pd_and_the_value_range_are_in_the_graph_and_the_metadata_tell_the_rest(
     assert max(parity.largest_difference(run, model, 3, sizes=SIZES).values()) < 1e-5
 
 
+def test_float16_halves_the_file_and_is_near(tmp_path: Path) -> None:
+    network = _lively(denoisers.create("dncnn", features=16, layers=4))
+    model = Model(network, recipes.load("ap-bsn"))
+    whole, half = (
+        export(model, tmp_path / f"{name}.onnx", network_only=True, precision=name).path  # type: ignore[arg-type]
+        for name in ("float32", "float16")
+    )
+    assert half.stat().st_size < 0.7 * whole.stat().st_size
+    found = parity.largest_difference(parity.session(str(half)), network, 3, network.value_range, SIZES)
+    assert 1e-6 < max(found.values()) < 4e-3
+    (told,) = (each.value for each in onnx.load(half).metadata_props if each.key == "precision")
+    assert told == "float16"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", denoisers.names())
 def test_every_denoiser_gives_what_torch_gives(name: str, tmp_path: Path) -> None:

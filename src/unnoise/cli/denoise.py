@@ -239,7 +239,6 @@ def denoise(
     from unnoise.inference.frame_grid import check_report
     from unnoise.inference.options import DenoiseOptions, read_mask
     from unnoise.models import shipped
-    from unnoise.training.adapt import parse_length
 
     # before the model is loaded: bad calls answer at once
     pictures, dataset = split_datasets(pictures, dataset)
@@ -269,7 +268,7 @@ def denoise(
     if report:
         check_report(asked.neighbours)
     check_compression(quality, lossless)
-    length = parse_length(adapt) if adapt else None
+    length = _length(adapt) if adapt else None
     _check_save_model(save_model, adapt, overwrite)
     suffix = _suffix(format_, mosaic, out)
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report, suffix=suffix)
@@ -362,6 +361,12 @@ def _check_save_model(path: Path | None, adapt: str | None, overwrite: bool) -> 
     if not adapt:
         raise UsageError("--save-model keeps a model that --adapt has made; give --adapt too.")
     check_model(path, overwrite)
+
+
+def _length(text: str) -> dict[str, Any]:
+    from unnoise.training.adapt import parse_length  # training is loaded where it is asked for
+
+    return parse_length(text)
 
 
 def _adapted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,6 +19,10 @@ def export(
         bool,
         typer.Option("--network-only", help="Export the network without its scheme, in its own value range."),
     ] = False,
+    precision: Annotated[
+        Literal["float32", "float16"],
+        typer.Option("--precision", help="Of weights and arithmetic; float16 halves the file, and is for GPUs."),
+    ] = "float32",
     set_: SetOption = [],  # noqa: B006 # typer makes a new list at each call
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
 ) -> None:
@@ -31,7 +35,7 @@ def export(
     from unnoise.models import shipped
 
     loaded = shipped.load(model).applied(assignments(set_, "scheme.infer_stride=1"))
-    written = write(loaded, out, network_only=network_only)
+    written = write(loaded, out, network_only=network_only, precision=precision)
     sizes = ", ".join(f"{height}×{width}" for height, width in written.differences)
     typer.echo(
         f"{out}: {loaded.recipe.name}, opset {written.opset}; onnxruntime {written.runtime} differs from PyTorch by at most "

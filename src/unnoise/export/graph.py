@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from dataclasses import dataclass
+from importlib import import_module
 
 import onnx
 import torch
@@ -84,6 +85,20 @@ def make_graph(network: Denoiser, scheme: Scheme | None) -> onnx.ModelProto:
     return graph
 
 
+def in_float16(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph with weights and arithmetic in float16; input and output stay float32.
+
+    Example:
+        >>> from onnx import parser
+        >>> text = '<ir_version: 10, opset_import: ["" : 18]> g (float[1] x) => (float[1] y) { y = Relu(x) }'
+        >>> sorted(node.op_type for node in in_float16(parser.parse_model(text)).graph.node)
+        ['Cast', 'Cast', 'Relu']
+    """
+    converter = import_module("onnxruntime.transformers.float16")
+    halved: onnx.ModelProto = converter.convert_float_to_float16(graph, keep_io_types=True, disable_shape_infer=False)
+    return halved
+
+
 def trace_of(network: Denoiser, scheme: Scheme | None) -> Traced:
     """What of a scheme is traced, and the padding around it. Raises `UsageError` for a scheme that cannot be a graph."""
     own: Padding = (
@@ -114,7 +129,13 @@ def _core(traced: Traced, channels: int) -> onnx.ModelProto:
     sides = {2: height, 3: width} if multiple == 1 else {2: multiple * height, 3: multiple * width}
     try:
         with torch.no_grad(), _quiet():
-            program = torch.export.export(traced.module.eval(), (example,), dynamic_shapes={"shown": sides}, strict=False)
+            program = torch.export.export(
+                traced.module.eval(),
+                (example,),
+                dynamic_shapes={"shown": sides},
+                strict=False,
+                prefer_deferred_runtime_asserts_over_guards=True,
+            )
             exported = torch.onnx.export(
                 program, dynamo=True, opset_version=OPSET, verbose=False, input_names=["shown"], output_names=["result"]
             )

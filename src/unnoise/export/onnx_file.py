@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from unnoise import denoisers
 from unnoise.errors import UnnoiseError, UsageError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unnoise.models.model import Model
 
 FORMAT = "unnoise onnx 1"
+OnnxPrecision = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Exported:
         return max(self.differences.values())
 
 
-def export(model: Model, path: str | Path, *, network_only: bool = False) -> Exported:
-    """Write a model as an ONNX file, in float32 and for pictures of any size, after a check against torch.
+def export(model: Model, path: str | Path, *, network_only: bool = False, precision: OnnxPrecision = "float32") -> Exported:
+    """Write a model as an ONNX file, for pictures of any size, after a check against torch.
 
     The graph takes `noisy`, (1, C, H, W) float32 in 0..1, and gives `restored`, the same. The network, its scheme, its
     padding and its value range are in the graph. The metadata tell the rest; see `docs/onnx.md`.
@@ -53,6 +54,7 @@ def export(model: Model, path: str | Path, *, network_only: bool = False) -> Exp
         model: any model.
         path: the file, which appears only when it is complete and checked.
         network_only: leave the scheme out: input and output are in the network's own value range.
+        precision: of weights and arithmetic; input and output are float32 in any case.
 
     Raises:
         UsageError: the scheme cannot be exported.
@@ -72,22 +74,24 @@ def export(model: Model, path: str | Path, *, network_only: bool = False) -> Exp
         raise UsageError(f"An ONNX file cannot be written as '{path.name}'; give a name that ends in .onnx.")
     for library in ("onnx", "onnxscript", "onnxruntime"):
         require(library, "Export")
-    from unnoise.export.graph import make_graph
+    from unnoise.export.graph import in_float16, make_graph
     from unnoise.export.padding import OPSET
     from unnoise.export.parity import TOLERANCE, largest_difference, session
 
     network = model.network.to("cpu").float().eval()
     graph = make_graph(network, None if network_only else model.recipe.scheme)
-    for key, value in metadata(model, network_only=network_only).items():
+    if precision == "float16":
+        graph = in_float16(graph)
+    for key, value in (metadata(model, network_only=network_only) | {"precision": precision}).items():
         graph.metadata_props.add(key=key, value=value)
     content = graph.SerializeToString()
     values = network.value_range if network_only else (0.0, 1.0)
     found = largest_difference(session(content), network if network_only else model, network.sizes.get("channels", 3), values)
     worst = max(found, key=lambda size: found[size])
-    if not found[worst] <= TOLERANCE:  # NaN too
+    if not found[worst] <= TOLERANCE[precision]:  # NaN too
         raise UnnoiseError(
             f"The exported network differs from PyTorch's by {found[worst]:.1e} of the range at {worst[0]}×{worst[1]} pixels, "
-            f"more than {TOLERANCE:.0e}; nothing was written."
+            f"more than {TOLERANCE[precision]:.0e}; nothing was written."
         )
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
@@ -123,7 +127,6 @@ def metadata(model: Model, *, network_only: bool) -> dict[str, str]:
         "value_range": json.dumps(list(network.value_range) if network_only else [0.0, 1.0]),
         "size_multiple": str(step),
         "halo": alone if network_only else "" if halo is None else str(halo),
-        "precision": "float32",
     }
 
 

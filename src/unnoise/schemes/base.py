@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -18,7 +18,9 @@ from unnoise.photometry.bias_correction import BiasCorrection
 from unnoise.regions import Region, RegionSource, dilate, relative_to
 from unnoise.rng import PositionalGenerator, RandomSource
 from unnoise.schemes.r3 import R3
-from unnoise.schemes.simulated_crops import SimulatedCrops
+
+if TYPE_CHECKING:
+    from unnoise.schemes.simulated_crops import SimulatedCrops
 
 Network = Callable[[Tensor], Tensor]
 """(B, C, H, W) → (B, C, H, W), in the network's own value range.
