@@ -60,7 +60,7 @@ def test_patches_with_hard_edges_are_no_noise() -> None:
 def test_texture_everywhere_leaves_nothing_that_is_surely_noise() -> None:
     """As dense as grass: of its standard deviation of 30 nothing may pass for noise."""
     random = np.random.default_rng(4)
-    coarse = random.normal(size=(256, 256, 1))
+    coarse = random.normal(size=(256, 256, 1)) * np.ones(3)
     for axis in (0, 1):
         coarse = (np.roll(coarse, 1, axis) + coarse + np.roll(coarse, -1, axis)) / 2
     strength = np.exp(np.kron(random.normal(0, 0.8, (32, 32, 1)), np.ones((8, 8, 1))))
@@ -126,6 +126,14 @@ def test_a_saturated_color_may_be_noisier_than_gray() -> None:
     found = (model.at(model.variance, brightness)[:, 0, 0] * model.spectrum.mean((1, 2))).sqrt()
     assert found[:2].numpy() == pytest.approx(0.03, rel=0.15)
     assert found[2].item() == pytest.approx(0.09, rel=0.25)
+
+
+def test_a_brightness_that_is_all_text_has_the_noise_of_its_neighbours() -> None:
+    """Ink has no plain place, and the paper beside it has."""
+    from skimage import data
+
+    picture = data.page()[:, :384, None].repeat(3, 2)
+    assert 1.9 < steps(measured(picture, 2.0)) < 2.5
 
 
 @pytest.mark.parametrize(("kind", "seed", "most"), [("stars", 2, 1.1), ("stars", 5, 1.1), ("page", 0, 3.0), ("page", 5, 3.0)])

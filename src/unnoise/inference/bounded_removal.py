@@ -51,7 +51,7 @@ RADIUS_PIXELS = 256
 20."""
 STRIP_BLOCKS = {"cpu": 2**12, "cuda": 2**18}
 """About how many blocks are processed together. On a CPU their coefficients then stay in its caches."""
-COEFFICIENT_LIMIT_SIGMAS = {1: 4.5, 4: 5.0, 16: 5.0}
+COEFFICIENT_LIMIT_SIGMAS = {1: 5.5, 4: 5.0, 16: 5.0}
 """By scale: the limit of a single coefficient, in standard deviations of the noise. Noise does not exceed it."""
 MEAN_LIMIT_SIGMAS = {1: 2.6, 4: 2.6, 16: 3.5}
 """By scale: the limit of a block's mean. It is lower, since a wrong mean is easily seen and means of noise are nearly
@@ -59,7 +59,7 @@ normal."""
 PATTERN_POWER_RATIOS = {1: (3.0, 4.0), 4: (5.0, 7.0)}
 """By scale: power of one frequency in a square, divided by the noise's power. Nothing is put back up to the first
 ratio, all from the second on. At the coarsest scale, squares would be too large, so only single blocks are examined."""
-TEXTURE_POWER_RATIOS = 1.6, 2.4
+TEXTURE_POWER_RATIOS = 1.4, 1.9
 """The same two ratios for the mean power of all frequencies in a square. Used at the scale of single pixels only."""
 MAX_POWER_RATIO = 5.0
 """The power ratio of each frequency is limited to this in the mean over all frequencies. Else a pattern or an edge

@@ -49,6 +49,10 @@ GROUPS = 4
 """Points that are added at either end of a curve, at most."""
 QUIET, NEXT_QUIET = (0.0, 0.1), (0.2, 0.4)
 """Two parts of the patches of such a point, as quantiles of their power."""
+QUIETEST, NEXT_QUIETEST = (0.0, 0.05), (0.1, 0.2)
+"""Two parts of the patches of any point, as quantiles of their power."""
+TEXTURED, PLAIN = 0.7, 0.85
+"""Ratio of the powers of both up to which a point's patches hold structure, and from which on they hold noise."""
 PLATEAU = 0.6
 """Ratio of the powers of both from which on they hold noise."""
 AMPLIFIED = 12.0
@@ -177,7 +181,37 @@ def _fitted(patches: PatchSpectra) -> tuple[Array, list[tuple[Array, Array]], Ar
         fitted = [measure_channel(patches, chosen, c) for c in range(channels)]
         curves = [(curve.brightness, curve.variance) for curve, _ in fitted]
         level = _at_patches(curves, patches)
+    curves = [_without_textured_points(patches, c, *curve) for c, curve in enumerate(curves)]
+    level = _at_patches(curves, patches)
     return level, curves, np.stack([shape for _, shape in fitted])
+
+
+def _without_textured_points(patches: PatchSpectra, channel: int, brightness: Array, variance: Array) -> tuple[Array, Array]:
+    """A channel's curve with points lowered to their neighbours where all patches of a brightness hold structure.
+
+    Noise makes the quietest patches of one brightness as loud as the next ones. Text and leaves do not.
+    """
+    if len(brightness) < 2:
+        return brightness, variance
+    nearest = np.searchsorted((brightness[1:] + brightness[:-1]) / 2, patches.means[:, channel])
+    energies = patches.bands[:, channel, :, 1:].sum(axis=2)  # (P, 2)
+    trust = np.ones(len(brightness))
+    for point in range(len(brightness)):
+        own = energies[nearest == point]
+        if len(own) < FEWEST:
+            continue
+        told = np.zeros(2)
+        for chosen in range(2):
+            ranked = own[np.argsort(own[:, chosen], kind="stable"), 1 - chosen]
+            told += [
+                np.median(ranked[int(low * len(own)) : int(high * len(own)) + 4]) for low, high in (QUIETEST, NEXT_QUIETEST)
+            ]
+        trust[point] = np.clip((told[0] / max(told[1], TINY) - TEXTURED) / (PLAIN - TEXTURED), 0, 1)
+    plain = trust == 1
+    if not plain.any():
+        return brightness, variance
+    around = np.interp(brightness, brightness[plain], variance[plain])
+    return brightness, np.minimum(variance, variance**trust * around ** (1 - trust))
 
 
 def _without_texture(

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 class PixelFile(Protocol):
     """Pixels that lie in a part of a file, such as a block in a file of MATLAB. Its `str` names the part."""
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
     def read(self) -> NDArray[Any]:
         """The pixels, (H, W) or (H, W, C); uint8, uint16 or float."""
         ...

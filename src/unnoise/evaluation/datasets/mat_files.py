@@ -103,6 +103,11 @@ class MatPixels:
     region: tuple[slice, slice] | None = None
     """Rows and columns; None: all."""
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.array.path
+
     def read(self) -> Array:
         """(H, W, C), contiguous."""
         return np.ascontiguousarray(self.array.part(*self.place, *(self.region or ())))

@@ -140,9 +140,9 @@ class Writer(base.Writer):
 
 def _colors(pixels: Pixels, layout: Layout) -> tuple[Pixels, Pixels | None]:
     """The colors, and where the picture is not transparent; None: nowhere."""
-    colors = pixels[..., : 3 if layout.colours == "rgb" else 1]
-    if colors.ndim == 3 and colors.shape[2] == 1:
-        colors = colors[..., 0]
+    if pixels.ndim == 2:
+        return pixels, None
+    colors = pixels[..., :3] if layout.colours == "rgb" else pixels[..., 0]
     if not layout.alpha:
         return colors, None
     shown = pixels[..., -1] >= 128

@@ -1,0 +1,160 @@
+"""Running a comparison: each cell, one model on one data set, is scored and kept. An interrupted run goes on with the
+next cell."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from unnoise.errors import UnnoiseError, UsageError
+from unnoise.evaluation.datasets import open_set
+from unnoise.evaluation.scoring import Evaluation, evaluate
+from unnoise.files.atomic import atomic_write, make_folder
+from unnoise.files.stamps import stamp
+from unnoise.models import shipped
+from unnoise.models.model import Model
+
+NAME_LETTERS = 12
+
+
+class Settings(BaseModel):
+    """What the scores of a cell depend on, beside the model and the data.
+
+    >>> Settings().protocol
+    'default'
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    protocol: str = "default"
+    limit: int | None = None
+    refine: bool | None = None
+    ensemble: bool | None = None
+    precision: str | None = None
+
+
+class Cell(BaseModel):
+    """The scores of one model on one data set, and what they were made from.
+
+    >>> Cell.model_fields["parameters"].annotation
+    <class 'int'>
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+    made_from: str
+    """A digest of the model, the data's files and the settings."""
+    parameters: int
+    trained: str
+    """How the model was trained, by its card."""
+    scores: Evaluation
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All cells.
+
+    >>> Comparison(("a",), ("polyu:d",), {}).models
+    ('a',)
+    """
+
+    models: tuple[str, ...]
+    data: tuple[str, ...]
+    cells: dict[tuple[str, str], Cell]
+    """By model and data set."""
+
+
+def compare(
+    models: Sequence[str],
+    data: Sequence[str],
+    output: Path,
+    settings: Settings | None = None,
+    *,
+    device: str | None = None,
+    on_cell: Callable[[str, str, bool], None] = lambda model, data, kept: None,
+) -> Comparison:
+    """Score models on data sets, and keep each cell in `output`. A cell that is there and still holds is not made again.
+
+    Args:
+        models: names or files, as `unnoise.load` takes them.
+        data: data sets with truth, ``SET:DIR`` each.
+        output: a folder. It is made.
+        settings: of all cells.
+        device: as `Model.to` takes it; None: the best one.
+        on_cell: called before each cell with the model, the data set, and whether it was kept.
+
+    Raises:
+        UsageError: an unknown model or data set, one given twice, or a data set without truth.
+        UnnoiseError: a file cannot be read or written.
+
+    >>> compare([], [], Path("none"))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: A comparison needs a model and a data set; give both.
+    """
+    settings = settings or Settings()
+    if not models or not data:
+        raise UsageError("A comparison needs a model and a data set; give both.")
+    for given in (models, data):
+        if len(set(given)) < len(given):
+            raise UsageError(f"'{next(one for one in given if given.count(one) > 1)}' is given twice; give it once.")
+    sets = {spec: open_set(spec) for spec in data}  # all, before the first cell
+    for spec, pictures in sets.items():
+        if not pictures.has_truth:
+            raise UsageError(f"The data set {spec} has no clean pictures to score by; leave it out.")
+    loaded = {name: shipped.load(name) for name in models}
+    make_folder(output / "cells")
+    cells = {}
+    for spec, pictures in sets.items():
+        places = [place for entry in pictures.entries for place in (entry.noisy, entry.clean) if place is not None]
+        paths = dict.fromkeys(place if isinstance(place, Path) else place.path for place in places)
+        files = [f"{path} {stamp(path)}" for path in paths]
+        for name, model in loaded.items():
+            made_from = _digest(name, spec, settings.model_dump_json(), _identity(model), *files)
+            path = output / "cells" / f"{_digest(name, spec)[:NAME_LETTERS]}.json"
+            cell = _kept(path, made_from)
+            on_cell(name, spec, cell is not None)
+            if cell is None:
+                options = settings.model_dump(exclude={"protocol", "limit"})
+                model.to(device or "auto")
+                scores = evaluate(model, pictures, settings.protocol, limit=settings.limit, name=name, **options)
+                trained = model.card.command or ", ".join(model.card.data)
+                cell = Cell(made_from=made_from, parameters=model.network.parameter_count(), trained=trained, scores=scores)
+                with atomic_write(path) as temporary:
+                    temporary.write_text(cell.model_dump_json(indent=1), encoding="utf-8")
+            cells[name, spec] = cell
+    return Comparison(tuple(models), tuple(data), cells)
+
+
+def _kept(path: Path, made_from: str) -> Cell | None:
+    """The cell in a file, if it was made from the same; None: it is to be made."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnnoiseError(f"{path} cannot be read: {error.strerror}; remove it, or give another folder.") from error
+    try:
+        import json
+
+        fields = json.loads(text)
+        fields["scores"] = Evaluation.from_json(json.dumps(fields["scores"]))
+        cell = Cell.model_validate(fields)
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise UnnoiseError(f"{path} is damaged; remove it, and its cell is made again.") from error
+    return cell if cell.made_from == made_from else None
+
+
+def _identity(model: Model) -> str:
+    """A digest of the recipe and the weights."""
+    digest = hashlib.sha256(model.recipe.model_dump_json().encode())
+    for key, value in sorted(model.network.state_dict().items()):
+        digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
