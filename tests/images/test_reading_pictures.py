@@ -357,7 +357,7 @@ def test_a_huge_size_in_a_small_file_is_refused(tmp_path: Path, capfd: pytest.Ca
     with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as file:
         file.pages[0].tags["ImageWidth"].overwrite(side, dtype="I")
     for name in ("a.png", "a.tif"):
-        with pytest.raises(UnnoiseError, match=f"{name} cannot be decoded"):
+        with pytest.raises(UnnoiseError, match=f"{name} (cannot be decoded|has [0-9,]* pixels, more than the limit)"):
             read(tmp_path / name)
     assert capfd.readouterr() == ("", "")  # not even from GLib
 

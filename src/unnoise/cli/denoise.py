@@ -192,6 +192,7 @@ def denoise(
             help="Of stacks: how many frames or planes on each side help to restore each one; takes twice as long. "
             "Default: 0, each by itself.",
             show_default=False,
+            rich_help_panel=FILES,
         ),
     ] = None,
     device: options.DeviceOption = None,
