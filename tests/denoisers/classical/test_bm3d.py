@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -48,23 +47,16 @@ def noisy_colors(sigma: float = 0.1, side: int = 96) -> tuple[torch.Tensor, torc
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PICTURES)
-def test_it_equals_the_package_of_its_authors_and_is_faster(name: str) -> None:
-    """Within 0.1 dB at each level, with the level given; 3 times as fast by processor time on one core."""
+def test_it_equals_the_package_of_its_authors(name: str) -> None:
+    """Within 0.1 dB at each level, with the level given. benchmarks/classical_bm3d.py compares their times."""
     package = pytest.importorskip("bm3d", reason="its licence is non-commercial: install bm3d yourself")
     profile = package.BM3DProfile()
     profile.num_threads = 1
     clean = picture(name)
-    ours_seconds = theirs_seconds = 0.0
     for level in (10, 25, 50):
         noisy = clean + np.random.default_rng(level).normal(0, level / 255, clean.shape)
-        start = time.process_time()
         ours = BM3D(channels=1)(tensor(noisy), Noise.white(level / 255, 1))[0, 0]
-        middle = time.process_time()
-        theirs = package.bm3d(noisy, level / 255, profile)
-        ours_seconds += middle - start
-        theirs_seconds += time.process_time() - middle
-        assert psnr(ours, clean) > psnr(theirs, clean) - 0.1
-    assert theirs_seconds > 3 * ours_seconds
+        assert psnr(ours, clean) > psnr(package.bm3d(noisy, level / 255, profile), clean) - 0.1
 
 
 @pytest.mark.parametrize(("name", "level", "published"), [("camera", 25, 29.84), ("brick", 50, 30.15)])
