@@ -13,16 +13,15 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from child_process import run_and_measure
 from rows import keep, tell
 
 if TYPE_CHECKING:
@@ -87,14 +86,9 @@ def measure(folder: Path, height: int, width: int, model: str, options: argparse
         program = "from unnoise.cli import main; main()"
         command = [sys.executable, "-c", program, "denoise", str(source), "-o", str(target), "--model", model, "--overwrite"]
         command += options.options
-    started = time.monotonic()
-    process = subprocess.Popen(command)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"The process ended with {process.returncode}.")
+    measured = run_and_measure(command)
     assert target.stat().st_size > 0
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), time.monotonic() - started
+    return measured
 
 
 def noise(shape: tuple[int, int, int]):  # type: ignore[no-untyped-def]

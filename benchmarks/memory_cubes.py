@@ -10,15 +10,13 @@ whose memory depends on a frame (see memory.py) and not on the number of frames.
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
+from child_process import run_and_measure
 from rows import keep, tell
 
 SIDE = 2048
@@ -105,14 +103,9 @@ def measure(source: Path, model: str, strength: str) -> tuple[int, float]:
         "--strength",
         strength,
     ]
-    started = time.monotonic()
-    process = subprocess.Popen(command)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"The process ended with {process.returncode}.")
+    measured = run_and_measure(command)
     assert target.stat().st_size >= source.stat().st_size // 2
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), time.monotonic() - started
+    return measured
 
 
 if __name__ == "__main__":
