@@ -15,6 +15,8 @@ EXTRAS = {
     "OpenEXR": "exr",
     "accelerate": "train",
     "astropy": "fits",
+    "fastapi": "web",
+    "gradio": "web",
     "h5py": "hdf5",
     "hdf5plugin": "hdf5",
     "liffile": "lif",
@@ -33,6 +35,7 @@ EXTRAS = {
     "scipy": "benchmark",
     "skimage": "benchmark",
     "tensorboard": "train",
+    "uvicorn": "web",
     "zarr": "zarr",
 }
 """Optional library → the extra in pyproject.toml that brings it."""
