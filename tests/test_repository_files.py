@@ -42,6 +42,6 @@ def test_forms_for_issues_can_be_shown(path: Path) -> None:
 def test_forms_ask_for_commands_that_exist() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     text = " ".join(path.read_text(encoding="utf-8") for path in FORMS)
-    asked = {name for name in re.findall(r"unnoise (\w+)", text)}
+    asked = set(re.findall(r"unnoise (\w+)", text))
     assert {"doctor", "inspect", "denoise"} <= asked
     assert asked <= set(commands)

@@ -76,7 +76,7 @@ def noise_table(found: NoiseReport | StackReport, name: str) -> str:
     report = found.middle() if isinstance(found, StackReport) else found
     rows = [("Picture", f"{name}, {report.width} × {report.height} pixels"), ("Noise level", report.level_text())]
     if report.autocorrelation is not None:
-        rows.append(("Correlation at 1, 2 pixels", f"{report.lag(1):.2f}, {report.lag(2):.2f}"))
+        rows.append(("Correlation at 1, 2 pixels", f"{report.lag(1):z.2f}, {report.lag(2):z.2f}"))
     rows.append(("JPEG's grid", f"found, score {report.blocking:.2f}" if report.blocks_found else "not found"))
     if report.advice and report.advice.model:
         rows.append(("Model that suits it", report.advice.model))

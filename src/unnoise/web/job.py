@@ -17,7 +17,7 @@ from unnoise.quality.report import Report
 from unnoise.web.choices import Choices
 
 LONGEST_NAME = 100
-"""Characters of a file's name that are kept."""
+"""Bytes of a file's name that are kept."""
 TOKEN_BYTES = 24
 """Of a job's id. Nobody can guess it, so who has it may see the job."""
 
@@ -148,11 +148,13 @@ def safe_name(name: str) -> str:
     'a b.png'
     """
     last = name.replace("\\", "/").rpartition("/")[2]
-    plain = "".join(c if c.isalnum() or c in " ._-()+" else "_" for c in last).strip(" .")
+    plain = "".join(c if c.isalnum() or c in " ._-()+" else "_" for c in last).strip()
+    plain = plain.lstrip(".") if plain.strip(".").count(".") else f"picture.{plain.lstrip('.')}" if plain[:1] == "." else plain
     suffix = formats.suffix_of(Path(plain)).lower()
     if suffix not in formats.SUFFIXES or suffix == ".zarr":
         raise UsageError(
             f"{last[:LONGEST_NAME] or 'A file without a name'} is no picture that is known; give a file such as .jpg, .png, .tif or .dng."
         )
-    stem = formats.stem_of(Path(plain))[: LONGEST_NAME - len(suffix)]
-    return (stem or "picture") + formats.suffix_of(Path(plain))
+    room = LONGEST_NAME - len(suffix)
+    stem = formats.stem_of(Path(plain)).encode()[:room].decode(errors="ignore").strip()
+    return (stem or "picture") + plain[-len(suffix) :]

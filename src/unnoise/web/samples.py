@@ -18,13 +18,17 @@ from unnoise.simulation.star_fields import stars
 SIDE = 768
 """Of a sample, in pixels."""
 ISO = 12800
+SATURATION = 0.3
+"""Of the photo's colors."""
 SKY_SHOT, SKY_READ = 2e-3, 1e-4
 """Noise of the sky: variance of the light at a signal of 1, and without light."""
 
 
 def _photo(path: Path) -> None:
     generator = np.random.default_rng(3)
-    scene = dead_leaves(2 * SIDE, generator.uniform(0.05, 0.95, (40, 3)).astype(np.float32), generator)
+    greys = generator.uniform(0.05, 0.9, (40, 1))
+    palette = greys + SATURATION * (generator.uniform(0, 1, (40, 3)) - 0.5)
+    scene = dead_leaves(2 * SIDE, palette.clip(0, 1).astype(np.float32), generator)
     clean = scene.reshape(SIDE, 2, SIDE, 2, 3).mean((1, 3))
     noisy = Camera(iso=ISO, jpeg=95).shoot(np.rint(255 * clean).astype(np.uint8), seed=0)
     images.write(path, Picture(noisy))
