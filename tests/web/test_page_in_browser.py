@@ -20,7 +20,7 @@ from unnoise.web.server import build_server
 from web.test_api import serving
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PATIENCE_MS = 120_000
+PATIENCE_MS = 60_000
 
 pytestmark = [
     pytest.mark.slow,
