@@ -34,6 +34,7 @@ EXTRAS = {
     "rawpy": "raw",
     "scipy": "benchmark",
     "skimage": "benchmark",
+    "starlette": "web",
     "tensorboard": "train",
     "uvicorn": "web",
     "zarr": "zarr",

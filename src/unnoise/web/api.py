@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import anyio
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from pydantic import ValidationError
@@ -63,7 +62,7 @@ def add_api(app: FastAPI, jobs: Jobs) -> None:
         """Send a picture. The body is the file, the parameters are the choices."""
         choices = _choices({key: value for key, value in request.query_params.items() if key != "name"})
         visitor = f"api:{request.client.host if request.client else ''}"
-        job = await anyio.to_thread.run_sync(jobs.new, visitor, name, choices)
+        job = await asyncio.to_thread(jobs.new, visitor, name, choices)
         try:
             await receive(request.stream(), job.source, jobs.limits)
             jobs.submit(job)
@@ -136,12 +135,12 @@ async def receive(body: AsyncIterator[bytes], path: Path, limits: WebLimits) -> 
         f"{path.name} has more than {limits.upload_megabytes} MB; give a smaller file, or use the command line."
     )
     try:
-        async with await anyio.open_file(path, "wb") as file:
+        with path.open("wb") as file:
             async for part in body:
                 size += len(part)
                 if size > limits.upload_bytes:
                     raise too_large
-                await file.write(part)
+                await asyncio.to_thread(file.write, part)
     except ClientDisconnect:  # also how the guard ends a body that is too large
         raise too_large if size else UsageError(f"{path.name} did not arrive; send it again.") from None
     if not size:
