@@ -45,7 +45,7 @@ dist: .venv/dev
 # What the environment consists of, for programs that look for known faults and licences: dist/sbom.cdx.json.
 sbom: .venv/dev
 	mkdir -p dist
-	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --outfile dist/sbom.cdx.json $(BIN)/python
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.cdx.json $(BIN)/python
 
 # After a change of dependencies in pyproject.toml.
 lock: .venv/dev

@@ -4,7 +4,7 @@
     make lock MORE="--upgrade-package rich"
 
 Versions come from `constraints.txt`, which is written anew. PyTorch and the CUDA libraries that PyPI's build of it brings
-are left out of the locked files: which build is right depends on the machine (docs/decisions.md, 116).
+are left out of the locked files: which build is right depends on the machine (docs/decisions.md, 98).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -48,20 +49,32 @@ def main() -> None:
         (ROOT / "requirements" / f"{name}.txt").write_text(header + "".join(kept))
     several = Counter(pin.split("==")[0] for pin in pins)  # versions of one package, each for some systems
     lines = [f"{pin} ; {pins[pin]}" if several[pin.split("==")[0]] > 1 else pin for pin in sorted(pins)]
-    CONSTRAINTS.write_text(CONSTRAINTS_HEADER + "".join(f"{line}\n" for line in lines if not line.startswith(("cuda-", "nvidia-"))))
+    CONSTRAINTS.write_text(
+        CONSTRAINTS_HEADER + "".join(f"{line}\n" for line in lines if not line.startswith(("cuda-", "nvidia-")))
+    )
 
 
 def _compiled(extras: tuple[str, ...], more: list[str]) -> str:
     """The packages of these extras on every system, with hashes, as `uv` resolves them."""
+    upgraded = {word.lower() for before, word in pairwise(more) if before == "--upgrade-package"}
+    known = [line for line in CONSTRAINTS.read_text().splitlines() if line.split("==")[0].lower() not in upgraded]
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        str(ROOT / "pyproject.toml"),
+        "--universal",
+        "--python-version",
+        "3.11",
+    ]
+    command += [word for extra in extras for word in ("--extra", extra)]
+    command += ["--generate-hashes", "--no-annotate", "--no-header", "--no-emit-package", "unnoise", *more]
     with tempfile.TemporaryDirectory() as folder:
-        known = Path(folder) / "known.txt"
-        upgraded = {word.lower() for before, word in zip(more, more[1:], strict=False) if before == "--upgrade-package"}
-        lines = CONSTRAINTS.read_text().splitlines()
-        known.write_text("\n".join(line for line in lines if line.split("==")[0].lower() not in upgraded))
-        extra_options = [word for extra in extras for word in ("--extra", extra)]
-        command = ["uv", "pip", "compile", str(ROOT / "pyproject.toml"), *extra_options, "--universal", "--python-version", "3.11"]
-        command += ["--generate-hashes", "--no-annotate", "--no-header", "--no-emit-package", "unnoise", "-c", str(known)]
-        return subprocess.run([*command, *more], check=True, stdout=subprocess.PIPE, text=True).stdout
+        constraints = Path(folder) / "constraints.txt"
+        constraints.write_text("\n".join(known))
+        return subprocess.run([*command, "-c", str(constraints)], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _blocks(text: str) -> Iterator[str]:
