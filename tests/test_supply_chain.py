@@ -123,7 +123,7 @@ def test_wheels_are_built_again_byte_for_byte_and_work_alone(tmp_path: Path) -> 
 
     # A clean environment that sees the libraries of this one, but neither its unnoise nor this folder.
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "clean")], check=True)
-    (packages,) = (tmp_path / "clean").glob("lib*/python*/site-packages")
+    (packages,) = (tmp_path / "clean").glob("lib/python*/site-packages")
     (packages / "libraries.pth").write_text(sysconfig.get_paths()["purelib"])
     python = tmp_path / "clean" / "bin" / "python"
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)]
