@@ -12,13 +12,13 @@ from unnoise.errors import UnnoiseError, UsageError
 T = TypeVar("T")
 
 EXTRAS = {
-    "OpenEXR": "exr",
     "accelerate": "train",
     "astropy": "fits",
     "fastapi": "web",
     "gradio": "web",
     "h5py": "hdf5",
     "hdf5plugin": "hdf5",
+    "huggingface_hub": "hub",
     "liffile": "lif",
     "matplotlib": "plot",
     "mrcfile": "mrc",
@@ -27,6 +27,7 @@ EXTRAS = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "onnxscript": "onnx",
+    "OpenEXR": "exr",
     "pillow_heif": "heic",
     "pydicom": "dicom",
     "pylibCZIrw": "czi",
