@@ -21,7 +21,7 @@ SIGMA = 4 / 255
 def _coefficients(picture: Tensor) -> list[Tensor]:
     rows, columns = (length // 4 - 1 for length in picture.shape[-2:])
     sigma = torch.full((len(picture), rows, columns, 1), SIGMA)
-    return second_blocks(picture, cosine_basis().T.expand(len(picture), -1, -1), sigma)
+    return second_blocks(picture, torch.from_numpy(cosine_basis().T.copy()).expand(len(picture), -1, -1), sigma)
 
 
 @settings(max_examples=10, deadline=None)

