@@ -40,6 +40,14 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "unet": "unet:UNet",
         "unet-blindspot": "unet_blindspot:BlindSpotUNet",
         "dncnn": "dncnn:DnCNN",
+        "tbsn": "tbsn:TBSN",
+        "puca": "puca:PUCA",
+        "lgbpn": "lgbpn:LGBPN",
+        "bnn": "bnn:BNN",
+        "lan": "bnn:LAN",
+        "unet-nearest": "unet_nearest:NearestUNet",
+        "tbsn-student": "unet_nearest:TBSNStudent",
+        "cvf-sid": "cvf_sid:CVFSID",
     }
     | _CLASSICAL,
 )
