@@ -69,5 +69,5 @@ def test_loss(name: str) -> None:
 
 
 def test_two_teachers_are_needed() -> None:
-    with pytest.raises(UsageError, match="needs two targets.* got 3"):
+    with pytest.raises(UsageError, match=r"needs two targets.* got 3"):
         _bound(torch.zeros(3, 1, 3, 8, 8), denoisers.create("unet-nearest", width=2))

@@ -51,12 +51,9 @@ class CVFSID(Denoiser):
             raise ValueError(f"layers must be at least 2 and noise_layers 1, got {layers} and {noise_layers}.")
         self.sizes = {"channels": channels, "features": features, "layers": layers, "noise_layers": noise_layers}
         last = (nn.Conv2d(features, channels, 1) for _ in range(3))
-        self.genclean = nn.Module()
-        self.genclean.genclean = nn.Sequential(*_stack(channels, features, layers - 1), next(last))
-        self.gen_noise = nn.Module()
-        self.gen_noise.body = nn.Sequential(*_stack(channels, features, noise_layers))
-        for kind in ("w", "b"):
-            self.gen_noise.add_module(f"gen_noise_{kind}", nn.Sequential(*_stack(features, features, 4), next(last)))
+        self.genclean = nn.ModuleDict({"genclean": nn.Sequential(*_stack(channels, features, layers - 1), next(last))})
+        forks = {f"gen_noise_{kind}": nn.Sequential(*_stack(features, features, 4), next(last)) for kind in "wb"}
+        self.gen_noise = nn.ModuleDict({"body": nn.Sequential(*_stack(channels, features, noise_layers))} | forks)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)
@@ -68,14 +65,15 @@ class CVFSID(Denoiser):
         layers: int = self.sizes["layers"]
         return layers - 1
 
-    def forward(self, x: Tensor, *, parts: bool = False) -> Tensor | Parts:  # type: ignore[override]
+    def forward(self, x: Tensor, *, parts: bool = False) -> Tensor | Parts:
         """The clean picture, or with `parts` the noises as well."""
-        *layers, last = self.genclean.genclean
+        *layers, last = self.genclean["genclean"].children()
+        assert isinstance(last, nn.Conv2d)
         clean = output_convolution(last, run_sequential(layers, x), x)
         if not parts:
             return clean
-        features = run_sequential(self.gen_noise.body, x - clean)
-        noises = (run_sequential(self.gen_noise.get_submodule(f"gen_noise_{kind}").children(), features) for kind in "wb")
+        features = run_sequential(self.gen_noise["body"].children(), x - clean)
+        noises = (run_sequential(self.gen_noise[f"gen_noise_{kind}"].children(), features) for kind in "wb")
         dependent, independent = (noise.float() - noise.float().mean((2, 3), keepdim=True) for noise in noises)
         return Parts(dependent.to(clean.dtype), independent.to(clean.dtype), clean)
 

@@ -124,7 +124,7 @@ def local_deviation(images: Tensor) -> Tensor:
 
 
 def _take_apart(network: Network, x: Tensor) -> Parts:
-    return cast(CVFSID, network)(x, parts=True)  # type: ignore[return-value]
+    return cast(CVFSID, network)(x, parts=True)
 
 
 def _inner(x: Tensor, border: int) -> Tensor:
