@@ -12,9 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
+from array_api_compat import is_torch_array
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unnoise.noise import noise_bias
 from unnoise.noise.autocovariance import PATCH_PIXELS, dct_powers
@@ -25,6 +24,7 @@ from unnoise.noise.noise_model import KNOTS, NoiseModel
 from unnoise.noise.plateau import OUTLIER, believed, plateaus
 from unnoise.noise.spectral_lines import find_lines, without_lines
 from unnoise.noise.uniform_colors import COLOR_SIGMA, uniform_colors
+from unnoise.photometry.array_ops import to_numpy
 from unnoise.regions import RegionSource, sample_windows
 
 Array = NDArray[Any]
@@ -79,15 +79,17 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
             measurements, whose means are right as they are and which nothing cuts off.
 
     Returns:
-        None for pictures with too few patches to tell anything: small ones, and those that are black or white nearly
-        everywhere.
+        A model, with arrays of the picture's kind. None for pictures with too few patches to tell anything: small ones,
+        and those that are black or white nearly everywhere.
 
+    >>> import torch
     >>> noisy = 0.5 + 0.02 * torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
     >>> model = estimate_noise(RegionSource.of(noisy))
     >>> model is not None and abs(model.level - 0.02) < 0.001
     True
     """
-    windows = [view.read(*part)[0].float().cpu().permute(1, 2, 0).numpy() for part in sample_windows(view.size, WINDOW)]
+    seen = [view.read(*part)[0] for part in sample_windows(view.size, WINDOW)]
+    windows = [np.moveaxis(to_numpy(window).astype(np.float32, copy=False), 0, -1) for window in seen]
     windows = [(window - np.float32(low)) / np.float32(high - low) for window in windows]
     lines = find_lines(windows)
     pixels = _patches([without_lines(window, lines) for window in windows] if lines else windows)
@@ -102,7 +104,7 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     moving: NDArray[np.bool_] = np.any(power > CONSTANT, axis=1)
     varying = alive & moving
     if varying.sum() < FEWEST:
-        return _none(pixels.shape[1], low, high)
+        return _none(pixels.shape[1], low, high, seen[0])
     every = PatchSpectra(spectra, means, cut).chosen(moving)
     patches = every.chosen(alive[moving])
     white = white_variance(pixels[varying], patches.cut)
@@ -125,7 +127,7 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         np.sqrt((_at_patches(curves, every) * uniform.gain_at(every.means) * _left_by_cuts(every.cut) * power).mean())
     )
     if faintest < FAINT:  # by the plainest patches: outside their curve a slope may pass for noise
-        return _none(pixels.shape[1], low, high)
+        return _none(pixels.shape[1], low, high, seen[0])
     is_even = bool((np.abs(np.log(uniform.gains)) < np.log(EVEN_GAIN)).all())
     brightness = np.linspace(0, 1, KNOTS)
     variance = np.stack([np.interp(brightness, *curve) for curve in curves])  # (C, KNOTS)
@@ -136,14 +138,14 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     return NoiseModel(
         low=low,
         high=high,
-        variance=_tensor(variance * scale**2),
-        spectrum=_tensor(spectrum),
+        variance=_as_kind(variance * scale**2, seen[0]),
+        spectrum=_as_kind(spectrum, seen[0]),
         level=overall * scale,
         doubt=found.doubt,
-        below=_tensor(bias[:, 0] * scale),
-        above=_tensor(bias[:, 1] * scale),
-        colors=None if is_even else _tensor(uniform.colors * scale + low),
-        gains=None if is_even else _tensor(uniform.gains),
+        below=_as_kind(bias[:, 0] * scale, seen[0]),
+        above=_as_kind(bias[:, 1] * scale, seen[0]),
+        colors=None if is_even else _as_kind(uniform.colors * scale + low, seen[0]),
+        gains=None if is_even else _as_kind(uniform.gains, seen[0]),
         reach=COLOR_SIGMA * scale,
     )
 
@@ -297,10 +299,17 @@ def _to_the_ends(brightness: Array, variance: Array, means: Array) -> tuple[Arra
     return np.concatenate([[darkest], brightness, [brightest]]), np.concatenate([[low], variance, [high]])
 
 
-def _none(channels: int, low: float, high: float) -> NoiseModel:
-    nothing = torch.zeros(channels, KNOTS)
-    return NoiseModel(low, high, nothing, torch.zeros(channels, PATCH_PIXELS, PATCH_PIXELS), 0.0, 0.0, nothing, nothing)
+def _none(channels: int, low: float, high: float, like: Any) -> NoiseModel:
+    nothing = _as_kind(np.zeros((channels, KNOTS)), like)
+    spectrum = _as_kind(np.zeros((channels, PATCH_PIXELS, PATCH_PIXELS)), like)
+    return NoiseModel(low, high, nothing, spectrum, 0.0, 0.0, nothing, nothing)
 
 
-def _tensor(values: Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+def _as_kind(values: Array, like: Any) -> Any:
+    """float32 on the CPU: a tensor where `like` is one, else a NumPy array."""
+    made = np.ascontiguousarray(values, dtype=np.float32)
+    if not is_torch_array(like):
+        return made
+    import torch
+
+    return torch.from_numpy(made)
