@@ -40,6 +40,7 @@ class CVFSID(Denoiser):
         ValueError: for fewer than two layers.
 
     Example:
+        >>> import torch
         >>> network = CVFSID(features=8, layers=3, noise_layers=1)
         >>> network(torch.rand(1, 3, 5, 7)).shape, network(torch.rand(1, 3, 5, 7), parts=True).dependent.shape
         (torch.Size([1, 3, 5, 7]), torch.Size([1, 3, 5, 7]))

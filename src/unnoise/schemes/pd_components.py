@@ -24,7 +24,11 @@ Stride = Annotated[int, Field(ge=1, le=16)]
 
 
 class ComponentScheme(Scheme):
-    """Restores each component of stride `infer_stride` by itself, and merges them. Subclasses say how it learns."""
+    """Restores each component of stride `infer_stride` by itself, and merges them. Subclasses say how it learns.
+
+    >>> PDComponents(infer_stride=3).tile_alignment
+    3
+    """
 
     requires_blind_network = True
 
