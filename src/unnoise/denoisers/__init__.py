@@ -40,6 +40,16 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "unet": "unet:UNet",
         "unet-blindspot": "unet_blindspot:BlindSpotUNet",
         "dncnn": "dncnn:DnCNN",
+        "tbsn": "tbsn:TBSN",
+        "puca": "puca:PUCA",
+        "lgbpn": "lgbpn:LGBPN",
+        "bnn": "bnn:BNN",
+        "lan": "bnn:LAN",
+        "unet-nearest": "unet_nearest:NearestUNet",
+        "tbsn-student": "unet_nearest:TBSNStudent",
+        "cvf-sid": "cvf_sid:CVFSID",
+        "n2v-unet": "n2v_unet:N2VUNet",
+        "zs-n2n": "zs_n2n:ZSN2NNetwork",
     }
     | _CLASSICAL,
 )
