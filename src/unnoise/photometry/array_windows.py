@@ -137,3 +137,51 @@ def softmax(x: Any) -> Any:
     xp = array_namespace(x)
     raised = xp.exp(x - xp.max(x, axis=-1, keepdims=True))
     return raised / xp.sum(raised, axis=-1, keepdims=True)
+
+
+def pad_end(x: Any, rows: int, columns: int, value: float) -> Any:
+    """Add rows below and columns at the right of (…, H, W), with one value.
+
+    >>> pad_end(np.zeros((1, 1)), 0, 2, 5.0)
+    array([[0., 5., 5.]])
+    """
+    if is_torch_array(x):
+        from torch.nn.functional import pad
+
+        return pad(x, (0, columns, 0, rows), value=value)
+    return np.pad(x, ((0, 0),) * (x.ndim - 2) + ((0, rows), (0, columns)), constant_values=value)
+
+
+def planes_of_batch(x: Any) -> Any:
+    """All channels of a batch as planes, (B, C, H, W) → (B·C, H, W).
+
+    >>> planes_of_batch(np.zeros((2, 3, 4, 5))).shape
+    (6, 4, 5)
+    """
+    return array_namespace(x).reshape(x, (-1, *x.shape[-2:]))
+
+
+def median_along(x: Any, axis: int) -> Any:
+    """The middle value along an axis, of two middle ones the lower.
+
+    >>> median_along(np.array([[4.0, 1.0, 2.0, 3.0]]), -1)
+    array([2.])
+    """
+    if is_torch_array(x):
+        return x.median(axis).values
+    return np.sort(x, axis=axis).take((x.shape[axis] - 1) // 2, axis)
+
+
+def median_of_valid(x: Any, valid: Any) -> Any:
+    """The median of the valid values of each row, (P, n) → (P,), of two middle ones the lower; 0 where none is valid.
+
+    >>> median_of_valid(np.array([[3.0, 9.0, 1.0]]), np.array([[True, False, True]]))
+    array([1.])
+    """
+    xp = array_namespace(x)
+    if is_torch_array(x):
+        return xp.where(valid, x, xp.nan).nanmedian(1).values.nan_to_num(0)
+    ranked = np.sort(np.where(valid, x, np.inf), axis=1)
+    count = valid.sum(1)
+    middle = np.take_along_axis(ranked, np.maximum(count - 1, 0)[:, None] // 2, axis=1)[:, 0]
+    return np.where(count > 0, middle, 0).astype(x.dtype)
