@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
+from unnoise.batch.jobs import Job
 from unnoise.batch.progress import OnTile
-from unnoise.batch.run import Job
 from unnoise.errors import UnnoiseWarning
 from unnoise.files.atomic import atomic_write
 from unnoise.layers.quantized.quantized_convolution import QuantizedConvolution

@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from processes import CopyTask
 
+from processes import CopyTask
+from unnoise.batch.jobs import Job, Plan
 from unnoise.batch.manifest import Manifest
 from unnoise.batch.outcome import Outcome, Stopped
 from unnoise.batch.progress import RunProgress
-from unnoise.batch.run import Job, Plan, run
+from unnoise.batch.run import run
 from unnoise.batch.worker_pool import WorkerPool
 from unnoise.errors import UnnoiseWarning
 

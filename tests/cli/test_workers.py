@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import call
 
+from command_line import call
 from unnoise import images
 
 

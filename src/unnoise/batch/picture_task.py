@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import torch
 
+from unnoise.batch.jobs import Job
 from unnoise.batch.one_file import denoise_file
 from unnoise.batch.progress import OnTile
-from unnoise.batch.run import Job
 from unnoise.inference.memory import share_memory
 from unnoise.inference.options import DenoiseOptions
 from unnoise.models.model import Model

@@ -14,8 +14,8 @@ from unnoise.files.temporary_names import remove_stale_files
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from unnoise.batch.jobs import Job
     from unnoise.batch.manifest import Manifest
-    from unnoise.batch.run import Job
 
 OnDone = Callable[["Job", Any], None]
 """Called with a job that is done, and with what its work returned."""
@@ -41,7 +41,7 @@ class Recorder:
     @property
     def may_rename(self) -> Callable[[Path, Path], None] | None:
         """What is called before a result gets its name, as `files.atomic.before_rename` takes it."""
-        return self.manifest and self.manifest.on_rename
+        return None if self.manifest is None else self.manifest.on_rename
 
     def begin(self, job: Job) -> bool:
         """Plan a job. Returns whether its result may replace a file. Raises `UsageError` if its folder cannot be made."""
@@ -74,7 +74,7 @@ def as_sentence(job: Job, error: Exception) -> UnnoiseError:
     """The error of a job as one sentence that names its picture.
 
     >>> from pathlib import Path
-    >>> from unnoise.batch.run import Job
+    >>> from unnoise.batch.jobs import Job
     >>> str(as_sentence(Job(Path("gone.png"), Path("b.png")), ValueError("no")))
     'gone.png was removed before it was read; put it back, and give the same command again.'
     """

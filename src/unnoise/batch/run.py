@@ -6,12 +6,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from unnoise import images
 from unnoise.batch.interrupts import kept_interrupts
+from unnoise.batch.jobs import Job, Plan
 from unnoise.batch.manifest import Manifest
 from unnoise.batch.outcome import Outcome, Stopped
 from unnoise.batch.progress import OnTile, ProgressMeter, RunProgress
@@ -26,7 +27,6 @@ from unnoise.files.paths import path_kind
 from unnoise.images import formats
 from unnoise.images.formats import holds_zarr, is_zarr, stem_of, suffix_of
 from unnoise.quality.report import MARK as REPORT_MARK
-from unnoise.quality.report import report_files
 
 RESULT_MARK = "_denoised"
 """Appended to the name of a result that lies beside its picture."""
@@ -36,53 +36,9 @@ MAX_SUFFIX_CHARACTERS = 5
 name."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """One picture and the paths of its results.
-
-    >>> [path.name for path in Job(Path("a.png"), Path("out/a.png"), Path("out/a.report")).results]
-    ['a.png', 'a.report.png', 'a.report.json']
-    """
-
-    source: Path
-    target: Path
-    report: Path | None = None
-    """Path of its report without suffixes; None: no report is wanted."""
-
-    @property
-    def results(self) -> list[Path]:
-        """All files that the job writes."""
-        return [self.target, *([] if self.report is None else report_files(self.report))]
-
-
 Work = Callable[[Job, bool, OnTile], Any]
 """Does one job: reads the picture, restores it, and at the end writes the result atomically. The second argument tells
 whether the result may replace a file."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All jobs, and where their results are recorded.
-
-    >>> len(Plan([Job(Path("a.png"), Path("b.png"))]).jobs)
-    1
-    """
-
-    jobs: list[Job]
-    folder: Path | None = None
-    """The folder that holds all results; None: they lie beside their pictures, or in a file that was named."""
-    beside: bool = False
-    """Whether results lie beside their pictures and are recorded there. This is so for a folder or several pictures
-    without `-o`."""
-
-    @property
-    def is_recorded(self) -> bool:
-        """Whether manifests record the results, so that a second call continues where the first one ended."""
-        return self.beside or self.folder is not None
-
-    def record(self, job: Job) -> Path | None:
-        """The folder whose manifest records a job; None: no manifest does."""
-        return job.target.parent if self.beside else self.folder
 
 
 def plan(

@@ -24,7 +24,7 @@ from unnoise.files.attempts import crash_error, note_finished, signal_name
 from unnoise.files.temporary_names import remove_file_of
 
 if TYPE_CHECKING:
-    from unnoise.batch.run import Job
+    from unnoise.batch.jobs import Job
 
 END_SECONDS = 10.0
 """How long workers may take to end. After that they are killed."""
@@ -166,7 +166,7 @@ class _Round:
             for worker in self.pool.workers[:most]:
                 while worker.is_ready and worker.job is None and self.waiting:
                     self._hand_out(worker)
-            handles = {worker.connection: worker for worker in self.pool.workers}
+            handles: dict[Any, _Worker] = {worker.connection: worker for worker in self.pool.workers}
             handles |= {worker.process.sentinel: worker for worker in self.pool.workers}
             for worker in {id(handles[ready]): handles[ready] for ready in wait(list(handles), 1.0)}.values():
                 self._listen(worker)

@@ -15,7 +15,7 @@ from unnoise.errors import UsageError
 from unnoise.registry import require
 
 if TYPE_CHECKING:
-    from unnoise.batch.run import Job
+    from unnoise.batch.jobs import Job
     from unnoise.models.model import Model
 
 
