@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -15,16 +14,16 @@ from typing import Any
 from unnoise.batch.recorder import as_sentence
 from unnoise.errors import UnnoiseError, UnnoiseWarning
 from unnoise.files.atomic import before_rename
+from unnoise.files.parent_process import end_with_parent
 
 READY, TILE, WARNS, RENAMES, RESULT, FAILED, MEMORY = "ready", "tile", "warns", "renames", "result", "failed", "memory"
 """What a worker tells: that it can begin; its progress; a warning; that a result is about to get its name, which it waits
 for; and of each job that it went well, failed, or ran out of memory."""
-_PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 def serve(connection: Connection, task: Any, workers: int, threads: int) -> None:
     """Do jobs until there are no more. The arguments are those of the pool."""
-    _end_with_parent()
+    end_with_parent(os.getppid())
     # Ctrl-C comes to the pool, which ends its workers by SIGTERM. They then remove what is half written.
     for kind in ("SIGINT", "SIGHUP"):
         if hasattr(signal, kind):
@@ -77,13 +76,3 @@ def _asking(connection: Connection) -> Callable[[Path, Path], None]:
             raise refusal
 
     return ask
-
-
-def _end_with_parent() -> None:
-    """Let the system kill this process when the one that made it ends."""
-    if sys.platform != "linux":
-        return
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
