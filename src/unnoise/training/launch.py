@@ -63,7 +63,7 @@ def launch(count: int, command: Sequence[str] | None = None) -> int:
     """
     if count < 1:
         raise UsageError(f"--processes takes a number from 1 on, not {count}.")
-    return _Group(command or [sys.executable, "-m", "unnoise", *sys.argv[1:]], count).run()
+    return _Group(command or [sys.executable, "-m", "unnoise.cli", *sys.argv[1:]], count).run()
 
 
 class _Group:
