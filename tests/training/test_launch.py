@@ -82,7 +82,8 @@ def _have_ended(place: Path) -> bool:
 
 
 def test_ctrl_c_reaches_all_and_gives_them_time_to_save(tmp_path: Path) -> None:
-    line = f"signal.signal(signal.SIGINT, lambda *_: (open({str(tmp_path)!r} + '/saved' + os.environ['RANK'], 'w'), os._exit(130))); time.sleep(600)"
+    saved = f"open({str(tmp_path)!r} + '/saved' + os.environ['RANK'], 'w'), os._exit(130)"
+    line = f"signal.signal(signal.SIGINT, lambda *_: ({saved})); time.sleep(600)"
     process = _launcher(tmp_path, line)
     time.sleep(1)
     process.send_signal(signal.SIGINT)
