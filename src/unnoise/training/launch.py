@@ -85,7 +85,7 @@ class _Group:
 
     def run(self) -> int:
         try:
-            if not self._wait(lambda: any(self._failures())):
+            if not self._wait(lambda: bool(self._failures())):
                 return 0
             self._wait(lambda: False, GRACE_SECONDS)
             return self._explain(self._failures())
