@@ -10,7 +10,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from array_api_compat import is_torch_array
+from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import device as device_of
 from numpy.typing import NDArray
 
 from unnoise.deprecated.module_names import renamed
@@ -48,17 +49,25 @@ class PositionalGenerator:
         """Draw planes, (…, H, W) float32, uniform in [0, 1)."""
         import torch
 
+        drawn: Tensor = self.uniform_like(shape, torch.empty(0, device=device))
+        return drawn
+
+    def uniform_like(self, shape: Sequence[int], like: Any) -> Any:
+        """The same numbers as an array of the kind and on the device of `like`."""
+        xp = array_namespace(like)
         *leading, height, width = shape
         planes, rows, columns = (
-            torch.arange(first, first + count, dtype=torch.int32, device=device)
+            xp.arange(first, first + count, dtype=xp.int32, device=device_of(like))
             for first, count in ((self._drawn, prod(leading)), (self.top, height), (self.left, width))
         )
         self._drawn += prod(leading)
-        seed = torch.tensor(self.seed & 0x7FFFFFFF, dtype=torch.int32, device=device)
+        seed = xp.full((1,), self.seed & 0x7FFFFFFF, dtype=xp.int32, device=device_of(like))
         lines = _hash(_hash(_hash(seed) + planes)[:, None] + rows)  # (planes, H)
         bits = _hash(lines[..., None] + columns)  # (planes, H, W)
         # A float32 holds 24 bits. `>>` copies the sign bit, and the mask removes it.
-        return ((bits >> 8) & 0xFFFFFF).to(torch.float32).mul_(2.0**-24).reshape(tuple(shape))
+        drawn = xp.astype((bits >> 8) & 0xFFFFFF, xp.float32)
+        drawn *= 2.0**-24
+        return xp.reshape(drawn, tuple(shape))
 
 
 class SequentialGenerator:
@@ -122,7 +131,7 @@ def uniform(shape: Sequence[int], source: Any, device: torch.device | str = "cpu
     return torch.rand(tuple(shape), generator=source, device=source.device).to(device)
 
 
-def _hash(x: Tensor) -> Tensor:
+def _hash(x: Any) -> Any:
     """A bijective hash of 32-bit integers: lowbias32 of Wellons, "Prospecting for Hash Functions", 2018."""
     x = x ^ ((x >> 16) & 0xFFFF)
     x *= 0x7FEB352D

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import array_api_strict
@@ -17,13 +17,18 @@ KINDS: dict[str, Callable[[np.ndarray], Any]] = {
 }
 
 
-def assert_kinds_agree(function: Callable[..., Any], *arrays: np.ndarray, tolerance: float = 1e-5) -> None:
-    """Call a function with arrays of each kind, and compare values, types and shapes. `arrays` are floats or integers."""
-    results = {name: function(*(kind(array) for array in arrays)) for name, kind in KINDS.items()}
+def assert_kinds_agree(
+    function: Callable[..., Any], *arrays: np.ndarray, tolerance: float = 1e-5, kinds: Sequence[str] = ("numpy", "strict")
+) -> None:
+    """Call a function with tensors and with arrays of other kinds, and compare values, types and shapes.
+
+    `arrays` are floats, integers or bools.
+    """
+    results = {name: function(*(KINDS[name](array) for array in arrays)) for name in ("torch", *kinds)}
     for name, result in results.items():
         assert type(result) is type(KINDS[name](arrays[0])), f"{name} gave {type(result)}"
     expected = results["torch"].numpy()
-    for name in ("numpy", "strict"):
+    for name in kinds:
         found = np.asarray(results[name])
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape), name
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance, err_msg=name)

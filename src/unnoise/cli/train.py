@@ -15,7 +15,13 @@ from unnoise.cli.options import ADVANCED, COMPUTED, FILES
 
 
 def train(
-    folders: Annotated[list[Path], typer.Argument(help="Noisy pictures and stacks, or folders of them.", show_default=False)],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Noisy pictures and stacks, or folders of them; or a data set as SET:DIR, such as pairs:DIR.",
+            show_default=False,
+        ),
+    ],
     recipe: Annotated[
         str,
         typer.Option(
@@ -35,6 +41,13 @@ def train(
             autocompletion=options.complete_model,
         ),
     ] = [],  # noqa: B006
+    targets: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder with a second picture of each, of the same name: clean ones for supervised, other exposures for "
+            "noise2noise."
+        ),
+    ] = None,
     axes: options.AxesOption = None,
     accept: Annotated[
         bool,
@@ -92,7 +105,7 @@ def train(
         ),
     ] = [],  # noqa: B006
 ) -> None:
-    """Train a model on noisy pictures alone; no clean ones are needed.
+    """Train a model on noisy pictures alone; no clean ones are needed. Only supervised and noise2noise take pairs.
 
     Without --recipe a shipped model learns on, as the pictures need it. Without --minutes or --steps the run is as long
     as the recipe says. At the end the model is compared with 'default' on the same pictures. If it is worse, the exit
@@ -100,16 +113,18 @@ def train(
     """
     overrides = assignments(set_, "training.batch=4")
     from unnoise.cli.progress import training_bar
+    from unnoise.cli.training_data import resolve
     from unnoise.images.arrays_on_disk import check_axes
     from unnoise.training.train import train as run
 
     check_axes(axes)
     if teacher:
         overrides = {"scheme.teachers": teacher} | overrides
+    pictures, seconds = resolve(folders, targets, recipe, overrides, axes)
     with training_bar(tell_length=True) as progress:
         try:
             model = run(
-                folders,
+                pictures,
                 recipe,
                 output=out,
                 steps=steps,
@@ -118,6 +133,7 @@ def train(
                 denoiser=denoiser,
                 overrides=overrides,
                 start=start,
+                targets=seconds,
                 axes=axes,
                 accept=accept,
                 seed=seed,

@@ -3,11 +3,12 @@
 The bound holds at each place, scale and frequency. The residual, noisy − restored, is examined at three scales: means
 of 16×16 pixels, means of 4×4 pixels, and single pixels. At each scale it is cut into overlapping blocks of 8×8 values,
 and each block goes through a cosine transform. The noise model gives the standard deviation of noise in each
-coefficient. A residual above this limit contains structure. The excess is put back. There are four kinds of excess:
+coefficient. A residual above this limit contains structure. The excess is put back. There are five kinds of excess:
 
 - a single coefficient far above the noise's standard deviation (hard thresholding of the residual);
 - the power of one frequency in a square of 4×4 blocks, all channels together: a repeating pattern;
 - the power of all frequencies in such a square: a fine texture;
+- in such a square, what makes the expected error larger rather than smaller (`removal_risk`): texture below the noise;
 - a mean that is off by more than its uncertainty plus the bias of clipped or compressed noise (`noise_bias`). So local
   means of the result follow those of the noisy picture.
 
@@ -20,10 +21,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+from array_api_compat import array_namespace, device
+from numpy.typing import NDArray
 
 from unnoise.inference.overlapping_blocks import (
     STRIDE_SAMPLES,
@@ -39,7 +41,10 @@ from unnoise.inference.overlapping_blocks import (
     repeat_cells,
     values_by_row,
 )
+from unnoise.inference.removal_risk import removal_weights, second_blocks
 from unnoise.noise.noise_model import BLOCK_SAMPLES, NoiseModel
+from unnoise.photometry.array_ops import clip, copy, device_kind, lerp
+from unnoise.photometry.array_windows import block_means, convert_like, places_of, repeat_each, runs
 
 SQUARE_BLOCKS = 4
 """Side in blocks of the squares over which powers are averaged."""
@@ -70,17 +75,19 @@ SHIFT_SLACK_FACTOR = 1.25
 """The explained shift of a mean is multiplied by this before it is compared with the residual."""
 
 
-def bounded_removal(noisy: Tensor, restored: Tensor, noise: NoiseModel, detail: float = 1.0) -> Tensor:
+def bounded_removal(noisy: Any, restored: Any, noise: NoiseModel, detail: float = 1.0) -> Any:
     """Put back what was removed beyond the noise.
 
     Args:
-        noisy, restored: (1, C, H, W) each, float32 in the picture's unit, with the C channels of `noise`.
+        noisy, restored: (1, C, H, W) each, float32 in the picture's unit, with the C channels of `noise`: NumPy arrays or
+            torch tensors.
         noise: the result of `estimate_noise`.
         detail: 0..1, the share of the excess that is put back.
 
     Returns:
         (1, C, H, W), not clipped. If `noise.is_none`, a copy of `noisy`, bit for bit.
 
+    >>> import torch
     >>> from unnoise.noise.noise_estimation import estimate_noise
     >>> from unnoise.regions import RegionSource
     >>> noisy = 0.5 + 0.02 * torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
@@ -90,7 +97,7 @@ def bounded_removal(noisy: Tensor, restored: Tensor, noise: NoiseModel, detail: 
     True
     """
     if noise.is_none:
-        return noisy.clone()
+        return copy(noisy)
     height, width = noisy.shape[-2:]
     seen = cell_means(noisy[0], STRIDE_SAMPLES)  # (C, h, w), brightness
     around = repeat_cells(cell_means(seen, STRIDE_SAMPLES), STRIDE_SAMPLES, seen.shape)  # less noisy, for shifts of the mean
@@ -98,7 +105,7 @@ def bounded_removal(noisy: Tensor, restored: Tensor, noise: NoiseModel, detail: 
         noise.variance_at(seen), *(SHIFT_SLACK_FACTOR * noise.at(curve, around) for curve in (noise.below, noise.above))
     )
     means = seen - cell_means(restored[0], STRIDE_SAMPLES)  # residual
-    returned: Tensor | None = None  # in means of 4×4 pixels; None: nothing
+    returned: Any | None = None  # in means of 4×4 pixels; None: nothing
     if min(height, width) >= 16 * BLOCK_SAMPLES:
         coarse = _returned_means(cell_means(means, STRIDE_SAMPLES), limits.of_cells(STRIDE_SAMPLES), noise, 16)
         if coarse is not None:
@@ -107,30 +114,30 @@ def bounded_removal(noisy: Tensor, restored: Tensor, noise: NoiseModel, detail: 
     if min(height, width) >= 4 * BLOCK_SAMPLES:
         found = _returned_means(means, limits, noise, 4)
         returned = found if returned is None else returned if found is None else returned + found
-    result = restored[0].clone()
+    result = copy(restored[0])
 
-    def read(rows: slice) -> Tensor:
+    def read(rows: slice) -> Any:
         """Rows of the residual. What is returned at coarser scales is put back first."""
         if returned is not None:
             add_enlarged(result, returned, rows)
         return noisy[0, :, rows] - result[:, rows]
 
-    def write(rows: slice, values: Tensor) -> None:
+    def write(rows: slice, values: Any) -> None:
         result[:, rows] += values[..., :width]
 
-    _put_back(read, write, noisy[0].shape, limits.of_blocks(), noise, 1)
-    return restored.lerp(result[None], detail) if detail < 1 else result[None]
+    _put_back(read, write, noisy[0].shape, limits.of_blocks(), noise, 1, seen=noisy[0])
+    return lerp(restored, result[None], detail) if detail < 1 else result[None]
 
 
 @dataclass(frozen=True)
 class _Limits:
     """What noise explains, for each cell of 4×4 pixels, mean or block, (C, h, w) each."""
 
-    variance: Tensor
+    variance: Any
     """Of the noise."""
-    below: Tensor
+    below: Any
     """The explained shift of the mean downwards, 0 or less."""
-    above: Tensor
+    above: Any
     """The explained shift upwards, 0 or more."""
 
     def of_cells(self, side: int) -> _Limits:
@@ -138,18 +145,18 @@ class _Limits:
 
     def of_blocks(self) -> _Limits:
         """Means over blocks of 2×2 cells."""
-        return self._each(lambda x: F.avg_pool2d(extend(x, *(max(length, 2) for length in x.shape[-2:])), 2, 1))
+        return self._each(lambda x: block_means(extend(x, *(max(length, 2) for length in x.shape[-2:])), 2, 1))
 
     def of_means(self) -> _Limits:
         """The variance as the mean over each block, and shifts for each mean, extended to whole blocks."""
         variance, below, above = (extend_to_blocks(x) for x in (self.variance, self.below, self.above))
-        return _Limits(F.avg_pool2d(variance, BLOCK_SAMPLES, STRIDE_SAMPLES), below, above)
+        return _Limits(block_means(variance, BLOCK_SAMPLES, STRIDE_SAMPLES), below, above)
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> _Limits:
+    def _each(self, change: Callable[[Any], Any]) -> _Limits:
         return _Limits(change(self.variance), change(self.below), change(self.above))
 
 
-def _returned_means(residual: Tensor, limits: _Limits, noise: NoiseModel, scale: int) -> Tensor | None:
+def _returned_means(residual: Any, limits: _Limits, noise: NoiseModel, scale: int) -> Any | None:
     """What of a residual (C, h, w) exceeds the noise, the same shape; None: nothing.
 
     Args:
@@ -157,11 +164,11 @@ def _returned_means(residual: Tensor, limits: _Limits, noise: NoiseModel, scale:
         limits: for each mean.
         noise, scale: as for `_put_back`.
     """
-    found: list[Tensor] = []
+    found: list[Any] = []
 
-    def write(rows: slice, values: Tensor) -> None:
+    def write(rows: slice, values: Any) -> None:
         if not found:
-            found.append(torch.zeros_like(residual))
+            found.append(array_namespace(residual).zeros_like(residual))
         found[0][:, rows] += values[..., : residual.shape[-1]]
 
     _put_back(lambda rows: residual[:, rows], write, residual.shape, limits.of_means(), noise, scale)
@@ -169,12 +176,13 @@ def _returned_means(residual: Tensor, limits: _Limits, noise: NoiseModel, scale:
 
 
 def _put_back(
-    read: Callable[[slice], Tensor],
-    write: Callable[[slice, Tensor], None],
+    read: Callable[[slice], Any],
+    write: Callable[[slice, Any], None],
     shape: Sequence[int],
     limits: _Limits,
     noise: NoiseModel,
     scale: int,
+    seen: Any | None = None,
 ) -> None:
     """Find what exceeds the noise in a residual, strip by strip.
 
@@ -185,43 +193,50 @@ def _put_back(
         limits: for each block; below and above at a coarse scale for each mean.
         noise: the noise.
         scale: the residual's samples are means of squares of this side in pixels.
+        seen: the noisy picture (C, height, width), if the risk of the removal counts.
     """
     channels, height, width = shape
     rows, columns = (max(-(-length // STRIDE_SAMPLES), 2) - 1 for length in (height, width))  # numbers of blocks
+    xp = array_namespace(limits.variance)
     forward, backward = _transforms(noise, scale)
-    square_rows = STRIP_BLOCKS.get(limits.variance.device.type, STRIP_BLOCKS["cuda"]) // (columns * SQUARE_BLOCKS)
+    square_rows = STRIP_BLOCKS.get(device_kind(limits.variance), STRIP_BLOCKS["cuda"]) // (columns * SQUARE_BLOCKS)
     step = max(square_rows, 1) * SQUARE_BLOCKS
-    lower: Tensor | None = None  # last row of cells of the strip above: its residual …
-    pending: Tensor | None = None  # … and what is put back, (C, columns + 1, 16)
+    lower: Any | None = None  # last row of cells of the strip above: its residual …
+    pending: Any | None = None  # … and what is put back, (C, columns + 1, 16)
     for top in range(0, rows, step):
         part = slice(top, min(top + step, rows))
         first = part.start if lower is None else part.start + 1  # row of cells
         new = slice(first * STRIDE_SAMPLES, min((part.stop + 1) * STRIDE_SAMPLES, height))
         strip = extend(read(new), (part.stop + 1 - first) * STRIDE_SAMPLES, (columns + 1) * STRIDE_SAMPLES)
-        strip = strip if lower is None else torch.cat([lower, strip], -2)
+        strip = strip if lower is None else xp.concat([lower, strip], axis=-2)
         lower = strip[:, -STRIDE_SAMPLES:]
-        sigma = limits.variance[:, part, :, None].clamp(min=noise.floor**2).sqrt()  # (C, r, columns, 1)
+        sigma = xp.sqrt(clip(limits.variance[:, part, :, None], noise.floor**2))  # (C, r, columns, 1)
         u = _coefficients(strip, forward, sigma, limits, part, scale)
-        places, coefficients = _returned(u, scale)
+        own: list[Any] | None = None
+        if seen is not None:
+            noisy = seen[:, part.start * STRIDE_SAMPLES : (part.stop + 1) * STRIDE_SAMPLES]
+            own = second_blocks(extend(noisy, *strip.shape[-2:]), forward, sigma)
+        places, coefficients = _returned(u, scale, own)
         if not len(places) and pending is None:
             continue
-        total = strip.new_zeros(channels, part.stop - part.start + 1, columns + 1, STRIDE_SAMPLES**2)
+        total = _zeros(strip, (channels, part.stop - part.start + 1, columns + 1, STRIDE_SAMPLES**2))
         if pending is not None:
             total[:, 0] = pending
         coefficients *= sigma[tuple(places.T)]
         overlap_add(total, places, coefficients, backward)
         done = slice(0, None if part.stop == rows else -1)
-        pending = total[:, -1].clone()
+        pending = copy(total[:, -1])
         values = overlap_mean(values_by_row(total[:, done]), part.start == 0, part.stop == rows)
         goes = slice(part.start * STRIDE_SAMPLES, min(part.start * STRIDE_SAMPLES + values.shape[-2], height))
         write(goes, values[:, : goes.stop - goes.start])
 
 
-def _coefficients(strip: Tensor, forward: Tensor, sigma: Tensor, limits: _Limits, part: slice, scale: int) -> list[Tensor]:
+def _coefficients(strip: Any, forward: Any, sigma: Any, limits: _Limits, part: slice, scale: int) -> list[Any]:
     """The coefficients of a strip's blocks in standard deviations of the noise, (r, columns, 64) for each channel.
 
     Pure noise has variance 1. The explained shift of the mean is taken off.
     """
+    xp = array_namespace(strip)
     result = []
     for channel, (values, transform, own) in enumerate(zip(strip, forward, sigma, strict=True)):
         u = (overlapping_blocks(values) @ transform).reshape(*own.shape[:2], -1)
@@ -229,108 +244,132 @@ def _coefficients(strip: Tensor, forward: Tensor, sigma: Tensor, limits: _Limits
         below, above = limits.below[channel], limits.above[channel]
         if scale == 1:
             unit = transform[0, 0] * BLOCK_SAMPLES**2 / own[..., 0]  # coefficient of a mean of 1, in standard deviations
-            u[..., 0] -= u[..., 0].clamp(unit * below[part], unit * above[part])
+            u[..., 0] -= clip(u[..., 0], unit * below[part], unit * above[part])
         else:
             pixels = slice(part.start * STRIDE_SAMPLES, (part.stop + 1) * STRIDE_SAMPLES)
             low, high = ((overlapping_blocks(x[pixels]) @ transform).reshape(u.shape) / own for x in (below, above))
-            u -= u.clamp(torch.minimum(low, high).clamp(max=0), torch.maximum(low, high).clamp(min=0))
+            u -= clip(u, clip(xp.minimum(low, high), None, 0), clip(xp.maximum(low, high), 0))
         result.append(u)
     return result
 
 
-def _returned(u: Sequence[Tensor], scale: int) -> tuple[Tensor, Tensor]:
+def _returned(u: Sequence[Any], scale: int, noisy: Sequence[Any] | None = None) -> tuple[Any, Any]:
     """The blocks of which something is put back.
 
     Args:
         u: coefficients in standard deviations of the noise, (r, columns, 64) for each channel.
+        noisy: those of the noisy picture in every second block, if the risk of the removal counts.
 
     Returns:
         N places (N, 3) as channel, row and column, in order of channels, and what is put back of their coefficients, (N, 64).
     """
-    limits = _limits(scale).to(u[0])
+    xp = array_namespace(u[0])
+    limits = convert_like(_limits(scale), u[0])
     found = []
-    total: Tensor | None = None
+    total: Any = None
     for own in u:
-        power = own.square()
+        power = xp.square(own)
         power[..., 0] *= limits[1] / limits[0]  # one limit for all is much faster; shares leave the mean out
-        found.append(power.amax(-1) > limits[1])  # (r, columns)
+        found.append(xp.max(power, axis=-1) > limits[1])  # (r, columns)
         if scale in PATTERN_POWER_RATIOS:
             sums = _square_sums(power)
-            total = sums if total is None else total.add_(sums)
-    active = torch.stack(found)
+            total = sums if total is None else total + sums
+    active = xp.stack(found)
     share = None if total is None else _square_shares(total, len(u), active.shape[1:], scale)
     if share is not None:
-        squares = share.amax(-1) > 0
-        if squares.any():
-            active |= squares.repeat_interleave(SQUARE_BLOCKS, 0).repeat_interleave(SQUARE_BLOCKS, 1)[
-                : active.shape[1], : active.shape[2]
-            ]
-    places = active.nonzero()
-    row, column = places[:, 1:].unbind(1)
-    counts = torch.bincount(places[:, 0], minlength=len(u)).tolist()
-    own = torch.cat([each[at[:, 1], at[:, 2]] for each, at in zip(u, torch.split(places, counts), strict=True)])
-    kept = (own.square() > limits).to(own)
+        if noisy is not None:
+            share = _with_risk(share, u, noisy, limits)
+        squares = xp.max(share, axis=-1) > 0
+        if bool(xp.any(squares)):
+            wide = repeat_each(repeat_each(squares, SQUARE_BLOCKS, 0), SQUARE_BLOCKS, 1)
+            active |= wide[: active.shape[1], : active.shape[2]]
+    places = places_of(active)
+    row, column = places[:, 1], places[:, 2]
+    counts = [int((places[:, 0] == channel).sum()) for channel in range(len(u))]
+    own = xp.concat([each[row[part], column[part]] for each, part in zip(u, runs(counts), strict=True)])
+    kept = xp.astype(xp.square(own) > limits, own.dtype)
     if share is not None:
-        kept = torch.maximum(kept, share[row // SQUARE_BLOCKS, column // SQUARE_BLOCKS])
+        kept = xp.maximum(kept, share[row // SQUARE_BLOCKS, column // SQUARE_BLOCKS])
     return places, own * kept
 
 
-def _square_sums(power: Tensor) -> Tensor:
+def _with_risk(share: Any, u: Sequence[Any], noisy: Sequence[Any], limits: Any) -> Any:
+    """Shares of squares (R, S, 64) that are put back, with what is put back of the rest because of its risk."""
+    xp = array_namespace(share)
+    rows, columns = noisy[0].shape[:2]
+    removed = 1 - repeat_each(repeat_each(share, 2, 0)[:rows], 2, 1)[:, :columns]
+    left = []
+    for own in u:
+        some = own[::2, ::2]
+        left.append(xp.where(xp.square(some) <= limits, some, 0 * some) * removed)
+    total = 1 - (1 - share) * removal_weights(left, noisy)[..., None]
+    total[..., 0] = share[..., 0]
+    return total
+
+
+def _square_sums(power: Any) -> Any:
     """Sums over squares of 4×4 blocks, (r, columns, 64) → (⌈r / 4⌉, ⌈columns / 4⌉, 64)."""
+    xp = array_namespace(power)
     for axis in range(2):
         count = power.shape[axis]
         whole = count // SQUARE_BLOCKS * SQUARE_BLOCKS
+        before = (slice(None),) * axis
         parts = []
         if whole:
-            groups = power.narrow(axis, 0, whole)
-            groups = groups.reshape(*power.shape[:axis], -1, SQUARE_BLOCKS, *power.shape[axis + 1 :])
-            parts.append(groups.sum(axis + 1))
+            groups = power[(*before, slice(0, whole))]
+            groups = xp.reshape(groups, (*power.shape[:axis], -1, SQUARE_BLOCKS, *power.shape[axis + 1 :]))
+            parts.append(xp.sum(groups, axis=axis + 1))
         if whole < count:
-            parts.append(power.narrow(axis, whole, count - whole).sum(axis, keepdim=True))
-        power = parts[0] if len(parts) == 1 else torch.cat(parts, axis)
+            parts.append(xp.sum(power[(*before, slice(whole, count))], axis=axis, keepdims=True))
+        power = parts[0] if len(parts) == 1 else xp.concat(parts, axis=axis)
     return power
 
 
-def _square_shares(sums: Tensor, channels: int, blocks: Sequence[int], scale: int) -> Tensor:
+def _square_shares(sums: Any, channels: int, blocks: Sequence[int], scale: int) -> Any:
     """Shares by the mean power in squares of blocks, all channels together: sums of powers (⌈r / 4⌉, ⌈columns / 4⌉, 64) of
     `channels` times `blocks`, (r, columns) → the same shape. The share of the mean is 0."""
+    xp = array_namespace(sums)
     rows, columns = (_blocks_per_square(length) for length in blocks)
-    mean = sums / (channels * rows[:, None] * columns).to(sums)[..., None]
+    mean = sums / convert_like(channels * rows[:, None] * columns, sums)[..., None]
     share = _linear_share(mean, *PATTERN_POWER_RATIOS[scale])
     if scale == 1:
-        share = torch.maximum(
-            share, _linear_share(mean[..., 1:].clamp(max=MAX_POWER_RATIO).mean(-1, keepdim=True), *TEXTURE_POWER_RATIOS)
-        )
+        whole = xp.mean(clip(mean[..., 1:], None, MAX_POWER_RATIO), axis=-1, keepdims=True)
+        share = xp.maximum(share, _linear_share(whole, *TEXTURE_POWER_RATIOS))
     share[..., 0] = 0
     return share
 
 
-def _linear_share(power: Tensor, none: float, whole: float) -> Tensor:
+def _linear_share(power: Any, none: float, whole: float) -> Any:
     """0 up to the power `none`, 1 from `whole` on, linear between them."""
-    return ((power - none) / (whole - none)).clamp(0, 1)
+    return clip((power - none) / (whole - none), 0, 1)
 
 
-def _blocks_per_square(length: int) -> Tensor:
+def _blocks_per_square(length: int) -> NDArray[np.int64]:
     """The number of blocks in each square along one axis of `length` blocks."""
-    counts = torch.full((-(-length // SQUARE_BLOCKS),), SQUARE_BLOCKS)
+    counts = np.full(-(-length // SQUARE_BLOCKS), SQUARE_BLOCKS)
     counts[-1] -= -length % SQUARE_BLOCKS
     return counts
 
 
 @lru_cache
-def _limits(scale: int) -> Tensor:
+def _limits(scale: int) -> NDArray[np.float32]:
     """Limits of the power of single coefficients, (64,)."""
-    limits = torch.full((BLOCK_SAMPLES**2,), COEFFICIENT_LIMIT_SIGMAS[scale] ** 2)
+    limits = np.full(BLOCK_SAMPLES**2, COEFFICIENT_LIMIT_SIGMAS[scale] ** 2, dtype=np.float32)
     limits[0] = MEAN_LIMIT_SIGMAS[scale] ** 2
     return limits
 
 
-def _transforms(noise: NoiseModel, scale: int) -> tuple[Tensor, Tensor]:
+def _transforms(noise: NoiseModel, scale: int) -> tuple[Any, Any]:
     """The matrices that transform a block of 64 values into coefficients and back, (C, 64, 64) each.
 
     The coefficients are in standard deviations of the noise, for noise of variance 1.
     """
-    variance = noise.coefficients(scale).reshape(-1, BLOCK_SAMPLES**2) * (1 + DOUBT_SHARE * noise.doubt) ** 2  # (C, 64)
-    sigma = variance.clamp(min=1e-8 * variance.max().item()).sqrt()
-    basis = cosine_basis().to(sigma)  # (64 coefficients, 64 values)
+    xp = array_namespace(noise.spectrum)
+    variance = xp.reshape(noise.coefficients(scale), (-1, BLOCK_SAMPLES**2)) * (1 + DOUBT_SHARE * noise.doubt) ** 2  # (C, 64)
+    sigma = xp.sqrt(clip(variance, 1e-8 * float(xp.max(variance))))
+    basis = convert_like(cosine_basis(), sigma)  # (64 coefficients, 64 values)
     return basis.T / sigma[:, None], basis * sigma[..., None]
+
+
+def _zeros(like: Any, shape: tuple[int, ...]) -> Any:
+    return array_namespace(like).zeros(shape, dtype=like.dtype, device=device(like))

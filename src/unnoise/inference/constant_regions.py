@@ -7,11 +7,13 @@ quarter of a square of 7×7 is enough, so that thin scale bars and time stamps c
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from array_api_compat import array_namespace
+
+from unnoise.photometry.array_windows import dilate_mask, near_means
 
 SIDE_PIXELS = 5
 """Side of the smallest region."""
@@ -34,29 +36,32 @@ REACH_PIXELS = DENSE_SIDE_PIXELS + EDGE_PIXELS
 class ConstantValues:
     """The values that constant regions have.
 
-    >>> x = torch.ones(1, 9, 9)
+    >>> import numpy as np
+    >>> x = np.ones((1, 9, 9))
     >>> x[:, :, :3] = 0
-    >>> int(ConstantValues(torch.tensor([[0.0, torch.nan]])).find(x, torch.ones_like(x, dtype=torch.bool)).sum())
+    >>> int(ConstantValues(np.array([[0.0, np.nan]])).find(x, np.ones_like(x, dtype=bool)).sum())
     27
     """
 
-    ends: Tensor
+    ends: Any
     """(P, 2): low and high. NaN: there is no such region."""
 
-    def find(self, x: Tensor, valid: Tensor) -> Tensor:
+    def find(self, x: Any, valid: Any) -> Any:
         """The pixels of constant regions, (P, H, W) each."""
-        result = torch.zeros_like(valid)
-        for number, end in enumerate(self.ends.unbind(1)):
-            if not bool(end.isnan().all()):
+        xp = array_namespace(x)
+        result = xp.zeros_like(valid)
+        for number, end in enumerate(self.ends.T):
+            if not bool(xp.all(xp.isnan(end))):
                 result |= _regions(x, valid, end, high=number == 1)
         return result
 
     @property
     def is_none(self) -> bool:
-        return bool(self.ends.isnan().all())
+        xp = array_namespace(self.ends)
+        return bool(xp.all(xp.isnan(self.ends)))
 
 
-def count_constant(x: Tensor, valid: Tensor, ends: Tensor, inner: slice) -> Tensor:
+def count_constant(x: Any, valid: Any, ends: Any, inner: slice) -> Any:
     """Count pixels of constant regions, and stray ones.
 
     Args:
@@ -68,24 +73,25 @@ def count_constant(x: Tensor, valid: Tensor, ends: Tensor, inner: slice) -> Tens
         (P, 2, 3): for each value the pixels in its regions, the pixels with this value elsewhere, and the pixels in
         squares of 3×3 without it.
 
-    >>> x = torch.ones(1, 9, 9)
+    >>> import numpy as np
+    >>> x = np.ones((1, 9, 9))
     >>> x[:, :, :3], x[:, 4, 8] = 0, 0
-    >>> count_constant(x, torch.ones_like(x, dtype=torch.bool), torch.tensor([[0.0, 2.0]]), slice(0, 9))
-    tensor([[[27,  1, 53],
-             [ 0,  0, 81]]])
+    >>> count_constant(x, np.ones_like(x, dtype=bool), np.array([[0.0, 2.0]]), slice(0, 9)).tolist()
+    [[[27, 1, 53], [0, 0, 81]]]
     """
+    xp = array_namespace(x)
     counts = []
-    for number, end in enumerate(ends.unbind(1)):
+    for number, end in enumerate(ends.T):
         same = (x == end[:, None, None]) & valid
-        inside = _regions(x, valid, end, high=number == 1) if bool(same.any()) else same
+        inside = _regions(x, valid, end, high=number == 1) if bool(xp.any(same)) else same
         other = valid & ~same
-        whole = other & _dilate(_erode(other | ~valid, 1), 1)
-        found = [part[:, inner].flatten(1).sum(1) for part in (inside, same & ~inside, whole)]
-        counts.append(torch.stack(found, dim=1))
-    return torch.stack(counts, dim=1)
+        whole = other & dilate_mask(_erode(other | ~valid, 1), 1)
+        found = [part[:, inner].sum((1, 2)) for part in (inside, same & ~inside, whole)]
+        counts.append(xp.stack(found, axis=1))
+    return xp.stack(counts, axis=1)
 
 
-def decide_constant(ends: Tensor, counts: Tensor, valid_count: Tensor) -> ConstantValues:
+def decide_constant(ends: Any, counts: Any, valid_count: Any) -> ConstantValues:
     """Which values have constant regions.
 
     Args:
@@ -93,33 +99,31 @@ def decide_constant(ends: Tensor, counts: Tensor, valid_count: Tensor) -> Consta
         counts: the sum of what `count_constant` gave for all rows.
         valid_count: (P,), the number of pixels that are not missing.
 
-    >>> ends, pixels = torch.tensor([[0.0, 9.0]]), torch.tensor([1000])
-    >>> decide_constant(ends, torch.tensor([[[200, 0, 800], [0, 1, 999]]]), pixels).ends
-    tensor([[0., nan]])
+    >>> import numpy as np
+    >>> ends, pixels = np.array([[0.0, 9.0]]), np.array([1000])
+    >>> decide_constant(ends, np.array([[[200, 0, 800], [0, 1, 999]]]), pixels).ends
+    array([[ 0., nan]])
     """
-    inside, stray, whole = counts.unbind(-1)
+    inside, stray, whole = (counts[..., kind] for kind in range(3))
     others = valid_count[:, None] - inside
     solid = (inside >= MIN_PIXELS) & (stray <= MAX_STRAY_SHARE * others) & (others > MIN_PIXELS)
     solid &= whole >= MIN_WHOLE_SHARE * others  # else the others are single photons among zeros
     solid[:, 1] &= inside[:, 1] <= MAX_DENSE_SHARE * valid_count
-    return ConstantValues(torch.where(solid, ends, torch.nan))
+    return ConstantValues(array_namespace(ends).where(solid, ends, math.nan))
 
 
-def _regions(x: Tensor, valid: Tensor, end: Tensor, *, high: bool) -> Tensor:
+def _regions(x: Any, valid: Any, end: Any, *, high: bool) -> Any:
     same = (x == end[:, None, None]) & valid
     if high:
         side = DENSE_SIDE_PIXELS
-        share = F.avg_pool2d(same[:, None].to(torch.float32), side, 1, side // 2)[:, 0]
+        xp = array_namespace(x)
+        share = near_means(xp.astype(same, xp.float32), side)
         core = same & (share * side**2 > DENSE_PIXELS - 0.5)
     else:
         # Missing pixels and those beyond the edge count as equal, so that a narrow fill at the edge is found.
-        core = _dilate(_erode(same | ~valid, SIDE_PIXELS // 2), SIDE_PIXELS // 2) & same
-    return same & _dilate(core, EDGE_PIXELS)
+        core = dilate_mask(_erode(same | ~valid, SIDE_PIXELS // 2), SIDE_PIXELS // 2) & same
+    return same & dilate_mask(core, EDGE_PIXELS)
 
 
-def _dilate(x: Tensor, radius: int) -> Tensor:
-    return F.max_pool2d(x[:, None].to(torch.float32), 2 * radius + 1, 1, radius)[:, 0] > 0
-
-
-def _erode(x: Tensor, radius: int) -> Tensor:
-    return ~_dilate(~x, radius)
+def _erode(x: Any, radius: int) -> Any:
+    return ~dilate_mask(~x, radius)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-from torch import Tensor
+from array_api_compat import array_namespace
 
 from unnoise.errors import UnnoiseWarning
 from unnoise.inference.bounded_removal import bounded_removal
@@ -45,6 +45,7 @@ class Guard:
             bounded: whether to measure its noise. False for counts of photons, whose noise is far from normal.
             force: restore any picture. The removal is not bounded where no noise can be found.
 
+        >>> import torch
         >>> mask = torch.zeros(1, 1, 64, 64)
         >>> mask[..., 16:48, 16:48] = 1
         >>> Guard.of(RegionSource.of(mask), step=1 / 255).kept is None
@@ -76,21 +77,23 @@ class Guard:
         if self.kept:
             warnings.warn(f"{name} {self.kept}", UnnoiseWarning, stacklevel=3)
 
-    def apply(self, noisy: Tensor, restored: Tensor) -> Tensor:
+    def apply(self, noisy: Any, restored: Any) -> Any:
         """Limit a restoration, (1, C, H, W) each → (1, C, H, W). Returns `noisy` itself if the picture is left
         unchanged."""
         if self.kept:
             return noisy
         if self.grey:
-            one = self._bounded(noisy[:, :1], restored.mean(1, keepdim=True))
-            return one.expand_as(noisy)
+            xp = array_namespace(noisy)
+            one = self._bounded(noisy[:, :1], xp.mean(restored, axis=1, keepdims=True))
+            return xp.broadcast_to(one, noisy.shape)
         return self._bounded(noisy, restored)
 
-    def _bounded(self, noisy: Tensor, restored: Tensor) -> Tensor:
+    def _bounded(self, noisy: Any, restored: Any) -> Any:
         if self.noise is not None:
             restored = bounded_removal(noisy, restored, self.noise)
         exact = noise_free(noisy)
-        return torch.where(exact, noisy, restored) if exact.any() else restored
+        xp = array_namespace(noisy)
+        return xp.where(exact, noisy, restored) if bool(xp.any(exact)) else restored
 
 
 def all_kept(guards: Sequence[Guard]) -> bool:

@@ -9,14 +9,23 @@ others are found in further passes, so a fifth of all pixels may be hot.
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+from array_api_compat import array_namespace
 
 from unnoise.errors import UsageError
 from unnoise.inference.background import CELL_PIXELS, nth_value, sorted_cells
+from unnoise.photometry.array_ops import clip, concat
+from unnoise.photometry.array_windows import (
+    convert_like,
+    extend_edges,
+    median_along,
+    median_of_valid,
+    pad_end,
+    places_of,
+    repeat_each,
+)
 from unnoise.regions import RegionSource
 
 HotPixels = Literal["keep", "remove", "auto"]
@@ -52,15 +61,17 @@ def smallest_step(view: RegionSource) -> float:
 
     It is one count for counts, and next to nothing for floats.
 
-    >>> smallest_step(RegionSource.of(torch.tensor([[[[0.0, 2.0, 2.0, 6.0]]]])))
+    >>> smallest_step(RegionSource.of(np.array([[[[0.0, 2.0, 2.0, 6.0]]]])))
     2.0
     """
-    values = torch.cat([window.flatten() for window in view.sample_windows()])
-    steps = torch.unique(values[values.isfinite()]).diff()
-    return float(steps.min()) if len(steps) else 0.0
+    windows = view.sample_windows()
+    xp = array_namespace(windows[0])
+    values = concat([xp.reshape(window, (-1,)) for window in windows])
+    levels = xp.unique_values(values[xp.isfinite(values)])  # in rising order
+    return float((levels[1:] - levels[:-1]).min()) if len(levels) > 1 else 0.0
 
 
-def find_hot_pixels(x: Tensor, valid: Tensor, step: float) -> Tensor:
+def find_hot_pixels(x: Any, valid: Any, step: float) -> Any:
     """Find hot and dead pixels.
 
     Args:
@@ -71,49 +82,53 @@ def find_hot_pixels(x: Tensor, valid: Tensor, step: float) -> Tensor:
     Returns:
         (P, H, W) of bool.
 
+    >>> import torch
     >>> x = torch.randn(1, 32, 32, generator=torch.Generator().manual_seed(0))
     >>> x[0, 7, 9] = 100
     >>> find_hot_pixels(x, torch.ones_like(x, dtype=torch.bool), 0.0).nonzero().tolist()
     [[0, 7, 9]]
     """
-    variance = _noise(x, valid).square()
-    found = torch.zeros_like(valid)
+    xp = array_namespace(x)
+    variance = xp.square(_noise(x, valid))
+    found = xp.zeros_like(valid)
     for _ in range(PASSES):
         usual = _isolated(x, variance, step)
-        new = usual.isfinite() & valid
-        if not bool(new.any()):
+        new = xp.isfinite(usual) & valid
+        if not bool(xp.any(new)):
             break
         found |= new
-        x = torch.where(new, usual, x)
+        x = xp.where(new, usual, x)
     return found
 
 
-def _noise(x: Tensor, valid: Tensor) -> Tensor:
+def _noise(x: Any, valid: Any) -> Any:
     """The standard deviation of the noise around each pixel, one value for each square, (P, H, W)."""
     height, width = x.shape[-2:]
-    differences = F.pad((x[..., 1:] - x[..., :-1]).abs(), (0, 1))
-    cells = sorted_cells(differences, valid & F.pad(valid[..., 1:], (0, 1)))  # (P, h, w, side²)
-    count = cells.isfinite().sum(-1)
+    xp = array_namespace(x)
+    differences = pad_end(xp.abs(x[..., 1:] - x[..., :-1]), 0, 1, 0)
+    cells = sorted_cells(differences, valid & pad_end(valid[..., 1:], 0, 1, False))  # (P, h, w, side²)
+    count = xp.isfinite(cells).sum(-1)
     low = nth_value(cells, NOISE_QUANTILE * count) / NOISE_SHARE
-    low = torch.where(count > 0, low, torch.nan)
-    low = torch.where(low.isnan(), low.nanmedian().nan_to_num(0), low)
-    return low.repeat_interleave(CELL_PIXELS, -2).repeat_interleave(CELL_PIXELS, -1)[..., :height, :width]
+    usual = median_of_valid(xp.reshape(low, (1, -1)), xp.reshape(count > 0, (1, -1)))
+    low = xp.where(count > 0, low, usual)
+    return repeat_each(repeat_each(low, CELL_PIXELS, -2), CELL_PIXELS, -1)[..., :height, :width]
 
 
-def _isolated(x: Tensor, variance: Tensor, step: float) -> Tensor:
+def _isolated(x: Any, variance: Any, step: float) -> Any:
     """The median around each isolated pixel, (P, H, W); NaN for all others."""
     height, width = x.shape[-2:]
-    edged = F.pad(x[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+    xp = array_namespace(x)
+    edged = extend_edges(x, (1, 1), (1, 1))
     shifts = [(down, right) for down in range(3) for right in range(3) if (down, right) != (1, 1)]
-    near = torch.stack([edged[:, down : down + height, right : right + width] for down, right in shifts])
-    near = near.sort(0).values  # (8, P, H, W)
-    result = torch.full_like(x, torch.nan)
+    near = xp.stack([edged[:, down : down + height, right : right + width] for down, right in shifts])
+    near = xp.sort(near, axis=0)  # (8, P, H, W)
+    result = xp.full_like(x, math.nan)
     for sign, other, third in ((1, near[3], near[5]), (-1, near[4], near[2])):
         # The noise of counts is at least that of their mean, and of one more.
-        limit = LIMIT_SIGMAS * (variance + step * (other.abs() + step)).sqrt()
-        candidates = ((sign * (x - other) > limit) & (sign * (x - third) >= 0)).nonzero()
-        for some in torch.split(candidates, CHUNK):
-            planes, rows, columns = some.unbind(1)
+        limit = LIMIT_SIGMAS * xp.sqrt(variance + step * (xp.abs(other) + step))
+        candidates = places_of((sign * (x - other) > limit) & (sign * (x - third) >= 0))
+        for first in range(0, len(candidates), CHUNK):
+            planes, rows, columns = candidates[first : first + CHUNK].T
             middle = _local_median(x, planes, rows, columns)
             own, others = x[planes, rows, columns], other[planes, rows, columns]
             excess, spread = sign * (own - middle), sign * (others - middle)
@@ -122,10 +137,11 @@ def _isolated(x: Tensor, variance: Tensor, step: float) -> Tensor:
     return result
 
 
-def _local_median(x: Tensor, planes: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+def _local_median(x: Any, planes: Any, rows: Any, columns: Any) -> Any:
     """The median around single pixels, (n,)."""
     height, width = x.shape[-2:]
-    steps = torch.arange(-WINDOW_RADIUS_PIXELS, WINDOW_RADIUS_PIXELS + 1, device=x.device)
-    down = (rows[:, None] + steps).clamp(0, height - 1)  # (n, side)
-    right = (columns[:, None] + steps).clamp(0, width - 1)
-    return x[planes[:, None, None], down[:, :, None], right[:, None, :]].flatten(1).median(1).values
+    steps = convert_like(np.arange(-WINDOW_RADIUS_PIXELS, WINDOW_RADIUS_PIXELS + 1), rows)
+    down = clip(rows[:, None] + steps, 0, height - 1)  # (n, side)
+    right = clip(columns[:, None] + steps, 0, width - 1)
+    values = x[planes[:, None, None], down[:, :, None], right[:, None, :]]  # (n, side, side)
+    return median_along(array_namespace(x).reshape(values, (len(values), len(steps) ** 2)), 1)

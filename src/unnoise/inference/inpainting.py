@@ -9,12 +9,16 @@ patches have none. So noise of the level around is added. It depends on the plac
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from array_api_compat import array_namespace
 
 from unnoise.inference.row_blocks import ALIGN_PIXELS
 from unnoise.layers.gaussian_blur import gaussian_blur, kernel_radius
+from unnoise.photometry.array_ops import clip, upsample_bilinear
+from unnoise.photometry.array_windows import block_means, pad_end
 from unnoise.rng import PositionalGenerator
 
 LEVELS = 5
@@ -30,7 +34,7 @@ REACH_PIXELS = 3 * ALIGN_PIXELS + kernel_radius(EDGE_SIGMA_PIXELS)
 """No pixel further away changes an inpainted value, apart from the background."""
 
 
-def push_pull(x: Tensor, valid: Tensor, background: Tensor) -> Tensor:
+def push_pull(x: Any, valid: Any, background: Any) -> Any:
     """Fill the pixels that are not valid with smooth values.
 
     Args:
@@ -41,32 +45,34 @@ def push_pull(x: Tensor, valid: Tensor, background: Tensor) -> Tensor:
     Returns:
         (P, H, W). Valid pixels stay as they are.
 
-    >>> x = torch.tensor([[[1.0, 0.0, 3.0]]])
-    >>> filled = push_pull(x, torch.tensor([[[True, False, True]]]), torch.zeros(1, 1, 1))
+    >>> import numpy as np
+    >>> x = np.array([[[1.0, 0.0, 3.0]]])
+    >>> filled = push_pull(x, np.array([[[True, False, True]]]), np.zeros((1, 1, 1)))
     >>> bool(1 < filled[0, 0, 1] < 3)
     True
     """
-    if bool(valid.all()):
+    xp = array_namespace(x)
+    if bool(xp.all(valid)):
         return x
     height, width = x.shape[-2:]
-    pad = (0, -width % ALIGN_PIXELS, 0, -height % ALIGN_PIXELS)
-    weight = F.pad(valid.to(x.dtype), pad)
-    values = F.pad(torch.where(valid, x, 0), pad)
+    below, right = -height % ALIGN_PIXELS, -width % ALIGN_PIXELS
+    weight = pad_end(xp.astype(valid, x.dtype), below, right, 0)
+    values = pad_end(xp.where(valid, x, 0.0), below, right, 0)
     levels = []
     for _ in range(LEVELS):
         levels.append((values, weight))
-        total = F.avg_pool2d(weight, 2)
-        values = F.avg_pool2d(values * weight, 2) / total.clamp(min=1e-12)
-        weight = (4 * total).clamp(max=1)
+        total = block_means(weight, 2, 2)
+        values = block_means(values * weight, 2, 2) / clip(total, 1e-12)
+        weight = clip(4 * total, None, 1)
     rows, columns = values.shape[-2:]
-    filled = values * weight + background.expand(-1, rows, columns) * (1 - weight)
+    filled = values * weight + xp.broadcast_to(background, (len(values), rows, columns)) * (1 - weight)
     for values, weight in reversed(levels):
-        coarse = F.interpolate(filled[:, None], scale_factor=2, mode="bilinear", align_corners=False)[:, 0]
+        coarse = upsample_bilinear(filled[None], 2)[0]
         filled = values * weight + coarse * (1 - weight)
-    return torch.where(valid, x, filled[:, :height, :width])
+    return xp.where(valid, x, filled[:, :height, :width])
 
 
-def local_means(x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+def local_means(x: Any, valid: Any) -> tuple[Any, Any]:
     """The mean of the valid pixels around each pixel, weighted by a Gaussian of `EDGE_SIGMA_PIXELS`.
 
     Single noisy values at the edge of a gap must not spread into it: the network would see streaks, and keep them.
@@ -78,16 +84,18 @@ def local_means(x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The means (P, H, W), and where enough valid pixels lie around, of bool.
 
-    >>> means, known = local_means(torch.tensor([[[4.0, 0.0, 9.0, 9.0, 9.0, 9.0]]]), torch.tensor([[[True] + [False] * 5]]))
-    >>> means[0, 0, :2], known[0, 0]
-    (tensor([4., 4.]), tensor([ True,  True,  True, False, False, False]))
+    >>> import numpy as np
+    >>> means, known = local_means(np.array([[[4.0, 0.0, 9.0, 9.0, 9.0, 9.0]]]), np.array([[[True] + [False] * 5]]))
+    >>> means[0, 0, :2].tolist(), known[0, 0].tolist()
+    ([4.0, 4.0], [True, True, True, False, False, False])
     """
-    weight = gaussian_blur(valid.to(x.dtype), EDGE_SIGMA_PIXELS)
-    means = gaussian_blur(torch.where(valid, x, 0), EDGE_SIGMA_PIXELS) / weight.clamp(min=1e-12)
+    xp = array_namespace(x)
+    weight = gaussian_blur(xp.astype(valid, x.dtype), EDGE_SIGMA_PIXELS)
+    means = gaussian_blur(xp.where(valid, x, 0.0), EDGE_SIGMA_PIXELS) / clip(weight, 1e-12)
     return means, weight > MIN_WEIGHT
 
 
-def noise_at(rows: slice, shape: torch.Size, sigma: Tensor) -> Tensor:
+def noise_at(rows: slice, shape: Sequence[int], sigma: Any) -> Any:
     """White Gaussian noise for rows of a picture.
 
     Args:
@@ -98,11 +106,13 @@ def noise_at(rows: slice, shape: torch.Size, sigma: Tensor) -> Tensor:
     Returns:
         (P, rows, W), the same for a pixel whatever rows are asked for.
 
-    >>> whole = noise_at(slice(0, 8), torch.Size((1, 8, 4)), torch.ones(1, 1, 1))
-    >>> bool((noise_at(slice(3, 8), torch.Size((1, 5, 4)), torch.ones(1, 1, 1)) == whole[:, 3:]).all())
+    >>> import numpy as np
+    >>> whole = noise_at(slice(0, 8), (1, 8, 4), np.ones((1, 1, 1)))
+    >>> bool((noise_at(slice(3, 8), (1, 5, 4), np.ones((1, 1, 1))) == whole[:, 3:]).all())
     True
     """
     # The same for each plane, so that neither the order of channels nor the other pages of a stack matter.
-    first, second = PositionalGenerator(NOISE_SEED, rows.start).uniform((2, *shape[-2:]), sigma.device)
-    normal = (-2 * torch.log1p(-first)).sqrt() * torch.cos(2 * torch.pi * second)  # Box and Muller
-    return (normal * sigma).expand(shape)
+    xp = array_namespace(sigma)
+    first, second = PositionalGenerator(NOISE_SEED, rows.start).uniform_like((2, *shape[-2:]), sigma)
+    normal = xp.sqrt(-2 * xp.log1p(-first)) * xp.cos(2 * math.pi * second)  # Box and Muller
+    return xp.broadcast_to(normal * sigma, tuple(shape))

@@ -9,13 +9,13 @@ local mean of the noisy picture is kept, and so their flux.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from array_api_compat import array_namespace, device, to_device
 
 from unnoise.inference.background import SMOOTHED_NOISE_SHARE, SMOOTHING_PIXELS, Background
 from unnoise.inference.inpainting import noise_at
@@ -23,6 +23,8 @@ from unnoise.inference.row_blocks import RowBlocks, around, blocks_of
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import Store
 from unnoise.layers.gaussian_blur import gaussian_blur, kernel_radius
+from unnoise.photometry.array_ops import clip, concat
+from unnoise.photometry.array_windows import dilate_mask, planes_of_batch
 
 PEAK_SPREADS = 8.0, 14.0
 """A source's peak is this far above the background, in spreads of the smoothed values: on plain background, and on
@@ -50,6 +52,7 @@ HALO_PIXELS = RADIUS_PIXELS + 1 + kernel_radius(SMOOTHING_PIXELS)
 class PointSources:
     """The point sources of a picture or batch.
 
+    >>> import torch
     >>> from unnoise import images
     >>> from unnoise.inference.sources import source_of_tensor
     >>> noisy = 0.1 + 0.001 * torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
@@ -68,13 +71,13 @@ class PointSources:
         """The picture with noisy background in place of its sources."""
         shape = self.source.read(slice(0, 1), slice(0, 1)).shape[:2]
 
-        def read(rows: slice, columns: slice) -> Tensor:
+        def read(rows: slice, columns: slice) -> Any:
             planes = self.blocks.read(rows, columns)[1]
-            return planes.reshape(shape + planes.shape[-2:])
+            return array_namespace(planes).reshape(planes, (*shape, *planes.shape[-2:]))
 
         return replace(self.source, read=read)
 
-    def combine(self, store: Store, plain: Callable[[slice], Tensor], low: float, high: float) -> None:
+    def combine(self, store: Store, plain: Callable[[slice], Any], low: float, high: float) -> None:
         """Put both results together.
 
         Args:
@@ -83,20 +86,22 @@ class PointSources:
             low, high: the range of values.
         """
         height, width = self.source.size
-        waiting: tuple[slice, Tensor] | None = None  # not yet written, since the block below reads these rows
+        waiting: tuple[slice, Any] | None = None  # not yet written, since the block below reads these rows
         for rows in blocks_of(height):
             whole, inner = around(rows, kernel_radius(FLUX_SIGMA_PIXELS), height)
             everywhere = slice(0, width)
-            noisy, restored = self.source.read(whole, everywhere), store.read(whole, everywhere).to(torch.float32)
-            weight, _, level = (x.reshape(noisy.shape) for x in self.blocks.read(whole, everywhere))
+            noisy, restored = self.source.read(whole, everywhere), store.read(whole, everywhere)
+            xp = array_namespace(noisy)
+            restored = xp.astype(restored, xp.float32, copy=False)
+            weight, _, level = (xp.reshape(x, noisy.shape) for x in self.blocks.read(whole, everywhere))
             lost = gaussian_blur(weight * (noisy - restored), FLUX_SIGMA_PIXELS)
-            at_sources = restored + lost / gaussian_blur(weight, FLUX_SIGMA_PIXELS).clamp(min=1e-6)
+            at_sources = restored + lost / clip(gaussian_blur(weight, FLUX_SIGMA_PIXELS), 1e-6)
             own, bright = weight[..., inner, :], at_sources[..., inner, :]
             # `without` took own · (noisy − level) out. What is put back must bear no noise, where own is between 0 and 1.
             joined = own * bright + (1 - own) * (plain(rows) + own * (bright - level[..., inner, :]))
             if waiting:
                 store.write(*waiting)
-            waiting = rows, joined.clamp(low, high)
+            waiting = rows, clip(joined, low, high)
         if waiting:
             store.write(*waiting)
 
@@ -107,6 +112,7 @@ def find_point_sources(source: PixelSource) -> PointSources | None:
     Args:
         source: the noisy pixels after `repair`, (B, C, H, W).
 
+    >>> import torch
     >>> from unnoise import images
     >>> from unnoise.inference.sources import source_of_tensor
     >>> noisy = 0.1 + 0.001 * torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
@@ -125,65 +131,64 @@ def find_point_sources(source: PixelSource) -> PointSources | None:
     return PointSources(source, found)
 
 
-def _background(source: PixelSource, limits: tuple[Tensor, Tensor]) -> Background | None:
+def _background(source: PixelSource, limits: tuple[Any, Any]) -> Background | None:
     """The background between pixels that lie above the limits, however many these are; None: there are no such pixels."""
     parts, found = [], False
     for rows in blocks_of(source.size[0]):
         whole, inner = around(rows, APART_PIXELS + kernel_radius(SMOOTHING_PIXELS), source.size[0])
-        x = source.read(whole, slice(0, source.size[1])).flatten(0, 1)
-        low, high = (limit.to(x.device) for limit in limits)
+        x = planes_of_batch(source.read(whole, slice(0, source.size[1])))
+        low, high = (to_device(limit, device(x)) for limit in limits)
+        xp = array_namespace(x)
         smooth = gaussian_blur(x, SMOOTHING_PIXELS)
-        found, bright = found or bool((smooth > low).any()), smooth > high
-        parts.append(Background.measure(x[:, inner], ~_widened(bright, APART_PIXELS)[:, inner]))
+        found, bright = found or bool(xp.any(smooth > low)), smooth > high
+        parts.append(Background.measure(x[:, inner], ~dilate_mask(bright, APART_PIXELS)[:, inner]))
     return Background.join(parts) if found else None
 
 
-def _limits(source: PixelSource) -> tuple[Tensor, Tensor]:
+def _limits(source: PixelSource) -> tuple[Any, Any]:
     """The values above which a peak must lie, on plain background and on textured, (P, 1, 1) each."""
-    values = torch.cat([window.flatten(0, 1).flatten(1) for window in source.sample_windows()], dim=1)  # (P, n)
-    order = values.sort(1).values
+    planes = [planes_of_batch(window) for window in source.sample_windows()]
+    xp = array_namespace(planes[0])
+    values = concat([xp.reshape(x, (len(x), -1)) for x in planes], axis=1)  # (P, n)
+    order = xp.sort(values, axis=1)
     lower, middle, upper = (order[:, int(share * (order.shape[1] - 1))] for share in (0.25, 0.5, 0.75))
     # Where a quarter of all values equals the median, they are few counts: three photons among zeros are no star.
     are_many = (lower < middle) & (middle < upper)
     plain, textured = (
-        torch.where(are_many, middle + factor * ((upper - middle) + (upper - lower) / 3), torch.inf)[:, None, None]
+        xp.where(are_many, middle + factor * ((upper - middle) + (upper - lower) / 3), math.inf)[:, None, None]
         for factor in BULK_FACTORS
     )
     return plain, textured
 
 
-def _block(
-    source: PixelSource, background: Background, limits: tuple[Tensor, Tensor], rows: slice
-) -> tuple[Tensor, Tensor, Tensor]:
+def _block(source: PixelSource, background: Background, limits: tuple[Any, Any], rows: slice) -> tuple[Any, Any, Any]:
     """Weights, the picture without its sources, and the background below these, (P, rows, W) each."""
     whole, inner = around(rows, HALO_PIXELS, source.size[0])
-    x = source.read(whole, slice(0, source.size[1])).flatten(0, 1)
-    level, spread, noise = (part.to(x.device) for part in background.at(whole, source.size[1]))
+    x = planes_of_batch(source.read(whole, slice(0, source.size[1])))
+    xp = array_namespace(x)
+    level, spread, noise = (to_device(part, device(x)) for part in background.at(whole, source.size[1]))
     smooth = gaussian_blur(x, SMOOTHING_PIXELS)
-    excess = (smooth - level) / spread.clamp(min=1e-12)
+    excess = (smooth - level) / clip(spread, 1e-12)
     first, last = TEXTURE_SPREADS
-    texture = ((spread / (SMOOTHED_NOISE_SHARE * noise).clamp(min=1e-12) - first) / (last - first)).clamp(0, 1)
-    low, high = (limit.to(x.device) for limit in limits)
+    texture = clip((spread / clip(SMOOTHED_NOISE_SHARE * noise, 1e-12) - first) / (last - first), 0, 1)
+    low, high = (to_device(limit, device(x)) for limit in limits)
     # Not interpolated where few counts have infinite limits.
-    limit = torch.where(texture < 1, low + texture * (high - low).nan_to_num(0), high)
+    apart = xp.where(xp.isfinite(low), high - low, 0.0)
+    limit = xp.where(texture < 1, low + texture * apart, high)
     reached = (excess > PEAK_SPREADS[0] + texture * (PEAK_SPREADS[1] - PEAK_SPREADS[0])) & (smooth > limit) & (spread > 0)
-    if not bool(reached.any()):
-        return torch.zeros_like(x[:, inner]), x[:, inner], level[:, inner]
-    allowed, steps = excess > LOW_SPREADS, torch.zeros_like(x)
+    if not bool(xp.any(reached)):
+        return xp.zeros_like(x[:, inner]), x[:, inner], level[:, inner]
+    allowed, steps = excess > LOW_SPREADS, xp.zeros_like(x)
     for _ in range(RADIUS_PIXELS):
-        reached = _widened(reached) & allowed
-        steps += reached
-    nearness = (steps / (RADIUS_PIXELS - FADE_PIXELS)).clamp(max=1)  # slopes of hills must not end in a cliff
+        reached = dilate_mask(reached, 1) & allowed
+        steps += xp.astype(reached, x.dtype)
+    nearness = clip(steps / (RADIUS_PIXELS - FADE_PIXELS), None, 1)  # slopes of hills must not end in a cliff
     weight = _smoothstep((excess - LOW_SPREADS) / (HIGH_SPREADS - LOW_SPREADS)) * _smoothstep(nearness)
-    sigma = torch.maximum(noise, spread / SMOOTHED_NOISE_SHARE)
-    added = noise_at(whole, x.shape, sigma) * (1 - (1 - weight).square()).sqrt()
+    sigma = xp.maximum(noise, spread / SMOOTHED_NOISE_SHARE)
+    added = noise_at(whole, x.shape, sigma) * xp.sqrt(1 - xp.square(1 - weight))
     return weight[:, inner], (x - weight * (x - level) + added)[:, inner], level[:, inner]
 
 
-def _smoothstep(x: Tensor) -> Tensor:
-    x = x.clamp(0, 1)
-    return x.square() * (3 - 2 * x)
-
-
-def _widened(x: Tensor, radius: int = 1) -> Tensor:
-    return F.max_pool2d(x[:, None].to(torch.float32), 2 * radius + 1, 1, radius)[:, 0] > 0
+def _smoothstep(x: Any) -> Any:
+    x = clip(x, 0, 1)
+    return array_namespace(x).square(x) * (3 - 2 * x)

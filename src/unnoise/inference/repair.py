@@ -6,11 +6,13 @@ neither the range nor the pixels around. At the end the pixels of `Repair.kept` 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from array_api_compat import array_namespace, device, to_device
 
 from unnoise.inference import constant_regions, hot_pixels, inpainting
 from unnoise.inference.background import Background
@@ -19,6 +21,7 @@ from unnoise.inference.hot_pixels import find_hot_pixels, smallest_step
 from unnoise.inference.inpainting import local_means, noise_at, push_pull
 from unnoise.inference.row_blocks import RowBlocks, around, blocks_of
 from unnoise.inference.sources import PixelSource
+from unnoise.photometry.array_windows import convert_like, median_of_valid, planes_of_batch
 
 HALO_PIXELS = inpainting.REACH_PIXELS + hot_pixels.REACH_PIXELS
 
@@ -51,12 +54,15 @@ class Repair:
         """Whether any pixel gets its old value back."""
         return self.missing_count > 0 or (self.hot_count > 0 and not self.removes_hot)
 
-    def kept(self, rows: slice, columns: slice) -> Tensor:
+    def kept(self, rows: slice, columns: slice) -> Any:
         """Which pixels get their old values back, (B, C, rows, columns) of bool."""
         if self._masks is None:
-            return torch.zeros_like(self.source.read(rows, columns), dtype=torch.bool)
+            there = self.source.read(rows, columns)
+            xp = array_namespace(there)
+            return xp.zeros_like(there, dtype=xp.bool)
         planes = self._masks.read(rows, columns)[1]
-        return planes.reshape(self.source.read(slice(0, 1), slice(0, 1)).shape[:2] + planes.shape[-2:])
+        shape = self.source.read(slice(0, 1), slice(0, 1)).shape[:2]
+        return array_namespace(planes).reshape(planes, (*shape, *planes.shape[-2:]))
 
     def sentence(self) -> str | None:
         """How many hot pixels were removed, as a sentence without its subject; None: none was."""
@@ -76,6 +82,7 @@ def repair(source: PixelSource, *, measured: bool, hot: str = "keep") -> Repair:
     >>> import numpy as np
     >>> from unnoise import images
     >>> from unnoise.inference.sources import source_of_tensor
+    >>> import torch
     >>> noisy, form = images.to_tensor(0.01 * torch.rand(40, 40, generator=torch.Generator().manual_seed(0)))
     >>> noisy[..., 3, 4] = 1
     >>> repair(source_of_tensor(noisy, form), measured=True).hot_count
@@ -106,14 +113,14 @@ def repair(source: PixelSource, *, measured: bool, hot: str = "keep") -> Repair:
     )
     shape = source.read(slice(0, 1), slice(0, 1)).shape[:2]
 
-    def read(rows: slice, columns: slice) -> Tensor:
+    def read(rows: slice, columns: slice) -> Any:
         planes = final.read(rows, columns)[0]
-        return planes.reshape(shape + planes.shape[-2:])
+        return array_namespace(planes).reshape(planes, (*shape, *planes.shape[-2:]))
 
     return Repair(replace(source, read=read, missing=None), background, hot_count, missing_count, removes, final)
 
 
-def planes_of(source: PixelSource, rows: slice) -> tuple[Tensor, Tensor]:
+def planes_of(source: PixelSource, rows: slice) -> tuple[Any, Any]:
     """All channels of rows of a picture or batch as planes, (B·C, rows, W), and which values are there, of bool.
 
     >>> import numpy as np
@@ -126,8 +133,9 @@ def planes_of(source: PixelSource, rows: slice) -> tuple[Tensor, Tensor]:
     everywhere = slice(0, source.size[1])
     x = source.read(rows, everywhere)
     missing = source.missing(rows, everywhere) if source.missing else None
-    valid = torch.ones_like(x, dtype=torch.bool) if missing is None else ~missing.to(x.device)
-    return x.flatten(0, 1), valid.flatten(0, 1)
+    xp = array_namespace(x)
+    valid = xp.ones_like(x, dtype=xp.bool) if missing is None else ~to_device(missing, device(x))
+    return planes_of_batch(x), planes_of_batch(valid)
 
 
 def _any_missing(source: PixelSource) -> bool:
@@ -140,51 +148,52 @@ def _constants(source: PixelSource) -> ConstantValues:
     ends, counts, valid_counts = [], [], []
     for rows in blocks_of(height):
         x, valid = planes_of(source, rows)
-        low, high = (torch.where(valid, x, far).flatten(1) for far in (torch.inf, -torch.inf))
-        ends.append(torch.stack([low.amin(1), -high.amax(1)], dim=1))
-        valid_counts.append(valid.flatten(1).sum(1))
-    both = torch.stack(ends).amin(0) * torch.tensor([1, -1], device=ends[0].device)  # (P, 2)
-    valid_count = torch.stack(valid_counts).sum(0)
+        xp = array_namespace(x)
+        low, high = (xp.where(valid, x, far) for far in (math.inf, -math.inf))
+        ends.append(xp.stack([xp.min(low, axis=(1, 2)), -xp.max(high, axis=(1, 2))], axis=1))
+        valid_counts.append(valid.sum((1, 2)))
+    both = xp.min(xp.stack(ends), axis=0) * convert_like(np.array([1, -1]), ends[0])  # (P, 2)
+    valid_count = xp.stack(valid_counts).sum(0)
     for rows in blocks_of(height):
         whole, inner = around(rows, constant_regions.REACH_PIXELS, height)
         counts.append(count_constant(*planes_of(source, whole), both, inner))
-    return decide_constant(both, torch.stack(counts).sum(0), valid_count)
+    return decide_constant(both, xp.stack(counts).sum(0), valid_count)
 
 
 def _smooth_block(
     source: PixelSource, constants: ConstantValues | None, step: float | None, rows: slice
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Any, Any, Any]:
     """Rows with smooth values in place of missing ones, which pixels are missing, and which are hot."""
     whole, inner = around(rows, HALO_PIXELS, source.size[0])
     x, valid = planes_of(source, whole)
     kept = ~valid if constants is None or constants.is_none else ~valid | constants.find(x, valid)
     usual = _medians(x, ~kept)
     filled = push_pull(x, ~kept, usual)
-    hot = torch.zeros_like(kept)
+    hot = array_namespace(kept).zeros_like(kept)
     if step is not None:
         hot = find_hot_pixels(filled, ~kept, step)
         filled = push_pull(filled, ~(kept | hot), usual)
     return filled[:, inner], kept[:, inner], hot[:, inner]
 
 
-def _noisy_block(
-    source: PixelSource, smooth: RowBlocks, background: Background, removes: bool, rows: slice
-) -> tuple[Tensor, Tensor]:
+def _noisy_block(source: PixelSource, smooth: RowBlocks, background: Background, removes: bool, rows: slice) -> tuple[Any, Any]:
     """Rows with noisy values in place of missing ones, and which pixels get their old values back."""
     whole, inner = around(rows, HALO_PIXELS, source.size[0])
     x, _ = planes_of(source, whole)
     _, kept, hot = smooth.read(whole, slice(0, source.size[1]))
     bad = kept | hot
     kept = kept if removes else bad
-    if not bool(bad[:, inner].any()):
+    xp = array_namespace(x)
+    if not bool(xp.any(bad[:, inner])):
         return x[:, inner], kept[:, inner]
     _, _, noise = background.at(whole, source.size[1])
     filled = push_pull(*local_means(x, ~bad), background.cells(whole))
     noisy = filled + noise_at(whole, filled.shape, noise)
-    least = torch.where(bad, torch.inf, x).flatten(1).amin(1)[:, None, None]
-    return torch.where(bad, torch.maximum(noisy, least), x)[:, inner], kept[:, inner]
+    least = xp.min(xp.where(bad, math.inf, x), axis=(1, 2), keepdims=True)
+    return xp.where(bad, xp.maximum(noisy, least), x)[:, inner], kept[:, inner]
 
 
-def _medians(x: Tensor, valid: Tensor) -> Tensor:
+def _medians(x: Any, valid: Any) -> Any:
     """The median of the valid values of each plane, (P, 1, 1); 0 where there is none."""
-    return torch.where(valid, x, torch.nan).flatten(1).nanmedian(1).values.nan_to_num(0)[:, None, None]
+    xp = array_namespace(x)
+    return median_of_valid(xp.reshape(x, (len(x), -1)), xp.reshape(valid, (len(x), -1)))[:, None, None]

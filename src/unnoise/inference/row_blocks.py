@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from typing import Any
 
-import torch
-from torch import Tensor
+from unnoise.photometry.array_ops import concat
 
 BLOCK_ROWS = 256
 """Height of a block in pixels."""
@@ -17,34 +17,33 @@ CACHE_BYTES = 2**28
 
 
 class RowBlocks:
-    """Tensors (…, H, W) by region, from a function that computes them for a block of rows.
+    """Arrays or tensors (…, H, W) by region, from a function that computes them for a block of rows.
 
     Args:
         size: height and width in pixels.
-        compute: takes rows that begin at a multiple of `BLOCK_ROWS`, and gives tensors (…, rows, W).
+        compute: takes rows that begin at a multiple of `BLOCK_ROWS`, and gives arrays (…, rows, W).
         keep_all: whether all blocks are kept, for a picture that lies in memory.
 
-    >>> blocks = RowBlocks((600, 4), lambda rows: (torch.arange(rows.start, rows.stop)[:, None].expand(-1, 4),))
+    >>> import numpy as np
+    >>> blocks = RowBlocks((600, 4), lambda rows: (np.arange(rows.start, rows.stop)[:, None].repeat(4, 1),))
     >>> blocks.read(slice(255, 258), slice(0, 1))[0].flatten().tolist()
     [255, 256, 257]
     """
 
-    def __init__(
-        self, size: tuple[int, int], compute: Callable[[slice], tuple[Tensor, ...]], *, keep_all: bool = False
-    ) -> None:
+    def __init__(self, size: tuple[int, int], compute: Callable[[slice], tuple[Any, ...]], *, keep_all: bool = False) -> None:
         self.size, self._compute, self._keep_all = size, compute, keep_all
-        self._cache: OrderedDict[int, tuple[Tensor, ...]] = OrderedDict()
+        self._cache: OrderedDict[int, tuple[Any, ...]] = OrderedDict()
 
-    def read(self, rows: slice, columns: slice) -> tuple[Tensor, ...]:
-        """The tensors of a region, (…, rows, columns) each."""
+    def read(self, rows: slice, columns: slice) -> tuple[Any, ...]:
+        """The arrays of a region, (…, rows, columns) each."""
         parts = []
         for block in blocks_of(self.size[0], rows):
             top = block.start
             inner = slice(max(rows.start, top) - top, min(rows.stop, block.stop) - top)
             parts.append([x[..., inner, columns] for x in self._block(block)])
-        return tuple(torch.cat(same, dim=-2) if len(parts) > 1 else same[0] for same in zip(*parts, strict=True))
+        return tuple(concat(same, axis=-2) for same in zip(*parts, strict=True))
 
-    def _block(self, rows: slice) -> tuple[Tensor, ...]:
+    def _block(self, rows: slice) -> tuple[Any, ...]:
         if rows.start in self._cache:
             self._cache.move_to_end(rows.start)
             return self._cache[rows.start]

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from unnoise.errors import UsageError
 from unnoise.inference.sources import PixelSource
 from unnoise.noise.row_noise import measure_row_noise
+from unnoise.photometry.array_windows import convert_like
 from unnoise.regions import RegionSource
 
 CHOICES = "auto", "remove", "keep"
@@ -56,15 +56,13 @@ def without_row_noise(source: PixelSource) -> PixelSource:
     rows = _stack([[channel.rows for channel in channels] for channels in found], height)[..., None]  # (B, C, H, 1)
     columns = _stack([[channel.columns for channel in channels] for channels in found], width)[..., None, :]  # (B, C, 1, W)
 
-    def read(part: slice, across: slice) -> Tensor:
+    def read(part: slice, across: slice) -> Any:
         noisy = source.read(part, across)
-        return noisy - rows[:, :, part].to(noisy.device) - columns[..., across].to(noisy.device)
+        return noisy - convert_like(rows[:, :, part], noisy) - convert_like(columns[..., across], noisy)
 
     return replace(source, read=read)
 
 
-def _stack(offsets: Sequence[Sequence[Any]], length: int) -> Tensor:
+def _stack(offsets: Sequence[Sequence[Any]], length: int) -> NDArray[np.float32]:
     """Offsets of all pictures and channels, (B, C, length) float32. None counts as 0."""
-    return torch.from_numpy(
-        np.stack([np.stack([np.zeros(length, np.float32) if x is None else x for x in one]) for one in offsets])
-    )
+    return np.stack([np.stack([np.zeros(length, np.float32) if x is None else x for x in one]) for one in offsets])

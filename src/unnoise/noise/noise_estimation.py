@@ -12,19 +12,19 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
+from array_api_compat import is_torch_array
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unnoise.noise import noise_bias
 from unnoise.noise.autocovariance import PATCH_PIXELS, dct_powers
-from unnoise.noise.channel_differences import white_variance
+from unnoise.noise.channel_differences import WhiteNoise, white_noise
 from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra, flattest_patches, measure_channel
 from unnoise.noise.frequency_bands import bands
 from unnoise.noise.noise_model import KNOTS, NoiseModel
 from unnoise.noise.plateau import OUTLIER, believed, plateaus
 from unnoise.noise.spectral_lines import find_lines, without_lines
 from unnoise.noise.uniform_colors import COLOR_SIGMA, uniform_colors
+from unnoise.photometry.array_ops import to_numpy
 from unnoise.regions import RegionSource, sample_windows
 
 Array = NDArray[Any]
@@ -61,8 +61,10 @@ MAX_TILT = 1.5
 """The variance of such a point is at most this many times what its band with the least tells. Edges have more at coarse frequencies."""
 EVEN_IF_WHITE = 0.8
 """Ratio as of `PLATEAU` from which on such a point counts where white noise is known."""
-MOST_IN_WHITE = 1.3
+MOST_IN_WHITE = 1.15
 """Largest variance of a channel, in units of the white noise that the differences of channels show."""
+MAX_WHITE_GAIN = 1.5
+"""Largest gain of a color where white noise is known."""
 EVEN_GAIN = 1.4
 """Gains of colors below this factor, and above its inverse, may be chance."""
 ROUNDS = 3
@@ -79,15 +81,17 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
             measurements, whose means are right as they are and which nothing cuts off.
 
     Returns:
-        None for pictures with too few patches to tell anything: small ones, and those that are black or white nearly
-        everywhere.
+        A model, with arrays of the picture's kind. None for pictures with too few patches to tell anything: small ones,
+        and those that are black or white nearly everywhere.
 
+    >>> import torch
     >>> noisy = 0.5 + 0.02 * torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
     >>> model = estimate_noise(RegionSource.of(noisy))
     >>> model is not None and abs(model.level - 0.02) < 0.001
     True
     """
-    windows = [view.read(*part)[0].float().cpu().permute(1, 2, 0).numpy() for part in sample_windows(view.size, WINDOW)]
+    seen = [view.read(*part)[0] for part in sample_windows(view.size, WINDOW)]
+    windows = [np.moveaxis(to_numpy(window).astype(np.float32, copy=False), 0, -1) for window in seen]
     windows = [(window - np.float32(low)) / np.float32(high - low) for window in windows]
     lines = find_lines(windows)
     pixels = _patches([without_lines(window, lines) for window in windows] if lines else windows)
@@ -102,14 +106,16 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     moving: NDArray[np.bool_] = np.any(power > CONSTANT, axis=1)
     varying = alive & moving
     if varying.sum() < FEWEST:
-        return _none(pixels.shape[1], low, high)
+        return _none(pixels.shape[1], low, high, seen[0])
     every = PatchSpectra(spectra, means, cut).chosen(moving)
     patches = every.chosen(alive[moving])
-    white = white_variance(pixels[varying], patches.cut)
-    level, gray_curves, shapes = _without_texture(*_fitted(patches), white)
+    white = white_noise(pixels[varying], patches.cut)
+    level, gray_curves, shapes = _without_texture(patches, *_fitted(patches), white)
     even = EVEN_IF_WHITE if white else 0.0
     curves = [_beyond_gray(patches, channel, curve, shapes[channel], even) for channel, curve in enumerate(gray_curves)]
     uniform = uniform_colors(every, _at_patches(curves, every), shapes)
+    if white:  # no color and no frequency has much more
+        uniform = replace(uniform, gains=np.minimum(uniform.gains, MAX_WHITE_GAIN), tilt=np.ones_like(uniform.tilt))
     shapes = shapes * np.where(bands() < 0, 1, uniform.tilt[:, bands()])
     gains = uniform.gain_at(patches.means)
     steep = _at_patches([_to_the_ends(*curve, patches.means[:, c]) for c, curve in enumerate(gray_curves)], patches)
@@ -125,7 +131,7 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         np.sqrt((_at_patches(curves, every) * uniform.gain_at(every.means) * _left_by_cuts(every.cut) * power).mean())
     )
     if faintest < FAINT:  # by the plainest patches: outside their curve a slope may pass for noise
-        return _none(pixels.shape[1], low, high)
+        return _none(pixels.shape[1], low, high, seen[0])
     is_even = bool((np.abs(np.log(uniform.gains)) < np.log(EVEN_GAIN)).all())
     brightness = np.linspace(0, 1, KNOTS)
     variance = np.stack([np.interp(brightness, *curve) for curve in curves])  # (C, KNOTS)
@@ -136,14 +142,14 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     return NoiseModel(
         low=low,
         high=high,
-        variance=_tensor(variance * scale**2),
-        spectrum=_tensor(spectrum),
+        variance=_as_kind(variance * scale**2, seen[0]),
+        spectrum=_as_kind(spectrum, seen[0]),
         level=overall * scale,
         doubt=found.doubt,
-        below=_tensor(bias[:, 0] * scale),
-        above=_tensor(bias[:, 1] * scale),
-        colors=None if is_even else _tensor(uniform.colors * scale + low),
-        gains=None if is_even else _tensor(uniform.gains),
+        below=_as_kind(bias[:, 0] * scale, seen[0]),
+        above=_as_kind(bias[:, 1] * scale, seen[0]),
+        colors=None if is_even else _as_kind(uniform.colors * scale + low, seen[0]),
+        gains=None if is_even else _as_kind(uniform.gains, seen[0]),
         reach=COLOR_SIGMA * scale,
     )
 
@@ -215,19 +221,18 @@ def _without_textured_points(patches: PatchSpectra, channel: int, brightness: Ar
 
 
 def _without_texture(
-    level: Array, curves: list[tuple[Array, Array]], shapes: Array, white: float | None
+    patches: PatchSpectra, level: Array, curves: list[tuple[Array, Array]], shapes: Array, white: WhiteNoise | None
 ) -> tuple[Array, list[tuple[Array, Array]], Array]:
-    """What `_fitted` gives, where the differences of channels show white noise of this variance: no channel has much more."""
+    """What `_fitted` gives, where the differences of channels show white noise: no channel has more noise, at any frequency."""
     if white is None:
         return level, curves, shapes
     shapes, level, curves = shapes.copy(), level.copy(), list(curves)
     for channel, (brightness, variance) in enumerate(curves):
+        most = MOST_IN_WHITE * white.at(channel, patches.means[:, channel])  # (P,)
+        shapes[channel] = np.minimum(shapes[channel], np.median(most / level[:, channel]))
         power = shapes[channel].mean()
-        if np.median(level[:, channel]) * power > MOST_IN_WHITE * white:
-            shapes[channel] = power
-        most = MOST_IN_WHITE * white / power
-        curves[channel] = brightness, np.minimum(variance, most)
-        level[:, channel] = np.minimum(level[:, channel], most)
+        curves[channel] = brightness, np.minimum(variance, MOST_IN_WHITE * white.at(channel, brightness) / power)
+        level[:, channel] = np.minimum(level[:, channel], most / power)
     return level, curves, shapes
 
 
@@ -297,10 +302,17 @@ def _to_the_ends(brightness: Array, variance: Array, means: Array) -> tuple[Arra
     return np.concatenate([[darkest], brightness, [brightest]]), np.concatenate([[low], variance, [high]])
 
 
-def _none(channels: int, low: float, high: float) -> NoiseModel:
-    nothing = torch.zeros(channels, KNOTS)
-    return NoiseModel(low, high, nothing, torch.zeros(channels, PATCH_PIXELS, PATCH_PIXELS), 0.0, 0.0, nothing, nothing)
+def _none(channels: int, low: float, high: float, like: Any) -> NoiseModel:
+    nothing = _as_kind(np.zeros((channels, KNOTS)), like)
+    spectrum = _as_kind(np.zeros((channels, PATCH_PIXELS, PATCH_PIXELS)), like)
+    return NoiseModel(low, high, nothing, spectrum, 0.0, 0.0, nothing, nothing)
 
 
-def _tensor(values: Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+def _as_kind(values: Array, like: Any) -> Any:
+    """float32 on the CPU: a tensor where `like` is one, else a NumPy array."""
+    made = np.ascontiguousarray(values, dtype=np.float32)
+    if not is_torch_array(like):
+        return made
+    import torch
+
+    return torch.from_numpy(made)

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
-import torch
+from array_api_compat import array_namespace
 from numpy.typing import NDArray
-from torch import Tensor
+
+from unnoise.photometry.array_ops import clip, copy, lerp, match, take_along_last
+from unnoise.photometry.array_windows import convert_like, softmax
 
 KNOTS = 65
 """Points of each curve, evenly from `low` to `high`."""
@@ -25,8 +28,10 @@ BLOCK_SAMPLES = 8
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """The noise of one picture of C channels. Variances are in squares of the picture's own unit.
+    """The noise of one picture of C channels, as NumPy arrays or torch tensors. Variances are in squares of the picture's
+    own unit.
 
+    >>> import torch
     >>> from unnoise.noise.noise_estimation import estimate_noise
     >>> from unnoise.regions import RegionSource
     >>> noise = 0.1 * torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
@@ -38,22 +43,22 @@ class NoiseModel:
     low: float
     high: float
     """Values of the picture between which the curves go; constant beyond."""
-    variance: Tensor
+    variance: Any
     """(C, KNOTS), float32: the variance of a pixel's noise by brightness, times the mean of `spectrum`."""
-    spectrum: Tensor
+    spectrum: Any
     """(C, 16, 16), float32: powers of an orthonormal cosine transform of 16×16 pixels, relative to `variance`. All 0: none can be
     told apart from structure."""
     level: float
     """Standard deviation of a pixel's noise, over all channels and plain places, in the picture's own unit."""
     doubt: float
     """0..1: how likely the noise is stronger in textures than in the plain places where it was measured. Cameras make it so."""
-    below: Tensor
+    below: Any
     """(C, KNOTS): so far the mean of noisy values may lie below the scene, by how the noise is bent and cut off; 0 or less."""
-    above: Tensor
+    above: Any
     """(C, KNOTS): so far above; 0 or more."""
-    colors: Tensor | None = None
+    colors: Any | None = None
     """(K, C) in the picture's unit: colors at which the variance is known to differ; None: it depends on brightness alone."""
-    gains: Tensor | None = None
+    gains: Any | None = None
     """(K, C): factors of the variance at these colors."""
     reach: float = 0.0
     """How far a color reaches: a standard deviation in the picture's unit."""
@@ -68,34 +73,40 @@ class NoiseModel:
         """A standard deviation that is too small to matter."""
         return 1e-6 * (self.high - self.low)
 
-    def at(self, curve: Tensor, brightness: Tensor) -> Tensor:
+    def at(self, curve: Any, brightness: Any) -> Any:
         """A curve (C, KNOTS) at each brightness, (C, H, W) in the picture's unit → the same shape."""
-        place = ((brightness - self.low) * ((KNOTS - 1) / (self.high - self.low))).clamp(0, KNOTS - 1).flatten(1)
-        left = place.floor().clamp(max=KNOTS - 2)
-        index = left.long()
-        low, high = curve.gather(1, index), curve.gather(1, index + 1)
-        return torch.lerp(low, high, place - left).reshape(brightness.shape)
+        xp = array_namespace(brightness)
+        place = clip((brightness - self.low) * ((KNOTS - 1) / (self.high - self.low)), 0, KNOTS - 1)
+        place = xp.reshape(place, (len(place), -1))
+        left = clip(xp.floor(place), None, KNOTS - 2)
+        index = xp.astype(left, xp.int64)
+        low, high = take_along_last(curve, index), take_along_last(curve, index + 1)
+        return xp.reshape(lerp(low, high, place - left), brightness.shape)
 
-    def variance_at(self, seen: Tensor) -> Tensor:
+    def variance_at(self, seen: Any) -> Any:
         """The variance at each pixel of a picture without noise, (C, H, W) → the same shape, in units of `spectrum`."""
-        variance = self.at(self.variance.to(seen), seen)
+        xp = array_namespace(seen)
+        variance = self.at(match(self.variance, seen), seen)
         if self.colors is None or self.gains is None:
             return variance
-        own, centers = seen.flatten(1).T, self.colors.to(seen)  # (H·W, C), (K, C)
+        own, centers = xp.reshape(seen, (len(seen), -1)).T, match(self.colors, seen)  # (H·W, C), (K, C)
         # The squared distance without its part that is the same for all centers
-        closeness = (own @ centers.T).sub_(centers.square().sum(1) / 2).div_(self.reach**2)  # (H·W, K)
-        gain = closeness.softmax(1) @ self.gains.to(seen)
-        return variance * gain.T.reshape(seen.shape)
+        closeness = own @ centers.T  # (H·W, K)
+        closeness -= xp.sum(xp.square(centers), axis=1) / 2
+        closeness /= self.reach**2
+        gain = softmax(closeness) @ match(self.gains, seen)
+        return variance * xp.reshape(gain.T, seen.shape)
 
-    def coefficients(self, scale: int) -> Tensor:
+    def coefficients(self, scale: int) -> Any:
         """Variances of the coefficients of blocks of 8×8 means of `scale`×`scale` pixels, relative to `variance`: (C, 8, 8)."""
-        between = torch.from_numpy(_between(scale)).to(self.spectrum)  # (8, 16)
+        between = convert_like(_between(scale), self.spectrum)  # (8, 16)
         return between @ self.filled_spectrum() @ between.T
 
-    def filled_spectrum(self) -> Tensor:
+    def filled_spectrum(self) -> Any:
         """The spectrum with the mean and both slopes, which were not measured, as their neighbours are."""
-        filled = self.spectrum.clone()
-        near = torch.stack([filled[:, y, x] for y, x in ((1, 1), (0, 2), (2, 0), (1, 2), (2, 1))]).mean(0)
+        xp = array_namespace(self.spectrum)
+        filled = copy(self.spectrum)
+        near = xp.mean(xp.stack([filled[:, y, x] for y, x in ((1, 1), (0, 2), (2, 0), (1, 2), (2, 1))]), axis=0)
         for y, x in ((0, 0), (0, 1), (1, 0)):
             filled[:, y, x] = near
         return filled

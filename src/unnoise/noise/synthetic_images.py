@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
+from array_api_compat import array_namespace, device
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unnoise.noise.photon_counts import are_photon_counts
+from unnoise.photometry.array_ops import average_pool, pad_zeros, to_numpy
+from unnoise.photometry.array_windows import dilate_mask, repeat_each
 from unnoise.regions import RegionSource
 
 Array = NDArray[Any]
@@ -48,6 +48,7 @@ def synthetic_kind(view: RegionSource, step: float | None, *, counts: bool = Fal
         step: between values of the picture's type, 1/255 for 8 bits; None for floats.
         counts: whether it may hold counts of photons, which few photons make few values too.
 
+    >>> import torch
     >>> mask = (torch.arange(64)[:, None] > torch.arange(64)).float().expand(1, 1, -1, -1)
     >>> synthetic_kind(RegionSource.of(mask), 1 / 255)
     'only two values'
@@ -85,7 +86,7 @@ def synthetic_kind(view: RegionSource, step: float | None, *, counts: bool = Fal
     return None
 
 
-def channels_equal(picture: Tensor) -> bool:
+def channels_equal(picture: Any) -> bool:
     """Whether all channels of (B, C, H, W) are exactly equal: black and white stored as colour.
 
     >>> import torch
@@ -110,7 +111,7 @@ def all_channels_equal(view: RegionSource) -> bool:
     )
 
 
-def noise_free(noisy: Tensor) -> Tensor:
+def noise_free(noisy: Any) -> Any:
     """Where a picture never had noise: (B, C, H, W) → (B, 1, H, W), true or false.
 
     In cells where most neighbours are exactly equal, with all cells around being so too. Pairs that black or white has
@@ -121,11 +122,13 @@ def noise_free(noisy: Tensor) -> Tensor:
     torch.Size([1, 1, 64, 64])
     """
     height, width = noisy.shape[-2:]
-    if not any(_equal_cells(noisy[..., rows, :]).any() for rows in _every_third_row(height)):
-        return torch.zeros(len(noisy), 1, height, width, dtype=torch.bool, device=noisy.device)
-    around = F.max_pool2d((~_equal_cells(noisy)).float(), 3, 1, 1) == 0  # all nine are
-    whole = F.max_pool2d(around.float(), 3, 1, 1) > 0
-    return whole.repeat_interleave(CELL, -2).repeat_interleave(CELL, -1)[..., :height, :width]
+    if not any(bool(_equal_cells(noisy[..., rows, :]).any()) for rows in _every_third_row(height)):
+        return array_namespace(noisy).zeros(
+            (len(noisy), 1, height, width), dtype=array_namespace(noisy).bool, device=device(noisy)
+        )
+    around = ~dilate_mask(~_equal_cells(noisy), 1)  # all nine are
+    whole = dilate_mask(around, 1)
+    return repeat_each(repeat_each(whole, CELL, -2), CELL, -1)[..., :height, :width]
 
 
 def _every_third_row(height: int) -> Iterator[slice]:
@@ -136,33 +139,40 @@ def _every_third_row(height: int) -> Iterator[slice]:
         yield slice(row * CELL, min((row + 1) * CELL + 1, height))
 
 
-def _equal_cells(noisy: Tensor) -> Tensor:
+def _equal_cells(noisy: Any) -> Any:
     """Cells where most neighbours are exactly equal, (B, C, H, W) → (B, 1, h, w)."""
+    xp = array_namespace(noisy)
     height, width = (-(-length // CELL) for length in noisy.shape[-2:])
-    found = torch.zeros(len(noisy), 1, height, width, dtype=torch.bool, device=noisy.device)
-    cut = ((noisy <= 0) | (noisy >= 1)).all(1, keepdim=True)  # (B, 1, H, W)
-    for dim in (-2, -1):
-        length = noisy.shape[dim] - 1
+    found = xp.zeros((len(noisy), 1, height, width), dtype=xp.bool, device=device(noisy))
+    cut = xp.all((noisy <= 0) | (noisy >= 1), axis=1, keepdims=True)  # (B, 1, H, W)
+    for axis in (-2, -1):
+        length = noisy.shape[axis] - 1
         if length < 1:
             continue
-        one, other = noisy.narrow(dim, 0, length), noisy.narrow(dim, 1, length)
-        told = ~(cut.narrow(dim, 0, length) & cut.narrow(dim, 1, length))
-        equal = (one == other).all(1, keepdim=True) & told
-        equal_share, told_share = (_cells(x, found.shape) for x in (equal, told))
+        first, second = (_along(axis, part) for part in (slice(0, length), slice(1, length + 1)))
+        told = ~(cut[first] & cut[second])
+        equal = xp.all(noisy[first] == noisy[second], axis=1, keepdims=True) & told
+        equal_share, told_share = (_cells(xp.astype(x, xp.float32), (height, width)) for x in (equal, told))
         found |= (equal_share > EXACT * told_share) & (told_share > 0.25)
     return found
 
 
-def _cells(x: Tensor, shape: torch.Size) -> Tensor:
-    """Shares of each cell, (B, 1, h, w) true or false → `shape`."""
-    padded = F.pad(x.float(), (0, shape[-1] * CELL - x.shape[-1], 0, shape[-2] * CELL - x.shape[-2]))
-    return F.avg_pool2d(padded, CELL)
+def _along(axis: int, part: slice) -> tuple[Any, ...]:
+    """The index of a part of rows (−2) or of columns (−1)."""
+    return (..., part, slice(None)) if axis == -2 else (..., part)
 
 
-def _codes(picture: Tensor) -> Array:
+def _cells(x: Any, shape: tuple[int, int]) -> Any:
+    """Means of each cell, (B, 1, H, W) → (B, 1, *shape)."""
+    rows, columns = ((0, count * CELL - length) for count, length in zip(shape, x.shape[-2:], strict=True))
+    return average_pool(pad_zeros(x, rows, columns), CELL)
+
+
+def _codes(picture: Any) -> Array:
     """One number for each colour, (1, C, H, W) → (H, W)."""
-    pixels = picture[0].double().cpu().numpy()
+    pixels = to_numpy(picture[0]).astype(np.float64)
     factors = np.sqrt([2, 3, 5, 7, 11, 13, 17, 19])
     if len(pixels) == 1 or channels_equal(picture):
-        return pixels[0]
+        first: Array = pixels[0]
+        return first
     return np.tensordot(np.resize(factors, len(pixels)) ** np.arange(1, len(pixels) + 1), pixels, axes=1)

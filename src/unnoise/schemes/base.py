@@ -132,6 +132,10 @@ class Scheme(BaseModel, ABC):
     """Whether the loss wants a neighbouring frame beside each crop: (B, 3·C, H, W), the noisy channels, those of the
     neighbour as bright as the frame, and its weights, where black is 0 and white 1."""
 
+    needs_targets: ClassVar[bool] = False
+    """Whether the loss wants a second picture of each crop's scene: (B, 2·C, H, W), the noisy channels, then those of
+    the second picture."""
+
     is_local: ClassVar[bool] = True
     """Whether `restore` looks no farther than `restore_radius`. Tiles then agree with the whole picture."""
 
@@ -210,6 +214,10 @@ class Scheme(BaseModel, ABC):
         """Give a fresh network better weights than random ones, where a bound scheme can; a sentence says what was
         done."""
         return None
+
+    def at(self, share: float) -> Self:
+        """The scheme as its loss is when this share of the run is done, 0..1. Most schemes stay as they are."""
+        return self
 
     @property
     def auxiliary_targets(self) -> AuxiliaryTargets | None:

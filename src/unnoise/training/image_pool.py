@@ -82,14 +82,20 @@ class ImagePool:
     (16, 16, 3)
     """
 
-    def __init__(self, pictures: Sequence[Pixels], skipped: Sequence[str] = (), series: Sequence[Series] = ()) -> None:
+    def __init__(
+        self,
+        pictures: Sequence[Pixels],
+        skipped: Sequence[str] = (),
+        series: Sequence[Series] = (),
+        fingerprint: str | None = None,
+    ) -> None:
         if not pictures:
             raise UsageError(f"There is nothing to train on{': ' + skipped[0] if skipped else '; give some pictures.'}")
         self.pictures = list(pictures)
         self.skipped = list(skipped)
         self.series = list(series)
         self.areas = np.array([picture.shape[0] * picture.shape[1] for picture in self.pictures], dtype=np.float64)
-        self.fingerprint = _fingerprint(self.pictures)
+        self.fingerprint = fingerprint or _fingerprint(self.pictures)
         self._ends = np.cumsum(self.areas)
 
     def crop(self, draw: np.random.Generator, side: int) -> Pixels:
@@ -134,7 +140,7 @@ def from_arrays(
     >>> len(from_arrays([np.zeros((7, 8, 8), np.uint16)], 1, axes="TYX").pictures)
     7
     """
-    kept = _Kept(MEMORY_BYTES)
+    kept = KeptPictures(MEMORY_BYTES)
     series: list[Series] = []
     for number, array in enumerate(arrays, start=1):
         with open_stack(array, axes=axes, name=f"picture {number}") as stack:
@@ -177,7 +183,7 @@ def from_files(
     ...     from_files([Path(f"{folder}/a.npy")], 3).pictures[0].shape
     (32, 40, 3)
     """
-    kept = _Kept(memory)
+    kept = KeptPictures(memory)
     skipped: list[str] = []
     series: list[Series] = []
     for number, file in enumerate(files, start=1):
@@ -196,8 +202,15 @@ def from_files(
     return ImagePool(kept.pictures(), skipped, series)
 
 
-class _Kept:
-    """Pictures in memory up to a number of bytes, and the others in a temporary file."""
+class KeptPictures:
+    """Pictures in memory up to a number of bytes, and the others in a temporary file.
+
+    >>> kept = KeptPictures(memory=100)
+    >>> for side in (5, 50):
+    ...     kept.add(np.ones((side, side, 1), np.uint8))
+    >>> [picture.sum() for picture in kept.pictures()]
+    [np.uint64(25), np.uint64(2500)]
+    """
 
     def __init__(self, memory: int) -> None:
         self._memory = memory

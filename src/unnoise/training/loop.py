@@ -31,6 +31,7 @@ from unnoise.training.logs import Log, silence_tensorboard_thread
 from unnoise.training.neighbour_pool import NeighbourPool
 from unnoise.training.noise_pool import NoisePool
 from unnoise.training.options import TrainingOptions, TrainingStatus
+from unnoise.training.paired_pool import PairedPool
 from unnoise.training.preview import side_by_side
 from unnoise.training.schedule import learning_rate
 from unnoise.training.simulated_pool import SimulatedPool
@@ -69,7 +70,14 @@ class Run:
         self.seconds = 0.0
         self._saved_step: int | None = None
 
-    def go(self, pool: ImagePool, described: list[str], saved: dict[str, Any] | None, start: dict[str, Tensor] | None) -> Model:
+    def go(
+        self,
+        pool: ImagePool,
+        described: list[str],
+        saved: dict[str, Any] | None,
+        start: dict[str, Tensor] | None,
+        targets: ImagePool | None = None,
+    ) -> Model:
         """Train to the end of the run.
 
         Args:
@@ -77,11 +85,14 @@ class Run:
             described: what the pictures are, for the model's card.
             saved: the checkpoint to continue from.
             start: the weights to begin with.
+            targets: a second picture of each scene, where the scheme wants them.
 
         Raises:
             KeyboardInterrupt: after Ctrl-C or SIGTERM, once the checkpoint is written.
         """
         self.described, self.pool = described, pool
+        self.paired = None if targets is None else PairedPool(pool, targets)
+        self.fingerprint = (self.paired or pool).fingerprint
         self._prepare(saved, start)
         self._tell("taking the first step")
         with silence_tensorboard_thread():
@@ -145,6 +156,9 @@ class Run:
 
     def _teach(self, pool: ImagePool) -> ImagePool:
         """The pool, with the targets or the noise that the scheme wants beside each crop."""
+        if self.scheme.needs_targets:
+            assert self.paired is not None  # `train` has checked
+            return self.paired
         if self.scheme.adds_noise:
             self._tell("measuring the noise")
             return NoisePool(pool)
@@ -172,7 +186,7 @@ class Run:
             self.network.load_state_dict(saved["network"])
             self.average.load_state_dict(saved["average"])
             checkpoints.restore_optimizer(optimizer, saved["optimizer"])
-        if saved["pool"] != self.pool.fingerprint:
+        if saved["pool"] != self.fingerprint:
             self.options.on_message("The pictures are not those that the run began with; it continues with the new ones.")
         self.step, self.seconds = saved["step"], saved["seconds"]
         self._saved_step = self.step
@@ -269,8 +283,9 @@ class Run:
         generator = torch.Generator().manual_seed(int(mixed[0] >> 1))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        scheme = self.scheme.at(self.options.length.share(self.step, self.seconds))
         with self.accelerator.autocast():
-            loss: Tensor = self.scheme.loss(self.wrapped, noisy, generator)
+            loss: Tensor = scheme.loss(self.wrapped, noisy, generator)
         self.optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
         if self.recipe.training.gradient_clip:
@@ -308,7 +323,7 @@ class Run:
             "seconds": self.seconds,
             "seed": self.options.seed,
             "recipe": self.recipe.model_dump_json(),
-            "pool": self.pool.fingerprint,
+            "pool": self.fingerprint,
         }
         checkpoints.save(self.options.output, state)
         self._saved_step = self.step

@@ -47,6 +47,23 @@ def split_inputs(given: TrainingInput, output: Path | None = None) -> tuple[list
     return find(several, output), []
 
 
+def pair_up(
+    pictures: Sequence[Path] | Sequence[Array], files: Sequence[Path], arrays: Sequence[Array]
+) -> tuple[list[Path | Array], list[Path | Array]]:
+    """The pictures and their targets, which are files or arrays, as lists of one length.
+
+    Raises:
+        UsageError: their numbers differ.
+
+    >>> pair_up([np.zeros((4, 4))], [], [np.ones((4, 4))])[1][0].max()
+    np.float64(1.0)
+    """
+    targets: list[Path | Array] = [*files, *arrays]
+    if len(targets) != len(pictures):
+        raise UsageError(f"There are {len(pictures):,} noisy pictures and {len(targets):,} targets; give one target for each.")
+    return list(pictures), targets
+
+
 def find(given: Sequence[str | Path], output: Path | None = None) -> list[Path]:
     """The picture files in the given files and folders, each one once, also in folders of folders.
 

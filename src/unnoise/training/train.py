@@ -27,6 +27,7 @@ from unnoise.training.hardware import check_libraries, is_main_process
 from unnoise.training.image_pool import from_arrays, from_files
 from unnoise.training.loop import Run
 from unnoise.training.options import TrainingOptions, TrainingStatus, validate_options
+from unnoise.training.paired_pool import from_pairs
 from unnoise.training.schedule import Length
 
 NO_START = "none"
@@ -44,6 +45,7 @@ def train(
     denoiser: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     start: Model | str | Path | None = None,
+    targets: sources.TrainingInput | None = None,
     axes: str | None = None,
     compare: bool = True,
     accept: bool = False,
@@ -65,6 +67,8 @@ def train(
         overrides: fields of the recipe to change, by dotted name, as ``{"training.batch": 4}``.
         start: begin with the weights of this model, or its name or file. It must have the recipe's network; only the
             number of channels may differ. None: as the recipe says. 'none': begin with random weights.
+        targets: a second picture of each of `images`, in the same order and form. The scheme *supervised* wants clean
+            ones, *noise2noise* other exposures; other schemes take none.
         axes: of arrays, `.npy` and Zarr files, one letter for each axis: 'TYX', 'TCYX'. See `unnoise.images.open`.
         compare: compare the model with the noisy pictures and with the shipped model 'default', and note the result in
             the model's card. This takes about a minute.
@@ -100,6 +104,7 @@ def train(
     tell = _stages(made)
     changes = ({"denoiser": {"name": denoiser}} if denoiser else {}) | dict(overrides or {})
     files, arrays = sources.split_inputs(images, made.output)
+    pairs = None if targets is None else sources.pair_up(files or arrays, *sources.split_inputs(targets, made.output))
     if is_main_process():
         check_unlocked(made.output)
     before = stamp(made.output / checkpoints.CHECKPOINT_FILE)
@@ -116,6 +121,7 @@ def train(
     elif start is None and isinstance(recipe, str | Path):
         start, is_default_start = recipes.start(recipe) or None, True
     chosen = recipes.load(recipe, changes)
+    _check_targets(chosen, pairs is not None)
     if steps is None and minutes is None:
         made.length = Length(steps=chosen.training.steps)
     run = Run(chosen, made)
@@ -127,17 +133,20 @@ def train(
             run.options.on_message(sentence)
         channels, rule = run.network.sizes.get("channels", 3), chosen.normalization
         tell("reading the pictures")
-        if arrays:
+        progress = _files_read(tell) if made.progress else None
+        second = None
+        if pairs is not None:
+            pool, second = from_pairs(*pairs, channels, axes=axes, progress=progress)
+        elif arrays:
             pool = from_arrays(arrays, channels, axes=axes, normalization=rule)
         else:
-            progress = _files_read(tell) if made.progress else None
             pool = from_files(files, channels, axes=axes, normalization=rule, progress=progress)
         for sentence in pool.skipped:
             run.options.on_message(f"Skipped: {sentence}")
         begin = None
         if start not in (None, NO_START) and saved is None:
             begin = _start_weights(run, start if isinstance(start, Model) else shipped.load(start), is_default_start)
-        model = run.go(pool, [f"{len(arrays)} arrays"] if arrays else _by_folder(files), saved, begin)
+        model = run.go(pool, [f"{len(arrays)} arrays"] if arrays else _by_folder(files), saved, begin, second)
         if not compare or not run.accelerator.is_main_process:
             return model
         tell("comparing the model with the noisy pictures and with 'default'", 1.0)
@@ -156,6 +165,22 @@ def _stages(options: TrainingOptions) -> Callable[..., None]:
 
 def _files_read(tell: Callable[..., None]) -> Callable[[int, int], None]:
     return lambda done, count: tell(f"reading the pictures, {done} of {count} files")
+
+
+def _check_targets(recipe: Recipe, given: bool) -> None:
+    """Raise `UsageError` unless targets are given exactly where the recipe's scheme wants them."""
+    wanted, name = recipe.scheme.needs_targets, getattr(recipe.scheme, "name", "")
+    if wanted and not given:
+        raise UsageError(
+            f"The scheme '{name}' learns from pairs, and no targets are given; name a data set of pairs, as pairs:DIR, or give "
+            "--targets."
+        )
+    if given and not wanted:
+        raise UsageError(f"The scheme '{name}' learns from noisy pictures alone; leave out the targets, or choose supervised.")
+    if wanted and recipe.normalization is not None:
+        raise UsageError(
+            f"The scheme '{name}' takes pairs as they are, as each would be normalized by its own range; set normalization=full."
+        )
 
 
 def _start_weights(run: Run, start: Model, is_default: bool) -> dict[str, Tensor] | None:
