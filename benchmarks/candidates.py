@@ -41,12 +41,14 @@ def main() -> None:
     parser.add_argument("--means", nargs="+", metavar="FILE SHARE …", default=[])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--unbounded", action="store_true", help="what the network alone gives")
+    parser.add_argument("--counts", action="store_true", help="photon counts alone")
     parser.add_argument("--out", type=Path, help="CSV file")
     options = parser.parse_args()
     models: dict[str, Model] = {name: unnoise.load(name) for name in options.models}
     for share in options.means[1:]:
         models[f"mean {share}"] = mean_of_weights(unnoise.load(options.models[0]), unnoise.load(options.means[0]), float(share))
-    cases = [*real(options.data, options.seed), *drawn(options.seed), *little(options.seed), *counts(options.seed)]
+    others = () if options.counts else (*real(options.data, options.seed), *drawn(options.seed), *little(options.seed))
+    cases = [*others, *counts(options.seed)]
     rows: list[Row] = []
     keywords: dict[str, Any] = {"bounded": False} if options.unbounded else {}
     for name, restore in {"noisy": lambda picture: picture, **{n: _restore(m, keywords) for n, m in models.items()}}.items():

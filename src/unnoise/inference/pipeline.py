@@ -33,6 +33,7 @@ from unnoise.inference.chain import Chain
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.dither import DitheredStore
 from unnoise.inference.do_no_harm import Guard, all_kept, guards_of
+from unnoise.inference.photon_binning import binned, mix_binned, photon_step
 from unnoise.inference.point_sources import PointSources, find_point_sources
 from unnoise.inference.repair import Repair, repair
 from unnoise.inference.row_noise_removal import without_row_noise
@@ -108,8 +109,9 @@ class Pipeline:
             guard.warn(source.name)
         if repaired is None or all_kept(guards):
             return Prepared(pipeline, source, source, None, guards)
-        seen = without_row_noise(source) if pipeline.settings.removes_row_noise else source
-        return Prepared(pipeline, source, seen, repaired, guards)
+        photons = pipeline.photon_steps(source)
+        has_row_noise = pipeline.settings.removes_row_noise and not any(photons)  # photons are counted, not read out
+        return Prepared(pipeline, source, without_row_noise(source) if has_row_noise else source, repaired, guards, photons)
 
     def guards(self, source: PixelSource) -> list[Guard]:
         """One guard for each picture; none if the removal is not bounded."""
@@ -122,15 +124,23 @@ class Pipeline:
         from normal."""
         return not (self.settings.is_measured or is_measured(colours, dtype))
 
-    def restore_into(self, source: PixelSource, seen: PixelSource, store: Store, progress: Progress | None) -> None:
+    def restore_into(
+        self,
+        source: PixelSource,
+        seen: PixelSource,
+        store: Store,
+        progress: Progress | None,
+        photons: Sequence[float | None] = (),
+    ) -> None:
         """Restore `seen`, which is `source` without its row noise, and keep what is clipped in `source`. A measurement
         with point sources is restored with them and without them. `Prepared.restore` calls this."""
         low, high = source.value_range()
-        stars = find_point_sources(seen) if self._by_planes(seen) else None
-        once = progress and (lambda done, tiles: progress(done, 2 * tiles if stars else tiles))
         views = self._views(seen)
+        # Among very few photons, those of chance look like point sources.
+        stars = find_point_sources(seen) if self._by_planes(seen) and not any(photons) else None
+        once = progress and (lambda done, tiles: progress(done, 2 * tiles if stars else tiles))
         photometry = self._decide(views, source.rescaling)
-        for band_rows, band in self._bands(views, photometry, once):
+        for band_rows, band in self._bands(views, photometry, once, photons):
             for rows in source.strips(band_rows):
                 first, last = max(rows.start - REACH_PIXELS, 0), min(rows.stop + REACH_PIXELS, source.size[0])
                 around = source.read(slice(first, last), slice(0, source.size[1]))  # (B, C, rows, W)
@@ -185,10 +195,29 @@ class Pipeline:
 
         return [view(number) for number in range(count)]
 
+    def photon_steps(self, source: RegionSource) -> list[float | None]:
+        """The value of one photon in each picture that the network gets, if it has very few photons; else None."""
+        return [photon_step(view) if self.settings.is_measured else None for view in self._views(source)]
+
     def _bands(
+        self,
+        views: Sequence[RegionSource],
+        photometry: Sequence[Photometry],
+        progress: Progress | None,
+        photons: Sequence[float | None] = (),
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """Restore all pictures and correct their bias, band by band: rows and (N, channels, rows, W), not clipped.
+
+        With the value of one photon in each picture, places of very few photons come from means of 2×2 pixels."""
+        bands = self._restored_bands(views, photometry, progress)
+        if not any(photons):
+            return bands
+        means = [binned(view) for view in views]
+        return mix_binned(bands, self._restored_bands(means, self._decide(means), None), views[0].size, photons)
+
+    def _restored_bands(
         self, views: Sequence[RegionSource], photometry: Sequence[Photometry], progress: Progress | None
     ) -> Iterator[tuple[slice, Tensor]]:
-        """Restore all pictures and correct their bias, band by band: rows and (N, channels, rows, W), not clipped."""
         shown = [replace(view, scale=each.normalization) for view, each in zip(views, photometry, strict=True)]
         bands = restore_bands(Chain(self.network, self.scheme, self.settings), shown, progress)
         return correct_bands(photometry, views, bands)
@@ -237,6 +266,8 @@ class Prepared:
     """Which pixels are to get their old values back; None: the picture is left as it is."""
     guards: list[Guard]
     """One for each picture; none if the removal is not bounded."""
+    photons: Sequence[float | None] = ()
+    """The value of one photon in each picture that the network gets, if it has very few photons; else None."""
 
     def rounding(self, store: Store) -> Store:
         """A store that rounds as the stored type needs it, with a warning where its steps are too coarse."""
@@ -249,7 +280,7 @@ class Prepared:
     def restore(self, store: Store, progress: Progress | None = None) -> None:
         """Restore the picture into `store`, and apply detail, guards and strength."""
         settings = self.pipeline.settings
-        self.pipeline.restore_into(self.source, self.seen, store, progress)
+        self.pipeline.restore_into(self.source, self.seen, store, progress, self.photons)
         if self.seen is self.source:
             blend_stored(self.source, store, settings.strength, settings.detail, self.guards)
             return
