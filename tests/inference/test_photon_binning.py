@@ -102,3 +102,20 @@ def test_a_stack_of_one_picture_with_few_photons_and_one_with_many_is_as_one_by_
     together = model.denoise(torch.from_numpy(pair)[:, None], precision="float32").numpy()[:, 0]
     for picture, restored in zip(pair, together, strict=True):
         np.testing.assert_allclose(model.denoise(picture, precision="float32"), restored, atol=1e-3)
+
+
+def test_photons_of_several_steps_in_8_bits_are_measured() -> None:
+    clean = data.camera()[100:260, 150:310] / 255
+    noisy = (40 * np.random.default_rng(2).poisson(clean)).clip(0, 255).astype(np.uint8)
+    restored = unnoise.load("fast").denoise(noisy, dtype="float32")
+    assert np.mean((restored - 40 * clean) ** 2) < 0.1 * np.mean((noisy - 40 * clean) ** 2)
+
+
+@pytest.mark.parametrize("kind", ["random", "ordered"])
+def test_a_dither_of_two_values_stays(kind: str) -> None:
+    scene = data.camera()[100:260, 150:310] / 255
+    row, column = np.mgrid[:160, :160]
+    threshold = np.random.default_rng(3).random((160, 160)) if kind == "random" else ((row * 5 + column * 3) % 16 + 0.5) / 16
+    dithered = np.where(scene > threshold, 255, 0).astype(np.uint8)
+    with pytest.warns(unnoise.errors.UnnoiseWarning):
+        assert np.array_equal(unnoise.load("fast").denoise(dithered), dithered)

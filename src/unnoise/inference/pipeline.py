@@ -289,7 +289,8 @@ class Prepared:
 
 
 def settings_for(source: PixelSource, settings: InferenceSettings) -> InferenceSettings:
-    """The settings for the kind of a picture. Gray pictures of 8 bits that hold few counts are measurements too.
+    """The settings for the kind of a picture. Gray pictures of 8 bits that hold few counts or photons are measurements
+    too.
 
     >>> import numpy as np
     >>> from unnoise import images
@@ -301,9 +302,16 @@ def settings_for(source: PixelSource, settings: InferenceSettings) -> InferenceS
     """
     chosen = settings.of_kind(source.layout.colours, source.dtype)
     undecided = source.layout.colours == "grey" and chosen.normalization is not None and not chosen.is_measured
-    if undecided and source.white and are_few_counts(source, 1 / source.white):
+    if undecided and source.white and (are_few_counts(source, 1 / source.white) or _are_few_photons(source)):
         return settings.of_kind("channels", source.dtype)
     return chosen
+
+
+def _are_few_photons(source: PixelSource) -> bool:
+    """Whether a gray picture of 8 bits holds few photons, each of several steps. Two values alone may be a dither."""
+    top = max(float(window.max()) for window in source.sample_windows())
+    step = photon_step(source)
+    return step is not None and top > 1.5 * step
 
 
 def _clipped(noisy: Tensor, photometry: Sequence[Photometry]) -> Tensor:
