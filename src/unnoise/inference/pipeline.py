@@ -32,7 +32,7 @@ from unnoise.inference.blending import blend_stored
 from unnoise.inference.chain import Chain
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.dither import DitheredStore
-from unnoise.inference.do_no_harm import Guard, all_kept, guards_of
+from unnoise.inference.do_no_harm import Guard, Mask, all_kept, guards_of
 from unnoise.inference.photon_binning import binned, mix_binned, photon_step
 from unnoise.inference.point_sources import PointSources, find_point_sources
 from unnoise.inference.repair import Repair, repair
@@ -103,8 +103,8 @@ class Pipeline:
         if not all_kept(guards):  # else it needs no repair: the constant regions of a label image are no gaps
             repaired = repair(source, measured=pipeline.settings.is_measured, hot=pipeline.settings.hot_pixels)
             if repaired.source is not source or source.missing:
+                guards = pipeline.guards(repaired.source, source.missing)
                 source = repaired.source
-                guards = pipeline.guards(source)
         for guard in guards:
             guard.warn(source.name)
         if repaired is None or all_kept(guards):
@@ -113,11 +113,12 @@ class Pipeline:
         has_row_noise = pipeline.settings.removes_row_noise and not any(photons)  # photons are counted, not read out
         return Prepared(pipeline, source, without_row_noise(source) if has_row_noise else source, repaired, guards, photons)
 
-    def guards(self, source: PixelSource) -> list[Guard]:
-        """One guard for each picture; none if the removal is not bounded."""
+    def guards(self, source: PixelSource, missing: Mask | None = None) -> list[Guard]:
+        """One guard for each picture; none if the removal is not bounded. No noise is measured in what was `missing`."""
         if not self.settings.bounded:
             return []
-        return guards_of(source, bounded=self.measures_noise(source.layout.colours, source.dtype), force=self.settings.force)
+        is_measured = self.measures_noise(source.layout.colours, source.dtype)
+        return guards_of(source, bounded=is_measured, force=self.settings.force, missing=missing)
 
     def measures_noise(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> bool:
         """Whether the noise of such pictures is measured as a bound. Not for measurements: noise of few counts is far
