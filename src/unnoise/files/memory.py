@@ -10,6 +10,8 @@ from unnoise.errors import UnnoiseError
 
 CGROUP_FOLDER = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
+_sharers = 1
+"""Processes that share the machine's memory."""
 LEAST_BYTES = 2**26
 """So little is not looked for: the look itself takes a millisecond."""
 
@@ -20,7 +22,17 @@ def free_bytes() -> int:
     >>> free_bytes() > 0
     True
     """
-    return max(0, min([int(psutil.virtual_memory().available), *_container_limits(), *_process_limits()]))
+    shared = min([int(psutil.virtual_memory().available), *_container_limits()])
+    return max(0, min([shared // _sharers, *_process_limits()]))
+
+
+def share_memory(processes: int) -> None:
+    """Let this process count only its share of the free memory, as so many of them work side by side.
+
+    >>> share_memory(1)
+    """
+    global _sharers
+    _sharers = processes
 
 
 def check_memory(needed: int, name: str, remedy: str) -> None:
