@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import torch
@@ -29,9 +29,11 @@ from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import rescaling_of_image, source_of_tensor
 from unnoise.inference.stores import TensorStore
 from unnoise.models import file_format as model_file
+from unnoise.models import hub
 from unnoise.models.card import Card
 from unnoise.models.containers import Near, adapter_of
 from unnoise.models.judging import report_on
+from unnoise.models.notebook import card_html, plot_sample
 from unnoise.models.stacks import Stack, StackRepair
 from unnoise.models.stored_tensors import bounded_by_memory
 from unnoise.models.stored_types import prepare
@@ -39,6 +41,9 @@ from unnoise.photometry.rescaling import Rescaling
 from unnoise.quality.report import Report, middle
 from unnoise.recipes.old_fields import rename_old_fields
 from unnoise.recipes.schema import Recipe
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 APPLIED = "scheme", "refinement", "ensemble", "bias_correction", "normalization", "detail", "bounded"
 """Fields of a recipe that may change after training."""
@@ -67,6 +72,18 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({self.recipe.name}: {denoisers.name_of(self.network)}, {self.network.parameter_count():,} parameters)"
+
+    def _repr_html_(self) -> str:
+        """The main facts of the card, as notebooks show them."""
+        return card_html(str(self), self.card)
+
+    def plot(self) -> Figure:
+        """A sample before and after, and what was removed: what the model does at a glance.
+
+        Raises:
+            UnnoiseError: matplotlib is not installed.
+        """
+        return plot_sample(self.denoise)
 
     def __call__(self, noisy: Tensor) -> Tensor:
         """Restore with the scheme alone in float32, without R³ and bias correction: (B, C, H, W) in 0..1 →
@@ -271,6 +288,28 @@ class Model:
         True
         """
         model_file.write(Path(path), self.network, self.recipe, self.card, half=half)
+
+    def push_to_hub(self, repo: str, *, private: bool = False, endpoint: str | None = None, token: str | None = None) -> str:
+        """Upload the model to the Hugging Face Hub, with a page made from its card.
+
+        Args:
+            repo: `OWNER/NAME`. It is made if it is not there.
+            private: whether a new repository is private.
+            endpoint: the server; None: as `HF_ENDPOINT` says, or the Hub.
+            token: with the right to write; None: that of `hf auth login`.
+
+        Returns:
+            Its address, which `unnoise.load` takes.
+
+        Raises:
+            UsageError: the name of the repository has another form.
+            UnnoiseError: the extra `hub` is not installed; the Hub refuses, or cannot be reached.
+
+        >>> fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).push_to_hub("denoiser")
+        Traceback (most recent call last):
+        unnoise.errors.UsageError: 'hf://denoiser' is no address of a model; ...
+        """
+        return hub.push(self, repo, private=private, endpoint=endpoint, token=token)
 
     @classmethod
     def load(cls, path: str | Path) -> Model:

@@ -29,8 +29,8 @@ def load(name_or_path: str | Path) -> Model:
     """Load a shipped model by name, or a file: one that unnoise saved, or a published checkpoint.
 
     Args:
-        name_or_path: a name, also of a classical denoiser such as 'bm3d'; a file; or the folder that `unnoise train`
-            wrote.
+        name_or_path: a name, also of a classical denoiser such as 'bm3d'; a file; the folder that `unnoise train`
+            wrote; or `hf://OWNER/NAME`, a model on the Hugging Face Hub.
 
     Raises:
         UsageError: neither a model nor a file has this name.
@@ -40,9 +40,11 @@ def load(name_or_path: str | Path) -> Model:
     False
     """
     from unnoise import denoisers
-    from unnoise.models import classical
+    from unnoise.models import classical, hub
     from unnoise.models.model import Model
 
+    if hub.is_address(name_or_path):
+        return Model.load(hub.fetch(str(name_or_path)))
     shipped = WEIGHTS / f"{name_or_path}.safetensors"
     if shipped.is_file():
         return Model.load(shipped)
