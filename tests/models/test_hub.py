@@ -93,7 +93,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]
     constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     fake = FakeHub()
-    monkeypatch.setattr(constants, "ENDPOINT", fake.address)
     threading.Thread(target=fake.serve_forever, daemon=True).start()
     yield fake
     fake.shutdown()
