@@ -18,6 +18,7 @@ from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.inference.onnx_network import OnnxNetwork
 from unnoise.models.card import Card
 from unnoise.recipes.applied import AppliedRecipe
+from unnoise.registry import torch_missing
 
 if TYPE_CHECKING:
     from unnoise.models.model import Model
@@ -36,7 +37,7 @@ def choose_engine(name: str) -> Literal["torch", "onnx"]:
     """The engine of that name; *auto*: torch if it is installed, else onnxruntime.
 
     Raises:
-        UsageError: there is no such engine.
+        UsageError: there is no such engine, or torch is not installed.
 
     >>> choose_engine("onnx")
     'onnx'
@@ -44,8 +45,22 @@ def choose_engine(name: str) -> Literal["torch", "onnx"]:
     if name not in ENGINES:
         raise UsageError(f"There is no engine '{name}'; choose one of {', '.join(ENGINES)}.")
     if name == "auto":
-        return "torch" if find_spec("torch") else "onnx"
+        return "torch" if torch_is_installed() else "onnx"
+    if name == "torch" and not torch_is_installed():
+        raise UsageError(f"{str(torch_missing()).rstrip('.')}; or give --engine onnx, which does without.")
     return "onnx" if name == "onnx" else "torch"
+
+
+def torch_is_installed() -> bool:
+    """Whether torch can be imported, without importing it.
+
+    >>> torch_is_installed()
+    True
+    """
+    try:
+        return find_spec("torch") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def graph_name(denoiser: str, sizes: Mapping[str, Any], scheme: Mapping[str, Any]) -> str:
