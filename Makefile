@@ -8,11 +8,13 @@ IN ?=
 
 comma := ,
 BIN := .venv/bin
-PIP := $(BIN)/pip install --disable-pip-version-check --quiet -c constraints.txt
+PIP := $(BIN)/pip install --disable-pip-version-check --quiet
 CPU_INDEX := https://download.pytorch.org/whl/cpu
-CPU_TORCH := $(shell grep '^torch==' constraints.txt)+cpu
+PINNED_TORCH := $(shell grep '^torch==' constraints.txt)
+# The time in built files: the last commit's, so that a second build gives the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 
-.PHONY: demo test test-slow lint types unit clean
+.PHONY: demo test test-slow lint audit types unit dist sbom lock clean
 
 demo: .venv/ready
 	$(BIN)/python examples/demo.py $(if $(IN),"$(IN)")
@@ -23,6 +25,8 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/python tools/licences.py --check
+	$(BIN)/python tools/audit.py
 
 types: .venv/dev
 	$(BIN)/mypy
@@ -33,18 +37,37 @@ unit: .venv/dev
 test-slow: .venv/dev
 	$(BIN)/pytest -m slow
 
-# The build for CPUs is looked for where pip is set to look, as on a mirror, and then on PyTorch's own index.
-.venv/ready: pyproject.toml constraints.txt
+# A wheel and an archive of the sources, in dist/.
+dist: .venv/dev
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(BIN)/python -m build --no-isolation --outdir dist .
+
+# What the environment consists of, for programs that look for known faults and licences: dist/sbom.cdx.json.
+sbom: .venv/dev
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.cdx.json $(BIN)/python
+
+# After a change of dependencies in pyproject.toml.
+lock: .venv/dev
+	$(BIN)/python tools/lock.py $(MORE)
+
+# The build of PyTorch for CPUs is looked for where pip is set to look, as on a mirror, and then on PyTorch's own index.
+# All else is checked against the hashes of its files. The last command installs unnoise itself.
+.venv/ready: pyproject.toml constraints.txt requirements/demo.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "unnoise needs Python 3.11 or newer; try make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 ifeq ($(shell uname -s) $(TORCH),Linux cpu)
-	$(PIP) '$(CPU_TORCH)' 2>/dev/null || $(PIP) '$(CPU_TORCH)' --extra-index-url $(CPU_INDEX)
+	$(PIP) --no-deps '$(PINNED_TORCH)+cpu' 2>/dev/null || $(PIP) --no-deps '$(PINNED_TORCH)+cpu' --extra-index-url $(CPU_INDEX)
+else
+	$(PIP) -c constraints.txt '$(PINNED_TORCH)'
 endif
-	$(PIP) --editable '.[demo$(if $(filter cuda,$(TORCH)),$(comma)cuda)]'
+	$(PIP) --require-hashes -r requirements/demo.txt
+	$(PIP) -c constraints.txt --no-build-isolation --editable '.[demo]'
 	touch $@
 
-.venv/dev: .venv/ready
-	$(PIP) --editable '.[dev]'
+.venv/dev: .venv/ready requirements/dev.txt
+	$(PIP) --require-hashes -r requirements/dev.txt
+	$(PIP) -c constraints.txt --no-build-isolation --editable '.[dev]'
 	touch $@
 
 clean:

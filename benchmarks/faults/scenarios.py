@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import commands
 import numpy as np
+from scenario import ALONE, Scenario
 
-EVERY = ("kill", "stop", "no room", "input vanishes", "input shrinks", "two runs", "clock goes backwards")
-HIDDEN_OF_OURS = (".unnoise-manifest.json",)
-"""Hidden files that stay in a folder."""
 RECIPE = """
 name: tiny
 denoiser: {name: dbsn, features: 4, modules: 1}
@@ -22,70 +18,19 @@ training: {crop: 16, batch: 1, learning_rate: 1.0e-3}
 """
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """A command, and the folder that it begins with: `in` holds its input, `out` its results, `tmp` is for the system."""
-
-    name: str
-    folder: Path
-    arguments: Callable[[Path], list[str]]
-    repeated: tuple[str, ...] = ()
-    """Added where the command is given again, such as `--resume`."""
-    faults: tuple[str, ...] = EVERY
-
-    def command(self, place: Path, *, again: bool = False) -> list[str]:
-        """Its arguments, for a copy of the folder at `place`."""
-        more = list(self.repeated) if again and (self.name != "train" or (place / "out/checkpoint.pt").exists()) else []
-        return self.arguments(place) + more
-
-    def results(self, place: Path) -> dict[str, bytes]:
-        """The content of each result that has its name."""
-        found = {}
-        for file in sorted((place / "out").rglob("*")):
-            inside = file.relative_to(place / "out")
-            if file.is_file() and not any(part.startswith(".") or part == "tensorboard" for part in inside.parts):
-                found[str(inside)] = _lasting(file)
-        return found
-
-    def is_whole(self, name: str, data: bytes) -> bool:
-        """Whether a result that is neither the old nor the new one may be so: a training's files on the way."""
-        if self.name != "train":
-            return False
-        if name.endswith(".pt"):
-            return zipfile.ZipFile(io.BytesIO(data)).testzip() is None
-        if name.endswith(".safetensors"):
-            from safetensors.numpy import load
-
-            return bool(load(data))
-        return True
-
-    def leftovers(self, place: Path) -> list[str]:
-        """Hidden files beside the results, and whatever the system's folder holds."""
-        hidden = [file.name for file in (place / "out").rglob(".*") if file.name not in HIDDEN_OF_OURS]
-        return hidden + [file.name for file in (place / "tmp").iterdir()]
-
-
-def _lasting(file: Path) -> bytes:
-    """A file's content without what differs between equal runs: the times of a training."""
-    data = file.read_bytes()
-    if file.name == "log.csv":
-        return ",".join(row["step"] for row in csv.DictReader(io.StringIO(data.decode()))).encode()
-    if file.name == "checkpoint.pt" or file.parent.name == "previews":
-        return b""
-    if file.suffix == ".safetensors":
-        from safetensors.numpy import load
-
-        return b"".join(name.encode() + value.tobytes() for name, value in sorted(load(data).items()))
-    return data
-
-
 def load_libraries() -> None:
     """Load what the children need, so that each of them begins at once."""
     import torch
 
     torch.set_num_threads(1)
+    with suppress(ModuleNotFoundError):
+        import rawpy  # noqa: F401
     import unnoise.batch.one_file
     import unnoise.cli.progress
+    import unnoise.evaluation.comparison.runner
+    import unnoise.evaluation.comparison.table
+    import unnoise.evaluation.datasets.checking
+    import unnoise.export.onnx_file
     import unnoise.training.adapt
     import unnoise.training.quantize
     import unnoise.training.train
@@ -158,7 +103,7 @@ def all_scenarios(folder: Path, *, make: bool) -> Iterator[Scenario]:
             lambda place, suffix=suffix, more=more: [
                 "denoise", str(place / "in" / f"a{suffix}"), "-o", str(place / "out" / f"a{suffix}"), *model, *more, "--overwrite",
             ],
-            faults=tuple(fault for fault in EVERY if fault != "two runs"),
+            faults=ALONE,
         )  # fmt: skip
 
     def train(place: Path) -> list[str]:
@@ -167,10 +112,12 @@ def all_scenarios(folder: Path, *, make: bool) -> Iterator[Scenario]:
             "--checkpoint-every", "0", "--device", "cpu", "--precision", "float32", "--start", "none",
         ]  # fmt: skip
 
-    yield Scenario("train", begin("train"), train, ("--resume",), ("kill", "stop", "two runs", "clock goes backwards"))
+    train_faults = ("kill", "stop", "no room", "read-only", "two runs", "clock goes backwards")
+    yield Scenario("train", begin("train"), train, ("--resume",), train_faults)
 
     def adapt(place: Path) -> list[str]:
         more = ["--adapt", "3", "--save-model", str(place / "out" / "adapted.safetensors"), "--overwrite"]
         return ["denoise", str(place / "in" / "0.png"), "-o", str(place / "out" / "0.png"), *model, *more]
 
-    yield Scenario("denoise, adapting", begin("adapt"), adapt, faults=("kill", "stop"))
+    yield Scenario("denoise, adapting", begin("adapt"), adapt, faults=("kill", "stop", "no room", "read-only"))
+    yield from commands.scenarios(folder, make=make)

@@ -33,6 +33,8 @@ TINY = {
     "unet": {"features": 4},
     "unet-blindspot": {"features": 4},
     "dncnn": {"features": 4, "layers": 4},
+    "n2v-unet": {"features": 4, "blur_pool": True},
+    "zs-n2n": {"features": 4},
 } | {
     name: {"width": 4}
     for name in ("atbsn", "atbsn-student-a", "atbsn-student-b", "atbsn-student-c", "tmbsn-student", "tmbsn-student-rounded")

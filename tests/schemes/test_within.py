@@ -16,6 +16,7 @@ from unnoise.rng import PositionalGenerator
 from unnoise.schemes.asymmetric_mask import AsymmetricMask
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.distillation import Distillation
+from unnoise.schemes.noise2self import Noise2Self
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
 from unnoise.schemes.risk_averaged import RiskAveraged
 from unnoise.schemes.tunable_blind_spot import TunableBlindSpot
@@ -32,6 +33,8 @@ SCHEMES: list[tuple[str, dict[str, Any], Scheme]] = [
     ("tmbsn", {"features": 2, "groups": 1, "blocks": 1}, TunableBlindSpot(train_hole=5, infer_hole=4)),
     ("tmbsn", {"features": 2, "groups": 1, "blocks": 1}, RiskAveraged(blind_spot_sizes=(1, 2))),
     ("tmbsn-student", {"width": 2}, Distillation()),
+    ("dncnn", {"features": 4, "layers": 3}, Noise2Self(period=3)),
+    ("n2v-unet", {"features": 2}, Noise2Self(blind=False)),
 ]
 
 

@@ -40,6 +40,8 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "unet": "unet:UNet",
         "unet-blindspot": "unet_blindspot:BlindSpotUNet",
         "dncnn": "dncnn:DnCNN",
+        "n2v-unet": "n2v_unet:N2VUNet",
+        "zs-n2n": "zs_n2n:ZSN2NNetwork",
     }
     | _CLASSICAL,
 )

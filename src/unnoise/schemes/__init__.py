@@ -23,6 +23,11 @@ _SCHEMES: Registry[type[Scheme]] = Registry(
         "asymmetric-mask-tv": "asymmetric_mask_tv:AsymmetricMaskTV",
         "supervised": "supervised:Supervised",
         "noise2noise": "noise2noise:Noise2Noise",
+        "noise2void": "noise2void:Noise2Void",
+        "noise2self": "noise2self:Noise2Self",
+        "neighbor2neighbor": "neighbor2neighbor:Neighbor2Neighbor",
+        "blind2unblind": "blind2unblind:Blind2Unblind",
+        "zs-n2n": "zs_n2n:ZSN2N",
         "measured-noise": "measured_noise:MeasuredNoise",
     },
 )

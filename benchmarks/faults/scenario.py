@@ -1,0 +1,78 @@
+"""A command that `soak.py` disturbs, and the files that it begins with."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+EVERY = (
+    "kill", "stop", "no room", "read-only", "no memory", "input vanishes", "input shrinks", "two runs", "clock goes backwards",
+)  # fmt: skip
+ALONE = tuple(fault for fault in EVERY if fault != "two runs")
+"""For commands that write one file: a second one finds it there."""
+HIDDEN_OF_OURS = (".unnoise-manifest.json",)
+"""Hidden files that stay in a folder."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command, and the folder that it begins with: `in` holds its input, `out` its results, `tmp` is for the system."""
+
+    name: str
+    folder: Path
+    arguments: Callable[[Path], list[str]]
+    repeated: tuple[str, ...] = ()
+    """Added where the command is given again, such as `--resume`."""
+    faults: tuple[str, ...] = EVERY
+
+    def command(self, place: Path, *, again: bool = False) -> list[str]:
+        """Its arguments, for a copy of the folder at `place`."""
+        more = list(self.repeated) if again and (self.name != "train" or (place / "out/checkpoint.pt").exists()) else []
+        return self.arguments(place) + more
+
+    def results(self, place: Path) -> dict[str, bytes]:
+        """The content of each result that has its name."""
+        found = {}
+        for file in sorted((place / "out").rglob("*")):
+            inside = file.relative_to(place / "out")
+            if file.is_file() and not any(part.startswith(".") or part == "tensorboard" for part in inside.parts):
+                found[str(inside)] = _lasting(file)
+        return found
+
+    def is_whole(self, name: str, data: bytes) -> bool:
+        """Whether a result that is neither the old nor the new one may be so: a training's files on the way."""
+        if self.name != "train":
+            return False
+        if name.endswith(".pt"):
+            return zipfile.ZipFile(io.BytesIO(data)).testzip() is None
+        if name.endswith(".safetensors"):
+            from safetensors.numpy import load
+
+            return bool(load(data))
+        return True
+
+    def leftovers(self, place: Path) -> list[str]:
+        """Hidden files beside the results, and whatever the system's folder holds."""
+        hidden = [file.name for file in (place / "out").rglob(".*") if file.name not in HIDDEN_OF_OURS]
+        return hidden + [file.name for file in (place / "tmp").iterdir()]
+
+
+def _lasting(file: Path) -> bytes:
+    """A file's content without what differs between equal runs: the times of a training."""
+    data = file.read_bytes()
+    if file.name == "log.csv":
+        return ",".join(row["step"] for row in csv.DictReader(io.StringIO(data.decode()))).encode()
+    if file.name == "checkpoint.pt" or file.parent.name == "previews":
+        return b""
+    if file.parent.name == "cells":
+        return json.dumps(json.loads(data)["scores"]).encode()
+    if file.suffix == ".safetensors":
+        from safetensors.numpy import load
+
+        return b"".join(name.encode() + value.tobytes() for name, value in sorted(load(data).items()))
+    return data
