@@ -26,6 +26,11 @@ class OnnxChain:
 
     Raises:
         UsageError: the settings ask for what needs torch.
+
+    >>> from unnoise.models import shipped
+    >>> chain = OnnxChain(shipped.load("fast", "onnx").network, InferenceSettings())
+    >>> chain.restore(RegionSource.of(np.zeros((1, 3, 40, 50), np.float32)), (slice(0, 8), slice(0, 50))).shape
+    (1, 3, 8, 50)
     """
 
     network: OnnxNetwork

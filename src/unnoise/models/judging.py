@@ -84,7 +84,12 @@ def report_on(
 
 
 def check_judged(pipeline: Pipeline) -> None:
-    """Raise `UsageError` if results of this pipeline cannot be judged."""
+    """Raise `UsageError` if results of this pipeline cannot be judged, since its network is no torch network.
+
+    >>> from unnoise.inference.settings import InferenceSettings
+    >>> from unnoise.models import shipped
+    >>> check_judged(shipped.load("fast", "torch").pipeline(InferenceSettings()))
+    """
     if pipeline.library != "torch":
         raise UsageError("A report needs PyTorch; install it and give --engine torch, or leave the report out.")
 

@@ -67,7 +67,7 @@ def graph_name(denoiser: str, sizes: Mapping[str, Any], scheme: Mapping[str, Any
     """The name of the file of a network's graph with its scheme.
 
     >>> graph_name("dncnn", {"layers": 3}, {"name": "distillation", "even": True})
-    'dncnn-53c8b9c8a9.onnx'
+    'dncnn-e09a3969e0.onnx'
     """
     fields = {} if scheme.get("name") in SINGLE_PASS else dict(scheme)
     text = json.dumps({"denoiser": denoiser, "sizes": sizes, "scheme": fields}, sort_keys=True)
