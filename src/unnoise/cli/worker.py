@@ -17,7 +17,7 @@ from typing import NoReturn
 from unnoise.batch.interrupts import STOP_SIGNALS
 from unnoise.files import attempts
 
-COMMANDS = {"denoise", "inspect", "train", "evaluate", "quantize", "import", "export", "data", "benchmark"}
+COMMANDS = {"denoise", "inspect", "train", "evaluate", "quantize", "import", "export", "data", "benchmark", "doctor"}
 """Commands that read files or compute."""
 SWITCH = "UNNOISE_WORKER"
 """The environment variable that runs commands in one process, for debuggers: 'off'."""

@@ -118,17 +118,20 @@ class Distillation(SinglePass):
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Σ_k mean |network(x) − teacher_k(x)|, in the student's values; with `even` each crop's by a weight of its
         own."""
-        teachers = self._bound()
-        if self.cache:
-            noisy, *stack = noisy.chunk(1 + teachers.count, dim=1)
-            noisy, targets = noisy.contiguous(memory_format=torch.channels_last), torch.stack(stack)  # (K, B, C, H, W)
-        else:
-            targets = teachers(noisy, self._values, generator)
+        noisy, targets = self._with_targets(noisy, generator)
         if self.recharge:
             targets = recharge_targets(targets, noisy, generator)
         errors = (network(noisy) - targets).abs().mean((0, 2, 3, 4))  # (B)
         low, high = self._values
-        return (decibel_weighted(errors, high - low) if self.even else errors).mean() * teachers.count
+        return (decibel_weighted(errors, high - low) if self.even else errors).mean() * len(targets)
+
+    def _with_targets(self, noisy: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """The noisy crops, (B, C, H, W), and their targets, (K, B, C, H, W), in the student's values."""
+        teachers = self._bound()
+        if not self.cache:
+            return noisy, teachers(noisy, self._values, generator)
+        noisy, *stack = noisy.chunk(1 + teachers.count, dim=1)
+        return noisy.contiguous(memory_format=torch.channels_last), torch.stack(stack)
 
     def _bound(self) -> AuxiliaryTargets:
         if self._teachers is None:
