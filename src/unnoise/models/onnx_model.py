@@ -27,7 +27,20 @@ GRAPHS = Path(__file__).parent / "graphs"
 """Graphs of the shipped networks, without weights. Several models share one."""
 ENGINES = "auto", "torch", "onnx"
 Engine = Literal["auto", "torch", "onnx"]
-SINGLE_PASS = frozenset({"distillation", "recorrupted", "frame-to-frame", "supervised", "noise2noise"})
+SINGLE_PASS = frozenset(
+    {
+        "blind2unblind",
+        "distillation",
+        "frame-to-frame",
+        "neighbor2neighbor",
+        "noise2noise",
+        "noise2void",
+        "recorrupted",
+        "spatially-adaptive",
+        "supervised",
+        "zs-n2n",
+    }
+)
 """Schemes that apply the network once and do nothing else, so their graphs are the network's."""
 LEFT_OUT_ENDINGS = ".log_maximum", ".top", ".mask"
 """Weights that no graph has: what only quantization or training reads, and constants."""
