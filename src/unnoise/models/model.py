@@ -365,9 +365,13 @@ def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Fo
 
 
 def fresh(recipe: Recipe) -> Model:
-    """A model with random weights, for training by the recipe.
+    """A model with random weights, for training by the recipe. Raises `UnnoiseError` if memory has no room for that.
 
     >>> fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).network.sizes["features"]
     4
     """
-    return Model(denoisers.create(recipe.denoiser.name, **recipe.denoiser.sizes), recipe)
+    from unnoise.models.stored_tensors import bounded_by_memory
+
+    with bounded_by_memory(recipe.name):
+        network = denoisers.create(recipe.denoiser.name, **recipe.denoiser.sizes)
+    return Model(network, recipe)

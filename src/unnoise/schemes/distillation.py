@@ -17,6 +17,7 @@ from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
+from unnoise.rng import integers
 from unnoise.schemes.base import AuxiliaryTargets, Network, TeacherLoader
 from unnoise.schemes.simulated_crops import SimulatedCrops
 from unnoise.schemes.single_pass import SinglePass
@@ -166,6 +167,7 @@ def recharge_targets(targets: Tensor, noisy: Tensor, generator: torch.Generator 
         4.0
     """
     count, batch, _, height, width = targets.shape
-    chosen = torch.randint(count, (batch, 1, height, width), generator=generator).to(targets.device)
+    draws = torch.default_generator if generator is None else generator
+    chosen = integers(count, (batch, 1, height, width), draws, targets.device)
     here = chosen == torch.arange(count, device=targets.device).reshape(-1, 1, 1, 1, 1)  # (K, B, 1, H, W)
     return torch.where(here, noisy, targets)
