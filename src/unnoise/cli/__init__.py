@@ -114,6 +114,7 @@ def main() -> None:
     except (MemoryError, RuntimeError, ImportError) as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "torch":
             _complain(str(torch_missing()))
+            sys.exit(2)
         elif _is_out_of_memory(error):
             remedy = "a smaller --tile" if sys.argv[1:2] != ["train"] else "a smaller --set training.batch or training.crop"
             _complain(f"There is not enough memory for this; close other programs, or give {remedy}.")
