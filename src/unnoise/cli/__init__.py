@@ -115,7 +115,7 @@ def main() -> None:
         if error.name != "torch":
             raise
         _complain(str(torch_missing()))
-        sys.exit(1)
+        sys.exit(2)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
             raise
