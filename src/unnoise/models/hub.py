@@ -5,19 +5,25 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.models.card import Card
 from unnoise.registry import require
-
-if TYPE_CHECKING:
-    from unnoise.models.model import Model
 
 SCHEME = "hf://"
 FILE = "model.safetensors"
 """The file of a repository, where the address names none."""
 _ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?P<file>(?:/[\w.-]+)+)?(?:@(?P<revision>[\w./-]+))?")
 _PURPOSE = "hf://"
+
+
+class Shareable(Protocol):
+    """What can be uploaded: a `Model`."""
+
+    card: Card
+
+    def save(self, path: str | Path) -> None: ...
 
 
 def is_address(name: object) -> bool:
@@ -72,14 +78,15 @@ def fetch(address: str, *, endpoint: str | None = None, token: str | None = None
         raise _as_sentence(error, f"{address} could not be fetched") from error
 
 
-def push(model: Model, repo: str, *, private: bool = False, endpoint: str | None = None, token: str | None = None) -> str:
+def push(model: Shareable, repo: str, *, private: bool = False, endpoint: str | None = None, token: str | None = None) -> str:
     """Upload a model and a page about it. `Model.push_to_hub` calls it.
 
     Raises:
         UsageError: the name of the repository has another form.
         UnnoiseError: the extra `hub` is not installed; the Hub refuses, or cannot be reached.
 
-    >>> push(None, "denoiser")
+    >>> from unnoise.models.shipped import load
+    >>> push(load("fast"), "denoiser")
     Traceback (most recent call last):
     unnoise.errors.UsageError: 'hf://denoiser' is no address of a model; ...
     """
@@ -98,7 +105,7 @@ def push(model: Model, repo: str, *, private: bool = False, endpoint: str | None
     return address
 
 
-def readme(model: Model, address: str) -> str:
+def readme(model: Shareable, address: str) -> str:
     """The page of a model on the Hub, in Markdown, from its card.
 
     >>> from unnoise.models.shipped import load
