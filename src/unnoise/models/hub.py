@@ -81,6 +81,13 @@ def fetch(address: str, *, endpoint: str | None = None, token: str | None = None
 def push(model: Shareable, repo: str, *, private: bool = False, endpoint: str | None = None, token: str | None = None) -> str:
     """Upload a model and a page about it. `Model.push_to_hub` calls it.
 
+    Args:
+        model: with its card.
+        repo: `OWNER/NAME`. It is made if it is not there.
+        private: whether a new repository is private.
+        endpoint: the server; None: as `HF_ENDPOINT` says, or the Hub.
+        token: with the right to write; None: that of `hf auth login`.
+
     Raises:
         UsageError: the name of the repository has another form.
         UnnoiseError: the extra `hub` is not installed; the Hub refuses, or cannot be reached.

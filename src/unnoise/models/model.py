@@ -95,11 +95,7 @@ class Model:
         return card_html(str(self), self.card)
 
     def plot(self) -> Figure:
-        """A sample before and after, and what was removed: what the model does at a glance.
-
-        Raises:
-            UnnoiseError: matplotlib is not installed.
-        """
+        """A sample before and after, and what was removed. Raises `UnnoiseError` without matplotlib."""
         return plot_sample(self.denoise)
 
     def __call__(self, noisy: Tensor) -> Tensor:
@@ -333,20 +329,8 @@ class Model:
         file_format.write(Path(path), self.network, self.recipe, self.card, half=half)
 
     def push_to_hub(self, repo: str, *, private: bool = False, endpoint: str | None = None, token: str | None = None) -> str:
-        """Upload the model to the Hugging Face Hub, with a page made from its card.
-
-        Args:
-            repo: `OWNER/NAME`. It is made if it is not there.
-            private: whether a new repository is private.
-            endpoint: the server; None: as `HF_ENDPOINT` says, or the Hub.
-            token: with the right to write; None: that of `hf auth login`.
-
-        Returns:
-            Its address, which `unnoise.load` takes.
-
-        Raises:
-            UsageError: the name of the repository has another form.
-            UnnoiseError: the extra `hub` is not installed; the Hub refuses, or cannot be reached.
+        """Upload the model to the Hugging Face Hub, as `OWNER/NAME`, with a page made from its card. Returns the address
+        that `unnoise.load` takes. Arguments and errors: see `unnoise.models.hub.push`.
 
         >>> fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).push_to_hub("denoiser")
         Traceback (most recent call last):
