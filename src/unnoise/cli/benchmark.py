@@ -119,8 +119,8 @@ def compare(
     from rich.text import Text
 
     from unnoise.evaluation.comparison import table
-    from unnoise.evaluation.comparison.runner import Settings
     from unnoise.evaluation.comparison.runner import compare as run
+    from unnoise.evaluation.comparison.settings import Settings
     from unnoise.files.atomic import atomic_write
 
     def say(name: str, spec: str, kept: bool) -> None:

@@ -11,30 +11,16 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.evaluation.comparison.picture_journal import PictureJournal, score_pictures
+from unnoise.evaluation.comparison.settings import Settings
 from unnoise.evaluation.datasets import open_set
-from unnoise.evaluation.scoring import Evaluation, evaluate
+from unnoise.evaluation.scoring import Evaluation
 from unnoise.files.atomic import atomic_write, make_folder
 from unnoise.files.stamps import stamp
 from unnoise.models import shipped
 from unnoise.models.model import Model
 
 NAME_LETTERS = 12
-
-
-class Settings(BaseModel):
-    """What the scores of a cell depend on, beside the model and the data.
-
-    >>> Settings().protocol
-    'default'
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    protocol: str = "default"
-    limit: int | None = None
-    refine: bool | None = None
-    ensemble: bool | None = None
-    precision: str | None = None
 
 
 class Cell(BaseModel):
@@ -98,6 +84,8 @@ def compare(
     settings = settings or Settings()
     if not models or not data:
         raise UsageError("A comparison needs a model and a data set; give both.")
+    if settings.limit is not None and settings.limit < 1:
+        raise UsageError(f"The limit of {settings.limit} leaves no picture to score; give 1 or more.")
     for given in (models, data):
         if len(set(given)) < len(given):
             raise UsageError(f"'{next(one for one in given if given.count(one) > 1)}' is given twice; give it once.")
@@ -118,13 +106,13 @@ def compare(
             cell = _kept(path, made_from)
             on_cell(name, spec, cell is not None)
             if cell is None:
-                options = settings.model_dump(exclude={"protocol", "limit"})
                 model.to(device or "auto")
-                scores = evaluate(model, pictures, settings.protocol, limit=settings.limit, name=name, **options)
+                scores = score_pictures(model, pictures, settings, name, PictureJournal(path.with_suffix(".jsonl"), made_from))
                 trained = model.card.command or ", ".join(model.card.data)
                 cell = Cell(made_from=made_from, parameters=model.network.parameter_count(), trained=trained, scores=scores)
                 with atomic_write(path) as temporary:
                     temporary.write_text(cell.model_dump_json(indent=1), encoding="utf-8")
+                path.with_suffix(".jsonl").unlink(missing_ok=True)
             cells[name, spec] = cell
     return Comparison(tuple(models), tuple(data), cells)
 
