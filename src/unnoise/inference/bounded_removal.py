@@ -3,11 +3,12 @@
 The bound holds at each place, scale and frequency. The residual, noisy − restored, is examined at three scales: means
 of 16×16 pixels, means of 4×4 pixels, and single pixels. At each scale it is cut into overlapping blocks of 8×8 values,
 and each block goes through a cosine transform. The noise model gives the standard deviation of noise in each
-coefficient. A residual above this limit contains structure. The excess is put back. There are four kinds of excess:
+coefficient. A residual above this limit contains structure. The excess is put back. There are five kinds of excess:
 
 - a single coefficient far above the noise's standard deviation (hard thresholding of the residual);
 - the power of one frequency in a square of 4×4 blocks, all channels together: a repeating pattern;
 - the power of all frequencies in such a square: a fine texture;
+- in such a square, what makes the expected error larger rather than smaller (`removal_risk`): texture below the noise;
 - a mean that is off by more than its uncertainty plus the bias of clipped or compressed noise (`noise_bias`). So local
   means of the result follow those of the noisy picture.
 
@@ -40,6 +41,7 @@ from unnoise.inference.overlapping_blocks import (
     repeat_cells,
     values_by_row,
 )
+from unnoise.inference.removal_risk import removal_weights, second_blocks
 from unnoise.noise.noise_model import BLOCK_SAMPLES, NoiseModel
 from unnoise.photometry.array_ops import clip, copy, device_kind, lerp
 from unnoise.photometry.array_windows import block_means, convert_like, places_of, repeat_each, runs
@@ -123,7 +125,7 @@ def bounded_removal(noisy: Any, restored: Any, noise: NoiseModel, detail: float 
     def write(rows: slice, values: Any) -> None:
         result[:, rows] += values[..., :width]
 
-    _put_back(read, write, noisy[0].shape, limits.of_blocks(), noise, 1)
+    _put_back(read, write, noisy[0].shape, limits.of_blocks(), noise, 1, seen=noisy[0])
     return lerp(restored, result[None], detail) if detail < 1 else result[None]
 
 
@@ -180,6 +182,7 @@ def _put_back(
     limits: _Limits,
     noise: NoiseModel,
     scale: int,
+    seen: Any | None = None,
 ) -> None:
     """Find what exceeds the noise in a residual, strip by strip.
 
@@ -190,6 +193,7 @@ def _put_back(
         limits: for each block; below and above at a coarse scale for each mean.
         noise: the noise.
         scale: the residual's samples are means of squares of this side in pixels.
+        seen: the noisy picture (C, height, width), if the risk of the removal counts.
     """
     channels, height, width = shape
     rows, columns = (max(-(-length // STRIDE_SAMPLES), 2) - 1 for length in (height, width))  # numbers of blocks
@@ -208,7 +212,11 @@ def _put_back(
         lower = strip[:, -STRIDE_SAMPLES:]
         sigma = xp.sqrt(clip(limits.variance[:, part, :, None], noise.floor**2))  # (C, r, columns, 1)
         u = _coefficients(strip, forward, sigma, limits, part, scale)
-        places, coefficients = _returned(u, scale)
+        own: list[Any] | None = None
+        if seen is not None:
+            noisy = seen[:, part.start * STRIDE_SAMPLES : (part.stop + 1) * STRIDE_SAMPLES]
+            own = second_blocks(extend(noisy, *strip.shape[-2:]), forward, sigma)
+        places, coefficients = _returned(u, scale, own)
         if not len(places) and pending is None:
             continue
         total = _zeros(strip, (channels, part.stop - part.start + 1, columns + 1, STRIDE_SAMPLES**2))
@@ -245,11 +253,12 @@ def _coefficients(strip: Any, forward: Any, sigma: Any, limits: _Limits, part: s
     return result
 
 
-def _returned(u: Sequence[Any], scale: int) -> tuple[Any, Any]:
+def _returned(u: Sequence[Any], scale: int, noisy: Sequence[Any] | None = None) -> tuple[Any, Any]:
     """The blocks of which something is put back.
 
     Args:
         u: coefficients in standard deviations of the noise, (r, columns, 64) for each channel.
+        noisy: those of the noisy picture in every second block, if the risk of the removal counts.
 
     Returns:
         N places (N, 3) as channel, row and column, in order of channels, and what is put back of their coefficients, (N, 64).
@@ -268,6 +277,8 @@ def _returned(u: Sequence[Any], scale: int) -> tuple[Any, Any]:
     active = xp.stack(found)
     share = None if total is None else _square_shares(total, len(u), active.shape[1:], scale)
     if share is not None:
+        if noisy is not None:
+            share = _with_risk(share, u, noisy, limits)
         squares = xp.max(share, axis=-1) > 0
         if bool(xp.any(squares)):
             wide = repeat_each(repeat_each(squares, SQUARE_BLOCKS, 0), SQUARE_BLOCKS, 1)
@@ -280,6 +291,20 @@ def _returned(u: Sequence[Any], scale: int) -> tuple[Any, Any]:
     if share is not None:
         kept = xp.maximum(kept, share[row // SQUARE_BLOCKS, column // SQUARE_BLOCKS])
     return places, own * kept
+
+
+def _with_risk(share: Any, u: Sequence[Any], noisy: Sequence[Any], limits: Any) -> Any:
+    """Shares of squares (R, S, 64) that are put back, with what is put back of the rest because of its risk."""
+    xp = array_namespace(share)
+    rows, columns = noisy[0].shape[:2]
+    removed = 1 - repeat_each(repeat_each(share, 2, 0)[:rows], 2, 1)[:, :columns]
+    left = []
+    for own in u:
+        some = own[::2, ::2]
+        left.append(xp.where(xp.square(some) <= limits, some, 0 * some) * removed)
+    total = 1 - (1 - share) * removal_weights(left, noisy)[..., None]
+    total[..., 0] = share[..., 0]
+    return total
 
 
 def _square_sums(power: Any) -> Any:

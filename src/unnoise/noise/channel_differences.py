@@ -1,13 +1,15 @@
 """Differences of color channels, which tell white noise from gray texture.
 
 Texture such as grass, brick or cloth is much the same in all channels, so the differences of channels do not hold it. Noise of pixels
-that count photons, or noise that was added, is independent in each channel, and the differences do hold it. Where they show white noise,
-no channel has much more noise than they do: the rest is texture. Cameras that interpolate colors, smooth them or store JPEG make
-differences that are not white. These tell nothing.
+that count photons, or noise that was added, is independent in each channel, and the differences do hold it. So the quietest differences
+of each brightness are looked at: what is in them at fine frequencies is noise. Where it is white, no channel has more noise than it
+tells; the rest is texture. Cameras that interpolate colors, smooth them or store JPEG make differences that are not white. These tell
+nothing.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -15,35 +17,66 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.noise.autocovariance import dct_powers
-from unnoise.noise.frequency_bands import bands
+from unnoise.noise.frequency_bands import bands, halves
 
 Array = NDArray[Any]
 
-PATCHES = 400
+PATCHES = 1600
 """About how many patches are looked at."""
-FINE, MIDDLE = 4, 2
-"""Two bands of frequencies, as in `frequency_bands.bands`."""
-WHITE = 0.75, 1.3
-"""Ratio of the powers of the middle and the fine band, within which noise counts as white."""
+FINE, NEXT_FINE, MIDDLE = 4, 3, 2
+"""Three bands of frequencies, as in `frequency_bands.bands`."""
+WHITE_NEXT = 0.7, 1.33
+"""Ratio of the powers of the two finest bands, within which noise counts as white. Photographs of cameras have 1.4 and more."""
+WHITE_MIDDLE = 0.6, 4.5
+"""The same of the middle and the finest band. Colored texture raises it to 3. Cameras have 5 and more."""
+LEAST = 0.7 / 255
+"""Standard deviation below which differences hold no more than rounding, of values in 0..1."""
 CUT = 0.02
 """Patches with a larger share of cut-off pixels tell nothing."""
 FEWEST = 40
+LEAST_SHARE = 0.4
+"""Share of the patches that must lie in groups with white noise."""
+GROUP_PATCHES = 100
+"""Patches of about the same brightness that are compared."""
+MAX_GROUPS = 12
+QUIET_SHARE = 0.25
+"""Share of a group's patches that counts, those whose differences hold least."""
 
 
-def white_variance(patches: Array, cut: Array) -> float | None:
-    """The variance of white noise in the differences of channels, for one channel.
+@dataclass(frozen=True)
+class WhiteNoise:
+    """White noise that is independent in each channel.
+
+    >>> WhiteNoise(np.array([[0.5], [0.5]]), np.array([[4e-4], [1e-4]])).at(1, np.array([0.2]))
+    array([0.0001])
+    """
+
+    brightness: Array
+    """(C, K), rising along K, in 0..1."""
+    variance: Array
+    """(C, K): the variance in each channel at these brightnesses."""
+
+    def at(self, channel: int, brightness: Array) -> Array:
+        """The variance in one channel at each brightness, the same shape; constant beyond the ends."""
+        found: Array = np.interp(brightness, self.brightness[channel], self.variance[channel])
+        return found
+
+
+def white_noise(patches: Array, cut: Array) -> WhiteNoise | None:
+    """Measure white noise in the differences of channels.
 
     Args:
-        patches: (P, C, PATCH_PIXELS, PATCH_PIXELS) of a picture.
+        patches: (P, C, PATCH_PIXELS, PATCH_PIXELS) of a picture, in 0..1.
         cut: (P, C), shares of pixels at black or white.
 
     Returns:
-        The variance in squares of the patches' unit. None: there is one channel, or the differences hold more than white noise.
+        The noise, in the patches' unit. None: there is one channel, or the differences hold other noise, or next to none.
 
     >>> noise = np.random.default_rng(0).normal(0, 0.1, (100, 3, 16, 16))
     >>> grass = np.random.default_rng(1).normal(0, 0.5, (100, 1, 16, 16))
-    >>> round(white_variance(noise + grass, np.zeros((100, 3))), 3)
-    0.01
+    >>> found = white_noise(noise + grass, np.zeros((100, 3)))
+    >>> bool(np.all(abs(found.variance - 0.01) < 0.002))
+    True
     """
     channels = patches.shape[1]
     inside = np.flatnonzero((cut <= CUT).all(axis=1))
@@ -51,9 +84,54 @@ def white_variance(patches: Array, cut: Array) -> float | None:
         return None
     chosen = patches[inside[:: max(1, len(inside) // PATCHES)]]
     pairs = list(combinations(range(min(channels, 3)), 2))
-    differences = np.stack([chosen[:, one] - chosen[:, other] for one, other in pairs], axis=1)
-    powers, _ = dct_powers(differences)  # (P, pairs, PATCH_PIXELS, PATCH_PIXELS)
-    middle, fine = (float(np.median(powers[..., bands() == band].mean(axis=(1, 2)))) for band in (MIDDLE, FINE))
-    if fine <= 0 or not WHITE[0] <= middle / fine <= WHITE[1]:
+    powers, _ = dct_powers(np.stack([chosen[:, one] - chosen[:, other] for one, other in pairs], axis=1))
+    held = np.stack([_band_means(powers, half) for half in halves()])  # (2, P, pairs, 3)
+    means = chosen.mean(axis=(2, 3))  # (P, C)
+    order = np.argsort(means.mean(axis=1), kind="stable")
+    groups = np.array_split(order, max(1, min(MAX_GROUPS, len(order) // GROUP_PATCHES)))
+    quiet = [_quiet_powers(held[:, group]) for group in groups]  # (pairs, 3) each
+    told = [(group, power) for group, power in zip(groups, quiet, strict=True) if _is_white(power)]
+    if sum(len(group) for group, _ in told) < LEAST_SHARE * len(order):
         return None
-    return fine / 2
+    brightness = np.stack([means[group].mean(axis=0) for group, _ in told], axis=1)  # (C, K)
+    variance = np.stack([_of_channels(power[:, 0], channels) for _, power in told], axis=1)  # (C, K)
+    rising = np.argsort(brightness, axis=1, kind="stable")
+    return WhiteNoise(np.take_along_axis(brightness, rising, 1), np.take_along_axis(variance, rising, 1))
+
+
+def _band_means(powers: Array, half: NDArray[np.bool_]) -> Array:
+    """Mean powers of the three bands in one half of the frequencies, (P, pairs, PATCH_PIXELS, PATCH_PIXELS) → (P, pairs, 3)."""
+    return np.stack([powers[..., half & (bands() == band)].mean(axis=-1) for band in (FINE, NEXT_FINE, MIDDLE)], axis=-1)
+
+
+def _quiet_powers(held: Array) -> Array:
+    """Powers in the quietest patches of a group, (2, P, pairs, 3) → (pairs, 3). They are chosen by one half of the frequencies and
+    measured by the other."""
+    count = max(round(QUIET_SHARE * held.shape[1]), 1)
+    measured = []
+    for own, other in (held, held[::-1]):
+        ranked = np.argsort(own[..., :2].mean(axis=(1, 2)), kind="stable")
+        measured.append(other[ranked[:count]].mean(axis=0))
+    result: Array = np.mean(measured, axis=0)
+    return result
+
+
+def _is_white(power: Array) -> bool:
+    """Whether powers (pairs, 3) are those of white noise, and more than rounding leaves."""
+    fine, next_fine, middle = power.mean(axis=0)
+    if fine / 2 <= LEAST**2:
+        return False
+    return bool(WHITE_NEXT[0] <= next_fine / fine <= WHITE_NEXT[1] and WHITE_MIDDLE[0] <= middle / fine <= WHITE_MIDDLE[1])
+
+
+def _of_channels(power: Array, channels: int) -> Array:
+    """The variance in each of C channels, from that of the difference of each pair: (pairs,) → (C,).
+
+    The variance of a difference is the sum of two variances. Three sums tell three variances.
+    """
+    if channels == 2:
+        return np.repeat(power / 2, 2)
+    first, second, third = power  # of channels 0 − 1, 0 − 2 and 1 − 2
+    own = np.array([first + second - third, first + third - second, second + third - first]) / 2
+    own = np.clip(own, power.mean() / 8, None)  # a little structure may make one too small
+    return np.concatenate([own, np.full(channels - 3, own.max())])

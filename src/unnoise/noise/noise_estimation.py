@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from unnoise.noise import noise_bias
 from unnoise.noise.autocovariance import PATCH_PIXELS, dct_powers
-from unnoise.noise.channel_differences import white_variance
+from unnoise.noise.channel_differences import WhiteNoise, white_noise
 from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra, flattest_patches, measure_channel
 from unnoise.noise.frequency_bands import bands
 from unnoise.noise.noise_model import KNOTS, NoiseModel
@@ -61,8 +61,10 @@ MAX_TILT = 1.5
 """The variance of such a point is at most this many times what its band with the least tells. Edges have more at coarse frequencies."""
 EVEN_IF_WHITE = 0.8
 """Ratio as of `PLATEAU` from which on such a point counts where white noise is known."""
-MOST_IN_WHITE = 1.3
+MOST_IN_WHITE = 1.15
 """Largest variance of a channel, in units of the white noise that the differences of channels show."""
+MAX_WHITE_GAIN = 1.5
+"""Largest gain of a color where white noise is known."""
 EVEN_GAIN = 1.4
 """Gains of colors below this factor, and above its inverse, may be chance."""
 ROUNDS = 3
@@ -107,11 +109,13 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         return _none(pixels.shape[1], low, high, seen[0])
     every = PatchSpectra(spectra, means, cut).chosen(moving)
     patches = every.chosen(alive[moving])
-    white = white_variance(pixels[varying], patches.cut)
-    level, gray_curves, shapes = _without_texture(*_fitted(patches), white)
+    white = white_noise(pixels[varying], patches.cut)
+    level, gray_curves, shapes = _without_texture(patches, *_fitted(patches), white)
     even = EVEN_IF_WHITE if white else 0.0
     curves = [_beyond_gray(patches, channel, curve, shapes[channel], even) for channel, curve in enumerate(gray_curves)]
     uniform = uniform_colors(every, _at_patches(curves, every), shapes)
+    if white:  # no color and no frequency has much more
+        uniform = replace(uniform, gains=np.minimum(uniform.gains, MAX_WHITE_GAIN), tilt=np.ones_like(uniform.tilt))
     shapes = shapes * np.where(bands() < 0, 1, uniform.tilt[:, bands()])
     gains = uniform.gain_at(patches.means)
     steep = _at_patches([_to_the_ends(*curve, patches.means[:, c]) for c, curve in enumerate(gray_curves)], patches)
@@ -217,19 +221,18 @@ def _without_textured_points(patches: PatchSpectra, channel: int, brightness: Ar
 
 
 def _without_texture(
-    level: Array, curves: list[tuple[Array, Array]], shapes: Array, white: float | None
+    patches: PatchSpectra, level: Array, curves: list[tuple[Array, Array]], shapes: Array, white: WhiteNoise | None
 ) -> tuple[Array, list[tuple[Array, Array]], Array]:
-    """What `_fitted` gives, where the differences of channels show white noise of this variance: no channel has much more."""
+    """What `_fitted` gives, where the differences of channels show white noise: no channel has more noise, at any frequency."""
     if white is None:
         return level, curves, shapes
     shapes, level, curves = shapes.copy(), level.copy(), list(curves)
     for channel, (brightness, variance) in enumerate(curves):
+        most = MOST_IN_WHITE * white.at(channel, patches.means[:, channel])  # (P,)
+        shapes[channel] = np.minimum(shapes[channel], np.median(most / level[:, channel]))
         power = shapes[channel].mean()
-        if np.median(level[:, channel]) * power > MOST_IN_WHITE * white:
-            shapes[channel] = power
-        most = MOST_IN_WHITE * white / power
-        curves[channel] = brightness, np.minimum(variance, most)
-        level[:, channel] = np.minimum(level[:, channel], most)
+        curves[channel] = brightness, np.minimum(variance, MOST_IN_WHITE * white.at(channel, brightness) / power)
+        level[:, channel] = np.minimum(level[:, channel], most / power)
     return level, curves, shapes
 
 
