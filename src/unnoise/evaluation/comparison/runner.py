@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -52,6 +52,15 @@ class Comparison:
     data: tuple[str, ...]
     cells: dict[tuple[str, str], Cell]
     """By model and data set."""
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Models that are one method with several seeds, by its name."""
+
+    @property
+    def methods(self) -> dict[str, tuple[str, ...]]:
+        """The models of each row: a group, or a model by itself."""
+        grouped = {model: name for name, members in self.groups.items() for model in members}
+        names = dict.fromkeys(grouped.get(model, model) for model in self.models)
+        return {name: self.groups.get(name, (name,)) for name in names}
 
 
 def compare(
@@ -60,6 +69,7 @@ def compare(
     output: Path,
     settings: Settings | None = None,
     *,
+    groups: dict[str, tuple[str, ...]] | None = None,
     device: str | None = None,
     on_cell: Callable[[str, str, bool], None] = lambda model, data, kept: None,
 ) -> Comparison:
@@ -70,6 +80,7 @@ def compare(
         data: data sets with truth, ``SET:DIR`` each.
         output: a folder. It is made.
         settings: of all cells.
+        groups: models that are one method with several seeds, by its name; they are also among `models`.
         device: as `Model.to` takes it; None: the best one.
         on_cell: called before each cell with the model, the data set, and whether it was kept.
 
@@ -114,7 +125,7 @@ def compare(
                     temporary.write_text(cell.model_dump_json(indent=1), encoding="utf-8")
                 path.with_suffix(".jsonl").unlink(missing_ok=True)
             cells[name, spec] = cell
-    return Comparison(tuple(models), tuple(data), cells)
+    return Comparison(tuple(models), tuple(data), cells, dict(groups or {}))
 
 
 def _kept(path: Path, made_from: str) -> Cell | None:
