@@ -16,6 +16,7 @@ from unnoise.cli import (
     benchmark,
     data,
     denoise,
+    doctor,
     evaluate,
     export,
     import_,
@@ -23,6 +24,7 @@ from unnoise.cli import (
     models,
     quantize,
     recipes,
+    serve,
     submit,
     train,
     worker,
@@ -67,6 +69,8 @@ app.add_typer(data.app, name="data")
 app.command("submit")(submit.submit)
 app.command("models")(models.models)
 app.command("recipes")(recipes.recipes)
+app.command("serve")(serve.serve)
+app.command("doctor")(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)
@@ -123,7 +127,7 @@ def main() -> None:
 def _is_out_of_memory(error: RuntimeError) -> bool:
     """torch has no error of its own for this; where it is not loaded, it was not torch's."""
     if "torch" not in sys.modules:
-        return False
+        return "can't start new thread" in str(error)
     from unnoise.inference.memory import is_out_of_memory
 
     return is_out_of_memory(error)
