@@ -90,7 +90,7 @@ def _dtype(page: Any, name: str) -> np.dtype[Any]:
     """The type of the page's pixels; UsageError: they are of a kind that is no picture's."""
     dtype = page.dtype
     photometric = int(page.photometric)
-    kind = f"{page.samplesperpixel} channel{'s' * (page.samplesperpixel > 1)} of {page.bitspersample} bits"
+    kind = f"{page.samplesperpixel} channel{'s' * (page.samplesperpixel > 1)} of {page.bitspersample} bit{'s' * (page.bitspersample > 1)}"
     if photometric not in PHOTOMETRICS:
         raise UsageError(f"{name} is a TIFF of {page.photometric.name} colours, which are not supported; convert it to RGB.")
     if dtype is None or dtype.name not in (*DTYPES, *FLOATS, "bool"):
