@@ -50,6 +50,7 @@ EXEMPT = {
     "batch.camera_raw.ShownPixels": "it needs a camera raw file",
     "batch.camera_raw.shown": "it needs a camera raw file",
     "batch.interrupts.stop_by_signals": "it changes the process",
+    "batch.pool_worker.serve": "it takes over its process",
     "evaluation.ablations.report.plot": "it needs a finished study",
     "evaluation.ablations.report.table": "it needs a finished study",
     "evaluation.ablations.runner.run": "it trains many networks",

@@ -21,7 +21,7 @@ from unnoise.errors import UnnoiseError
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-FOR_PEOPLE = {"all", "build", "cuda", "demo", "dev"}
+FOR_PEOPLE = {"all", "build", "cuda", "demo", "dev", "docs", "napari"}
 """Extras that no part of the package asks for."""
 HANDED_ON = {"PIL", "triton", "google"}
 """Brought by another package where they are needed: by torch on GPUs, and by tests."""

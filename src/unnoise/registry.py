@@ -12,11 +12,13 @@ from unnoise.errors import UnnoiseError, UsageError
 T = TypeVar("T")
 
 EXTRAS = {
-    "OpenEXR": "exr",
     "accelerate": "train",
     "astropy": "fits",
+    "fastapi": "web",
+    "gradio": "web",
     "h5py": "hdf5",
     "hdf5plugin": "hdf5",
+    "huggingface_hub": "hub",
     "liffile": "lif",
     "matplotlib": "plot",
     "mrcfile": "mrc",
@@ -25,6 +27,7 @@ EXTRAS = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "onnxscript": "onnx",
+    "OpenEXR": "exr",
     "pillow_heif": "heic",
     "pydicom": "dicom",
     "pylibCZIrw": "czi",
@@ -32,7 +35,9 @@ EXTRAS = {
     "rawpy": "raw",
     "scipy": "benchmark",
     "skimage": "benchmark",
+    "starlette": "web",
     "tensorboard": "train",
+    "uvicorn": "web",
     "zarr": "zarr",
 }
 """Optional library → the extra in pyproject.toml that brings it."""

@@ -5,7 +5,7 @@ Importing this module does not load torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -128,7 +128,29 @@ def uniform(shape: Sequence[int], source: Any, device: torch.device | str = "cpu
         return source.uniform(shape, device)
     import torch
 
-    return torch.rand(tuple(shape), generator=source, device=source.device).to(device)
+    return _of_shard(shape, source, lambda whole: torch.rand(whole, generator=source, device=source.device)).to(device)
+
+
+def integers(count: int, shape: Sequence[int], source: torch.Generator, device: torch.device | str = "cpu") -> Tensor:
+    """Draw whole numbers below `count`, (B, …) int64 on `device`, as `uniform` does.
+
+    >>> import torch
+    >>> integers(1, (1, 2), torch.Generator())
+    tensor([[0, 0]])
+    """
+    import torch
+
+    def draw(whole: tuple[int, ...]) -> Tensor:
+        return torch.randint(count, whole, generator=source, device=source.device)
+
+    return _of_shard(shape, source, draw).to(device)
+
+
+def _of_shard(shape: Sequence[int], source: torch.Generator, draw: Callable[[tuple[int, ...]], Tensor]) -> Tensor:
+    """Draw a shape (B, …). Where the source belongs to a part of a batch, its part of what the whole batch draws."""
+    index, count = getattr(source, "shard", (0, 1))
+    part = shape[0]
+    return draw((part * count, *shape[1:]))[part * index : part * (index + 1)]
 
 
 def _hash(x: Any) -> Any:

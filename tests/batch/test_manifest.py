@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from unnoise.batch.jobs import Job, Plan
 from unnoise.batch.manifest import FILE_NAME, FORMAT, JOURNAL_NAME
 from unnoise.batch.outcome import Outcome, Stopped
 from unnoise.batch.progress import OnTile
-from unnoise.batch.run import Job, Plan, run
+from unnoise.batch.run import run
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import locking
 from unnoise.files.atomic import atomic_write

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from unnoise.batch.jobs import Job, Plan
 from unnoise.batch.outcome import Outcome, Stopped
 from unnoise.batch.progress import OnTile
-from unnoise.batch.run import Job, Plan, _check, plan, run
+from unnoise.batch.run import _check, plan, run
 from unnoise.errors import UsageError
 from unnoise.files.atomic import atomic_write
 

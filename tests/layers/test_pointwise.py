@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from unnoise.layers import pointwise
+from unnoise.layers.pointwise import convolve_depthwise
 
 FORMATS = pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 
@@ -83,3 +84,20 @@ def test_gelu_and_its_gradient(memory_format: torch.memory_format) -> None:
 def test_gelu_keeps_the_memory_format(memory_format: torch.memory_format) -> None:
     x = torch.randn(2, 5, 6, 7).contiguous(memory_format=memory_format)
     assert pointwise.gelu(x).is_contiguous(memory_format=memory_format)
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 3])
+def test_depthwise_gradients_in_bfloat16(dilation: int) -> None:
+    """torch's own gradient of the weights is wrong for dilated ones in channels-last memory."""
+    x, weight = torch.randn(2, 32, 19, 24), torch.randn(32, 1, 3, 3)
+    expected = F.conv2d(x, weight, padding=dilation, dilation=dilation, groups=32)
+    upstream = torch.randn_like(expected)
+    gradients = []
+    for kind in (torch.float32, torch.bfloat16):
+        leaf = weight.to(kind).requires_grad_()
+        given = x.to(kind).contiguous(memory_format=torch.channels_last).requires_grad_()
+        result = convolve_depthwise(given, leaf, None, dilation)
+        assert (result - expected).abs().max() < 0.02 * expected.abs().max()
+        gradients.append([grad.float() for grad in torch.autograd.grad(result, [leaf, given], upstream.to(kind))])
+    for exact, rounded in zip(*gradients, strict=True):
+        assert (rounded - exact).abs().max() < 0.02 * exact.abs().max()

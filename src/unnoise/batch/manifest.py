@@ -146,7 +146,7 @@ class Manifest:
         """
         self.save()
         try:
-            with before_rename(self._on_rename):
+            with before_rename(self.on_rename):
                 yield
         finally:  # after Ctrl-C too
             self.save()
@@ -167,7 +167,14 @@ class Manifest:
                 temporary.write_text(json.dumps(record, indent=0), encoding="utf-8")
         self.journal.unlink(missing_ok=True)
 
-    def _on_rename(self, temporary: Path, target: Path) -> None:
+    def is_made(self, target: Path) -> bool:
+        """Whether this run has made `target` already, and nobody has changed it since."""
+        entry = self._made.get(self._key(target))
+        return entry is not None and entry["result"] == stamp(target)
+
+    def on_rename(self, temporary: Path, target: Path) -> None:
+        """Record a planned result just before it gets its name. Raises `UnnoiseError` if somebody else has put a file
+        there."""
         if target not in self._planned:
             return
         present = stamp(target)

@@ -41,21 +41,38 @@ class ProgressMeter:
         self, sources: Sequence[Path], check: Callable[[], None], progress: Callable[[RunProgress], None] | None
     ) -> None:
         self.check = check
-        self.sizes = [1 + (stamp(source) or [0])[0] for source in sources]
-        self.total, self.before = sum(self.sizes), 0
+        self.sizes = {source: 1 + (stamp(source) or [0])[0] for source in sources}
+        self.total, self.ended = sum(self.sizes.values()), 0
         self.progress = progress
         self.file = 0
+        self._in_work: dict[Path, float] = {}
+        """Bytes that are done, of each file in work."""
 
-    def begin(self, source: Path) -> OnTile:
-        """Begin the next file."""
-        size, before = self.sizes[self.file], self.before
-        self.file, self.before = self.file + 1, before + size
-        file = self.file
+    def begin(self, source: Path, *, alone: bool = True) -> OnTile:
+        """Begin the next file.
+
+        Args:
+            source: the file.
+            alone: whether it is the only one in work. Files that began before then have ended.
+        """
+        if alone:
+            for other in list(self._in_work):
+                self.end(other)
+        self.file += 1
+        self._in_work[source] = 0.0
+        file = min(self.file, len(self.sizes))  # a file that is tried again counts once
 
         def on_tile(done: int, tiles: int) -> None:
             self.check()
+            self._in_work[source] = self.sizes[source] * done / tiles
             if self.progress:
-                self.progress(RunProgress(file, len(self.sizes), source.name, (before + size * done / tiles) / self.total))
+                share = (self.ended + sum(self._in_work.values())) / self.total
+                self.progress(RunProgress(file, len(self.sizes), source.name, share))
 
         on_tile(0, 1)
         return on_tile
+
+    def end(self, source: Path) -> None:
+        """A file has ended, well or not."""
+        if self._in_work.pop(source, None) is not None:
+            self.ended += self.sizes[source]

@@ -5,26 +5,28 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from unnoise import images
 from unnoise.batch.interrupts import kept_interrupts
+from unnoise.batch.jobs import Job, Plan
 from unnoise.batch.manifest import Manifest
 from unnoise.batch.outcome import Outcome, Stopped
 from unnoise.batch.progress import OnTile, ProgressMeter, RunProgress
-from unnoise.errors import UnnoiseError, UsageError
+from unnoise.batch.recorder import OnDone, Recorder, as_sentence
+from unnoise.batch.worker_pool import WorkerPool
+from unnoise.errors import UsageError
 from unnoise.files import locking
 from unnoise.files.atomic import make_folder
 from unnoise.files.attempts import was_finished, working_on
 from unnoise.files.locking import FolderInUseError
 from unnoise.files.paths import path_kind
-from unnoise.files.temporary_names import remove_stale_files
 from unnoise.images import formats
 from unnoise.images.formats import holds_zarr, is_zarr, stem_of, suffix_of
 from unnoise.quality.report import MARK as REPORT_MARK
-from unnoise.quality.report import report_files
 
 RESULT_MARK = "_denoised"
 """Appended to the name of a result that lies beside its picture."""
@@ -34,48 +36,9 @@ MAX_SUFFIX_CHARACTERS = 5
 name."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """One picture and the paths of its results.
-
-    >>> [path.name for path in Job(Path("a.png"), Path("out/a.png"), Path("out/a.report")).results]
-    ['a.png', 'a.report.png', 'a.report.json']
-    """
-
-    source: Path
-    target: Path
-    report: Path | None = None
-    """Path of its report without suffixes; None: no report is wanted."""
-
-    @property
-    def results(self) -> list[Path]:
-        """All files that the job writes."""
-        return [self.target, *([] if self.report is None else report_files(self.report))]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All jobs, and where their results are recorded.
-
-    >>> len(Plan([Job(Path("a.png"), Path("b.png"))]).jobs)
-    1
-    """
-
-    jobs: list[Job]
-    folder: Path | None = None
-    """The folder that holds all results; None: they lie beside their pictures, or in a file that was named."""
-    beside: bool = False
-    """Whether results lie beside their pictures and are recorded there. This is so for a folder or several pictures
-    without `-o`."""
-
-    @property
-    def is_recorded(self) -> bool:
-        """Whether manifests record the results, so that a second call continues where the first one ended."""
-        return self.beside or self.folder is not None
-
-    def record(self, job: Job) -> Path | None:
-        """The folder whose manifest records a job; None: no manifest does."""
-        return job.target.parent if self.beside else self.folder
+Work = Callable[[Job, bool, OnTile], Any]
+"""Does one job: reads the picture, restores it, and at the end writes the result atomically. The second argument tells
+whether the result may replace a file."""
 
 
 def plan(
@@ -235,11 +198,13 @@ def _refuse_existing(job: Job, manifest: Manifest | None = None) -> None:
 
 def run(
     made: Plan,
-    work: Callable[[Job, bool, OnTile], None],
+    work: Work,
     settings: str,
     *,
     overwrite: bool = False,
     progress: Callable[[RunProgress], None] | None = None,
+    on_done: OnDone | None = None,
+    pool: WorkerPool | None = None,
 ) -> Outcome:
     """Do each job. If one fails, the failure is recorded and the next job begins.
 
@@ -254,6 +219,9 @@ def run(
         settings: fingerprint of the model and the options; see `manifest.fingerprint`.
         overwrite: whether results may replace existing files. Then all are made again.
         progress: called at the start of each file and after each tile.
+        on_done: called after each job that went well, with what `work` returned.
+        pool: processes that do the jobs side by side, by the work that they were made with; None: `work` does them here,
+            one after the other.
 
     Raises:
         UsageError: a file in an output folder has the path of a result and is not ours. Raised before any work is done.
@@ -280,14 +248,19 @@ def run(
     if not todo:
         return outcome
     try:
-        with kept_interrupts() as check:
+        with kept_interrupts() as check, pool or nullcontext():
             tell = ProgressMeter([job.source for jobs in todo.values() for job in jobs], check, progress)
             for folder, jobs in todo.items():
                 try:
                     with _recorded(folder, settings) as manifest:
                         # read again, as another run may have ended meanwhile
-                        for job in _not_done(made, jobs, manifest, overwrite, outcome):
-                            _do(job, work, tell, manifest, overwrite, outcome)
+                        left = _not_done(made, jobs, manifest, overwrite, outcome)
+                        recorder = Recorder(manifest, outcome, overwrite=overwrite, on_done=on_done)
+                        if pool:
+                            pool.run(left, recorder, tell)
+                        else:
+                            for job in left:
+                                _do(job, work, tell, recorder)
                 except FolderInUseError as error:
                     outcome.fail(error)
     except KeyboardInterrupt:
@@ -353,47 +326,14 @@ def _is_left(made: Plan, job: Job, manifest: Manifest | None, outcome: Outcome) 
     return False
 
 
-def _do(
-    job: Job,
-    work: Callable[[Job, bool, OnTile], None],
-    tell: ProgressMeter,
-    manifest: Manifest | None,
-    overwrite: bool,
-    outcome: Outcome,
-) -> None:
-    """Do one job, and record it in `outcome` and in the manifest."""
+def _do(job: Job, work: Work, tell: ProgressMeter, recorder: Recorder) -> None:
+    """Do one job in this process."""
     try:
-        make_folder(job.target.parent)
         with working_on(job.source):
-            _make(job, work, tell, manifest, overwrite)
-        outcome.written.append(job.target)
-        outcome.not_done -= 1
+            replaces = recorder.begin(job)
+            result = work(job, replaces, tell.begin(job.source))
+        recorder.end(job, result)
     except MemoryError:
         raise
     except Exception as error:  # one bad file must not stop the others
-        outcome.fail(_as_sentence(job, error))
-        outcome.not_done -= 1
-        remove_stale_files(job.target)  # of an attempt that the picture ended
-        if manifest:
-            manifest.failed(job.target)
-
-
-def _make(
-    job: Job, work: Callable[[Job, bool, OnTile], None], tell: ProgressMeter, manifest: Manifest | None, overwrite: bool
-) -> None:
-    """Do one job, and record it in the manifest."""
-    replaces = manifest.plan(job.source, *job.results, overwrite=overwrite) if manifest else overwrite
-    work(job, replaces, tell.begin(job.source))
-    if manifest:
-        manifest.done(job.target)
-
-
-def _as_sentence(job: Job, error: Exception) -> UnnoiseError:
-    if not os.path.exists(job.source):  # noqa: PTH110 (see `_refuse_existing`)
-        return UnnoiseError(f"{job.source} was removed before it was read; put it back, and give the same command again.")
-    if isinstance(error, UnnoiseError):
-        return error
-    said = str(error).strip().partition("\n")[0]
-    return UnnoiseError(
-        f"{job.source} could not be denoised ({type(error).__name__}: {said}); if other programs read it, please report this."
-    )
+        recorder.fail(job, as_sentence(job, error))

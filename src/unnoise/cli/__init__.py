@@ -16,6 +16,7 @@ from unnoise.cli import (
     benchmark,
     data,
     denoise,
+    doctor,
     evaluate,
     export,
     import_,
@@ -23,6 +24,7 @@ from unnoise.cli import (
     models,
     quantize,
     recipes,
+    serve,
     submit,
     train,
     worker,
@@ -67,6 +69,8 @@ app.add_typer(data.app, name="data")
 app.command("submit")(submit.submit)
 app.command("models")(models.models)
 app.command("recipes")(recipes.recipes)
+app.command("serve")(serve.serve)
+app.command("doctor")(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)

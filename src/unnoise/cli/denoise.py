@@ -9,14 +9,13 @@ import typer
 
 from unnoise.cli import options
 from unnoise.cli.fields import assignments
-from unnoise.cli.options import ADVANCED, FILES
+from unnoise.cli.options import ADVANCED, COMPUTED, FILES
 from unnoise.cli.targets import check_model
 from unnoise.errors import UsageError
 from unnoise.registry import require
 
 if TYPE_CHECKING:
-    from unnoise.batch.progress import OnTile
-    from unnoise.batch.run import Job
+    from unnoise.batch.jobs import Job
     from unnoise.models.model import Model
 
 
@@ -198,6 +197,14 @@ def denoise(
     device: options.DeviceOption = None,
     precision: options.PrecisionOption = None,
     tile: options.TileOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that denoise pictures side by side; default: one for each core, if there are many pictures.",
+            show_default=False,
+            rich_help_panel=COMPUTED,
+        ),
+    ] = None,
     bias_correction: Annotated[
         options.BiasCorrection | None,
         typer.Option(
@@ -231,14 +238,17 @@ def denoise(
 ) -> None:
     """Take the noise out of pictures. Called again for the same folder, it does what is missing or has changed."""
     from unnoise.batch.manifest import fingerprint
-    from unnoise.batch.one_file import denoise_file
     from unnoise.batch.outcome import Stopped
+    from unnoise.batch.picture_task import PictureTask
     from unnoise.batch.run import check_unlocked, plan, run
+    from unnoise.batch.worker_count import choose_worker_count, core_count
+    from unnoise.batch.worker_pool import WorkerPool
     from unnoise.cli.progress import files_bar
     from unnoise.images.formats import split_datasets, with_dataset
     from unnoise.images.writing import check_compression
     from unnoise.inference.frame_grid import check_report
     from unnoise.inference.options import DenoiseOptions, read_mask
+    from unnoise.inference.precision import choose_device
     from unnoise.models import shipped
 
     # before the model is loaded: bad calls answer at once
@@ -281,29 +291,18 @@ def denoise(
     if length:
         loaded = _adapted(loaded, [with_dataset(job.source, dataset) for job in made.jobs], length, device, save_model, axes)
     loaded.to(device or "auto")
+    task = PictureTask(loaded, asked, device or "auto", quality=quality, lossless=lossless, mosaic=mosaic)
+    count = choose_worker_count(workers, len(made.jobs), choose_device(device))
+    pool = WorkerPool(task, count, max(1, core_count() // count)) if count > 1 else None
 
-    def work(job: Job, replace: bool, on_tile: OnTile) -> None:
-        judged = denoise_file(
-            loaded,
-            job.source,
-            job.target,
-            options=asked,
-            overwrite=replace,
-            progress=on_tile,
-            report=job.report or False,
-            quality=quality,
-            lossless=lossless,
-            mosaic=mosaic,
-        )
+    def done(job: Job, sentences: list[str] | None) -> None:
         typer.echo(job.target)
-        if judged:
-            typer.echo(f"{job.target.name}: {judged.sentence()}", err=True)
-            if harm := judged.harm():
-                typer.echo(f"unnoise: {job.target} {harm}", err=True)
+        for sentence in sentences or ():
+            typer.echo(sentence, err=True)
 
     try:
         with files_bar() as progress:
-            outcome = run(made, work, settings, overwrite=overwrite, progress=progress)
+            outcome = run(made, task, settings, overwrite=overwrite, progress=progress, on_done=done, pool=pool)
     except Stopped as stopped:
         outcome = stopped.outcome
     for sentence in outcome.failures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from unnoise.cli import options
 from unnoise.cli.fields import assignments
 from unnoise.cli.options import ADVANCED, COMPUTED, FILES
+from unnoise.training import launch
 
 
 def train(
@@ -68,6 +70,19 @@ def train(
         int | None,
         typer.Option(help="Processes that draw crops ahead; default: 0 on a CPU, else 4.", rich_help_panel=COMPUTED),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes on this machine that share each batch, as one for each GPU; default: 1. torchrun and 'accelerate "
+            "launch' work as well.",
+            show_default=False,
+            rich_help_panel=COMPUTED,
+        ),
+    ] = None,
+    accumulate: Annotated[
+        int,
+        typer.Option(help="Compute each batch in this many parts: less memory, the same steps.", rich_help_panel=COMPUTED),
+    ] = 1,
     compile_: Annotated[
         bool,
         typer.Option(
@@ -112,9 +127,13 @@ def train(
     status is 1, unless --accept is given.
     """
     overrides = assignments(set_, "training.batch=4")
+    if processes is not None and not launch.is_launched():
+        raise typer.Exit(launch.launch(processes))
     from unnoise.cli.progress import training_bar
     from unnoise.cli.training_data import resolve
     from unnoise.images.arrays_on_disk import check_axes
+    from unnoise.training.hardware import is_main_process
+    from unnoise.training.shards import LostProcessError
     from unnoise.training.train import train as run
 
     check_axes(axes)
@@ -140,6 +159,7 @@ def train(
                 device=device,
                 precision=precision,
                 workers=workers,
+                accumulate=accumulate,
                 compile=compile_,
                 checkpoint_seconds=checkpoint_every,
                 preview_seconds=preview_every,
@@ -147,12 +167,18 @@ def train(
                 progress=progress,
                 on_message=lambda sentence: typer.echo(sentence, err=True),
             )
+        except LostProcessError:
+            if launch.LAUNCHED in os.environ:  # the launcher tells what ended the other one
+                raise typer.Exit(launch.LOST_STATUS) from None
+            raise
         except KeyboardInterrupt:
             from unnoise.training import checkpoints
 
             if not checkpoints.exists(out):
                 raise KeyboardInterrupt("No step was done; give the same command again to begin.") from None
             raise KeyboardInterrupt(f"The state is in {out}. Give the same command again with --resume to go on.") from None
+    if not is_main_process():
+        return
     typer.echo(f"{out / 'model.safetensors'}: {model.card.steps} steps in {model.card.minutes:.1f} minutes.")
     if model.card.warning:  # which was shown as a warning
         typer.echo("Use --model default in its place, or train longer; --accept takes the model as it is.", err=True)

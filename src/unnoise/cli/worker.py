@@ -6,7 +6,6 @@ without that file. Signals are handed on, and the worker ends with its parent.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -16,12 +15,12 @@ from typing import NoReturn
 
 from unnoise.batch.interrupts import STOP_SIGNALS
 from unnoise.files import attempts
+from unnoise.files.parent_process import end_with_parent
 
-COMMANDS = {"denoise", "inspect", "train", "evaluate", "quantize", "import", "export", "data", "benchmark"}
+COMMANDS = {"denoise", "inspect", "train", "evaluate", "quantize", "import", "export", "data", "benchmark", "doctor"}
 """Commands that read files or compute."""
 SWITCH = "UNNOISE_WORKER"
 """The environment variable that runs commands in one process, for debuggers: 'off'."""
-_PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 def run_in_worker() -> None:
@@ -70,10 +69,7 @@ def _is_wanted() -> bool:
 def _begin(parent: int) -> None:
     """In the worker: a process group of its own, so that Ctrl-C comes once, and an end with the parent."""
     os.setpgid(0, 0)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+    end_with_parent(parent)
 
 
 def _wait(worker: int) -> int:

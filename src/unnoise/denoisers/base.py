@@ -62,6 +62,9 @@ class Denoiser(nn.Module):
     has_tunable_blind_spot: ClassVar[bool] = False
     """Whether the size of the blind spot is chosen at each call, as `unnoise.denoisers.tunable.TunableNetwork` says."""
 
+    has_stages: ClassVar[bool] = False
+    """Whether it does PD itself, as `unnoise.denoisers.staged_network.StagedNetwork` says."""
+
     is_trained: ClassVar[bool] = True
     """Whether it has weights that are trained. Classical denoisers have none."""
 

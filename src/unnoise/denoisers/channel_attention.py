@@ -25,6 +25,7 @@ class ChannelAttention(nn.Module):
         channels: C.
         heads: number of heads, which divides C.
         bias: whether the convolutions have biases.
+        dilation: of the depthwise convolutions; 1 in Restormer, larger in blind-spot networks.
 
     Example:
         >>> attention, norm = ChannelAttention(8, heads=2, bias=False), ChannelNorm(8, "BiasFree", eps=1e-5)
@@ -32,11 +33,14 @@ class ChannelAttention(nn.Module):
         torch.Size([1, 8, 4, 4])
     """
 
-    def __init__(self, channels: int, heads: int, bias: bool) -> None:
+    def __init__(self, channels: int, heads: int, bias: bool, dilation: int = 1) -> None:
         super().__init__()
+        self.dilation = dilation
         self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
         self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=bias)
-        self.qkv_dwconv = nn.Conv2d(3 * channels, 3 * channels, 3, padding=1, groups=3 * channels, bias=bias)
+        self.qkv_dwconv = nn.Conv2d(
+            3 * channels, 3 * channels, 3, padding=dilation, dilation=dilation, groups=3 * channels, bias=bias
+        )
         self.project_out = nn.Conv2d(channels, channels, 1, bias=bias)
 
     def forward(self, x: Tensor, norm: ChannelNorm) -> Tensor:
@@ -45,7 +49,7 @@ class ChannelAttention(nn.Module):
             return self._by_rows(x, norm)
         plus, x = x, norm(x)
         channels, heads = x.shape[1], len(self.temperature)
-        qkv: Tensor = self.qkv_dwconv(self.qkv(x))  # (B, 3C, H, W)
+        qkv = convolve_depthwise(self.qkv(x), self.qkv_dwconv.weight, self.qkv_dwconv.bias, self.dilation)  # (B, 3C, H, W)
         values = qkv[:, 2 * channels :]
         shape = len(x), 2, heads, channels // heads, -1
         queries, keys = qkv[:, : 2 * channels].reshape(shape).unbind(1)  # each (B, heads, C/heads, H·W)
@@ -93,7 +97,9 @@ class ChannelAttention(nn.Module):
         """The same of a normalized x. Parts that are never cut out save the gradient the work of joining them."""
         channels, heads = x.shape[1], len(self.temperature)
         queries, keys, values = (  # each (B, H·W, C)
-            _as_rows(convolve_depthwise(convolve_pointwise(x, *_rows(self.qkv, part)), *_rows(self.qkv_dwconv, part)))
+            _as_rows(
+                convolve_depthwise(convolve_pointwise(x, *_rows(self.qkv, part)), *_rows(self.qkv_dwconv, part), self.dilation)
+            )
             for part in (slice(start, start + channels) for start in range(0, 3 * channels, channels))
         )
         wide = torch.promote_types(queries.dtype, torch.float32)
@@ -110,7 +116,8 @@ class ChannelAttention(nn.Module):
         name, dtype = f"{part.start}", compute_dtype(x)
         x = convolve_with_weights(x, *prepare_weights(self.qkv, name, dtype, lambda: norm.fold_into(_rows(self.qkv, part))))
         weight, bias = prepare_weights(self.qkv_dwconv, name, dtype, lambda: _rows(self.qkv_dwconv, part))
-        return convolve_with_weights(x, weight, bias, padding=(1, 1), groups=len(weight))
+        around = (self.dilation, self.dilation)
+        return convolve_with_weights(x, weight, bias, padding=around, dilation=around, groups=len(weight))
 
 
 def _as_rows(x: Tensor) -> Tensor:

@@ -47,8 +47,8 @@ class CentreMaskedConv2d(nn.Conv2d):
 
     mask: Tensor
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=bias)
         mask = torch.ones(1, 1, kernel_size, kernel_size)
         mask[..., kernel_size // 2, kernel_size // 2] = 0
         self.register_buffer("mask", mask, persistent=False)

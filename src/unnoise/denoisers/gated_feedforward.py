@@ -30,6 +30,7 @@ class GatedFeedForward(nn.Module):
         channels: C.
         hidden: width of each half of the hidden map.
         bias: whether the convolutions have biases.
+        dilation: of the depthwise convolutions; 1 in Restormer, larger in blind-spot networks.
 
     Example:
         >>> feed_forward, norm = GatedFeedForward(8, 16, bias=False), ChannelNorm(8, "BiasFree", eps=1e-5)
@@ -37,10 +38,11 @@ class GatedFeedForward(nn.Module):
         torch.Size([1, 8, 4, 4])
     """
 
-    def __init__(self, channels: int, hidden: int, bias: bool) -> None:
+    def __init__(self, channels: int, hidden: int, bias: bool, dilation: int = 1) -> None:
         super().__init__()
+        self.dilation = dilation
         self.project_in = nn.Conv2d(channels, 2 * hidden, 1, bias=bias)
-        self.dwconv = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=bias)
+        self.dwconv = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=dilation, dilation=dilation, groups=2 * hidden, bias=bias)
         self.project_out = nn.Conv2d(hidden, channels, 1, bias=bias)
 
     def forward(self, x: Tensor, norm: ChannelNorm) -> Tensor:
@@ -49,14 +51,15 @@ class GatedFeedForward(nn.Module):
             if not self._streams(x, norm):
                 return self._added(self._hidden(x, norm), x)
             for image in (x[n : n + 1] for n in range(len(x))):
-                stage = BufferedLayer(partial(self._hidden, norm=norm, above=0), 1, len(self.dwconv.weight) // 2)
+                stage = BufferedLayer(partial(self._hidden, norm=norm, above=0), self.dilation, len(self.dwconv.weight) // 2)
                 run_line_buffer([image], [stage], lambda y, rows, onto=image: self._added(y, onto[..., rows, :]))  # type: ignore[misc]
             return x
         normal = norm(x)
         if is_channels_last(x):
             gate, values = (self._trained_part(normal, half) for half in HALVES)
             return x + convolve_pointwise(gelu(gate) * values, *self._leaving())
-        gate, values = self.dwconv(self.project_in(normal)).chunk(2, dim=1)
+        y = convolve_depthwise(self.project_in(normal), self.dwconv.weight, self.dwconv.bias, self.dilation)
+        gate, values = y.chunk(2, dim=1)
         return x + self.project_out(F.gelu(gate) * values)
 
     def _streams(self, x: Tensor, norm: ChannelNorm) -> bool:
@@ -70,8 +73,10 @@ class GatedFeedForward(nn.Module):
             and will_use_line_buffer(x[:1], len(self.dwconv.weight) // 2, LARGE_MAP_BYTES)
         )
 
-    def _hidden(self, x: Tensor, norm: ChannelNorm, above: int = 1) -> Tensor:
-        """gelu of one half times the other, of x with `above` rows of zeros added above and below."""
+    def _hidden(self, x: Tensor, norm: ChannelNorm, above: int | None = None) -> Tensor:
+        """gelu of one half times the other, of x with `above` rows of zeros added above and below; None: all that the
+        depthwise convolution sees."""
+        above = self.dilation if above is None else above
         normal = norm.normalize(x)
         return self._part(normal, 1, norm, above, times=self._part(normal, 0, norm, above))
 
@@ -88,12 +93,17 @@ class GatedFeedForward(nn.Module):
         )
         weight, bias = prepare_weights(self.dwconv, name, dtype, lambda: _half(self.dwconv, half))
         activation: Activation = "none" if half else "gelu"
-        return convolve_with_weights(x, weight, bias, activation, times=times, padding=(above, 1), groups=len(weight))
+        return convolve_with_weights(
+            x, weight, bias, activation, times=times, padding=(above, self.dilation),
+            dilation=(self.dilation, self.dilation), groups=len(weight),
+        )  # fmt: skip
 
     def _trained_part(self, x: Tensor, half: Half) -> Tensor:
         """One half of dwconv(project_in(x)). Halves that are never joined need not be cut apart, nor their gradients
         joined."""
-        return convolve_depthwise(convolve_pointwise(x, *_half(self.project_in, half)), *_half(self.dwconv, half))
+        return convolve_depthwise(
+            convolve_pointwise(x, *_half(self.project_in, half)), *_half(self.dwconv, half), self.dilation
+        )
 
     def _leaving(self) -> Weights:
         """The weights of the last layer, for as many channels as `_half` leaves."""

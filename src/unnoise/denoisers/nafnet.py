@@ -26,7 +26,7 @@ from unnoise.layers.fused_convolution import (
 )
 from unnoise.layers.norms import ChannelNorm
 from unnoise.layers.output_layer import output_convolution
-from unnoise.layers.pointwise import apply_convolution, convolve_pointwise
+from unnoise.layers.pointwise import apply_convolution, convolve_depthwise, convolve_pointwise
 from unnoise.layers.polyphase import pad_to_multiple
 from unnoise.layers.weight_cache import Weights, prepare_weights
 
@@ -37,11 +37,11 @@ class Block(nn.Module):
     share: ClassVar[int] = 1
     """The activation leaves one of `share` channels."""
 
-    def __init__(self, channels: int, depthwise: int, hidden: int) -> None:
+    def __init__(self, channels: int, depthwise: int, hidden: int, dilation: int = 1) -> None:
         super().__init__()
         self.norm1 = ChannelNorm(channels, "WithBias", eps=1e-6)
         self.conv1 = nn.Conv2d(channels, depthwise, 1)
-        self.conv2 = nn.Conv2d(depthwise, depthwise, 3, padding=1, groups=depthwise)
+        self.conv2 = nn.Conv2d(depthwise, depthwise, 3, padding=dilation, dilation=dilation, groups=depthwise)
         self.conv3 = nn.Conv2d(depthwise // self.share, channels, 1)
         self.norm2 = ChannelNorm(channels, "WithBias", eps=1e-6)
         self.conv4 = nn.Conv2d(channels, hidden, 1)
@@ -96,13 +96,14 @@ class NAFBlock(Block):
 
     share: ClassVar[int] = 2
 
-    def __init__(self, channels: int, depthwise: int, hidden: int) -> None:
-        super().__init__(channels, depthwise, hidden)
+    def __init__(self, channels: int, depthwise: int, hidden: int, dilation: int = 1) -> None:
+        super().__init__(channels, depthwise, hidden, dilation)
         self.sca = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(depthwise // 2, depthwise // 2, 1))
 
     def _local(self, x: Tensor) -> Tensor:
         if not can_fuse(x):
-            return _gate(self.conv2(apply_convolution(self.conv1, self.norm1(x))))
+            y = apply_convolution(self.conv1, self.norm1(x))
+            return _gate(convolve_depthwise(y, self.conv2.weight, self.conv2.bias, self.conv2.dilation[0]))
         y = self.norm1.normalize(x)
         one, other = (_half(self.conv2, _half(self.conv1, y, part, self.norm1), part) for part in (0, 1))
         return one.mul_(other)
@@ -313,4 +314,4 @@ def _half(
 
     weight, bias = prepare_weights(layer, f"half {part}", compute_dtype(x), make)
     groups = layer.groups // 2 if layer.groups > 1 else 1
-    return convolve_with_weights(x, weight, bias, times=times, padding=layer.padding, groups=groups)
+    return convolve_with_weights(x, weight, bias, times=times, padding=layer.padding, dilation=layer.dilation, groups=groups)

@@ -106,6 +106,15 @@ def was_finished(path: Path) -> bool:
     return journal is not None and path in journal.finished
 
 
+def note_finished(path: Path) -> None:
+    """Note that another process has finished work on a file.
+
+    >>> note_finished(Path("a.png"))
+    """
+    if journal is not None:
+        journal.note("end", path)
+
+
 def crash_error(path: Path, name: str) -> UnnoiseError:
     """The error for a file that ended its process by the signal of this name.
 

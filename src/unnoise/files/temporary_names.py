@@ -17,15 +17,18 @@ MAX_STEM_BYTES = 99
 TEMPORARY_NAME = re.compile(r"\.(?P<stem>.+)\.(?P<process>\d{1,9})-(?P<place>[0-9a-f]{8})\.part(?P<suffix>\..*)?", re.DOTALL)
 
 
-def temporary_path(target: Path) -> Path:
-    """Where this process writes the file that will replace `target`. The name is hidden, and has the suffix of
-    `target`.
+def temporary_path(target: Path, process: int | None = None) -> Path:
+    """Where a process writes the file that will replace `target`. The name is hidden, and has the suffix of `target`.
+
+    Args:
+        target: the file's place.
+        process: its number; None: this process.
 
     >>> path = temporary_path(Path("photo.png"))
     >>> path.name.startswith(".photo."), path.suffix
     (True, '.png')
     """
-    return target.with_name(f".{_stem(target)}.{os.getpid()}-{_machine_id()}.part{target.suffix}")
+    return target.with_name(f".{_stem(target)}.{process or os.getpid()}-{_machine_id()}.part{target.suffix}")
 
 
 def remove_stale_files(target: Path) -> None:
@@ -46,6 +49,17 @@ def remove_stale_files(target: Path) -> None:
             with suppress(OSError):
                 (target.parent / name).unlink()
             shutil.rmtree(target.parent / name, ignore_errors=True)
+
+
+def remove_file_of(process: int, target: Path) -> None:
+    """Remove the temporary file of `target` that a process of this machine left when it was killed.
+
+    >>> remove_file_of(1, Path("none.png"))
+    """
+    left = temporary_path(target, process)
+    with suppress(OSError):
+        left.unlink()
+    shutil.rmtree(left, ignore_errors=True)
 
 
 @lru_cache(maxsize=64)

@@ -30,6 +30,8 @@ CGROUP_FOLDER = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
 LITTLE_FREE_BYTES = 2**31
 """With less than this, an error of a library that has no reason of its own is taken for a lack of memory."""
+_sharers = 1
+"""Processes that share the machine's memory."""
 SCRATCH_FACTOR = 1.4
 """Real memory divided by that of the tensors: scratch memory of libraries and fragmentation; see
 docs/results/memory.md."""
@@ -45,7 +47,16 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return max(0, min([int(psutil.virtual_memory().available), *_container_limits(), *_process_limits()]))
+    return max(0, min([min([int(psutil.virtual_memory().available), *_container_limits()]) // _sharers, *_process_limits()]))
+
+
+def share_memory(processes: int) -> None:
+    """Let this process count only its share of the free memory, as so many of them work side by side.
+
+    >>> share_memory(1)
+    """
+    global _sharers
+    _sharers = processes
 
 
 def _container_limits() -> list[int]:

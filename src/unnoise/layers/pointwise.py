@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unnoise.layers.polyphase import merge_batch, split_batch
+
 MIN_MATMUL_CHANNELS = 128
 """With this many input and output channels a matrix product is at least as fast as a convolution, for any number of
 pixels."""
@@ -47,7 +49,7 @@ def apply_convolution(layer: nn.Conv2d, x: Tensor) -> Tensor:
     return result
 
 
-def convolve_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def convolve_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int = 1) -> Tensor:
     """A 3×3 depthwise convolution with zero padding, (B, C, H, W) and (C, 1, 3, 3) → (B, C, H, W).
 
     >>> convolve_depthwise(torch.ones(1, 2, 3, 3), torch.ones(2, 1, 3, 3), None)[0, 0]
@@ -55,7 +57,12 @@ def convolve_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor
             [6., 9., 6.],
             [4., 6., 4.]])
     """
-    return F.conv2d(x, weight, bias, padding=1, groups=len(weight))
+    if dilation > 1 and x.device.type == "cpu" and not torch.compiler.is_compiling():
+        # torch's gradient of the weights is wrong in bfloat16: see findings/torch-dilated-depthwise-gradient.sh.
+        # Each polyphase component by itself needs no dilation.
+        parts = convolve_depthwise(split_batch(x, dilation), weight, bias)
+        return merge_batch(parts, dilation, size=(x.shape[-2], x.shape[-1]))
+    return F.conv2d(x, weight, bias, padding=dilation, dilation=dilation, groups=len(weight))
 
 
 def gelu(x: Tensor) -> Tensor:

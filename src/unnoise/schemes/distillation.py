@@ -17,6 +17,7 @@ from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UsageError
+from unnoise.rng import integers
 from unnoise.schemes.base import AuxiliaryTargets, Network, TeacherLoader
 from unnoise.schemes.simulated_crops import SimulatedCrops
 from unnoise.schemes.single_pass import SinglePass
@@ -118,17 +119,20 @@ class Distillation(SinglePass):
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Σ_k mean |network(x) − teacher_k(x)|, in the student's values; with `even` each crop's by a weight of its
         own."""
-        teachers = self._bound()
-        if self.cache:
-            noisy, *stack = noisy.chunk(1 + teachers.count, dim=1)
-            noisy, targets = noisy.contiguous(memory_format=torch.channels_last), torch.stack(stack)  # (K, B, C, H, W)
-        else:
-            targets = teachers(noisy, self._values, generator)
+        noisy, targets = self._with_targets(noisy, generator)
         if self.recharge:
             targets = recharge_targets(targets, noisy, generator)
         errors = (network(noisy) - targets).abs().mean((0, 2, 3, 4))  # (B)
         low, high = self._values
-        return (decibel_weighted(errors, high - low) if self.even else errors).mean() * teachers.count
+        return (decibel_weighted(errors, high - low) if self.even else errors).mean() * len(targets)
+
+    def _with_targets(self, noisy: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """The noisy crops, (B, C, H, W), and their targets, (K, B, C, H, W), in the student's values."""
+        teachers = self._bound()
+        if not self.cache:
+            return noisy, teachers(noisy, self._values, generator)
+        noisy, *stack = noisy.chunk(1 + teachers.count, dim=1)
+        return noisy.contiguous(memory_format=torch.channels_last), torch.stack(stack)
 
     def _bound(self) -> AuxiliaryTargets:
         if self._teachers is None:
@@ -163,6 +167,7 @@ def recharge_targets(targets: Tensor, noisy: Tensor, generator: torch.Generator 
         4.0
     """
     count, batch, _, height, width = targets.shape
-    chosen = torch.randint(count, (batch, 1, height, width), generator=generator).to(targets.device)
+    draws = torch.default_generator if generator is None else generator
+    chosen = integers(count, (batch, 1, height, width), draws, targets.device)
     here = chosen == torch.arange(count, device=targets.device).reshape(-1, 1, 1, 1, 1)  # (K, B, 1, H, W)
     return torch.where(here, noisy, targets)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from unnoise.rng import PositionalGenerator, RandomSource, uniform
+from unnoise.rng import PositionalGenerator, RandomSource, integers, uniform
 
 
 def random_mask(batch: int, height: int, width: int, keep: float, generator: RandomSource) -> Tensor:
@@ -72,7 +72,7 @@ def complementary_masks(
     if isinstance(generator, PositionalGenerator):
         part = (generator.uniform(shape, device) * count).long()
     else:
-        part = torch.randint(count, shape, generator=generator, device=generator.device).to(device)
+        part = integers(count, shape, generator, device)
     return (_numbers(count, part.device) - part) % count >= overlap  # (k, B, 1, H, W)
 
 

@@ -1,5 +1,5 @@
-"""Random crops in batches. Each batch depends only on the seed and on its number, so a resumed run gets the same
-ones."""
+"""Random crops in batches. Each crop depends only on the seed, on the batch's number and on its place in it. So a
+resumed run gets the same ones, and so does any number of processes."""
 
 from __future__ import annotations
 
@@ -37,13 +37,15 @@ class CropBatches(Dataset[Tensor]):
         self.pool = pool
         self.training = training
         self.seed = seed
-        self.process = process
-        self.count = max(1, training.batch // processes)
+        count = max(1, training.batch // processes)
+        self.places = range(process * count, (process + 1) * count)
+        """In the batch of all processes, of the crops that this one draws."""
 
     def __getitem__(self, number: int) -> Tensor:
-        draw = np.random.default_rng([self.seed, number, self.process])
+        # Each crop has its own generator, so the batch is the same whatever the number of processes.
+        draws = (np.random.default_rng([self.seed, number, place]) for place in self.places)
         try:
-            crops = np.stack([self._crop(draw) for _ in range(self.count)])  # (B, crop, crop, C)
+            crops = np.stack([self._crop(draw) for draw in draws])  # (B, crop, crop, C)
         except Exception as error:
             if _can_be_sent(error):
                 raise

@@ -15,7 +15,7 @@ from torch import Tensor
 from unnoise import denoisers, images, recipes
 from unnoise.batch.interrupts import interruptible
 from unnoise.denoisers.base import Denoiser
-from unnoise.errors import UnnoiseError, UsageError
+from unnoise.errors import UnnoiseError
 from unnoise.files.atomic import make_folder
 from unnoise.inference.precision import choose_device, choose_precision
 from unnoise.models.card import Card
@@ -34,6 +34,7 @@ from unnoise.training.options import TrainingOptions, TrainingStatus
 from unnoise.training.paired_pool import PairedPool
 from unnoise.training.preview import side_by_side
 from unnoise.training.schedule import learning_rate
+from unnoise.training.shards import ShardGenerator, Shards, lost_process
 from unnoise.training.simulated_pool import SimulatedPool
 from unnoise.training.teachers import teacher_loader
 
@@ -93,9 +94,9 @@ class Run:
         self.described, self.pool = described, pool
         self.paired = None if targets is None else PairedPool(pool, targets)
         self.fingerprint = (self.paired or pool).fingerprint
-        self._prepare(saved, start)
-        self._tell("taking the first step")
-        with silence_tensorboard_thread():
+        with lost_process(), silence_tensorboard_thread():
+            self._prepare(saved, start)
+            self._tell("taking the first step")
             return self._run()
 
     def _run(self) -> Model:
@@ -116,6 +117,8 @@ class Run:
         training, options = self.recipe.training, self.options
         self.accelerator = make_accelerator(self.device, self.precision)
         self.device = self.accelerator.device
+        processes, process = self.accelerator.num_processes, self.accelerator.process_index
+        self.shards = Shards(training.batch, process, processes, options.accumulate, self.device)
         if saved is None:
             self._begin(start)
         self.network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -133,12 +136,10 @@ class Run:
         if options.compile:
             compile_network(self.network)
         self.wrapped, self.optimizer = self.accelerator.prepare(self.network, optimizer)
-        processes, process = self.accelerator.num_processes, self.accelerator.process_index
-        if training.batch % processes:
-            raise UsageError(
-                f"A batch of {training.batch} cannot be shared by {processes} processes; set training.batch to a multiple."
-            )
-        batches = CropBatches(self._teach(self.pool), training, options.seed, process=process, processes=processes)
+        shards = self.shards
+        batches = CropBatches(
+            self._teach(self.pool), training, options.seed, process=shards.process, processes=shards.processes
+        )
         workers = options.workers if options.workers is not None else 0 if self.device.type == "cpu" else 4
         self.feed = data_loader(batches, self.step, options.length.steps or 2**31, workers)
 
@@ -210,7 +211,9 @@ class Run:
                 losses.append(self._one_step(batch, rate))
             self.step += 1
             now = time.monotonic()
-            self.seconds = before + now - began
+            self.seconds, stopped = self.shards.agree(before + now - began, interrupted.is_set())
+            if stopped:
+                interrupted.set()
             share = options.length.share(self.step, self.seconds)
             warm = warm or (self.seconds, share)
             done = self.step - first_step
@@ -220,7 +223,7 @@ class Run:
                 options.progress(TrainingStatus(self.step, share, loss, speed, self._seconds_left(share, warm)))
                 last_told = now
             if len(losses) == LOG_STEPS or share >= 1:
-                loss = self._mean(losses)
+                loss = self._mean(list(self.shards.mean(torch.stack(losses)).unbind()))
                 speed = len(losses) * training.batch / (now - last_logged)
                 if log:
                     log.write(
@@ -276,23 +279,25 @@ class Run:
     def _one_step(self, batch: Tensor, rate: float) -> Tensor:
         low, high = self.network.value_range
         noisy = batch.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last) * (high - low) + low
-        # Each step has its own generator, so that a resumed run draws the same numbers as an uninterrupted one.
-        mixed = np.random.SeedSequence([self.options.seed, self.step, self.accelerator.process_index]).generate_state(
-            1, np.uint64
-        )
-        generator = torch.Generator().manual_seed(int(mixed[0] >> 1))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         scheme = self.scheme.at(self.options.length.share(self.step, self.seconds))
-        with self.accelerator.autocast():
-            loss: Tensor = scheme.loss(self.wrapped, noisy, generator)
         self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
+        losses = []
+        for number, part in zip(self.shards.parts, noisy.chunk(self.shards.accumulate), strict=True):
+            # Each step has its own generator, so that a resumed run draws the same numbers as an uninterrupted one.
+            generator = ShardGenerator.of([self.options.seed, self.step, 0], number, self.shards.count)
+            is_last = number == self.shards.parts[-1]
+            with nullcontext() if is_last else self.accelerator.no_sync(self.wrapped):
+                with self.accelerator.autocast():
+                    loss: Tensor = scheme.loss(self.wrapped, part, generator)
+                self.accelerator.backward(loss / self.shards.accumulate)
+            losses.append(loss.detach())
         if self.recipe.training.gradient_clip:
             self.accelerator.clip_grad_norm_(self.network.parameters(), self.recipe.training.gradient_clip)
         self.optimizer.step()
         self.average.update(self.network, self.step)
-        return loss.detach()
+        return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 
     def model(self) -> Model:
         """The model as it stands, with averaged weights, on the CPU."""

@@ -70,6 +70,8 @@ class TrainingOptions:
     """Of the network's arithmetic: float32, bfloat16 or float16. None: the fastest that the hardware has."""
     workers: Annotated[int, Field(ge=0, le=1024)] | None = None
     """Processes that draw crops ahead. None: 0 on a CPU, where the network uses all cores, else 4."""
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    """Parts in which each process computes its share of a batch, one after the other: less memory, the same steps."""
     compile: bool = False
     """Whether to use `torch.compile`: faster steps after about a minute of compiling. See docs/results/speed.md."""
     checkpoint_seconds: Seconds = 60.0

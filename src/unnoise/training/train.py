@@ -101,6 +101,8 @@ def train(
     )
     if start is not None and not isinstance(start, Model | str | Path):
         raise UsageError(f"A training starts from a model, got {type(start).__name__}; load it with unnoise.load.")
+    if not is_main_process():
+        made.on_message, made.progress = lambda sentence: None, None  # the first process tells
     tell = _stages(made)
     changes = ({"denoiser": {"name": denoiser}} if denoiser else {}) | dict(overrides or {})
     files, arrays = sources.split_inputs(images, made.output)
