@@ -31,12 +31,13 @@ WHITE_MIDDLE = 0.6, 4.5
 """The same of the middle and the finest band. Colored texture raises it to 3. Cameras have 5 and more."""
 LEAST = 0.7 / 255
 """Standard deviation below which differences hold no more than rounding, of values in 0..1."""
-CUT = 0.02
-"""Patches with a larger share of cut-off pixels tell nothing."""
+CUTS = 0.02, 0.35
+"""Patches with a larger share of cut-off pixels tell nothing. The second share counts where too few patches have less than the
+first, as in pages of text: noise that is partly cut off is weaker, and stays white."""
 FEWEST = 40
 LEAST_LEFT = 0.5
 """At least this share of the finest band's power counts as noise."""
-LEAST_SHARE = 0.4
+LEAST_SHARE = 0.2
 """Share of the patches that must lie in groups with white noise."""
 GROUP_PATCHES = 100
 """Patches of about the same brightness that are compared."""
@@ -81,7 +82,7 @@ def white_noise(patches: Array, cut: Array) -> WhiteNoise | None:
     True
     """
     channels = patches.shape[1]
-    inside = np.flatnonzero((cut <= CUT).all(axis=1))
+    inside = next((found for share in CUTS if len(found := np.flatnonzero((cut <= share).all(axis=1))) >= FEWEST), [])
     if channels < 2 or len(inside) < FEWEST:
         return None
     chosen = patches[inside[:: max(1, len(inside) // PATCHES)]]
