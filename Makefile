@@ -14,7 +14,7 @@ PINNED_TORCH := $(shell grep '^torch==' constraints.txt)
 # The time in built files: the last commit's, so that a second build gives the same bytes.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 
-.PHONY: demo test test-slow lint audit types unit dist sbom lock clean
+.PHONY: demo test test-slow lint audit types unit docs dist sbom lock clean
 
 demo: .venv/ready
 	$(BIN)/python examples/demo.py $(if $(IN),"$(IN)")
@@ -36,6 +36,10 @@ unit: .venv/dev
 
 test-slow: .venv/dev
 	$(BIN)/pytest -m slow
+
+# The book, in site/. Warnings are errors. To read it with its search: python3 -m http.server --directory site
+docs: .venv/dev
+	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict
 
 # A wheel and an archive of the sources, in dist/.
 dist: .venv/dev

@@ -85,7 +85,7 @@ def cases(seed: int, folders: dict[str, str]) -> Iterator[Case]:
     Args:
         folders: of the sets 'sidd-val' and 'polyu'; kinds whose set is missing are left out.
     """
-    for number, (kind, draw) in enumerate(_kinds(folders).items()):
+    for number, (kind, draw) in enumerate(kinds(folders).items()):
         fourth = ("unchanged", "default unbounded", "disturbed")[number % 3]
         harm = ("blur unbounded", "disturbed unbounded")[number // 3 % 2]
         for place, way in enumerate(("default", "fast", harm, fourth)):
@@ -110,7 +110,8 @@ def _disturbed(model: Model, seed: int) -> Model:
     return model
 
 
-def _kinds(folders: dict[str, str]) -> dict[str, Callable[[np.random.Generator], Pair]]:
+def kinds(folders: dict[str, str]) -> dict[str, Callable[[np.random.Generator], Pair]]:
+    """Each kind, and the function that draws a noisy and a clean picture of it; `folders` as for `cases`."""
     drawn: dict[str, Callable[[np.random.Generator], Pair]] = {
         "saturated": lambda draw: _noised(_saturated(draw), _sigma(draw, 2, 25), draw.choice((0, 0, 0.7)), draw),
         "text": lambda draw: _noised(255 * drawn_scene(SIDE_PIXELS, draw, "page"), _sigma(draw, 2, 20), 0, draw),

@@ -32,7 +32,7 @@ def scenarios(folder: Path, *, make: bool) -> Iterator[Scenario]:
     if importlib.util.find_spec("rawpy"):
         made = begin("raw")
         for number in range(3 if make else 0):
-            _write_dng(made / "in" / f"{number}.dng", number)
+            write_dng(made / "in" / f"{number}.dng", number)
         yield Scenario("denoise, raw", made, lambda place: ["denoise", str(place / "in"), "-o", str(place / "out"), *model])
 
     made = begin("student")
@@ -85,7 +85,7 @@ def scenarios(folder: Path, *, make: bool) -> Iterator[Scenario]:
     )
 
 
-def _write_dng(path: Path, seed: int) -> None:
+def write_dng(path: Path, seed: int) -> None:
     """A camera raw file of a mosaic of 64 × 64 pixels (DNG 1.4)."""
     import tifffile
 

@@ -15,6 +15,8 @@ EVERY = (
 )  # fmt: skip
 ALONE = tuple(fault for fault in EVERY if fault != "two runs")
 """For commands that write one file: a second one finds it there."""
+KEPT_BY_LIBRARIES = ("torchinductor_", ".ses")
+"""The beginnings of names that PyTorch and onnxruntime keep in the system's folder for all later processes."""
 HIDDEN_OF_OURS = (".unnoise-manifest.json",)
 """Hidden files that stay in a folder."""
 
@@ -59,7 +61,7 @@ class Scenario:
     def leftovers(self, place: Path) -> list[str]:
         """Hidden files beside the results, and whatever the system's folder holds."""
         hidden = [file.name for file in (place / "out").rglob(".*") if file.name not in HIDDEN_OF_OURS]
-        return hidden + [file.name for file in (place / "tmp").iterdir()]
+        return hidden + [file.name for file in (place / "tmp").iterdir() if not file.name.startswith(KEPT_BY_LIBRARIES)]
 
 
 def _lasting(file: Path) -> bytes:

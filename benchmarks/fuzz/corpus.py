@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.append(str(Path(__file__).parents[1] / "faults"))  # whose camera raw file is used here
 
 RECIPE = """
 name: tiny
@@ -16,7 +19,17 @@ denoiser: {name: dbsn, features: 4, modules: 1}
 scheme: {name: pd-blind-spot, train_stride: 1, infer_stride: 1}
 training: {crop: 16, batch: 1, learning_rate: 1.0e-3}
 """
-PICTURES = ("grey.png", "color.png", "color.jpg", "color.webp", "color.avif", "deep.png", "deep.tif", "float.npy")
+ABLATION: dict[str, Any] = {"ablation": "identity", "pictures": ["a"], "data": "pairs:b", "steps": 3, "refine": True}
+PICTURES = (
+    "grey.png", "color.png", "color.jpg", "color.webp", "color.avif", "color.heic", "deep.png", "deep.tif", "float.npy",
+    "color.jxl", "deep.jp2", "color.gif", "color.bmp", "color.tga", "color.ppm", "float.pfm", "color.psd", "color.hdr",
+)  # fmt: skip
+
+
+LIBRARIES = (
+    "tifffile", "imagecodecs", "astropy.io.fits", "mrcfile", "nibabel", "zarr", "pydicom", "h5py", "OpenEXR", "rawpy",
+    "unnoise.evaluation.comparison.runner", "unnoise.evaluation.ablations.runner",
+)  # fmt: skip
 
 
 def load_libraries() -> None:
@@ -24,7 +37,7 @@ def load_libraries() -> None:
     import torch
 
     torch.set_num_threads(1)
-    for name in ("tifffile", "imagecodecs", "astropy.io.fits", "mrcfile", "nibabel", "zarr", "unnoise.training.train"):
+    for name in (*LIBRARIES, "unnoise.training.train"):
         with suppress(ModuleNotFoundError):
             importlib.import_module(name)
 
@@ -43,7 +56,7 @@ def make(folder: Path) -> None:
         shape = (20, 24) if name.startswith(("grey", "float")) else (20, 24, 3)
         pixels: Any = rng.integers(0, 65535 if name.startswith("deep") else 255, shape)
         pixels = pixels.astype("uint16" if name.startswith("deep") else "uint8")
-        if name.startswith("float"):
+        if name.startswith("float") or name.endswith(".hdr"):
             pixels = (pixels / 255).astype(np.float32)
         with suppress(Exception):  # the library is missing
             images.write(folder / name, images.Picture(pixels))
@@ -68,6 +81,36 @@ def make(folder: Path) -> None:
     (folder / "journal.json").write_text(json.dumps(["a.png", entry]) + "\n")
     (folder / "log.csv").write_text("step,minutes,loss,learning_rate,images_per_second,data_share\n20,1,0.1,0.001,3,0\n")
     np.save(folder / "teachers.npy", rng.random((20, 24, 3)).astype(np.float16))
+    _make_films(folder, rng)
+    _make_scores(folder)
+
+
+def _make_scores(folder: Path) -> None:
+    """Scores of a comparison, and settings of an ablation."""
+    from unnoise.evaluation.ablations.runner import AblationSettings
+    from unnoise.evaluation.protocols import Score
+    from unnoise.evaluation.scoring import Evaluation, ImageScore
+
+    one = ImageScore(name="a", noisy=Score(30.0, 0.7), restored=Score(34.0, 0.9), seconds=0.5)
+    made = Evaluation(model="m", data="pairs:d", protocol="default", options={}, images=[one])
+    cell = {"made_from": "x", "parameters": 3, "trained": "a", "scores": json.loads(made.to_json())}
+    (folder / "scores.json").write_text(json.dumps(cell))
+    (folder / "ablation.json").write_text(AblationSettings(**ABLATION).model_dump_json())
+
+
+def _make_films(folder: Path, rng: np.random.Generator) -> None:
+    """Films and camera raw."""
+    from PIL import Image
+
+    frames = [Image.fromarray(rng.integers(0, 255, (12, 14, 3), np.uint8)) for _ in range(3)]
+    for suffix in ("png", "webp", "gif", "avif"):
+        with suppress(Exception):  # the library lacks the format
+            frames[0].save(folder / f"film.{suffix}", save_all=True, append_images=frames[1:], duration=50)
+    with suppress(ModuleNotFoundError):
+        import commands
+        import rawpy  # noqa: F401
+
+        commands.write_dng(folder / "raw.dng", 0)
 
 
 def _make_science(folder: Path, pixels: Any) -> None:
@@ -84,6 +127,34 @@ def _make_science(folder: Path, pixels: Any) -> None:
         import nibabel
 
         nibabel.save(nibabel.Nifti1Image(pixels, np.eye(4)), folder / "science.nii")
+    with suppress(ModuleNotFoundError):
+        import OpenEXR
+
+        header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+        OpenEXR.File(header, {"Y": pixels}).write(str(folder / "science.exr"))
+    with suppress(ModuleNotFoundError):
+        import h5py
+
+        with h5py.File(folder / "science.h5", "w") as file:
+            file.create_dataset("data", data=pixels, chunks=(8, 8), compression="gzip")
+    with suppress(ModuleNotFoundError):
+        _make_dicom(folder / "science.dcm", (pixels * 1000).astype(np.uint16))
+
+
+def _make_dicom(path: Path, pixels: Any) -> None:
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+    data, meta = Dataset(), FileMetaDataset()
+    meta.MediaStorageSOPClassUID = data.SOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = generate_uid(entropy_srcs=["fuzz"])
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.Rows, data.Columns = pixels.shape
+    data.SamplesPerPixel, data.PhotometricInterpretation, data.PixelRepresentation = 1, "MONOCHROME2", 0
+    data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
+    data.PixelData = pixels.tobytes()
+    data.file_meta = meta
+    data.save_as(path, enforce_file_format=True)
 
 
 def read(kind: str, path: Path) -> None:
@@ -114,6 +185,17 @@ def read(kind: str, path: Path) -> None:
 
         logs.is_log(path)
         logs._rows_until(path, 100)
+    elif kind == "scores":
+        from unnoise.evaluation.comparison import runner
+
+        runner._kept(path, "x")
+    elif kind == "ablation":
+        from unnoise.evaluation.ablations import runner as ablation_runner
+
+        settings = ablation_runner.AblationSettings(**ABLATION)
+
+        path.replace(path.with_name(ablation_runner.SETTINGS))
+        ablation_runner._keep(settings, path.parent, resume=True)
     elif kind == "teachers":
         from unnoise.training import teacher_cache
 

@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -26,7 +27,7 @@ from pathlib import Path
 
 import corpus
 
-BATCH = 200
+BATCH = 1000
 """Inputs of one worker process."""
 SECONDS = 20
 """Of processor time, that an input may take."""
@@ -58,7 +59,10 @@ def main() -> None:
             count = min(BATCH, options.inputs - done)
             findings += _batch(seeds, options.seed + done, count, folder, options.keep)
             done += count
-    for (kind, what), count in Counter((kind, what) for kind, what, _ in findings).most_common():
+            if done % 10_000 == 0:
+                print(f"{done} inputs, {len(findings)} findings", flush=True)
+    alike = Counter((kind, re.sub(r"0x\w+|\d+", "…", what)) for kind, what, _ in findings)
+    for (kind, what), count in alike.most_common():
         print(f"{count} × {kind}: {what}")
     print(f"{done} inputs of {len(seeds)} kinds, {len(findings)} findings")
     sys.exit(1 if findings else 0)

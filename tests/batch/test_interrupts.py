@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -70,3 +71,22 @@ def test_other_threads_and_other_handlers_are_left_alone() -> None:
             check()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _strike_within(name: str) -> None:
+    """A signal comes while libvips calls a function of pyvips of this name."""
+    space: dict[str, Any] = {"raised": False}
+    code = f"def {name}(strike):\n    try:\n        strike()\n    except KeyboardInterrupt:\n        globals()['raised'] = True"
+    exec(compile(code, "site-packages/pyvips/gobject.py", "exec"), space)
+    with kept_interrupts() as check:
+        space[name](lambda: signal.raise_signal(signal.SIGINT))
+        assert not space["raised"]
+        check()
+        pytest.fail("the interrupt was lost")
+
+
+@pytest.mark.parametrize("name", ["_marshal_read", "_log_handler_callback"])
+def test_nothing_is_raised_where_libvips_calls_python(name: str) -> None:
+    """It would be dropped there, and its traceback printed."""
+    with pytest.raises(KeyboardInterrupt):
+        _strike_within(name)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unnoise import recipes
-from unnoise.errors import UsageError
+from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.limits import YAML_BYTES, YAML_DEPTH, YAML_NODES
 from unnoise.files.plain_yaml import load_plain
 
@@ -50,13 +50,12 @@ def test_shipped_recipes_are_read_as_pyyaml_reads_them(path: Path) -> None:
         "[" * (YAML_DEPTH + 1) + "]" * (YAML_DEPTH + 1),
         "[" * 100_000,
         "{a: " * 5_000,
-        "[" + "1," * (YAML_NODES + 1) + "]",
-        "x" * (YAML_BYTES + 1),
+        "[" + "1," * (YAML_NODES.usual + 1) + "]",
         "a: [",
         "? {a: 1}\n: 2",
         "\0",
     ],
-    ids=range(13),
+    ids=range(12),
 )
 def test_what_is_not_plain_is_an_error(text: str) -> None:
     with pytest.raises(yaml.YAMLError):
@@ -89,8 +88,8 @@ def test_a_recipe_and_an_option_of_that_kind_are_one_sentence(tmp_path: Path) ->
     path.write_text("name: mine\ndenoiser: &a dbsn\nscheme: *a\n")
     with pytest.raises(UsageError, match=r"mine\.yaml cannot be read as a recipe in YAML: it has an anchor, an alias or a tag"):
         recipes.load(path)
-    path.write_bytes(b"#" * (YAML_BYTES + 1))
-    with pytest.raises(UsageError, match=r"mine\.yaml is too large for a recipe"):
+    path.write_bytes(b"#" * (YAML_BYTES.usual + 1))
+    with pytest.raises(UnnoiseError, match=r"mine\.yaml has 1,000,001 bytes, more than the limit"):
         recipes.load(path)
     for value in ("[" * 9999, "!!int x", "&a 1"):
         with pytest.raises(UsageError, match=r"is no plain YAML") as error:
@@ -99,3 +98,16 @@ def test_a_recipe_and_an_option_of_that_kind_are_one_sentence(tmp_path: Path) ->
     for value in ("2026-13-45", "9" * 5000, "1" + ":59" * 2000):
         with pytest.raises(UsageError, match=r"training\.batch"):
             recipes.load("ap-bsn", assignments([f"training.batch={value}"], "training.batch=4"))
+
+
+def test_variables_raise_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = "[" + "1," * YAML_NODES.usual + "]"
+    long = "#" * YAML_BYTES.usual + "\n3"
+    with pytest.raises(yaml.YAMLError, match="more than 20,000 values; if that is right, set UNNOISE_MAX_YAML_VALUES"):
+        load_plain(values)
+    with pytest.raises(UnnoiseError, match="set UNNOISE_MAX_YAML_BYTES=1000002"):
+        load_plain(long)
+    monkeypatch.setenv("UNNOISE_MAX_YAML_VALUES", "30000")
+    monkeypatch.setenv("UNNOISE_MAX_YAML_BYTES", "2000000")
+    assert len(load_plain(values)) == YAML_NODES.usual
+    assert load_plain(long) == 3

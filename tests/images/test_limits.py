@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files import memory
 from unnoise.files.limits import PAGES, PIXELS
 from unnoise.images import Picture, read, tiff, write
 from unnoise.images.claims import check_claim
+from unnoise.images.damage import damaged
 from unnoise.images.formats import JPEG, PNG
 from unnoise.images.single_page import SinglePage
 from unnoise.images.tags import File
@@ -161,3 +163,53 @@ def test_a_single_page_reads_alike_in_any_pieces(
     assert found is not None
     assert [place for place, _ in found.directories()] == [last]
     assert len(tifffile.TiffFile(io.BytesIO(whole)).pages) == 1
+
+
+def _stating(path: Path, side: int) -> Path:
+    """A small picture whose header states a square of this side. No decoder sees it."""
+    images.write(path, images.Picture(np.zeros((20, 24, 3), np.uint8)))
+    data = path.read_bytes()
+    if path.suffix == ".webp":
+        place = data.index(b"VP8L") + 9
+        data = data[:place] + (side - 1 | side - 1 << 14).to_bytes(4, "little") + data[place + 4 :]
+    else:
+        place = data.index(b"ispe") + 8
+        data = data[:place] + side.to_bytes(4, "big") * 2 + data[place + 8 :]
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(("suffix", "side"), [(".avif", 30_000), (".heic", 30_000), (".webp", 16_000)])
+def test_memory_is_estimated_before_a_decoder_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, side: int
+) -> None:
+    if suffix == ".heic":
+        pytest.importorskip("pillow_heif")
+    monkeypatch.setattr(memory, "free_bytes", lambda: 10**9)
+    path = _stating(tmp_path / f"a{suffix}", side)
+    with pytest.raises(
+        UnnoiseError, match=r"a\.\w+ needs about [\d.]+ GiB of memory, and [\d.]+ [GM]iB are missing; .*PNG or TIFF"
+    ):
+        images.read(path)
+
+
+def test_memory_for_a_strip_is_estimated_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.tif"
+    options = {"compression": "zlib", "rowsperstrip": 20}
+    tifffile.imwrite(path, np.zeros((20, 24), np.float16), **options)
+    assert images.read(path).shape == (20, 24)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        for name in ("ImageLength", "ImageWidth", "RowsPerStrip"):
+            file.pages[0].tags[name].overwrite(30_000)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 10**9)
+    with pytest.raises(
+        UnnoiseError, match=r"needs about 5\.0 GiB of memory, and 4\.1 GiB are missing; .*strips or tiles of fewer rows"
+    ):
+        images.read(path)
+
+
+@pytest.mark.parametrize("reason", [MemoryError(), ValueError("Unable to allocate 3 GiB for an array"), "out of memory"])
+def test_a_lack_of_memory_is_no_damage(reason: Exception | str) -> None:
+    said = str(damaged(Path("a.png"), reason))
+    assert "memory ran out" in said
+    assert "damaged" not in said

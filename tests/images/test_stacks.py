@@ -359,3 +359,12 @@ def test_every_plane_of_metamorph(tmp_path: Path) -> None:
     with pytest.warns(UnnoiseWarning, match="the values of MetaMorph"):
         copy(tmp_path / "a.stk", tmp_path / "b.tif")
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "b.tif"), stack, strict=True)
+
+
+def test_an_ome_zarr_whose_picture_is_a_group(tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w")
+    group.create_group("0")
+    group.attrs.update({"ome": {"multiscales": [{"axes": [{"name": "y"}, {"name": "x"}], "datasets": [{"path": "0"}]}]}})
+    with pytest.raises(UnnoiseError, match="its picture '0' is a group, not an array"):
+        images.open(tmp_path / "a.zarr")

@@ -300,3 +300,11 @@ def test_overviews_of_a_pyramid_show_the_result(tmp_path: Path, dtype: str) -> N
         half = pixels.astype(float).reshape(48, 2, 32, 2, 3).mean((1, 3))
         white = np.iinfo(dtype).max if dtype.startswith("u") else 1
         assert np.abs(file.pages[1].asarray() - half).max() < 0.005 * white
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"tile": (16, 16)}])
+def test_samples_of_one_bit_beside_each_other_are_refused_for_what_they_are(tmp_path: Path, options: dict[str, Any]) -> None:
+    pixels = np.random.default_rng(0).random((20, 24, 3)) > 0.5
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", planarconfig="contig", **options)
+    with pytest.raises(UsageError, match="is a TIFF with 3 channels of 1 bit beside each other, which are not supported"):
+        images.read(tmp_path / "a.tif")

@@ -18,6 +18,7 @@ from handmade import Affine
 from unnoise import denoisers
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UnnoiseError
+from unnoise.files import memory as files_memory
 from unnoise.inference import bands, memory
 from unnoise.inference.chain import Chain
 from unnoise.inference.memory import free_memory, is_out_of_memory, peak_bytes
@@ -111,14 +112,12 @@ def test_what_libraries_raise_is_known(ask: Any) -> None:
 
 
 def test_memory_of_this_machine_and_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    from unnoise.inference import memory
-
     here = torch.device("cpu")
     assert 2**20 < free_memory(here) < 2**50
     (tmp_path / "memory.max").write_text("3000000\n")
     (tmp_path / "memory.current").write_text("1500000\n")
     (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 500000\n")
-    monkeypatch.setattr(memory, "CGROUP_FOLDER", tmp_path)
+    monkeypatch.setattr(files_memory, "CGROUP_FOLDER", tmp_path)
     assert free_memory(here) == 2_000_000
     (tmp_path / "memory.max").write_text("max\n")
     assert free_memory(here) > 2_000_000
@@ -129,8 +128,8 @@ def test_the_limit_of_each_nested_control_group_holds(tmp_path: Path, monkeypatc
     top, names = tmp_path, ("memory.max", "memory.current", "inactive_file")
     if version == 1:
         top, names = tmp_path / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-    monkeypatch.setattr(memory, "CGROUP_FOLDER", tmp_path)
-    monkeypatch.setattr(memory, "OWN_CGROUPS", tmp_path / "own")
+    monkeypatch.setattr(files_memory, "CGROUP_FOLDER", tmp_path)
+    monkeypatch.setattr(files_memory, "OWN_CGROUPS", tmp_path / "own")
     (tmp_path / "own").write_text("0::/a/b\n" if version == 2 else "5:cpu,cpuacct:/\n4:memory:/a/b\n")
     limits = {"": 9_000_000, "a": 2_000_000, "a/b": 3_000_000}
     for inside, most in limits.items():

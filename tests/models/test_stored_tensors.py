@@ -146,3 +146,15 @@ def test_a_model_that_was_just_made_is_read(tmp_path: Path) -> None:
     model = fresh(recipes.load("ap-bsn", {"denoiser.features": 4, "denoiser.modules": 1}))
     model.save(tmp_path / "a.safetensors")
     assert shipped.load(tmp_path / "a.safetensors").network.sizes == model.network.sizes
+
+
+@pytest.mark.parametrize("sizes", [{"denoiser.features": 3000}, {"denoiser.modules": 30_000, "denoiser.features": 2}])
+def test_a_recipe_s_network_that_memory_has_no_room_for(sizes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the memory is taken, and in a short time."""
+    from unnoise import recipes
+    from unnoise.models.model import fresh
+
+    monkeypatch.setattr("unnoise.models.stored_tensors.free_bytes", lambda: 10**7)
+    monkeypatch.setenv("UNNOISE_MAX_TENSORS", "2000")
+    with torch.device("meta"), pytest.raises(UnnoiseError, match=r"ap-bsn is too large: 0\.0 GiB .* smaller sizes"):
+        fresh(recipes.load("ap-bsn", sizes))

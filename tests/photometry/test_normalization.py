@@ -21,6 +21,7 @@ from unnoise.images import Layout
 from unnoise.photometry import normalization as levels
 from unnoise.photometry.normalization import (
     EXPONENT,
+    FLOOR_MARGIN_SHARE,
     MARGIN_SHARE,
     OVERSHOOT_RANGES,
     Normalization,
@@ -59,7 +60,16 @@ def test_a_few_hot_pixels_do_not_set_the_levels() -> None:
 def test_plain_pictures_have_a_scale_only_if_something_differs(value: float, others: int) -> None:
     values = np.full(10_000, value)
     values[:others] = 0.7
-    assert scale_of_values(values) == (Scale(0.5, 0.7) if others else None)
+    assert scale_of_values(values) == (Scale(0.5, 0.7, FLOOR_MARGIN_SHARE) if others else None)
+
+
+@pytest.mark.parametrize(("lowest", "margin"), [(0.0, FLOOR_MARGIN_SHARE), (-0.7, MARGIN_SHARE)])
+def test_where_the_values_end_at_the_lowest_the_margin_is_small(lowest: float, margin: float) -> None:
+    values = np.random.default_rng(0).normal(0.1, 0.2, 10_000).clip(lowest)
+    scale = scale_of_values(values)
+    assert scale is not None
+    assert scale.margin == margin
+    assert scale.forward(np.array([scale.low, scale.high])) == pytest.approx([margin, 1 - margin])
 
 
 @settings(deadline=None, max_examples=20)

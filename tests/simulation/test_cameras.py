@@ -156,3 +156,14 @@ def test_without_counts_the_draws_are_what_they_were() -> None:
     assert np.abs(some - none).max() > 0  # asking takes a draw
     first = Cameras().draw(np.random.default_rng(5))
     assert Cameras(counts=0).draw(np.random.default_rng(5)) == first
+
+
+def test_dark_pictures_have_few_bright_places() -> None:
+    scene = np.broadcast_to(np.linspace(0, 1, 256, dtype=np.float32), (64, 256))
+    shares = []
+    for dark in ((1, 1), (4, 4)):
+        ranges = Cameras(counts=1, photons=(1000, 1000), read_noise=(0, 0), dark=dark)
+        cleans = [ranges.pair(scene, np.random.default_rng(seed))[1] for seed in range(20)]
+        shares.append(np.mean([(clean > (clean.min() + clean.max()) / 2).mean() for clean in cleans]))
+    # light > 1/2: half of it, or by sRGB's curve a quarter; to the fourth power a sixth and a twelfth, for half of the pictures
+    assert shares[1] < 0.75 * shares[0]

@@ -14,6 +14,9 @@ from types import FrameType
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """Signals that ask a program to stop. Windows lacks the last one."""
 
+CALLBACK_NAMES = ("_log_handler_callback", "_marshal_")
+"""How the names of pyvips' functions begin that libvips calls."""
+
 
 def stop_by_signals() -> None:
     """Turn every signal of `STOP_SIGNALS` into a `KeyboardInterrupt`, so that no work is left half done.
@@ -39,7 +42,8 @@ def kept_interrupts() -> Iterator[Callable[[], None]]:
     def strike(number: int, frame: FrameType | None) -> None:
         nonlocal struck
         struck = True
-        raise KeyboardInterrupt
+        if not _is_in_callback(frame):  # there it would be dropped, and printed
+            raise KeyboardInterrupt
 
     def check() -> None:
         if struck:
@@ -57,6 +61,15 @@ def kept_interrupts() -> Iterator[Callable[[], None]]:
     finally:
         for kind in ours:
             signal.signal(kind, signal.default_int_handler)
+
+
+def _is_in_callback(frame: FrameType | None) -> bool:
+    """Whether a signal came while libvips called one of pyvips' functions."""
+    while frame is not None:
+        if frame.f_code.co_name.startswith(CALLBACK_NAMES) and "pyvips" in frame.f_code.co_filename:
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager

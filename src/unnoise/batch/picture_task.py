@@ -9,7 +9,7 @@ import torch
 from unnoise.batch.jobs import Job
 from unnoise.batch.one_file import denoise_file
 from unnoise.batch.progress import OnTile
-from unnoise.inference.memory import share_memory
+from unnoise.files.memory import share_memory
 from unnoise.inference.options import DenoiseOptions
 from unnoise.models.model import Model
 

@@ -127,7 +127,7 @@ def main() -> None:
 def _is_out_of_memory(error: RuntimeError) -> bool:
     """torch has no error of its own for this; where it is not loaded, it was not torch's."""
     if "torch" not in sys.modules:
-        return False
+        return "can't start new thread" in str(error)
     from unnoise.inference.memory import is_out_of_memory
 
     return is_out_of_memory(error)

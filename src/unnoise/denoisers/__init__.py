@@ -48,6 +48,10 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "unet-nearest": "unet_nearest:NearestUNet",
         "tbsn-student": "unet_nearest:TBSNStudent",
         "cvf-sid": "cvf_sid:CVFSID",
+        "cbdnet": "cbdnet:CBDNet",
+        "ridnet": "ridnet:RIDNet",
+        "vdn": "vdn:VDN",
+        "danet": "vdn:DANet",
         "n2v-unet": "n2v_unet:N2VUNet",
         "zs-n2n": "zs_n2n:ZSN2NNetwork",
     }

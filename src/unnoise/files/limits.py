@@ -61,14 +61,18 @@ HUFFMAN_JPEG_RATIO = 512
 STRIP_BYTES = 2**25
 """Decoded at a time, so that very wide pictures take few rows."""
 
-YAML_BYTES = 1_000_000
+YAML_BYTES = Limit("UNNOISE_MAX_YAML_BYTES", 1_000_000, "bytes")
 """Size of a recipe. Shipped ones have about 1 kB."""
 YAML_DEPTH = 20
-"""Lists and mappings within each other. Shipped recipes have 3."""
-YAML_NODES = 20_000
+"""Lists and mappings within each other. Shipped recipes have 3. No variable raises it: Python's own stack bounds it."""
+YAML_NODES = Limit("UNNOISE_MAX_YAML_VALUES", 20_000, "values")
 """Values, lists and mappings of a recipe."""
 YAML_DIGITS = 30
 """Digits of a whole number in a recipe. A longer one counts as text."""
+NETWORK_TENSORS = Limit("UNNOISE_MAX_TENSORS", 50_000, "tensors of weights")
+"""Of the network that a recipe describes. The largest shipped recipe has 406."""
+TRAINING_FACTOR = 4
+"""Memory of a weight in training: itself, its gradient, and two moments of the optimizer."""
 PARAMETER_FACTOR = 4
 """A model may register this many times the weights of its file while it is made, as some layers are replaced."""
 SPARE_PARAMETERS = 1_000_000

@@ -40,7 +40,8 @@ def load_plain(text: str) -> Any:
     """Read plain YAML.
 
     Raises:
-        yaml.YAMLError: the text is no YAML, is not plain, or is too long or too deeply nested.
+        yaml.YAMLError: the text is no YAML, is not plain, has too many values or is too deeply nested.
+        UnnoiseError: it is too long.
 
     >>> load_plain("{batch: 4, rate: 1.0e-4, size: [1_000, .5], when: 2026-11-30, base: 1:20}")
     {'batch': 4, 'rate': 0.0001, 'size': [1000, 0.5], 'when': '2026-11-30', 'base': '1:20'}
@@ -48,14 +49,16 @@ def load_plain(text: str) -> Any:
     Traceback (most recent call last):
     yaml.error.YAMLError: it has an anchor, an alias or a tag; write the values out
     """
-    if len(text) > YAML_BYTES:
-        raise yaml.YAMLError(f"it is longer than {YAML_BYTES:,} characters")
+    most_values = YAML_NODES.value()
+    YAML_BYTES.check(len(text.encode("utf-8", "replace")), "The YAML")
     depth = nodes = 0
     for event in yaml.parse(text, _PlainLoader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or getattr(event, "tag", None):
             raise yaml.YAMLError("it has an anchor, an alias or a tag; write the values out")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         nodes += isinstance(event, yaml.NodeEvent)
-        if depth > YAML_DEPTH or nodes > YAML_NODES:
-            raise yaml.YAMLError(f"it has more than {YAML_DEPTH} levels, or more than {YAML_NODES:,} values")
+        if depth > YAML_DEPTH:
+            raise yaml.YAMLError(f"it has more than {YAML_DEPTH} levels")
+        if nodes > most_values:
+            raise yaml.YAMLError(f"it has more than {most_values:,} values; if that is right, set {YAML_NODES.variable}")
     return yaml.load(text, _PlainLoader)

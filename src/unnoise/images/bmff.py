@@ -5,6 +5,7 @@ Source: ISO/IEC 14496-12 and 23008-12.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -156,6 +157,16 @@ def first_frame_bytes(data: Data) -> int:
         each = int.from_bytes(data[start + 4 : start + 8], "big")
         return each or int.from_bytes(data[start + 12 : start + 16], "big")
     return 0
+
+
+def largest_picture(data: Data) -> tuple[int, int, bool]:
+    """Width and height of the largest picture that an AVIF or HEIC file states, and whether one has more than 8 bits."""
+    properties = _meta(data).properties
+    sizes = [
+        (int.from_bytes(said[4:8], "big"), int.from_bytes(said[8:12], "big")) for kind, said in properties if kind == b"ispe"
+    ]
+    is_deep = any(kind == b"pixi" and max(said[5:], default=8) > 8 for kind, said in properties)
+    return (*max(sizes, key=math.prod, default=(0, 0)), is_deep)
 
 
 def _boxes(data: Data, place: int, end: int) -> Iterator[Box]:

@@ -257,6 +257,7 @@ def _sample(data: Data, pixels: Scratch, layout: Layout, form: Format) -> Sample
 
 
 def _heic(path: Path) -> Decoded:
+    check_claim(path, HEIC)
     pixels, layout, metadata = heic.decode(path)
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return pixels, layout, replace(metadata, sample=_sample(data, pixels, layout, HEIC))

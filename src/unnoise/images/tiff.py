@@ -191,6 +191,7 @@ def describe(path: Path, place: int = 0) -> tuple[Metadata, Layout | None, bool]
         or (coding.planar and samples > 1)
         or (compression == 7 and (samples not in (1, 3) or 322 in found))  # libvips reads grey tiles of 16 x 16 wrongly
         or number(32997, 1) > 1
+        or (bits == 1 and samples > 1)  # of which libvips says that they are damaged
     )
     return metadata, layout, odd or not by_libvips
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from unnoise.errors import UsageError
 from unnoise.files.limits import PIXELS
+from unnoise.files.memory import check_memory
 from unnoise.images import palette, tags
 from unnoise.images.measured_values import FLOATS
 from unnoise.images.picture import Pixels
@@ -25,6 +26,8 @@ from unnoise.images.tiff import Coding, Place, single_page
 PHOTOMETRICS = {0, 1, 2, 3, 5, 6}
 """White is zero, black is zero, RGB, palette, inks, YCbCr."""
 
+SEGMENT_FACTOR = 3
+"""A strip or tile lies in memory decoded, in its row of tiles, and as it is presented."""
 BUFFER_BYTES = 2**26
 """Encoded bytes that are read at a time."""
 
@@ -53,6 +56,10 @@ def decode(path: Path, place: Place, coding: Coding) -> Scratch:
         dtype = _dtype(page, str(path))
         _, depth, height, width, _ = page.shaped
         PIXELS.check(height * width, str(path))
+        segment_bytes = (
+            math.prod(page.tile or (min(page.rowsperstrip or height, height), width)) * page.samplesperpixel * dtype.itemsize
+        )
+        check_memory(SEGMENT_FACTOR * segment_bytes, str(path), "save it in strips or tiles of fewer rows")
         if not 0 <= part < depth:
             raise ValueError(f"it has no slice {part}")
         pixels: Scratch | None = None
@@ -83,7 +90,7 @@ def _dtype(page: Any, name: str) -> np.dtype[Any]:
     """The type of the page's pixels; UsageError: they are of a kind that is no picture's."""
     dtype = page.dtype
     photometric = int(page.photometric)
-    kind = f"{page.samplesperpixel} channel{'s' * (page.samplesperpixel > 1)} of {page.bitspersample} bits"
+    kind = f"{page.samplesperpixel} channel{'s' * (page.samplesperpixel > 1)} of {page.bitspersample} bit{'s' * (page.bitspersample > 1)}"
     if photometric not in PHOTOMETRICS:
         raise UsageError(f"{name} is a TIFF of {page.photometric.name} colours, which are not supported; convert it to RGB.")
     if dtype is None or dtype.name not in (*DTYPES, *FLOATS, "bool"):

@@ -49,7 +49,10 @@ def open_array(path: Path) -> Coding:
     letters = "".join(axes) if all(len(name) == 1 for name in axes) else ""
     place = str(scales[0]["datasets"][0]["path"])
     words = path / OME_XML
-    return Coding(found[place], place, said, letters or None, words.read_bytes() if words.is_file() else b"")
+    array = found[place]
+    if not isinstance(array, zarr.Array):
+        raise ValueError(f"its picture '{place}' is a group, not an array")
+    return Coding(array, place, said, letters or None, words.read_bytes() if words.is_file() else b"")
 
 
 def create_array(

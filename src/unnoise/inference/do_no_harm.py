@@ -8,12 +8,13 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device, to_device
 
 from unnoise.errors import UnnoiseWarning
 from unnoise.inference.bounded_removal import bounded_removal
@@ -22,6 +23,9 @@ from unnoise.noise.noise_estimation import estimate_noise
 from unnoise.noise.noise_model import NoiseModel
 from unnoise.noise.synthetic_images import all_channels_equal, noise_free, synthetic_kind
 from unnoise.regions import RegionSource
+
+Mask = Callable[[slice, slice], Any]
+"""Reads rows and columns of a mask, (B, C, rows, columns) of bool."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,15 @@ class Guard:
     """Why the picture is left unchanged, as a sentence without its subject; None: it may be restored."""
 
     @classmethod
-    def of(cls, view: RegionSource, *, step: float | None = None, bounded: bool = True, force: bool = False) -> Guard:
+    def of(
+        cls,
+        view: RegionSource,
+        *,
+        step: float | None = None,
+        bounded: bool = True,
+        force: bool = False,
+        missing: Mask | None = None,
+    ) -> Guard:
         """Decide the limits for one picture.
 
         Args:
@@ -44,6 +56,7 @@ class Guard:
             step: distance between values of its type, 1/255 for 8 bits; None for floats.
             bounded: whether to measure its noise. False for counts of photons, whose noise is far from normal.
             force: restore any picture. The removal is not bounded where no noise can be found.
+            missing: reads which values were missing, (1, C, rows, columns) of bool. There no noise is measured.
 
         >>> import torch
         >>> mask = torch.zeros(1, 1, 64, 64)
@@ -61,7 +74,7 @@ class Guard:
                 grey,
                 f"has {kind} and no noise to remove, so it was left as it is; add --force to denoise it all the same.",
             )
-        noise = estimate_noise(seen) if bounded else None
+        noise = estimate_noise(_without(seen, missing) if missing else seen) if bounded else None
         if noise is None or not noise.is_none:
             return cls(noise, grey)
         if force:
@@ -96,6 +109,18 @@ class Guard:
         return xp.where(exact, noisy, restored) if bool(xp.any(exact)) else restored
 
 
+def _without(view: RegionSource, missing: Mask) -> RegionSource:
+    """With NaN where a value is missing."""
+
+    def read(rows: slice, columns: slice) -> Any:
+        values = view.read(rows, columns)
+        xp = array_namespace(values)
+        gone = to_device(missing(rows, columns), device(values))[:, : values.shape[1]]
+        return xp.where(gone, xp.full_like(values, math.nan), values)
+
+    return RegionSource(view.size, read)
+
+
 def all_kept(guards: Sequence[Guard]) -> bool:
     """Whether every picture is left unchanged. Without guards none is.
 
@@ -105,13 +130,14 @@ def all_kept(guards: Sequence[Guard]) -> bool:
     return bool(guards) and all(guard.kept for guard in guards)
 
 
-def guards_of(source: PixelSource, *, bounded: bool, force: bool) -> list[Guard]:
+def guards_of(source: PixelSource, *, bounded: bool, force: bool, missing: Mask | None = None) -> list[Guard]:
     """Decide the limits for each picture of a batch.
 
     Args:
         source: the noisy pictures, (B, C, H, W).
         bounded: whether their noise is measured; see `Guard.of`.
         force: whether pictures without noise are restored too.
+        missing: reads which values were missing before they were filled, (B, C, rows, columns) of bool.
 
     Returns:
         B guards.
@@ -128,5 +154,8 @@ def guards_of(source: PixelSource, *, bounded: bool, force: bool) -> list[Guard]
     def picture(number: int) -> RegionSource:
         return RegionSource(source.size, lambda rows, columns: source.read(rows, columns)[number : number + 1])
 
+    def gaps(number: int) -> Mask | None:
+        return (lambda rows, columns: missing(rows, columns)[number : number + 1]) if missing else None
+
     step = 1 / source.white if source.white and bounded else None  # counts may lie far apart, as a camera's gain has it
-    return [Guard.of(picture(number), step=step, bounded=bounded, force=force) for number in range(count)]
+    return [Guard.of(picture(number), step=step, bounded=bounded, force=force, missing=gaps(number)) for number in range(count)]

@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -17,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
+
+from unnoise.files.memory import free_bytes
 
 if TYPE_CHECKING:
     from unnoise.schemes.base import Scheme
@@ -26,12 +27,8 @@ RETAINED_BYTES = 512 * 2**20
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # of mallopt(3)
 _MAX_MMAP_THRESHOLD_BYTES = 32 * 2**20
 """Largest mmap threshold that glibc accepts. Larger blocks always come from the system, unless mmap is switched off."""
-CGROUP_FOLDER = Path("/sys/fs/cgroup")
-OWN_CGROUPS = Path("/proc/self/cgroup")
 LITTLE_FREE_BYTES = 2**31
 """With less than this, an error of a library that has no reason of its own is taken for a lack of memory."""
-_sharers = 1
-"""Processes that share the machine's memory."""
 SCRATCH_FACTOR = 1.4
 """Real memory divided by that of the tensors: scratch memory of libraries and fragmentation; see
 docs/results/memory.md."""
@@ -47,68 +44,7 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return max(0, min([min([int(psutil.virtual_memory().available), *_container_limits()]) // _sharers, *_process_limits()]))
-
-
-def share_memory(processes: int) -> None:
-    """Let this process count only its share of the free memory, as so many of them work side by side.
-
-    >>> share_memory(1)
-    """
-    global _sharers
-    _sharers = processes
-
-
-def _container_limits() -> list[int]:
-    """Free bytes within the limits of our control groups, versions 1 and 2. Page cache that can be dropped counts as
-    free."""
-    limits = []
-    for version, group in _control_groups():
-        top, limit, used, droppable = (
-            (CGROUP_FOLDER, "memory.max", "memory.current", "inactive_file")
-            if version == 2
-            else (CGROUP_FOLDER / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        )
-        for folder in (top / group, *(top / parent for parent in group.parents)):  # the limit of each parent holds too
-            try:
-                most = (folder / limit).read_text().strip()
-                taken = int((folder / used).read_text())
-                statistics = (folder / "memory.stat").read_text().split()
-                if most != "max":
-                    cache = dict(zip(statistics[::2], statistics[1::2], strict=False))
-                    limits.append(int(most) - taken + int(cache.get(droppable, 0)))
-            except (OSError, ValueError):
-                continue
-    return limits
-
-
-def _control_groups() -> list[tuple[int, PurePosixPath]]:
-    """Version and path of our control groups for memory, below the folder of all. A container sees its own as the top."""
-    found = [(2, PurePosixPath()), (1, PurePosixPath())]
-    try:
-        lines = OWN_CGROUPS.read_text().splitlines()
-    except OSError:
-        return found
-    for line in lines:
-        number, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        inside = PurePosixPath(path.lstrip("/"))
-        if number == "0" and not controllers:
-            found[0] = 2, inside
-        elif "memory" in controllers.split(","):
-            found[1] = 1, inside
-    return found
-
-
-def _process_limits() -> list[int]:
-    """Free bytes within the limits of address space (`ulimit -v`) and of data (`ulimit -d`), if they are set."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return []
-    taken = psutil.Process().memory_info()
-    limits = (resource.RLIMIT_AS, taken.vms), (resource.RLIMIT_DATA, getattr(taken, "data", 0))
-    return [most - used for kind, used in limits if (most := resource.getrlimit(kind)[0]) != resource.RLIM_INFINITY]
+    return free_bytes()
 
 
 def resident_bytes() -> int:
@@ -178,7 +114,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    words = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "could not create a memory")
+    words = (
+        "can't start new thread",
+        "can't allocate memory",
+        "not enough memory",
+        "out of memory",
+        "bad_alloc",
+        "could not create a memory",
+    )
     if not isinstance(error, RuntimeError):
         return False
     if "could not create a primitive" in str(error) or "could not execute a primitive" in str(error):

@@ -32,7 +32,8 @@ from unnoise.inference.blending import blend_stored
 from unnoise.inference.chain import Chain
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.dither import DitheredStore
-from unnoise.inference.do_no_harm import Guard, all_kept, guards_of
+from unnoise.inference.do_no_harm import Guard, Mask, all_kept, guards_of
+from unnoise.inference.photon_binning import binned, mix_binned, photon_step
 from unnoise.inference.point_sources import PointSources, find_point_sources
 from unnoise.inference.repair import Repair, repair
 from unnoise.inference.row_noise_removal import without_row_noise
@@ -102,35 +103,45 @@ class Pipeline:
         if not all_kept(guards):  # else it needs no repair: the constant regions of a label image are no gaps
             repaired = repair(source, measured=pipeline.settings.is_measured, hot=pipeline.settings.hot_pixels)
             if repaired.source is not source or source.missing:
+                guards = pipeline.guards(repaired.source, source.missing)
                 source = repaired.source
-                guards = pipeline.guards(source)
         for guard in guards:
             guard.warn(source.name)
         if repaired is None or all_kept(guards):
             return Prepared(pipeline, source, source, None, guards)
-        seen = without_row_noise(source) if pipeline.settings.removes_row_noise else source
-        return Prepared(pipeline, source, seen, repaired, guards)
+        photons = pipeline.photon_steps(source)
+        has_row_noise = pipeline.settings.removes_row_noise and not any(photons)  # photons are counted, not read out
+        return Prepared(pipeline, source, without_row_noise(source) if has_row_noise else source, repaired, guards, photons)
 
-    def guards(self, source: PixelSource) -> list[Guard]:
-        """One guard for each picture; none if the removal is not bounded."""
+    def guards(self, source: PixelSource, missing: Mask | None = None) -> list[Guard]:
+        """One guard for each picture; none if the removal is not bounded. No noise is measured in what was `missing`."""
         if not self.settings.bounded:
             return []
-        return guards_of(source, bounded=self.measures_noise(source.layout.colours, source.dtype), force=self.settings.force)
+        is_measured = self.measures_noise(source.layout.colours, source.dtype)
+        return guards_of(source, bounded=is_measured, force=self.settings.force, missing=missing)
 
     def measures_noise(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> bool:
         """Whether the noise of such pictures is measured as a bound. Not for measurements: noise of few counts is far
         from normal."""
         return not (self.settings.is_measured or is_measured(colours, dtype))
 
-    def restore_into(self, source: PixelSource, seen: PixelSource, store: Store, progress: Progress | None) -> None:
+    def restore_into(
+        self,
+        source: PixelSource,
+        seen: PixelSource,
+        store: Store,
+        progress: Progress | None,
+        photons: Sequence[float | None] = (),
+    ) -> None:
         """Restore `seen`, which is `source` without its row noise, and keep what is clipped in `source`. A measurement
         with point sources is restored with them and without them. `Prepared.restore` calls this."""
         low, high = source.value_range()
-        stars = find_point_sources(seen) if self._by_planes(seen) else None
-        once = progress and (lambda done, tiles: progress(done, 2 * tiles if stars else tiles))
         views = self._views(seen)
+        # Among very few photons, those of chance look like point sources.
+        stars = find_point_sources(seen) if self._by_planes(seen) and not any(photons) else None
+        once = progress and (lambda done, tiles: progress(done, 2 * tiles if stars else tiles))
         photometry = self._decide(views, source.rescaling)
-        for band_rows, band in self._bands(views, photometry, once):
+        for band_rows, band in self._bands(views, photometry, once, photons):
             for rows in source.strips(band_rows):
                 first, last = max(rows.start - REACH_PIXELS, 0), min(rows.stop + REACH_PIXELS, source.size[0])
                 around = source.read(slice(first, last), slice(0, source.size[1]))  # (B, C, rows, W)
@@ -185,10 +196,29 @@ class Pipeline:
 
         return [view(number) for number in range(count)]
 
+    def photon_steps(self, source: RegionSource) -> list[float | None]:
+        """The value of one photon in each picture that the network gets, if it has very few photons; else None."""
+        return [photon_step(view) if self.settings.is_measured else None for view in self._views(source)]
+
     def _bands(
+        self,
+        views: Sequence[RegionSource],
+        photometry: Sequence[Photometry],
+        progress: Progress | None,
+        photons: Sequence[float | None] = (),
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """Restore all pictures and correct their bias, band by band: rows and (N, channels, rows, W), not clipped.
+
+        With the value of one photon in each picture, places of very few photons come from means of 2×2 pixels."""
+        bands = self._restored_bands(views, photometry, progress)
+        if not any(photons):
+            return bands
+        means = [binned(view) for view in views]
+        return mix_binned(bands, self._restored_bands(means, self._decide(means), None), views[0].size, photons)
+
+    def _restored_bands(
         self, views: Sequence[RegionSource], photometry: Sequence[Photometry], progress: Progress | None
     ) -> Iterator[tuple[slice, Tensor]]:
-        """Restore all pictures and correct their bias, band by band: rows and (N, channels, rows, W), not clipped."""
         shown = [replace(view, scale=each.normalization) for view, each in zip(views, photometry, strict=True)]
         bands = restore_bands(Chain(self.network, self.scheme, self.settings), shown, progress)
         return correct_bands(photometry, views, bands)
@@ -237,6 +267,8 @@ class Prepared:
     """Which pixels are to get their old values back; None: the picture is left as it is."""
     guards: list[Guard]
     """One for each picture; none if the removal is not bounded."""
+    photons: Sequence[float | None] = ()
+    """The value of one photon in each picture that the network gets, if it has very few photons; else None."""
 
     def rounding(self, store: Store) -> Store:
         """A store that rounds as the stored type needs it, with a warning where its steps are too coarse."""
@@ -249,7 +281,7 @@ class Prepared:
     def restore(self, store: Store, progress: Progress | None = None) -> None:
         """Restore the picture into `store`, and apply detail, guards and strength."""
         settings = self.pipeline.settings
-        self.pipeline.restore_into(self.source, self.seen, store, progress)
+        self.pipeline.restore_into(self.source, self.seen, store, progress, self.photons)
         if self.seen is self.source:
             blend_stored(self.source, store, settings.strength, settings.detail, self.guards)
             return
@@ -258,7 +290,8 @@ class Prepared:
 
 
 def settings_for(source: PixelSource, settings: InferenceSettings) -> InferenceSettings:
-    """The settings for the kind of a picture. Gray pictures of 8 bits that hold few counts are measurements too.
+    """The settings for the kind of a picture. Gray pictures of 8 bits that hold few counts or photons are measurements
+    too.
 
     >>> import numpy as np
     >>> from unnoise import images
@@ -270,9 +303,16 @@ def settings_for(source: PixelSource, settings: InferenceSettings) -> InferenceS
     """
     chosen = settings.of_kind(source.layout.colours, source.dtype)
     undecided = source.layout.colours == "grey" and chosen.normalization is not None and not chosen.is_measured
-    if undecided and source.white and are_few_counts(source, 1 / source.white):
+    if undecided and source.white and (are_few_counts(source, 1 / source.white) or _are_few_photons(source)):
         return settings.of_kind("channels", source.dtype)
     return chosen
+
+
+def _are_few_photons(source: PixelSource) -> bool:
+    """Whether a gray picture of 8 bits holds few photons, each of several steps. Two values alone may be a dither."""
+    top = max(float(window.max()) for window in source.sample_windows())
+    step = photon_step(source)
+    return step is not None and top > 1.5 * step
 
 
 def _clipped(noisy: Tensor, photometry: Sequence[Photometry]) -> Tensor:

@@ -33,6 +33,7 @@ from unnoise.models.card import Card
 from unnoise.models.containers import Near, adapter_of
 from unnoise.models.judging import report_on
 from unnoise.models.stacks import Stack, StackRepair
+from unnoise.models.stored_tensors import bounded_by_memory
 from unnoise.models.stored_types import prepare
 from unnoise.photometry.rescaling import Rescaling
 from unnoise.quality.report import Report, middle
@@ -311,9 +312,11 @@ def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Fo
 
 
 def fresh(recipe: Recipe) -> Model:
-    """A model with random weights, for training by the recipe.
+    """A model with random weights, for training by the recipe. Raises `UnnoiseError` if memory has no room for that.
 
     >>> fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).network.sizes["features"]
     4
     """
-    return Model(denoisers.create(recipe.denoiser.name, **recipe.denoiser.sizes), recipe)
+    with bounded_by_memory(recipe.name):
+        network = denoisers.create(recipe.denoiser.name, **recipe.denoiser.sizes)
+    return Model(network, recipe)

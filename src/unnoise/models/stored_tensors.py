@@ -10,7 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from unnoise.files.limits import PARAMETER_FACTOR, SHARED_BYTES_FACTOR, SPARE_PARAMETERS, SPARE_TENSORS
+from unnoise.errors import UnnoiseError
+from unnoise.files.limits import (
+    NETWORK_TENSORS,
+    PARAMETER_FACTOR,
+    SHARED_BYTES_FACTOR,
+    SPARE_PARAMETERS,
+    SPARE_TENSORS,
+    TRAINING_FACTOR,
+)
+from unnoise.files.memory import free_bytes
 
 
 class TooManyParametersError(RuntimeError):
@@ -67,13 +76,43 @@ def bounded_parameters(weights: Mapping[str, Tensor]) -> Iterator[None]:
     """
     most = PARAMETER_FACTOR * sum(value.numel() for value in weights.values()) + SPARE_PARAMETERS
     most_tensors = PARAMETER_FACTOR * len(weights) + SPARE_TENSORS
+    with _counted(most, most_tensors, TooManyParametersError("the network has many more weights than its file")):
+        yield
+
+
+@contextmanager
+def bounded_by_memory(name: str) -> Iterator[None]:
+    """Within this context, a network that a recipe describes raises an error if memory has no room to train it.
+
+    Args:
+        name: the recipe, for the sentence.
+
+    Raises:
+        UnnoiseError: as soon as the bound is exceeded.
+
+    >>> with bounded_by_memory("mine"):
+    ...     print(nn.Linear(3, 3).weight.numel())
+    9
+    """
+    room, tensors = free_bytes(), NETWORK_TENSORS.value()
+    too_large = UnnoiseError(
+        f"The network of the recipe {name} is too large: {room / 2**30:,.1f} GiB of memory are free for its training, and "
+        f"{NETWORK_TENSORS.variable} allows {tensors:,} tensors; give smaller sizes, as with --set denoiser.NAME=VALUE."
+    )
+    with _counted(room // (TRAINING_FACTOR * torch.float32.itemsize), tensors, too_large):
+        yield
+
+
+@contextmanager
+def _counted(most: int, most_tensors: int, error: Exception) -> Iterator[None]:
+    """Within this context, raise an error once networks have registered more weights, or more tensors, than this."""
     elements = tensors = 0
 
     def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
         nonlocal elements, tensors
         elements, tensors = elements + (0 if parameter is None else parameter.numel()), tensors + 1
         if elements > most or tensors > most_tensors:
-            raise TooManyParametersError("the network has many more weights than its file")
+            raise error
 
     handle = register_module_parameter_registration_hook(count)
     try:

@@ -63,6 +63,8 @@ EVEN_IF_WHITE = 0.8
 """Ratio as of `PLATEAU` from which on such a point counts where white noise is known."""
 MOST_IN_WHITE = 1.15
 """Largest variance of a channel, in units of the white noise that the differences of channels show."""
+MAX_ABOVE_PLAINEST = 1.4
+"""Largest variance that differences of channels may tell, in units of that in the plainest patches."""
 MAX_WHITE_GAIN = 1.5
 """Largest gain of a color where white noise is known."""
 EVEN_GAIN = 1.4
@@ -75,7 +77,7 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     """Measure the noise of one picture.
 
     Args:
-        view: of the picture, (1, C, H, W).
+        view: of the picture, (1, C, H, W). NaN are missing values.
         low, high: the range that most of its values lie in.
         coded: the values are coded for display, and what lies at the range's ends or beyond is cut off. False: of
             measurements, whose means are right as they are and which nothing cuts off.
@@ -93,9 +95,16 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     seen = [view.read(*part)[0] for part in sample_windows(view.size, WINDOW)]
     windows = [np.moveaxis(to_numpy(window).astype(np.float32, copy=False), 0, -1) for window in seen]
     windows = [(window - np.float32(low)) / np.float32(high - low) for window in windows]
+    unknown = [np.isnan(window) for window in windows]
+    has_gaps = any(each.any() for each in unknown)
+    if has_gaps:
+        windows = [np.where(np.isnan(window), np.float32(0), window) for window in windows]
     lines = find_lines(windows)
     pixels = _patches([without_lines(window, lines) for window in windows] if lines else windows)
-    if pixels is None:
+    if pixels is not None and has_gaps:
+        gaps = _patches(unknown)
+        pixels = pixels[~np.any(gaps, axis=(1, 2, 3))] if gaps is not None else pixels
+    if pixels is None or len(pixels) < FEWEST:
         return None
     cut = ((pixels <= 0) | (pixels >= 1)).mean(axis=(2, 3), dtype=np.float32) * np.float32(coded)
     alive: NDArray[np.bool_] = np.all(cut <= MAX_CLIPPED_SHARE, axis=1)
@@ -110,7 +119,9 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     every = PatchSpectra(spectra, means, cut).chosen(moving)
     patches = every.chosen(alive[moving])
     white = white_noise(pixels[varying], patches.cut)
-    level, gray_curves, shapes = _without_texture(patches, *_fitted(patches), white)
+    fitted = _fitted(patches)
+    white = white if white and _agrees(white, patches, fitted[0], fitted[2]) else None
+    level, gray_curves, shapes = _without_texture(patches, *fitted, white)
     even = EVEN_IF_WHITE if white else 0.0
     curves = [_beyond_gray(patches, channel, curve, shapes[channel], even) for channel, curve in enumerate(gray_curves)]
     uniform = uniform_colors(every, _at_patches(curves, every), shapes)
@@ -220,6 +231,19 @@ def _without_textured_points(patches: PatchSpectra, channel: int, brightness: Ar
         return brightness, variance
     around = np.interp(brightness, brightness[plain], variance[plain])
     return brightness, np.minimum(variance, variance**trust * around ** (1 - trust))
+
+
+def _agrees(white: WhiteNoise, patches: PatchSpectra, level: Array, shapes: Array) -> bool:
+    """Whether no channel has less noise in its plainest patches than the differences of channels tell.
+
+    Noise that two channels share, such as film grain, makes their difference smaller and the third channel's noise seem larger.
+    """
+    power = shapes.mean(axis=(1, 2))  # (C,)
+    for channel in range(patches.means.shape[1]):
+        told = white.at(channel, patches.means[:, channel]).mean()
+        if told > MAX_ABOVE_PLAINEST * (level[:, channel] * power[channel]).mean():
+            return False
+    return True
 
 
 def _without_texture(

@@ -28,8 +28,9 @@ MAX_RISE, MAX_FALL = 1.25, 0.9
 """The mean square difference at the larger distances, as a share of that of neighbors. Masks double it at two pixels."""
 MIN_NUGGET, MAX_NUGGET = 0.8, 1.4
 """Half the mean square difference of neighbors, as a share of the mean. Poisson counts have 1, and more by structure."""
-MAX_PAIR_RATIO = 1.5
-"""Pairs of photons that are neighbors, for each pair four pixels apart, or the reverse."""
+MAX_PAIR_RATIO, MAX_PAIR_RATIO_OF_SEVERAL = 1.5, 2.5
+"""Pairs of photons that are neighbors, for each pair four pixels apart, or the reverse: if there are two values, as in a mask, and if
+there are more. Small spots bring photons together."""
 CHANCE_SIGMAS = 4.0
 """Chance may add so many of its standard deviations."""
 MIN_PAIRS = 50
@@ -68,8 +69,8 @@ def are_photon_counts(view: RegionSource, values: Array) -> bool:
     if ratio.min() < MAX_FALL - slack or (ratio.max() > MAX_RISE + slack and not is_poisson):
         return False
     near, far = pairs[:, 0], pairs[:, -1]
-    slack = CHANCE_SIGMAS / np.sqrt(products.min())
-    return bool(np.all(near <= (MAX_PAIR_RATIO + slack) * far) and np.all(far <= (MAX_PAIR_RATIO + slack) * near))
+    most = (MAX_PAIR_RATIO_OF_SEVERAL if len(values) > 2 else MAX_PAIR_RATIO) + CHANCE_SIGMAS / np.sqrt(products.min())
+    return bool(np.all(near <= most * far) and np.all(far <= most * near))
 
 
 def _sums(view: RegionSource, step: float) -> tuple[Array, Array, Array, float]:

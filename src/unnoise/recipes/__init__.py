@@ -145,8 +145,7 @@ def _find(name_or_path: str | Path) -> Path:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > YAML_BYTES:
-            raise UsageError(f"{path} is too large for a recipe; it has more than {YAML_BYTES:,} bytes.")
+        YAML_BYTES.check(path.stat().st_size, f"The recipe {path}")
         fields = load_plain(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path} cannot be read as a recipe in YAML: {str(error).splitlines()[0]}.") from error

@@ -60,6 +60,8 @@ class Cameras(SimulationSettings):
     """Share of the pictures that are photon counts in black and white, normalized as a network sees measurements."""
     photons: tuple[Positive, Positive] = (0.5, 1000.0)
     """Photons in the brightest places of such a picture, drawn evenly in the logarithm."""
+    dark: tuple[Positive, Positive] = (1.0, 1.0)
+    """Power that the light of half of these pictures is raised to: above 1, few bright places on a dark ground."""
     read_noise: tuple[NotNegative, NotNegative] = (0.0, 2.0)
     """Noise in photons that the detector adds to half of these pictures."""
     processed: Share = 0.5
@@ -133,6 +135,8 @@ class Cameras(SimulationSettings):
         import torch  # imported late, because cameras work without it
 
         light = scene if generator.random() < 0.5 else color.srgb_decode(scene)
+        if self.dark != (1.0, 1.0) and generator.random() < 0.5:  # draws no number if none is dark, as for `sharp`
+            light = light ** np.float32(generator.uniform(*self.dark))
         means = light * np.float32(np.exp(generator.uniform(*np.log(self.photons))) / max(float(light.max()), 1e-3))
         counts = generator.poisson(means).astype(np.float32)
         if generator.random() < 0.5:

@@ -111,11 +111,12 @@ def test_wrong_calls_are_refused_before_anything_is_made(models: list[str], sets
     assert not (tmp_path / "out").exists()
 
 
-def test_a_damaged_cell_is_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [json.dumps({"scores": 1}).encode(), b"{\xff}", b"[" * 99_999])
+def test_a_damaged_cell_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     data = pairs(tmp_path / "a", count=2)
     compare(["non-local-means"], [data], tmp_path / "out")
     (cell,) = (tmp_path / "out" / "cells").iterdir()
-    cell.write_text(json.dumps({"scores": 1}))
+    cell.write_bytes(content)
     with pytest.raises(runner.UnnoiseError, match="is damaged; remove it"):
         compare(["non-local-means"], [data], tmp_path / "out")
 

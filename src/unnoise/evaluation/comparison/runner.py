@@ -132,7 +132,7 @@ def compare(
 def _kept(path: Path, made_from: str) -> Cell | None:
     """The cell in a file, if it was made from the same; None: it is to be made."""
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -140,10 +140,10 @@ def _kept(path: Path, made_from: str) -> Cell | None:
     try:
         import json
 
-        fields = json.loads(text)
+        fields = json.loads(data.decode())
         fields["scores"] = Evaluation.from_json(json.dumps(fields["scores"]))
         cell = Cell.model_validate(fields)
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError, ValidationError, RecursionError) as error:
         raise UnnoiseError(f"{path} is damaged; remove it, and its cell is made again.") from error
     return cell if cell.made_from == made_from else None
 
