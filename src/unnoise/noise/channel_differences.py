@@ -82,7 +82,9 @@ def white_noise(patches: Array, cut: Array) -> WhiteNoise | None:
     True
     """
     channels = patches.shape[1]
-    inside = next((found for share in CUTS if len(found := np.flatnonzero((cut <= share).all(axis=1))) >= FEWEST), [])
+    inside: NDArray[np.int64] = np.flatnonzero((cut <= CUTS[0]).all(axis=1))
+    if len(inside) < FEWEST:
+        inside = np.flatnonzero((cut <= CUTS[1]).all(axis=1))
     if channels < 2 or len(inside) < FEWEST:
         return None
     chosen = patches[inside[:: max(1, len(inside) // PATCHES)]]
