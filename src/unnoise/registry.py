@@ -67,13 +67,13 @@ def require(library: str, purpose: str) -> ModuleType:
         ) from error
 
 
-def torch_missing() -> UnnoiseError:
+def torch_missing() -> UsageError:
     """The error for an installation without PyTorch. Linux users choose its build themselves.
 
     >>> str(torch_missing())
     'PyTorch is not installed; run: pip install torch ...'
     """
-    return UnnoiseError(
+    return UsageError(
         "PyTorch is not installed; run: pip install torch --index-url https://download.pytorch.org/whl/cpu, or with an NVIDIA GPU: "
         "pip install torch."
     )

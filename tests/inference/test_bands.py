@@ -21,9 +21,10 @@ from unnoise.errors import UnnoiseError
 from unnoise.files import memory as files_memory
 from unnoise.inference import bands, memory
 from unnoise.inference.chain import Chain
-from unnoise.inference.memory import free_memory, is_out_of_memory, peak_bytes
+from unnoise.inference.memory import free_memory, is_out_of_memory
 from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.settings import InferenceSettings
+from unnoise.inference.tensor_memory import peak_bytes
 from unnoise.regions import RegionSource
 from unnoise.schemes.distillation import Distillation
 from unnoise.schemes.pd_blind_spot import PDBlindSpot

@@ -16,7 +16,6 @@ from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.repair import Repair
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import Store
-from unnoise.inference.temporal_average import NeighbourPipeline
 
 
 class FrameRestorer:
@@ -51,7 +50,10 @@ class FrameRestorer:
         self._mask = None if options.mask is None else read_mask(options.mask)
         self._opened: dict[int, OpenedFrame] = {}
         self._neighbours = None
+        pipeline.check_neighbours(options.neighbours)
         if options.neighbours:
+            from unnoise.inference.temporal_average import NeighbourPipeline
+
             grid = grid_of(*frame_axes(frames), options.neighbours, options.along, str(frames.path))
             self._neighbours = NeighbourPipeline(pipeline, grid, self._source, folder)
 
@@ -82,7 +84,7 @@ class FrameRestorer:
         self.close()
 
     def _of(self, stored: images.Frame) -> OpenedFrame:
-        opened = OpenedFrame.of(stored, self.options, self.pipeline.settings, self._mask)
+        opened = OpenedFrame.of(stored, self.options, self.pipeline.settings, self._mask, self.pipeline.library)
         if opened.light and self._neighbours:
             raise UsageError(f"{stored.name} is camera raw, which has no neighbours; leave --neighbours out.")
         return opened

@@ -232,7 +232,12 @@ def fingerprint(
     counted |= {name: value for name, value in added.items() if value is not None}
     digest = hashlib.sha256(model.recipe.version_0_1_json().encode())
     digest.update(json.dumps(counted, sort_keys=True, default=str).encode())
-    for key, value in model.network.state_dict().items():
+    if model.engine == "torch":
+        weights = {key: value.detach().cpu().contiguous().numpy() for key, value in model.network.state_dict().items()}
+    else:
+        digest.update(model.engine.encode())
+        weights = model.network.state()
+    for key, value in weights.items():
         digest.update(key.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(value.tobytes())
     return digest.hexdigest()[:32]

@@ -20,8 +20,9 @@ from unnoise.inference.frame_grid import check_report
 from unnoise.inference.options import DenoiseOptions, OptionFields
 from unnoise.inference.pipeline import Pipeline
 from unnoise.inference.repair import Repair
-from unnoise.models.judging import report_on
 from unnoise.models.model import Model
+from unnoise.photometry.array_ops import to_numpy
+from unnoise.photometry.array_windows import planes_of_batch
 from unnoise.photometry.rescaling import Rescaling
 from unnoise.quality.report import MARK, Report, middle
 
@@ -79,7 +80,11 @@ def denoise_file(
     if report:
         check_report(options.neighbours)
     settings = options.settings(model.recipe)
-    pipeline = Pipeline(model.network, model.recipe.scheme, settings)
+    pipeline = model.pipeline(settings)
+    if report:
+        from unnoise.models.judging import check_judged
+
+        check_judged(pipeline)
     judged = None
     with (
         images.open(
@@ -118,7 +123,7 @@ def _progress_of_all(progress: Progress | None, index: int, frames: int) -> Prog
 
 def _put_back(frame: images.Frame, strip: NDArray[Any], rows: slice, repaired: Repair) -> NDArray[Any]:
     """Rows of a result with the old values where they are kept, as the file has them."""
-    kept = repaired.kept(rows, slice(0, frame.width)).flatten(0, 1).permute(1, 2, 0).cpu().numpy()  # (rows, W, C)
+    kept = to_numpy(planes_of_batch(repaired.kept(rows, slice(0, frame.width)))).transpose(1, 2, 0)  # (rows, W, C)
     old = frame.original((rows, slice(0, frame.width)))
     hidden = np.zeros((*kept.shape[:2], frame.layout.alpha), bool)
     where = np.concatenate([kept, hidden], axis=-1).reshape(old.shape)
@@ -131,6 +136,8 @@ def _put_back(frame: images.Frame, strip: NDArray[Any], rows: slice, repaired: R
 def _report_on_middle(
     pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Rescaling | None, repaired: Repair | None
 ) -> Report:
+    from unnoise.models.judging import report_on
+
     part = middle(frame.height, frame.width)
     together = frame.channels - frame.layout.alpha  # the report judges all channels as one picture
     settings = pipeline.settings

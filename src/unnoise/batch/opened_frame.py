@@ -46,12 +46,18 @@ class OpenedFrame:
     rescaling: Rescaling | None
     source: PixelSource
     group: int
+    library: images.Library = "torch"
 
     @classmethod
     def of(
-        cls, stored: images.Frame, options: DenoiseOptions, settings: InferenceSettings, mask: NDArray[Any] | None
+        cls,
+        stored: images.Frame,
+        options: DenoiseOptions,
+        settings: InferenceSettings,
+        mask: NDArray[Any] | None,
+        library: images.Library = "torch",
     ) -> OpenedFrame:
-        """Decide how a frame is read.
+        """Decide how a frame is read. `library` says which kind of arrays its pixels become.
 
         Raises:
             UsageError: as `source_of_file`; also for a mask of another size.
@@ -73,10 +79,11 @@ class OpenedFrame:
             group=options.group,
             rescaling=rescaling,
             whole_numbers=bool(frame.metadata.stored),
+            library=library,
         )
         if gaps.are_possible:
-            source = replace(source, missing=gaps.planes(layout, options.group))
-        return cls(read, frame, light, layout, rescaling, source, options.group)
+            source = replace(source, missing=gaps.planes(layout, options.group, library))
+        return cls(read, frame, light, layout, rescaling, source, options.group, library)
 
     def room(self, folder: Path) -> images.Scratch:
         """Room for the result; a large one lies in `folder`."""
@@ -84,4 +91,12 @@ class OpenedFrame:
 
     def store(self, room: images.Scratch) -> PixelStore:
         """The store that fills this room."""
-        return PixelStore(self.frame, room, self.layout, name=self.frame.name, group=self.group, rescaling=self.rescaling)
+        return PixelStore(
+            self.frame,
+            room,
+            self.layout,
+            name=self.frame.name,
+            group=self.group,
+            rescaling=self.rescaling,
+            library=self.library,
+        )

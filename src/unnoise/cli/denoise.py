@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unnoise.cli import options
+from unnoise.cli.engines import check_engine, check_options
 from unnoise.cli.fields import assignments
 from unnoise.cli.options import ADVANCED, COMPUTED, FILES
 from unnoise.cli.targets import check_model
@@ -194,6 +195,7 @@ def denoise(
             rich_help_panel=FILES,
         ),
     ] = None,
+    engine: options.EngineOption = "auto",
     device: options.DeviceOption = None,
     precision: options.PrecisionOption = None,
     tile: options.TileOption = None,
@@ -279,6 +281,7 @@ def denoise(
     if report:
         check_report(asked.neighbours)
     check_compression(quality, lossless)
+    check_engine(engine, adapt=adapt, report=report)
     length = _length(adapt) if adapt else None
     _check_save_model(save_model, adapt, overwrite)
     suffix = _suffix(format_, mosaic, out)
@@ -286,7 +289,8 @@ def denoise(
     check_unlocked(made)
     if model == "auto":
         model = shipped.choose_for([with_dataset(job.source, dataset) for job in made.jobs], axes=axes)
-    loaded = shipped.load(model).applied(assignments(set_, "detail=0.5"))
+    loaded = shipped.load(model, engine).applied(assignments(set_, "detail=0.5"))
+    check_options(loaded, asked)
     settings = fingerprint(loaded, asked, report=report, adapt=adapt, quality=quality, lossless=lossless, mosaic=mosaic)
     if length:
         loaded = _adapted(loaded, [with_dataset(job.source, dataset) for job in made.jobs], length, device, save_model, axes)

@@ -54,6 +54,13 @@ def _denoisers() -> list[str]:
 
 complete_model, complete_recipe, complete_denoiser = map(beginning_with, (_models, _recipes, _denoisers))
 
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        help="What runs the network: torch, or onnx (onnxruntime, without PyTorch); auto takes torch where it is installed.",
+        rich_help_panel=COMPUTED,
+    ),
+]
 DeviceOption = Annotated[
     str | None,
     typer.Option("--device", help="cpu, cuda, cuda:1 or mps; default: the best one present.", rich_help_panel=COMPUTED),

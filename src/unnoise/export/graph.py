@@ -106,7 +106,7 @@ def trace_of(network: Denoiser, scheme: Scheme | None) -> Traced:
         if network.minimum_side > 1
         else Padding(network.padding_mode, network.size_multiple)
     )
-    if scheme is None or isinstance(scheme, SinglePass):
+    if scheme is None or (isinstance(scheme, SinglePass) and type(scheme).restore is SinglePass.restore):
         return Traced(_Applied(network, None), own)
     if isinstance(scheme, TunableBlindSpot) and scheme.pad == 0:
         return Traced(_Applied(network, scheme), own)

@@ -11,6 +11,7 @@ from unnoise import denoisers
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import atomic_write
 from unnoise.inference.halo import bounded_radius, tile_halo
+from unnoise.recipes.applied import AppliedRecipe
 from unnoise.registry import require
 
 if TYPE_CHECKING:
@@ -75,14 +76,16 @@ def export(model: Model, path: str | Path, *, network_only: bool = False, precis
     for library in ("onnx", "onnxscript", "onnxruntime"):
         require(library, "Export")
     from unnoise.export.graph import in_float16, make_graph
+    from unnoise.export.map_memory import bytes_per_pixel
     from unnoise.export.padding import OPSET
     from unnoise.export.parity import TOLERANCE, largest_difference, session
 
     network = model.network.to("cpu").float().eval()
     graph = make_graph(network, None if network_only else model.recipe.scheme)
+    memory = {"bytes_per_pixel": f"{bytes_per_pixel(graph, network.sizes.get('channels', 3)):.0f}"}
     if precision == "float16":
         graph = in_float16(graph)
-    for key, value in (metadata(model, network_only=network_only) | {"precision": precision}).items():
+    for key, value in (metadata(model, network_only=network_only) | {"precision": precision} | memory).items():
         graph.metadata_props.add(key=key, value=value)
     content = graph.SerializeToString()
     values = network.value_range if network_only else (0.0, 1.0)
@@ -122,6 +125,7 @@ def metadata(model: Model, *, network_only: bool) -> dict[str, str]:
         "description": model.card.description,
         "licence": model.card.licence,
         "card": model.card.model_dump_json(),
+        "recipe": AppliedRecipe.model_validate_json(model.recipe.model_dump_json()).model_dump_json(),
         "sizes": json.dumps(network.sizes),
         "channels": str(network.sizes.get("channels", 3)),
         "value_range": json.dumps(list(network.value_range) if network_only else [0.0, 1.0]),

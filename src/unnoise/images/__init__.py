@@ -3,7 +3,7 @@
 Importing this package imports neither torch nor pyvips: they come in when the first picture is read or converted.
 """
 
-from unnoise.images.arrays import Form, to_tensor
+from unnoise.images.arrays import Form, Library, to_tensor
 from unnoise.images.formats import SUFFIXES, find_pictures, is_picture, result_name
 from unnoise.images.opening import Frame, Source
 from unnoise.images.picture import Layout, Metadata, Picture
@@ -17,6 +17,7 @@ __all__ = [
     "Form",
     "Frame",
     "Layout",
+    "Library",
     "Metadata",
     "Picture",
     "Scratch",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
+from array_api_compat import array_namespace, is_torch_array
 
 from unnoise.deprecated.keywords import renamed_keywords
 from unnoise.errors import UnnoiseError, UsageError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WHITE = {"uint8": 255, "uint16": 65535}
+Library = Literal["torch", "numpy"]
+"""Which kind of arrays pixels become."""
 
 
 class AnyScale(Protocol):
@@ -41,7 +44,7 @@ class Form:
     dtype: np.dtype[Any] | torch.dtype
     device: torch.device | None
     """Of the tensor that was given; None: it was an array."""
-    alpha: Tensor | None
+    alpha: Any | None
     """(B, A, H, W), a copy in the type that was given."""
     planes: tuple[int, int, int, int]
     """The shape (B, C, H, W) of the tensor that was made, without alpha."""
@@ -62,7 +65,7 @@ class Form:
         """The number of channels of one picture, without alpha. They may be several pictures of the tensor."""
         return self.stacked[-3] - self.layout.alpha
 
-    def restore(self, tensor: Tensor) -> Any:
+    def restore(self, tensor: Any) -> Any:
         """Turn (B, C, H, W) in 0..1, of any float type and device, into an array or tensor like the one that was given.
 
         Integers are rounded to the nearest and clipped; floats are given as they are, also beyond 0..1. Alpha is put
@@ -71,45 +74,46 @@ class Form:
 
         Raises UsageError for another shape, UnnoiseError for NaN or infinite values.
         """
-        import torch
-
         if tuple(tensor.shape) != self.planes:
             raise UsageError(f"Expected a tensor of shape {self.planes} to put back, got {tuple(tensor.shape)}; keep the size.")
-        low, high = (value.item() for value in tensor.detach().aminmax())
+        low, high = _ends(tensor)
         if not math.isfinite(low) or not math.isfinite(high):
             raise UnnoiseError(
                 "The result holds NaN or infinite values; use --precision float32, or check the model's weights."
             )
         name = _name(self.dtype)
+        xp: Any = array_namespace(tensor)
+        values = tensor.detach() if is_torch_array(tensor) else tensor
         if name in WHITE:
-            values = tensor.detach().to(torch.float32) * WHITE[name]
-            values = values.round_().clamp_(0, WHITE[name]).to(getattr(torch, name))
+            values = xp.astype(values, xp.float32, copy=False) * WHITE[name]
+            rounded = values.round_().clamp_(0, WHITE[name]) if is_torch_array(values) else _rounded(values, WHITE[name])
+            values = xp.astype(rounded, getattr(xp, name), copy=False)
         else:
-            values = tensor.detach().to(getattr(torch, name))
+            values = xp.astype(values, getattr(xp, name), copy=False)
         return self._arranged(values, self.alpha)
 
-    def mask(self, where: Tensor) -> Any:
+    def mask(self, where: Any) -> Any:
         """Arrange (B, C, H, W) of bool, such as pixels of what `to_tensor` made, as the image given; False in alpha."""
-        import torch
+        xp: Any = array_namespace(where)
+        alpha = None if self.alpha is None else array_namespace(self.alpha).zeros_like(self.alpha, dtype=xp.bool)
+        return replace(self, dtype=np.dtype(bool) if isinstance(self.dtype, np.dtype) else xp.bool)._arranged(where, alpha)
 
-        alpha = None if self.alpha is None else torch.zeros_like(self.alpha, dtype=torch.bool)
-        return replace(self, dtype=np.dtype(bool) if isinstance(self.dtype, np.dtype) else torch.bool)._arranged(where, alpha)
-
-    def _arranged(self, values: Tensor, alpha: Tensor | None) -> Any:
+    def _arranged(self, values: Any, alpha: Any | None) -> Any:
         """Values (B, C, H, W) with alpha in the order of axes that was given."""
-        import torch
-
+        xp: Any = array_namespace(values)
         *outer, channels, height, width = self.stacked
-        values = values.reshape(math.prod(outer), -1, height, width)  # (B, C, H, W), B and C as given
+        values = xp.reshape(values, (math.prod(outer), -1, height, width))  # (B, C, H, W), B and C as given
         if alpha is not None:
-            values = torch.cat([values, alpha.to(values.device)], dim=1)  # (B, C + A, H, W)
-        values = values.reshape(*outer, channels, height, width)  # (…, C, H, W)
+            values = xp.concat(
+                [values, alpha.to(values.device) if is_torch_array(values) else alpha], axis=1
+            )  # (B, C + A, H, W)
+        values = xp.reshape(values, (*outer, channels, height, width))  # (…, C, H, W)
         if len(self.order) < len(self.stacked):
-            values = values.squeeze(-3)  # (…, H, W)
-        values = values.permute([self.order.index(axis) for axis in range(len(self.order))])
+            values = xp.squeeze(values, axis=-3)  # (…, H, W)
+        values = xp.permute_dims(values, tuple(self.order.index(axis) for axis in range(len(self.order))))
         if not isinstance(self.dtype, np.dtype):
             return values.to(self.device).contiguous()
-        return np.ascontiguousarray(values.cpu().numpy(), dtype=self.dtype)
+        return np.ascontiguousarray(values.cpu().numpy() if is_torch_array(values) else values, dtype=self.dtype)
 
 
 @renamed_keywords(levels="normalization")
@@ -121,7 +125,8 @@ def to_tensor(
     axes: str | None = None,
     group: int = 1,
     normalization: AnyScale | None = None,
-) -> tuple[Tensor, Form]:
+    library: Library = "torch",
+) -> tuple[Any, Form]:
     """Turn an image into a new float32 tensor (B, C, H, W) with black 0 and white 1, and a `Form` that turns it back.
 
     Args:
@@ -138,6 +143,7 @@ def to_tensor(
         group: number of consecutive channels that stay together, if they are no colours.
         normalization: the rule of the network. Where it uses the range of the picture, floats may be on any scale, as counts
             of photons are.
+        library: what an array becomes: a tensor, or with *numpy* an array again, without torch. Tensors stay tensors.
 
     The tensor shares no memory with `image` and stays on its device.
 
@@ -149,8 +155,6 @@ def to_tensor(
     >>> tensor.shape, round(float(tensor[0, 0, 0, 0]), 3)
     (torch.Size([1, 3, 4, 5]), 0.2)
     """
-    import torch
-
     if isinstance(image, np.ndarray):
         if isinstance(image, np.ma.MaskedArray) and image.mask.any():
             raise UsageError(
@@ -160,43 +164,73 @@ def to_tensor(
             check_array(image, name, any_channels=layout is not None)
         else:
             check_array(image.reshape(1, -1), name)
-        # from_numpy takes neither foreign byte orders, negative strides nor read-only memory: a copy has none of these
-        whole = torch.from_numpy(np.array(image, dtype=image.dtype.newbyteorder("="), order="C"))
+        whole: Any = _in_library(image, library)
         dtype: np.dtype[Any] | torch.dtype = image.dtype
         device = None
-    elif isinstance(image, torch.Tensor):
+    elif is_torch_array(image):
         _check_tensor(image, name, any_shape=axes is not None, any_channels=layout is not None)
         whole = image.detach()
         dtype, device = image.dtype, image.device
     else:
         raise UsageError(f"{name} must be a numpy array or a torch tensor, not {type(image).__name__}; try np.asarray(image).")
     if axes is None:
-        axes = ("YXS" if isinstance(image, np.ndarray) else "NSYX"[-whole.dim() :])[: whole.dim()] if whole.dim() > 2 else "YX"
+        axes = ("YXS" if isinstance(image, np.ndarray) else "NSYX"[-whole.ndim :])[: whole.ndim] if whole.ndim > 2 else "YX"
     letters = Axes.of(tuple(whole.shape), axes, name).letters
     order = tuple(sorted(range(len(letters)), key=lambda i: "CSYX".find(letters[i])))  # others come first, as they are
-    stacked = whole.permute(order)
+    xp: Any = array_namespace(whole)
+    stacked = xp.permute_dims(whole, order)
     if not {"C", "S"} & set(letters):
-        stacked = stacked.unsqueeze(-3)  # (…, C, H, W)
-    pictures = stacked.reshape(-1, *stacked.shape[-3:])  # (B, C, H, W)
+        stacked = xp.expand_dims(stacked, axis=-3)  # (…, C, H, W)
+    pictures = xp.reshape(stacked, (-1, *stacked.shape[-3:]))  # (B, C, H, W)
     usual = Layout("channels") if "C" in letters else Layout.of((0, 0, pictures.shape[1]))
     layout = layout or usual
-    alpha = pictures[:, -layout.alpha :].clone() if layout.alpha else None
+    alpha = xp.asarray(pictures[:, -layout.alpha :], copy=True) if layout.alpha else None
     colours = pictures if alpha is None else pictures[:, : -layout.alpha]
     if layout.colours in ("cmyk", "channels"):
         if group < 1 or colours.shape[1] % group:
             raise UsageError(
                 f"{name} has {colours.shape[1]} channels, which do not divide into groups of {group}; choose another."
             )
-        colours = colours.reshape(-1, group, *colours.shape[-2:])  # (B · C / group, group, H, W)
-    if colours.dtype.is_floating_point:
+        colours = xp.reshape(colours, (-1, group, *colours.shape[-2:]))  # (B · C / group, group, H, W)
+    if xp.isdtype(colours.dtype, "real floating"):
         _check_values(
             colours, name, any_scale=normalization is not None and normalization.of_kind(layout.colours, dtype) is not None
         )
-    tensor = colours.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+    tensor = _float32_copy(colours)
     if _name(dtype) in WHITE:
         tensor /= WHITE[_name(dtype)]
     batch, channels, height, width = tensor.shape
     return tensor, Form(dtype, device, alpha, (batch, channels, height, width), tuple(stacked.shape), order, layout)
+
+
+def _in_library(image: np.ndarray[Any, Any], library: Library) -> Any:
+    if library == "numpy":
+        return image.astype(image.dtype.newbyteorder("="), copy=False)
+    import torch
+
+    # from_numpy takes neither foreign byte orders, negative strides nor read-only memory: a copy has none of these
+    return torch.from_numpy(np.array(image, dtype=image.dtype.newbyteorder("="), order="C"))
+
+
+def _float32_copy(x: Any) -> Any:
+    if not is_torch_array(x):
+        return np.array(x, dtype=np.float32, order="C")
+    import torch
+
+    return x.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+
+
+def _rounded(values: Any, most: int) -> Any:
+    np.rint(values, out=values)
+    return np.clip(values, 0, most, out=values)
+
+
+def _ends(x: Any) -> tuple[float, float]:
+    """The lowest and the highest value; NaN if there is one."""
+    if is_torch_array(x):
+        low, high = x.detach().aminmax()
+        return low.item(), high.item()
+    return float(x.min()), float(x.max())
 
 
 def _name(dtype: np.dtype[Any] | torch.dtype) -> str:
@@ -229,13 +263,13 @@ def _check_tensor(image: Tensor, name: str, *, any_shape: bool, any_channels: bo
         raise UsageError(f"{name} has the shape {shape}, which holds no pixels; give at least one row and one column.")
 
 
-def _check_values(colours: Tensor, name: str, *, any_scale: bool) -> None:
+def _check_values(colours: Any, name: str, *, any_scale: bool) -> None:
     """Refuse with a UsageError floats that are not finite or, but for `any_scale`, further from 0..1 than noise
     goes."""
-    low, high = (value.item() for value in colours.aminmax())  # NaN if there is one
+    low, high = _ends(colours)
     bad = 0
     if not math.isfinite(low) or not math.isfinite(high):
-        bad = int((~colours.isfinite()).sum())
+        bad = int((~array_namespace(colours).isfinite(colours)).sum())
     if bad or not any_scale:
         own = "for measurements use the picture's own range (--normalization picture)"
         check_range(low, high, bad, name, or_else=own)

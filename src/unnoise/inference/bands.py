@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from array_api_compat import array_namespace, device, is_torch_array
+from numpy.typing import NDArray
 
-from unnoise.denoisers.base import Denoiser
-from unnoise.inference.chain import Chain
 from unnoise.inference.memory import is_out_of_memory, resident_bytes, reuse_freed_memory, trim_memory
+from unnoise.inference.region_restorer import RegionRestorer
 from unnoise.inference.tiling import Tiling
-from unnoise.layers.weight_cache import cached_weights
+from unnoise.photometry.array_ops import copy, device_kind
+from unnoise.photometry.array_windows import convert_like
 from unnoise.regions import Region, RegionSource, dilate_interval
 
 Progress = Callable[[int, int], None]
@@ -24,8 +25,8 @@ Progress = Callable[[int, int], None]
 
 
 def restore_bands(
-    chain: Chain, views: Sequence[RegionSource], progress: Progress | None = None
-) -> Iterator[tuple[slice, Tensor]]:
+    chain: RegionRestorer, views: Sequence[RegionSource], progress: Progress | None = None
+) -> Iterator[tuple[slice, Any]]:
     """Restore N pictures of one size, band by band.
 
     If a tile does not fit into memory, its side is halved, down to `tiling.MIN_TILE_PIXELS`.
@@ -42,7 +43,9 @@ def restore_bands(
     Raises:
         UnnoiseError: memory does not suffice for the smallest tile.
 
+    >>> import torch
     >>> from unnoise import denoisers, recipes
+    >>> from unnoise.inference.chain import Chain
     >>> from unnoise.inference.settings import InferenceSettings
     >>> network = denoisers.create("dncnn", channels=1, features=4, layers=3)
     >>> chain = Chain(network, recipes.load("ap-bsn").scheme, InferenceSettings(tile=40))
@@ -53,38 +56,25 @@ def restore_bands(
     """
     height, _ = views[0].size
     top, unfinished = 0, None
-    with _in_evaluation_mode(chain.network):
+    with chain.at_work():
         tiling = Tiling(chain, views[0].size)
         after = _AfterTile(progress, resident_bytes() + tiling.retained_bytes)
         while top < height:
             tiles = tiling.band(top)
             after.expect(tiling.remaining(top) * len(views))
-            with cached_weights(chain.network), reuse_freed_memory(entirely=tiling.reuses_large_blocks):
+            with chain.in_one_band(), reuse_freed_memory(entirely=tiling.reuses_large_blocks):
                 band = _band(chain, views, tiles, tiling.ramp, unfinished, after)
             if band is None:
                 tiling.halve()
                 continue
             bottom = tiles[0][0].stop
             first, last = max(top - tiling.ramp, 0), height if bottom == height else bottom - tiling.ramp
-            unfinished = band[..., last - first :, :].clone()
+            unfinished = copy(band[..., last - first :, :])
             yield slice(first, last), band[..., : last - first, :]
             del band  # before the next one is made
             top = bottom
             if top < height:
                 trim_memory(after.limit)  # the caller freed memory of its own while it used the band
-
-
-@contextmanager
-def _in_evaluation_mode(network: Denoiser) -> Iterator[None]:
-    """Put the network into evaluation mode for a while, and into the memory format channels-last for good."""
-    was_training = network.training
-    network.eval()
-    if not all(x.is_contiguous(memory_format=torch.channels_last) for x in network.parameters() if x.dim() == 4):
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # takes milliseconds even if nothing changes
-    try:
-        yield
-    finally:
-        network.train(was_training)
 
 
 class _AfterTile:
@@ -108,15 +98,14 @@ class _AfterTile:
             self.progress(self.done, self.total)
 
 
-@torch.inference_mode()
 def _band(
-    chain: Chain,
+    chain: RegionRestorer,
     views: Sequence[RegionSource],
     tiles: Sequence[Region],
     ramp: int,
-    unfinished: Tensor | None,
+    unfinished: Any | None,
     after: _AfterTile,
-) -> Tensor | None:
+) -> Any | None:
     """Restore one band, (N, C, rows, W); None: out of memory.
 
     The band has the rows of `tiles`, and `ramp` more rows above and below where the picture goes on. Tiles are weighted
@@ -124,18 +113,20 @@ def _band(
     height, width = views[0].size
     rows = dilate_interval(tiles[0][0], ramp, height)
     try:
-        band: Tensor | None = None
+        band: Any | None = None
         for tile in tiles:
             place = rows, dilate_interval(tile[1], ramp, width)
             for number, view in enumerate(views):
                 restored = chain.restore(view, place)[0]  # (C, rows, columns)
-                if restored.device.type != "cuda":  # bias correction runs on CUDA; other devices may lack its operations
-                    restored = restored.cpu()
+                if is_torch_array(restored) and device_kind(restored) != "cuda":
+                    restored = restored.cpu()  # bias correction runs on CUDA; other devices may lack its operations
                 if band is None:
-                    band = restored.new_zeros(len(views), len(restored), rows.stop - rows.start, width)
+                    shape = len(views), len(restored), rows.stop - rows.start, width
+                    band = array_namespace(restored).zeros(shape, dtype=restored.dtype, device=device(restored))
                 if ramp:
                     for axis, length in enumerate((height, width)):
-                        restored = restored * _ramp_weights(tile[axis], ramp, length).to(restored.device).unsqueeze(1 - axis)
+                        weights = convert_like(_ramp_weights(tile[axis], ramp, length), restored)
+                        restored = restored * (weights[:, None] if axis == 0 else weights)
                     band[number, :, :, place[1]] += restored
                 else:
                     band[number, :, :, place[1]] = restored
@@ -151,17 +142,17 @@ def _band(
     return band
 
 
-def _ramp_weights(interval: slice, ramp: int, length: int) -> Tensor:
+def _ramp_weights(interval: slice, ramp: int, length: int) -> NDArray[np.float32]:
     """Weights of the rows or columns of a dilated tile, (n,): 1 inside, raised cosines at the borders with other tiles.
 
     The weights of neighbouring tiles add up to 1.
     """
     wide = dilate_interval(interval, ramp, length)
-    weights = torch.ones(wide.stop - wide.start)
+    weights = np.ones(wide.stop - wide.start, np.float32)
     if ramp:
-        places = torch.arange(wide.start, wide.stop)
+        places = np.arange(wide.start, wide.stop, dtype=np.float32)
         for border, sign in ((interval.start, 1), (interval.stop, -1)):
             if 0 < border < length:
-                t = ((places + 0.5 - border) * sign / ramp).clamp(-1, 1)
-                weights *= (1 + torch.sin(t * (math.pi / 2))) / 2
+                t = np.clip((places + 0.5 - border) * sign / ramp, -1, 1)
+                weights *= (1 + np.sin(t * (math.pi / 2))) / 2
     return weights

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from weakref import WeakKeyDictionary
@@ -14,10 +16,12 @@ from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.inference.halo import bounded_radius, effective_radius, tile_halo
-from unnoise.inference.memory import SCRATCH_FACTOR, peak_bytes, pixels_at_work
+from unnoise.inference.memory import SCRATCH_FACTOR, pixels_at_work
 from unnoise.inference.precision import choose_precision, running_in
 from unnoise.inference.settings import InferenceSettings
+from unnoise.inference.tensor_memory import peak_bytes
 from unnoise.layers.partial.row_chunks import force_chunking
+from unnoise.layers.weight_cache import cached_weights
 from unnoise.regions import Region, RegionSource, dilate, relative_to
 from unnoise.rng import PositionalGenerator
 from unnoise.schemes.base import Scheme
@@ -51,6 +55,45 @@ class Chain:
     @property
     def device(self) -> torch.device:
         return next(self.network.parameters()).device
+
+    @property
+    def channels(self) -> int:
+        """Number of channels that the network takes."""
+        return int(self.network.sizes.get("channels", 3))
+
+    @property
+    def size_multiple(self) -> int:
+        """See `Denoiser.size_multiple`."""
+        return self.network.size_multiple
+
+    @property
+    def halo_relative_cost(self) -> float:
+        """See `Denoiser.halo_relative_cost`."""
+        return self.network.halo_relative_cost
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Within this context regions are restored: the network is in evaluation mode, and for good in the memory format
+        channels-last."""
+        was_training = self.network.training
+        self.network.eval()
+        if not all(x.is_contiguous(memory_format=torch.channels_last) for x in self.network.parameters() if x.dim() == 4):
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # takes milliseconds even if nothing changes
+        try:
+            yield
+        finally:
+            self.network.train(was_training)
+
+    @contextmanager
+    def in_one_band(self) -> Iterator[None]:
+        """Within this context no gradients are noted, and prepared weights are kept."""
+        with cached_weights(self.network), torch.inference_mode():
+            yield
+
+    def release_memory(self) -> None:
+        """Give back what torch keeps of the device's memory."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     @property
     def step(self) -> int:

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-import torch
+from array_api_compat import is_torch_array
 
 from unnoise.errors import UnnoiseWarning, UsageError
 from unnoise.images.picture import Layout
@@ -39,7 +39,7 @@ def choose_layout(view: RegionSource, layout: Layout, choice: str | None, name: 
     Returns:
         `layout`, or one whose channels are no colors.
 
-    >>> choose_layout(RegionSource.of(torch.zeros(1, 3, 64, 64)), Layout("rgb"), "separate").colours
+    >>> choose_layout(RegionSource.of(np.zeros((1, 3, 64, 64))), Layout("rgb"), "separate").colours
     'channels'
     """
     if layout.colours != "rgb" or choice == "together":
@@ -86,7 +86,7 @@ def choose_axes(image: Any, axes: str | None, choice: str | None) -> tuple[str |
     >>> choose_axes(np.zeros((8, 8, 3)), None, "separate")
     ('YXC', None)
     """
-    is_tensor = isinstance(image, torch.Tensor)
+    is_tensor = is_torch_array(image)
     if not is_tensor and not isinstance(image, np.ndarray):
         return axes, None
     usual = "NSYX"[-image.ndim :] if is_tensor else "YXS"

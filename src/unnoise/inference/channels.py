@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Sequence
+from typing import Any
+
+from array_api_compat import array_namespace
 
 
-def fit_channels(noisy: Tensor, channels: int) -> Tensor:
+def fit_channels(noisy: Any, channels: int) -> Any:
     """Fit the channels to a network, (B, C, H, W) → (B', channels, H, W): repeat a grey one, else take them one by one.
 
-    >>> fit_channels(torch.zeros(2, 1, 8, 8), 3).shape
-    torch.Size([2, 3, 8, 8])
-    >>> fit_channels(torch.zeros(2, 4, 8, 8), 3).shape
-    torch.Size([8, 3, 8, 8])
+    >>> import numpy as np
+    >>> fit_channels(np.zeros((2, 1, 8, 8)), 3).shape
+    (2, 3, 8, 8)
+    >>> fit_channels(np.zeros((2, 4, 8, 8)), 3).shape
+    (8, 3, 8, 8)
     """
     if noisy.shape[1] == channels:
         return noisy
-    if channels == 1:
-        return noisy.reshape(-1, 1, *noisy.shape[-2:])  # (B·C, 1, H, W)
-    if noisy.shape[1] == 1:
-        return noisy.expand(-1, channels, -1, -1)
-    return noisy.reshape(-1, 1, *noisy.shape[-2:]).expand(-1, channels, -1, -1)  # (B·C, channels, H, W)
+    xp = array_namespace(noisy)
+    alone = xp.reshape(noisy, (-1, 1, *noisy.shape[-2:]))  # (B·C, 1, H, W)
+    return alone if channels == 1 else xp.broadcast_to(alone, (len(alone), channels, *noisy.shape[-2:]))
 
 
-def unfit_channels(restored: Tensor, shape: torch.Size) -> Tensor:
+def unfit_channels(restored: Any, shape: Sequence[int]) -> Any:
     """Undo `fit_channels`. Repeated channels are averaged.
 
     Args:
         restored: (B', channels, H, W), as `fit_channels` made it.
         shape: (B, C, H, W), the shape before.
 
-    >>> unfit_channels(torch.zeros(8, 3, 8, 8), torch.Size([2, 4, 8, 8])).shape
-    torch.Size([2, 4, 8, 8])
+    >>> import numpy as np
+    >>> unfit_channels(np.zeros((8, 3, 8, 8)), (2, 4, 8, 8)).shape
+    (2, 4, 8, 8)
     """
-    if restored.shape == shape:
+    if tuple(restored.shape) == tuple(shape):
         return restored
+    xp = array_namespace(restored)
     if restored.shape[1] != 1:
-        restored = restored.mean(1, keepdim=True)
-    return restored.reshape(shape)  # (B, C, H, W)
+        restored = xp.mean(restored, axis=1, keepdims=True)
+    return xp.reshape(restored, tuple(shape))  # (B, C, H, W)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import Any
+
+from array_api_compat import array_namespace
 
 from unnoise.inference.stores import Store
 from unnoise.rng import PositionalGenerator
@@ -12,7 +13,7 @@ EXACT_STEPS = 0.02
 """A value this close to a whole number becomes that number: it was one before, or nearly."""
 
 
-def dither(values: Tensor, step: float, top: int = 0, seed: int = 0) -> Tensor:
+def dither(values: Any, step: float, top: int = 0, seed: int = 0) -> Any:
     """Round to multiples of a step, up with the probability of the rest.
 
     The random numbers depend on the seed and the place alone, so equal channels and equal pages stay equal.
@@ -26,13 +27,15 @@ def dither(values: Tensor, step: float, top: int = 0, seed: int = 0) -> Tensor:
     Returns:
         (B, C, H, W) float32.
 
-    >>> round(dither(torch.full((1, 1, 100, 100), 0.3), 1.0).mean().item(), 2)
+    >>> import numpy as np
+    >>> round(float(dither(np.full((1, 1, 100, 100), 0.3), 1.0).mean()), 2)
     0.3
     """
-    steps = values.to(torch.float32) / step
-    nearest = steps.round()
-    chance = PositionalGenerator(seed, top=top).uniform(values.shape[-2:], values.device)  # (H, W)
-    return torch.where((steps - nearest).abs() < EXACT_STEPS, nearest, (steps + chance).floor()) * step
+    xp = array_namespace(values)
+    steps = xp.astype(values, xp.float32) / step
+    nearest = xp.round(steps)
+    chance = PositionalGenerator(seed, top=top).uniform_like(values.shape[-2:], values)  # (H, W)
+    return xp.where(xp.abs(steps - nearest) < EXACT_STEPS, nearest, xp.floor(steps + chance)) * step
 
 
 class DitheredStore:
@@ -43,19 +46,20 @@ class DitheredStore:
         step, seed: as for `dither`.
 
     >>> from unnoise.inference.stores import TensorStore
-    >>> store = TensorStore(torch.zeros(1, 1, 2, 2))
-    >>> DitheredStore(store, step=1.0).write(slice(0, 2), torch.full((1, 1, 2, 2), 3.0))
-    >>> store.tensor.unique()
-    tensor([3.])
+    >>> import numpy as np
+    >>> store = TensorStore(np.zeros((1, 1, 2, 2)))
+    >>> DitheredStore(store, step=1.0).write(slice(0, 2), np.full((1, 1, 2, 2), 3.0))
+    >>> float(store.tensor.min()), float(store.tensor.max())
+    (3.0, 3.0)
     """
 
     def __init__(self, store: Store, step: float, seed: int = 0) -> None:
         self.store, self.step, self.seed = store, step, seed
 
-    def read(self, rows: slice, columns: slice) -> Tensor:
+    def read(self, rows: slice, columns: slice) -> Any:
         return self.store.read(rows, columns)
 
-    def write(self, rows: slice, restored: Tensor) -> None:
+    def write(self, rows: slice, restored: Any) -> None:
         self.store.write(rows, dither(restored, self.step, rows.start, self.seed))
 
     def copy(self) -> None:

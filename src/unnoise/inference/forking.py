@@ -7,9 +7,8 @@ for. torch's own workers for data do the same.
 from __future__ import annotations
 
 import os
+import sys
 from functools import cache
-
-import torch
 
 
 @cache
@@ -23,4 +22,5 @@ def compute_alone_after_fork() -> None:
 
 
 def _one_thread() -> None:
-    torch.set_num_threads(1)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)

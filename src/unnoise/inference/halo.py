@@ -5,8 +5,11 @@ The halo follows from the network's receptive field, from the scheme, and from w
 
 from __future__ import annotations
 
-from unnoise.denoisers.base import Denoiser
-from unnoise.schemes.base import Scheme
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unnoise.denoisers.base import Denoiser
+    from unnoise.schemes.base import Scheme
 
 UNBOUNDED_HALO_PIXELS = 64
 """The radius that is assumed for a network whose receptive field covers the whole picture."""

@@ -5,21 +5,18 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
-import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
 
 from unnoise.files.memory import free_bytes
 
 if TYPE_CHECKING:
+    import torch
+
     from unnoise.schemes.base import Scheme
 
 RETAINED_BYTES = 512 * 2**20
@@ -34,14 +31,16 @@ SCRATCH_FACTOR = 1.4
 docs/results/memory.md."""
 
 
-def free_memory(device: torch.device) -> int:
+def free_memory(device: torch.device | str) -> int:
     """Estimate the free bytes on a device: of the GPU, or of the machine within the limits of its container and its
     process.
 
-    >>> free_memory(torch.device("cpu")) > 0
+    >>> free_memory("cpu") > 0
     True
     """
-    if device.type == "cuda":
+    if str(device).startswith("cuda"):
+        import torch
+
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return free_bytes()
@@ -81,7 +80,7 @@ def reuse_freed_memory(*, entirely: bool) -> Iterator[None]:
             neighbours are free as well. So this can take several times the memory.
 
     >>> with reuse_freed_memory(entirely=False):
-    ...     total = torch.ones(1000).sum()
+    ...     total = sum(range(1000))
     """
     libc = _glibc()
     if libc is None:
@@ -112,7 +111,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
     True
     """
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    torch = sys.modules.get("torch")
+    if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
         return True
     words = (
         "can't start new thread",
@@ -125,61 +125,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if not isinstance(error, RuntimeError):
         return False
     if "could not create a primitive" in str(error) or "could not execute a primitive" in str(error):
-        return free_memory(torch.device("cpu")) < LITTLE_FREE_BYTES  # oneDNN says no more than this
+        return free_memory("cpu") < LITTLE_FREE_BYTES  # oneDNN says no more than this
     return any(word in str(error) for word in words)
-
-
-class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows the tensors that are made and freed within this context.
-
-    Attributes:
-        bytes: the most bytes that they held at one time.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.bytes = 0
-        self._live = 0
-        self._known: set[int] = set()
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # else torch would import its compiler, which takes more than a second
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        tree_map_only(Tensor, lambda tensor: self._see(tensor, made_here=False), (args, kwargs or {}))
-        result = func(*args, **(kwargs or {}))
-        tree_map_only(Tensor, lambda tensor: self._see(tensor, made_here=True), result)
-        return result
-
-    def _see(self, tensor: Tensor, *, made_here: bool) -> None:
-        if tensor.layout == torch._mkldnn:  # type: ignore[attr-defined] # oneDNN's own layout of weights hides its memory
-            return
-        storage = tensor.untyped_storage()
-        key = storage._cdata
-        if key in self._known:
-            return
-        self._known.add(key)
-        size = storage.nbytes() if made_here else 0
-        self._live += size
-        self.bytes = max(self.bytes, self._live)
-        weakref.finalize(storage, self._forget, key, size)
-
-    def _forget(self, key: int, size: int) -> None:
-        self._known.discard(key)
-        self._live -= size
-
-
-def peak_bytes(run: Callable[[], Any]) -> int:
-    """The most bytes that the tensors made by `run` hold at one time, on any device. Scratch memory of libraries is not
-    counted.
-
-    >>> peak_bytes(lambda: torch.zeros(1000))
-    4000
-    """
-    with _Peak() as peak:
-        run()
-    return peak.bytes
 
 
 def pixels_at_work(scheme: Scheme, pixels: int, device: torch.device, *, by_parts: bool, refined: bool) -> float:
@@ -192,6 +139,7 @@ def pixels_at_work(scheme: Scheme, pixels: int, device: torch.device, *, by_part
         by_parts: whether `Scheme.restore_region` restores the tile, as a region of the picture.
         refined: whether R³ follows, which works on the whole tile.
 
+    >>> import torch
     >>> from unnoise.schemes.distillation import Distillation
     >>> pixels_at_work(Distillation(), 1000, torch.device("cpu"), by_parts=False, refined=False)
     1000

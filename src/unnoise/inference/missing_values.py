@@ -10,14 +10,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
+from array_api_compat import array_namespace, device, is_torch_array, to_device
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unnoise import images
 from unnoise.errors import UsageError
 from unnoise.inference.options import DenoiseOptions, read_mask
 from unnoise.inference.sources import PixelSource, RegionReader
+from unnoise.photometry.array_ops import to_numpy
+from unnoise.photometry.array_windows import convert_like
 from unnoise.regions import sample_windows
 
 WINDOW_PIXELS = 256
@@ -41,11 +42,11 @@ def find_missing(image: Any, options: DenoiseOptions) -> NDArray[np.bool_] | Non
     >>> find_missing(np.array([[1.0, np.nan]]), DenoiseOptions())
     array([[False,  True]])
     """
-    if not isinstance(image, np.ndarray | torch.Tensor) or 0 in image.shape:
+    if not (isinstance(image, np.ndarray) or is_torch_array(image)) or 0 in image.shape:
         return None
-    if isinstance(image, Tensor) and (image.is_meta or image.layout != torch.strided or image.dtype == torch.bfloat16):
+    if is_torch_array(image) and not _has_numbers(image):
         return None
-    values = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
+    values = to_numpy(image.detach()) if is_torch_array(image) else np.asarray(image)
     if values.dtype.kind not in "fiu":
         return None
     letters = _letters(image, options.axes)
@@ -57,6 +58,13 @@ def find_missing(image: Any, options: DenoiseOptions) -> NDArray[np.bool_] | Non
     if found is not None and found.all():
         raise UsageError("The image holds no value that is a number and not missing; give it what was measured.")
     return None if found is None or not found.any() else found
+
+
+def _has_numbers(image: Any) -> bool:
+    """Whether NumPy can read the values of a tensor."""
+    import torch
+
+    return not image.is_meta and image.layout == torch.strided and image.dtype != torch.bfloat16
 
 
 def without_mask(image: Any) -> Any:
@@ -74,12 +82,14 @@ def filled(image: Any, missing: NDArray[np.bool_]) -> Any:
     >>> filled(np.array([[1.0, np.nan]]), np.array([[False, True]]))
     array([[1., 1.]])
     """
-    values = image.detach().cpu().numpy() if isinstance(image, Tensor) else image
+    values = to_numpy(image.detach()) if is_torch_array(image) else image
     made = np.where(missing, _usual(values[~missing]), values).astype(values.dtype)
-    return torch.from_numpy(made).to(image.device) if isinstance(image, Tensor) else made
+    return convert_like(made, image)
 
 
-def missing_planes(missing: NDArray[np.bool_] | None, form: images.Form, options: DenoiseOptions) -> Tensor | None:
+def missing_planes(
+    missing: NDArray[np.bool_] | None, form: images.Form, options: DenoiseOptions, library: images.Library = "torch"
+) -> Any | None:
     """Where values are missing, (B, C, H, W) of bool, as `images.to_tensor` arranges the image; None: nowhere.
 
     >>> from unnoise.inference.options import DenoiseOptions
@@ -89,9 +99,12 @@ def missing_planes(missing: NDArray[np.bool_] | None, form: images.Form, options
     """
     if missing is None:
         return None
-    shown = missing.astype(np.uint8)
-    given = shown if isinstance(form.dtype, np.dtype) else torch.from_numpy(shown)
-    found, _ = images.to_tensor(given, layout=form.layout, axes=options.axes, group=options.group)
+    given: Any = missing.astype(np.uint8)
+    if not isinstance(form.dtype, np.dtype):
+        import torch
+
+        given = torch.from_numpy(given)
+    found, _ = images.to_tensor(given, layout=form.layout, axes=options.axes, group=options.group, library=library)
     return found > 0
 
 
@@ -147,12 +160,12 @@ class FileGaps:
             found = _either(found, np.broadcast_to(own.reshape(own.shape + (1,) * (part.ndim - 2)), part.shape))
         return np.zeros(part.shape, bool) if found is None else found
 
-    def planes(self, layout: images.Layout, group: int) -> Any:
+    def planes(self, layout: images.Layout, group: int, library: images.Library = "torch") -> Any:
         """A function that reads where they are, (B, C, rows, columns) of bool."""
 
-        def read(rows: slice, columns: slice) -> Tensor:
+        def read(rows: slice, columns: slice) -> Any:
             shown = self.missing(rows, columns).astype(np.uint8)
-            found, _ = images.to_tensor(shown, layout=layout, group=group)
+            found, _ = images.to_tensor(shown, layout=layout, group=group, library=library)
             return found > 0
 
         return read
@@ -178,7 +191,7 @@ class _Filled:
         return _usual(np.zeros(0, self.dtype))
 
 
-def with_hidden(source: PixelSource, alpha: Tensor | None) -> PixelSource:
+def with_hidden(source: PixelSource, alpha: Any | None) -> PixelSource:
     """A source in which pixels with alpha 0 are missing too; `alpha` is (B, 1, H, W).
 
     >>> from unnoise.inference.sources import source_of_tensor
@@ -190,9 +203,10 @@ def with_hidden(source: PixelSource, alpha: Tensor | None) -> PixelSource:
         return source
     before = source.missing
 
-    def read(rows: slice, columns: slice) -> Tensor:
-        own = hidden[..., rows, columns].expand_as(source.read(rows, columns))
-        return own | before(rows, columns).to(own.device) if before else own
+    def read(rows: slice, columns: slice) -> Any:
+        there = source.read(rows, columns)
+        own = array_namespace(there).broadcast_to(hidden[..., rows, columns], there.shape)
+        return own | to_device(before(rows, columns), device(own)) if before else own
 
     return replace(source, missing=read)
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,11 @@ from unnoise.inference.hot_pixels import check_hot_pixels
 from unnoise.inference.row_noise_removal import check_row_noise
 from unnoise.inference.settings import InferenceSettings, check_tile
 from unnoise.recipes.old_fields import OLD_FIELDS
-from unnoise.recipes.schema import Recipe
 from unnoise.schemes.r3 import R3
+
+if TYPE_CHECKING:
+    from unnoise.recipes.applied import AppliedRecipe
+    from unnoise.recipes.schema import Recipe
 
 ADDED_LATER = {
     "bounded",
@@ -180,7 +183,7 @@ class DenoiseOptions:
             raise TypeError(f"There is no option '{unknown[0]}'; denoise takes {', '.join(known)}.")
         return dataclasses.replace(base or cls(), **named)
 
-    def settings(self, recipe: Recipe) -> InferenceSettings:
+    def settings(self, recipe: Recipe | AppliedRecipe) -> InferenceSettings:
         """The settings for a network with this recipe.
 
         Raises:
@@ -191,7 +194,7 @@ class DenoiseOptions:
         """
         changes = {"bias_correction": self.bias_correction, "normalization": self.normalization}
         asked = {name: value for name, value in changes.items() if value is not None}
-        applied = recipes.load(recipe, asked) if asked else recipe
+        applied: Any = recipes.changed(recipe, asked) if asked else recipe
         refine = recipe.refinement is not None if self.refine is None else self.refine
         return InferenceSettings(
             refinement=(recipe.refinement or R3()) if refine else None,

@@ -19,27 +19,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from array_api_compat import array_namespace, device, to_device
 
 from unnoise import images
-from unnoise.denoisers.base import Denoiser
+from unnoise.errors import UsageError
 from unnoise.inference.bands import Progress, restore_bands
 from unnoise.inference.blending import blend_stored
-from unnoise.inference.chain import Chain
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.dither import DitheredStore
 from unnoise.inference.do_no_harm import Guard, Mask, all_kept, guards_of
 from unnoise.inference.photon_binning import binned, mix_binned, photon_step
 from unnoise.inference.point_sources import PointSources, find_point_sources
+from unnoise.inference.region_restorer import RegionRestorer
 from unnoise.inference.repair import Repair, repair
 from unnoise.inference.row_noise_removal import without_row_noise
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import PixelSource
-from unnoise.inference.stores import Store
+from unnoise.inference.stores import PlanesStore, Store
+from unnoise.photometry.array_ops import clip, concat
 from unnoise.photometry.bias_correction_bands import correct_bands
 from unnoise.photometry.clipping import REACH_PIXELS, find_clipped, keep_clipped
 from unnoise.photometry.integer_steps import are_few_counts, steps_are_coarse, warn_of_few_steps
@@ -47,13 +47,20 @@ from unnoise.photometry.normalization import is_measured
 from unnoise.photometry.photometry import Photometry
 from unnoise.photometry.rescaling import Rescaling
 from unnoise.regions import RegionSource
-from unnoise.schemes.base import Scheme
+
+if TYPE_CHECKING:
+    import torch
+
+    from unnoise.denoisers.base import Denoiser
+    from unnoise.inference.onnx_network import OnnxNetwork
+    from unnoise.schemes.base import Scheme
 
 
 @dataclass(frozen=True)
 class Pipeline:
     """A trained network, the scheme that it was trained by, and how both are applied.
 
+    >>> import torch
     >>> from unnoise import denoisers, recipes
     >>> network = denoisers.create("dncnn", channels=1, features=4, layers=3)
     >>> pipeline = Pipeline(network, recipes.load("ap-bsn").scheme, InferenceSettings(precision="float32"))
@@ -61,10 +68,32 @@ class Pipeline:
     torch.Size([1, 3, 20, 20])
     """
 
-    network: Denoiser
-    """On any device, with its published value range."""
-    scheme: Scheme
+    network: Denoiser | OnnxNetwork
+    """On any device, with its published value range; or a graph, which needs no torch and takes NumPy arrays."""
+    scheme: Scheme | None
+    """None: it is in the graph."""
     settings: InferenceSettings
+
+    @property
+    def library(self) -> images.Library:
+        """The kind of arrays that the network takes."""
+        return library_of(self.network)
+
+    def chain(self) -> RegionRestorer:
+        """What restores regions. Raises `UsageError` if the settings ask for what the network cannot do."""
+        if library_of(self.network) == "numpy":
+            from unnoise.inference.onnx_chain import OnnxChain
+
+            network: Any = self.network
+            return OnnxChain(network, self.settings)
+        from unnoise.inference.chain import Chain
+
+        return Chain(self.network, self.scheme, self.settings)  # type: ignore[arg-type]
+
+    def check_neighbours(self, neighbours: int) -> None:
+        """Raise `UsageError` if neighbouring frames are to help and the network cannot do that."""
+        if neighbours and self.library != "torch":
+            raise UsageError("Neighbouring frames need PyTorch; install it and give --engine torch, or leave --neighbours out.")
 
     def run(self, source: PixelSource, store: Store, progress: Progress | None = None) -> Repair | None:
         """Restore a picture, or a batch, from `source` into `store`.
@@ -147,8 +176,8 @@ class Pipeline:
                 around = source.read(slice(first, last), slice(0, source.size[1]))  # (B, C, rows, W)
                 inner = slice(rows.start - first, rows.stop - first)
                 noisy = around[:, :, inner]
-                strip = band[:, :, rows.start - band_rows.start : rows.stop - band_rows.start].to(noisy.device)
-                restored = unfit_channels(strip, noisy.shape).clamp(low, high)
+                strip = to_device(band[:, :, rows.start - band_rows.start : rows.stop - band_rows.start], device(noisy))
+                restored = clip(unfit_channels(strip, noisy.shape), low, high)
                 untouched = _clipped(around, photometry)[:, :, inner]
                 store.write(rows, keep_clipped(noisy, restored, untouched))
         if stars:
@@ -161,14 +190,12 @@ class Pipeline:
         height, width = plain.size
         shape = plain.read(slice(0, 1), slice(0, 1)).shape[:2]
         views = self._views(plain)
-        with images.Scratch((height, width, shape.numel()), np.dtype(np.float32)) as restored:
+        with PlanesStore((*shape, height, width), library=self.library) as restored:
             for rows, band in self._bands(views, self._decide(views, plain.rescaling), progress):
-                planes = unfit_channels(band.cpu(), torch.Size((*shape, rows.stop - rows.start, width))).flatten(0, 1)
-                restored[rows] = planes.permute(1, 2, 0).numpy()  # (rows, W, B·C)
+                restored.write(rows, unfit_channels(band, (*shape, rows.stop - rows.start, width)))
 
-            def read(rows: slice) -> Tensor:
-                planes = torch.from_numpy(restored[rows]).permute(2, 0, 1)
-                return planes.reshape(*shape, *planes.shape[1:]).to(plain.read(slice(0, 1), slice(0, 1)).device)
+            def read(rows: slice) -> Any:
+                return to_device(restored.read(rows, slice(0, width)), device(plain.read(slice(0, 1), slice(0, 1))))
 
             stars.combine(store, read, *ends)
 
@@ -176,7 +203,7 @@ class Pipeline:
         """Whether the network gets each channel of a measurement by itself."""
         return self.settings.is_measured and source.read(slice(0, 1), slice(0, 1)).shape[1] != 3
 
-    def photometry_of(self, noisy: Tensor) -> list[Photometry]:
+    def photometry_of(self, noisy: Any) -> list[Photometry]:
         """Decide the photometry of pictures in memory, (B, C, H, W): one for each picture that the network gets."""
         return self._decide(self._views(RegionSource.of(noisy)))
 
@@ -186,7 +213,7 @@ class Pipeline:
 
     def _views(self, source: RegionSource | PixelSource) -> list[RegionSource]:
         """The pictures of a source as the network takes them, (1, channels, H, W) each."""
-        channels = self.network.sizes.get("channels", 3)
+        channels = int(self.network.sizes.get("channels", 3))
         count = len(fit_channels(source.read(slice(0, 1), slice(0, 1)), channels))
 
         def view(number: int) -> RegionSource:
@@ -206,7 +233,7 @@ class Pipeline:
         photometry: Sequence[Photometry],
         progress: Progress | None,
         photons: Sequence[float | None] = (),
-    ) -> Iterator[tuple[slice, Tensor]]:
+    ) -> Iterator[tuple[slice, Any]]:
         """Restore all pictures and correct their bias, band by band: rows and (N, channels, rows, W), not clipped.
 
         With the value of one photon in each picture, places of very few photons come from means of 2×2 pixels."""
@@ -218,14 +245,12 @@ class Pipeline:
 
     def _restored_bands(
         self, views: Sequence[RegionSource], photometry: Sequence[Photometry], progress: Progress | None
-    ) -> Iterator[tuple[slice, Tensor]]:
+    ) -> Iterator[tuple[slice, Any]]:
         shown = [replace(view, scale=each.normalization) for view, each in zip(views, photometry, strict=True)]
-        bands = restore_bands(Chain(self.network, self.scheme, self.settings), shown, progress)
+        bands = restore_bands(self.chain(), shown, progress)
         return correct_bands(photometry, views, bands)
 
-    def restore(
-        self, noisy: Tensor, photometry: Sequence[Photometry] | None = None, progress: Progress | None = None
-    ) -> Tensor:
+    def restore(self, noisy: Any, photometry: Sequence[Photometry] | None = None, progress: Progress | None = None) -> Any:
         """Restore pictures in memory and correct their bias, without clipping and blending.
 
         Args:
@@ -239,9 +264,10 @@ class Pipeline:
         A network with three channels gets a grey picture three times, and its outputs are averaged. If the network has
         one channel, or the picture any other number, the channels are restored one by one."""
         views = self._views(RegionSource.of(noisy))
-        restored = torch.empty_like(noisy, dtype=torch.float32, memory_format=torch.contiguous_format)
+        xp = array_namespace(noisy)
+        restored = xp.empty(tuple(noisy.shape), dtype=xp.float32, device=device(noisy))
         for rows, band in self._bands(views, photometry or self._decide(views), progress):
-            restored[:, :, rows] = unfit_channels(band.to(noisy.device), noisy[:, :, rows].shape)
+            restored[:, :, rows] = unfit_channels(to_device(band, device(noisy)), noisy[:, :, rows].shape)
         return restored
 
 
@@ -289,17 +315,27 @@ class Prepared:
         blend_stored(self.source, store, settings.strength, 0.0)
 
 
+def library_of(network: Any) -> images.Library:
+    """The kind of arrays that a network takes: torch's, unless it says another.
+
+    >>> library_of(None)
+    'torch'
+    """
+    return "numpy" if getattr(network, "library", "torch") == "numpy" else "torch"
+
+
 def settings_for(source: PixelSource, settings: InferenceSettings) -> InferenceSettings:
     """The settings for the kind of a picture. Gray pictures of 8 bits that hold few counts or photons are measurements
     too.
 
-    >>> import numpy as np
-    >>> from unnoise import images
-    >>> from unnoise.inference.sources import source_of_tensor
-    >>> from unnoise.photometry.normalization import Normalization
-    >>> source = source_of_tensor(*images.to_tensor(np.zeros((40, 50), np.uint16)), None)
-    >>> settings_for(source, InferenceSettings(normalization=Normalization())).is_measured
-    True
+        >>> import numpy as np
+        >>> from unnoise import images
+    from unnoise.errors import UsageError
+        >>> from unnoise.inference.sources import source_of_tensor
+        >>> from unnoise.photometry.normalization import Normalization
+        >>> source = source_of_tensor(*images.to_tensor(np.zeros((40, 50), np.uint16)), None)
+        >>> settings_for(source, InferenceSettings(normalization=Normalization())).is_measured
+        True
     """
     chosen = settings.of_kind(source.layout.colours, source.dtype)
     undecided = source.layout.colours == "grey" and chosen.normalization is not None and not chosen.is_measured
@@ -315,10 +351,11 @@ def _are_few_photons(source: PixelSource) -> bool:
     return step is not None and top > 1.5 * step
 
 
-def _clipped(noisy: Tensor, photometry: Sequence[Photometry]) -> Tensor:
+def _clipped(noisy: Any, photometry: Sequence[Photometry]) -> Any:
     """Find clipped pixels by the photometry of each picture, (B, C, h, w) → (B, C, h, w) of bool."""
     cuts = [each.clipping for each in photometry]
     if len(set(cuts)) == 1:
         return find_clipped(noisy, cuts[0])
     pictures = noisy.reshape(len(cuts), 1, -1, *noisy.shape[-2:])  # (N, 1, C', h, w): in the order of `fit_channels`
-    return torch.cat([find_clipped(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)]).reshape(noisy.shape)
+    found = concat([find_clipped(picture, cut) for picture, cut in zip(pictures, cuts, strict=True)])
+    return array_namespace(found).reshape(found, noisy.shape)

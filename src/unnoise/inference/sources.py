@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import torch
+from array_api_compat import array_namespace, is_torch_array
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unnoise import images
 from unnoise.photometry.normalization import Normalization
 from unnoise.photometry.rescaling import Rescaling, choose_rescaling
 from unnoise.regions import RegionSource
+
+if TYPE_CHECKING:
+    import torch
 
 STRIP_PIXELS = 2**20
 """Approximate number of pixels in the strips in which files are read."""
@@ -58,7 +60,7 @@ class PixelSource(RegionSource):
     """Whether floats stand for stored whole numbers, such as int16, to which the result will be rounded."""
     rescaling: Rescaling | None = None
     """The factor that brought the stored values to moderate size; None: they were moderate."""
-    missing: Callable[[slice, slice], Tensor] | None = None
+    missing: Callable[[slice, slice], Any] | None = None
     """Reads which values are missing, (B, C, rows, columns) of bool; they read as any finite values. None: all are
     there."""
     strip_pixels: int | None = None
@@ -84,17 +86,18 @@ class PixelSource(RegionSource):
         if self.white:
             return black, white
         for rows in self.strips():
-            low, high = self.read(rows, slice(0, self.size[1])).aminmax()
-            black, white = min(black, low.item()), max(white, high.item())
+            x = self.read(rows, slice(0, self.size[1]))
+            xp = array_namespace(x)
+            black, white = min(black, float(xp.min(x))), max(white, float(xp.max(x)))
         return black, white
 
 
 def source_of_tensor(
-    noisy: Tensor,
+    noisy: Any,
     form: images.Form,
     rescaling: Rescaling | None = None,
     *,
-    missing: Tensor | None = None,
+    missing: Any | None = None,
     whole_numbers: bool = False,
 ) -> PixelSource:
     """A source for a tensor in memory.
@@ -131,6 +134,7 @@ def source_of_file(
     group: int = 1,
     rescaling: Rescaling | None = None,
     whole_numbers: bool = False,
+    library: images.Library = "torch",
 ) -> PixelSource:
     """A source for stored pixels, which are read when they are needed.
 
@@ -141,11 +145,12 @@ def source_of_file(
         name: the subject of error messages.
         rescaling: brings the stored values to moderate size; None: they are moderate.
         whole_numbers: as in `PixelSource`.
+        library: the kind of the arrays that are read.
 
     >>> source_of_file(images.Scratch.of(np.zeros((40, 50), np.uint8)), images.Layout("grey"), None).size
     (40, 50)
     """
-    read = reader_of(pixels, layout, normalization, name=name, group=group, rescaling=rescaling)
+    read = reader_of(pixels, layout, normalization, name=name, group=group, rescaling=rescaling, library=library)
     _, form = read(slice(0, 1), slice(0, 1))
     return PixelSource(
         (pixels.shape[0], pixels.shape[1]),
@@ -168,7 +173,8 @@ def reader_of(
     name: str = "The image",
     group: int = 1,
     rescaling: Rescaling | None = None,
-) -> Callable[[slice, slice], tuple[Tensor, images.Form]]:
+    library: images.Library = "torch",
+) -> Callable[[slice, slice], tuple[Any, images.Form]]:
     """A function that reads a region as `images.to_tensor` converts it. The arguments are those of `source_of_file`.
 
     >>> read = reader_of(images.Scratch.of(np.zeros((40, 50), np.uint8)), images.Layout("grey"), None)
@@ -176,10 +182,12 @@ def reader_of(
     torch.Size([1, 1, 4, 5])
     """
 
-    def read(rows: slice, columns: slice) -> tuple[Tensor, images.Form]:
+    def read(rows: slice, columns: slice) -> tuple[Any, images.Form]:
         region = pixels.region(rows, columns)
         region = rescaling.forward(region) if rescaling else region
-        return images.to_tensor(region, name=name, layout=layout, group=group, normalization=normalization)  # (B, C, h, w)
+        return images.to_tensor(
+            region, name=name, layout=layout, group=group, normalization=normalization, library=library
+        )  # (B, C, h, w)
 
     return read
 
@@ -212,7 +220,7 @@ def rescaling_of_image(image: Any, normalization: Normalization | None, *, axes:
     if span is None:
         return None
     nothing = image[...] * 0  # the same kind and shape, with valid values
-    _, form = images.to_tensor(nothing, axes=axes, group=group)
+    _, form = images.to_tensor(nothing, axes=axes, group=group, library="numpy")
     return span if _may_be_on_any_scale(form.layout, form.dtype, normalization) else None
 
 
@@ -223,7 +231,9 @@ def _span(low: float, high: float) -> Rescaling | None:
 
 
 def _is_float(image: Any) -> bool:
-    if isinstance(image, torch.Tensor):
+    if is_torch_array(image):
+        import torch
+
         return image.dtype in (torch.float32, torch.float64) and not image.is_meta and image.layout == torch.strided
     return isinstance(image, np.ndarray) and image.dtype.kind == "f"
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
-import torch
+from array_api_compat import array_namespace
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unnoise import images
 from unnoise.inference.sources import STRIP_PIXELS, PixelSource, RegionReader, reader_of
+from unnoise.photometry.array_ops import to_numpy
+from unnoise.photometry.array_windows import planes_of_batch
 from unnoise.photometry.normalization import Normalization
 from unnoise.photometry.rescaling import Rescaling
 
@@ -20,11 +22,11 @@ from unnoise.photometry.rescaling import Rescaling
 class Store(Protocol):
     """A result that is written and read by region."""
 
-    def read(self, rows: slice, columns: slice) -> Tensor:
+    def read(self, rows: slice, columns: slice) -> Any:
         """The values that were written, (B, C, rows, columns)."""
         ...
 
-    def write(self, rows: slice, restored: Tensor) -> None:
+    def write(self, rows: slice, restored: Any) -> None:
         """Store these rows, (B, C, rows, W)."""
         ...
 
@@ -37,27 +39,28 @@ class TensorStore:
     """A result in memory.
 
     Attributes:
-        tensor: (B, C, H, W) float32.
+        tensor: (B, C, H, W) float32, of the kind of the noisy picture.
 
-    >>> store = TensorStore(torch.zeros(1, 1, 2, 2))
-    >>> store.write(slice(0, 1), torch.ones(1, 1, 1, 2))
+    >>> store = TensorStore(np.zeros((1, 1, 2, 2)))
+    >>> store.write(slice(0, 1), np.ones((1, 1, 1, 2)))
     >>> store.tensor[..., 0, :]
-    tensor([[[1., 1.]]])
+    array([[[1., 1.]]], dtype=float32)
     """
 
-    def __init__(self, noisy: Tensor) -> None:
+    def __init__(self, noisy: Any) -> None:
         """Create a store for a result with the shape and device of `noisy`, (B, C, H, W)."""
         self.noisy = self.tensor = noisy
 
-    def read(self, rows: slice, columns: slice) -> Tensor:
+    def read(self, rows: slice, columns: slice) -> Any:
         return self.tensor[..., rows, columns]
 
-    def write(self, rows: slice, restored: Tensor) -> None:
+    def write(self, rows: slice, restored: Any) -> None:
         if restored.shape == self.noisy.shape:
             self.tensor = restored
             return
         if self.tensor is self.noisy:
-            self.tensor = torch.empty_like(self.noisy, dtype=torch.float32)
+            xp = array_namespace(self.noisy)
+            self.tensor = xp.empty_like(self.noisy, dtype=xp.float32)
         self.tensor[:, :, rows] = restored
 
     def copy(self) -> None:
@@ -70,7 +73,7 @@ class PixelStore:
     Args:
         noisy: the stored pixels.
         result: receives the pixels. It has the shape of `noisy`, and its type, or float32 if the pixels are rescaled.
-        layout, group, name, rescaling: as for `source_of_file`.
+        layout, group, name, rescaling, library: as for `source_of_file`.
 
     >>> noisy, result = images.Scratch.of(np.zeros((4, 5), np.uint8)), np.ones((4, 5), np.uint8)
     >>> PixelStore(noisy, result, images.Layout("grey")).copy()
@@ -87,17 +90,18 @@ class PixelStore:
         group: int = 1,
         name: str = "The image",
         rescaling: Rescaling | None = None,
+        library: images.Library = "torch",
     ) -> None:
         self.noisy, self.result = noisy, result
         any_scale = Normalization(of="picture")
-        self._read_noisy = reader_of(noisy, layout, any_scale, group=group, name=name, rescaling=rescaling)
-        self._read_result = reader_of(_ArrayReader(result), layout, any_scale, group=group, name=name)
+        self._read_noisy = reader_of(noisy, layout, any_scale, group=group, name=name, rescaling=rescaling, library=library)
+        self._read_result = reader_of(_ArrayReader(result), layout, any_scale, group=group, name=name, library=library)
         self._width = noisy.shape[1]
 
-    def read(self, rows: slice, columns: slice) -> Tensor:
+    def read(self, rows: slice, columns: slice) -> Any:
         return self._read_result(rows, columns)[0]
 
-    def write(self, rows: slice, restored: Tensor) -> None:
+    def write(self, rows: slice, restored: Any) -> None:
         _, form = self._read_noisy(rows, slice(0, self._width))
         self.result[rows] = form.restore(restored)
 
@@ -115,23 +119,35 @@ class PlanesStore:
         shape: (B, C, H, W).
         source: whose pixels `copy` takes; None: `copy` is not used.
         folder: of the file on the disk; None: where the system keeps temporary files.
+        library: the kind of the arrays that are read.
 
-    >>> with PlanesStore(torch.Size([2, 1, 4, 5])) as store:
-    ...     store.write(slice(0, 1), torch.ones(2, 1, 1, 5))
+    >>> with PlanesStore((2, 1, 4, 5), library="numpy") as store:
+    ...     store.write(slice(0, 1), np.ones((2, 1, 1, 5)))
     ...     store.read(slice(0, 2), slice(0, 1)).flatten().tolist()
     [1.0, 0.0, 1.0, 0.0]
     """
 
-    def __init__(self, shape: torch.Size, source: PixelSource | None = None, folder: Path | None = None) -> None:
-        self.shape, self.source = shape, source
-        self.pixels = images.Scratch((*shape[2:], shape[0] * shape[1]), np.dtype(np.float32), folder)  # (H, W, B·C)
+    def __init__(
+        self,
+        shape: Sequence[int],
+        source: PixelSource | None = None,
+        folder: Path | None = None,
+        library: images.Library = "torch",
+    ) -> None:
+        self.shape, self.source, self.library = tuple(shape), source, library
+        self.pixels = images.Scratch((*self.shape[2:], shape[0] * shape[1]), np.dtype(np.float32), folder)  # (H, W, B·C)
 
-    def read(self, rows: slice, columns: slice) -> Tensor:
-        planes = torch.from_numpy(self.pixels[rows, columns]).permute(2, 0, 1)  # (B·C, rows, columns)
-        return planes.reshape(*self.shape[:2], *planes.shape[1:])
+    def read(self, rows: slice, columns: slice) -> Any:
+        planes = self.pixels[rows, columns].transpose(2, 0, 1)  # (B·C, rows, columns)
+        values = planes.reshape(*self.shape[:2], *planes.shape[1:])
+        if self.library == "numpy":
+            return values
+        import torch
 
-    def write(self, rows: slice, restored: Tensor) -> None:
-        self.pixels[rows] = restored.flatten(0, 1).permute(1, 2, 0).cpu().numpy()
+        return torch.from_numpy(values)
+
+    def write(self, rows: slice, restored: Any) -> None:
+        self.pixels[rows] = to_numpy(planes_of_batch(restored)).transpose(1, 2, 0)
 
     def copy(self) -> None:
         assert self.source is not None

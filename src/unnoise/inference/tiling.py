@@ -9,11 +9,9 @@ import math
 from bisect import bisect_left, bisect_right
 from functools import partial
 
-import torch
-
 from unnoise.errors import UnnoiseError
-from unnoise.inference.chain import Chain
 from unnoise.inference.memory import RETAINED_BYTES, free_memory
+from unnoise.inference.region_restorer import RegionRestorer
 from unnoise.regions import Region
 
 SINGLE_TILE_PIXELS = 512 * 512
@@ -64,6 +62,7 @@ class Tiling:
             tile.
 
     >>> from unnoise import denoisers, recipes
+    >>> from unnoise.inference.chain import Chain
     >>> from unnoise.inference.settings import InferenceSettings
     >>> network = denoisers.create("dncnn", channels=1, features=4, layers=3)
     >>> tiling = Tiling(Chain(network, recipes.load("ap-bsn").scheme, InferenceSettings(tile=40)), (80, 40))
@@ -71,7 +70,7 @@ class Tiling:
     ([(slice(0, 40, None), slice(0, 40, None))], 2)
     """
 
-    def __init__(self, chain: Chain, size: tuple[int, int]) -> None:
+    def __init__(self, chain: RegionRestorer, size: tuple[int, int]) -> None:
         self.chain, self.size = chain, size
         tile = chain.settings.tile
         height, width = (tile, tile) if tile else sides_for(chain, size)
@@ -111,8 +110,7 @@ class Tiling:
                 f"Memory does not suffice even for tiles of {' × '.join(str(side) for side in sorted(set(self.max_core)))} pixels; "
                 "close other programs, or take a smaller model or device cpu."
             )
-        if self.chain.device.type == "cuda":
-            torch.cuda.empty_cache()
+        self.chain.release_memory()
         self.max_core = height, width
 
     def _tile(self, top: int) -> tuple[int, int]:
@@ -126,7 +124,7 @@ class Tiling:
         return down, across
 
 
-def sides_for(chain: Chain, size: tuple[int, int]) -> tuple[int, int]:
+def sides_for(chain: RegionRestorer, size: tuple[int, int]) -> tuple[int, int]:
     """The largest height and width of a tile's core in pixels for a picture of this size, by the network and the free
     memory."""
     if math.prod(padded_size(chain, size)) <= SINGLE_TILE_PIXELS:
@@ -135,11 +133,11 @@ def sides_for(chain: Chain, size: tuple[int, int]) -> tuple[int, int]:
     if not chain.is_finite:
         return _rectangle_sides(chain, size, usable)
     side = _square_side(chain, size, usable)
-    rows = BAND_BYTES // (size[1] * VALUE_BYTES * chain.network.sizes.get("channels", 3))
+    rows = BAND_BYTES // (size[1] * VALUE_BYTES * chain.channels)
     return min(side, max(rows, MIN_TILE_PIXELS)), side
 
 
-def _square_side(chain: Chain, size: tuple[int, int], usable: float) -> int:
+def _square_side(chain: RegionRestorer, size: tuple[int, int], usable: float) -> int:
     """Side of the tiles in pixels for a bounded receptive field: just large enough that halos repeat little work."""
     padded, longest = padded_size(chain, size), max(size)
     pixels = math.prod(padded)
@@ -149,18 +147,16 @@ def _square_side(chain: Chain, size: tuple[int, int], usable: float) -> int:
         return chain.bytes_for(inner, read, whole=False)
 
     # With a core of four halos, the halo costs about as much work as the core.
-    least, most = (
-        max(MIN_TILE_PIXELS, round(halos * chain.halo)) for halos in (4, _halos_per_core(chain.network.halo_relative_cost))
-    )
-    wide = max(taken(least), min(AMPLE_BYTES[chain.device.type], taken(most)))
-    usable = min(usable, max(ENOUGH_BYTES[chain.device.type], wide))
+    least, most = (max(MIN_TILE_PIXELS, round(halos * chain.halo)) for halos in (4, _halos_per_core(chain.halo_relative_cost)))
+    wide = max(taken(least), min(AMPLE_BYTES[device_kind_of(chain.device)], taken(most)))
+    usable = min(usable, max(ENOUGH_BYTES[device_kind_of(chain.device)], wide))
     if chain.bytes_for(pixels, pixels, whole=True) <= usable:
         return longest
     cores = range(MIN_TILE_PIXELS, longest + 1)
     return cores[max(0, bisect_right(cores, usable, key=taken) - 1)]
 
 
-def _rectangle_sides(chain: Chain, size: tuple[int, int], usable: float) -> tuple[int, int]:
+def _rectangle_sides(chain: RegionRestorer, size: tuple[int, int], usable: float) -> tuple[int, int]:
     """Sides of the tiles in pixels for an unbounded receptive field: the tiles that fit into memory and overlap the
     least.
 
@@ -175,7 +171,9 @@ def _rectangle_sides(chain: Chain, size: tuple[int, int], usable: float) -> tupl
         inner = padded_size(chain, core(rows, columns))
         pixels, shown = math.prod(inner), math.prod(min(i + around, side) for i, side in zip(inner, padded, strict=True))
         taken = chain.bytes_for(pixels, shown, whole=rows == columns == 1)
-        return taken <= min(usable, (MAX_TILE_BYTES if pixels <= LARGE_TILE_PIXELS else AMPLE_BYTES)[chain.device.type])
+        return taken <= min(
+            usable, (MAX_TILE_BYTES if pixels <= LARGE_TILE_PIXELS else AMPLE_BYTES)[device_kind_of(chain.device)]
+        )
 
     def read(rows: int, columns: int) -> int:
         return (size[0] + (rows - 1) * around) * (size[1] + (columns - 1) * around)
@@ -191,17 +189,18 @@ def _rectangle_sides(chain: Chain, size: tuple[int, int], usable: float) -> tupl
     return core(*best)
 
 
-def padded_size(chain: Chain, size: tuple[int, int]) -> tuple[int, int]:
+def padded_size(chain: RegionRestorer, size: tuple[int, int]) -> tuple[int, int]:
     """Height and width in pixels that a network computes at least. A picture of one row is padded to as many as its
     pooling needs, and takes their memory.
 
     >>> from unnoise import denoisers, recipes
+    >>> from unnoise.inference.chain import Chain
     >>> from unnoise.inference.settings import InferenceSettings
     >>> network = denoisers.create("unet", channels=1)
     >>> padded_size(Chain(network, recipes.load("amsnet-quick").scheme, InferenceSettings()), (1, 100))
     (32, 100)
     """
-    height, width = (max(side, chain.network.size_multiple) for side in size)
+    height, width = (max(side, chain.size_multiple) for side in size)
     return height, width
 
 
@@ -227,3 +226,12 @@ def _halos_per_core(cost: float) -> float:
 def _round_up(value: int, multiple: int) -> int:
     """`value` rounded up to a multiple."""
     return -(-value // multiple) * multiple
+
+
+def device_kind_of(device: object) -> str:
+    """The kind of device without its number.
+
+    >>> device_kind_of("cuda:1")
+    'cuda'
+    """
+    return str(device).partition(":")[0]

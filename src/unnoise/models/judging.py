@@ -48,6 +48,7 @@ def report_on(
     Raises:
         UsageError: a batch of pictures was given.
     """
+    check_judged(pipeline)
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
     settings = replace(pipeline.settings, precision="float32")  # the report measures small differences
@@ -82,6 +83,17 @@ def report_on(
     return made.scaled(span)
 
 
+def check_judged(pipeline: Pipeline) -> None:
+    """Raise `UsageError` if results of this pipeline cannot be judged, since its network is no torch network.
+
+    >>> from unnoise.inference.settings import InferenceSettings
+    >>> from unnoise.models import shipped
+    >>> check_judged(shipped.load("fast", "torch").pipeline(InferenceSettings()))
+    """
+    if pipeline.library != "torch":
+        raise UsageError("A report needs PyTorch; install it and give --engine torch, or leave the report out.")
+
+
 def _variants(pipeline: Pipeline, noisy: Tensor, photometry: Sequence[Photometry]) -> tuple[list[Tensor], str]:
     """`VARIANT_COUNT` results of one picture (1, C, H, W) that should be equal, and the name of what varies.
 
@@ -90,8 +102,9 @@ def _variants(pipeline: Pipeline, noisy: Tensor, photometry: Sequence[Photometry
     """
     settings = replace(pipeline.settings, ensemble=False)
     pipeline = replace(pipeline, settings=settings)
-    scheme = pipeline.scheme
-    if isinstance(scheme, TunableScheme) and pipeline.network.has_tunable_blind_spot:
+    scheme: Any = pipeline.scheme
+    network: Any = pipeline.network
+    if isinstance(scheme, TunableScheme) and network.has_tunable_blind_spot:
         plain = replace(pipeline, settings=replace(settings, refinement=None))
         schemes = [TunableBlindSpot(infer_hole=hole, train_hole=scheme.train_hole, pad=scheme.pad) for hole in (1, 3, 5)]
         return [replace(plain, scheme=each).restore(noisy, photometry) for each in schemes], "blind spots"

@@ -7,14 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
-import torch
-from torch import Tensor
+from array_api_compat import is_torch_array
 
 from unnoise import denoisers, images, recipes
-from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseWarning, UsageError
 from unnoise.inference.channel_choice import choose_axes
 from unnoise.inference.forking import compute_alone_after_fork
@@ -22,23 +20,26 @@ from unnoise.inference.frame_grid import check_report
 from unnoise.inference.memory import free_memory
 from unnoise.inference.missing_values import filled, find_missing, missing_planes, with_hidden, without_mask
 from unnoise.inference.options import DenoiseOptions, OptionFields
-from unnoise.inference.pipeline import Pipeline, settings_for
-from unnoise.inference.precision import choose_device
+from unnoise.inference.pipeline import Pipeline, library_of, settings_for
 from unnoise.inference.repair import Repair
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import rescaling_of_image, source_of_tensor
 from unnoise.inference.stores import TensorStore
-from unnoise.models import file_format as model_file
 from unnoise.models.card import Card
 from unnoise.models.containers import Near, adapter_of
-from unnoise.models.judging import report_on
-from unnoise.models.stacks import Stack, StackRepair
-from unnoise.models.stored_tensors import bounded_by_memory
 from unnoise.models.stored_types import prepare
 from unnoise.photometry.rescaling import Rescaling
-from unnoise.quality.report import Report, middle
 from unnoise.recipes.old_fields import rename_old_fields
-from unnoise.recipes.schema import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from unnoise.denoisers.base import Denoiser
+    from unnoise.inference.onnx_network import OnnxNetwork
+    from unnoise.models.stacks import StackRepair
+    from unnoise.quality.report import Report
+    from unnoise.recipes.applied import AppliedRecipe
+    from unnoise.recipes.schema import Recipe
 
 APPLIED = "scheme", "refinement", "ensemble", "bias_correction", "normalization", "detail", "bounded"
 """Fields of a recipe that may change after training."""
@@ -50,7 +51,8 @@ class Model:
     """A trained denoiser that restores pictures.
 
     Attributes:
-        network: the bare `nn.Module` in its published value range, (B, C, H, W) → (B, C, H, W).
+        network: the bare `nn.Module` in its published value range, (B, C, H, W) → (B, C, H, W); or a graph that
+            onnxruntime runs without torch.
         recipe: how the network is trained and applied.
         card: facts about its origin.
 
@@ -59,19 +61,36 @@ class Model:
     Model(ap-bsn: dbsn, ... parameters)
     """
 
-    def __init__(self, network: Denoiser, recipe: Recipe, card: Card | None = None) -> None:
+    network: Any
+    recipe: Any
+
+    def __init__(self, network: Denoiser | OnnxNetwork, recipe: Recipe | AppliedRecipe, card: Card | None = None) -> None:
         compute_alone_after_fork()
         self.network = network
         self.recipe = recipe
         self.card = card or Card()
 
+    @property
+    def engine(self) -> str:
+        """What runs the network: 'torch' or 'onnx'."""
+        return "onnx" if library_of(self.network) == "numpy" else "torch"
+
+    def pipeline(self, settings: InferenceSettings) -> Pipeline:
+        """The pipeline with this model.
+
+        >>> fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).pipeline(InferenceSettings()).library
+        'torch'
+        """
+        return Pipeline(self.network, self.recipe.scheme if self.engine == "torch" else None, settings)
+
     def __repr__(self) -> str:
-        return f"Model({self.recipe.name}: {denoisers.name_of(self.network)}, {self.network.parameter_count():,} parameters)"
+        name = self.network.denoiser if self.engine == "onnx" else denoisers.name_of(self.network)
+        return f"Model({self.recipe.name}: {name}, {self.network.parameter_count():,} parameters)"
 
     def __call__(self, noisy: Tensor) -> Tensor:
         """Restore with the scheme alone in float32, without R³ and bias correction: (B, C, H, W) in 0..1 →
         (B, C, H, W), not clipped."""
-        return Pipeline(self.network, self.recipe.scheme, InferenceSettings(precision="float32")).restore(noisy)
+        return self.pipeline(InferenceSettings(precision="float32")).restore(noisy)
 
     def to(self, device: str) -> Model:
         """Move the network to a device ('cpu', 'cuda', 'cuda:1', 'mps', 'auto') and return the model.
@@ -79,6 +98,11 @@ class Model:
         >>> next(fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).to("cpu").network.parameters()).device
         device(type='cpu')
         """
+        if self.engine == "onnx":
+            self.network.to(device)
+            return self
+        from unnoise.inference.precision import choose_device
+
         self.network.to(choose_device(device))
         return self
 
@@ -103,8 +127,10 @@ class Model:
                 )
         if not changes:
             return self
+        if self.engine == "onnx" and any(field.startswith("scheme") for field in changes):
+            raise UsageError("The scheme is part of the graph and cannot be changed; give --engine torch, which needs PyTorch.")
         named = ", ".join(f"{field}={value}" for field, value in changes.items())
-        recipe = recipes.load(self.recipe, changes)
+        recipe = recipes.changed(self.recipe, changes)
         return Model(self.network, recipe.model_copy(update={"name": f"{recipe.name} with {named}"}), self.card)
 
     def denoise(
@@ -161,16 +187,19 @@ class Model:
         axes, layout = choose_axes(plain, options.axes, options.channels) if options.strength > 0 else (options.axes, None)
         options = replace(options, axes=axes)
         settings = options.settings(self.recipe)
-        pipeline = Pipeline(self.network, self.recipe.scheme, settings)
+        pipeline = self.pipeline(settings)
+        pipeline.check_neighbours(options.neighbours)
         rescaling = None
         if settings.strength > 0:
             rescaling = rescaling_of_image(plain, settings.normalization, axes=options.axes, group=options.group)
         noisy, form = self._tensor(plain, options, settings, rescaling, layout)
         if report and len(noisy) not in (1, form.channels):
             raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
-        missing = missing_planes(gaps, form, options)
+        missing = missing_planes(gaps, form, options, pipeline.library)
         repaired: Repair | StackRepair | None
         if options.neighbours and settings.strength > 0:
+            from unnoise.models.stacks import Stack
+
             stack = Stack(noisy, form, rescaling, missing, whole_numbers)
             restored, repaired = stack.denoise(pipeline, options, progress)
         else:
@@ -179,7 +208,7 @@ class Model:
             repaired = pipeline.run(with_hidden(source, form.alpha), store, progress)
             restored = store.tensor
         if settings.strength == 0:  # a copy, since float64 would lose digits as float32
-            result = image.clone() if isinstance(image, Tensor) else image.copy()
+            result = image.clone() if is_torch_array(image) else image.copy()
         else:
             result = form.restore(restored)
             result = rescaling.inverse(result, image.dtype) if rescaling else result
@@ -233,7 +262,7 @@ class Model:
             raise UsageError(
                 f"The result has the shape {tuple(after.shape)}, the noisy picture {tuple(before.shape)}; give what denoise made of it."
             )
-        return _report(Pipeline(self.network, self.recipe.scheme, settings), before, after, form, rescaling)
+        return _report(self.pipeline(settings), before, after, form, rescaling)
 
     def _tensor(
         self,
@@ -245,9 +274,21 @@ class Model:
     ) -> tuple[Tensor, images.Form]:
         """Convert an image to (B, C, H, W) float32, on the network's device if that has enough memory."""
         moderate = rescaling.forward(image) if rescaling else image
+        library = library_of(self.network)
+        if library == "numpy" and is_torch_array(moderate):
+            raise UsageError(
+                "onnxruntime takes arrays, not tensors; give image.numpy(), or load the model with engine='torch'."
+            )
         noisy, form = images.to_tensor(
-            moderate, axes=options.axes, group=options.group, normalization=settings.normalization, layout=layout
+            moderate,
+            axes=options.axes,
+            group=options.group,
+            normalization=settings.normalization,
+            layout=layout,
+            library=library,
         )
+        if library == "numpy":
+            return noisy, form
         device = next(self.network.parameters()).device
         if device.type == "cuda" and DEVICE_MEMORY_FACTOR * noisy.nbytes < free_memory(device):
             noisy = noisy.to(device)
@@ -270,7 +311,11 @@ class Model:
         ...     (Path(folder) / "small.safetensors").is_file()
         True
         """
-        model_file.write(Path(path), self.network, self.recipe, self.card, half=half)
+        from unnoise.models import file_format
+
+        if self.engine == "onnx":
+            raise UsageError("A model that onnxruntime runs cannot be saved; load it with engine='torch'.")
+        file_format.write(Path(path), self.network, self.recipe, self.card, half=half)
 
     @classmethod
     def load(cls, path: str | Path) -> Model:
@@ -284,7 +329,9 @@ class Model:
         Traceback (most recent call last):
         unnoise.errors.UsageError: There is no model file none.safetensors.
         """
-        network, recipe, card = model_file.read(Path(path))
+        from unnoise.models import file_format
+
+        network, recipe, card = file_format.read(Path(path))
         if card.warning:
             warnings.warn(f"{path}: {card.warning}", UnnoiseWarning, stacklevel=2)
         return cls(network.eval(), recipe, card)
@@ -297,12 +344,18 @@ def _put_back(image: Any, result: Any, form: images.Form, repaired: Repair | Sta
     if not repaired.keeps:
         return result
     kept = form.mask(repaired.kept(slice(0, form.planes[2]), slice(0, form.planes[3])))
-    if isinstance(image, Tensor):
+    if is_torch_array(image):
+        import torch
+
         return torch.where(kept.to(image.device), image.detach(), result)
     return np.where(kept, image, result)
 
 
 def _report(pipeline: Pipeline, noisy: Tensor, restored: Tensor, form: images.Form, rescaling: Rescaling | None) -> Report:
+    from unnoise.models.judging import check_judged, report_on
+    from unnoise.quality.report import middle
+
+    check_judged(pipeline)
     settings = settings_for(source_of_tensor(noisy, form), pipeline.settings)
     part = middle(noisy.shape[-2], noisy.shape[-1])
     noisy, restored = (x.reshape(-1, form.channels, *x.shape[-2:]) for x in (noisy, restored))  # judged as one picture
@@ -317,6 +370,8 @@ def fresh(recipe: Recipe) -> Model:
     >>> fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).network.sizes["features"]
     4
     """
+    from unnoise.models.stored_tensors import bounded_by_memory
+
     with bounded_by_memory(recipe.name):
         network = denoisers.create(recipe.denoiser.name, **recipe.denoiser.sizes)
     return Model(network, recipe)

@@ -26,29 +26,35 @@ def names() -> list[str]:
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
-def load(name_or_path: str | Path) -> Model:
+def load(name_or_path: str | Path, engine: str = "auto") -> Model:
     """Load a shipped model by name, or a file: one that unnoise saved, or a published checkpoint.
 
     Args:
         name_or_path: a name, also of a classical denoiser such as 'bm3d'; a file; or the folder that `unnoise train`
             wrote.
+        engine: what runs the network: 'torch', 'onnx' (onnxruntime, without torch), or 'auto': torch if it is installed.
+            A file that ends in .onnx runs by onnxruntime in any case.
 
     Raises:
-        UsageError: neither a model nor a file has this name.
+        UsageError: neither a model nor a file has this name, or the engine cannot run it.
         UnnoiseError: the file is damaged or holds no known network.
 
     >>> load("fast").network.training
     False
     """
     from unnoise import denoisers
-    from unnoise.models import classical
+    from unnoise.models import onnx_model
     from unnoise.models.model import Model
 
+    chosen = onnx_model.choose_engine(engine)
+    read = Model.load if chosen == "torch" else onnx_model.load
     shipped = WEIGHTS / f"{name_or_path}.safetensors"
     if shipped.is_file():
-        return Model.load(shipped)
+        return read(shipped)
     path = Path(name_or_path)
     if str(name_or_path) in denoisers.classical_names() and not path.exists():
+        from unnoise.models import classical
+
         return classical.model(str(name_or_path))
     if path.is_dir() and (path / "model.safetensors").is_file():  # a folder that `unnoise train` wrote
         path = path / "model.safetensors"
@@ -56,7 +62,13 @@ def load(name_or_path: str | Path) -> Model:
         raise UsageError(
             f"There is no model '{name_or_path}'; choose one of {', '.join([*names(), *denoisers.classical_names()])}, or give a file."
         )
-    return import_checkpoint(path) if path.suffix in _PUBLISHED_SUFFIXES else Model.load(path)
+    if path.suffix == ".onnx":
+        return onnx_model.load(path)
+    if path.suffix in _PUBLISHED_SUFFIXES:
+        if chosen == "onnx":
+            raise UsageError(f"{path} is a published checkpoint, which PyTorch reads; install it and give --engine torch.")
+        return import_checkpoint(path)
+    return read(path)
 
 
 def import_checkpoint(path: str | Path) -> Model:

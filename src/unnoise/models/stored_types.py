@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, is_torch_array
 
 from unnoise.errors import UsageError
 from unnoise.images.measured_values import FLOATS, LARGEST, whole
@@ -46,7 +45,7 @@ def prepare(image: Any, options: DenoiseOptions) -> Prepared:
     >>> made.image, made.restore(np.array([[-2.6, 4.2]], np.float32))
     (array([[-3.,  4.]], dtype=float32), array([[-3,  4]], dtype=int16))
     """
-    is_tensor = isinstance(image, torch.Tensor)
+    is_tensor = is_torch_array(image)
     if not is_tensor and (not isinstance(image, np.ndarray) or isinstance(image, np.ma.MaskedArray)):
         return Prepared(image, options, _same, False)
     own = _name(image.dtype)
@@ -82,7 +81,7 @@ def _cast(image: Any, name: str, factor: float = 1.0) -> Any:
 
 def _channel_axes(image: Any) -> str | None:
     """The axes of whole numbers whose channels are no colors; None: the image has no channels, or too many axes."""
-    letters = {3: "CYX", 4: "NCYX"} if isinstance(image, torch.Tensor) else {3: "YXC"}
+    letters = {3: "CYX", 4: "NCYX"} if is_torch_array(image) else {3: "YXC"}
     return letters.get(image.ndim)
 
 
@@ -95,12 +94,14 @@ def _layout(image: Any, options: DenoiseOptions) -> Layout:
         return Layout.of((0, 0, image.shape[letters.index("S")]))
     if image.ndim < 3:
         return Layout("grey")
-    return Layout.of((0, 0, image.shape[-3 if isinstance(image, torch.Tensor) else -1]))
+    return Layout.of((0, 0, image.shape[-3 if is_torch_array(image) else -1]))
 
 
 def _whole(result: Any, name: str) -> Any:
     """Round to whole numbers of a type, and clip to its ends."""
-    if isinstance(result, torch.Tensor):
+    if is_torch_array(result):
+        import torch
+
         ends = np.iinfo(name)
         clipped = result.double().round().clamp(float(ends.min), min(float(ends.max), float(LARGEST)))
         return clipped.to(getattr(torch, name))

@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unnoise.errors import UsageError
 from unnoise.files.atomic import atomic_write
 from unnoise.noise.html import figure_as_html
 from unnoise.noise.noise_model import NoiseModel
-from unnoise.quality.mc_sure import Judgement, judge
-from unnoise.quality.residual_structure import correlation_map
-from unnoise.quality.uncertainty import spread
 from unnoise.quality.verdict import Verdict
 from unnoise.regions import Region
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch import Tensor
+
+    from unnoise.quality.mc_sure import Judgement
 
 LARGEST = 1_000_000
 """Of a picture of more pixels the middle is judged and shown."""
@@ -217,6 +216,10 @@ def make(
     """
     if len(noisy) != 1:
         raise UsageError(f"A report is of one picture, not of a batch of {len(noisy)}; give them one by one.")
+    from unnoise.quality.mc_sure import judge
+    from unnoise.quality.residual_structure import correlation_map
+    from unnoise.quality.uncertainty import spread
+
     return Report(
         judgement=judge(noisy, restored, restore, noise=noise, excess=excess),
         part=part,

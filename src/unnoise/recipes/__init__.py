@@ -14,6 +14,7 @@ from unnoise.files.plain_yaml import load_plain
 from unnoise.recipes.old_fields import rename_old_fields
 
 if TYPE_CHECKING:
+    from unnoise.recipes.applied import AppliedRecipe
     from unnoise.recipes.schema import Recipe
 
 _FOLDER = Path(__file__).parent
@@ -74,6 +75,35 @@ def summary(name_or_path: str | Path) -> Summary:
     """
     fields = _parse(_find(name_or_path))
     return Summary(*(str(fields.get(field, "")) for field in Summary._fields))
+
+
+def changed(recipe: Recipe | AppliedRecipe, overrides: dict[str, Any]) -> Any:
+    """A recipe, or the part of one that is applied, with other values.
+
+    Args:
+        recipe: stays as it is.
+        overrides: values by dotted field, as for `load`.
+
+    Raises:
+        UsageError: as `load`.
+
+    >>> from unnoise.recipes.applied import AppliedRecipe
+    >>> changed(AppliedRecipe(name="mine"), {"detail": 0.5}).detail
+    0.5
+    """
+    from pydantic import ValidationError
+
+    from unnoise.recipes.applied import AppliedRecipe
+
+    if not isinstance(recipe, AppliedRecipe):
+        return load(recipe, overrides)
+    fields = recipe.model_dump(mode="json")
+    for dotted, value in rename_old_fields(overrides).items():
+        _set(fields, dotted, value)
+    try:
+        return AppliedRecipe.model_validate(fields)
+    except ValidationError as error:
+        raise UsageError(explain_validation(error, f"The recipe {recipe.name}", known=AppliedRecipe.model_fields)) from error
 
 
 def load(name_or_path: str | Path | Recipe, overrides: dict[str, Any] | None = None) -> Recipe:

@@ -13,12 +13,12 @@ from unnoise.deprecated.class_members import RenamedMember
 from unnoise.errors import UsageError
 from unnoise.photometry.bias_correction import BiasCorrection
 from unnoise.photometry.normalization import Normalization
+from unnoise.recipes.applied import Share, bias_correction_of, normalization_of, refinement_of
 from unnoise.recipes.old_fields import rename_old_fields
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.r3 import R3
 
 Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class DenoiserChoice(BaseModel):
@@ -170,14 +170,14 @@ class Recipe(BaseModel):
     @field_validator("refinement", mode="before")
     @classmethod
     def _no_refinement(cls, value: Any) -> Any:
-        return None if value == "none" else R3() if value == "r3" else value
+        return refinement_of(value)
 
     @field_validator("bias_correction", mode="before")
     @classmethod
     def _no_bias_correction(cls, value: Any) -> Any:
-        return None if value == "none" else {"curve": value} if isinstance(value, str) else value
+        return bias_correction_of(value)
 
     @field_validator("normalization", mode="before")
     @classmethod
     def _full_range(cls, value: Any) -> Any:
-        return None if value == "full" else {"of": value} if isinstance(value, str) else value
+        return normalization_of(value)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import torch
+from array_api_compat import array_namespace
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
 
 from unnoise.deprecated.module_names import renamed
 from unnoise.rng import RandomSource, uniform
@@ -20,6 +19,7 @@ class R3(BaseModel):
     resolution. The mean over the draws has less residual noise, and less of the pattern that PD leaves.
 
     Example:
+        >>> import torch
         >>> noisy, estimate = torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
         >>> R3(draws=2)(lambda x: x, noisy, estimate, "value", torch.Generator()).shape
         torch.Size([1, 3, 4, 4])
@@ -35,13 +35,13 @@ class R3(BaseModel):
 
     def __call__(
         self,
-        refine: Callable[[Tensor], Tensor],
-        noisy: Tensor,
-        estimate: Tensor,
+        refine: Callable[[Any], Any],
+        noisy: Any,
+        estimate: Any,
         replacement: Literal["value", "pixel"],
         generator: RandomSource,
         at_once: int = 1,
-    ) -> Tensor:
+    ) -> Any:
         """Refine an estimate.
 
         Args:
@@ -55,16 +55,17 @@ class R3(BaseModel):
         Returns:
             What `refine` gives, averaged: (B, C, H, W), or the region.
         """
+        xp = array_namespace(noisy)
         batch, channels, height, width = noisy.shape
         shape = (batch, channels if replacement == "value" else 1, height, width)
-        total: Tensor | None = None
+        total: Any | None = None
         for start in range(0, self.draws, at_once):
             count = min(at_once, self.draws - start)
             # Each draw takes its random numbers in a fixed order, so `at_once` does not change the result.
-            replaced = torch.cat([uniform(shape, generator, noisy.device) for _ in range(count)]) < self.probability
-            mixed = torch.where(replaced, noisy.repeat(count, 1, 1, 1), estimate.repeat(count, 1, 1, 1))
+            replaced = xp.concat([uniform(shape, generator, noisy.device) for _ in range(count)]) < self.probability
+            mixed = xp.where(replaced, xp.concat([noisy] * count), xp.concat([estimate] * count))
             refined = refine(mixed)
-            sums = refined.reshape(count, batch, *refined.shape[1:]).sum(0)  # (B, C, H, W), or of a region
+            sums = xp.reshape(refined, (count, batch, *refined.shape[1:])).sum(0)  # (B, C, H, W), or of a region
             total = sums if total is None else total + sums
         assert total is not None
         return total / self.draws

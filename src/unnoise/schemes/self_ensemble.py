@@ -6,14 +6,14 @@ Timofte et al., "Seven Ways to Improve Example-Based Single Image Super Resoluti
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-import torch
-from torch import Tensor
+from array_api_compat import array_namespace
 
 from unnoise.regions import Region, RegionSource, flip_region, rotate_region
 
 
-def self_ensemble(restore: Callable[[Tensor], Tensor], noisy: Tensor) -> Tensor:
+def self_ensemble(restore: Callable[[Any], Any], noisy: Any) -> Any:
     """Average `restore` over the eight flips and quarter turns of a picture in memory. Each result is turned back first.
 
     Args:
@@ -24,6 +24,7 @@ def self_ensemble(restore: Callable[[Tensor], Tensor], noisy: Tensor) -> Tensor:
         (…, H, W).
 
     Example:
+        >>> import torch
         >>> self_ensemble(lambda x: 2 * x, torch.ones(1, 1, 2, 3)).unique().tolist()
         [2.0]
     """
@@ -31,9 +32,7 @@ def self_ensemble(restore: Callable[[Tensor], Tensor], noisy: Tensor) -> Tensor:
     return self_ensemble_region(lambda source, region, _: restore(source.read(*region)), RegionSource.of(noisy), whole)
 
 
-def self_ensemble_region(
-    restore: Callable[[RegionSource, Region, int], Tensor], source: RegionSource, region: Region
-) -> Tensor:
+def self_ensemble_region(restore: Callable[[RegionSource, Region, int], Any], source: RegionSource, region: Region) -> Any:
     """Average `restore` over the flips and quarter turns of the *whole* picture, for one region of it.
 
     Args:
@@ -46,17 +45,26 @@ def self_ensemble_region(
         (B, C, rows, columns).
 
     Example:
-        >>> source = RegionSource.of(torch.arange(6.0).reshape(1, 1, 2, 3))
+        >>> import numpy as np
+        >>> source = RegionSource.of(np.arange(6.0).reshape(1, 1, 2, 3))
         >>> self_ensemble_region(lambda picture, place, symmetry: picture.read(*place), source, (slice(0, 1), slice(1, 3)))
-        tensor([[[[1., 2.]]]])
+        array([[[[1., 2.]]]])
     """
-    total: Tensor | None = None
+    total: Any | None = None
     for flip in (False, True):
         picture, place = (source.flip(), flip_region(region, source.size)) if flip else (source, region)
         for turns in range(4):
-            result = torch.rot90(restore(picture, place, 4 * flip + turns), -turns, (-2, -1))
-            result = result.flip(-1) if flip else result
+            result = _turn_back(restore(picture, place, 4 * flip + turns), turns)
+            result = array_namespace(result).flip(result, axis=-1) if flip else result
             total = result if total is None else total + result
             picture, place = picture.rotate(), rotate_region(place, picture.size)
     assert total is not None
     return total / 8
+
+
+def _turn_back(x: Any, turns: int) -> Any:
+    """Undo quarter turns of (…, H, W)."""
+    xp = array_namespace(x)
+    if turns == 2:
+        return xp.flip(x, axis=(-2, -1))
+    return x if turns == 0 else xp.flip(xp.matrix_transpose(x), axis=-1 if turns == 1 else -2)

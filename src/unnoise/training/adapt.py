@@ -232,7 +232,7 @@ def _bind_scheme(model: Model) -> Scheme:
     except UsageError as error:
         able = [name for name in shipped.names() if _is_trainable(shipped.load(name))]
         raise UsageError(
-            f"This model cannot continue to learn with its own scheme, '{model.recipe.scheme.name}': {str(error).rstrip('.')}. "  # type: ignore[attr-defined]
+            f"This model cannot continue to learn with its own scheme, '{model.recipe.scheme.name}': {str(error).rstrip('.')}. "
             f"Of the shipped models {', '.join(able) or 'none'} can adapt."
         ) from error
 

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unnoise import denoisers
 from unnoise.denoisers.base import Denoiser
-from unnoise.inference.memory import peak_bytes
+from unnoise.inference.tensor_memory import peak_bytes
 from unnoise.layers.partial import halo_crop as parts
 from unnoise.layers.partial.halo_crop import (
     deepest_path,

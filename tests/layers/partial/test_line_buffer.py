@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from reference import relative_error
 from unnoise import denoisers
-from unnoise.inference.memory import peak_bytes
+from unnoise.inference.tensor_memory import peak_bytes
 from unnoise.layers.fused_convolution import run_sequential
 from unnoise.layers.partial import line_buffer as streaming
 from unnoise.layers.partial.line_buffer import (

@@ -1,0 +1,91 @@
+"""Graphs without weights, which ship beside the weights of the models: onnxruntime gets both.
+
+They are made again, where a network or its export has changed, by: python -m unnoise.export.bare_graph
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import onnx
+
+from unnoise import denoisers
+from unnoise.errors import UsageError
+from unnoise.inference.onnx_network import WEIGHT_PREFIX
+from unnoise.models.onnx_model import GRAPHS, graph_name
+
+if TYPE_CHECKING:
+    from unnoise.models.model import Model
+
+SOURCE = "weights"
+"""What the graph names as the file of its weights; there is none."""
+
+
+def bare_graph(model: Model) -> tuple[str, bytes]:
+    """The graph of a model without its weights, and the name of its file in `models.onnx_model.GRAPHS`.
+
+    Raises:
+        UsageError: the scheme cannot be a graph.
+        UnnoiseError: torch cannot export the network.
+
+    >>> from unnoise import recipes
+    >>> from unnoise.models.model import fresh
+    >>> small = fresh(recipes.load("ap-bsn", {"denoiser.features": 2, "denoiser.modules": 1}))
+    >>> name, content = bare_graph(small)
+    >>> name.startswith("dbsn-"), len(content) < 50_000
+    (True, True)
+    """
+    from unnoise.export.graph import make_graph
+    from unnoise.export.map_memory import bytes_per_pixel
+    from unnoise.export.onnx_file import metadata
+
+    network = model.network.to("cpu").float().eval()
+    graph = make_graph(network, model.recipe.scheme)
+    facts = metadata(model, network_only=False)
+    facts |= {"bytes_per_pixel": f"{bytes_per_pixel(graph, int(facts['channels'])):.0f}", "weights": "none"}
+    names = {WEIGHT_PREFIX + name for name in network.state_dict()}
+    for tensor in graph.graph.initializer:
+        if tensor.name in names:
+            tensor.ClearField("raw_data")
+            tensor.ClearField("float_data")
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+            del tensor.external_data[:]
+            tensor.external_data.add(key="location", value=SOURCE)
+    for key in (
+        "format",
+        "denoiser",
+        "sizes",
+        "channels",
+        "value_range",
+        "size_multiple",
+        "halo",
+        "bytes_per_pixel",
+        "weights",
+    ):
+        graph.metadata_props.add(key=key, value=facts[key])
+    scheme = model.recipe.scheme.model_dump(mode="json")
+    return graph_name(denoisers.name_of(network), network.sizes, scheme), graph.SerializeToString(deterministic=True)
+
+
+def write_all(folder: Path = GRAPHS) -> list[str]:
+    """Write the graphs of all shipped models that can be one. Returns a line on each model."""
+    from unnoise.models import shipped
+
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.onnx"):
+        old.unlink()
+    lines = []
+    for name in shipped.names():
+        try:
+            file, content = bare_graph(shipped.load(name, "torch"))
+        except UsageError as error:
+            lines.append(f"{name}: {error}")
+            continue
+        (folder / file).write_bytes(content)
+        lines.append(f"{name}: {file}, {len(content):,} bytes")
+    return lines
+
+
+if __name__ == "__main__":
+    print("\n".join(write_all()))

@@ -1,0 +1,106 @@
+"""Restoring one region of a picture by onnxruntime, on NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unnoise.errors import UsageError
+from unnoise.inference.halo import UNBOUNDED_HALO_PIXELS
+from unnoise.inference.onnx_network import OnnxNetwork
+from unnoise.inference.settings import InferenceSettings
+from unnoise.regions import Region, RegionSource, dilate, relative_to
+from unnoise.schemes.self_ensemble import self_ensemble_region
+
+SCRATCH_FACTOR = 1.3
+"""Real memory divided by that of the maps."""
+
+
+@dataclass(frozen=True)
+class OnnxChain:
+    """A graph and how it is applied: what `Chain` is for networks that torch runs. See `region_restorer`.
+
+    Raises:
+        UsageError: the settings ask for what needs torch.
+
+    >>> from unnoise.models import shipped
+    >>> chain = OnnxChain(shipped.load("fast", "onnx").network, InferenceSettings())
+    >>> chain.restore(RegionSource.of(np.zeros((1, 3, 40, 50), np.float32)), (slice(0, 8), slice(0, 50))).shape
+    (1, 3, 8, 50)
+    """
+
+    network: OnnxNetwork
+    settings: InferenceSettings
+
+    def __post_init__(self) -> None:
+        if self.settings.refinement is not None:
+            raise UsageError("The refinement R³ needs PyTorch; add --no-refine, or install PyTorch and give --engine torch.")
+        if self.settings.precision not in (None, "auto", "float32"):
+            raise UsageError(
+                f"onnxruntime computes in the precision of its file, not in {self.settings.precision}; leave --precision out, or "
+                "give --engine torch."
+            )
+
+    @property
+    def device(self) -> str:
+        return "cpu"  # of the results
+
+    @property
+    def channels(self) -> int:
+        return self.network.channels
+
+    @property
+    def step(self) -> int:
+        return self.network.step
+
+    @property
+    def size_multiple(self) -> int:
+        return self.network.step
+
+    @property
+    def is_finite(self) -> bool:
+        return self.network.halo is not None
+
+    @property
+    def halo(self) -> int:
+        return UNBOUNDED_HALO_PIXELS if self.network.halo is None else self.network.halo
+
+    halo_relative_cost = 1.0
+
+    def restore(self, view: Any, part: Region) -> Any:
+        """Restore a region, (1, C, rows, columns) float32; see `Chain.restore`."""
+
+        def read(rows: slice, columns: slice) -> Any:
+            piece = view.read(rows, columns).astype(np.float32, copy=False)
+            return view.scale.forward(piece) if view.scale else piece
+
+        scaled = RegionSource(view.size, read)
+        restored = (
+            self_ensemble_region(lambda source, region, _: self._restore(source, region), scaled, part)
+            if self.settings.ensemble
+            else self._restore(scaled, part)
+        )
+        return view.scale.inverse(restored, view.read(*part).astype(np.float32, copy=False)) if view.scale else restored
+
+    def _restore(self, view: Any, part: Region) -> Any:
+        around = dilate(part, self.halo, view.size, self.step)
+        return self.network(view.read(*around))[..., *relative_to(part, around)]
+
+    def bytes_for(self, wanted: int, read: int, *, whole: bool) -> float:
+        """Estimate the bytes that restoring a region takes, of which `read` pixels are read."""
+        return SCRATCH_FACTOR * self.network.bytes_per_pixel * read
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        yield
+
+    @contextmanager
+    def in_one_band(self) -> Iterator[None]:
+        yield
+
+    def release_memory(self) -> None:
+        """onnxruntime keeps nothing."""

@@ -1,0 +1,168 @@
+"""Models that onnxruntime runs: shipped ones by their graph and weights, and files that `unnoise export` wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+
+from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
+from unnoise.inference.onnx_network import OnnxNetwork
+from unnoise.models.card import Card
+from unnoise.recipes.applied import AppliedRecipe
+from unnoise.registry import torch_missing
+
+if TYPE_CHECKING:
+    from unnoise.models.model import Model
+
+GRAPHS = Path(__file__).parent / "graphs"
+"""Graphs of the shipped networks, without weights. Several models share one."""
+ENGINES = "auto", "torch", "onnx"
+Engine = Literal["auto", "torch", "onnx"]
+SINGLE_PASS = frozenset(
+    {
+        "blind2unblind",
+        "distillation",
+        "frame-to-frame",
+        "neighbor2neighbor",
+        "noise2noise",
+        "noise2void",
+        "recorrupted",
+        "spatially-adaptive",
+        "supervised",
+        "zs-n2n",
+    }
+)
+"""Schemes that apply the network once and do nothing else, so their graphs are the network's."""
+LEFT_OUT_ENDINGS = ".log_maximum", ".top", ".mask"
+"""Weights that no graph has: what only quantization or training reads, and constants."""
+
+
+def choose_engine(name: str) -> Literal["torch", "onnx"]:
+    """The engine of that name; *auto*: torch if it is installed, else onnxruntime.
+
+    Raises:
+        UsageError: there is no such engine, or torch is not installed.
+
+    >>> choose_engine("onnx")
+    'onnx'
+    """
+    if name not in ENGINES:
+        raise UsageError(f"There is no engine '{name}'; choose one of {', '.join(ENGINES)}.")
+    if name == "auto":
+        return "torch" if torch_is_installed() else "onnx"
+    if name == "torch" and not torch_is_installed():
+        raise UsageError(f"{str(torch_missing()).rstrip('.')}; or give --engine onnx, which does without.")
+    return "onnx" if name == "onnx" else "torch"
+
+
+def torch_is_installed() -> bool:
+    """Whether torch can be imported, without importing it.
+
+    >>> torch_is_installed()
+    True
+    """
+    try:
+        return find_spec("torch") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def graph_name(denoiser: str, sizes: Mapping[str, Any], scheme: Mapping[str, Any]) -> str:
+    """The name of the file of a network's graph with its scheme.
+
+    >>> graph_name("dncnn", {"layers": 3}, {"name": "distillation", "even": True})
+    'dncnn-e09a3969e0.onnx'
+    """
+    fields = {} if scheme.get("name") in SINGLE_PASS else dict(scheme)
+    text = json.dumps({"denoiser": denoiser, "sizes": sizes, "scheme": fields}, sort_keys=True)
+    return f"{denoiser}-{hashlib.sha256(text.encode()).hexdigest()[:10]}.onnx"
+
+
+def load(path: Path, device: str | None = None) -> Model:
+    """Read a model for onnxruntime: a `.safetensors` file whose network ships as a graph, or an `.onnx` file.
+
+    Raises:
+        UsageError: there is no such file.
+        UnnoiseError: the file is damaged, or its network needs torch.
+
+    >>> load(Path("none.onnx"))
+    Traceback (most recent call last):
+    unnoise.errors.UsageError: There is no model file none.onnx.
+    """
+    if not path.is_file():
+        raise UsageError(f"There is no model file {path}.")
+    return _exported(path, device) if path.suffix == ".onnx" else _stored(path, device)
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """The header of a model file. Raises `UnnoiseError` if it is none.
+
+    >>> from unnoise.models.select import WEIGHTS
+    >>> read_header(WEIGHTS / "fast.safetensors")["denoiser"]
+    'tmbsn-student'
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            header: dict[str, str] = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise UnnoiseError(f"{path} is damaged or no model file (.safetensors); get it again, or give another.") from error
+    if header.get("format") != "unnoise model 1":
+        raise UnnoiseError(
+            f"{path} is no model of unnoise (its header lacks 'unnoise model 1'); make one with 'unnoise import'."
+        )
+    return header
+
+
+def _stored(path: Path, device: str | None) -> Model:
+    header = read_header(path)
+    recipe, card = _parts(header, path)
+    sizes = json.loads(header.get("sizes", "{}"))
+    graph = GRAPHS / graph_name(header.get("denoiser", ""), sizes, recipe.scheme)
+    if not graph.is_file():
+        raise UsageError(
+            f"The network of {path.name} ({header.get('denoiser')}) runs by PyTorch alone; install it, or where it is installed "
+            f"run 'unnoise export {path.name} -o {path.stem}.onnx' and give that file."
+        )
+    with safe_open(path, framework="np") as file:
+        names = [name for name in file.keys() if not name.endswith(LEFT_OUT_ENDINGS)]  # noqa: SIM118 (not a dict)
+        weights = {name: file.get_tensor(name).astype(np.float32) for name in names}
+    for name, value in weights.items():
+        if not np.isfinite(value).all():
+            raise UnnoiseError(
+                f"The weights in {path} are not all finite numbers ('{name}'); get the file again, or train anew."
+            )
+    return _model(OnnxNetwork(graph, weights, device, str(path)), recipe, card, path)
+
+
+def _exported(path: Path, device: str | None) -> Model:
+    network = OnnxNetwork(path, None, device, str(path))
+    if "recipe" not in network.facts:
+        raise UnnoiseError(f"{path} does not say how it is applied; write it anew with 'unnoise export'.")
+    if not network.facts.get("scheme"):
+        raise UnnoiseError(f"{path} holds the network alone; write it anew without --network-only.")
+    recipe, card = _parts(network.facts, path)
+    return _model(network, recipe, card, path)
+
+
+def _parts(header: Mapping[str, str], path: Path) -> tuple[AppliedRecipe, Card]:
+    try:
+        return AppliedRecipe.model_validate_json(header["recipe"]), Card.model_validate_json(header["card"])
+    except (KeyError, ValidationError) as error:
+        raise UnnoiseError(f"{path} is damaged, or of another version of unnoise; get it again.") from error
+
+
+def _model(network: OnnxNetwork, recipe: AppliedRecipe, card: Card, path: Path) -> Model:
+    from unnoise.models.model import Model
+
+    if card.warning:
+        warnings.warn(f"{path}: {card.warning}", UnnoiseWarning, stacklevel=2)
+    return Model(network, recipe, card)
