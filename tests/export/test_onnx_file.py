@@ -55,7 +55,9 @@ TINY = {
         "tbsn-student",
     )
 }
-UNTRIED = {"tbsn", "puca", "lgbpn"}
+UNTRIED = {
+    "tbsn", "puca", "lgbpn", "bnn", "lan", "unet-nearest", "tbsn-student", "cvf-sid", "cbdnet", "ridnet", "vdn", "danet",
+}  # fmt: skip
 """Networks whose export nobody has tried yet."""
 
 
