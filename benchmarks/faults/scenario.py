@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,7 +73,12 @@ def _lasting(file: Path) -> bytes:
     if file.name == "checkpoint.pt" or file.parent.name == "previews":
         return b""
     if file.parent.name == "cells":
-        return json.dumps(json.loads(data)["scores"]).encode()
+        images = json.loads(data)["scores"]["images"]
+        return json.dumps([[image["name"], image["noisy"], image["restored"]] for image in images]).encode()
+    if file.name == "scores.json":
+        return json.dumps([image["restored"] for image in json.loads(data)["images"]]).encode()
+    if file.stem == "comparison":  # of its numbers, times differ
+        return re.sub(rb"\d+(\.\d+)?", b"0", data)
     if file.suffix == ".safetensors":
         from safetensors.numpy import load
 

@@ -104,3 +104,24 @@ def test_of_a_stack_frames_are_inspected(arguments: list[str], unnoise: Call) ->
 def test_the_help_says_that_originals_can_be_replaced(unnoise: Call) -> None:
     _, out, _ = unnoise("denoise", "--help")
     assert "also the originals" in out.replace(" │ │ ", " ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImportError("/a/_ufuncs.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+        MemoryError(),
+    ],
+)
+@pytest.mark.usefixtures("files")
+def test_a_lack_of_memory_is_a_sentence_wherever_it_shows(
+    error: Exception, unnoise: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("unnoise.models.shipped.load", fail)
+    status, _, said = unnoise("export", "fast", "-o", "a.onnx")
+    assert status == 1
+    assert said == "unnoise: There is not enough memory for this; close other programs, or give a smaller --tile."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,24 @@ def test_the_parts_of_a_batch_are_the_batch(parts: int, each: int, seed: int) ->
 def test_a_batch_that_cannot_be_shared_is_a_sentence() -> None:
     with pytest.raises(UsageError, match=r"A batch of 6 cannot be shared by 2 processes in 2 parts each; .* a multiple of 4"):
         Shards(6, 0, 2, 2, torch.device("cpu"))
+
+
+def test_a_process_that_dies_ends_the_run_which_goes_on_where_it_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    kind = "pd-blind-spot"
+    recipe, changes = RECIPES[kind]
+    options = json.dumps({"dies_at": 3, "checkpoint_seconds": 0})
+    arguments = str(tmp_path / "part"), "6", recipe, json.dumps(changes), options
+    began = time.monotonic()
+    assert launch(2, [sys.executable, training_process.__file__, *arguments]) == 1
+    sentences = [line for line in capfd.readouterr().err.splitlines() if line.startswith("unnoise: ")]
+    assert len(sentences) == 1
+    assert "Process 1 of 2 was ended by SIGKILL" in sentences[0]
+    assert "--resume" in sentences[0]
+    assert (tmp_path / "part" / "checkpoint.pt").exists(), f"{time.monotonic() - began} seconds"
+    rest = training_process.run(tmp_path / "part", 6, recipe, changes, resume=True)
+    alone = training_process.run(tmp_path / "one", 6, recipe, changes)
+    assert _deviation(alone[-len(rest) :], rest) < 1e-5
+    assert 3 <= len(rest) <= 4
 
 
 def _train(out: Path, processes: int, steps: int, kind: str, **options: object) -> list[float]:

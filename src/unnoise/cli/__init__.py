@@ -111,23 +111,28 @@ def main() -> None:
             f"{error.filename or 'A file'} cannot be used: {error.strerror or error}; check its name, its rights and the room."
         )
         sys.exit(1)
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+            _complain(str(torch_missing()))
+            sys.exit(2)
+        elif _is_out_of_memory(error):
+            remedy = "a smaller --tile" if sys.argv[1:2] != ["train"] else "a smaller --set training.batch or training.crop"
+            _complain(f"There is not enough memory for this; close other programs, or give {remedy}.")
+        else:
             raise
-        _complain(str(torch_missing()))
-        sys.exit(2)
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not _is_out_of_memory(error):
-            raise
-        remedy = "a smaller --tile" if sys.argv[1:2] != ["train"] else "a smaller --set training.batch or training.crop"
-        _complain(f"There is not enough memory for this; close other programs, or give {remedy}.")
         sys.exit(1)
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+MEMORY_WORDS = ("can't start new thread", "failed to map segment", "Cannot allocate memory")
+"""What Python and the system's loader say of threads and libraries that memory has no room for."""
+
+
+def _is_out_of_memory(error: Exception) -> bool:
     """torch has no error of its own for this; where it is not loaded, it was not torch's."""
+    if isinstance(error, MemoryError) or any(words in str(error) for words in MEMORY_WORDS):
+        return True
     if "torch" not in sys.modules:
-        return "can't start new thread" in str(error)
+        return False
     from unnoise.inference.memory import is_out_of_memory
 
     return is_out_of_memory(error)

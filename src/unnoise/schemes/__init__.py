@@ -29,6 +29,7 @@ _SCHEMES: Registry[type[Scheme]] = Registry(
         "supervised": "supervised:Supervised",
         "noise2noise": "noise2noise:Noise2Noise",
         "noise2void": "noise2void:Noise2Void",
+        "noise2same": "noise2same:Noise2Same",
         "noise2self": "noise2self:Noise2Self",
         "neighbor2neighbor": "neighbor2neighbor:Neighbor2Neighbor",
         "blind2unblind": "blind2unblind:Blind2Unblind",

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from pydantic import Field, PrivateAttr
 from torch import Tensor
 
+from unnoise.rng import integers
 from unnoise.schemes.base import Network
 from unnoise.schemes.single_pass import SinglePass
 
@@ -49,7 +50,7 @@ class Neighbor2Neighbor(SinglePass):
         An odd last row or column is left out. Without a generator the pairs are those of seed 0.
         """
         draws = generator if generator is not None else torch.Generator().manual_seed(0)
-        choice = torch.randint(len(PAIRS), (noisy.shape[0], noisy.shape[-2] // 2, noisy.shape[-1] // 2), generator=draws)
+        choice = integers(len(PAIRS), (noisy.shape[0], noisy.shape[-2] // 2, noisy.shape[-1] // 2), draws)
         pair = torch.tensor(PAIRS)[choice].to(noisy.device)  # (B, H/2, W/2, 2)
         first, second = sample_cells(noisy, pair[..., 0]), sample_cells(noisy, pair[..., 1])
         with torch.no_grad():

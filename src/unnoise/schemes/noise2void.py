@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from unnoise.rng import integers
 from unnoise.schemes.base import Network
 from unnoise.schemes.single_pass import SinglePass
 
@@ -76,8 +77,8 @@ def stratified_places(batch: int, height: int, width: int, share: float, generat
     side = max(2, round(share**-0.5))
     shape = batch, -(-height // side), -(-width // side)
     image, top, left = torch.meshgrid(*map(torch.arange, shape), indexing="ij")
-    row = top * side + torch.randint(side, shape, generator=generator)
-    column = left * side + torch.randint(side, shape, generator=generator)
+    row = top * side + integers(side, shape, generator)
+    column = left * side + integers(side, shape, generator)
     places = torch.stack([image, row, column], dim=-1).reshape(-1, 3)
     return places[(places[:, 1] < height) & (places[:, 2] < width)]
 
