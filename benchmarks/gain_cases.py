@@ -33,7 +33,6 @@ Pair = tuple[Array, Array]
 SIDE_PIXELS = 192
 PHOTOGRAPHS = (
     data.astronaut,
-    data.chelsea,
     data.coffee,
     data.rocket,
     data.immunohistochemistry,

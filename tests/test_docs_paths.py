@@ -29,7 +29,7 @@ def named_files(text: str) -> list[str]:
     return [
         name
         for name in re.findall(r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|yaml)|(?:[\w-]+/)+)`", text)
-        if Path(name).name not in EXAMPLES and not name.startswith(("demo/", "dist/", "runs/", "noisy/", "clean/"))
+        if Path(name).name not in EXAMPLES and not name.startswith(("demo/", "dist/", "site/", "runs/", "noisy/", "clean/"))
     ]
 
 

@@ -90,15 +90,33 @@ def ablation(
 
 @app.command()
 def compare(
+    data: Annotated[list[str], typer.Option(metavar="SET:DIR", help="A data set with truth; may be repeated.")] = ...,  # type: ignore[assignment]
+    out: Annotated[Path, typer.Option(help="Folder for models, the scores of each cell, tables and figures.")] = ...,  # type: ignore[assignment]
     model: Annotated[
         list[str],
         typer.Option(
             help="A model's name or file, also a classical denoiser such as bm3d; may be repeated.",
             autocompletion=options.complete_model,
         ),
-    ] = ...,  # type: ignore[assignment]
-    data: Annotated[list[str], typer.Option(metavar="SET:DIR", help="A data set with truth; may be repeated.")] = ...,  # type: ignore[assignment]
-    out: Annotated[Path, typer.Option(help="Folder for the scores of each cell and for the tables.")] = ...,  # type: ignore[assignment]
+    ] = [],  # noqa: B006
+    recipe: Annotated[
+        list[str],
+        typer.Option(
+            help="A recipe to train on --train and to compare; may be repeated.", autocompletion=options.complete_recipe
+        ),
+    ] = [],  # noqa: B006
+    train: Annotated[
+        list[Path], typer.Option(help="What the recipes learn from, as 'unnoise train' takes it; may be repeated.")
+    ] = [],  # noqa: B006
+    seed: Annotated[list[int], typer.Option(help="Train each recipe with this seed; may be repeated.")] = [0],  # noqa: B006
+    minutes: Annotated[
+        float | None, typer.Option(help="Length of each training in minutes; default: as the recipe says.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of each training in steps.")] = None,
+    plots: Annotated[
+        bool,
+        typer.Option("--plots", help="Draw quality against time, picture by picture, gain against noise, and zoomed crops."),
+    ] = False,
     protocol: Annotated[
         Protocol, typer.Option(help="How PSNR and SSIM are computed: as here or as in a paper's code.")
     ] = "default",
@@ -108,39 +126,70 @@ def compare(
     precision: options.PrecisionOption = None,
     device: DeviceOption = None,
 ) -> None:
-    """Compare models and classical denoisers on data sets in one table: terminal, Markdown, CSV and LaTeX.
+    """Compare models, recipes and classical denoisers on data sets in one table: terminal, Markdown, CSV and LaTeX.
 
-    PSNR comes with a 95 % confidence interval over pictures. Each model is tested against the best one, picture by
-    picture: a p-value above 0.05 may be chance. Called again, it makes only what is missing or has changed.
+    PSNR comes with a 95 % confidence interval over pictures, and recipes with their spread over seeds. Each method is
+    tested against the best one, picture by picture: a p-value above 0.05 may be chance. Called again, it makes only what
+    is missing or has changed.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from unnoise.evaluation.comparison import table
-    from unnoise.evaluation.comparison.runner import Settings
+    from unnoise.cli.progress import training_bar
+    from unnoise.cli.training_data import resolve
+    from unnoise.errors import UsageError
+    from unnoise.evaluation.comparison import report, table
     from unnoise.evaluation.comparison.runner import compare as run
-    from unnoise.files.atomic import atomic_write
+    from unnoise.evaluation.comparison.settings import Settings
+    from unnoise.evaluation.comparison.trained_recipes import RunSettings, train_recipes
 
-    def say(name: str, spec: str, kept: bool) -> None:
-        typer.echo(f"{name} on {spec}{': kept' if kept else ''}", err=True)
+    if recipe and not train:
+        raise UsageError("Recipes are trained before they are compared; give pictures with --train.")
+    if plots:
+        require("matplotlib", "--plots")
+
+    def tell(sentence: str) -> None:
+        typer.echo(sentence, err=True)
 
     settings = Settings(protocol=protocol, limit=limit, refine=refine, ensemble=ensemble, precision=precision)
     try:
-        rows = table.rows_of(run(model, data, out, settings, device=device, on_cell=say))
+        groups = train_recipes(
+            recipe,
+            seed,
+            lambda name: resolve(train, None, name, {}, None),
+            out / "models",
+            RunSettings(steps=steps, minutes=minutes),
+            device=device,
+            on_message=tell,
+            watch=training_bar,
+        )
+        found = run(
+            [*model, *(one for members in groups.values() for one in members)],
+            data,
+            out,
+            settings,
+            groups=groups,
+            device=device,
+            on_cell=lambda name, spec, kept: tell(f"{name} on {spec}{': kept' if kept else ''}"),
+        )
+        rows = table.rows_of(found)
+        written = report.write(found, rows, out, settings, figures=plots)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Finished cells are in {out}. Give the same command again to go on.") from None
-    for suffix, write in (("md", table.as_markdown), ("csv", table.as_csv), ("tex", table.as_latex)):
-        with atomic_write(out / f"comparison.{suffix}") as temporary:
-            temporary.write_text(write(rows), encoding="utf-8")
+        raise KeyboardInterrupt(f"Finished pictures are in {out}. Give the same command again to go on.") from None
     console = Console()
     for spec in data:
         shown = Table(title=Text(f"{spec}, protocol {protocol}"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for number, heading in enumerate(table.HEADINGS[1:-1]):
-            shown.add_column(heading, justify="right" if number else "left", overflow="fold", no_wrap=bool(number))
-        for row in rows:
-            if row.data == spec:
-                shown.add_row(*map(Text, row.cells()[1:-1]))
+        lines = [row.cells() for row in rows if row.data == spec]
+        # The files have all columns; a terminal is narrow, so those without a figure are left out here.
+        columns = [place for place in range(1, len(table.HEADINGS) - 1) if any(line[place] for line in lines)]
+        for place in columns:
+            is_name = place == columns[0]
+            shown.add_column(
+                table.HEADINGS[place], justify="left" if is_name else "right", overflow="fold", no_wrap=not is_name
+            )
+        for line in lines:
+            shown.add_row(*(Text(line[place]) for place in columns))
         console.print(shown)
-    typer.echo(", ".join(str(out / f"comparison.{suffix}") for suffix in ("md", "csv", "tex")))
+    typer.echo(", ".join(map(str, written)))

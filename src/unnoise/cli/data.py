@@ -1,7 +1,8 @@
-"""`unnoise data …`: data sets, whole or not."""
+"""`unnoise data …`: data sets, whole or not, and stores of their crops."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,3 +48,30 @@ def check(
     if not found.is_whole:
         raise typer.Exit(1)
     console.print("The data set is whole." if found.edition else "All pictures can be read.")
+
+
+@app.command()
+def prepare(
+    data: Annotated[str, typer.Argument(metavar="SET:DIR", help="As sidd-medium:DIR or pairs:DIR.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the store.")] = ...,  # type: ignore[assignment]
+    crop: Annotated[int, typer.Option(help="Side of the crops in pixels.")] = 256,
+    step: Annotated[int | None, typer.Option(help="Distance of neighbouring crops in pixels; default: their side.")] = None,
+) -> None:
+    """Cut a data set into a store of crops, which 'unnoise train STORE' reads many times as fast as picture files.
+
+    Interrupted, it goes on when it is called again. Pictures that are left out are named.
+    """
+    from unnoise.cli.progress import bar
+    from unnoise.evaluation.datasets import open_set
+    from unnoise.evaluation.datasets.preparing import prepare as run
+
+    opened = open_set(data)
+    try:
+        with bar("prepare") as progress:
+            made = run(opened, out, crop=crop, step=step, progress=progress)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"What is done is in {out}. Give the same command again to go on.") from None
+    for sentence in made.skipped:
+        typer.echo(f"Skipped: {sentence}", err=True)
+    kept = f", {made.kept:,} of them from before" if made.kept else ""
+    typer.echo(f"{out}: {made.crops:,} crops of {made.pictures:,} pictures{kept}.")

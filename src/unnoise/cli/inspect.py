@@ -46,8 +46,9 @@ def inspect(
 ) -> None:
     """Measure the noise of pictures from the pictures alone: level, correlation, clipping, JPEG's blocks; and what to do about it.
 
-    One picture gives a full report, several a table with a line for each, and a summary. Of a stack some frames are
-    measured, each channel by itself. Photographs are told in steps of their type, measurements in their own values.
+    One picture gives a full report, and the advised model is tried on its middle. Several give a table with a line for
+    each, and a summary. Of a stack some frames are measured, each channel by itself. Photographs are told in steps of
+    their type, measurements in their own values.
     """
     from unnoise import images
     from unnoise.images.arrays_on_disk import check_axes
@@ -64,7 +65,7 @@ def inspect(
     for file in files:
         try:
             with working_on(file):
-                reports[file] = inspect_file(file, axes=axes, dark=dark_frame)
+                reports[file] = inspect_file(file, axes=axes, dark=dark_frame, tries_model=not several)
         except UnnoiseError as error:
             if not several:
                 raise

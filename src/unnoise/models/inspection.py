@@ -60,12 +60,15 @@ def inspect(
     return _inspect_stack(image, name, axes, found)
 
 
-def inspect_file(path: str | Path, *, axes: str | None = None, dark: Dark | None = None) -> NoiseReport | StackReport:
+def inspect_file(
+    path: str | Path, *, axes: str | None = None, dark: Dark | None = None, tries_model: bool = False
+) -> NoiseReport | StackReport:
     """`inspect` for a picture file or stack. It is read frame by frame.
 
     Args:
         path: the file.
         axes, dark: as `inspect` takes them.
+        tries_model: whether the advised model is tried on the middle of a single picture. The advice then says how it did.
 
     Raises:
         UsageError, UnnoiseError: as `unnoise.images.open`.
@@ -76,7 +79,7 @@ def inspect_file(path: str | Path, *, axes: str | None = None, dark: Dark | None
     ...     inspect_file(f"{folder}/a.npy", axes="TYX").frames
     8
     """
-    return _inspect_stack(path, str(path), axes, read_dark(dark))
+    return _inspect_stack(path, str(path), axes, read_dark(dark), tries_model)
 
 
 def read_dark(dark: Dark | None) -> DarkFrame | None:
@@ -102,16 +105,28 @@ def read_dark(dark: Dark | None) -> DarkFrame | None:
 
 
 def _inspect_stack(
-    source: str | Path | NDArray[Any], name: str, axes: str | None, dark: DarkFrame | None
+    source: str | Path | NDArray[Any], name: str, axes: str | None, dark: DarkFrame | None, tries_model: bool = False
 ) -> NoiseReport | StackReport:
     with open_stack(source, axes=axes, name=name) as stack:
         count = len(stack)
-        made = [
-            NamedReport(frame=one.frame, channel=one.channel, report=_of_picture(one, dark))
-            for number in spread(count, FRAMES)
-            for one in pictures_of(stack[number], number, in_windows=True)
-        ]
-    return made[0].report if count == 1 and len(made) == 1 else StackReport(frames=count, pictures=made)
+        made = []
+        for number in spread(count, FRAMES):
+            for one in pictures_of(stack[number], number, in_windows=True):
+                made.append(NamedReport(frame=one.frame, channel=one.channel, report=_of_picture(one, dark)))
+    if count > 1 or len(made) > 1:
+        return StackReport(frames=count, pictures=made)
+    return _with_trial(made[0].report, one.pixels) if tries_model else made[0].report
+
+
+def _with_trial(report: NoiseReport, picture: NDArray[Any]) -> NoiseReport:
+    """A report whose advice says how the model did on the middle of the picture."""
+    from unnoise.models.trial import try_model
+
+    if report.advice is None or report.advice.model is None:
+        return report
+    trial = try_model(report.advice.model, picture)
+    advice = report.advice.model_copy(update={"model_fits": trial.fits, "reasons": [*report.advice.reasons, trial.sentence]})
+    return report.model_copy(update={"advice": advice})
 
 
 def _of_picture(one: SinglePicture, dark: DarkFrame | None) -> NoiseReport:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unnoise.errors import UsageError
-from unnoise.models.select import WEIGHTS, choose, choose_for
+from unnoise.models.select import choose, choose_for
+from unnoise.models.shipped_files import WEIGHTS
 
 if TYPE_CHECKING:
     from unnoise.models.model import Model

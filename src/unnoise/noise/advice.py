@@ -60,7 +60,8 @@ class Advice(BaseModel):
     model: str | None = None
     """The shipped model that suits the picture best. None: no model ships."""
     model_fits: bool = False
-    """Whether that model can be expected to bring the picture closer to the truth."""
+    """Whether that model can be expected to bring the picture closer to the truth: by its reach, or where it was tried, by its
+    estimated gain."""
     reasons: list[str] = []
     """One sentence for each choice."""
 

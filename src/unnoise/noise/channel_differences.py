@@ -31,10 +31,13 @@ WHITE_MIDDLE = 0.6, 4.5
 """The same of the middle and the finest band. Colored texture raises it to 3. Cameras have 5 and more."""
 LEAST = 0.7 / 255
 """Standard deviation below which differences hold no more than rounding, of values in 0..1."""
-CUT = 0.02
-"""Patches with a larger share of cut-off pixels tell nothing."""
+CUTS = 0.02, 0.35
+"""Patches with a larger share of cut-off pixels tell nothing. The second share counts where too few patches have less than the
+first, as in pages of text: noise that is partly cut off is weaker, and stays white."""
 FEWEST = 40
-LEAST_SHARE = 0.4
+LEAST_LEFT = 0.5
+"""At least this share of the finest band's power counts as noise."""
+LEAST_SHARE = 0.2
 """Share of the patches that must lie in groups with white noise."""
 GROUP_PATCHES = 100
 """Patches of about the same brightness that are compared."""
@@ -79,7 +82,9 @@ def white_noise(patches: Array, cut: Array) -> WhiteNoise | None:
     True
     """
     channels = patches.shape[1]
-    inside = np.flatnonzero((cut <= CUT).all(axis=1))
+    inside: NDArray[np.int64] = np.flatnonzero((cut <= CUTS[0]).all(axis=1))
+    if len(inside) < FEWEST:
+        inside = np.flatnonzero((cut <= CUTS[1]).all(axis=1))
     if channels < 2 or len(inside) < FEWEST:
         return None
     chosen = patches[inside[:: max(1, len(inside) // PATCHES)]]
@@ -94,7 +99,7 @@ def white_noise(patches: Array, cut: Array) -> WhiteNoise | None:
     if sum(len(group) for group, _ in told) < LEAST_SHARE * len(order):
         return None
     brightness = np.stack([means[group].mean(axis=0) for group, _ in told], axis=1)  # (C, K)
-    variance = np.stack([_of_channels(power[:, 0], channels) for _, power in told], axis=1)  # (C, K)
+    variance = np.stack([_of_channels(_without_structure(power), channels) for _, power in told], axis=1)  # (C, K)
     rising = np.argsort(brightness, axis=1, kind="stable")
     return WhiteNoise(np.take_along_axis(brightness, rising, 1), np.take_along_axis(variance, rising, 1))
 
@@ -122,6 +127,17 @@ def _is_white(power: Array) -> bool:
     if fine / 2 <= LEAST**2:
         return False
     return bool(WHITE_NEXT[0] <= next_fine / fine <= WHITE_NEXT[1] and WHITE_MIDDLE[0] <= middle / fine <= WHITE_MIDDLE[1])
+
+
+def _without_structure(power: Array) -> Array:
+    """The fine powers (pairs,) of (pairs, 3), without what colored structure has there.
+
+    What the next band has beyond the finest one is structure. Edges and lines have about half as much in the finest band, so
+    the same difference is taken off there.
+    """
+    fine, next_fine = power.mean(axis=0)[:2]
+    left: Array = power[:, 0] * np.clip(2 - next_fine / fine, LEAST_LEFT, 1)
+    return left
 
 
 def _of_channels(power: Array, channels: int) -> Array:

@@ -21,7 +21,7 @@ from unnoise.noise.channel_differences import WhiteNoise, white_noise
 from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra, flattest_patches, measure_channel
 from unnoise.noise.frequency_bands import bands
 from unnoise.noise.noise_model import KNOTS, NoiseModel
-from unnoise.noise.plateau import OUTLIER, believed, plateaus
+from unnoise.noise.plateau import OUTLIER, Plateaus, believed, plateaus
 from unnoise.noise.spectral_lines import find_lines, without_lines
 from unnoise.noise.uniform_colors import COLOR_SIGMA, uniform_colors
 from unnoise.photometry.array_ops import to_numpy
@@ -132,6 +132,8 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     steep = _at_patches([_to_the_ends(*curve, patches.means[:, c]) for c, curve in enumerate(gray_curves)], patches)
     # noise may grow beyond the ends of a curve as it does within, or not at all
     likely = [plateaus(patches, each * gains, shapes) for each in (level, steep)]
+    if not white and pixels.shape[1] > 1:
+        likely = [_unconfirmed(each) for each in likely]
     found = replace(
         likely[0], trust=np.maximum(np.max([each.trust for each in likely], axis=0), 1.0 if white else uniform.trust)
     )
@@ -258,6 +260,13 @@ def _without_texture(
         curves[channel] = brightness, np.minimum(variance, MOST_IN_WHITE * white.at(channel, brightness) / power)
         level[:, channel] = np.minimum(level[:, channel], most / power)
     return level, curves, shapes
+
+
+def _unconfirmed(found: Plateaus) -> Plateaus:
+    """A plateau at the highest frequencies alone would be white noise. Where differences of channels show none, it is texture."""
+    trust = found.trust.copy()
+    trust[-1] = min(trust[-1], trust[-2])
+    return replace(found, trust=trust)
 
 
 def _at_patches(curves: list[tuple[Array, Array]], patches: PatchSpectra) -> Array:

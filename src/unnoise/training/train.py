@@ -23,6 +23,7 @@ from unnoise.recipes import auto
 from unnoise.recipes.schema import Recipe
 from unnoise.training import checkpoints, logs, sources
 from unnoise.training.compared import compared
+from unnoise.training.crop_store import crop_store_of
 from unnoise.training.hardware import check_libraries, is_main_process
 from unnoise.training.image_pool import from_arrays, from_files
 from unnoise.training.loop import Run
@@ -55,7 +56,8 @@ def train(
 
     Args:
         images: files and folders, or arrays (H, W), (H, W, C) and (N, H, W, C) of whole numbers or floats. Stacks are
-            read frame by frame, and channels that are no colors count as single pictures.
+            read frame by frame, and channels that are no colors count as single pictures. Or the folder of a store that
+            `unnoise data prepare` made.
         recipe: a shipped name, a YAML file, a `Recipe`, or 'auto'. 'auto' chooses by the pictures, see `recipes.auto`,
             and goes on from a shipped model; with `resume` it is the recipe of the run.
         output: folder for `model.safetensors` (always usable), `checkpoint.pt`, `log.csv`, `tensorboard/` and
@@ -105,7 +107,10 @@ def train(
         made.on_message, made.progress = lambda sentence: None, None  # the first process tells
     tell = _stages(made)
     changes = ({"denoiser": {"name": denoiser}} if denoiser else {}) | dict(overrides or {})
-    files, arrays = sources.split_inputs(images, made.output)
+    store = crop_store_of(images)
+    if store is not None and targets is not None:
+        raise UsageError("A store brings its own clean crops; leave out the targets.")
+    files, arrays = ([], list(store.noisy)) if store else sources.split_inputs(images, made.output)
     pairs = None if targets is None else sources.pair_up(files or arrays, *sources.split_inputs(targets, made.output))
     if is_main_process():
         check_unlocked(made.output)
@@ -123,7 +128,8 @@ def train(
     elif start is None and isinstance(recipe, str | Path):
         start, is_default_start = recipes.start(recipe) or None, True
     chosen = recipes.load(recipe, changes)
-    _check_targets(chosen, pairs is not None)
+    has_targets = pairs is not None or (store is not None and store.clean is not None and chosen.scheme.needs_targets)
+    _check_targets(chosen, has_targets)
     if steps is None and minutes is None:
         made.length = Length(steps=chosen.training.steps)
     run = Run(chosen, made)
@@ -137,7 +143,9 @@ def train(
         tell("reading the pictures")
         progress = _files_read(tell) if made.progress else None
         second = None
-        if pairs is not None:
+        if store is not None:
+            pool, second = store.pools(channels, with_clean=has_targets)
+        elif pairs is not None:
             pool, second = from_pairs(*pairs, channels, axes=axes, progress=progress)
         elif arrays:
             pool = from_arrays(arrays, channels, axes=axes, normalization=rule)
@@ -148,7 +156,8 @@ def train(
         begin = None
         if start not in (None, NO_START) and saved is None:
             begin = _start_weights(run, start if isinstance(start, Model) else shipped.load(start), is_default_start)
-        model = run.go(pool, [f"{len(arrays)} arrays"] if arrays else _by_folder(files), saved, begin, second)
+        described = [f"{len(arrays):,} crops of {Path(store.header.data).name}"] if store else [f"{len(arrays)} arrays"]
+        model = run.go(pool, described if arrays else _by_folder(files), saved, begin, second)
         if not compare or not run.accelerator.is_main_process:
             return model
         tell("comparing the model with the noisy pictures and with 'default'", 1.0)

@@ -15,10 +15,12 @@ from scipy import stats
 from command_line import call
 from unnoise import images, load
 from unnoise.evaluation import evaluate
-from unnoise.evaluation.comparison import runner
-from unnoise.evaluation.comparison.runner import Settings, compare
+from unnoise.evaluation.comparison import picture_journal, runner
+from unnoise.evaluation.comparison.runner import compare
+from unnoise.evaluation.comparison.settings import Settings
 from unnoise.evaluation.comparison.statistics import mean_interval, paired_p_value
 from unnoise.evaluation.comparison.table import as_latex, as_markdown, rows_of
+from unnoise.evaluation.datasets import DataSet
 
 VALUES = st.lists(st.floats(-5, 5), min_size=2, max_size=10)
 
@@ -47,28 +49,37 @@ def test_each_row_has_the_scores_of_evaluate(tmp_path: Path) -> None:
     assert (rows[1].p_value, rows[2].p_value) == (None, 0.25)  # three pictures: one in 2² at best
 
 
-def test_finished_cells_are_kept_and_changed_ones_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = [pairs(tmp_path / "a"), pairs(tmp_path / "b")]
+def test_finished_pictures_and_cells_are_kept_and_changed_ones_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = [pairs(tmp_path / "a", count=2), pairs(tmp_path / "b", count=2)]
     made: list[str] = []
 
-    def counted(model: object, pictures: object, *rest: object, **options: object) -> object:
-        made.append(f"{options['name']} {getattr(pictures, 'name', '')[-1]}")
-        if len(made) == 2:
+    def counted(model: object, pictures: DataSet, *rest: object, **options: object) -> object:
+        made.append(f"{options['name']} {pictures.name[-1]}{pictures.entries[0].name}")
+        if len(made) == 4:
             raise KeyboardInterrupt
         return evaluate(model, pictures, *rest, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(runner, "evaluate", counted)
+    monkeypatch.setattr(picture_journal, "evaluate", counted)
+    methods = ["fast", "wavelets"]
     with pytest.raises(KeyboardInterrupt):
-        compare(["fast", "non-local-means"], data, tmp_path / "out")
-    compare(["fast", "non-local-means"], data, tmp_path / "out")
-    assert made == ["fast a", "non-local-means a", "non-local-means a", "fast b", "non-local-means b"]
+        compare(methods, data, tmp_path / "out")
+    assert made == ["fast a0", "fast a1", "wavelets a0", "wavelets a1"]
+    again = compare(methods, data, tmp_path / "out")
+    assert made[4:] == ["wavelets a1", "fast b0", "fast b1", "wavelets b0", "wavelets b1"]
+    whole = evaluate(load("fast"), data[0], name="fast", refine=None, ensemble=None, precision=None)
+    found = again.cells["fast", data[0]].scores
+    assert [image.restored for image in found.images] == [image.restored for image in whole.images]
+    assert (found.data, found.protocol, found.options) == (whole.data, whole.protocol, whole.options)
     made.clear()
-    made += ["", ""]
-    pairs(tmp_path / "b", count=4)  # the data of two cells changes
-    compare(["fast", "non-local-means"], data, tmp_path / "out")
-    assert made[2:] == ["fast b", "non-local-means b"]
+    made += [""] * 4
+    pairs(tmp_path / "b", count=3)  # the data of two cells changes
+    compare(methods, data, tmp_path / "out")
+    assert [name[:-1] for name in made[4:]] == ["fast b"] * 3 + ["wavelets b"] * 3
     compare(["fast"], data[:1], tmp_path / "out", Settings(protocol="ap-bsn"))
-    assert made[4:] == ["fast a"]
+    assert made[10:] == ["fast a0", "fast a1"]
+    assert [path.suffix for path in (tmp_path / "out" / "cells").iterdir()] == [".json"] * 4
 
 
 def test_the_command_writes_all_tables(

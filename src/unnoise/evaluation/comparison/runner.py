@@ -5,36 +5,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.evaluation.comparison.picture_journal import PictureJournal, score_pictures
+from unnoise.evaluation.comparison.settings import Settings
 from unnoise.evaluation.datasets import open_set
-from unnoise.evaluation.scoring import Evaluation, evaluate
+from unnoise.evaluation.scoring import Evaluation
 from unnoise.files.atomic import atomic_write, make_folder
 from unnoise.files.stamps import stamp
 from unnoise.models import shipped
 from unnoise.models.model import Model
 
 NAME_LETTERS = 12
-
-
-class Settings(BaseModel):
-    """What the scores of a cell depend on, beside the model and the data.
-
-    >>> Settings().protocol
-    'default'
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    protocol: str = "default"
-    limit: int | None = None
-    refine: bool | None = None
-    ensemble: bool | None = None
-    precision: str | None = None
 
 
 class Cell(BaseModel):
@@ -66,6 +52,15 @@ class Comparison:
     data: tuple[str, ...]
     cells: dict[tuple[str, str], Cell]
     """By model and data set."""
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Models that are one method with several seeds, by its name."""
+
+    @property
+    def methods(self) -> dict[str, tuple[str, ...]]:
+        """The models of each row: a group, or a model by itself."""
+        grouped = {model: name for name, members in self.groups.items() for model in members}
+        names = dict.fromkeys(grouped.get(model, model) for model in self.models)
+        return {name: self.groups.get(name, (name,)) for name in names}
 
 
 def compare(
@@ -74,6 +69,7 @@ def compare(
     output: Path,
     settings: Settings | None = None,
     *,
+    groups: dict[str, tuple[str, ...]] | None = None,
     device: str | None = None,
     on_cell: Callable[[str, str, bool], None] = lambda model, data, kept: None,
 ) -> Comparison:
@@ -84,6 +80,7 @@ def compare(
         data: data sets with truth, ``SET:DIR`` each.
         output: a folder. It is made.
         settings: of all cells.
+        groups: models that are one method with several seeds, by its name; they are also among `models`.
         device: as `Model.to` takes it; None: the best one.
         on_cell: called before each cell with the model, the data set, and whether it was kept.
 
@@ -98,6 +95,8 @@ def compare(
     settings = settings or Settings()
     if not models or not data:
         raise UsageError("A comparison needs a model and a data set; give both.")
+    if settings.limit is not None and settings.limit < 1:
+        raise UsageError(f"The limit of {settings.limit} leaves no picture to score; give 1 or more.")
     for given in (models, data):
         if len(set(given)) < len(given):
             raise UsageError(f"'{next(one for one in given if given.count(one) > 1)}' is given twice; give it once.")
@@ -118,15 +117,15 @@ def compare(
             cell = _kept(path, made_from)
             on_cell(name, spec, cell is not None)
             if cell is None:
-                options = settings.model_dump(exclude={"protocol", "limit"})
                 model.to(device or "auto")
-                scores = evaluate(model, pictures, settings.protocol, limit=settings.limit, name=name, **options)
+                scores = score_pictures(model, pictures, settings, name, PictureJournal(path.with_suffix(".jsonl"), made_from))
                 trained = model.card.command or ", ".join(model.card.data)
                 cell = Cell(made_from=made_from, parameters=model.network.parameter_count(), trained=trained, scores=scores)
                 with atomic_write(path) as temporary:
                     temporary.write_text(cell.model_dump_json(indent=1), encoding="utf-8")
+                path.with_suffix(".jsonl").unlink(missing_ok=True)
             cells[name, spec] = cell
-    return Comparison(tuple(models), tuple(data), cells)
+    return Comparison(tuple(models), tuple(data), cells, dict(groups or {}))
 
 
 def _kept(path: Path, made_from: str) -> Cell | None:

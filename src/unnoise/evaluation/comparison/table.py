@@ -6,9 +6,11 @@ import csv
 import io
 import math
 from collections.abc import Sequence
+from statistics import fmean, stdev
 from typing import NamedTuple
 
-from unnoise.evaluation.comparison.runner import Cell, Comparison
+from unnoise.evaluation.comparison.published import published_psnr
+from unnoise.evaluation.comparison.runner import Comparison
 from unnoise.evaluation.comparison.statistics import Interval, mean_interval, paired_p_value
 
 _SPECIAL = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
@@ -23,10 +25,12 @@ HEADINGS = (
     "PSNR dB",
     "95 % range",
     "gain dB",
+    "± seeds",
     "SSIM",
     "p to best",
     "parameters",
     "seconds",
+    "published dB",
     "trained by",
 )
 
@@ -43,11 +47,15 @@ class Row(NamedTuple):
     psnr: Interval
     gain: float | None
     """Over the noisy input, in dB; None for the input itself."""
+    spread: float | None
+    """Standard deviation of the mean PSNR over seeds, in dB; None: there is one model."""
     ssim: float
     p_value: float | None
     """Against the best model on this data set; None: it is the best one, or the input."""
     parameters: int | None
     seconds: float | None
+    published: float | None
+    """The PSNR that the paper or benchmark states for this method and data set, in dB."""
     trained: str
 
     def cells(self) -> list[str]:
@@ -59,45 +67,61 @@ class Row(NamedTuple):
             f"{self.psnr.mean:.2f}",
             low_high,
             "" if self.gain is None else f"{self.gain:+.2f}",
+            "" if self.spread is None else f"{self.spread:.2f}",
             f"{self.ssim:.4f}",
             "" if self.p_value is None else _p_value(self.p_value),
             "" if self.parameters is None else f"{self.parameters:,}",
             "" if self.seconds is None else f"{self.seconds:.2f}",
+            "" if self.published is None else f"{self.published:.2f}",
             self.trained,
         ]
 
 
 def rows_of(comparison: Comparison) -> list[Row]:
-    """The rows, by data set: the noisy input, then the models, the best first. Each is tested against the best.
+    """The rows, by data set: the noisy input, then the models, the best first. Each is tested against the best. A method of
+    several seeds is one row.
 
     >>> rows_of(Comparison((), (), {}))
     []
     """
     rows = []
     for data in comparison.data:
-        cells = {model: comparison.cells[model, data] for model in comparison.models}
-        first = next(iter(cells.values())).scores
-        noisy = [image.noisy.psnr for image in first.images]
-        rows.append(Row(data, "noisy input", mean_interval(noisy), None, first.noisy.ssim, None, None, None, ""))
-        ranked = sorted(cells, key=lambda model: -cells[model].scores.restored.psnr)
-        best = _psnr(cells[ranked[0]])
-        for model in ranked:
-            cell, values = cells[model], _psnr(cells[model])
-            scores = cell.scores
+        cells = {name: [comparison.cells[member, data] for member in members] for name, members in comparison.methods.items()}
+        first = next(iter(cells.values()))[0].scores
+        noisy = mean_interval([image.noisy.psnr for image in first.images])
+        rows.append(Row(data, "noisy input", noisy, None, None, first.noisy.ssim, None, None, None, None, ""))
+        values = {name: psnr_by_picture(comparison, name, data) for name in cells}
+        ranked = sorted(cells, key=lambda name: -fmean(values[name]))
+        for name in ranked:
+            runs = [cell.scores for cell in cells[name]]
+            means = [run.restored.psnr for run in runs]
             rows.append(
                 Row(
                     data,
-                    model,
-                    mean_interval(values),
-                    scores.restored.psnr - scores.noisy.psnr,
-                    scores.restored.ssim,
-                    None if model == ranked[0] else paired_p_value(values, best),
-                    cell.parameters,
-                    scores.seconds / len(scores.images),
-                    cell.trained,
+                    name,
+                    mean_interval(values[name]),
+                    fmean(means) - first.noisy.psnr,
+                    stdev(means) if len(means) > 1 else None,
+                    fmean(run.restored.ssim for run in runs),
+                    None if name == ranked[0] else paired_p_value(values[name], values[ranked[0]]),
+                    cells[name][0].parameters,
+                    fmean(run.seconds / len(run.images) for run in runs),
+                    published_psnr(name, data),
+                    cells[name][0].trained,
                 )
             )
     return rows
+
+
+def psnr_by_picture(comparison: Comparison, method: str, data: str) -> list[float]:
+    """The PSNR of a method on each picture, in dB, the mean over its seeds.
+
+    >>> psnr_by_picture(Comparison((), (), {}), "a", "b")
+    Traceback (most recent call last):
+    KeyError: 'a'
+    """
+    runs = [comparison.cells[member, data].scores.images for member in comparison.methods[method]]
+    return [fmean(image.restored.psnr for image in images) for images in zip(*runs, strict=True)]
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
@@ -148,10 +172,6 @@ def _latex_line(texts: Sequence[str]) -> str:
 
 def _escaped(text: str) -> str:
     return "".join(_SPECIAL.get(letter, letter) for letter in text)
-
-
-def _psnr(cell: Cell) -> list[float]:
-    return [image.restored.psnr for image in cell.scores.images]
 
 
 def _p_value(value: float) -> str:
