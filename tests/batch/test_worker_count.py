@@ -5,27 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from unnoise.batch import worker_count
 from unnoise.batch.worker_count import WORKER_BYTES, choose_worker_count
 from unnoise.errors import UsageError
 
-CPU = torch.device("cpu")
-
 
 def test_each_core_gets_a_worker_where_there_are_pictures_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_count, "core_count", lambda: 8)
-    monkeypatch.setattr(worker_count, "free_memory", lambda device: 100 * WORKER_BYTES)
-    assert [choose_worker_count(None, pictures, CPU) for pictures in (1, 7, 8, 31, 1000)] == [1, 1, 2, 7, 8]
-    monkeypatch.setattr(worker_count, "free_memory", lambda device: 3 * WORKER_BYTES + 1)
-    assert choose_worker_count(None, 1000, CPU) == 3
-    monkeypatch.setattr(worker_count, "free_memory", lambda device: 0)
-    assert choose_worker_count(None, 1000, CPU) == 1
-    assert choose_worker_count(None, 1000, torch.device("cuda")) == 1
-    assert choose_worker_count(5, 1000, torch.device("cuda")) == 5
+    monkeypatch.setattr(worker_count, "free_bytes", lambda: 100 * WORKER_BYTES)
+    assert [choose_worker_count(None, pictures, "cpu") for pictures in (1, 7, 8, 31, 1000)] == [1, 1, 2, 7, 8]
+    monkeypatch.setattr(worker_count, "free_bytes", lambda: 3 * WORKER_BYTES + 1)
+    assert choose_worker_count(None, 1000, "cpu") == 3
+    monkeypatch.setattr(worker_count, "free_bytes", lambda: 0)
+    assert choose_worker_count(None, 1000, "cpu") == 1
+    assert choose_worker_count(None, 1000, "cuda") == 1
+    assert choose_worker_count(5, 1000, "cuda") == 5
     with pytest.raises(UsageError, match="not 0"):
-        choose_worker_count(0, 10, CPU)
+        choose_worker_count(0, 10, "cpu")
 
 
 @pytest.mark.parametrize(("text", "limit"), [("max 100000", None), ("250000 100000", 2), ("50000 100000", 1), ("?", None)])

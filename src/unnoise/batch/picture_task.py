@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import torch
-
 from unnoise.batch.jobs import Job
 from unnoise.batch.one_file import denoise_file
 from unnoise.batch.progress import OnTile
@@ -35,7 +33,10 @@ class PictureTask:
     def prepare(self, workers: int, threads: int) -> None:
         """Share the machine with other workers."""
         share_memory(workers)
-        torch.set_num_threads(threads)
+        if self.model.engine == "torch":  # other engines read the variables that the pool sets
+            import torch
+
+            torch.set_num_threads(threads)
 
     def __call__(self, job: Job, replace: bool, on_tile: OnTile) -> list[str]:
         """Denoise the picture of a job. Returns the sentences of its report."""

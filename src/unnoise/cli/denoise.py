@@ -243,14 +243,13 @@ def denoise(
     from unnoise.batch.outcome import Stopped
     from unnoise.batch.picture_task import PictureTask
     from unnoise.batch.run import check_unlocked, plan, run
-    from unnoise.batch.worker_count import choose_worker_count, core_count
+    from unnoise.batch.worker_count import choose_worker_count, core_count, device_type
     from unnoise.batch.worker_pool import WorkerPool
     from unnoise.cli.progress import files_bar
     from unnoise.images.formats import split_datasets, with_dataset
     from unnoise.images.writing import check_compression
     from unnoise.inference.frame_grid import check_report
     from unnoise.inference.options import DenoiseOptions, read_mask
-    from unnoise.inference.precision import choose_device
     from unnoise.models import shipped
 
     # before the model is loaded: bad calls answer at once
@@ -296,7 +295,7 @@ def denoise(
         loaded = _adapted(loaded, [with_dataset(job.source, dataset) for job in made.jobs], length, device, save_model, axes)
     loaded.to(device or "auto")
     task = PictureTask(loaded, asked, device or "auto", quality=quality, lossless=lossless, mosaic=mosaic)
-    count = choose_worker_count(workers, len(made.jobs), choose_device(device))
+    count = choose_worker_count(workers, len(made.jobs), device_type(loaded.engine, device))
     pool = WorkerPool(task, count, max(1, core_count() // count)) if count > 1 else None
 
     def done(job: Job, sentences: list[str] | None) -> None:

@@ -34,6 +34,7 @@ SINGLE_PASS = frozenset(
         "frame-to-frame",
         "neighbor2neighbor",
         "noise2noise",
+        "noise2same",
         "noise2void",
         "recorrupted",
         "spatially-adaptive",
