@@ -67,6 +67,7 @@ EXEMPT = {
     "layers.triton.few_outputs.pack_taps": "it needs a GPU",
     "layers.triton.norms.layer_norm": "it needs a GPU",
     "layers.triton.shifted_sum.shifted_sum": "it needs a GPU",
+    "Model.plot": "`models.notebook.plot_sample` has the example",
     "models.judging.report_on": "`Model.judge` has the example",
     "training.teachers.BlindSpotPasses": "only `Teacher` makes it",
 }

@@ -148,7 +148,7 @@ def test_from_the_upload_to_the_download(browser: Any, address: str, tmp_path: P
 
 def test_two_visitors_see_their_own_pictures_and_cancel(browser: Any, address: str, tmp_path: Path) -> None:
     mine, other = Seen(browser, address), Seen(browser, address)
-    mine.upload(_noisy(tmp_path, "mine.tif", 1, 700, 900))
+    mine.upload(_noisy(tmp_path, "mine.tif", 1, 400, 500))
     mine.wait_for("#said", "A fast preview of a part of mine.tif")
     mine.page.check("#judge input")
     mine.page.click("#start")

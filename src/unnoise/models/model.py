@@ -25,13 +25,16 @@ from unnoise.inference.repair import Repair
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import rescaling_of_image, source_of_tensor
 from unnoise.inference.stores import TensorStore
+from unnoise.models import hub
 from unnoise.models.card import Card
 from unnoise.models.containers import Near, adapter_of
+from unnoise.models.notebook import card_html, plot_sample
 from unnoise.models.stored_types import prepare
 from unnoise.photometry.rescaling import Rescaling
 from unnoise.recipes.old_fields import rename_old_fields
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from torch import Tensor
 
     from unnoise.denoisers.base import Denoiser
@@ -86,6 +89,14 @@ class Model:
     def __repr__(self) -> str:
         name = self.network.denoiser if self.engine == "onnx" else denoisers.name_of(self.network)
         return f"Model({self.recipe.name}: {name}, {self.network.parameter_count():,} parameters)"
+
+    def _repr_html_(self) -> str:
+        """The main facts of the card, as notebooks show them."""
+        return card_html(str(self), self.card)
+
+    def plot(self) -> Figure:
+        """A sample before and after, and what was removed. Raises `UnnoiseError` without matplotlib."""
+        return plot_sample(self.denoise)
 
     def __call__(self, noisy: Tensor) -> Tensor:
         """Restore with the scheme alone in float32, without R³ and bias correction: (B, C, H, W) in 0..1 →
@@ -316,6 +327,16 @@ class Model:
         if self.engine == "onnx":
             raise UsageError("A model that onnxruntime runs cannot be saved; load it with engine='torch'.")
         file_format.write(Path(path), self.network, self.recipe, self.card, half=half)
+
+    def push_to_hub(self, repo: str, *, private: bool = False, endpoint: str | None = None, token: str | None = None) -> str:
+        """Upload the model to the Hugging Face Hub, as `OWNER/NAME`, with a page made from its card. Returns the address
+        that `unnoise.load` takes. Arguments and errors: see `unnoise.models.hub.push`.
+
+        >>> fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).push_to_hub("denoiser")
+        Traceback (most recent call last):
+        unnoise.errors.UsageError: 'hf://denoiser' is no address of a model; ...
+        """
+        return hub.push(self, repo, private=private, endpoint=endpoint, token=token)
 
     @classmethod
     def load(cls, path: str | Path) -> Model:

@@ -30,8 +30,8 @@ def load(name_or_path: str | Path, engine: str = "auto") -> Model:
     """Load a shipped model by name, or a file: one that unnoise saved, or a published checkpoint.
 
     Args:
-        name_or_path: a name, also of a classical denoiser such as 'bm3d'; a file; or the folder that `unnoise train`
-            wrote.
+        name_or_path: a name, also of a classical denoiser such as 'bm3d'; a file; the folder that `unnoise train`
+            wrote; or `hf://OWNER/NAME`, a model on the Hugging Face Hub.
         engine: what runs the network: 'torch', 'onnx' (onnxruntime, without torch), or 'auto': torch if it is installed.
             A file that ends in .onnx runs by onnxruntime in any case.
 
@@ -43,11 +43,13 @@ def load(name_or_path: str | Path, engine: str = "auto") -> Model:
     False
     """
     from unnoise import denoisers
-    from unnoise.models import onnx_model
+    from unnoise.models import hub, onnx_model
     from unnoise.models.model import Model
 
     chosen = onnx_model.choose_engine(engine)
     read = Model.load if chosen == "torch" else onnx_model.load
+    if hub.is_address(name_or_path):
+        return read(hub.fetch(str(name_or_path)))
     shipped = WEIGHTS / f"{name_or_path}.safetensors"
     if shipped.is_file():
         return read(shipped)
