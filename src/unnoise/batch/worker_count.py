@@ -18,8 +18,8 @@ def choose_worker_count(asked: int | None, pictures: int, device_type: str) -> i
     """The number of processes for this many pictures.
 
     Args:
-        asked: what `--workers` says; None: as measured best, which is one for each core and thread of the network
-            (docs/scaling.md). On a GPU, whose pictures follow each other, it is one.
+        asked: what `--workers` says; None: one for each core, as far as pictures and memory go. On a GPU, whose
+            pictures follow each other, it is one.
         pictures: how many there are to do.
         device_type: of the network, such as 'cpu' or 'cuda'.
 
