@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,12 @@ def test_the_engine_is_torch_where_it_is_installed() -> None:
     assert onnx_model.choose_engine("auto") == "torch"
     assert unnoise.load("fast").engine == "torch"
     assert unnoise.load("fast", engine="onnx").engine == "onnx"
+
+
+def test_a_model_goes_to_other_processes() -> None:
+    network = unnoise.load("fast", engine="onnx").network
+    noisy = np.random.default_rng(0).random((1, 3, 33, 40), np.float32)
+    assert (pickle.loads(pickle.dumps(network))(noisy) == network(noisy)).all()
 
 
 def test_schemes_of_one_pass_are_known_without_torch() -> None:

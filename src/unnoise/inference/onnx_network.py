@@ -86,6 +86,10 @@ class OnnxNetwork:
         self._input = self._session.get_inputs()[0].name
         self.sizes: dict[str, Any] = json.loads(self.facts.get("sizes", "{}"))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sessions cannot be sent to other processes, so a copy opens its own."""
+        return OnnxNetwork, (self._graph, self._weights, self.device, self.origin)
+
     def __call__(self, noisy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Restore one picture. Raises `MemoryError` if memory does not suffice."""
         try:
