@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unnoise.denoisers.gated_feedforward import GatedFeedForward
-from unnoise.inference.memory import peak_bytes
+from unnoise.inference.tensor_memory import peak_bytes
 from unnoise.layers.norms import ChannelNorm, NormKind
 from unnoise.layers.partial.row_chunks import force_chunking
 

@@ -12,7 +12,7 @@ from reference import needs_int8
 from unnoise import denoisers
 from unnoise.denoisers.quantized_student import QuantizedStudent
 from unnoise.denoisers.tmbsn import TMBSNStudent
-from unnoise.inference.memory import peak_bytes
+from unnoise.inference.tensor_memory import peak_bytes
 from unnoise.layers.partial import halo_crop as parts
 from unnoise.layers.quantized.int8 import int8_inference
 from unnoise.layers.quantized.quantized_convolution import QuantizedConvolution

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reference import relative_error
 from unnoise.denoisers import ssattention
 from unnoise.denoisers.ssattention import Attention, SSBlock, exact_attention, linear_attention, normalize_map
-from unnoise.inference.memory import peak_bytes
+from unnoise.inference.tensor_memory import peak_bytes
 
 
 def _published(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

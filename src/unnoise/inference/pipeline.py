@@ -328,14 +328,12 @@ def settings_for(source: PixelSource, settings: InferenceSettings) -> InferenceS
     """The settings for the kind of a picture. Gray pictures of 8 bits that hold few counts or photons are measurements
     too.
 
-        >>> import numpy as np
-        >>> from unnoise import images
-    from unnoise.errors import UsageError
-        >>> from unnoise.inference.sources import source_of_tensor
-        >>> from unnoise.photometry.normalization import Normalization
-        >>> source = source_of_tensor(*images.to_tensor(np.zeros((40, 50), np.uint16)), None)
-        >>> settings_for(source, InferenceSettings(normalization=Normalization())).is_measured
-        True
+    >>> from unnoise import images
+    >>> from unnoise.inference.sources import source_of_tensor
+    >>> from unnoise.photometry.normalization import Normalization
+    >>> source = source_of_tensor(*images.to_tensor(np.zeros((40, 50), np.uint16)), None)
+    >>> settings_for(source, InferenceSettings(normalization=Normalization())).is_measured
+    True
     """
     chosen = settings.of_kind(source.layout.colours, source.dtype)
     undecided = source.layout.colours == "grey" and chosen.normalization is not None and not chosen.is_measured
