@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -64,7 +65,13 @@ def _launcher(place: Path, line: str) -> subprocess.Popen[bytes]:
     """A launcher in a process of its own, whose two processes have begun `line`."""
     child = f"import os, signal, time; open({str(place)!r} + '/' + os.environ['RANK'], 'w').write(str(os.getpid())); {line}"
     program = f"import sys; from unnoise.training.launch import launch; sys.exit(launch(2, [sys.executable, '-c', {child!r}]))"
-    process = subprocess.Popen([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(SRC)})
+    # Where the tests run in the background of a shell, Ctrl-C is ignored, and children inherit that.
+    heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(SRC)},
+        preexec_fn=heeds if os.name == "posix" else None,
+    )
     while not all((place / rank).exists() and (place / rank).read_text() for rank in "01"):
         assert process.poll() is None
         time.sleep(0.1)
@@ -87,7 +94,7 @@ def test_ctrl_c_reaches_all_and_gives_them_time_to_save(tmp_path: Path) -> None:
     process = _launcher(tmp_path, line)
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    assert process.wait() == 130
+    assert process.wait(timeout=60) == 130
     assert {path.name for path in tmp_path.glob("saved*")} == {"saved0", "saved1"}
 
 
