@@ -58,7 +58,7 @@ def main() -> None:
     count = max(len(scores.images) for cells in sets.values() for scores, _ in cells)
     command = " ".join(["unnoise benchmark compare", *(f"--model {name}" for name in sorted(names))])
     command += (
-        "".join(f" \\\n    --data {data.partition(':')[0]}:DIR" for data in sets) + f" --limit {count} --out runs/compare"
+        "".join(f" --data {data.partition(':')[0]}:DIR" for data in sets) + f" --limit {count} --out runs/compare"
     )
     text = HEAD.format(command=command)
     for data, cells in sets.items():

@@ -27,7 +27,7 @@ MADE_HERE = {"atbsn-student-b": {"width": 2}, "tmbsn-student": {"width": 2}}
 
 
 def _owners(weights: dict[str, torch.Tensor]) -> list[str]:
-    return [name for name in denoisers.names() if denoisers.lookup(name).infer_sizes(weights) is not None]
+    return [name for name in denoisers.names() if denoisers.lookup(name).from_weights(weights) is not None]
 
 
 def _beginnings(weights: dict[str, torch.Tensor]) -> set[str]:

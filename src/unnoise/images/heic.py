@@ -17,6 +17,11 @@ from unnoise.images.scratch import Scratch
 from unnoise.registry import require
 
 
+def check_library() -> None:
+    """Raise `UnnoiseError` with the name of the extra, unless HEIC can be decoded."""
+    _library()
+
+
 def _library() -> Any:
     return require("pillow_heif", "HEIC")
 

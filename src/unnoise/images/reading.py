@@ -257,6 +257,7 @@ def _sample(data: Data, pixels: Scratch, layout: Layout, form: Format) -> Sample
 
 
 def _heic(path: Path) -> Decoded:
+    heic.check_library()
     check_claim(path, HEIC)
     pixels, layout, metadata = heic.decode(path)
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:

@@ -101,6 +101,8 @@ def _dtype(page: Any, name: str) -> np.dtype[Any]:
             f"{name} is a TIFF with {kind}, {sort} that are not supported; convert it to 8 or 16 bits, or to float32."
         )
     if dtype.name == "bool" and page.samplesperpixel > 1 and int(page.planarconfig) == 1:  # no library unpacks them
+        if page.tags.get("BitsPerSample") is None:  # it was cut off, and one bit is what tifffile then takes
+            raise ValueError("its depth cannot be read")
         raise UsageError(f"{name} is a TIFF with {kind} beside each other, which are not supported; convert it to 8 bits.")
     return np.dtype("uint8") if dtype.name == "bool" else np.dtype(dtype.name)
 

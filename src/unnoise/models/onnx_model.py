@@ -109,7 +109,7 @@ def read_header(path: Path) -> dict[str, str]:
 
     >>> from unnoise.models.select import WEIGHTS
     >>> read_header(WEIGHTS / "fast.safetensors")["denoiser"]
-    'tmbsn-student'
+    'tmbsn-student-rounded'
     """
     try:
         with safe_open(path, framework="np") as file:
