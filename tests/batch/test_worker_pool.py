@@ -58,7 +58,9 @@ def test_a_pool_does_what_one_process_does_and_a_second_run_does_nothing(tmp_pat
     manifest = Manifest(folder.out, "settings")
     assert all(manifest.is_done(job.source, job.target) for job in folder.plan.jobs)
     assert folder.run().summary() == "7 done before and unchanged."
-    assert len({file.read_text() for file in folder.trace.iterdir()} - {str(os.getpid())}) == 2
+    workers = {file.read_text() for file in folder.trace.iterdir()}
+    assert str(os.getpid()) not in workers
+    assert len(workers) in (1, 2)  # on a busy machine one may do all
     shares = [each.share for each in seen]
     assert shares == sorted(shares)
     assert 0.8 < shares[-1] <= 1

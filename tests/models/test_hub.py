@@ -130,6 +130,7 @@ def test_what_is_not_there_is_one_sentence(server: FakeHub, address: str, words:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_without_a_network_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))

@@ -86,7 +86,7 @@ def _error(model: Model) -> tuple[float, float]:
 
 def test_at_bsn_learns(teacher: Path) -> None:
     losses = _losses(teacher)
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.6 * losses[0]
     noisy, restored = _error(load(teacher))
     assert restored < 0.5 * noisy
 

@@ -13,7 +13,6 @@ import typer
 from unnoise.cli import options
 from unnoise.cli.fields import assignments
 from unnoise.cli.options import ADVANCED, COMPUTED, FILES
-from unnoise.training import launch
 
 
 def train(
@@ -127,6 +126,8 @@ def train(
     status is 1, unless --accept is given.
     """
     overrides = assignments(set_, "training.batch=4")
+    from unnoise.training import launch
+
     if processes is not None and not launch.is_launched():
         raise typer.Exit(launch.launch(processes))
     from unnoise.cli.progress import training_bar

@@ -12,6 +12,7 @@ from unnoise.evaluation.ablations import studies
 from unnoise.evaluation.ablations.runner import AblationSettings, run
 
 
+@pytest.mark.slow
 def test_only_ap_bsn_with_a_network_that_is_not_blind_learns_the_identity(
     tiny: None, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
