@@ -57,9 +57,7 @@ def main() -> None:
     names = list(dict.fromkeys(scores.model for cells in sets.values() for scores, _ in cells))
     count = max(len(scores.images) for cells in sets.values() for scores, _ in cells)
     command = " ".join(["unnoise benchmark compare", *(f"--model {name}" for name in sorted(names))])
-    command += (
-        "".join(f" --data {data.partition(':')[0]}:DIR" for data in sets) + f" --limit {count} --out runs/compare"
-    )
+    command += "".join(f" --data {data.partition(':')[0]}:DIR" for data in sets) + f" --limit {count} --out runs/compare"
     text = HEAD.format(command=command)
     for data, cells in sets.items():
         text += "\n" + _section(data, cells)
