@@ -47,7 +47,9 @@ def test_there_is_a_default_and_it_is_small() -> None:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("name", "least"), [("best", 38.3), ("default", 38.2), ("fast", 37.9)])
+@pytest.mark.parametrize(
+    ("name", "least"), [pytest.param("best", 38.3, marks=pytest.mark.slow), ("default", 38.2), ("fast", 37.9)]
+)
 def test_models_on_unseen_phone_pictures(name: str, least: float) -> None:
     """Twelve blocks of scenes 25 to 30, as each model asks to be applied; all of them: see the card."""
     pairs = open_set(f"sidd-val:{data_dir('sidd_val')}")
@@ -57,6 +59,7 @@ def test_models_on_unseen_phone_pictures(name: str, least: float) -> None:
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_a_model_of_phones_helps_cameras_that_it_never_saw() -> None:
     """Twelve pictures of PolyU; 0.12 dB of it by the detail that comes back, 0.37 of all hundred."""
     pairs = open_set(f"polyu:{data_dir('polyu')}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import struct
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -101,10 +102,17 @@ def _dtype(page: Any, name: str) -> np.dtype[Any]:
             f"{name} is a TIFF with {kind}, {sort} that are not supported; convert it to 8 or 16 bits, or to float32."
         )
     if dtype.name == "bool" and page.samplesperpixel > 1 and int(page.planarconfig) == 1:  # no library unpacks them
-        if page.tags.get("BitsPerSample") is None:  # it was cut off, and one bit is what tifffile then takes
-            raise ValueError("its depth cannot be read")
+        if len(page.tags) < _declared_tags(page):  # the depth may be cut off, and one bit is what tifffile then takes
+            raise ValueError("its tags cannot be read")
         raise UsageError(f"{name} is a TIFF with {kind} beside each other, which are not supported; convert it to 8 bits.")
     return np.dtype("uint8") if dtype.name == "bool" else np.dtype(dtype.name)
+
+
+def _declared_tags(page: Any) -> int:
+    """The number of tags that the page says it has; tifffile leaves out those that it cannot read."""
+    file, form = page.parent.filehandle, page.parent.tiff
+    file.seek(page.offset)
+    return int(struct.unpack(form.tagnoformat, file.read(form.tagnosize))[0])
 
 
 def _bands(page: Any, part: int) -> Iterator[tuple[int, int, Pixels]]:

@@ -49,4 +49,6 @@ def drawn_scene(side: int, generator: np.random.Generator, kind: str | None = No
         shares = np.array([share for share, _ in KINDS.values()])
         kind = str(generator.choice(list(KINDS), p=shares / shares.sum()))
     picture = np.clip(KINDS[kind][1](side, generator), 0, 1).astype(np.float32)
-    return blur(picture, float(generator.uniform(0.3, 1.5))) if generator.random() < SOFT_SHARE else picture
+    if generator.random() >= SOFT_SHARE:
+        return picture
+    return np.clip(blur(picture, float(generator.uniform(0.3, 1.5))), 0, 1)  # weights add up to a little more than 1
