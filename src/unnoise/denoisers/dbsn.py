@@ -130,6 +130,25 @@ class Branch(nn.Module):
         return run_buffered(rest, x, x) if uses_line_buffer(x) else run_sequential(rest, x)
 
 
+def pointwise_tail(in_features: int, features: int, channels: int) -> nn.Sequential:
+    """The 1×1 convolutions after the branches, (B, in_features, H, W) → (B, channels, H, W).
+
+    The parameters' names are those of the published code.
+
+    >>> pointwise_tail(8, 4, 3)(torch.zeros(1, 8, 5, 6)).shape
+    torch.Size([1, 3, 5, 6])
+    """
+    return nn.Sequential(
+        nn.Conv2d(in_features, features, 1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(features, features // 2, 1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(features // 2, features // 2, 1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(features // 2, channels, 1),
+    )
+
+
 class DBSN(Denoiser):
     """D-BSN, (B, channels, H, W) → the same shape, values in [0, 255], strictly blind to each pixel itself.
 
@@ -164,15 +183,7 @@ class DBSN(Denoiser):
         for number, stride in enumerate(strides, start=1):
             self.branches.append(f"branch{number}")
             self.add_module(f"branch{number}", Branch(features, stride, modules, self._dilation(stride)))
-        self.tail = nn.Sequential(
-            nn.Conv2d(features * len(strides), features, 1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(features, features // 2, 1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(features // 2, features // 2, 1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(features // 2, channels, 1),
-        )
+        self.tail = pointwise_tail(features * len(strides), features, channels)
 
     @staticmethod
     def _dilation(stride: int) -> int:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.base import Blindness, Denoiser
 from unnoise.denoisers.channel_attention import ChannelAttention
-from unnoise.denoisers.dbsn import ResidualModule
+from unnoise.denoisers.dbsn import ResidualModule, pointwise_tail
 from unnoise.denoisers.gated_feedforward import GatedFeedForward
 from unnoise.denoisers.staged_network import Stage
 from unnoise.layers.fused_convolution import can_fuse, compute_dtype, convolve, convolve_with_weights, run_sequential
@@ -221,15 +221,7 @@ class LGBPN(Denoiser):
         self.head = nn.Sequential(nn.Conv2d(channels, head_features, 1), nn.ReLU(inplace=True))
         self.branch1 = LocalBranch(head_features, features, modules)
         self.branch2 = GlobalBranch(head_features, features, blocks, heads)
-        self.tail = nn.Sequential(
-            nn.Conv2d(2 * features, features, 1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(features, features // 2, 1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(features // 2, features // 2, 1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(features // 2, channels, 1),
-        )
+        self.tail = pointwise_tail(2 * features, features, channels)
 
     @property
     def size_multiple(self) -> int:  # type: ignore[override] # depends on the strides

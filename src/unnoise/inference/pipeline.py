@@ -344,9 +344,8 @@ def settings_for(source: PixelSource, settings: InferenceSettings) -> InferenceS
 
 def _are_few_photons(source: PixelSource) -> bool:
     """Whether a gray picture of 8 bits holds few photons, each of several steps. Two values alone may be a dither."""
-    top = max(float(window.max()) for window in source.sample_windows())
     step = photon_step(source)
-    return step is not None and top > 1.5 * step
+    return step is not None and max(float(window.max()) for window in source.sample_windows()) > 1.5 * step
 
 
 def _clipped(noisy: Any, photometry: Sequence[Photometry]) -> Any:
