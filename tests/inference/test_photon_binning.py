@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from skimage import data
 
 import unnoise
+from unnoise.inference import pipeline
 from unnoise.inference.photon_binning import BINNED_PHOTONS, FULL_PHOTONS, binned, mix_binned, photon_step
 from unnoise.regions import RegionSource
 
@@ -94,6 +95,15 @@ def test_dark_scenes_of_few_photons_lose_their_noise_and_keep_their_light(dtype:
     left = np.mean((restored - clean) ** 2) / np.mean((noisy.astype(np.float64) - clean) ** 2)
     assert left < 0.2  # 0.37 before
     assert restored.mean() == pytest.approx(noisy.mean(), rel=0.02)
+
+
+def test_smooth_scenes_of_one_photon_gain_by_the_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    clean = data.moon()[100:260, 100:260] / 255
+    noisy = np.random.default_rng(4).poisson(clean).astype(np.float32)
+    model = unnoise.load("fast")
+    mixed = np.mean((model.denoise(noisy) - clean) ** 2)
+    monkeypatch.setattr(pipeline, "photon_step", lambda view: None)
+    assert mixed < 0.7 * np.mean((model.denoise(noisy) - clean) ** 2)
 
 
 def test_a_stack_of_one_picture_with_few_photons_and_one_with_many_is_as_one_by_one() -> None:
