@@ -119,7 +119,10 @@ def test_the_closed_form_is_the_best_value_or_zero(value: float, weight: float) 
         assert found == 0
     else:
         best = minimize_scalar(
-            lambda x: (value - x) ** 2 / 2 + weight * np.log(x), bounds=(value / 2, value), method="bounded", options={"xatol": 1e-9}
+            lambda x: (value - x) ** 2 / 2 + weight * np.log(x),
+            bounds=(value / 2, value),
+            method="bounded",
+            options={"xatol": 1e-9},
         )
         assert found == pytest.approx(best.x, rel=1e-4)
 

@@ -92,7 +92,9 @@ def restore_groups(noisy: Tensor, settings: Rounds, solve: Solve) -> Tensor:
             restored = solve(groups - mean, removed[first : first + AT_ONCE], round_) + mean
             total.index_add_(0, members.flatten(), restored.mT.flatten(0, 1))
             times.index_add_(0, members.flatten(), times.new_ones(members.numel()))
-        estimate = _put_back(total, padded.shape, side) / _put_back(times[:, None].expand(-1, side**2), (1, *padded.shape[1:]), side)
+        estimate = _put_back(total, padded.shape, side) / _put_back(
+            times[:, None].expand(-1, side**2), (1, *padded.shape[1:]), side
+        )
     return estimate[:, :height, :width]
 
 
