@@ -52,6 +52,9 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "ridnet": "ridnet:RIDNet",
         "vdn": "vdn:VDN",
         "danet": "vdn:DANet",
+        "ffdnet": "ffdnet:FFDNet",
+        "drunet": "drunet:DRUNet",
+        "scunet": "scunet:SCUNet",
         "n2v-unet": "n2v_unet:N2VUNet",
         "zs-n2n": "zs_n2n:ZSN2NNetwork",
     }

@@ -27,6 +27,7 @@ _SCHEMES: Registry[type[Scheme]] = Registry(
         "asymmetric-mask": "asymmetric_mask:AsymmetricMask",
         "asymmetric-mask-tv": "asymmetric_mask_tv:AsymmetricMaskTV",
         "supervised": "supervised:Supervised",
+        "white-noise": "white_noise:WhiteNoise",
         "noise2noise": "noise2noise:Noise2Noise",
         "noise2void": "noise2void:Noise2Void",
         "noise2same": "noise2same:Noise2Same",
