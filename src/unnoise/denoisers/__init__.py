@@ -52,6 +52,8 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "ridnet": "ridnet:RIDNet",
         "vdn": "vdn:VDN",
         "danet": "vdn:DANet",
+        "laine19": "laine19:Laine19",
+        "dbsn-first": "dbsn_first:DBSNFirst",
         "ffdnet": "ffdnet:FFDNet",
         "drunet": "drunet:DRUNet",
         "scunet": "scunet:SCUNet",
