@@ -1,5 +1,5 @@
 """DICOM of medical imaging (extra `dicom`): gray, color and palettes, whole numbers and floats, one or many frames, also
-compressed. `dicom_writing` makes the copy.
+compressed.
 
 Rescale slope and intercept are applied, and the padding value is missing.
 """
@@ -19,9 +19,10 @@ import numpy as np
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images.damage import damaged
 from unnoise.images.picture import Pixels
-from unnoise.images.pixels import stretched
+from unnoise.images.pixels import narrowed, stretched
+from unnoise.images.science import dicom_writing
 from unnoise.images.science.base import Copy, ScienceFile, Volume
-from unnoise.images.science.dicom_palette import Palette
+from unnoise.images.science.dicom_palette import Palette, without_palette
 from unnoise.images.science.planes import Planes
 from unnoise.images.science.scaled import scaled
 from unnoise.registry import require
@@ -148,7 +149,53 @@ class DicomFile(ScienceFile):
         blank = padding if isinstance(padding, int) else None
         return Volume.of(scaled(stored, *scale, blank, name=name), self.letters or f"{outer}YX", name)
 
-    def copy(self, target: Path) -> Copy:
-        from unnoise.images.science.dicom_writing import DicomCopy
-
+    def copy(self, target: Path) -> DicomCopy:
         return DicomCopy(self, target)
+
+
+class DicomCopy(Copy):
+    """A copy of a DICOM file, which is written when all frames are there."""
+
+    def __init__(self, source: DicomFile, target: Path) -> None:
+        self._source, self._target = source, target
+        self._stored = np.zeros(source.shape, source.dtype)
+        super().__init__(target, [source.described(self._stored)])
+
+    def finish(self) -> None:
+        with sentences(self._source.path):
+            made = read_header(self._source.path)
+            self._put(made)
+            dicom_writing.say_derived(made, self._source.element)
+        try:
+            made.save_as(self._target)
+        except OSError:  # such as a full disk
+            raise
+        except Exception as error:  # values that are encoded otherwise than the header says cannot be encoded again
+            raise damaged(self._source.path, error) from error
+
+    def _put(self, made: Any) -> None:
+        source, values = self._source, self._stored
+        if source.palette:
+            numbers = self._numbers(source.palette)
+            if numbers is not None:
+                dicom_writing.put_values(made, "PixelData", numbers)
+                return
+            without_palette(made)
+            bits = 8 * values.itemsize
+            made.BitsAllocated, made.BitsStored, made.HighBit = bits, bits, bits - 1
+            made.SamplesPerPixel, made.PixelRepresentation = 3, 0
+        if source.is_color:
+            is_narrow = source.has_samples and source.bits < 8 * values.itemsize
+            dicom_writing.put_colors(made, narrowed(values, source.bits) if is_narrow else values)
+            return
+        dicom_writing.put_values(made, source.element, values)
+
+    def _numbers(self, palette: Palette) -> Pixels | None:
+        """The numbers of the colors; None: some are not in the palette."""
+        made = []
+        for index, frame in enumerate(self._stored.reshape(-1, *self._stored.shape[-3:])):
+            numbers = palette.numbers(frame, self._source.stored_frame(index))
+            if numbers is None:
+                return None
+            made.append(numbers)
+        return np.stack(made).reshape(self._stored.shape[:-1])
