@@ -139,6 +139,7 @@ def test_a_report_tells_the_noise_and_judges_what_was_made_of_the_layer(generato
         report_on_layer(other, restored)
 
 
+@pytest.mark.slow
 def test_training_on_a_layer_gives_a_model_that_can_be_chosen(generator: np.random.Generator, tmp_path: Path) -> None:
     layer = Image(_scene(generator, 6, 48, 48), name="movie", axis_labels=("t", "y", "x"))
     shares: list[float] = []

@@ -98,7 +98,9 @@ def start(work: Callable[[], Generator[None, None, T]], title: str, on_result: C
 
     # A worker that quits leaves its generator open, and so the work would go on.
     return create_worker(
-        steps, _progress={"total": PERCENT, "desc": title}, _connect={"returned": on_result, "finished": made.close}
+        steps,  # type: ignore[arg-type]  # it takes every function
+        _progress={"total": PERCENT, "desc": title},
+        _connect={"returned": on_result, "finished": made.close},
     )
 
 
