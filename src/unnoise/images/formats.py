@@ -187,6 +187,8 @@ def recognise(data: bytes) -> Format | None:
     >>> recognise(b"II*" + bytes(32)).name
     'TIFF'
     """
+    if data[128:132] == b"DICM":  # the 128 bytes before may be the start of a TIFF (PS3.10, 7.1)
+        return DICOM
     starts: tuple[tuple[bytes, Format], ...] = (
         (b"\x89PNG\r\n\x1a\n", PNG),
         (b"\xff\xd8\xff", JPEG),
@@ -218,8 +220,6 @@ def recognise(data: bytes) -> Format | None:
         return PFM
     if data[:2] == b"BM" and data[14:18] in BMP_HEADERS:
         return BMP
-    if data[128:132] == b"DICM":
-        return DICOM
     if data[:4] == b"\x76\x2f\x31\x01":
         return EXR
     if data[208:212] == b"MAP ":

@@ -39,6 +39,7 @@ from unnoise.images.file_array import FileArray
 from unnoise.images.formats import (
     AVIF,
     CAMERA_SUFFIXES,
+    DICOM,
     FORMATS,
     HEIC,
     JPEG,
@@ -177,8 +178,10 @@ def _recognised(path: Path) -> Format:
     form = recognise(start)  # the content decides, as names often err
     if form is None and suffix in TGA.suffixes and tga.is_tga(start):
         form = TGA
-    if form is None and suffix_of(path).lower() in MRC.suffixes:  # before 2000 the format had no mark
-        form = MRC
+    if form is None:  # neither MRC before 2000 nor DICOM of old archives has a mark
+        form = next((each for each in (MRC, DICOM) if suffix_of(path).lower() in each.suffixes), None)
+    if form is DICOM and suffix in TIFF.suffixes and start[:2] in (b"II", b"MM"):  # it is both, and named as a TIFF
+        form = TIFF
     if form is None:
         if not is_picture(path):
             format_of(path)
