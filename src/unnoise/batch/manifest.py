@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from unnoise.errors import UnnoiseError
 from unnoise.files.atomic import atomic_write, before_rename
 from unnoise.files.stamps import stamp
-from unnoise.images.pairs import stamps
+from unnoise.images.science.pairs import stamps
 
 if TYPE_CHECKING:
     from unnoise.inference.options import DenoiseOptions

@@ -24,8 +24,9 @@ from unnoise.files.atomic import make_folder
 from unnoise.files.attempts import was_finished, working_on
 from unnoise.files.locking import FolderInUseError
 from unnoise.files.paths import path_kind
-from unnoise.images import formats, pairs
+from unnoise.images import formats
 from unnoise.images.formats import holds_zarr, is_zarr, stem_of, suffix_of
+from unnoise.images.science import pairs
 from unnoise.quality.report import MARK as REPORT_MARK
 
 RESULT_MARK = "_denoised"

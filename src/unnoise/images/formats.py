@@ -71,7 +71,7 @@ MORE = (JXL, JP2, BMP, GIF, TGA, NETPBM, PFM, PSD, HDR)
 
 RAW = Format("camera raw", (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), ())
 PACKED_PAIRS = (".hdr.gz", ".img.gz")
-"""Suffixes of the files of packed pairs (`images.pairs`)."""
+"""Suffixes of the files of packed pairs (`images.science.pairs`)."""
 FITS = Format("FITS", (".fits", ".fit", ".fts", ".fz", ".fits.gz", ".fit.gz"), SCIENCE_DEPTHS, stacks=True, science=True)
 MRC = Format("MRC", (".mrc", ".mrcs", ".mrc.gz", ".mrc.bz2"), SCIENCE_DEPTHS, stacks=True, science=True)
 NIFTI = Format("NIfTI", (".nii", ".nii.gz"), SCIENCE_DEPTHS, stacks=True, science=True)

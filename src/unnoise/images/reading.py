@@ -19,7 +19,6 @@ from unnoise.images import (
     heic,
     jpeg,
     jpeg_rare,
-    pairs,
     picture_formats,
     png,
     raw_linear,
@@ -55,6 +54,7 @@ from unnoise.images.picture_formats.films import is_film
 from unnoise.images.pixels import DTYPES
 from unnoise.images.quality_match import Sample, sample_of
 from unnoise.images.recognising import recognised
+from unnoise.images.science import pairs
 from unnoise.images.scratch import Scratch
 from unnoise.images.tags import Data, upright
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.paths import path_kind, refuse_device
-from unnoise.images import pairs
 from unnoise.images.damage import damaged
 from unnoise.images.formats import (
     CAMERA_SUFFIXES,
@@ -25,7 +24,7 @@ from unnoise.images.formats import (
     suffix_of,
 )
 from unnoise.images.picture_formats import tga
-from unnoise.images.science import file_copy
+from unnoise.images.science import file_copy, pairs
 
 START_BYTES = 512
 """By which formats are told apart."""

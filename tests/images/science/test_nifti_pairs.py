@@ -15,7 +15,7 @@ from images.science.test_all_formats import redrawn
 from unnoise import images
 from unnoise.batch.run import plan
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.images import pairs
+from unnoise.images.science import pairs
 
 VALUES = counts(3, 20, 31, dtype="int16").T
 

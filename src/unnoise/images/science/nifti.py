@@ -14,9 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.images import pairs
 from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
+from unnoise.images.science import pairs
 from unnoise.images.science.base import LETTERS, Copy, ScienceFile, Volume, history, require_bytes
 from unnoise.images.science.file_copy import Packed, Unpacked, WritableFileArray, copy_bytes
 from unnoise.images.science.scaled import scaled
