@@ -70,6 +70,8 @@ MORE = (JXL, JP2, BMP, GIF, TGA, NETPBM, PFM, PSD, HDR)
 """Read and written by `images.picture_formats`."""
 
 RAW = Format("camera raw", (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), ())
+PACKED_PAIRS = (".hdr.gz", ".img.gz")
+"""Suffixes of the files of packed pairs (`images.science.pairs`)."""
 FITS = Format("FITS", (".fits", ".fit", ".fts", ".fz", ".fits.gz", ".fit.gz"), SCIENCE_DEPTHS, stacks=True, science=True)
 MRC = Format("MRC", (".mrc", ".mrcs", ".mrc.gz", ".mrc.bz2"), SCIENCE_DEPTHS, stacks=True, science=True)
 NIFTI = Format("NIfTI", (".nii", ".nii.gz"), SCIENCE_DEPTHS, stacks=True, science=True)
@@ -117,7 +119,7 @@ def suffix_of(path: str | Path) -> str:
     ('.tif', '.nii.gz', '.gz')
     """
     both = "".join(Path(path).suffixes[-2:])
-    return both if both.lower() in SUFFIXES else Path(path).suffix
+    return both if both.lower() in (*SUFFIXES, *PACKED_PAIRS) else Path(path).suffix
 
 
 def stem_of(path: str | Path) -> str:
