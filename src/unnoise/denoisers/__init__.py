@@ -52,6 +52,8 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "ridnet": "ridnet:RIDNet",
         "vdn": "vdn:VDN",
         "danet": "vdn:DANet",
+        "mash-unet": "mash_unet:MashUNet",
+        "self2self-unet": "self2self_unet:Self2SelfUNet",
         "laine19": "laine19:Laine19",
         "dbsn-first": "dbsn_first:DBSNFirst",
         "ffdnet": "ffdnet:FFDNet",

@@ -17,7 +17,11 @@ Matrix = list[list[Tensor]]
 
 
 class GaussianPrior(NamedTuple):
-    """What is known of each pixel without looking at it, and of the noise."""
+    """What is known of each pixel without looking at it, and of the noise.
+
+    >>> GaussianPrior(*(torch.zeros(1, channels, 4, 4) for channels in (3, 6, 3))).factor.shape
+    torch.Size([1, 6, 4, 4])
+    """
 
     mean: Tensor
     """(B, C, H, W)."""
@@ -37,7 +41,7 @@ def posterior_mean(prior: GaussianPrior, noisy: Tensor) -> Tensor:
 
     Example:
         >>> one = torch.ones(1, 1, 1, 1)
-        >>> posterior_mean(GaussianPrior(mean=0 * one, factor=one, noise=one), 3 * one).item()
+        >>> posterior_mean(GaussianPrior(mean=0 * one, factor=one, noise=one), 3 * one).round(decimals=4).item()
         1.5
     """
     covariance = _covariance(prior.factor, noisy.shape[1])

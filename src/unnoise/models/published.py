@@ -43,6 +43,7 @@ _RECIPES = {
     "vdn": "supervised",
     "danet": "supervised",
     "dbsn-first": "d-bsn",
+    "mash-unet": "mash",
     "ffdnet": "ffdnet",
     "drunet": "drunet",
     "scunet": "scunet",

@@ -35,7 +35,7 @@ class PDWhiteNoise(WhiteNoise):
 
     Example:
         >>> PDWhiteNoise(stride=2, level=25).restore(lambda x: 2 * x, torch.ones(1, 3, 5, 7)).unique().tolist()
-        [3.5, 4.0]
+        [2.25]
     """
 
     name: Literal["pd-white-noise"] = "pd-white-noise"  # type: ignore[assignment]
