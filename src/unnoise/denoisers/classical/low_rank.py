@@ -32,7 +32,7 @@ def shrink_reweighted(groups: Tensor, variance: Tensor, constant: float, reweigh
 
     >>> clean = torch.outer(torch.arange(6.0), torch.ones(30))[None]
     >>> noisy = clean + torch.randn(1, 6, 30, generator=torch.Generator().manual_seed(0))
-    >>> found = shrink_reweighted(noisy, torch.ones(1), 2**0.5, 3)
+    >>> found = shrink_reweighted(noisy, torch.ones(1), 2 * 2**0.5, 3)
     >>> bool((found - clean).std() < 0.5 * (noisy - clean).std())
     True
     """

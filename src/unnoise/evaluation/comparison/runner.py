@@ -116,7 +116,7 @@ def compare(
         files = [f"{path} {stamp(path)}" for path in paths]
         for name, model in loaded.items():
             made_from = _digest(name, spec, settings.model_dump_json(), _identity(model), *files)
-            path = output / "cells" / f"{_digest(name, spec)[:NAME_LETTERS]}.json"
+            path = cell_path(output, name, spec)
             cell = _kept(path, made_from)
             on_cell(name, spec, cell is not None)
             if cell is None:
@@ -131,6 +131,15 @@ def compare(
                 path.with_suffix(".jsonl").unlink(missing_ok=True)
             cells[name, spec] = cell
     return Comparison(tuple(models), tuple(data), cells, dict(groups or {}))
+
+
+def cell_path(output: Path, model: str, data: str) -> Path:
+    """The file of a cell. While it is unfinished, the pictures that are done lie beside it, in a file that ends in .jsonl.
+
+    >>> cell_path(Path("out"), "fast", "polyu:d").parent.as_posix()
+    'out/cells'
+    """
+    return output / "cells" / f"{_digest(model, data)[:NAME_LETTERS]}.json"
 
 
 def _kept(path: Path, made_from: str) -> Cell | None:
