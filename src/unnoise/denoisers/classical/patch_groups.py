@@ -81,8 +81,8 @@ def restore_groups(noisy: Tensor, settings: Rounds, solve: Solve) -> Tensor:
         if round_ % MATCHED_EVERY == 0:
             count -= FEWER
             taken = max(1, min(count, most))
-            index = match(patches.unflatten(0, size), 0, rows, columns, step, settings.radius, taken)[1]  # (R, n)
-        removed = (before[reference] - patches[reference]).square().unflatten(1, (channels, -1)).mean(2)  # (R, C)
+            index = match(patches.reshape(*size, -1), 0, rows, columns, step, settings.radius, taken)[1]  # (R, n)
+        removed = (before[reference] - patches[reference]).square().reshape(len(reference), channels, -1).mean(2)  # (R, C)
         total = torch.zeros_like(patches)
         times = patches.new_zeros(len(patches))
         for first in range(0, len(index), AT_ONCE):
