@@ -52,6 +52,13 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "ridnet": "ridnet:RIDNet",
         "vdn": "vdn:VDN",
         "danet": "vdn:DANet",
+        "mash-unet": "mash_unet:MashUNet",
+        "self2self-unet": "self2self_unet:Self2SelfUNet",
+        "laine19": "laine19:Laine19",
+        "dbsn-first": "dbsn_first:DBSNFirst",
+        "ffdnet": "ffdnet:FFDNet",
+        "drunet": "drunet:DRUNet",
+        "scunet": "scunet:SCUNet",
         "n2v-unet": "n2v_unet:N2VUNet",
         "zs-n2n": "zs_n2n:ZSN2NNetwork",
     }
