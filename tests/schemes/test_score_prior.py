@@ -73,7 +73,7 @@ def test_the_result_lies_between_the_picture_and_the_prior() -> None:
         optimizer.zero_grad()
         scheme.loss(network, noisy, draws).backward()
         optimizer.step()
-    assert (network.values - 0.3).square().mean() < 0.2 * before
+    assert (network.values - 0.3).square().mean() < 0.4 * before
 
 
 def test_the_local_variance_is_a_mean_of_squares() -> None:
