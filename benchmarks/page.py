@@ -108,7 +108,7 @@ def large(browser: Any, photo: Path, model: str, folder: Path) -> None:
         page.set_input_files("#files input[type=file]", str(photo))
         _wait(page, "#said", f"A fast preview of a part of {photo.name}")
         print(f"{model}: first preview {time.monotonic() - began:.1f} s, {server.seconds() - before:.1f} s of processor time")
-        _wait(page, "#noise", "large.jpg")
+        page.locator("#noise >> text=large.jpg").first.wait_for(state="attached")
         before, began = server.seconds(), time.monotonic()
         server.peak = 0
         page.click("#start")
