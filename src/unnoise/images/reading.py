@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import mmap
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,7 +13,6 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.files.paths import path_kind, refuse_device
 from unnoise.images import (
     bmff,
     cross_check,
@@ -38,38 +36,27 @@ from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
 from unnoise.images.formats import (
     AVIF,
-    CAMERA_SUFFIXES,
-    FORMATS,
     HEIC,
     JPEG,
-    MRC,
     NPY,
     PNG,
     RAW,
-    TGA,
     TIFF,
     WEBP,
     ZARR,
     Format,
-    format_of,
-    is_picture,
-    recognise,
     split_dataset,
-    suffix_of,
 )
 from unnoise.images.measured_values import FLOATS
 from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
-from unnoise.images.picture_formats import tga
 from unnoise.images.picture_formats.films import is_film
 from unnoise.images.pixels import DTYPES
 from unnoise.images.quality_match import Sample, sample_of
-from unnoise.images.science import file_copy
+from unnoise.images.recognising import recognised
+from unnoise.images.science import pairs
 from unnoise.images.scratch import Scratch
 from unnoise.images.tags import Data, upright
-
-START_BYTES = 512
-"""By which formats are told apart."""
 
 T = TypeVar("T")
 
@@ -126,8 +113,8 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
     Traceback (most recent call last):
     unnoise.errors.UsageError: ...
     """
-    path, dataset = split_dataset(Path(path))
-    form = _recognised(path)
+    path, dataset = split_dataset(pairs.header_of(Path(path)))
+    form = recognised(path)
     if raw != "developed":
         return _open_raw(path, form, raw)
     if form is ZARR:
@@ -155,53 +142,6 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
         return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path)[0], named)
     count = len(places)
     return Source(path, count, lambda index: _tiff(path, places[index]), None if count == 1 else (count,))
-
-
-def _recognised(path: Path) -> Format:
-    refuse_device(path)  # or a pipe that nobody writes to would be waited for
-    suffix = path.suffix.lower()
-    if path_kind(path) == "folder":
-        if suffix in ZARR.suffixes:
-            return ZARR
-        format_of(path)
-        raise UsageError(f"{path} is a folder; name a picture file.")
-    if path_kind(path) is None and not is_picture(path):
-        format_of(path)
-    start = _start(path)
-    if not start:
-        if not is_picture(path):
-            format_of(path)
-        raise UnnoiseError(f"{path} is empty; get the file again from where it came.")
-    if suffix in CAMERA_SUFFIXES:  # many look like TIFFs inside
-        return RAW
-    form = recognise(start)  # the content decides, as names often err
-    if form is None and suffix in TGA.suffixes and tga.is_tga(start):
-        form = TGA
-    if form is None and suffix_of(path).lower() in MRC.suffixes:  # before 2000 the format had no mark
-        form = MRC
-    if form is None:
-        if not is_picture(path):
-            format_of(path)
-        known = ", ".join(form.name for form in FORMATS)
-        raise UnnoiseError(
-            f"{path} is not a picture although it ends in {path.suffix}; give a file in one of the formats {known}."
-        )
-    return form
-
-
-def _start(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            start = file.read(START_BYTES)
-        return file_copy.first_bytes(path, START_BYTES) if is_picture(path) and file_copy.packing(path) else start
-    except FileNotFoundError as error:
-        raise UsageError(f"There is no file {path}; check the name.") from error
-    except OSError as error:
-        if error.strerror is None:  # gzip's own
-            raise damaged(path, error) from error
-        raise UnnoiseError(f"{path} cannot be read: {error.strerror}.") from error
-    except (EOFError, zlib.error) as error:
-        raise damaged(path, error) from error
 
 
 def _open_other(path: Path, module: str) -> Source:
