@@ -63,7 +63,9 @@ def installed_size(folder: Path, more: tuple[str, ...]) -> int:
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "-c", str(ROOT / "constraints.txt")]
     if "torch" in more:
         pinned = next(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch=="))
-        subprocess.run([*pip, f"{pinned}+cpu", "--extra-index-url", CPU_INDEX], check=True)
+        for more_places in ([], ["--extra-index-url", CPU_INDEX]):  # a mirror may have it
+            if subprocess.run([*pip, f"{pinned}+cpu", *more_places], check=False).returncode == 0:
+                break
     subprocess.run([*pip, str(ROOT)], check=True)
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
