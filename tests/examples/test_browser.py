@@ -143,7 +143,8 @@ def test_tiles_give_what_the_whole_gives(page: Any, site: Path, address: str, tm
         tiled = denoised(page, tmp_path / "photo.png", tmp_path / "tiled.png")
     finally:
         (site / "worker.js").write_text(script, encoding="utf-8")
-    assert len([words for words in page.evaluate("said") if words.endswith("%")]) > 20  # one for each tile, but those that the observer sees together
+    told = [words for words in page.evaluate("said") if words.endswith("%")]
+    assert len(told) > 20  # one for each tile, but those that the observer sees together
     assert np.abs(tiled.astype(int) - whole).max() <= 1
 
 
