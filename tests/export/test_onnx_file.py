@@ -42,6 +42,8 @@ TINY = {
     "vdn": {"width": 4},
     "danet": {"width": 4},
     "laine19": {"width": 4},
+    "c2n": {"features": 4, "layers": 4, "critic_blocks": 1},
+    "gcbd": {"features": 4, "layers": 4, "critic_blocks": 1},
     "mash-unet": {"width": 6},
     "self2self-unet": {"width": 6},
     "dbsn-first": {"features": 4, "blocks": 1, "width": 4},

@@ -54,6 +54,8 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "ridnet": "ridnet:RIDNet",
         "vdn": "vdn:VDN",
         "danet": "vdn:DANet",
+        "c2n": "learned_noise:C2N",
+        "gcbd": "learned_noise:GCBD",
         "mash-unet": "mash_unet:MashUNet",
         "self2self-unet": "self2self_unet:Self2SelfUNet",
         "laine19": "laine19:Laine19",
