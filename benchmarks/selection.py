@@ -135,6 +135,11 @@ all methods together.
 What it costs to choose by a criterion: dB below the best of the twelve states.
 
 {losses}
+
+Where the last state is the best one, a run shows how criteria rank a quality that rises, and not whether they find the
+turning point. They differ where a method copies correlated noise: what hides pixels then prefers the copy, and SURE does
+not (`tests/quality/test_reference_free.py` has such a filter). SURE needs the noise to be measured in the picture. So *auto*
+takes `sure`.
 """
 
 
