@@ -25,6 +25,7 @@ from unnoise.images import (
     science,
     tiff,
     tiff_pixels,
+    tiff_places,
     vips,
     webp,
     zarr_stacks,
@@ -132,7 +133,7 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
         return Source(path, 1, lambda _: decode(0))
     stack = None
     try:
-        places = tiff.places(path)
+        places = tiff_places.places(path)
         stack = tiff.stack(path, len(places))
     except (vips.DecodingError, ValueError) as error:
         raise damaged(path, error) from error
@@ -215,13 +216,13 @@ def _grey(pixels: Scratch, layout: Layout) -> tuple[Scratch, Layout]:
     return made, Layout("grey", layout.alpha)
 
 
-def _tiff(path: Path, place: tiff.Place) -> Decoded:
+def _tiff(path: Path, place: tiff_places.Place) -> Decoded:
     metadata, layout, foreign = tiff.describe(path, place.directory)
     metadata = _with_overviews(path, place, metadata)
     coding = metadata.coding if isinstance(metadata.coding, tiff.Coding) else tiff.Coding()
     if not foreign:
         try:
-            pixels, seen, _ = vips.decode(path, TIFF, str(path), place.page, tiff.single_page(path, place))
+            pixels, seen, _ = vips.decode(path, TIFF, str(path), place.page, tiff_places.single_page(path, place))
         except vips.DecodingError as error:
             raise damaged(path, error) from error
         if not cross_check.is_constant(pixels):
@@ -237,13 +238,17 @@ def _tiff(path: Path, place: tiff.Place) -> Decoded:
     return other, layout or Layout.of(other.shape), metadata
 
 
-def _with_overviews(path: Path, place: tiff.Place, metadata: Metadata) -> Metadata:
-    if not place.overviews or not isinstance(metadata.coding, tiff.Coding):
+def _with_overviews(path: Path, place: tiff_places.Place, metadata: Metadata) -> Metadata:
+    if not isinstance(metadata.coding, tiff.Coding):
         return metadata
-    found = [tiff.describe(path, directory)[0].coding for directory in place.overviews]
-    sizes = tiff.sizes(path, place.overviews)
-    overviews = tuple((*size, own) for size, own in zip(sizes, found, strict=True) if isinstance(own, tiff.Coding))
-    return replace(metadata, coding=replace(metadata.coding, overviews=overviews))
+
+    def told(directories: tuple[int, ...]) -> tuple[tuple[int, int, tiff.Coding], ...]:
+        found = [tiff.describe(path, directory)[0].coding for directory in directories]
+        sizes = tiff_places.sizes(path, directories)
+        return tuple((*size, own) for size, own in zip(sizes, found, strict=True) if isinstance(own, tiff.Coding))
+
+    coding = replace(metadata.coding, overviews=told(place.overviews), overviews_below=told(place.below))
+    return replace(metadata, coding=coding)
 
 
 def _by_library(path: Path, decode: Callable[[Path], T]) -> T:
@@ -270,7 +275,7 @@ def _open_raw(path: Path, form: Format, kind: RawKind) -> Source:
 
 
 DECODERS: dict[Format, Callable[[Path, int], Decoded]] = {
-    TIFF: lambda path, index: _tiff(path, tiff.Place(index)),
+    TIFF: lambda path, index: _tiff(path, tiff_places.Place(index)),
     HEIC: lambda path, _: _by_library(path, _heic),
     RAW: lambda path, _: _by_library(path, camera_raw.decode),
     JPEG: _jpeg,
