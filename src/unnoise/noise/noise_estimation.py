@@ -20,11 +20,21 @@ from unnoise.noise.autocovariance import PATCH_PIXELS, dct_powers
 from unnoise.noise.channel_differences import white_noise
 from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra
 from unnoise.noise.frequency_bands import bands
-from unnoise.noise.noise_curves import FEWEST, agrees, at_patches, beyond_gray, fit_plainest, to_the_ends, without_texture
+from unnoise.noise.noise_curves import (
+    FEWEST,
+    Curve,
+    agrees,
+    at_patches,
+    beyond_gray,
+    fit_plainest,
+    to_the_ends,
+    without_texture,
+)
 from unnoise.noise.noise_model import KNOTS, NoiseModel
 from unnoise.noise.plateau import Plateaus, believed, plateaus
 from unnoise.noise.spectral_lines import find_lines, without_lines
 from unnoise.noise.uniform_colors import COLOR_SIGMA, uniform_colors
+from unnoise.noise.variance_stabilization import VarianceStabilization
 from unnoise.photometry.array_ops import to_numpy
 from unnoise.regions import RegionSource, sample_windows
 
@@ -38,6 +48,8 @@ CONSTANT = 1e-10
 """Sum of squares below which a patch is constant, of values in 0..1: float32's rounding stays below."""
 FAINT = 0.3 / 255
 """Standard deviation below which there is no noise, of values in 0..1: that of rounding to 8 bits."""
+FAINT_IN_MEASUREMENTS = 2e-5
+"""The same for measurements: a little more than 16 bits can show."""
 EVEN_IF_WHITE = 0.8
 """Ratio as of `PLATEAU` from which on such a point counts where white noise is known."""
 MAX_WHITE_GAIN = 1.5
@@ -53,7 +65,8 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         view: of the picture, (1, C, H, W). NaN are missing values.
         low, high: the range that most of its values lie in.
         coded: the values are coded for display, and what lies at the range's ends or beyond is cut off. False: of
-            measurements, whose means are right as they are and which nothing cuts off.
+            measurements, whose means are right as they are and which nothing cuts off. Their noise may grow with the
+            light (`variance_stabilization`), and the model reaches beyond `high` as far as values do.
 
     Returns:
         A model, with arrays of the picture's kind. None for pictures with too few patches to tell anything: small ones,
@@ -68,17 +81,12 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     seen = [view.read(*part)[0] for part in sample_windows(view.size, WINDOW)]
     windows = [np.moveaxis(to_numpy(window).astype(np.float32, copy=False), 0, -1) for window in seen]
     windows = [(window - np.float32(low)) / np.float32(high - low) for window in windows]
-    unknown = [np.isnan(window) for window in windows]
-    has_gaps = any(each.any() for each in unknown)
-    if has_gaps:
-        windows = [np.where(np.isnan(window), np.float32(0), window) for window in windows]
-    lines = find_lines(windows)
-    pixels = _patches([without_lines(window, lines) for window in windows] if lines else windows)
-    if pixels is not None and has_gaps:
-        gaps = _patches(unknown)
-        pixels = pixels[~np.any(gaps, axis=(1, 2, 3))] if gaps is not None else pixels
+    pixels = _pixels(windows)
     if pixels is None or len(pixels) < FEWEST:
         return None
+    curves_of_values = None if coded else _stabilizations(pixels)
+    if curves_of_values:
+        pixels = np.stack([curve.forward(pixels[:, c]) for c, curve in enumerate(curves_of_values)], axis=1)
     cut = ((pixels <= 0) | (pixels >= 1)).mean(axis=(2, 3), dtype=np.float32) * np.float32(coded)
     alive: NDArray[np.bool_] = np.all(cut <= MAX_CLIPPED_SHARE, axis=1)
     if alive.sum() < FEWEST:
@@ -98,6 +106,8 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     even = EVEN_IF_WHITE if white else 0.0
     curves = [beyond_gray(patches, channel, curve, shapes[channel], even) for channel, curve in enumerate(gray_curves)]
     uniform = uniform_colors(every, at_patches(curves, every), shapes)
+    if curves_of_values:  # after stabilization the variance depends on brightness alone
+        uniform = replace(uniform, gains=np.ones_like(uniform.gains))
     if white:  # no color and no frequency has much more
         uniform = replace(uniform, gains=np.minimum(uniform.gains, MAX_WHITE_GAIN), tilt=np.ones_like(uniform.tilt))
     shapes = shapes * np.where(bands() < 0, 1, uniform.tilt[:, bands()])
@@ -113,21 +123,25 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     spectrum = believed(shapes, found)
     power = spectrum.mean(axis=(1, 2))
     faintest = float(np.sqrt((level * power).mean()))
-    overall = float(
-        np.sqrt((at_patches(curves, every) * uniform.gain_at(every.means) * _left_by_cuts(every.cut) * power).mean())
-    )
-    if faintest < FAINT:  # by the plainest patches: outside their curve a slope may pass for noise
+    if faintest < (
+        FAINT if coded else FAINT_IN_MEASUREMENTS
+    ):  # by the plainest patches: outside their curve a slope may pass for noise
         return _none(pixels.shape[1], low, high, seen[0])
+    variances = at_patches(curves, every) * uniform.gain_at(every.means)
+    if curves_of_values:
+        variances /= np.stack([curve.derivative(every.means[:, c]) for c, curve in enumerate(curves_of_values)], axis=1) ** 2
+    overall = float(np.sqrt((variances * _left_by_cuts(every.cut) * power).mean()))
     is_even = bool((np.abs(np.log(uniform.gains)) < np.log(EVEN_GAIN)).all())
-    brightness = np.linspace(0, 1, KNOTS)
-    variance = np.stack([np.interp(brightness, *curve) for curve in curves])  # (C, KNOTS)
+    top = 1.0 if coded else max(1.0, *(float(np.nanmax(window)) for window in windows))
+    brightness = np.linspace(0, top, KNOTS)
+    variance = _variance_by_brightness(brightness, curves, curves_of_values)  # (C, KNOTS)
     sigma = np.sqrt(variance * shapes.mean(axis=(1, 2))[:, None])
     bent = noise_bias.bent_share(pixels[varying]) if coded else 0.0
     bias = np.stack([noise_bias.shifts(brightness, s, bent) for s in sigma]) if coded else np.zeros((len(sigma), 2, KNOTS))
     scale = high - low
     return NoiseModel(
         low=low,
-        high=high,
+        high=low + top * scale,
         variance=_as_kind(variance * scale**2, seen[0]),
         spectrum=_as_kind(spectrum, seen[0]),
         level=overall * scale,
@@ -138,6 +152,45 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         gains=None if is_even else _as_kind(uniform.gains, seen[0]),
         reach=COLOR_SIGMA * scale,
     )
+
+
+def _pixels(windows: list[Array]) -> Array | None:
+    """Patches of windows (H, W, C) without the lines of their spectra, and without those that have gaps; see `_patches`."""
+    unknown = [np.isnan(window) for window in windows]
+    has_gaps = any(each.any() for each in unknown)
+    if has_gaps:
+        windows = [np.where(gaps, np.float32(0), window) for gaps, window in zip(unknown, windows, strict=True)]
+    lines = find_lines(windows)
+    pixels = _patches([without_lines(window, lines) for window in windows] if lines else windows)
+    gaps = _patches(unknown) if has_gaps else None
+    return pixels if pixels is None or gaps is None else pixels[~np.any(gaps, axis=(1, 2, 3))]
+
+
+def _stabilizations(pixels: Array) -> list[VarianceStabilization] | None:
+    """What evens out the noise of each channel, from patches of values in proportion to light (P, C, …). None: nothing varies."""
+    spectra, means = dct_powers(pixels)
+    patches = PatchSpectra(spectra, means, np.zeros_like(means))
+    patches = patches.chosen(np.any(spectra.sum(axis=(2, 3)) > CONSTANT, axis=1))
+    if len(patches.means) < FEWEST:
+        return None
+    _, curves, shapes = fit_plainest(patches)
+    return [
+        VarianceStabilization.fit(brightness, variance * shape.mean())
+        for (brightness, variance), shape in zip(curves, shapes, strict=True)
+    ]
+
+
+def _variance_by_brightness(
+    brightness: Array, curves: list[Curve], stabilizations: list[VarianceStabilization] | None
+) -> Array:
+    """The curves at these brightnesses, (C, N), of values that are not stabilized."""
+    if not stabilizations:
+        return np.stack([np.interp(brightness, *curve) for curve in curves])
+    rows = []
+    for curve, stabilization in zip(curves, stabilizations, strict=True):
+        stabilized = stabilization.forward(brightness)
+        rows.append(np.interp(stabilized, *curve) / stabilization.derivative(stabilized) ** 2)
+    return np.stack(rows)
 
 
 def _patches(windows: list[Array]) -> Array | None:
