@@ -123,9 +123,10 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     spectrum = believed(shapes, found)
     power = spectrum.mean(axis=(1, 2))
     faintest = float(np.sqrt((level * power).mean()))
-    if faintest < (
-        FAINT if coded else FAINT_IN_MEASUREMENTS
-    ):  # by the plainest patches: outside their curve a slope may pass for noise
+    limit = FAINT if coded else FAINT_IN_MEASUREMENTS
+    if (
+        faintest < limit or not spectrum[:, bands() >= 0].any()
+    ):  # by the plainest patches: beyond their curve a slope may pass for noise
         return _none(pixels.shape[1], low, high, seen[0])
     variances = at_patches(curves, every) * uniform.gain_at(every.means)
     if curves_of_values:
