@@ -21,8 +21,10 @@ from unnoise.inference.bounded_removal import bounded_removal
 from unnoise.inference.sources import PixelSource
 from unnoise.noise.noise_estimation import estimate_noise
 from unnoise.noise.noise_model import NoiseModel
+from unnoise.noise.photon_noise import photon_noise
 from unnoise.noise.synthetic_images import all_channels_equal, noise_free, synthetic_kind
 from unnoise.photometry.array_ops import concat
+from unnoise.photometry.integer_steps import has_few_values
 from unnoise.photometry.normalization import measure_scale
 from unnoise.regions import RegionSource
 
@@ -130,7 +132,13 @@ def _of_measurement(view: RegionSource, known: RegionSource) -> tuple[NoiseModel
     found: list[NoiseModel | None] = []
     for channel in range(view.read(slice(0, 1), slice(0, 1)).shape[1]):
         scale = measure_scale(_plane(view, channel))
-        found.append(estimate_noise(_plane(known, channel), scale.low, scale.high, coded=False) if scale else None)
+        plane = _plane(known, channel)
+        noise = None
+        if scale is not None and not has_few_values(plane):
+            noise = estimate_noise(plane, scale.low, scale.high, coded=False)
+            if noise is None or noise.is_none:
+                noise = photon_noise(_plane(view, channel)) or noise
+        found.append(noise)
     return tuple(found)
 
 

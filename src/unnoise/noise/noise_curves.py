@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.noise.channel_differences import WhiteNoise
-from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra, flattest_patches, measure_channel
+from unnoise.noise.flat_patches import IN_A_POINT, MAX_CLIPPED_SHARE, PatchSpectra, flattest_patches, measure_channel
 from unnoise.noise.frequency_bands import bands
 from unnoise.noise.plateau import OUTLIER
 
@@ -48,7 +48,7 @@ ROUNDS = 3
 """The level at each brightness tells which patches are plain, and these tell the level."""
 
 
-def fit_plainest(patches: PatchSpectra) -> tuple[Array, list[Curve], Array]:
+def fit_plainest(patches: PatchSpectra, in_a_point: int = IN_A_POINT) -> tuple[Array, list[Curve], Array]:
     """The variance at each patch (P, C), curves of variance by brightness, and spectra (C, PATCH_PIXELS, PATCH_PIXELS).
 
     All are of the plainest patches.
@@ -62,7 +62,7 @@ def fit_plainest(patches: PatchSpectra) -> tuple[Array, list[Curve], Array]:
             plain = flattest_patches(own / level, patches.means.mean(axis=1))
             measured = (other / level)[plain].mean(axis=1)
             chosen.append(plain[measured <= OUTLIER * np.median(measured)])  # a straight edge may lie in one half alone
-        fitted = [measure_channel(patches, chosen, c) for c in range(channels)]
+        fitted = [measure_channel(patches, chosen, c, in_a_point) for c in range(channels)]
         curves = [(curve.brightness, curve.variance) for curve, _ in fitted]
         level = at_patches(curves, patches)
     curves = [_without_textured_points(patches, c, *curve) for c, curve in enumerate(curves)]

@@ -48,6 +48,8 @@ CONSTANT = 1e-10
 """Sum of squares below which a patch is constant, of values in 0..1: float32's rounding stays below."""
 FAINT = 0.3 / 255
 """Standard deviation below which there is no noise, of values in 0..1: that of rounding to 8 bits."""
+IN_A_POINT_OF_A_LINE = 12
+"""Fewer patches make a point of the curve to which a line is fitted than of others, as a line needs several points."""
 FAINT_IN_MEASUREMENTS = 2e-5
 """The same for measurements: a little more than 16 bits can show."""
 EVEN_IF_WHITE = 0.8
@@ -174,7 +176,7 @@ def _stabilizations(pixels: Array) -> list[VarianceStabilization] | None:
     patches = patches.chosen(np.any(spectra.sum(axis=(2, 3)) > CONSTANT, axis=1))
     if len(patches.means) < FEWEST:
         return None
-    _, curves, shapes = fit_plainest(patches)
+    _, curves, shapes = fit_plainest(patches, IN_A_POINT_OF_A_LINE)
     return [
         VarianceStabilization.fit(brightness, variance * shape.mean())
         for (brightness, variance), shape in zip(curves, shapes, strict=True)
