@@ -49,6 +49,7 @@ MODULES = (
 EXEMPT = {
     "batch.camera_raw.ShownPixels": "it needs a camera raw file",
     "batch.camera_raw.shown": "it needs a camera raw file",
+    "batch.interrupts.raise_interrupt": "it ends a program",
     "batch.interrupts.stop_by_signals": "it changes the process",
     "batch.pool_worker.serve": "it takes over its process",
     "evaluation.ablations.report.plot": "it needs a finished study",

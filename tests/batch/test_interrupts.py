@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 import pytest
 
-from unnoise.batch.interrupts import kept_interrupts, stop_by_signals
+from callbacks import call_as_pyvips_does
+from unnoise.batch.interrupts import kept_interrupts, raise_interrupt, stop_by_signals
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,7 @@ def test_other_signals_that_end_a_program_are_kept_likewise() -> None:
         stop_by_signals()
         with pytest.raises(KeyboardInterrupt), kept_interrupts(), suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
-        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGTERM) is raise_interrupt
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         stop_by_signals()
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
@@ -74,19 +75,37 @@ def test_other_threads_and_other_handlers_are_left_alone() -> None:
 
 
 def _strike_within(name: str) -> None:
-    """A signal comes while libvips calls a function of pyvips of this name."""
-    space: dict[str, Any] = {"raised": False}
-    code = f"def {name}(strike):\n    try:\n        strike()\n    except KeyboardInterrupt:\n        globals()['raised'] = True"
-    exec(compile(code, "site-packages/pyvips/gobject.py", "exec"), space)
     with kept_interrupts() as check:
-        space[name](lambda: signal.raise_signal(signal.SIGINT))
-        assert not space["raised"]
+        call_as_pyvips_does(name, lambda: signal.raise_signal(signal.SIGINT))
         check()
         pytest.fail("the interrupt was lost")
 
 
 @pytest.mark.parametrize("name", ["_marshal_read", "_log_handler_callback"])
-def test_nothing_is_raised_where_libvips_calls_python(name: str) -> None:
+def test_nothing_is_raised_where_libvips_calls_python(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It would be dropped there, and its traceback printed."""
     with pytest.raises(KeyboardInterrupt):
         _strike_within(name)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_signal_within_a_callback_comes_again_where_nobody_checks(capsys: pytest.CaptureFixture[str]) -> None:
+    stop_by_signals([signal.SIGINT])
+    ended = threading.Event()
+
+    def wait() -> None:
+        call_as_pyvips_does("_marshal_read", lambda: signal.raise_signal(signal.SIGINT))
+        ended.set()
+        time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        wait()
+    assert ended.is_set()
+    assert capsys.readouterr().err == ""
+
+
+def test_the_handler_of_a_command_is_kept_likewise_and_put_back() -> None:
+    stop_by_signals([signal.SIGINT])
+    with pytest.raises(KeyboardInterrupt), kept_interrupts(), suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is raise_interrupt

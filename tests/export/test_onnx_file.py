@@ -41,6 +41,15 @@ TINY = {
     "ridnet": {"features": 16, "blocks": 1},
     "vdn": {"width": 4},
     "danet": {"width": 4},
+    "laine19": {"width": 4},
+    "c2n": {"features": 4, "layers": 4, "critic_blocks": 1},
+    "gcbd": {"features": 4, "layers": 4, "critic_blocks": 1},
+    "mash-unet": {"width": 6},
+    "self2self-unet": {"width": 6},
+    "dbsn-first": {"features": 4, "blocks": 1, "width": 4},
+    "ffdnet": {"features": 4, "layers": 4},
+    "drunet": {"width": 4, "blocks": 1},
+    "scunet": {"width": 4, "blocks": [2, 1, 1, 1, 1, 1, 1], "head_width": 2},
 } | {
     name: {"width": 4}
     for name in (

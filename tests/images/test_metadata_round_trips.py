@@ -293,6 +293,6 @@ def test_values_of_metamorph_are_named(tmp_path: Path) -> None:
 def test_pictures_below_a_page_are_named(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(pixels(), photometric="rgb", subifds=1, metadata=None)
-        file.write(pixels()[::2, ::2], photometric="rgb", subfiletype=1, metadata=None)
+        file.write(pixels()[::2, ::2], photometric="rgb", metadata=None)  # which does not say that it is the same picture
     with pytest.warns(UnnoiseWarning, match="other pictures below its page"):
         write(tmp_path / "b.tif", read(tmp_path / "a.tif"))

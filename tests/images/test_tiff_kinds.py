@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +301,37 @@ def test_overviews_of_a_pyramid_show_the_result(tmp_path: Path, dtype: str) -> N
         half = pixels.astype(float).reshape(48, 2, 32, 2, 3).mean((1, 3))
         white = np.iinfo(dtype).max if dtype.startswith("u") else 1
         assert np.abs(file.pages[1].asarray() - half).max() < 0.005 * white
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("byteorder", "<>")
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_overviews_below_a_page_show_the_result(
+    tmp_path: Path, big: bool, byteorder: str, compression: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pyramids of OME-TIFF have them; read again by tifffile, which finds the levels, and by libvips."""
+    pages = noise((2, 96, 64), "uint16")
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", bigtiff=big, byteorder=byteorder, ome=True) as file:
+        options = {"tile": (32, 32), "compression": compression, "photometric": "minisblack"}
+        file.write(pages, subifds=2, metadata={"axes": "TYX"}, **options)
+        for factor in (2, 4):
+            file.write(np.zeros_like(pages[:, ::factor, ::factor]), subfiletype=1, **options)
+    plain = tifffile.TiffWriter  # results are BigTIFF from 2 GiB on
+    monkeypatch.setattr(tifffile, "TiffWriter", lambda *given, **more: plain(*given, **(more | {"bigtiff": big})))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        copy(tmp_path / "a.ome.tif", tmp_path / "b.ome.tif")
+    with tifffile.TiffFile(tmp_path / "b.ome.tif") as file:
+        assert (file.byteorder, file.is_bigtiff, file.is_ome) == (byteorder, big, True)
+        levels = [level.asarray() for level in file.series[0].levels]
+        assert [level.shape for level in levels] == [(2, 96, 64), (2, 48, 32), (2, 24, 16)]
+        assert [int(level.keyframe.subfiletype) for level in file.series[0].levels] == [0, 1, 1]
+    np.testing.assert_array_equal(levels[0], pages)
+    for factor, level in ((2, levels[1]), (4, levels[2])):
+        blocks = pages.reshape(2, 96 // factor, factor, 64 // factor, factor).astype(float).mean((2, 4))
+        assert np.abs(level - blocks).max() < 0.005 * 65535
+        seen = pyvips.Image.new_from_file(str(tmp_path / "b.ome.tif"), page=1, subifd=factor // 2 - 1).numpy()
+        np.testing.assert_array_equal(seen, level[1])
 
 
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"tile": (16, 16)}])

@@ -5,9 +5,10 @@ Python drops an exception that a signal raises inside a library's callback. So t
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -16,16 +17,37 @@ STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 CALLBACK_NAMES = ("_log_handler_callback", "_marshal_")
 """How the names of pyvips' functions begin that libvips calls."""
+AGAIN_SECONDS = 0.01
+"""How long after a signal within such a function it comes again."""
 
 
-def stop_by_signals() -> None:
-    """Turn every signal of `STOP_SIGNALS` into a `KeyboardInterrupt`, so that no work is left half done.
+def stop_by_signals(kinds: Iterable[int] = STOP_SIGNALS) -> None:
+    """Turn signals into a `KeyboardInterrupt`, so that no work is left half done.
 
-    Signals that are ignored, as under nohup, stay ignored.
+    Signals that are ignored, as under nohup, stay ignored, and handlers of others stay.
     """
-    for kind in STOP_SIGNALS:
-        if signal.getsignal(kind) is signal.SIG_DFL:
-            signal.signal(kind, signal.default_int_handler)
+    for kind in kinds:
+        if signal.getsignal(kind) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(kind, raise_interrupt)
+
+
+def raise_interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise `KeyboardInterrupt`: a handler for `signal.signal`.
+
+    Within a callback, where it would be dropped and printed, nothing is raised; the signal comes again a moment later.
+    """
+    if not _is_in_callback(frame):
+        raise KeyboardInterrupt
+
+    def strike_again() -> None:
+        if hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(threading.main_thread().ident or 0, number)  # which also ends a wait
+        else:
+            _thread.interrupt_main(signal.Signals(number))
+
+    again = threading.Timer(AGAIN_SECONDS, strike_again)
+    again.daemon = True  # it must not keep a program from ending
+    again.start()
 
 
 @contextmanager
@@ -42,7 +64,7 @@ def kept_interrupts() -> Iterator[Callable[[], None]]:
     def strike(number: int, frame: FrameType | None) -> None:
         nonlocal struck
         struck = True
-        if not _is_in_callback(frame):  # there it would be dropped, and printed
+        if not _is_in_callback(frame):  # `check` raises it soon
             raise KeyboardInterrupt
 
     def check() -> None:
@@ -50,7 +72,8 @@ def kept_interrupts() -> Iterator[Callable[[], None]]:
             raise KeyboardInterrupt
 
     # Only the main thread receives signals. Handlers that others have set stay.
-    ours = [kind for kind in STOP_SIGNALS if signal.getsignal(kind) is signal.default_int_handler]
+    before = {kind: signal.getsignal(kind) for kind in STOP_SIGNALS}
+    ours = [kind for kind, handler in before.items() if handler in (signal.default_int_handler, raise_interrupt)]
     if threading.current_thread() is not threading.main_thread():
         ours = []
     for kind in ours:
@@ -60,7 +83,7 @@ def kept_interrupts() -> Iterator[Callable[[], None]]:
         check()
     finally:
         for kind in ours:
-            signal.signal(kind, signal.default_int_handler)
+            signal.signal(kind, before[kind])
 
 
 def _is_in_callback(frame: FrameType | None) -> bool:

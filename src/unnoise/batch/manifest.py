@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from unnoise.errors import UnnoiseError
 from unnoise.files.atomic import atomic_write, before_rename
 from unnoise.files.stamps import stamp
+from unnoise.images.science.pairs import stamps
 
 if TYPE_CHECKING:
     from unnoise.inference.options import DenoiseOptions
@@ -195,7 +196,7 @@ class Manifest:
         return target.relative_to(self.path.parent).as_posix()
 
     def _entry(self, source: Path) -> Entry:
-        return {"source": str(source.absolute()), "stamp": stamp(source), "settings": self.settings}
+        return {"source": str(source.absolute()), "stamp": stamps(source), "settings": self.settings}
 
 
 def fingerprint(

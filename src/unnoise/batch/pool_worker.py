@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from unnoise.batch.interrupts import kept_interrupts, raise_interrupt
 from unnoise.batch.recorder import as_sentence
 from unnoise.errors import UnnoiseError, UnnoiseWarning
 from unnoise.files.atomic import before_rename
@@ -28,22 +29,29 @@ def serve(connection: Connection, task: Any, workers: int, threads: int) -> None
     for kind in ("SIGINT", "SIGHUP"):
         if hasattr(signal, kind):
             signal.signal(getattr(signal, kind), signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, raise_interrupt)
     try:
         if prepare := getattr(task, "prepare", None):
             prepare(workers, threads)
         connection.send((READY,))
-        with before_rename(_asking(connection)):
+        with kept_interrupts() as check, before_rename(_asking(connection)):
             while (order := connection.recv()) is not None:
-                connection.send(_done(connection, task, *order))
+                connection.send(_done(connection, task, check, *order))
+                check()  # else it would wait for the next order
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the pool's process was killed
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGTERM)
 
 
-def _done(connection: Connection, task: Callable[..., Any], job: Any, replace: bool) -> tuple[Any, ...]:
-    """Do one job, and say how it went."""
+def _done(
+    connection: Connection, task: Callable[..., Any], check: Callable[[], None], job: Any, replace: bool
+) -> tuple[Any, ...]:
+    """Do one job, and say how it went. `check` raises an interrupt that a library dropped."""
+
+    def on_tile(done: int, tiles: int) -> None:
+        check()
+        connection.send((TILE, done, tiles))
 
     def tell(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
         if issubclass(category, UnnoiseWarning):
@@ -56,7 +64,7 @@ def _done(connection: Connection, task: Callable[..., Any], job: Any, replace: b
         with warnings.catch_warnings():
             warnings.simplefilter("always", UnnoiseWarning)
             warnings.showwarning = tell
-            return RESULT, task(job, replace, lambda done, tiles: connection.send((TILE, done, tiles)))
+            return RESULT, task(job, replace, on_tile)
     except MemoryError:
         return (MEMORY,)
     except (BrokenPipeError, ConnectionResetError):

@@ -26,6 +26,7 @@ from unnoise.files.locking import FolderInUseError
 from unnoise.files.paths import path_kind
 from unnoise.images import formats
 from unnoise.images.formats import holds_zarr, is_zarr, stem_of, suffix_of
+from unnoise.images.science import pairs
 from unnoise.quality.report import MARK as REPORT_MARK
 
 RESULT_MARK = "_denoised"
@@ -100,15 +101,16 @@ def plan(
 def _result_names(found: dict[Path, Path], suffix: str | None = None) -> dict[Path, Path]:
     """The name of the result for each picture. The result of `a.dng` is `a.dng.tif` if there is an `a.tif` too."""
 
-    def named(place: Path) -> Path:
-        return place.with_name(stem_of(place) + suffix) if suffix else Path(images.result_name(str(place)))
+    def named(file: Path, place: Path) -> Path:
+        chosen = suffix or pairs.result_suffix(file)
+        return place.with_name(stem_of(place) + chosen) if chosen else Path(images.result_name(str(place)))
 
-    names = {file: named(place) for file, place in found.items()}
+    names = {file: named(file, place) for file, place in found.items()}
     alike = Counter(names.values())
     return {
         file: name
         if alike[name] == 1 or name == found[file]
-        else found[file].with_name(f"{found[file].name}{suffix or '.tif'}")
+        else found[file].with_name(f"{found[file].name}{suffix or suffix_of(name)}")
         for file, name in names.items()
     }
 

@@ -16,11 +16,10 @@ from torch import Tensor
 
 from unnoise.denoisers.atbsn_unet import AsymmetricUNet, ConvolutionSequence, NumberedSequence, mark_last
 from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.padded_unet import PaddedUNet
 from unnoise.layers.leaky_convolution import LeakyConvolution
-from unnoise.layers.partial.halo_crop import POOLING_LEVELS, full_region, max_pool
+from unnoise.layers.partial.halo_crop import max_pool
 from unnoise.layers.receptive_field import kernel_span, receptive_field_radius, upsampling_span
-from unnoise.layers.reflection_padding import pad_to_multiple_reflect
-from unnoise.regions import Region
 
 MIN_SIDE_PIXELS = 4  # two poolings leave one pixel of it
 
@@ -117,7 +116,7 @@ class StudentB(StudentA):
         return {"channels": first.shape[1], "width": first.shape[0]}
 
 
-class StudentC(Denoiser):
+class StudentC(PaddedUNet):
     """Student c, (B, channels, H, W) → the same shape, values in [0, 255]. Not blind. 1,003,011 parameters at width 48.
 
     AT-BSN's U-Net without the shifts, so it can start from a teacher's weights (all but `unet.dec1`). Sides that do not
@@ -133,28 +132,12 @@ class StudentC(Denoiser):
     """
 
     value_range = (0.0, 255.0)
-    padding_mode = "reflect"
-    size_multiple: ClassVar[int] = 2**POOLING_LEVELS
-    """Such sides need no padding, and tiles that begin at its multiples pool the same pixels."""
-
-    halo_relative_cost = 0.21  # the encoder
 
     def __init__(self, channels: int = 3, width: int = 48) -> None:
         super().__init__()
         self.sizes = {"channels": channels, "width": width}
         self.unet = AsymmetricUNet(channels, width, channels, upward=False)
         mark_last(self.unet.get_submodule("dec1"))
-
-    @property
-    def receptive_field_radius(self) -> int:
-        """Down to the sixth encoder scale, at 1/32 of the resolution, and up again."""
-        return receptive_field_radius(self.unet.paths[0], self.size_multiple)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.forward_region(x, full_region(x))
-
-    def forward_region(self, x: Tensor, region: Region) -> Tensor:
-        return self.unet.forward_region(pad_to_multiple_reflect(x, self.size_multiple), region)
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

@@ -65,6 +65,9 @@ class Denoiser(nn.Module):
     has_stages: ClassVar[bool] = False
     """Whether it does PD itself, as `unnoise.denoisers.staged_network.StagedNetwork` says."""
 
+    takes_noise_level: ClassVar[bool] = False
+    """Whether the noise level is told at each call, as `unnoise.denoisers.noise_level.NoiseLevelNetwork` says."""
+
     is_trained: ClassVar[bool] = True
     """Whether it has weights that are trained. Classical denoisers have none."""
 

@@ -165,11 +165,15 @@ class TunableDenoiser(Denoiser):
 
     def _strip(self, image: Tensor, pieces: list[DirectionalFeatures], distances: list[int], place: Region) -> Tensor:
         """All results in one region, (K, B, channels, rows, columns)."""
-        results, residual_base = [], image[..., *place]
+        results, residual_base = [], self.residual_base(image, place)
         for x in self._mixed(pieces, distances, place):
             x = convolve(self.nin_B, x, self.activation, slope=self.slope)
             results.append(output_convolution(self.nin_C, x, residual_base))
         return torch.stack(results)
+
+    def residual_base(self, image: Tensor, place: Region) -> Tensor | None:
+        """What the result in a region is close to, of its shape; see `output_convolution`."""
+        return image[..., *place]
 
     def _mixed(self, pieces: list[DirectionalFeatures], distances: list[int], place: Region) -> Iterator[Tensor]:
         """The result of nin_A and the activation on the shifted features, for one distance after the other: (B,

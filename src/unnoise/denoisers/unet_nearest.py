@@ -8,17 +8,15 @@ convolution as the last layer. So its skips are the *pooled* maps, and up-sampli
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from torch import Tensor, nn
 
 from unnoise.denoisers.atbsn_unet import AsymmetricUNet
-from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.padded_unet import PaddedUNet
 from unnoise.layers.leaky_convolution import initialize_kaiming
 from unnoise.layers.output_layer import output_convolution
-from unnoise.layers.partial.halo_crop import POOLING_LEVELS, full_region
-from unnoise.layers.receptive_field import receptive_field_radius
-from unnoise.layers.reflection_padding import pad_to_multiple_reflect
+from unnoise.layers.partial.halo_crop import POOLING_LEVELS
 from unnoise.regions import Region
 
 
@@ -45,7 +43,7 @@ def translated(weights: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[
     }
 
 
-class NearestUNet(Denoiser):
+class NearestUNet(PaddedUNet):
     """U-Net, (B, channels, H, W) → the same shape, values in [0, 255]. Not blind. 1,083,747 parameters at width 48.
 
     Sides that do not divide by 32 are padded by reflection, and the result is cropped.
@@ -61,11 +59,6 @@ class NearestUNet(Denoiser):
     """
 
     value_range = (0.0, 255.0)
-    padding_mode = "reflect"
-    size_multiple: ClassVar[int] = 2**POOLING_LEVELS
-    """Such sides need no padding, and tiles that begin at its multiples pool the same pixels."""
-
-    halo_relative_cost = 0.21  # the encoder
 
     def __init__(self, channels: int = 3, width: int = 48) -> None:
         super().__init__()
@@ -80,17 +73,8 @@ class NearestUNet(Denoiser):
         initialize_kaiming(self)
         nn.init.kaiming_normal_(self.output_conv.weight, nonlinearity="linear")
 
-    @property
-    def receptive_field_radius(self) -> int:
-        """Down to the sixth encoder scale, at 1/32 of the resolution, and up again."""
-        return receptive_field_radius(self.unet.paths[0], self.size_multiple)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.forward_region(x, full_region(x))
-
     def forward_region(self, x: Tensor, region: Region) -> Tensor:
-        features = self.unet.forward_region(pad_to_multiple_reflect(x, self.size_multiple), region)
-        return output_convolution(self.output_conv, features, x[..., *region])
+        return output_convolution(self.output_conv, super().forward_region(x, region), x[..., *region])
 
     @classmethod
     def from_weights(cls, weights: Mapping[str, Tensor]) -> Self | None:

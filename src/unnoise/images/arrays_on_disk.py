@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from unnoise.errors import UsageError
+from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images.damage import damaged
 from unnoise.images.picture import Layout, Pixels
 from unnoise.images.scratch import Window
@@ -119,7 +119,7 @@ class ArrayFrame:
         only now."""
         try:
             part = np.asarray(self.array[self._window(rows, columns)])
-        except MemoryError:
+        except (MemoryError, UnnoiseError):
             raise
         except Exception as error:  # each of zarr's codecs has its own
             raise damaged(self.path, error) from error

@@ -140,25 +140,6 @@ def put_properties(data: bytes, properties: bytes) -> bytes:
     return _meta(data).grown(data, added, len(added), []) if added else data
 
 
-def frames(data: Data) -> int:
-    """Count the pictures of the longest track of a film. 1: the file is no film."""
-    inside = [(0, len(data))]
-    for wanted in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz"):
-        inside = [(start, end) for outer in inside for kind, start, end in _boxes(data, *outer) if kind == wanted]
-    return max((int.from_bytes(data[start + 8 : start + 12], "big") for start, _ in inside), default=1)
-
-
-def first_frame_bytes(data: Data) -> int:
-    """Count the bytes of the first picture of a film. 0: unknown."""
-    inside = [(0, len(data))]
-    for wanted in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz"):
-        inside = [(start, end) for outer in inside for kind, start, end in _boxes(data, *outer) if kind == wanted][:1]
-    for start, _ in inside:
-        each = int.from_bytes(data[start + 4 : start + 8], "big")
-        return each or int.from_bytes(data[start + 12 : start + 16], "big")
-    return 0
-
-
 def largest_picture(data: Data) -> tuple[int, int, bool]:
     """Width and height of the largest picture that an AVIF or HEIC file states, and whether one has more than 8 bits."""
     properties = _meta(data).properties
@@ -169,7 +150,8 @@ def largest_picture(data: Data) -> tuple[int, int, bool]:
     return (*max(sizes, key=math.prod, default=(0, 0)), is_deep)
 
 
-def _boxes(data: Data, place: int, end: int) -> Iterator[Box]:
+def boxes(data: Data, place: int, end: int) -> Iterator[Box]:
+    """The boxes that lie between two places, one after the other."""
     while place + 8 <= end:
         size, kind, head = int.from_bytes(data[place : place + 4], "big"), bytes(data[place + 4 : place + 8]), 8
         if size == 1:
@@ -180,7 +162,7 @@ def _boxes(data: Data, place: int, end: int) -> Iterator[Box]:
 
 
 def _list(data: Data, place: int = 0) -> list[tuple[bytes, bytes]]:
-    return [(kind, bytes(data[start:end])) for kind, start, end in _boxes(data, place, len(data))]
+    return [(kind, bytes(data[start:end])) for kind, start, end in boxes(data, place, len(data))]
 
 
 def _box(kind: bytes, content: bytes) -> bytes:
@@ -291,7 +273,16 @@ class _Meta:
                     found["an auxiliary picture"] = None
         if b"tmap" in self.kinds.values():
             found["a gain map"] = None
+        if count := len(self._pictures_beside()):
+            found["another picture" if count == 1 else f"{count} other pictures"] = None
         return tuple(found)
+
+    def _pictures_beside(self) -> list[int]:
+        """Items that are pictures of their own beside the main one, as in collections: no tiles, no thumbnails."""
+        parts = {to for kind, _, found in self.references if kind == b"dimg" for to in found}
+        helpers = {source for kind, source, _ in self.references if kind in (b"auxl", b"thmb")}
+        own = {number for number, kind in self.kinds.items() if kind in PICTURES}
+        return sorted(own - parts - helpers - {self.primary})
 
     def items(self) -> list[_Item]:
         content = self.child(b"iloc")
@@ -353,6 +344,9 @@ class _Meta:
         return data[: self.start] + whole + data[self.end :] + tail
 
 
+PICTURES = (b"hvc1", b"hev1", b"av01", b"avc1", b"jpeg", b"j2k1", b"unci", b"grid", b"iovl", b"iden")
+"""Kinds of items that show a picture."""
+
 AUXILIARY = {
     b"alpha": "",
     b"auxid:1": "",
@@ -382,7 +376,7 @@ def _iloc(items: Sequence[_Item]) -> bytes:
 
 
 def _meta(data: Data) -> _Meta:
-    for kind, start, end in _boxes(data, 0, len(data)):
+    for kind, start, end in boxes(data, 0, len(data)):
         if kind == b"meta":
             if end > len(data) or data[start - 4 : start] != b"meta":
                 break

@@ -15,7 +15,7 @@ from unnoise.images.dng import Coding
 from unnoise.images.picture import Pixels
 from unnoise.images.scratch import Scratch
 from unnoise.images.tags import File, Value
-from unnoise.images.tiff import SUBDIRECTORIES
+from unnoise.images.tiff_places import SUBDIRECTORIES
 
 TILE_PIXELS = 256
 """Side of the tiles, each compressed without loss (JPEG of 1993)."""

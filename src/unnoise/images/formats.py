@@ -70,6 +70,8 @@ MORE = (JXL, JP2, BMP, GIF, TGA, NETPBM, PFM, PSD, HDR)
 """Read and written by `images.picture_formats`."""
 
 RAW = Format("camera raw", (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), ())
+PACKED_PAIRS = (".hdr.gz", ".img.gz")
+"""Suffixes of the files of packed pairs (`images.science.pairs`)."""
 FITS = Format("FITS", (".fits", ".fit", ".fts", ".fz", ".fits.gz", ".fit.gz"), SCIENCE_DEPTHS, stacks=True, science=True)
 MRC = Format("MRC", (".mrc", ".mrcs", ".mrc.gz", ".mrc.bz2"), SCIENCE_DEPTHS, stacks=True, science=True)
 NIFTI = Format("NIfTI", (".nii", ".nii.gz"), SCIENCE_DEPTHS, stacks=True, science=True)
@@ -117,7 +119,7 @@ def suffix_of(path: str | Path) -> str:
     ('.tif', '.nii.gz', '.gz')
     """
     both = "".join(Path(path).suffixes[-2:])
-    return both if both.lower() in SUFFIXES else Path(path).suffix
+    return both if both.lower() in (*SUFFIXES, *PACKED_PAIRS) else Path(path).suffix
 
 
 def stem_of(path: str | Path) -> str:
@@ -187,6 +189,8 @@ def recognise(data: bytes) -> Format | None:
     >>> recognise(b"II*" + bytes(32)).name
     'TIFF'
     """
+    if data[128:132] == b"DICM":  # the 128 bytes before may be the start of a TIFF (PS3.10, 7.1)
+        return DICOM
     starts: tuple[tuple[bytes, Format], ...] = (
         (b"\x89PNG\r\n\x1a\n", PNG),
         (b"\xff\xd8\xff", JPEG),
@@ -218,8 +222,6 @@ def recognise(data: bytes) -> Format | None:
         return PFM
     if data[:2] == b"BM" and data[14:18] in BMP_HEADERS:
         return BMP
-    if data[128:132] == b"DICM":
-        return DICOM
     if data[:4] == b"\x76\x2f\x31\x01":
         return EXR
     if data[208:212] == b"MAP ":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import mmap
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,7 +13,6 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.files.paths import path_kind, refuse_device
 from unnoise.images import (
     bmff,
     cross_check,
@@ -27,6 +25,7 @@ from unnoise.images import (
     science,
     tiff,
     tiff_pixels,
+    tiff_places,
     vips,
     webp,
     zarr_stacks,
@@ -38,38 +37,27 @@ from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
 from unnoise.images.formats import (
     AVIF,
-    CAMERA_SUFFIXES,
-    FORMATS,
     HEIC,
     JPEG,
-    MRC,
     NPY,
     PNG,
     RAW,
-    TGA,
     TIFF,
     WEBP,
     ZARR,
     Format,
-    format_of,
-    is_picture,
-    recognise,
     split_dataset,
-    suffix_of,
 )
 from unnoise.images.measured_values import FLOATS
 from unnoise.images.opening import Regions, Source
 from unnoise.images.picture import Layout, Metadata, Picture
-from unnoise.images.picture_formats import tga
 from unnoise.images.picture_formats.films import is_film
 from unnoise.images.pixels import DTYPES
 from unnoise.images.quality_match import Sample, sample_of
-from unnoise.images.science import file_copy
+from unnoise.images.recognising import recognised
+from unnoise.images.science import pairs
 from unnoise.images.scratch import Scratch
 from unnoise.images.tags import Data, upright
-
-START_BYTES = 512
-"""By which formats are told apart."""
 
 T = TypeVar("T")
 
@@ -126,8 +114,8 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
     Traceback (most recent call last):
     unnoise.errors.UsageError: ...
     """
-    path, dataset = split_dataset(Path(path))
-    form = _recognised(path)
+    path, dataset = split_dataset(pairs.header_of(Path(path)))
+    form = recognised(path)
     if raw != "developed":
         return _open_raw(path, form, raw)
     if form is ZARR:
@@ -145,7 +133,7 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
         return Source(path, 1, lambda _: decode(0))
     stack = None
     try:
-        places = tiff.places(path)
+        places = tiff_places.places(path)
         stack = tiff.stack(path, len(places))
     except (vips.DecodingError, ValueError) as error:
         raise damaged(path, error) from error
@@ -155,53 +143,6 @@ def open(path: str | Path, *, axes: str | None = None, raw: RawKind = "developed
         return _of_array(path, array, Axes(letters.replace("C", "N")), tiff.describe(path)[0], named)
     count = len(places)
     return Source(path, count, lambda index: _tiff(path, places[index]), None if count == 1 else (count,))
-
-
-def _recognised(path: Path) -> Format:
-    refuse_device(path)  # or a pipe that nobody writes to would be waited for
-    suffix = path.suffix.lower()
-    if path_kind(path) == "folder":
-        if suffix in ZARR.suffixes:
-            return ZARR
-        format_of(path)
-        raise UsageError(f"{path} is a folder; name a picture file.")
-    if path_kind(path) is None and not is_picture(path):
-        format_of(path)
-    start = _start(path)
-    if not start:
-        if not is_picture(path):
-            format_of(path)
-        raise UnnoiseError(f"{path} is empty; get the file again from where it came.")
-    if suffix in CAMERA_SUFFIXES:  # many look like TIFFs inside
-        return RAW
-    form = recognise(start)  # the content decides, as names often err
-    if form is None and suffix in TGA.suffixes and tga.is_tga(start):
-        form = TGA
-    if form is None and suffix_of(path).lower() in MRC.suffixes:  # before 2000 the format had no mark
-        form = MRC
-    if form is None:
-        if not is_picture(path):
-            format_of(path)
-        known = ", ".join(form.name for form in FORMATS)
-        raise UnnoiseError(
-            f"{path} is not a picture although it ends in {path.suffix}; give a file in one of the formats {known}."
-        )
-    return form
-
-
-def _start(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            start = file.read(START_BYTES)
-        return file_copy.first_bytes(path, START_BYTES) if is_picture(path) and file_copy.packing(path) else start
-    except FileNotFoundError as error:
-        raise UsageError(f"There is no file {path}; check the name.") from error
-    except OSError as error:
-        if error.strerror is None:  # gzip's own
-            raise damaged(path, error) from error
-        raise UnnoiseError(f"{path} cannot be read: {error.strerror}.") from error
-    except (EOFError, zlib.error) as error:
-        raise damaged(path, error) from error
 
 
 def _open_other(path: Path, module: str) -> Source:
@@ -275,13 +216,13 @@ def _grey(pixels: Scratch, layout: Layout) -> tuple[Scratch, Layout]:
     return made, Layout("grey", layout.alpha)
 
 
-def _tiff(path: Path, place: tiff.Place) -> Decoded:
+def _tiff(path: Path, place: tiff_places.Place) -> Decoded:
     metadata, layout, foreign = tiff.describe(path, place.directory)
     metadata = _with_overviews(path, place, metadata)
     coding = metadata.coding if isinstance(metadata.coding, tiff.Coding) else tiff.Coding()
     if not foreign:
         try:
-            pixels, seen, _ = vips.decode(path, TIFF, str(path), place.page, tiff.single_page(path, place))
+            pixels, seen, _ = vips.decode(path, TIFF, str(path), place.page, tiff_places.single_page(path, place))
         except vips.DecodingError as error:
             raise damaged(path, error) from error
         if not cross_check.is_constant(pixels):
@@ -297,13 +238,17 @@ def _tiff(path: Path, place: tiff.Place) -> Decoded:
     return other, layout or Layout.of(other.shape), metadata
 
 
-def _with_overviews(path: Path, place: tiff.Place, metadata: Metadata) -> Metadata:
-    if not place.overviews or not isinstance(metadata.coding, tiff.Coding):
+def _with_overviews(path: Path, place: tiff_places.Place, metadata: Metadata) -> Metadata:
+    if not isinstance(metadata.coding, tiff.Coding):
         return metadata
-    found = [tiff.describe(path, directory)[0].coding for directory in place.overviews]
-    sizes = tiff.sizes(path, place.overviews)
-    overviews = tuple((*size, own) for size, own in zip(sizes, found, strict=True) if isinstance(own, tiff.Coding))
-    return replace(metadata, coding=replace(metadata.coding, overviews=overviews))
+
+    def told(directories: tuple[int, ...]) -> tuple[tuple[int, int, tiff.Coding], ...]:
+        found = [tiff.describe(path, directory)[0].coding for directory in directories]
+        sizes = tiff_places.sizes(path, directories)
+        return tuple((*size, own) for size, own in zip(sizes, found, strict=True) if isinstance(own, tiff.Coding))
+
+    coding = replace(metadata.coding, overviews=told(place.overviews), overviews_below=told(place.below))
+    return replace(metadata, coding=coding)
 
 
 def _by_library(path: Path, decode: Callable[[Path], T]) -> T:
@@ -330,7 +275,7 @@ def _open_raw(path: Path, form: Format, kind: RawKind) -> Source:
 
 
 DECODERS: dict[Format, Callable[[Path, int], Decoded]] = {
-    TIFF: lambda path, index: _tiff(path, tiff.Place(index)),
+    TIFF: lambda path, index: _tiff(path, tiff_places.Place(index)),
     HEIC: lambda path, _: _by_library(path, _heic),
     RAW: lambda path, _: _by_library(path, camera_raw.decode),
     JPEG: _jpeg,

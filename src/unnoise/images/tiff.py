@@ -6,19 +6,15 @@ import logging
 import math
 import mmap
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from unnoise.files.limits import PAGES
-from unnoise.images import tags
+from unnoise.images import tags, tiff_places
 from unnoise.images.file_array import FileArray
 from unnoise.images.picture import Layout, Metadata
 from unnoise.images.resolution import resolution_of
-from unnoise.images.single_page import SinglePage
 from unnoise.images.tags import File, Tags, Value
 
 LIBVIPS_COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}
@@ -76,9 +72,6 @@ METAMORPH = frozenset({33628, 33629, 33630, 33631})
 GDAL_NODATA = 42113
 """The value of missing pixels in a GeoTIFF, as text."""
 
-SUBDIRECTORIES = 330
-"""Smaller versions of the picture, or other pictures, below a page."""
-
 APART = frozenset([tags.XMP, tags.IPTC, tags.PHOTOSHOP, tags.ICC])
 """Tags whose content other formats keep outside of EXIF."""
 
@@ -113,6 +106,8 @@ class Coding:
     """Of the strips or tiles; 0: they are not compressed."""
     overviews: tuple[tuple[int, int, Coding], ...] = ()
     """Height and width of pages that show the same picture smaller, and how they were made."""
+    overviews_below: tuple[tuple[int, int, Coding], ...] = ()
+    """The same, where they are no pages of their own but lie below this one (SubIFDs)."""
 
 
 def describe(path: Path, place: int = 0) -> tuple[Metadata, Layout | None, bool]:
@@ -135,6 +130,7 @@ def describe(path: Path, place: int = 0) -> tuple[Metadata, Layout | None, bool]
         if file is None or not place:
             return Metadata(), None, False
         found = file.tags(place)
+        has_others = len(tiff_places.overviews_below(file, place)) < len(tiff_places.below(file, place))
     own = {code: value for code, value in found.items() if code not in STRUCTURE | METAMORPH}
     exif = {code: value for code, value in own.items() if code not in APART}
     numbers = {code: _numbers(value) for code, value in found.items() if isinstance(value, Value)}
@@ -175,7 +171,7 @@ def describe(path: Path, place: int = 0) -> tuple[Metadata, Layout | None, bool]
         tags.build(exif, file.order) if exif else b"", blob(tags.XMP), blob(tags.ICC), iptc, resolution_of(found), coding,
         left_behind=(
             *(["the values of MetaMorph (UIC tags)"] if METAMORPH & set(found) else []),
-            *(["other pictures below its page (SubIFDs)"] if SUBDIRECTORIES in found else []),
+            *(["other pictures below its page (SubIFDs)"] if has_others else []),
         ),
         nodata=_declared(blob(GDAL_NODATA)),
     )  # fmt: skip
@@ -194,90 +190,6 @@ def describe(path: Path, place: int = 0) -> tuple[Metadata, Layout | None, bool]
         or (bits == 1 and samples > 1)  # of which libvips says that they are damaged
     )
     return metadata, layout, odd or not by_libvips
-
-
-@dataclass(frozen=True)
-class Place:
-    """The place of a picture in a file."""
-
-    page: int
-    part: int = 0
-    """Which slice, of a volume."""
-    overviews: tuple[int, ...] = ()
-    """Where the directories of pages lie that show the same picture smaller."""
-    directory: int = 0
-    """Where its directory lies in the file; 0: the first one."""
-    is_one_of_many: bool = False
-    """Whether the file has so many pages that decoders must not walk through them."""
-
-
-MANY_PAGES = 16
-"""From so many pages on, each is decoded as a file of its own."""
-
-
-def single_page(path: Path, place: Place) -> SinglePage | None:
-    """A page of many as a file of its own; None: the file has few pages."""
-    if not place.is_one_of_many:
-        return None
-    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        file = File.of(data)
-        return SinglePage(path, place.directory, file) if file else None
-
-
-def places(path: Path) -> list[Place]:
-    """List the pictures of the file's chain of directories. There is at least one, so that the decoder can report errors.
-
-    Raises:
-        ValueError: the chain is broken, so the number of pictures is unknown.
-        UnnoiseError: it is longer than `limits.PAGES`.
-    """
-    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        file = File.of(data)
-        if file is None:
-            return [Place(0)]
-        directories = [place for place, _ in islice(file.directories(), PAGES.value() + 1)]
-        PAGES.check(len(directories), str(path))
-        if directories and not file.ends(directories[-1]):
-            raise ValueError(f"its chain of pages is broken after page {len(directories)}")
-        found = [_size(file, place) for place in directories]
-    made: list[Place] = []
-    full: tuple[int, int] | None = None
-    many = len(directories) > MANY_PAGES
-    for page, (directory, (height, width, depth, kind)) in enumerate(zip(directories, found, strict=True)):
-        if kind & 1 and full and len(made) and depth == 1 and _is_smaller((height, width), full):
-            made[-1] = replace(made[-1], overviews=(*made[-1].overviews, directory))
-            continue
-        full = (height, width) if depth == 1 else None
-        made += [Place(page, part, directory=directory, is_one_of_many=many) for part in range(depth)]
-    return made or [Place(0)]
-
-
-def sizes(path: Path, directories: Sequence[int]) -> list[tuple[int, int]]:
-    """Read height and width of pages, by where their directories lie."""
-    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        file = File.of(data)
-        return [_size(file, place)[:2] for place in directories] if file else []
-
-
-MOST_SLICES = 100_000
-"""Of a volume; more is damage."""
-
-
-def _size(file: File, place: int) -> tuple[int, int, int, int]:
-    """Height, width, number of slices, and NewSubfileType of a page."""
-    wanted = {257: 0, 256: 0, 32997: 1, tags.SUBFILE: 0}
-    for code, record in file.entries(place):
-        if code in wanted:
-            value = file.value(record)
-            wanted[code] = int.from_bytes(value.data[:4], "little") if value else wanted[code]
-    depth = wanted[32997]
-    return wanted[257], wanted[256], depth if 0 < depth < MOST_SLICES else 1, wanted[tags.SUBFILE]
-
-
-def _is_smaller(size: tuple[int, int], full: tuple[int, int]) -> bool:
-    """Whether a page of this size can show the same picture as one of size `full`, at most two thirds as large."""
-    (height, width), (rows, columns) = size, full
-    return 0 < 3 * height <= 2 * rows and 3 * width <= 2 * columns and abs(height * columns - width * rows) <= max(full)
 
 
 def _layout(photometric: int, samples: int, extra: tuple[int, ...], *, inks: bool) -> tuple[Layout | None, tuple[int, ...]]:

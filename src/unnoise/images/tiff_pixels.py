@@ -22,7 +22,8 @@ from unnoise.images.picture import Pixels
 from unnoise.images.pixels import DTYPES, narrowed, stretched
 from unnoise.images.scratch import Scratch
 from unnoise.images.tags import Value
-from unnoise.images.tiff import Coding, Place, single_page
+from unnoise.images.tiff import Coding
+from unnoise.images.tiff_places import Place, single_page
 
 PHOTOMETRICS = {0, 1, 2, 3, 5, 6}
 """White is zero, black is zero, RGB, palette, inks, YCbCr."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unnoise.images import jpeg_trailer, tags, tiff_pixels, vips
+from unnoise.images import jpeg_trailer, tags, tiff_pixels, tiff_places, vips
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.resolution import tags_of
 from unnoise.images.tags import File, Tags, Value
@@ -40,12 +40,22 @@ class Writer:
         byteorder = own.byteorder if own else order.order if order else "<"
         # classic TIFF ends at 4 GiB, and compression cannot be relied upon
         self._writer = tifffile.TiffWriter(path, bigtiff=nbytes > 2**31, byteorder=byteorder)
-        self._said: list[Tags] = []
+        self._said: list[tuple[Tags, list[Tags]]] = []
+        """Of each page, and of what lies below it."""
         self._last: tuple[Any, ...] | None = None
 
     def add(self, pixels: Pixels, layout: Layout, metadata: Metadata) -> None:
         """Write one page; nothing is lost, but that palettes and fewer bits than our types have are rounded to."""
         own = metadata.coding if isinstance(metadata.coding, Coding) else Coding()
+        below: list[Tags] = []
+        self._said.append((self._write(pixels, layout, metadata, own), below))
+        for height, width, coding in own.overviews_below:  # tifffile puts them below the last page
+            below.append(self._write(vips.shrunk(pixels, height, width), layout, replace(metadata, coding=coding), coding))
+        for height, width, coding in own.overviews:
+            self.add(vips.shrunk(pixels, height, width), layout, replace(metadata, coding=coding))
+
+    def _write(self, pixels: Pixels, layout: Layout, metadata: Metadata, own: Coding) -> Tags:
+        """Write the pixels of a page. Returns the tags that it is to have."""
         stored, bits, said = tiff_pixels.stored(pixels, own)
         samples = stored.shape[2] if stored.ndim == 3 else 1
         photometric = {"rgb": "rgb", "cmyk": "separated"}.get(layout.colours, "minisblack") if samples > 1 else "minisblack"
@@ -73,12 +83,10 @@ class Writer:
             metadata=None,
             software=False,
             contiguous=self._goes_on((pixels.shape, stored.dtype, own, layout)),
+            subifds=len(own.overviews_below) or None,
             **options,
         )
-        self._said.append({**_said(metadata), **said})
-        for overview in own.overviews:
-            height, width, coding = overview
-            self.add(vips.shrunk(pixels, height, width), layout, replace(metadata, coding=coding))
+        return {**_said(metadata), **said}
 
     def _goes_on(self, kind: tuple[Any, ...]) -> bool:
         """Whether this page's pixels follow the last one's without a gap, as programs expect in uncompressed stacks of
@@ -100,10 +108,18 @@ class Writer:
                 end, made = len(data), []
                 places = [place for place, _ in file.directories()]
                 following = 0
-                for place, said in zip(reversed(places), reversed(self._said), strict=True):
+                for place, (said, below) in zip(reversed(places), reversed(self._said), strict=True):
+                    under = []
+                    for inner, words in zip(tiff_places.below(file, place), below, strict=True):
+                        end += end % 2
+                        made.append((end, file.grown(inner, words, end, 0, _replaced(words))))
+                        under.append(end)
+                        end += len(made[-1][1])
+                    if under:
+                        kind, code = (18, "Q") if file.big else (13, "I")
+                        said = {**said, tiff_places.SUBDIRECTORIES: Value(kind, struct.pack(f"<{len(under)}{code}", *under))}
                     end += end % 2
-                    without = {*RESOLUTION, tags.EXTRA_SAMPLES} if tags.PHOTOMETRIC in said else RESOLUTION
-                    directory = file.grown(place, said, end, following, without)
+                    directory = file.grown(place, said, end, following, _replaced(said))
                     made.append((end, directory))
                     following, end = end, end + len(directory)
                 head, pointer = file.first, struct.pack(file.pointer, following)
@@ -112,6 +128,11 @@ class Writer:
                 opened.write(directory)
             opened.seek(head)
             opened.write(pointer)
+
+
+def _replaced(said: Tags) -> set[int]:
+    """Tags of tifffile that go, as the page has its own or none."""
+    return {*RESOLUTION, tags.EXTRA_SAMPLES} if tags.PHOTOMETRIC in said else {*RESOLUTION}
 
 
 def _said(metadata: Metadata) -> Tags:

@@ -42,6 +42,11 @@ _RECIPES = {
     "ridnet": "supervised",
     "vdn": "supervised",
     "danet": "supervised",
+    "dbsn-first": "d-bsn",
+    "mash-unet": "mash",
+    "ffdnet": "ffdnet",
+    "drunet": "drunet",
+    "scunet": "scunet",
     "tmbsn": "tm-bsn",
     "tmbsn-student": "tm-bsn-d",
     "tmbsn-student-rounded": "tm-bsn-d",
@@ -135,6 +140,19 @@ def _state_dicts(held: Any) -> Iterator[Weights]:
         if tensors:
             yield tensors
         waiting += [value for key, value in inner.items() if "optimizer" not in str(key)][::-1]
+    yield _of_several_networks(held)
+
+
+def _of_several_networks(held: Any) -> Weights:
+    """The state dicts of a file that holds one for each of its networks, as one: their names come before the keys'."""
+    several = held if isinstance(held, Mapping) else {}
+    return {
+        f"{name}.{key}": value
+        for name, inner in several.items()
+        if isinstance(inner, Mapping) and str(name).startswith("state_dict_")
+        for key, value in inner.items()
+        if isinstance(value, Tensor)
+    }
 
 
 def _prefixes(weights: Weights) -> list[str]:

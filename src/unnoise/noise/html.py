@@ -1,4 +1,4 @@
-"""Reports as HTML, for notebooks."""
+"""Reports as HTML, for notebooks, and as plain text."""
 
 from __future__ import annotations
 
@@ -25,6 +25,19 @@ def as_html(renderable: Any) -> str:
     console = Console(record=True, file=io.StringIO(), width=COLUMNS)
     console.print(renderable)
     return console.export_html(inline_styles=True, code_format=BLOCK)
+
+
+def as_text(renderable: Any) -> str:
+    """Anything that rich can print, as plain text.
+
+    >>> as_text("a < b")
+    'a < b\\n'
+    """
+    from rich.console import Console
+
+    console = Console(record=True, file=io.StringIO(), width=COLUMNS)
+    console.print(renderable)
+    return console.export_text()
 
 
 def figure_as_html(figure: Figure) -> str:

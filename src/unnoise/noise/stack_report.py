@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from unnoise.noise.html import as_html
 from unnoise.noise.report import NoiseReport
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import Group
 
 
@@ -89,3 +91,15 @@ class StackReport(BaseModel):
             lines.append(Text(f"{name} {self.of_channel(channel).level_text()}"))
         lines.append(Text(f"The frame in the middle, number {self.pictures[len(self.pictures) // 2].frame}:"))
         return Group(*lines, self.middle().table())
+
+    def _repr_html_(self) -> str:
+        """The table, in notebooks."""
+        return as_html(self.table())
+
+    def plot(self, *, title: str = "") -> Figure:
+        """The plot of the picture in the middle of the sample, as `NoiseReport.plot` draws it.
+
+        Raises:
+            UnnoiseError: matplotlib is not installed.
+        """
+        return self.middle().plot(title=title)

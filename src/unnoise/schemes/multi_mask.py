@@ -17,7 +17,8 @@ from unnoise.errors import UsageError
 from unnoise.layers.polyphase import merge_batch, split_batch
 from unnoise.regions import Region, dilate, downsample_region, relative_to
 from unnoise.rng import PositionalGenerator, RandomSource
-from unnoise.schemes.base import Network, Scheme, run_region
+from unnoise.schemes.base import Network, run_region
+from unnoise.schemes.component_scheme import ComponentScheme
 from unnoise.schemes.masks import checkerboard_masks, complementary_masks
 
 Stride = Annotated[int, Field(ge=1, le=16)]
@@ -32,7 +33,7 @@ Place = tuple[Any, ...]
 EVERYWHERE: Place = (...,)
 
 
-class MultiMask(Scheme):
+class MultiMask(ComponentScheme):
     """PD in batch form, k complementary masks, and each branch's prediction of its hidden pixels (the paper's MMDB,
     Eqs. 5 to 8).
 
@@ -74,22 +75,9 @@ class MultiMask(Scheme):
 
     @property
     def is_random(self) -> bool:
-        """A checkerboard's masks are fixed; others are drawn."""
+        """A checkerboard's masks are fixed; others are drawn. It may start with either of its masks, since together they
+        hide the same pixels, so tiles need no other alignment than PD's."""
         return not self.checkerboard
-
-    @property
-    def tile_alignment(self) -> int:
-        """That of PD. A checkerboard may start with either of its masks, since together they hide the same pixels."""
-        return self.infer_stride
-
-    def restore_radius(self, network_radius: int) -> int:
-        """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
-        return network_radius * self.infer_stride
-
-    @property
-    def sequential_parts(self) -> int:
-        """The components, where they do not fit into one batch."""
-        return self.infer_stride**2
 
     @property
     def branches(self) -> int:

@@ -22,14 +22,15 @@ from unnoise.denoisers.base import Denoiser
 from unnoise.layers.polyphase import merge_mosaic, split_mosaic
 from unnoise.regions import Region, RegionSource, dilate, downsample_region, relative_to
 from unnoise.rng import PositionalGenerator, RandomSource
-from unnoise.schemes.base import Network, Scheme, run_region
+from unnoise.schemes.base import Network, run_region
 from unnoise.schemes.borders import region_with_reflected_border, with_reflected_border
+from unnoise.schemes.component_scheme import ComponentScheme
 from unnoise.schemes.mosaic_windows import component_intervals, restore_mosaic_region
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
 
-class PDBlindSpot(Scheme):
+class PDBlindSpot(ComponentScheme):
     """PD in mosaic form around a blind-spot network, with different strides in training and at inference.
 
     Example:
@@ -46,19 +47,6 @@ class PDBlindSpot(Scheme):
     """Stride of PD at inference; the paper's b = 2."""
     border: Annotated[int, Field(ge=0, le=16)] = 2
     """Zeros around each component, in pixels; the published code's `pd_pad`."""
-
-    @property
-    def tile_alignment(self) -> int:
-        return self.infer_stride
-
-    def restore_radius(self, network_radius: int) -> int:
-        """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
-        return network_radius * self.infer_stride
-
-    @property
-    def sequential_parts(self) -> int:
-        """The components' windows come one by one."""
-        return self.infer_stride**2
 
     def network_pixels(self, height: int, width: int) -> int:
         """Those of the mosaic."""

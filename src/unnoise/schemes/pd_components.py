@@ -17,13 +17,14 @@ from torch import Tensor
 from unnoise.layers.polyphase import merge_batch, split_batch
 from unnoise.regions import Region, dilate, downsample_region, relative_to
 from unnoise.rng import RandomSource
-from unnoise.schemes.base import Network, Scheme, run_region
+from unnoise.schemes.base import Network, run_region
+from unnoise.schemes.component_scheme import ComponentScheme
 from unnoise.schemes.multi_mask import max_batch_pixels
 
 Stride = Annotated[int, Field(ge=1, le=16)]
 
 
-class ComponentScheme(Scheme):
+class BatchedComponents(ComponentScheme):
     """Restores each component of stride `infer_stride` by itself, and merges them. Subclasses say how it learns.
 
     >>> PDComponents(infer_stride=3).tile_alignment
@@ -34,19 +35,6 @@ class ComponentScheme(Scheme):
 
     infer_stride: Stride = 2
     """Stride of PD at inference."""
-
-    @property
-    def tile_alignment(self) -> int:
-        return self.infer_stride
-
-    def restore_radius(self, network_radius: int) -> int:
-        """Within a component the network steps over `infer_stride` pixels of the picture at a time."""
-        return network_radius * self.infer_stride
-
-    @property
-    def sequential_parts(self) -> int:
-        """The components, where they do not fit into one batch."""
-        return self.infer_stride**2
 
     def batch_pixels(self, device: torch.device) -> int | None:
         return max_batch_pixels(device)
@@ -73,7 +61,7 @@ class ComponentScheme(Scheme):
         return run_region(network, mixed, region)
 
 
-class PDComponents(ComponentScheme):
+class PDComponents(BatchedComponents):
     """Learns on components of distant pixels, and restores components of close pixels.
 
     Example:

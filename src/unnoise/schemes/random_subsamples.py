@@ -18,10 +18,10 @@ from unnoise.layers.polyphase import split_batch
 from unnoise.regions import Region
 from unnoise.rng import RandomSource
 from unnoise.schemes.base import Network, run_region
-from unnoise.schemes.pd_components import ComponentScheme, Stride
+from unnoise.schemes.pd_components import BatchedComponents, Stride
 
 
-class RandomSubsamples(ComponentScheme):
+class RandomSubsamples(BatchedComponents):
     """Learns from cyclic pairs of random sub-samples; restores the components of a small stride, and optionally once more.
 
     Example:

@@ -103,13 +103,6 @@ def test_a_lossy_jpeg_xl_stays_about_as_large(tmp_path: Path, quality: int) -> N
     assert 0.6 * old < new < 1.6 * old
 
 
-def test_a_profile_that_jpeg_xl_cannot_be_given_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"a\.jxl would lose its colors: its ICC profile is not of sRGB"):
-        write(tmp_path / "a.jxl", Picture(photo(), Metadata(icc=p3())))
-    write(tmp_path / "a.jxl", Picture(photo(), Metadata(icc=vips.srgb_profile())))
-    assert read(tmp_path / "a.jxl").metadata.icc == b""
-
-
 @pytest.mark.parametrize("lossy", [False, True])
 def test_boxes_of_jpeg_2000_stay(tmp_path: Path, lossy: bool) -> None:
     options = {"level": 38} if lossy else {"reversible": True}

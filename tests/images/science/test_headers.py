@@ -142,9 +142,9 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"table\.fits has no image in it"):
         images.open(tmp_path / "table.fits")
     nibabel.save(nibabel.Nifti1Pair(np.zeros((4, 5), np.int16), np.eye(4)), tmp_path / "pair.hdr")
-    (tmp_path / "pair.hdr").rename(tmp_path / "pair.nii")
-    with pytest.raises(UsageError, match=r"pair\.nii is the header of a NIfTI pair"):
-        images.open(tmp_path / "pair.nii")
+    (tmp_path / "pair.img").unlink()
+    with pytest.raises(UsageError, match=r"pair\.hdr is the header of a NIfTI pair, whose values are missing"):
+        images.open(tmp_path / "pair.hdr")
     nibabel.save(nibabel.Nifti1Image(np.zeros((4, 5, 6), np.complex64), np.eye(4)), tmp_path / "waves.nii")
     with pytest.raises(UsageError, match=r"waves\.nii has values of type complex64"):
         images.open(tmp_path / "waves.nii")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from unnoise.errors import UsageError
-from unnoise.images import bmff, tags
+from unnoise.images import bmff, bmff_tracks, tags
 from unnoise.images.formats import AVIF
 from unnoise.images.picture import Film, Layout, Metadata, Pixels
 from unnoise.images.picture_formats import base
@@ -34,7 +34,7 @@ def open_file(path: Path) -> Opened:
     from PIL import Image
 
     data = path.read_bytes()
-    frames, coding = bmff.frames(data), bmff.coding(data)
+    frames, coding = bmff_tracks.frames(data), bmff.coding(data)
     with Image.open(io.BytesIO(data), formats=("AVIF",)) as image:
         said: dict[Any, Any] = dict(image.info)
         if getattr(image, "n_frames", 1) != frames:
@@ -66,7 +66,7 @@ def open_file(path: Path) -> Opened:
         if pixels.ndim == 3 and coding.chroma == "400":
             pixels = pixels[..., 0]
         scratch, layout = Scratch.of(np.ascontiguousarray(pixels)), Layout.of(pixels.shape)
-        spent = bmff.first_frame_bytes(data) if index == 0 else 0
+        spent = bmff_tracks.first_frame_bytes(data) if index == 0 else 0
         return scratch, layout, replace(metadata, sample=sample_of(scratch, layout, AVIF, spent) if spent else None)
 
     return Opened(frames, decode)

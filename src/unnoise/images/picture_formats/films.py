@@ -6,7 +6,7 @@ import mmap
 from pathlib import Path
 
 from unnoise.errors import UsageError
-from unnoise.images import bmff, png, vips, webp
+from unnoise.images import bmff_tracks, png, vips, webp
 from unnoise.images.formats import AVIF, HEIC, PNG, WEBP, Format
 
 
@@ -20,9 +20,14 @@ def is_film(path: Path, form: Format) -> bool:
     if form not in (PNG, AVIF, HEIC, WEBP):
         return False
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        count = png.frames(data) if form is PNG else webp.frames(data) if form is WEBP else bmff.frames(data)
+        count = png.frames(data) if form is PNG else webp.frames(data) if form is WEBP else bmff_tracks.frames(data)
     others = vips.pages(path, form) if form is AVIF and count < 2 else 1
-    if others > 1 or (form is HEIC and count > 1):
+    if form is HEIC and count > 1:
+        raise UsageError(
+            f"{path} is a sequence of {count} pictures in HEIC, which cannot be read; save them as single pictures first, as "
+            "with ffmpeg -i sequence.heic picture%03d.png."
+        )
+    if others > 1:
         raise UsageError(
             f"{path} holds {max(count, others)} pictures, but only the first can be read; save them as single files or as a TIFF "
             "of many pages."

@@ -19,7 +19,8 @@ from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.picture_formats import base, jpeg_xl_header
 from unnoise.images.picture_formats.base import Opened
 from unnoise.images.picture_formats.boxes import box, boxes
-from unnoise.images.picture_formats.jpeg_xl_header import SRGB_BITS, Header
+from unnoise.images.picture_formats.jpeg_xl_header import GREY_SPACE, RGB_SPACE, SRGB_BITS, Header
+from unnoise.images.picture_formats.jpeg_xl_profile import profile_within, with_profile
 from unnoise.images.pixels import narrowed, stretched
 from unnoise.images.quality_match import Sample, sample_of
 from unnoise.images.scratch import Scratch
@@ -41,6 +42,8 @@ class Coding:
     """How the codestream describes them, as `jpeg_xl_header` has them."""
     lossy: bool = False
     boxed: bool = True
+    has_profile: bool = False
+    """Whether an ICC profile lies in the codestream, in place of such a description."""
 
 
 def open_file(path: Path) -> Opened:
@@ -54,8 +57,7 @@ def open_file(path: Path) -> Opened:
     if own.extra or own.alphas > 1:
         what = f"a channel of the kind {own.extra[0]}" if own.extra else f"{own.alphas} channels of transparency"
         raise UsageError(f"{path} has {what}, which is not supported; convert it to TIFF.")
-    if own.icc and not own.lossy:
-        raise UsageError(f"{path} has an ICC profile that cannot be read here; convert it to PNG, as with djxl.")
+    icc = profile_within(stream, own) if own.icc and not own.lossy else b""
     colors = SRGB_BITS if own.icc else own.colors
     said = dict(_unpacked(parts))
     exif = said.get(b"Exif", b"")
@@ -63,13 +65,13 @@ def open_file(path: Path) -> Opened:
         exif = exif[4 + int.from_bytes(exif[:4], "big") :].removeprefix(b"Exif\0\0")
     lossy = own.lossy or b"jbrd" in said
     odd = sorted({kind.decode("latin-1") for kind in said} - {kind.decode() for kind in KNOWN if kind != CODESTREAM})
-    coding = Coding(own.bits, colors, lossy, parts[0][0] != CODESTREAM)
+    coding = Coding(own.bits, colors, lossy, parts[0][0] != CODESTREAM, bool(icc))
     named = jpeg_xl_header.described(colors)
     cicp = None
     if named.get("named") in (1, 9, 11) and named.get("transfer") in (16, 18):
         cicp = {1: 1, 9: 9, 11: 12}[named["named"]], named["transfer"]
     metadata = Metadata(
-        upright(exif), said.get(b"xml ", b""), jpeg_xl_header.profile(colors), coding=coding, cicp=cicp,
+        upright(exif), said.get(b"xml ", b""), icc or jpeg_xl_header.profile(colors), coding=coding, cicp=cicp,
         left_behind=(f"its boxes {', '.join(odd)}",) if odd else (),
     )  # fmt: skip
     if own.film:
@@ -129,8 +131,9 @@ class Writer(base.Writer):
         own = metadata.coding if isinstance(metadata.coding, Coding) else None
         whole = 8 * pixels.itemsize
         bits = own.bits if own and pixels.dtype.kind == "u" and (own.bits > 8) == (whole > 8) else whole
-        colors = own.colors if own else self._colors(metadata)
-        plain = jpeg_xl_header.described(colors).get("transfer") == 13 and not metadata.icc if own else colors == SRGB_BITS
+        colors = own.colors if own else SRGB_BITS
+        icc = metadata.icc if (own is None or own.has_profile) and not is_srgb(metadata.icc) else b""
+        plain = not icc and jpeg_xl_header.described(colors).get("transfer") == 13 and not (own and metadata.icc)
         quality, sample = self.quality, metadata.sample
         if not plain:
             if quality is not None:
@@ -141,7 +144,12 @@ class Writer(base.Writer):
             if isinstance(sample, Sample) and sample.form is JXL:
                 quality = sample.quality(lambda part, _, level: len(_encoded(part, bits, level)))
         stream = _stream_of(_encoded(pixels, bits, quality))
-        if quality is None and not (layout.colours == "grey" and colors == SRGB_BITS):
+        if icc:
+            space = GREY_SPACE if layout.colours == "grey" else RGB_SPACE
+            if (icc[16:20] == b"GRAY") != (space == GREY_SPACE):
+                raise ValueError("its ICC profile is of other colors than the picture")
+            stream = with_profile(stream, jpeg_xl_header.parse(stream), icc, space)
+        elif quality is None and not (layout.colours == "grey" and colors == SRGB_BITS):
             stream = jpeg_xl_header.with_colors(stream, colors)
         xmp = jpeg_trailer.without_words(metadata.xmp)
         if own and not own.boxed and not metadata.exif and not xmp and bits <= 12:
@@ -153,15 +161,6 @@ class Writer(base.Writer):
         if xmp:
             made += box(b"xml ", xmp)
         self.path.write_bytes(made + box(b"jxlc", stream))
-
-    def _colors(self, metadata: Metadata) -> str:
-        """Of a picture from another format. UsageError: it has a profile that is not of sRGB."""
-        if metadata.icc and not is_srgb(metadata.icc):
-            raise UsageError(
-                f"{self.name} would lose its colors: its ICC profile is not of sRGB, which is all that can be written in "
-                "JPEG XL here; write .png, .tif or .avif instead."
-            )
-        return SRGB_BITS
 
 
 def is_srgb(icc: bytes) -> bool:

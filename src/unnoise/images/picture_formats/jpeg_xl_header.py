@@ -54,8 +54,8 @@ class Header:
 
 
 class _Bits:
-    def __init__(self, data: bytes) -> None:
-        self.bits = "".join(f"{byte:08b}"[::-1] for byte in data[:4096])
+    def __init__(self, data: bytes, most: int = 4096) -> None:
+        self.bits = "".join(f"{byte:08b}"[::-1] for byte in data[:most])
         self.place = 16  # behind the signature
 
     def u(self, count: int) -> int:
@@ -191,6 +191,13 @@ def _transforms(reader: _Bits, xyb: bool) -> int:
     return reader.place
 
 
+def bits_behind(stream: bytes, own: Header) -> _Bits:
+    """A reader of what follows a header."""
+    bits = _Bits(stream, len(stream))
+    bits.place = own.end
+    return bits
+
+
 def with_colors(stream: bytes, colors: str) -> bytes:
     """The codestream with another description of its colors; pixels stay as they are.
 
@@ -198,12 +205,19 @@ def with_colors(stream: bytes, colors: str) -> bytes:
         ValueError: the header cannot be changed, or the pixels are stored in relation to sRGB.
     """
     own = parse(stream)
-    if own.colors == colors:
-        return stream
+    return stream if own.colors == colors else replaced(stream, own, colors)
+
+
+def replaced(stream: bytes, own: Header, colors: str, behind: str = "") -> bytes:
+    """The codestream, whose header is `own`, with other bits for its colors, and with bits `behind` its header.
+
+    Raises:
+        ValueError: the header cannot be changed, or the pixels are stored in relation to sRGB.
+    """
     if own.lossy or own.icc or own.place == (0, 0):
         raise ValueError("its colors cannot be described otherwise")
     bits = _Bits(stream).bits
-    made = bits[: own.place[0]] + colors + bits[own.place[1] : own.end]
+    made = bits[: own.place[0]] + colors + bits[own.place[1] : own.end] + behind
     made += "0" * (-len(made) % 8)
     return bytes(int(made[at : at + 8][::-1], 2) for at in range(0, len(made), 8)) + stream[-(-own.end // 8) :]
 

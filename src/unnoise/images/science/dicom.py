@@ -1,15 +1,15 @@
-"""DICOM of medical imaging (extra `dicom`): gray and color, one or many frames, also compressed.
+"""DICOM of medical imaging (extra `dicom`): gray, color and palettes, whole numbers and floats, one or many frames, also
+compressed.
 
-Rescale slope and intercept are applied, and the padding value is missing. Besides the pixels, the result has a new SOP
-Instance UID, and says from which image and how it was derived (PS3.3 C.7.6.1 and C.12.1).
+Rescale slope and intercept are applied, and the padding value is missing.
 """
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,27 @@ import numpy as np
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images.damage import damaged
 from unnoise.images.picture import Pixels
-from unnoise.images.science.base import Copy, ScienceFile, Volume, history
+from unnoise.images.pixels import narrowed, stretched
+from unnoise.images.science import dicom_writing
+from unnoise.images.science.base import Copy, ScienceFile, Volume
+from unnoise.images.science.dicom_palette import Palette, without_palette
 from unnoise.images.science.planes import Planes
 from unnoise.images.science.scaled import scaled
 from unnoise.registry import require
 
 GRAY = ("MONOCHROME1", "MONOCHROME2")
 COLORS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
-MOST_WORDS = 1024
-"""Characters of a derivation description."""
+PALETTE = "PALETTE COLOR"
+FLOATS = {"FloatPixelData": "float32", "DoubleFloatPixelData": "float64"}
+"""Elements that hold floats in place of PixelData."""
+DEPTHS = {**dict.fromkeys(GRAY, (8, 16, 32)), **dict.fromkeys(COLORS, (8,)), "RGB": (8, 16), PALETTE: (8, 16)}
+"""Kinds of pixels → the bits that are allocated for one sample."""
+NEEDED = ("Rows", "Columns", "BitsAllocated", "PhotometricInterpretation", "BitsStored", "HighBit", "PixelRepresentation")
+"""What a header must say of its pixels; of floats the first three alone."""
 
 
 @contextmanager
-def _sentences(path: Path) -> Iterator[None]:
+def sentences(path: Path) -> Iterator[None]:
     """Errors of pydicom and its decoders, of which there are many kinds, as one of ours; no warnings."""
     try:
         with warnings.catch_warnings():
@@ -43,22 +51,44 @@ def _sentences(path: Path) -> Iterator[None]:
         raise damaged(path, error) from error
 
 
+def read_header(path: Path, **options: Any) -> Any:
+    """A file as pydicom reads it. Where it does not say how it is encoded, pydicom has found out, and it is said here."""
+    pydicom: Any = import_module("pydicom")
+    header = pydicom.dcmread(path, force=True, **options)
+    if "TransferSyntaxUID" not in header.file_meta:
+        implicit, little = header.original_encoding
+        big = pydicom.uid.ExplicitVRBigEndian
+        header.file_meta.TransferSyntaxUID = (
+            (pydicom.uid.ImplicitVRLittleEndian if implicit else pydicom.uid.ExplicitVRLittleEndian) if little else big
+        )
+    return header
+
+
 def open_file(path: Path, letters: str | None) -> DicomFile:
     """UsageError: pixels that are not supported. UnnoiseError: it is damaged, or pydicom is missing."""
     require("pydicom", "DICOM")
-    pydicom: Any = import_module("pydicom")
-    with _sentences(path):
-        header = pydicom.dcmread(path, defer_size=4096)
-        if "PixelData" not in header:
-            raise UsageError(f"{path} has no pixels of whole numbers; give a DICOM file with a picture.")
-        kind, bits = str(header.PhotometricInterpretation), int(header.BitsAllocated)
-        if kind not in (*GRAY, *COLORS) or bits not in (8, 16, 32) or (kind in COLORS and bits != 8):
-            raise UsageError(
-                f"{path} has pixels of {bits} bits in {kind}, which are not supported; convert them to MONOCHROME2."
-            )
-        if int(header.HighBit) != int(header.BitsStored) - 1 or not 0 < int(header.BitsStored) <= bits:
-            raise UsageError(f"{path} has {header.BitsStored} bits that end at bit {header.HighBit}, which is not supported.")
-        return DicomFile(path, header, letters)
+    with sentences(path):
+        header = read_header(path, defer_size=4096)
+        element = next((key for key in ("PixelData", *FLOATS) if key in header), None)
+        if element is None:
+            raise UsageError(f"{path} has no pixels; give a DICOM file with a picture.")
+        lacking = [key for key in NEEDED if key not in header and (element == "PixelData" or key in NEEDED[:3])]
+        if lacking:
+            raise UsageError(f"{path} does not say its {', '.join(lacking)}, without which it is no picture; add them.")
+        if element == "PixelData":
+            _check_bits(path, header)
+        return DicomFile(path, header, letters, element)
+
+
+def _check_bits(path: Path, header: Any) -> None:
+    kind, bits = str(header.PhotometricInterpretation), int(header.BitsAllocated)
+    if bits == 1:
+        raise UsageError(f"{path} is a mask of one bit, which has no noise; give the picture that it belongs to.")
+    if bits not in DEPTHS.get(kind, ()):
+        told = "MONOCHROME2 or RGB" if kind not in DEPTHS else f"{' or '.join(map(str, DEPTHS[kind]))} bits"
+        raise UsageError(f"{path} has pixels of {bits} bits in {kind}, which are not supported; convert them to {told}.")
+    if int(header.HighBit) != int(header.BitsStored) - 1 or not 0 < int(header.BitsStored) <= bits:
+        raise UsageError(f"{path} has {header.BitsStored} bits that end at bit {header.HighBit}, which is not supported.")
 
 
 class DicomFile(ScienceFile):
@@ -66,24 +96,47 @@ class DicomFile(ScienceFile):
 
     kind = "DICOM"
 
-    def __init__(self, path: Path, header: Any, letters: str | None) -> None:
-        self.path, self.header, self.letters = path, header, letters
-        self.is_color = str(header.PhotometricInterpretation) in COLORS
+    def __init__(self, path: Path, header: Any, letters: str | None, element: str) -> None:
+        self.path, self.header, self.letters, self.element = path, header, letters, element
+        photometric = str(header.get("PhotometricInterpretation", ""))
+        self.has_samples = photometric in COLORS
+        self.palette = Palette.of(header, str(path)) if photometric == PALETTE else None
+        self.is_color = self.has_samples or self.palette is not None
+        self.bits = int(header.get("BitsStored", 0))
         count = int(header.get("NumberOfFrames") or 1)
         size = (int(header.Rows), int(header.Columns), *([3] if self.is_color else []))
         self.shape = (count, *size) if count > 1 else size
-        self.dtype = np.dtype(f"{'i' if header.PixelRepresentation else 'u'}{int(header.BitsAllocated) // 8}")
-        super().__init__(path, [self.described(Planes(self.shape, self.dtype, self._load, len(size)))])
         if min(self.shape) < 1:
             raise ValueError("its sizes are not positive")
+        whole = f"{'i' if header.get('PixelRepresentation') else 'u'}{int(header.BitsAllocated) // 8}"
+        self.dtype = self.palette.colors.dtype if self.palette else np.dtype(FLOATS.get(element, whole))
+        super().__init__(path, [self.described(Planes(self.shape, self.dtype, self._load, len(size)))])
 
     def _load(self, place: tuple[int, ...]) -> Pixels:
-        pixels: Any = import_module("pydicom.pixels")
-        with _sentences(self.path):
-            made: Pixels = pixels.pixel_array(self.path, index=place[0] if place else 0, raw=not self.is_color)
+        with sentences(self.path):
+            stored = self.stored_frame(place[0] if place else 0)
+            made = self.palette.presented(stored) if self.palette else stored
             if made.shape != self.shape[len(place) :]:
                 raise ValueError("its pixels have other sizes than its header says")
+            return stretched(made, self.bits) if self.has_samples and self.bits < 8 * made.itemsize else made
+
+    def stored_frame(self, index: int) -> Pixels:
+        """One frame as it is stored, but YBR as RGB: (H, W) or (H, W, 3)."""
+        pixels: Any = import_module("pydicom.pixels")
+        raw = not self.has_samples
+        try:
+            made: Pixels = pixels.pixel_array(self.path, index=index, raw=raw)
+        except Exception:  # files that are deflated, or encoded otherwise than they say, are read as a whole alone
+            try:
+                made = pixels.pixel_array(self._whole, index=index, raw=raw)
+            except RuntimeError as error:  # pydicom lists what each of its decoders said
+                name = self.header.file_meta.TransferSyntaxUID.name
+                raise ValueError(f"no decoder reads its pixels, packed as {name}") from error
         return made
+
+    @cached_property
+    def _whole(self) -> Any:
+        return read_header(self.path)
 
     def described(self, stored: Any) -> Volume:
         """The stored array with the scale that the header states."""
@@ -109,49 +162,40 @@ class DicomCopy(Copy):
         super().__init__(target, [source.described(self._stored)])
 
     def finish(self) -> None:
-        pydicom: Any = import_module("pydicom")
-        with _sentences(self._source.path):
-            made = pydicom.dcmread(self._source.path)
-            self._put_pixels(made, made.file_meta.TransferSyntaxUID)
-            self._say_derived(made, pydicom)
-        made.save_as(self._target)
+        with sentences(self._source.path):
+            made = read_header(self._source.path)
+            self._put(made)
+            dicom_writing.say_derived(made, self._source.element)
+        try:
+            made.save_as(self._target)
+        except OSError:  # such as a full disk
+            raise
+        except Exception as error:  # values that are encoded otherwise than the header says cannot be encoded again
+            raise damaged(self._source.path, error) from error
 
-    def _put_pixels(self, made: Any, syntax: Any) -> None:
-        bits = int(made.BitsStored)
-        signed = self._stored.dtype.kind == "i"
-        low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
-        values = np.clip(self._stored, low, high)
-        words = values.view(f"u{values.itemsize}") & np.array((1 << bits) - 1, f"u{values.itemsize}")
-        order = "<" if syntax.is_compressed or syntax.is_little_endian else ">"
-        kind = words.dtype.newbyteorder(order)
-        if self._source.is_color:
-            made.PhotometricInterpretation = "RGB"
-            made.PlanarConfiguration = made.get("PlanarConfiguration", 0) if not syntax.is_compressed else 0
-            words = np.moveaxis(words, -1, -3) if made.PlanarConfiguration else words
-        elif not syntax.is_compressed and bits < 8 * values.itemsize:  # bits above those of the picture stay
-            before = np.frombuffer(made.PixelData, kind, words.size).reshape(words.shape)
-            words = words | (before & ~np.array((1 << bits) - 1, words.dtype))
-        content = words.astype(kind).tobytes()
-        if syntax.is_compressed:
-            made.file_meta.TransferSyntaxUID = import_module("pydicom.uid").ExplicitVRLittleEndian
-            made["PixelData"].is_undefined_length = False
-        made.PixelData = content + b"\0" * (len(content) % 2)
-        made["PixelData"].VR = "OW" if values.itemsize > 1 or syntax.is_implicit_VR else "OB"
-        for key, value in (("SmallestImagePixelValue", values.min()), ("LargestImagePixelValue", values.max())):
-            if key in made:
-                setattr(made, key, int(value))
+    def _put(self, made: Any) -> None:
+        source, values = self._source, self._stored
+        if source.palette:
+            numbers = self._numbers(source.palette)
+            if numbers is not None:
+                dicom_writing.put_values(made, "PixelData", numbers)
+                return
+            without_palette(made)
+            bits = 8 * values.itemsize
+            made.BitsAllocated, made.BitsStored, made.HighBit = bits, bits, bits - 1
+            made.SamplesPerPixel, made.PixelRepresentation = 3, 0
+        if source.is_color:
+            is_narrow = source.has_samples and source.bits < 8 * values.itemsize
+            dicom_writing.put_colors(made, narrowed(values, source.bits) if is_narrow else values)
+            return
+        dicom_writing.put_values(made, source.element, values)
 
-    def _say_derived(self, made: Any, pydicom: Any) -> None:
-        old = str(made.get("SOPInstanceUID", ""))
-        digest = hashlib.sha256(made.PixelData).hexdigest()
-        made.SOPInstanceUID = pydicom.uid.generate_uid(entropy_srcs=[old, digest])  # equal results have equal names
-        if "MediaStorageSOPInstanceUID" in made.file_meta:
-            made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
-        if made.get("ImageType"):
-            kinds = [made.ImageType] if isinstance(made.ImageType, str) else made.ImageType
-            made.ImageType = ["DERIVED", *list(kinds)[1:]]
-        said = str(made.get("DerivationDescription") or "")
-        made.DerivationDescription = f"{said}; {history()}"[-MOST_WORDS:] if said else history()
-        item = pydicom.Dataset()
-        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = made.get("SOPClassUID", ""), old
-        made.SourceImageSequence = pydicom.Sequence([item])
+    def _numbers(self, palette: Palette) -> Pixels | None:
+        """The numbers of the colors; None: some are not in the palette."""
+        made = []
+        for index, frame in enumerate(self._stored.reshape(-1, *self._stored.shape[-3:])):
+            numbers = palette.numbers(frame, self._source.stored_frame(index))
+            if numbers is None:
+                return None
+            made.append(numbers)
+        return np.stack(made).reshape(self._stored.shape[:-1])

@@ -79,6 +79,7 @@ class Unpacked:
 
     def __init__(self, path: Path) -> None:
         """UnnoiseError: the packing is damaged, or there is no room."""
+        self.source = path
         self.path, suffix = path, packing(path)
         if not suffix:
             return

@@ -1,7 +1,7 @@
-"""NIfTI of medical imaging (extra `nifti`): NIfTI-1 and NIfTI-2 in one file, also packed.
+"""NIfTI of medical imaging (extra `nifti`): NIfTI-1 and NIfTI-2 in one file or as a pair (.hdr, .img), also packed.
 
-Pictures are the slices of the two fastest axes. `scl_slope` and `scl_inter` are applied. The result gets a comment as
-one more header extension, so its data begin later; every other byte of the header stays.
+A pair becomes a single file. Pictures are the slices of the two fastest axes. `scl_slope` and `scl_inter` are applied.
+The result gets a comment as one more header extension, so its data begin later; other bytes of the header stay.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import numpy as np
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
+from unnoise.images.science import pairs
 from unnoise.images.science.base import LETTERS, Copy, ScienceFile, Volume, history, require_bytes
 from unnoise.images.science.file_copy import Packed, Unpacked, WritableFileArray, copy_bytes
 from unnoise.images.science.scaled import scaled
 from unnoise.registry import require
 
-PAIRS = (b"ni1\0", b"ni2\0")
+PAIRS = {b"ni1\0": b"n+1\0", b"ni2\0": b"n+2\0"}
+"""Marks of the headers of pairs → those of single files."""
 COLOURS = {128: 3, 2304: 4}
 """Data types whose values are colours of bytes → how many samples they have."""
 
@@ -35,22 +37,29 @@ LEAST_STEP_BYTES = 16
 def open_file(path: Path, letters: str | None) -> NiftiFile:
     """UsageError: a pair of files, or values that are no pixels. UnnoiseError: it is damaged, or nibabel is missing."""
     nibabel: Any = require("nibabel", "NIfTI")
-    whole = Unpacked(path)
+    head = Unpacked(path)
     try:
-        with whole.path.open("rb") as file:
+        with head.path.open("rb") as file:
             start = file.read(348)
-            if start[344:348] in PAIRS or start[4:8] in PAIRS:
-                raise UsageError(f"{path} is the header of a NIfTI pair; convert it to a single .nii file.")
-            kind = nibabel.Nifti2Header if start[4:8] == b"n+2\0" else nibabel.Nifti1Header
+            kind = nibabel.Nifti2Header if start[4:8] in (b"n+2\0", b"ni2\0") else nibabel.Nifti1Header
             file.seek(0)
             header = kind.from_fileobj(file, check=False)
-        found = NiftiFile(path, whole, header, letters)
+        body = head if header["magic"].item().ljust(4, b"\0") not in PAIRS else _values_of(path)
+        found = NiftiFile(path, head, body, header, letters)
     except UnnoiseError:
         raise
     except Exception as error:  # nibabel has errors of its own, and lets those of struct and numpy through
         raise damaged(path, error) from error
-    require_bytes(path, whole.path, found.array.offset + math.prod(found.array.shape) * found.array.dtype.itemsize)
+    require_bytes(body.source, body.path, found.array.offset + math.prod(found.array.shape) * found.array.dtype.itemsize)
     return found
+
+
+def _values_of(path: Path) -> Unpacked:
+    """The other file of a pair. UsageError: it is missing."""
+    other = pairs.partner(path, pairs.VALUES)
+    if other is None:
+        raise UsageError(f"{path} is the header of a NIfTI pair, whose values are missing; put the .img file beside it.")
+    return Unpacked(other)
 
 
 class NiftiFile(ScienceFile):
@@ -58,15 +67,16 @@ class NiftiFile(ScienceFile):
 
     kind = "NIfTI"
 
-    def __init__(self, path: Path, whole: Unpacked, header: Any, letters: str | None) -> None:
-        self.path, self.whole, self.header, self.letters = path, whole, header, letters
+    def __init__(self, path: Path, head: Unpacked, body: Unpacked, header: Any, letters: str | None) -> None:
+        self.path, self.head, self.body, self.header, self.letters = path, head, body, header, letters
         shape = tuple(int(size) for size in header.get_data_shape()[::-1])
         if any(size < 1 for size in shape) or len(shape) < 2:
             raise UsageError(f"{path} has the sizes {shape[::-1]}, which hold no picture; give at least two axes.")
         code = int(header["datatype"])
         self.samples = COLOURS.get(code, 0)
         stored = np.dtype("u1") if self.samples else header.get_data_dtype()
-        self.array = FileArray(whole.path, stored, int(header["vox_offset"]), (*shape, self.samples) if self.samples else shape)
+        shape = (*shape, self.samples) if self.samples else shape
+        self.array = FileArray(body.path, stored, int(header["vox_offset"]), shape)
         super().__init__(path, [self.described(self.array)])
 
     def described(self, stored: Any) -> Volume:
@@ -88,14 +98,16 @@ class NiftiCopy(Copy):
     """A copy of a NIfTI file with a comment."""
 
     def __init__(self, source: NiftiFile, target: Path) -> None:
+        if pairs.is_named_as_pair(target):
+            raise UsageError(f"{target} would be one half of a NIfTI pair, and these are only read; write .nii or .nii.gz.")
         self._packed = Packed(target)
         old = source.array
-        with source.whole.path.open("rb") as file:
-            before = file.read(old.offset)
+        with source.head.path.open("rb") as file:
+            before = file.read(old.offset if source.body is source.head else -1)
         header = _with_comment(before, source.header)
         with self._packed.path.open("wb") as made:
             made.write(header)
-            copy_bytes(source.whole.path, made, old.offset)
+            copy_bytes(source.body.path, made, old.offset)
         array = WritableFileArray(self._packed.path, old.dtype, len(header), old.shape)
         super().__init__(target, [source.described(array)])
 
@@ -116,6 +128,8 @@ def _with_comment(before: bytes, header: Any) -> bytes:
     end = _end_of_extensions(before, size, order)
     made = bytearray(before[:end].ljust(size + 4, b"\0") + extension)
     made[size] = 1  # there are extensions
+    mark = 4 if size == 540 else 344
+    made[mark : mark + 4] = PAIRS.get(bytes(made[mark : mark + 4]), made[mark : mark + 4])
     made += b"\0" * (-len(made) % LEAST_STEP_BYTES)
     place, kind = (168, "q") if size == 540 else (108, "f")
     struct.pack_into(f"{order}{kind}", made, place, len(made))
