@@ -5,6 +5,8 @@ PYTHON ?= python3
 # The build of PyTorch on Linux. cpu: 0.2 GB, from PyTorch's own index. cuda: for NVIDIA GPUs, 2.7 GB, from PyPI.
 TORCH ?= cpu
 IN ?=
+# Processes of `make test`.
+JOBS ?= 2
 
 comma := ,
 BIN := .venv/bin
@@ -31,8 +33,9 @@ lint: .venv/dev
 types: .venv/dev
 	$(BIN)/mypy
 
+# Test files are spread over $(JOBS) processes.
 unit: .venv/dev
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 test-slow: .venv/dev
 	$(BIN)/pytest -m slow
