@@ -51,7 +51,12 @@ ROUNDS = 3
 def fit_plainest(patches: PatchSpectra, in_a_point: int = IN_A_POINT) -> tuple[Array, list[Curve], Array]:
     """The variance at each patch (P, C), curves of variance by brightness, and spectra (C, PATCH_PIXELS, PATCH_PIXELS).
 
-    All are of the plainest patches.
+    All are of the plainest patches. A point of a curve holds at least `in_a_point` of them from each half of the frequencies.
+
+    >>> powers = np.random.default_rng(0).chisquare(1, (400, 1, 16, 16))  # white noise of variance 1
+    >>> level, curves, spectra = fit_plainest(PatchSpectra(powers, np.full((400, 1), 0.5), np.zeros((400, 1))))
+    >>> bool(abs(level.mean() * spectra.mean() - 1) < 0.1)
+    True
     """
     count, channels = patches.means.shape
     energies = patches.energies
@@ -102,6 +107,11 @@ def agrees(white: WhiteNoise, patches: PatchSpectra, level: Array, shapes: Array
     """Whether no channel has less noise in its plainest patches than the differences of channels tell.
 
     Noise that two channels share, such as film grain, makes their difference smaller and the third channel's noise seem larger.
+
+    >>> patches = PatchSpectra(np.ones((50, 3, 16, 16)), np.full((50, 3), 0.5), np.zeros((50, 3)))
+    >>> white = WhiteNoise(np.array([[0.2, 0.8]] * 3), np.full((3, 2), 4.0))
+    >>> agrees(white, patches, np.ones((50, 3)), np.ones((3, 16, 16)))  # four times as much as the plainest patches have
+    False
     """
     power = shapes.mean(axis=(1, 2))  # (C,)
     for channel in range(patches.means.shape[1]):
@@ -114,7 +124,14 @@ def agrees(white: WhiteNoise, patches: PatchSpectra, level: Array, shapes: Array
 def without_texture(
     patches: PatchSpectra, level: Array, curves: list[Curve], shapes: Array, white: WhiteNoise | None
 ) -> tuple[Array, list[Curve], Array]:
-    """What `fit_plainest` gives, where the differences of channels show white noise: no channel has more noise, at any frequency."""
+    """What `fit_plainest` gives, where the differences of channels show white noise: no channel has more noise, at any frequency.
+
+    >>> patches = PatchSpectra(np.ones((50, 1, 16, 16)), np.full((50, 1), 0.5), np.zeros((50, 1)))
+    >>> fitted = np.full((50, 1), 9.0), [(np.array([0.5]), np.array([9.0]))], np.ones((1, 16, 16))
+    >>> level, curves, shapes = without_texture(patches, *fitted, WhiteNoise(np.array([[0.5]]), np.array([[2.0]])))
+    >>> round(float(level[0, 0] * shapes.mean()), 2)  # 15 % more than the white noise
+    2.3
+    """
     if white is None:
         return level, curves, shapes
     shapes, level, curves = shapes.copy(), level.copy(), list(curves)
@@ -128,7 +145,12 @@ def without_texture(
 
 
 def at_patches(curves: list[Curve], patches: PatchSpectra) -> Array:
-    """The variance of noise at each patch's brightness, (P, C)."""
+    """The variance of noise at each patch's brightness, (P, C).
+
+    >>> patches = PatchSpectra(np.ones((2, 1, 16, 16)), np.array([[0.25], [0.5]]), np.zeros((2, 1)))
+    >>> at_patches([(np.array([0.0, 1.0]), np.array([1.0, 3.0]))], patches).round(2)[:, 0]
+    array([1.5, 2. ])
+    """
     return np.stack([np.interp(patches.means[:, c], *curve) for c, curve in enumerate(curves)], axis=1) + TINY
 
 
@@ -140,6 +162,12 @@ def beyond_gray(patches: PatchSpectra, channel: int, curve: Curve, shape: Array,
     quietest are about as loud as the next ones, they hold noise. Else the band with the least power beside the spectrum tells it,
     as texture falls off with frequency. Where the ratio of both is below `even`, nothing is told. No point lies below the nearest end of
     the curve.
+
+    >>> powers = np.random.default_rng(0).chisquare(1, (200, 1, 16, 16))  # noise, and twice as much where it is bright
+    >>> patches = PatchSpectra(2 * powers, np.full((200, 1), 0.9), np.zeros((200, 1)))
+    >>> brightness, variance = beyond_gray(patches, 0, (np.array([0.5]), np.array([1.0])), np.ones((16, 16)), even=0.0)
+    >>> bool(abs(variance[-1] - 2) < 0.3)
+    True
     """
     brightness, variance = curve
     own = patches.means[:, channel]
@@ -171,7 +199,11 @@ def beyond_gray(patches: PatchSpectra, channel: int, curve: Curve, shape: Array,
 
 
 def to_the_ends(brightness: Array, variance: Array, means: Array) -> Curve:
-    """A curve's brightnesses and variances, continued in straight lines to the darkest and the brightest patch."""
+    """A curve's brightnesses and variances, continued in straight lines to the darkest and the brightest patch.
+
+    >>> to_the_ends(np.array([0.4, 0.6]), np.array([2.0, 3.0]), means=np.array([0.2, 0.8]))
+    (array([0.2, 0.4, 0.6, 0.8]), array([1., 2., 3., 4.]))
+    """
     if len(brightness) < 2:
         return brightness, variance
     ends = []
