@@ -135,8 +135,8 @@ class Pipeline:
             return Prepared(pipeline, source, source, None, guards)
         repaired = repair(source, measured=measured, hot=pipeline.settings.hot_pixels)
         is_changed = repaired.source is not source or source.missing is not None
+        photons = pipeline.photon_steps(repaired.source if source.missing else source)  # what replaces outliers is no count
         source, missing = repaired.source, source.missing
-        photons = pipeline.photon_steps(source)
         has_row_noise = pipeline.settings.removes_row_noise and not any(photons)  # photons are counted, not read out
         seen = without_row_noise(source) if has_row_noise else source
         if measured or is_changed:
