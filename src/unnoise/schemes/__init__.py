@@ -27,6 +27,7 @@ _SCHEMES: Registry[type[Scheme]] = Registry(
         "asymmetric-mask": "asymmetric_mask:AsymmetricMask",
         "asymmetric-mask-tv": "asymmetric_mask_tv:AsymmetricMaskTV",
         "supervised": "supervised:Supervised",
+        "score-prior": "score_prior:ScorePrior",
         "learned-noise": "learned_noise:LearnedNoise",
         "mash": "mash:MASH",
         "self2self": "self2self:Self2Self",
