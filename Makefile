@@ -2,8 +2,9 @@
 # One test: .venv/bin/pytest tests/test_rng.py -k NAME
 
 PYTHON ?= python3
-# The build of PyTorch on Linux. cpu: 0.2 GB, from PyTorch's own index. cuda: for NVIDIA GPUs, 2.7 GB, from PyPI.
-TORCH ?= cpu
+# PyTorch, which the demo does without, and the tests need. Its build on Linux: cpu, 0.2 GB, from PyTorch's own index; or cuda,
+# for NVIDIA GPUs, 2.7 GB, from PyPI. `make demo TORCH=cpu` and `make demo TORCH=cuda` run the demo by PyTorch.
+TORCH ?=
 IN ?=
 
 comma := ,
@@ -16,7 +17,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1767225
 
 .PHONY: demo test test-slow lint audit types unit docs dist sbom lock clean
 
-demo: .venv/ready
+demo: .venv/ready $(if $(TORCH),.venv/torch)
 	$(BIN)/python examples/demo.py $(if $(IN),"$(IN)")
 
 test: lint types unit
@@ -55,21 +56,24 @@ sbom: .venv/dev
 lock: .venv/dev
 	$(BIN)/python tools/lock.py $(MORE)
 
-# The build of PyTorch for CPUs is looked for where pip is set to look, as on a mirror, and then on PyTorch's own index.
-# All else is checked against the hashes of its files. The last command installs unnoise itself.
+# Everything is checked against the hashes of its files. The last command installs unnoise itself.
 .venv/ready: pyproject.toml constraints.txt requirements/demo.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "unnoise needs Python 3.11 or newer; try make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-ifeq ($(shell uname -s) $(TORCH),Linux cpu)
-	$(PIP) --no-deps '$(PINNED_TORCH)+cpu' 2>/dev/null || $(PIP) --no-deps '$(PINNED_TORCH)+cpu' --extra-index-url $(CPU_INDEX)
-else
-	$(PIP) -c constraints.txt '$(PINNED_TORCH)'
-endif
 	$(PIP) --require-hashes -r requirements/demo.txt
 	$(PIP) -c constraints.txt --no-build-isolation --editable '.[demo]'
 	touch $@
 
-.venv/dev: .venv/ready requirements/dev.txt
+# The build for CPUs is looked for where pip is set to look, as on a mirror, and then on PyTorch's own index.
+.venv/torch: .venv/ready constraints.txt
+ifeq ($(shell uname -s) $(or $(TORCH),cpu),Linux cpu)
+	$(PIP) -c constraints.txt '$(PINNED_TORCH)+cpu' 2>/dev/null || $(PIP) -c constraints.txt '$(PINNED_TORCH)+cpu' --extra-index-url $(CPU_INDEX)
+else
+	$(PIP) -c constraints.txt '$(PINNED_TORCH)'
+endif
+	touch $@
+
+.venv/dev: .venv/torch requirements/dev.txt
 	$(PIP) --require-hashes -r requirements/dev.txt
 	$(PIP) -c constraints.txt --no-build-isolation --editable '.[dev]'
 	touch $@

@@ -24,7 +24,7 @@ EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 FOR_PEOPLE = {"all", "build", "cuda", "demo", "dev", "docs"}
 """Extras that no part of the package asks for."""
 HANDED_ON = {"PIL", "triton", "google"}
-"""Brought by another package where they are needed: by torch on GPUs, and by tests."""
+"""Brought by another package where they are needed: by torch on GPUs, by onnxruntime, and by tests."""
 
 
 def _names(requirements: list[str], system: str = "Linux") -> set[str]:
@@ -45,11 +45,13 @@ def _imported() -> set[str]:
     return found - set(sys.stdlib_module_names) - {"unnoise"}
 
 
-def test_a_plain_install_on_linux_brings_no_cuda() -> None:
-    assert "torch" not in _names(PROJECT["dependencies"], "Linux")
-    assert "torch" in _names(PROJECT["dependencies"], "Darwin")
-    assert "torch" in _names(PROJECT["dependencies"], "Windows")
-    assert _names(EXTRAS["cuda"]) == {"torch"}
+@pytest.mark.parametrize("system", ["Linux", "Darwin", "Windows"])
+def test_a_plain_install_brings_onnxruntime_and_no_torch(system: str) -> None:
+    names = _names(PROJECT["dependencies"], system)
+    assert "torch" not in names
+    assert "onnxruntime" in names
+    assert _names(EXTRAS["torch"]) == {"torch"}
+    assert {str(Requirement(text)) for text in EXTRAS["cuda"]} == {"unnoise[torch]"}
 
 
 def test_what_the_package_imports_is_declared() -> None:

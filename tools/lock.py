@@ -39,12 +39,11 @@ def main() -> None:
     """Write `requirements/*.txt` and `constraints.txt`. Arguments are handed to `uv pip compile`."""
     pins: dict[str, str] = {}
     for name, extras in ENVIRONMENTS.items():
-        blocks = list(_blocks(_compiled((*extras, "cuda"), sys.argv[1:])))
+        blocks = list(_blocks(_compiled(extras, sys.argv[1:])))
         for block in blocks:
             pin, _, marker = block.splitlines()[0].removesuffix("\\").strip().partition(" ; ")
             pins[pin] = marker
-        # Triton is part of PyPI's build of PyTorch; the tests alone need it in any case.
-        kept = [each for each in blocks if not CHOSEN_BY_MACHINE.match(each) and (name == "dev" or "triton==" not in each)]
+        kept = [each for each in blocks if not CHOSEN_BY_MACHINE.match(each)]
         header = LOCKED_HEADER.format(extras=",".join(extras), name=name)
         (ROOT / "requirements" / f"{name}.txt").write_text(header + "".join(kept))
     several = Counter(pin.split("==")[0] for pin in pins)  # versions of one package, each for some systems

@@ -26,7 +26,6 @@ EXTRAS = {
     "nd2": "nd2",
     "nibabel": "nifti",
     "onnx": "onnx",
-    "onnxruntime": "onnx",
     "onnxscript": "onnx",
     "OpenEXR": "exr",
     "pillow_heif": "heic",
@@ -39,6 +38,7 @@ EXTRAS = {
     "skimage": "benchmark",
     "starlette": "web",
     "tensorboard": "train",
+    "torch": "torch",
     "uvicorn": "web",
     "zarr": "zarr",
 }
@@ -49,11 +49,11 @@ def require(library: str, purpose: str) -> ModuleType:
     """Import an optional library.
 
     Args:
-        library: the name that it is imported by, one of `EXTRAS`.
+        library: the name that it is imported by.
         purpose: what needs it, the subject of the error's sentence.
 
     Raises:
-        UnnoiseError: it is not installed; the sentence names the extra that brings it.
+        UnnoiseError: it is not installed; the sentence names the extra that brings it, if one of `EXTRAS` does.
 
     >>> require("json", "This example").__name__
     'json'
@@ -63,14 +63,17 @@ def require(library: str, purpose: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != library:  # it is installed, but one of its own imports is missing
             raise
-        extra = EXTRAS[library]
-        raise UnnoiseError(
-            f"{purpose} needs {library}, which is not installed; in your copy of unnoise's source run: pip install '.[{extra}]'."
-        ) from error
+        raise UnnoiseError(f"{purpose} needs {library}, which is not installed; {_way_to(library)}.") from error
+
+
+def _way_to(library: str) -> str:
+    if library not in EXTRAS:
+        return f"run: pip install {library}"
+    return f"in your copy of unnoise's source run: pip install '.[{EXTRAS[library]}]'"
 
 
 def torch_missing() -> UsageError:
-    """The error for an installation without PyTorch. Linux users choose its build themselves.
+    """The error where something needs PyTorch, and it is not installed. Linux users choose its build themselves.
 
     >>> str(torch_missing())
     'PyTorch is not installed; run: pip install torch ...'

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from command_line import call
-from unnoise.diagnostics import speed
+from unnoise.diagnostics import installation, speed
 from unnoise.inference.precision import choose_device, choose_precision
 from unnoise.models import shipped
 
@@ -43,11 +43,14 @@ def test_a_missing_extra_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch
     assert "installed" in next(line for line in answer.out.splitlines() if line.startswith("zarr "))
 
 
-def test_without_torch_it_still_answers_and_fails(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_any_engine_it_still_answers_and_fails(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    known = installation.version
+    monkeypatch.setattr(installation, "version", lambda name: known("nothing" if name == "onnxruntime" else name))
     gone: Any = None
     monkeypatch.setitem(sys.modules, "torch", gone)
     answer = call(monkeypatch, capfd, "doctor")
     assert answer.status == 1
-    assert "torch missing" in answer.out.replace("\n", " ")
     assert "pip install torch" in " ".join(answer.out.split())
     assert answer.err == ""

@@ -139,6 +139,7 @@ def test_an_array_in_tiles_without_torch(noisy: Path) -> None:
         (["denoise", "photo.png", "--neighbours", "1"], "Neighbouring frames need PyTorch"),
         (["denoise", "photo.png", "--model", "ap-bsn"], "R³ needs PyTorch; add --no-refine"),
         (["denoise", "photo.png", "--model", "tm-bsn"], "(tmbsn) runs by PyTorch alone"),
+        (["denoise", "photo.png", "--model", "bm3d"], "'bm3d' needs PyTorch; install it"),
         (["denoise", "photo.png", "--engine", "torch"], "or give --engine onnx"),
         (["denoise", "photo.png", "--engine", "tensorflow"], "There is no engine 'tensorflow'"),
         (["denoise", "photo.png", "--device", "cuda"], "'cuda' cannot be used"),
@@ -151,6 +152,21 @@ def test_what_needs_torch_says_so(noisy: Path, arguments: list[str], words: str)
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["models"], "tmbsn, 286,787 parameters"),
+        (["doctor", "--no-speed"], "PyTorch is not installed; run: pip install torch"),
+        (["inspect", "photo.png"], "was not tried on the picture, which needs PyTorch"),
+        (["denoise", "photo.png", "-o", "auto.png", "--model", "auto"], "auto.png"),
+    ],
+)
+def test_what_does_without_torch(noisy: Path, arguments: list[str], words: str) -> None:
+    done = run(COMMAND, *arguments, folder=noisy)
+    assert done.returncode == 0, done.stderr
+    assert words in " ".join(done.stdout.split())
 
 
 def test_the_engine_is_torch_where_it_is_installed() -> None:

@@ -76,3 +76,17 @@ def test_enlarged_pixels_are_blocks_and_the_residual_is_around_grey() -> None:
     assert len(np.unique(large[:3, :3].reshape(9, 3), axis=0)) == 1
     noisy, restored = np.full((1, 3, 3), 100, np.uint8), np.array([100, 90, 255], np.uint8).repeat(3).reshape(1, 3, 3)
     assert residual(noisy, restored)[0, :, 0].tolist() == [128, 168, 0]
+
+
+@pytest.mark.parametrize("shape", [(3100, 1501), (1500, 2900, 3), (9, 4300, 3)])
+def test_rows_and_columns_that_fill_no_square_are_left_out(shape: tuple[int, ...], tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    np.save(tmp_path / "a.npy", pixels)
+    seen = overview(tmp_path / "a.npy", Display(0, 255))
+    factor = -(-max(shape[:2]) // OVERVIEW_PIXELS)
+    tall, wide = shape[0] // factor, shape[1] // factor
+    squares = pixels[: tall * factor, : wide * factor].reshape(tall, factor, wide, factor, *shape[2:])
+    expected = np.floor(squares.mean((1, 3)) + 0.5)
+    expected = expected if len(shape) == 3 else np.repeat(expected[..., None], 3, 2)
+    assert np.abs(seen.pixels - expected).max() <= 1  # float32
+    assert (seen.pixels == expected).mean() > 0.999

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
 import sys
+import threading
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +23,7 @@ from unnoise.images.picture import Picture
 from unnoise.web.choices import Choices
 from unnoise.web.jobs import Jobs
 from unnoise.web.limits import WebLimits
+from unnoise.web.server import free_port
 from unnoise.web.view import WHOLE
 from unnoise.web.visit import Previews, Visit
 
@@ -131,3 +137,41 @@ def test_what_is_no_picture_is_refused_and_the_others_stay(visit: Visit, tmp_pat
     with pytest.raises(UnnoiseError, match="There is no picture yet"):
         visit.show(Choices(), 0.5, 0.5, "100 %")
     assert not list(visit.queue.folder.glob("*/in"))
+
+
+def test_views_are_made_in_order_and_each_knows_how_many_come_before() -> None:
+    previews = Previews("cpu")
+    go_on = threading.Event()
+    order: list[int] = []
+    views = [previews.begin(lambda number=number: (go_on.wait(60), order.append(number))) for number in range(4)]
+    assert [ahead() for _, ahead in views] == [0, 1, 2, 3]
+    go_on.set()
+    for view, _ in views:
+        view.result(60)
+    assert order == [0, 1, 2, 3]
+    until = time.monotonic() + 30
+    while views[3][1]() and time.monotonic() < until:  # it is counted just after its result is there
+        time.sleep(0.01)
+    assert [ahead() for _, ahead in views] == [0, 0, 0, 0]
+
+
+@pytest.mark.slow
+def test_a_server_that_is_stopped_while_a_page_is_open_says_so_and_no_more() -> None:
+    command = [sys.executable, "-c", "from unnoise.cli import main; main()", "serve", "--port"]
+    port = free_port("127.0.0.1", None)
+    server = subprocess.Popen([*command, str(port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    assert "unnoise runs at" in server.stdout.readline()
+    until = time.monotonic() + 60
+    while True:
+        try:
+            page = urllib.request.urlopen(f"http://127.0.0.1:{port}/gradio_api/heartbeat/abc", timeout=30)
+            break
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+    server.send_signal(signal.SIGTERM)
+    _, said = server.communicate(timeout=60)
+    page.close()
+    assert "Traceback" not in said
+    assert said.strip() in ("", "unnoise: Stopped.")

@@ -25,7 +25,7 @@ def doctor(
     from unnoise.diagnostics.installation import find_installation
 
     installation = find_installation()
-    devices, speeds, free_gb = _computed(speed) if installation.has_torch else ([], [], None)
+    devices, speeds, free_gb = _computed(speed, installation.has_torch) if installation.can_denoise else ([], [], None)
     hints = find_hints(installation, devices, speeds, free_gb)
     if json:
         found = {
@@ -38,19 +38,17 @@ def doctor(
         typer.echo(library.dumps(found, indent=2))
     else:
         _show(installation, devices, speeds, free_gb, hints)
-    if not installation.has_torch:
+    if not installation.can_denoise:
         raise typer.Exit(1)
 
 
-def _computed(timed: bool) -> tuple[list[Any], list[Any], float]:
-    """The devices, speeds and free memory, which need torch."""
-    import torch
-
+def _computed(timed: bool, has_torch: bool) -> tuple[list[Any], list[Any], float]:
+    """The devices that torch can use, the speeds of models, and the free memory in 10⁹ bytes."""
     from unnoise.diagnostics.speed import find_devices, measure_speed
     from unnoise.inference.memory import free_memory
 
     speeds = [measure_speed(model) for model in TIMED_MODELS] if timed else []
-    return find_devices(), speeds, free_memory(torch.device("cpu")) / 1e9
+    return find_devices() if has_torch else [], speeds, free_memory("cpu") / 1e9
 
 
 def _show(installation: Any, devices: list[Any], speeds: list[Any], free_gb: float | None, hints: list[str]) -> None:

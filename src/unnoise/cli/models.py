@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from unnoise.models.model import Model
+    from unnoise.models.description import Description
 
 
 def models(
@@ -22,21 +22,22 @@ def models(
     from rich.text import Text
 
     from unnoise.models import shipped
+    from unnoise.models.description import describe
 
     console = Console()
-    loaded = [(name, shipped.load(name)) for name in names or shipped.names()]  # all, before the first is shown
-    for name, model in loaded:
-        console.print(Text(name, style="bold"), Text(model.card.description))
+    described = [describe(name) for name in names or shipped.names()]  # all, before the first is shown
+    for model in described:
+        console.print(Text(model.name, style="bold"), Text(model.card.description))
         console.print(_facts(model), "")
 
 
-def _facts(model: Model) -> Table:
+def _facts(model: Description) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     card = model.card
     rows = {
-        "network": [f"{model.recipe.denoiser.name}, {model.network.parameter_count():,} parameters"],
+        "network": [f"{model.denoiser}, {model.parameter_count:,} parameters"],
         "scores": [f"{place}: {score}" for place, score in card.scores.items()],
         "speed": [card.speed],
         "trained on": card.data,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import Annotated
 
 import typer
@@ -47,6 +49,7 @@ def serve(
         running = uvicorn.Server(
             uvicorn.Config(server.app, host=address, port=port, log_level="warning", timeout_graceful_shutdown=2)
         )
+        logging.getLogger("uvicorn.error").addFilter(_is_no_end_of_a_page)
         typer.echo(f"unnoise runs at {shown}; the API is described at {shown}/api. Ctrl-C ends it.")
         if open_:
             import threading
@@ -56,3 +59,9 @@ def serve(
         running.run()
     finally:
         server.close()
+
+
+def _is_no_end_of_a_page(record: logging.LogRecord) -> bool:
+    """Whether a log record is more than this: a page was open when the server ended."""
+    cancelled = record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not (cancelled or str(record.msg).startswith("Cancel "))

@@ -24,7 +24,8 @@ def find_hints(
 
     Args:
         installation: what is installed.
-        devices, speeds: what torch can use, and how fast; empty without torch.
+        devices: what torch can use; empty without torch.
+        speeds: how fast models are, by torch or by onnxruntime.
         free_gb: free memory of the machine, in 10⁹ bytes; None: not known.
 
     >>> from unnoise.diagnostics.installation import find_installation
@@ -33,8 +34,9 @@ def find_hints(
     ['PyTorch is not installed; run: pip install torch ...']
     """
     if not installation.has_torch:
-        return [str(torch_missing())]
-    hints = [*_device_hints(installation, devices), *_core_hints(installation, speeds)]
+        hints = [str(torch_missing())]  # onnxruntime is slower, and trains nothing
+    else:
+        hints = [*_device_hints(installation, devices), *_core_hints(installation, speeds)]
     busy = [speed.processor_share for speed in speeds if speed.device == "cpu" and speed.processor_share < BUSY_SHARE]
     if busy:
         hints.append(
@@ -56,7 +58,7 @@ def _device_hints(installation: Installation, devices: Sequence[DeviceFacts]) ->
     hints = []
     if installation.has_nvidia_gpu:
         hints.append(
-            "There is an NVIDIA GPU, but this PyTorch cannot use it; in your copy of unnoise's source run: pip install '.[cuda]'."
+            "There is an NVIDIA GPU, but this PyTorch cannot use it; in your copy of unnoise's source run: pip install '.[torch]'."
         )
     cpu = next((device for device in devices if device.name == "cpu"), None)
     if cpu and not cpu.bfloat16:

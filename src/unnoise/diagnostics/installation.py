@@ -17,7 +17,17 @@ from pydantic import BaseModel
 from unnoise import __version__
 from unnoise.registry import EXTRAS
 
-MAIN_LIBRARIES = ("torch", "numpy", "pyvips", "pyvips-binary", "tifffile", "imagecodecs", "safetensors", "pydantic")
+MAIN_LIBRARIES = (
+    "onnxruntime",
+    "torch",
+    "numpy",
+    "pyvips",
+    "pyvips-binary",
+    "tifffile",
+    "imagecodecs",
+    "safetensors",
+    "pydantic",
+)
 """Libraries that every picture goes through, by the names of their distributions."""
 
 
@@ -46,8 +56,13 @@ class Installation(BaseModel):
 
     @property
     def has_torch(self) -> bool:
-        """Whether PyTorch is installed, without which nothing is denoised."""
+        """Whether PyTorch is installed."""
         return self.libraries.get("torch") is not None
+
+    @property
+    def can_denoise(self) -> bool:
+        """Whether PyTorch or onnxruntime is installed, without which nothing is denoised."""
+        return self.has_torch or self.libraries.get("onnxruntime") is not None
 
 
 def find_installation() -> Installation:
@@ -96,7 +111,10 @@ def usable_cores() -> int:
 def _is_installed(library: str) -> bool:
     if library in sys.modules:
         return sys.modules[library] is not None
-    return find_spec(library) is not None
+    try:
+        return find_spec(library) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _version(name: str) -> str | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from pydantic import BaseModel
 
-from unnoise.inference.precision import choose_device, choose_precision, has_fast_bfloat16, has_fast_int8
+from unnoise.inference.onnx_network import thread_count
 from unnoise.models import shipped
+
+if TYPE_CHECKING:
+    from unnoise.models.model import Model
 
 SIDE = 512
 """Of the picture that is timed, in pixels. In smaller ones the measuring of their noise takes most of the time."""
@@ -46,7 +49,7 @@ class Speed(BaseModel):
     precision: str
     seconds_per_megapixel: float
     threads: int
-    """Threads that torch computes with on a CPU."""
+    """Threads that torch or onnxruntime computes with on a CPU."""
     processor_share: float = 1.0
     """Processor time of this process, by the time on the wall. On a CPU, less than 1 means that other programs ran."""
 
@@ -57,6 +60,10 @@ def find_devices() -> list[DeviceFacts]:
     >>> find_devices()[-1].name
     'cpu'
     """
+    import torch
+
+    from unnoise.inference.precision import has_fast_bfloat16, has_fast_int8
+
     gpus = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
     found = [(f"cuda:{index}", torch.cuda.get_device_name(index)) for index in gpus]
     if torch.backends.mps.is_available():
@@ -87,8 +94,10 @@ def measure_speed(model: str, *, side: int = SIDE, device: str | None = None) ->
     >>> measure_speed("fast", side=64).seconds_per_megapixel > 0
     True
     """
-    where = choose_device(device)
-    loaded = shipped.load(model).to(str(where))
+    loaded = shipped.load(model)
+    place = _torch_place(loaded, device) if loaded.engine == "torch" else (device or "cpu", "float32", thread_count())
+    where, precision, threads = place
+    loaded.to(where)
     noisy = np.random.default_rng(0).normal(120, 20, (side, side, 3)).clip(0, 255).astype(np.uint8)
     loaded.denoise(noisy)
     timed = []
@@ -98,12 +107,22 @@ def measure_speed(model: str, *, side: int = SIDE, device: str | None = None) ->
         wall = time.perf_counter() - begun
         timed.append((wall, (time.process_time() - processor) / wall))
     seconds, processor_share = min(timed)
-    precision = choose_precision(None, where, loaded.network)
     return Speed(
         model=model,
-        device=str(where),
-        precision=str(precision).removeprefix("torch."),
+        device=where,
+        precision=precision,
         seconds_per_megapixel=seconds / (side * side / MEGAPIXEL),
-        threads=torch.get_num_threads(),
+        threads=threads,
         processor_share=processor_share,
     )
+
+
+def _torch_place(model: Model, device: str | None) -> tuple[str, str, int]:
+    """The device, precision and number of threads that torch takes for a model."""
+    import torch
+
+    from unnoise.inference.precision import choose_device, choose_precision
+
+    where = choose_device(device)
+    precision = str(choose_precision(None, where, model.network)).removeprefix("torch.")
+    return str(where), precision, torch.get_num_threads()

@@ -16,6 +16,7 @@ from torch.export import Dim
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.export.padding import IR_VERSION, OPSET, Padding, after, before
+from unnoise.export.upsampling import fold_upsampling
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
 from unnoise.schemes.single_pass import SinglePass
@@ -81,6 +82,7 @@ def make_graph(network: Denoiser, scheme: Scheme | None) -> onnx.ModelProto:
     else:
         end = compose.add_prefix(after(channels, traced.padding, values), "end_", rename_inputs=False, rename_outputs=False)
         graph = compose.merge_models(graph, end, io_map=[("core_result", "result")])
+    graph = fold_upsampling(graph)
     onnx.checker.check_model(graph, full_check=True)
     return graph
 

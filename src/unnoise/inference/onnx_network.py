@@ -67,7 +67,6 @@ class OnnxNetwork:
         settings = runtime.SessionOptions()
         settings.log_severity_level = 3
         settings.intra_op_num_threads = thread_count()
-        settings.enable_cpu_mem_arena = False  # it keeps the most that a tile ever took
         # onnxruntime reads these arrays where they lie, so they live as long as the session
         self._held = {
             WEIGHT_PREFIX + name: runtime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value, dtype=np.float32))
@@ -82,6 +81,9 @@ class OnnxNetwork:
             raise
         except Exception as error:  # onnxruntime raises errors of many kinds
             raise UnnoiseError(f"{self.origin} cannot be run by onnxruntime: {_first_line(error)}") from error
+        self._once = runtime.RunOptions()
+        if self.device == "cpu":  # the arena spares each layer fresh memory; what a tile took goes back after it
+            self._once.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self.facts: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         self._input = self._session.get_inputs()[0].name
         self.sizes: dict[str, Any] = json.loads(self.facts.get("sizes", "{}"))
@@ -93,7 +95,7 @@ class OnnxNetwork:
     def __call__(self, noisy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Restore one picture. Raises `MemoryError` if memory does not suffice."""
         try:
-            restored: NDArray[np.float32] = self._session.run(None, {self._input: np.ascontiguousarray(noisy)})[0]
+            restored: NDArray[np.float32] = self._session.run(None, {self._input: np.ascontiguousarray(noisy)}, self._once)[0]
         except Exception as error:
             if any(word in str(error).lower() for word in ("alloc", "out of memory")):
                 raise MemoryError(_first_line(error)) from error

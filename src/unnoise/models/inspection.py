@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from unnoise.errors import UsageError
 from unnoise.images.frames import SinglePicture, open_stack, pictures_of, spread
+from unnoise.models.onnx_model import torch_is_installed
 from unnoise.models.select import nearest
 from unnoise.noise.inspection import measure
 from unnoise.noise.photon_transfer import DarkFrame, measure_dark, photon_transfer
@@ -19,6 +20,7 @@ from unnoise.noise.stack_report import NamedReport, StackReport
 FRAMES = 6
 """So many frames of a stack are measured, spread evenly."""
 WINDOWS_NOTE = "The picture is large; all figures are of nine windows, spread evenly over it."
+NOT_TRIED = "Whether it fits was not tried on the picture, which needs PyTorch."
 Dark = str | Path | NDArray[Any] | DarkFrame
 
 
@@ -120,10 +122,13 @@ def _inspect_stack(
 
 def _with_trial(report: NoiseReport, picture: NDArray[Any]) -> NoiseReport:
     """A report whose advice says how the model did on the middle of the picture."""
-    from unnoise.models.trial import try_model
-
     if report.advice is None or report.advice.model is None:
         return report
+    if not torch_is_installed():
+        advice = report.advice.model_copy(update={"reasons": [*report.advice.reasons, NOT_TRIED]})
+        return report.model_copy(update={"advice": advice})
+    from unnoise.models.trial import try_model
+
     trial = try_model(report.advice.model, picture)
     advice = report.advice.model_copy(update={"model_fits": trial.fits, "reasons": [*report.advice.reasons, trial.sentence]})
     return report.model_copy(update={"advice": advice})

@@ -14,6 +14,7 @@ from typing import Any
 from safetensors import safe_open
 
 from unnoise.errors import UnnoiseError
+from unnoise.models.onnx_model import torch_is_installed
 from unnoise.models.shipped_files import WEIGHTS
 from unnoise.noise.advice import Advice
 
@@ -58,14 +59,13 @@ def choose(image: Any) -> str:
 def choose_for(files: Sequence[Path], *, axes: str | None = None) -> str:
     """The name that `choose` returns for most of a sample of picture files. Files that cannot be read are skipped.
 
-    Where that is 'default', it is tried on three of the pictures. If it leaves noise or does harm, 'tm-bsn' is tried too, and
-    taken if its estimated gain is clearly larger.
+    Where that is 'default', and PyTorch is installed, it is tried on three of the pictures. If it leaves noise or does
+    harm, 'tm-bsn' is tried too, and taken if its estimated gain is clearly larger.
 
     >>> choose_for([Path("none.png")])
     'default'
     """
     from unnoise.images.frames import sample_pictures, spread
-    from unnoise.models.trial import best_trial
 
     votes = Counter[str]()
     sampled = []
@@ -74,8 +74,10 @@ def choose_for(files: Sequence[Path], *, axes: str | None = None) -> str:
             votes[choose(picture.pixels)] += 1
             sampled.append(picture.pixels)
     name = votes.most_common(1)[0][0] if votes else "default"
-    if name != "default":
+    if name != "default" or not torch_is_installed():
         return name
+    from unnoise.models.trial import best_trial
+
     tried = Counter[str]()
     for number in spread(len(sampled), _TRIED_FILES):
         with suppress(UnnoiseError):

@@ -55,6 +55,8 @@ def load(name_or_path: str | Path, engine: str = "auto") -> Model:
         return read(shipped)
     path = Path(name_or_path)
     if str(name_or_path) in denoisers.classical_names() and not path.exists():
+        if chosen == "onnx":
+            raise UsageError(f"'{name_or_path}' needs PyTorch; install it and give --engine torch, or take another model.")
         from unnoise.models import classical
 
         return classical.model(str(name_or_path))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from unnoise import images
 from unnoise.images.opening import Frame
 from unnoise.regions import Region
+from unnoise.web.orientation import turned
 
 OVERVIEW_PIXELS = 1400
 """Longest side of a whole picture on the page."""
@@ -53,12 +54,14 @@ class Overview:
     """A whole picture, made smaller, and what else the page must know of it."""
 
     pixels: Bytes
-    """(h, w, 3)."""
+    """(h, w, 3), turned as the picture is shown."""
     height: int
     width: int
-    """Of the picture itself."""
+    """Of the picture itself, as it is stored."""
     frames: int
     display: Display
+    orientation: int = 1
+    """EXIF's, 1..8."""
 
 
 def overview(path: Path, display: Display | None = None) -> Overview:
@@ -81,7 +84,9 @@ def overview(path: Path, display: Display | None = None) -> Overview:
         frame = source[0]
         small = _small(frame)
         display = display or _display_of(frame, small)
-        return Overview(display.to_bytes(small), frame.height, frame.width, len(source), display)
+        orientation = frame.metadata.orientation
+        shown = turned(display.to_bytes(small), orientation)
+        return Overview(shown, frame.height, frame.width, len(source), display, orientation)
 
 
 def region_of(path: Path, rows: slice, columns: slice) -> tuple[NDArray[Any], bool]:
@@ -141,10 +146,20 @@ def _small(frame: Frame) -> NDArray[Any]:
     step = max(1, STRIP_ROWS // vertical) * vertical
     for top in range(0, tall * vertical, step):
         rows = slice(top, min(top + step, tall * vertical))
-        strip = frame.region(rows, slice(0, wide * horizontal))
-        shape = ((rows.stop - rows.start) // vertical, vertical, wide, horizontal, *strip.shape[2:])
-        strips.append(strip.reshape(shape).mean((1, 3), dtype=np.float32))
+        strips.append(_block_means(frame.region(rows, slice(0, wide * horizontal)), vertical, horizontal))
     return np.concatenate(strips)
+
+
+def _block_means(pixels: NDArray[Any], tall: int, wide: int) -> NDArray[np.float32]:
+    """(h · tall, w · wide, …) → (h, w, …). Sums of whole rows: nine times as fast as numpy's mean over two axes."""
+    rows = np.zeros((pixels.shape[0] // tall, *pixels.shape[1:]), np.float32)
+    for number in range(tall):
+        rows += pixels[number::tall]
+    means = np.zeros((rows.shape[0], rows.shape[1] // wide, *rows.shape[2:]), np.float32)
+    for number in range(wide):
+        means += rows[:, number::wide]
+    means /= tall * wide
+    return means
 
 
 def _display_of(frame: Frame, small: NDArray[Any]) -> Display:

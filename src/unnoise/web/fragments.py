@@ -23,6 +23,12 @@ def note(sentence: str) -> str:
     return f'<p role="status">{html.escape(sentence)}</p>'
 
 
+def being_made(job: Job, ahead: int) -> str:
+    """What is said while a view is not there yet."""
+    others = f"; {ahead} of other visitors {'come' if ahead > 1 else 'comes'} before" if ahead else ""
+    return note(f"A view of {job.name} is being made{others}.")
+
+
 def progress(jobs: Sequence[Job], ahead: int) -> str:
     """A bar over all pictures of a visitor, with the time left, and a line for each failure."""
     ended = [job for job in jobs if job.state.is_ended]

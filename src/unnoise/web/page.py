@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from unnoise.web.visit import Previews, Visit
 
 TICK_SECONDS = 0.3
 """Between two looks at a job's progress."""
+ANSWER_SECONDS = 0.5
+"""After so long the page says that a view is being made, and each time again how many come before."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """Of every event: programs use the HTTP API."""
 WIDE = 2
@@ -109,7 +112,7 @@ def build_page(jobs: Jobs, previews: Previews) -> gr.Blocks:
         choice_inputs = [model, strength, own_detail, detail, refine, ensemble, judged]
         look_inputs = [*choice_inputs, across, down, zoom]
         look_outputs = [slider, removed, said, command, verdict, downloads]
-        picture_outputs = [chosen, every, whole, noise, state, zoom]
+        picture_outputs = [chosen, every, whole, state, zoom]
 
         def choices_of(
             model: str, strength: float, own: bool, detail: float, refine: str, ensemble: bool, judged: bool
@@ -119,17 +122,23 @@ def build_page(jobs: Jobs, previews: Previews) -> gr.Blocks:
                 refine={"yes": True, "no": False}.get(refine),
             )  # fmt: skip
 
-        def look(request: gr.Request, *values: Any) -> list[Any]:
+        async def look(request: gr.Request, *values: Any) -> AsyncIterator[list[Any]]:
             here = visit(request)
             chosen_now = choices_of(*values[:7])
             if here.current is None:
-                return [None, None, "", "", fragments.verdict(None), fragments.links(None, [])]
+                yield [None, None, "", "", fragments.verdict(None), fragments.links(None, [])]
+                return
+            begun, ahead = previews.begin(partial(here.show, chosen_now, values[7] / 100, values[8] / 100, values[9]))
+            made = asyncio.wrap_future(begun)
+            while not (await asyncio.wait({made}, timeout=ANSWER_SECONDS))[0]:
+                yield [gr.update(), gr.update(), fragments.being_made(here.current, ahead()), *[gr.update()] * 3]
             try:
-                (before, after, taken), sentence = here.show(chosen_now, values[7] / 100, values[8] / 100, values[9])
+                (before, after, taken), sentence = await made
             except UnnoiseError as error:
-                return [None, None, fragments.error(str(error)), "", fragments.verdict(None), fragments.links(None, [])]
+                yield [None, None, fragments.error(str(error)), "", fragments.verdict(None), fragments.links(None, [])]
+                return
             job = here.job()
-            return [
+            yield [
                 (str(before), str(after)), str(taken), fragments.note(sentence), chosen_now.command_line(job.name),
                 fragments.verdict(job), fragments.links(job, list(here.jobs.values())),
             ]  # fmt: skip
@@ -142,7 +151,6 @@ def build_page(jobs: Jobs, previews: Previews) -> gr.Blocks:
                 gr.update(choices=here.names, value=job.id if job else None, visible=several),
                 gr.update(visible=several, value=several),
                 shown,
-                here.noise() if job else fragments.note("What noise a picture has is told here."),
                 sentence or fragments.note(f"{job.name} is here." if job else "Drop a picture, or choose a sample."),
                 gr.update() if job else gr.update(value="100 %"),
             ]
@@ -158,9 +166,16 @@ def build_page(jobs: Jobs, previews: Previews) -> gr.Blocks:
 
             return taken
 
-        def choose(request: gr.Request, id: str | None) -> list[Any]:
+        def choose(request: gr.Request, id: str | None) -> Any:
             visit(request).choose(id)
-            return pictures(visit(request), "")[2:4]
+            return pictures(visit(request), "")[2]
+
+        def tell_noise(request: gr.Request) -> str:
+            here = visit(request)
+            try:
+                return here.noise() if here.current else fragments.note("What noise a picture has is told here.")
+            except UnnoiseError as error:  # it was deleted meanwhile
+                return fragments.error(str(error))
 
         async def run(request: gr.Request, every: bool, *values: Any) -> AsyncIterator[Any]:
             here = visit(request)
@@ -196,12 +211,13 @@ def build_page(jobs: Jobs, previews: Previews) -> gr.Blocks:
 
         looking: dict[str, Any] = {
             "fn": look, "inputs": look_inputs, "outputs": look_outputs, "trigger_mode": "always_last",
-            "concurrency_limit": 4, "concurrency_id": "look", **PRIVATE,
+            "concurrency_limit": None, **PRIVATE,
         }  # fmt: skip
-        files.upload(take, [files], [files, *picture_outputs], **PRIVATE).then(**looking)
+        noticing: dict[str, Any] = {"fn": tell_noise, "outputs": [noise], **PRIVATE}  # last: it takes a second
+        files.upload(take, [files], [files, *picture_outputs], **PRIVATE).then(**looking).then(**noticing)
         for name, button in zip(SAMPLES, samples, strict=True):
-            button.click(take_sample(name), None, picture_outputs, **PRIVATE).then(**looking)
-        chosen.input(choose, [chosen], [whole, noise], **PRIVATE).then(**looking)
+            button.click(take_sample(name), None, picture_outputs, **PRIVATE).then(**looking).then(**noticing)
+        chosen.input(choose, [chosen], [whole], **PRIVATE).then(**looking).then(**noticing)
         for changed in (model, refine, ensemble, zoom, own_detail, judged):
             changed.change(**looking)
         for released in (strength, detail, across, down):
@@ -209,7 +225,7 @@ def build_page(jobs: Jobs, previews: Previews) -> gr.Blocks:
         whole.select(press, None, [across, down, zoom], **PRIVATE).then(**looking)
         start.click(run, [every, *choice_inputs], [state, zoom], concurrency_limit=None, **PRIVATE).then(**looking)
         stop.click(stop_all, None, [state], **PRIVATE)
-        delete.click(clear, None, picture_outputs, **PRIVATE).then(**looking)
+        delete.click(clear, None, picture_outputs, **PRIVATE).then(**looking).then(**noticing)
         page.unload(leave)
     return page.queue(max_size=jobs.limits.waiting_jobs, api_open=False)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unnoise import images
 from unnoise.images.picture import Picture
@@ -13,6 +15,7 @@ from unnoise.models.model import Model
 from unnoise.web.choices import Choices
 from unnoise.web.display import Bytes, Overview, enlarged, overview, place, region_of, residual
 from unnoise.web.job import Job, State
+from unnoise.web.orientation import stored_place, turned
 
 SIDES = {"100 %": 640, "200 %": 320, "400 %": 160}
 """Pixels of the picture that are shown, by the enlargement."""
@@ -33,14 +36,14 @@ def preview(
         model: that of `choices`.
         job: with its picture.
         choices: strength and the like; whether the result is judged does not matter.
-        across, down: the place, 0..1.
+        across, down: the place, 0..1, in the picture as it is shown.
         zoom: a key of `SIDES`.
         seen: the picture's overview.
 
     Raises:
         UsageError, UnnoiseError: as `images.open` and `Model.denoise`.
     """
-    inner = place(seen.height, seen.width, across, down, SIDES[zoom])
+    inner = place(seen.height, seen.width, *stored_place(across, down, seen.orientation), SIDES[zoom])
     outer = tuple(
         slice(max(0, one.start - CONTEXT_PIXELS), min(length, one.stop + CONTEXT_PIXELS))
         for one, length in zip(inner, (seen.height, seen.width), strict=True)
@@ -49,8 +52,7 @@ def preview(
     axes = None if are_colors else "YXC"[: noisy.ndim]
     restored = model.denoise(noisy, replace(choices.options(), axes=axes))
     part = tuple(slice(one.start - whole.start, one.stop - whole.start) for one, whole in zip(inner, outer, strict=True))
-    before, after = (enlarged(seen.display.to_bytes(pixels[part]), SHOWN_PIXELS) for pixels in (noisy, restored))
-    return before, after
+    return _shown(noisy[part], seen), _shown(restored[part], seen)
 
 
 def finished(job: Job, across: float, down: float, zoom: str, seen: Overview) -> tuple[Bytes, Bytes]:
@@ -61,12 +63,14 @@ def finished(job: Job, across: float, down: float, zoom: str, seen: Overview) ->
     """
     if zoom == WHOLE:
         return seen.pixels, overview(job.target, seen.display).pixels
-    window = place(seen.height, seen.width, across, down, SIDES[zoom])
+    window = place(seen.height, seen.width, *stored_place(across, down, seen.orientation), SIDES[zoom])
     noisy, restored = (region_of(path, *window)[0] for path in (job.source, job.target))
-    return (
-        enlarged(seen.display.to_bytes(noisy), SHOWN_PIXELS),
-        enlarged(seen.display.to_bytes(restored), SHOWN_PIXELS),
-    )
+    return _shown(noisy, seen), _shown(restored, seen)
+
+
+def _shown(pixels: NDArray[Any], seen: Overview) -> Bytes:
+    """Stored pixels of a place as the page shows them: (h, w, 3), turned and enlarged."""
+    return enlarged(turned(seen.display.to_bytes(pixels), seen.orientation), SHOWN_PIXELS)
 
 
 def write_shown(job: Job, before: Bytes, after: Bytes, number: int) -> tuple[Path, Path, Path]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 import shutil
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 from unnoise.errors import UnnoiseError
 from unnoise.models.inspection import inspect_file
@@ -16,17 +19,43 @@ from unnoise.web.job import Job, State
 from unnoise.web.jobs import Jobs, Models
 from unnoise.web.samples import write_sample
 
+T = TypeVar("T")
 Shown = tuple[Path, Path, Path]
 """Files of the noisy and the restored part, and of what was removed."""
 
 
 class Previews:
-    """What all visits share for previews: models of their own, so that previews need not wait for whole pictures."""
+    """What all visits share for previews: models of their own, so that previews need not wait for whole pictures.
+
+    Views are made one at a time, in order.
+    """
 
     def __init__(self, device: str = "auto") -> None:
         self.models = Models(device)
-        self.lock = threading.Lock()
-        """One preview at a time."""
+        self._maker = ThreadPoolExecutor(1, thread_name_prefix="unnoise-preview")
+        self._lock = threading.Lock()
+        self._begun = self._ended = 0
+
+    def begin(self, view: Callable[[], T]) -> tuple[Future[T], Callable[[], int]]:
+        """Make a view when those that were asked for before are made.
+
+        Returns:
+            The view that will be, and a function that tells how many come before it.
+
+        >>> view, ahead = Previews().begin(lambda: "shown")
+        >>> view.result()
+        'shown'
+        """
+        with self._lock:
+            mine = self._begun
+            self._begun += 1
+        begun = self._maker.submit(view)
+        begun.add_done_callback(self._count)
+        return begun, lambda: max(0, mine - self._ended)
+
+    def _count(self, view: Future[Any]) -> None:
+        with self._lock:
+            self._ended += 1
 
 
 class Visit:
@@ -128,9 +157,8 @@ class Visit:
             said = f"The result of {job.name}"
         else:
             place_zoom = zoom if zoom in view.SIDES else next(iter(view.SIDES))
-            with self.previews.lock:
-                model = self.previews.models.get(choices.model)
-                before, after = view.preview(model, job, choices, across, down, place_zoom, seen)
+            model = self.previews.models.get(choices.model)
+            before, after = view.preview(model, job, choices, across, down, place_zoom, seen)
             said = f"A fast preview of a part of {job.name}, at {place_zoom}; “Denoise” makes the whole picture."
         stack = f" Of {seen.frames} pictures in the file, the first is shown." if seen.frames > 1 else ""
         return view.write_shown(job, before, after, next(self._numbers)), f"{said}.{stack}".replace("..", ".")
