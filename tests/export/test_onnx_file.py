@@ -65,8 +65,7 @@ TINY = {
     )
 }
 UNTRIED = {
-    "tbsn", "puca", "lgbpn", "bnn", "lan", "unet-nearest", "tbsn-student", "cvf-sid", "cbdnet", "ridnet", "vdn", "danet",
-    "scunet", "dbsn-first", "c2n", "gcbd",
+    "tbsn", "puca", "lgbpn", "bnn", "unet-nearest", "tbsn-student", "scunet", "dbsn-first", "c2n",
     "laine19",  # its graph is of one size alone: torch 2.13 loses the padding of odd sides
 }  # fmt: skip
 """Networks whose export nobody has tried yet, or that fail."""
