@@ -12,9 +12,9 @@ import argparse
 
 import numpy as np
 import torch
-from crops import middle
 from numpy.typing import NDArray
 
+from crops import middle
 from unnoise.denoisers.classical.bm3d import BM3D
 from unnoise.denoisers.classical.mcwnnm import MCWNNM
 from unnoise.denoisers.classical.noise import measure
