@@ -23,7 +23,7 @@ def multiplications_per_pixel(model: Model, *, refine: bool | None = None, ensem
     does not.
 
     Args:
-        model: is run on a small picture, on its own device.
+        model: a copy of its network is run on a small picture.
         refine, ensemble: as `Model.denoise` takes them; None: as the recipe says.
 
     Returns:
@@ -43,20 +43,21 @@ def multiplications_per_pixel(model: Model, *, refine: bool | None = None, ensem
         return None
     import torch
 
+    from unnoise import denoisers
     from unnoise.inference.options import DenoiseOptions
 
     settings = DenoiseOptions(refine=refine, ensemble=ensemble).settings(model.recipe)
     scheme = model.recipe.scheme
-    device = next(model.network.parameters()).device
-    noisy = torch.rand(1, model.network.sizes.get("channels", 3), PROBE_PIXELS, PROBE_PIXELS, device=device)
-    was_training = model.network.training
-    model.network.eval()
+    # A copy, since a model that was used holds tensors of inference, which gradients forbid
+    network = denoisers.create(denoisers.name_of(model.network), **model.network.sizes)
+    network.load_state_dict(model.network.state_dict())
+    network.eval().requires_grad_(False)
+    noisy = torch.rand(1, network.sizes.get("channels", 3), PROBE_PIXELS, PROBE_PIXELS)
     with torch.enable_grad():  # without gradients convolutions are fused into operators that nothing counts
-        macs = _macs(lambda: scheme.restore(model.network, noisy, torch.Generator().manual_seed(0)))
+        macs = _macs(lambda: scheme.restore(network, noisy, torch.Generator().manual_seed(0)))
         if settings.refinement is not None:
-            again = _macs(lambda: scheme.refine(model.network, noisy, torch.Generator().manual_seed(0)))
+            again = _macs(lambda: scheme.refine(network, noisy, torch.Generator().manual_seed(0)))
             macs += settings.refinement.draws * again
-    model.network.train(was_training)
     return macs * (8 if settings.ensemble else 1) / PROBE_PIXELS**2
 
 
