@@ -6,6 +6,8 @@ PYTHON ?= python3
 # for NVIDIA GPUs, 2.7 GB, from PyPI. `make demo TORCH=cpu` and `make demo TORCH=cuda` run the demo by PyTorch.
 TORCH ?=
 IN ?=
+# Processes of `make test`.
+JOBS ?= 2
 
 comma := ,
 BIN := .venv/bin
@@ -32,8 +34,9 @@ lint: .venv/dev
 types: .venv/dev
 	$(BIN)/mypy
 
+# Test files are spread over $(JOBS) processes.
 unit: .venv/dev
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 test-slow: .venv/dev
 	$(BIN)/pytest -m slow

@@ -2,6 +2,7 @@
 
     python benchmarks/neighbours.py                          # all of them, at their papers' sizes, 256×256 pixels
     python benchmarks/neighbours.py tbsn puca --side 128     # some
+    python benchmarks/neighbours.py --profile --side 128     # which share of the fast form is convolutions and products
 
 The plain form is layer by layer in float32, as the published code computes it: see `speed_plain.py`, and the forms here.
 Both are float32 and timed by processor time, in turns.
@@ -178,13 +179,41 @@ def measure(name: str, side: int, rounds: int) -> tuple[float, float, float]:
     return statistics.median(seconds["fast"]), statistics.median(seconds["plain"]), difference.item()
 
 
+PRODUCTS = ("convolution", "mkldnn", "mm", "bmm", "linear", "attention")
+"""Parts of the names of operations that are sums of products, which no rearrangement of layers makes faster."""
+
+
+def profile(name: str, side: int) -> tuple[float, str]:
+    """The share of the fast form's time that convolutions and products take, and the largest other operations."""
+    network = _lively(denoisers.create(name, **NETWORKS[name]))
+    x = (torch.rand(1, 3, side, side) * network.value_range[1]).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        network(x)
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
+            network(x)
+    times = {each.key: each.self_cpu_time_total for each in found.key_averages()}
+    total = sum(times.values())
+    others = {key: value for key, value in times.items() if not any(part in key for part in PRODUCTS)}
+    largest = sorted(others, key=lambda key: -others[key])[:3]
+    told = ", ".join(f"{key.removeprefix('aten::')} {others[key] / total:.0%}" for key in largest)
+    return 1 - sum(others.values()) / total, told
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", default=list(NETWORKS))
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.profile:
+        print("| network | convolutions and products | largest others |")
+        print("|---|---|---|")
+        for name in options.networks:
+            share, others = profile(name, options.side)
+            print(f"| `{name}` | {share:.0%} | {others} |", flush=True)
+        return
     print("| network | fast, s | plain, s | plain / fast | difference |")
     print("|---|---|---|---|---|")
     for name in options.networks:

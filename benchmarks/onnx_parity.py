@@ -21,7 +21,7 @@ from unnoise.errors import UsageError
 from unnoise.export import parity
 from unnoise.export.onnx_file import OnnxPrecision, export
 
-PRECISIONS: tuple[OnnxPrecision, ...] = ("float32", "float16")
+PRECISIONS: tuple[OnnxPrecision, ...] = ("float32", "float16", "int8")
 REPEATS = 3
 
 

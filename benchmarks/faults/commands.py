@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scenario import ALONE, EVERY, Scenario
+from scenario import ALONE, CROP_PIXELS, EVERY, Scenario
 
 STUDENT = """
 name: tiny-student
@@ -77,6 +77,8 @@ def scenarios(folder: Path, *, make: bool) -> Iterator[Scenario]:
     yield Scenario(
         "data check", made, lambda place: ["data", "check", "pairs:in"], faults=("kill", "input vanishes", "input shrinks")
     )
+    prepare = ["data", "prepare", "pairs:in", "-o", "out/store", "--crop", str(CROP_PIXELS)]
+    yield Scenario("data prepare", made, lambda place: prepare)
     yield Scenario(
         "evaluate",
         made,

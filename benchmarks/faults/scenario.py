@@ -18,6 +18,9 @@ ALONE = tuple(fault for fault in EVERY if fault != "two runs")
 """For commands that write one file: a second one finds it there."""
 KEPT_BY_LIBRARIES = ("torchinductor_", ".ses")
 """The beginnings of names that PyTorch and onnxruntime keep in the system's folder for all later processes."""
+CROP_PIXELS = 8
+CROP_BYTES = CROP_PIXELS**2 * 3
+"""Of a crop of `data prepare`, in 8 bits and three colors."""
 HIDDEN_OF_OURS = (".unnoise-manifest.json",)
 """Hidden files that stay in a folder."""
 
@@ -47,8 +50,12 @@ class Scenario:
                 found[str(inside)] = _lasting(file)
         return found
 
-    def is_whole(self, name: str, data: bytes) -> bool:
-        """Whether a result that is neither the old nor the new one may be so: a training's files on the way."""
+    def is_whole(self, name: str, found: dict[str, bytes]) -> bool:
+        """Whether a result that is neither the old nor the new one may be so: files of a training or of a store on the
+        way. A store says whether it is whole."""
+        data = found[name]
+        if self.name == "data prepare":
+            return _is_store(found)
         if self.name != "train":
             return False
         if name.endswith(".pt"):
@@ -65,9 +72,24 @@ class Scenario:
         return hidden + [file.name for file in (place / "tmp").iterdir() if not file.name.startswith(KEPT_BY_LIBRARIES)]
 
 
+def _is_store(found: dict[str, bytes]) -> bool:
+    """Whether a store holds all crops that its journal names; it says itself when there are more to come."""
+    header = json.loads(found["store/store.json"])
+    lines = found.get("store/pictures.jsonl", b"").splitlines()
+    count = sum(json.loads(line)[1] for line in lines if line.endswith(b"]"))
+    sizes = [
+        len(found[f"store/{name}.crops"]) // CROP_BYTES - count for name in ("noisy", "clean") if f"store/{name}.crops" in found
+    ]
+    return not any(sizes) if header["is_whole"] else all(more >= 0 for more in sizes)
+
+
 def _lasting(file: Path) -> bytes:
     """A file's content without what differs between equal runs: the times of a training."""
     data = file.read_bytes()
+    if file.suffix == ".crops":  # a picture that was missing comes last when it is there again
+        return b"".join(sorted(data[i : i + CROP_BYTES] for i in range(0, len(data), CROP_BYTES)))
+    if file.name == "pictures.jsonl":
+        return b"".join(sorted(data.splitlines(keepends=True)))
     if file.name == "log.csv":
         return ",".join(row["step"] for row in csv.DictReader(io.StringIO(data.decode()))).encode()
     if file.name == "checkpoint.pt" or file.parent.name == "previews":

@@ -30,6 +30,7 @@ def load_libraries() -> None:
     import unnoise.evaluation.comparison.runner
     import unnoise.evaluation.comparison.table
     import unnoise.evaluation.datasets.checking
+    import unnoise.evaluation.datasets.preparing
     import unnoise.export.onnx_file
     import unnoise.training.adapt
     import unnoise.training.quantize

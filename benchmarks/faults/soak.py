@@ -122,7 +122,7 @@ def trial(scenario: Scenario, fault: str, reference: Reference, place: Path, rng
         print(f"{scenario.name}, {fault}: {said[-600:]}", file=sys.stderr)
     found = scenario.results(place)
     for name, data in found.items():
-        if data not in (old.get(name), reference.results.get(name)) and not scenario.is_whole(name, data):
+        if data not in (old.get(name), reference.results.get(name)) and not scenario.is_whole(name, found):
             row.counts["half_written"] += 1
             print(f"{scenario.name}, {fault}: {name} is half written", file=sys.stderr)
     row.counts["lost"] += len(old.keys() - found.keys())

@@ -5,6 +5,7 @@ The public names are below; each is imported when it is first used, so that `imp
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,12 @@ __all__ = [
 ]
 
 _install_moved_modules()
+
+_PREPARED_SHAPES = "256"
+# PyTorch's convolution library keeps what it prepared for the latest 1,024 shapes: several hundred megabytes after
+# pictures of many sizes (docs/results/faults.md). A picture has 40 to 350 shapes. Both are read when PyTorch is loaded.
+for _variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+    os.environ.setdefault(_variable, _PREPARED_SHAPES)
 
 _HOMES = {
     "Model": "unnoise.models.model",

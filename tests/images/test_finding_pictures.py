@@ -136,3 +136,9 @@ def test_the_content_decides_and_not_the_suffix(tmp_path: Path, name: str) -> No
     tifffile.imwrite(tmp_path / "a.tif", pixels)
     (tmp_path / "a.tif").rename(tmp_path / name)
     np.testing.assert_array_equal(read(tmp_path / name).pixels, pixels, strict=True)
+
+
+def test_netcdf_3_is_refused_for_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.nc").write_bytes(b"CDF\1" + bytes(100))
+    with pytest.raises(UsageError, match=r"a\.nc is NetCDF 3, which cannot be read; convert it to NetCDF 4"):
+        read(tmp_path / "a.nc")

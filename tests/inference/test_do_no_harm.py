@@ -58,7 +58,7 @@ def test_of_a_photograph_no_word_is_said(recwarn: pytest.WarningsRecorder) -> No
     guard = Guard.of(RegionSource.of(noisy()), step=STEP)
     guard.warn("The image")
     assert guard.kept is None
-    assert guard.noise is not None
+    assert guard.noise[0] is not None
     assert not recwarn.list
 
 
@@ -74,6 +74,47 @@ def test_the_plain_part_of_a_screenshot_stays_exact() -> None:
 def test_a_picture_too_small_to_measure_is_restored_without_a_bound() -> None:
     picture = noisy(side=20)
     guard = Guard.of(RegionSource.of(picture), step=STEP)
-    assert guard.noise is None
+    assert guard.noise == (None,)
     restored = torch.rand_like(picture)
     assert torch.equal(guard.apply(picture, restored), restored)
+
+
+def _measurement(kind: str, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Noisy and clean, (256, 256): a scene of plain places, fine texture and sharp edges."""
+    row, column = np.mgrid[:256, :256]
+    scene = 0.1 + 0.8 * ((row // 64 + column // 64) % 2)
+    scene[:128, :128] += 0.06 * np.sin(2.2 * row[:128, :128]) * np.sin(1.9 * column[:128, :128])
+    if kind == "photons":
+        clean = 20_000 * scene
+        return draw.poisson(clean).astype(np.float32), clean
+    clean = 1000 + 4000 * scene
+    return (clean + 12 * draw.standard_normal(clean.shape)).astype(np.float32), clean
+
+
+@pytest.mark.parametrize("kind", ["photons", "electronics"])
+def test_of_a_quiet_measurement_no_more_than_its_noise_is_removed(kind: str) -> None:
+    noisy, clean = _measurement(kind, np.random.default_rng(0))
+    tensor = torch.from_numpy(noisy)[None, None]
+    guard = Guard.of(RegionSource.of(tensor), measured=True)
+    blurred = torch.nn.functional.avg_pool2d(tensor, 5, 1, 2, count_include_pad=False)  # a network that erases structure
+    before = float(np.mean((noisy - clean) ** 2))
+    unbounded, bounded = (float(np.mean((x[0, 0].numpy() - clean) ** 2)) for x in (blurred, guard.apply(tensor, blurred)))
+    assert unbounded > 50 * before
+    assert bounded < 1.05 * before
+    perfect = guard.apply(tensor, torch.from_numpy(clean).float()[None, None])
+    assert float(np.mean((perfect[0, 0].numpy() - clean) ** 2)) < 0.15 * before  # noise is removed
+
+
+def test_each_channel_of_a_measurement_has_noise_of_its_own() -> None:
+    draw = np.random.default_rng(0)
+    planes = [100 + 2 * draw.standard_normal((128, 128)), 5000 + 300 * draw.standard_normal((128, 128))]
+    guard = Guard.of(RegionSource.of(torch.from_numpy(np.stack(planes)).float()[None]), measured=True)
+    levels = [noise.level for noise in guard.noise if noise]
+    assert levels == pytest.approx([2, 300], rel=0.05)
+
+
+def test_noise_of_few_photons_bounds_nothing() -> None:
+    counts = torch.from_numpy(np.random.default_rng(0).poisson(0.5, (1, 1, 96, 96))).float()
+    guard = Guard.of(RegionSource.of(counts), measured=True)
+    assert guard.kept is None
+    assert guard.noise == (None,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -84,3 +85,41 @@ def test_a_network_is_measured_once_for_each_way_that_it_is_applied(monkeypatch:
     Chain(network, Distillation(), InferenceSettings(ensemble=True)).bytes_per_pixel()
     Chain(Affine(1.0, 0.0), Distillation(), InferenceSettings()).bytes_per_pixel()
     assert len(asked) == 3
+
+
+SHAPES = """
+import unnoise
+import torch
+
+from unnoise.inference.memory import resident_bytes, trim_memory
+
+torch.set_num_threads(1)
+kernel = torch.ones(16, 16, 3, 3, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
+grown = []
+with torch.inference_mode():
+    for count in (300, 500):
+        trim_memory()
+        before = resident_bytes()
+        for size in range(count):
+            torch.nn.functional.linear(torch.ones(100 + count + size, 16, dtype=torch.bfloat16), kernel[:, :, 0, 0].contiguous())
+            torch.ops.mkldnn._reorder_convolution_weight(kernel, [1, 1], [1, 1], [1, 1], 1, [1, 16, 9, 9 + count + size])
+        trim_memory()
+        grown.append((resident_bytes() - before) / 2**20)
+print(*grown)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="measures memory by glibc")
+def test_what_was_prepared_for_many_shapes_is_not_kept_for_ever() -> None:
+    answer = subprocess.run([sys.executable, "-c", SHAPES], capture_output=True, text=True, check=True)
+    first, later = map(float, answer.stdout.split())
+    assert later < 10.0, f"{first} MiB, and {later} MiB more for other shapes"
+
+
+def test_the_number_of_prepared_shapes_is_limited_and_a_user_s_own_limit_stays() -> None:
+    code = "import os, unnoise; print(os.environ['LRU_CACHE_CAPACITY'], os.environ['ONEDNN_PRIMITIVE_CACHE_CAPACITY'])"
+    unset = {name: value for name, value in os.environ.items() if not name.endswith("CACHE_CAPACITY")}
+    for given, expected in (({}, "256 256"), ({"LRU_CACHE_CAPACITY": "7"}, "7 256")):
+        answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=unset | given)
+        assert answer.stdout.strip() == expected

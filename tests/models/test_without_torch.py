@@ -118,8 +118,9 @@ def test_a_measurement_is_the_same_without_torch(noisy: Path) -> None:
     with pytest.warns(unnoise.errors.UnnoiseWarning):
         denoise_file(unnoise.load("fast", engine="torch"), noisy / "counts.tif", noisy / "torch.tif", **options)
     off = differences(noisy / "clean.tif", noisy / "torch.tif")
-    assert off.max() <= 1  # of 65,535
-    assert off.mean() < 0.05
+    assert off.max() <= 30  # of 65,535: the noise's standard deviation, as a coefficient at its limit may go either way
+    assert off.mean() < 0.3
+    assert (off > 1).mean() < 0.05
 
 
 def test_an_array_in_tiles_without_torch(noisy: Path) -> None:

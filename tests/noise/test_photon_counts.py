@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 import unnoise
-from unnoise.noise.photon_counts import are_photon_counts
+from unnoise.noise.photon_counts import are_photon_counts, photon_value
 from unnoise.regions import RegionSource
 
 Picture = NDArray[Any]
@@ -43,6 +43,30 @@ def test_counts_of_structured_scenes_are_counts(seed: int, mean: float, blur: fl
     counts = rng.poisson(mean * scene(rng, side, blur))
     assert told(gain * counts)
     assert told(gain * counts.clip(max=1)) or mean > 1  # a detector that counts one photon at most
+
+
+@given(st.floats(3, 60), st.integers(2, 40))
+def test_photons_of_some_steps_in_8_bits_are_known_by_their_multiples(steps: float, most: int) -> None:
+    values = np.unique(np.rint(steps * np.arange(most + 1)).clip(max=255)) / 255
+    found = photon_value(values)
+    assert found is not None
+    if steps * most < 254:  # else the last one may be all that tells
+        assert 255 * found == pytest.approx(steps, abs=0.5 + 0.01 * steps)
+
+
+def test_values_that_are_no_multiples_have_no_photon() -> None:
+    assert photon_value(np.array([0, 3, 7, 100]) / 7) is None
+    assert photon_value(np.array([0, 100, 171, 200]) / 255) is None
+
+
+@pytest.mark.parametrize("white", [1.0, 1.25])
+def test_photons_in_8_bits_are_restored(white: float) -> None:
+    clean = 3 * scene(np.random.default_rng(0), 128, 6)
+    counts = np.random.default_rng(1).poisson(clean)
+    step = 255 / 7 / white  # no whole number
+    noisy = np.rint(step * counts).clip(max=255).astype(np.uint8)
+    restored = unnoise.denoise(noisy, "fast") / step
+    assert np.mean((restored - clean) ** 2) < 0.15 * np.mean((noisy / step - clean) ** 2)
 
 
 def ordered(shade: Picture) -> Picture:

@@ -14,9 +14,10 @@ from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.evaluation.datasets import open_set, preparing
 from unnoise.evaluation.datasets.preparing import corners, prepare
+from unnoise.files.locking import FolderInUseError
 from unnoise.models import shipped
 from unnoise.recipes.schema import Training
-from unnoise.training.crop_store import CropStore, crop_store_of
+from unnoise.training.crop_store import CropStore, CropWriter, Header, crop_store_of
 from unnoise.training.feeding import CropBatches
 
 
@@ -49,6 +50,19 @@ def test_crops_are_those_of_the_pictures(tmp_path: Path) -> None:
     assert all(np.array_equal(store.noisy[k], noisy) for k, (noisy, _) in enumerate(expected))
     assert all(np.array_equal(store.clean[k], clean) for k, (_, clean) in enumerate(expected))
     assert isinstance(store.noisy.base, np.memmap)  # no copy in memory
+
+
+def test_two_processes_do_not_write_into_one_store(tmp_path: Path) -> None:
+    data = _set(tmp_path / "set", [(16, 16)])
+    with (
+        CropWriter(tmp_path / "store", Header(data="a", crop=8, step=8, channels=1, dtype="uint8", has_clean=False)),
+        pytest.raises(FolderInUseError, match="writes into"),
+    ):
+        CropWriter(tmp_path / "store", Header(data="a", crop=8, step=8, channels=1, dtype="uint8", has_clean=False))
+    with pytest.raises(UsageError, match="another folder"):
+        prepare(open_set(data), tmp_path / "store", crop=16)
+    prepare(open_set(data), tmp_path / "other", crop=16)
+    assert not list((tmp_path / "other").glob(".*"))
 
 
 @pytest.mark.parametrize(("length", "crop", "step"), [(20, 8, 8), (8, 8, 3), (100, 16, 7)])

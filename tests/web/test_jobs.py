@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +83,21 @@ def test_files_that_nobody_uses_are_deleted(tmp_path: Path, monkeypatch: pytest.
     assert not old.folder.exists()
     assert used.folder.exists()
     jobs.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no shell that waits for the end of a process")
+def test_a_killed_server_leaves_no_pictures(tmp_path: Path) -> None:
+    code = "import time; from unnoise.web.jobs import Jobs; jobs = Jobs(); print(jobs.folder, flush=True); time.sleep(60)"
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        folder = Path(process.stdout.readline().strip())
+        (folder / "picture").write_text("private")
+        process.kill()
+    until = time.monotonic() + 30
+    while folder.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_damaged_picture_is_a_sentence_without_paths_and_ends_nothing(jobs: Jobs) -> None:

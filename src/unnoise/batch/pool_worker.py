@@ -31,10 +31,10 @@ def serve(connection: Connection, task: Any, workers: int, threads: int) -> None
             signal.signal(getattr(signal, kind), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, raise_interrupt)
     try:
-        if prepare := getattr(task, "prepare", None):
-            prepare(workers, threads)
-        connection.send((READY,))
         with kept_interrupts() as check, before_rename(_asking(connection)):
+            if prepare := getattr(task, "prepare", None):
+                prepare(workers, threads)
+            connection.send((READY,))
             while (order := connection.recv()) is not None:
                 connection.send(_done(connection, task, check, *order))
                 check()  # else it would wait for the next order

@@ -10,6 +10,7 @@ from unnoise.batch.outcome import Outcome
 from unnoise.errors import UnnoiseError
 from unnoise.files.atomic import make_folder
 from unnoise.files.temporary_names import remove_stale_files
+from unnoise.inference.memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +83,10 @@ def as_sentence(job: Job, error: Exception) -> UnnoiseError:
         return UnnoiseError(f"{job.source} was removed before it was read; put it back, and give the same command again.")
     if isinstance(error, UnnoiseError):
         return error
+    if is_out_of_memory(error):
+        return UnnoiseError(
+            f"{job.source} needs more memory than there is; close other programs, raise the limit (ulimit), or give a smaller --tile."
+        )
     said = str(error).strip().partition("\n")[0]
     return UnnoiseError(
         f"{job.source} could not be denoised ({type(error).__name__}: {said}); if other programs read it, please report this."

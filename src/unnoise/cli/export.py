@@ -20,8 +20,12 @@ def export(
         typer.Option("--network-only", help="Export the network without its scheme, in its own value range."),
     ] = False,
     precision: Annotated[
-        Literal["float32", "float16"],
-        typer.Option("--precision", help="Of weights and arithmetic; float16 halves the file, and is for GPUs."),
+        Literal["float32", "float16", "int8"],
+        typer.Option(
+            "--precision",
+            help="Of weights and arithmetic; float16 halves the file, and is for GPUs; int8 is for runtimes that multiply bytes, and "
+            "for networks with quantization steps, as default and fast have them.",
+        ),
     ] = "float32",
     set_: SetOption = [],  # noqa: B006 # typer makes a new list at each call
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,

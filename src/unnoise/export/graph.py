@@ -53,12 +53,13 @@ class Traced:
         return 1 if self.padding.mode in ("none", "repeat") else self.padding.to
 
 
-def make_graph(network: Denoiser, scheme: Scheme | None) -> onnx.ModelProto:
+def make_graph(network: Denoiser, scheme: Scheme | None, *, folded: bool = True) -> onnx.ModelProto:
     """The graph from a noisy to a restored picture, (1, C, H, W) → (1, C, H, W), for any H, W ≥ 1, in float32.
 
     Args:
         network: on the CPU, in float32.
         scheme: applies it, on values in 0..1; None: the network alone, in its own value range.
+        folded: whether convolutions of doubled maps take fewer products (`export.upsampling`).
 
     Raises:
         UsageError: the scheme cannot be a graph.
@@ -82,7 +83,8 @@ def make_graph(network: Denoiser, scheme: Scheme | None) -> onnx.ModelProto:
     else:
         end = compose.add_prefix(after(channels, traced.padding, values), "end_", rename_inputs=False, rename_outputs=False)
         graph = compose.merge_models(graph, end, io_map=[("core_result", "result")])
-    graph = fold_upsampling(graph)
+    if folded:
+        graph = fold_upsampling(graph)
     onnx.checker.check_model(graph, full_check=True)
     return graph
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from unnoise.models.model import Model
 
 FORMAT = "unnoise onnx 1"
-OnnxPrecision = Literal["float32", "float16"]
+OnnxPrecision = Literal["float32", "float16", "int8"]
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ def export(model: Model, path: str | Path, *, network_only: bool = False, precis
         model: any model.
         path: the file, which appears only when it is complete and checked.
         network_only: leave the scheme out: input and output are in the network's own value range.
-        precision: of weights and arithmetic; input and output are float32 in any case.
+        precision: of weights and arithmetic; input and output are float32 in any case. int8: see `export.byte_graph`.
 
     Raises:
-        UsageError: the scheme cannot be exported.
+        UsageError: the scheme cannot be exported, or the network has no int8 form.
         UnnoiseError: a library is missing, torch cannot export the network, or the file would give something else.
 
     >>> import tempfile
@@ -75,16 +75,19 @@ def export(model: Model, path: str | Path, *, network_only: bool = False, precis
         raise UsageError(f"An ONNX file cannot be written as '{path.name}'; give a name that ends in .onnx.")
     for library in ("onnx", "onnxscript", "onnxruntime"):
         require(library, "Export")
+    from unnoise.export.byte_graph import in_int8
     from unnoise.export.graph import in_float16, make_graph
     from unnoise.export.map_memory import bytes_per_pixel
     from unnoise.export.padding import OPSET
     from unnoise.export.parity import TOLERANCE, largest_difference, session
 
     network = model.network.to("cpu").float().eval()
-    graph = make_graph(network, None if network_only else model.recipe.scheme)
+    graph = make_graph(network, None if network_only else model.recipe.scheme, folded=precision != "int8")
     memory = {"bytes_per_pixel": f"{bytes_per_pixel(graph, network.sizes.get('channels', 3)):.0f}"}
     if precision == "float16":
         graph = in_float16(graph)
+    elif precision == "int8":
+        graph = in_int8(graph, network)
     for key, value in (metadata(model, network_only=network_only) | {"precision": precision} | memory).items():
         graph.metadata_props.add(key=key, value=value)
     content = graph.SerializeToString()

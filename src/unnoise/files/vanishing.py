@@ -14,7 +14,7 @@ REMOVE = 'read _; rm -rf -- "$1"'
 
 
 @contextmanager
-def vanishing_folder(prefix: str) -> Iterator[Path]:
+def vanishing_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
     """Make a temporary folder, and remove it at the end of the context or of the process.
 
     A killed process cannot remove anything. So a shell waits for its end. Windows has none; there only the end of the
@@ -22,6 +22,7 @@ def vanishing_folder(prefix: str) -> Iterator[Path]:
 
     Args:
         prefix: how the folder's name begins.
+        parent: where it is made; None: the system's place for temporary files.
 
     >>> with vanishing_folder("example-") as folder:
     ...     folder.is_dir()
@@ -29,7 +30,7 @@ def vanishing_folder(prefix: str) -> Iterator[Path]:
     >>> folder.exists()
     False
     """
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as name:
         remover = None
         if os.name == "posix":
             # In a session of its own, so that Ctrl-C and a kill of the whole group leave it to its work.

@@ -66,6 +66,8 @@ def recognised(path: Path) -> Format:
                 f"{path} is of Analyze 7.5, which does not say how the head lies; convert it to NIfTI, as nibabel does with "
                 "nibabel.save(nibabel.load('a.img'), 'a.nii')."
             )
+        if start.startswith((b"CDF\1", b"CDF\2", b"CDF\5")):
+            raise UsageError(f"{path} is NetCDF 3, which cannot be read; convert it to NetCDF 4, as with nccopy -k nc4.")
         if not is_picture(path):
             format_of(path)
         known = ", ".join(form.name for form in FORMATS)

@@ -21,7 +21,11 @@ from unnoise.inference.bounded_removal import bounded_removal
 from unnoise.inference.sources import PixelSource
 from unnoise.noise.noise_estimation import estimate_noise
 from unnoise.noise.noise_model import NoiseModel
+from unnoise.noise.photon_noise import photon_noise
 from unnoise.noise.synthetic_images import all_channels_equal, noise_free, synthetic_kind
+from unnoise.photometry.array_ops import concat
+from unnoise.photometry.integer_steps import has_few_values
+from unnoise.photometry.normalization import measure_scale
 from unnoise.regions import RegionSource
 
 Mask = Callable[[slice, slice], Any]
@@ -32,8 +36,8 @@ Mask = Callable[[slice, slice], Any]
 class Guard:
     """The limits of what denoising may change in one picture."""
 
-    noise: NoiseModel | None
-    """The measured noise; None: the removal is not bounded by it."""
+    noise: tuple[NoiseModel | None, ...]
+    """The noise, of all channels together or of each by itself; None: the removal is not bounded by it."""
     grey: bool
     """Whether all channels are equal. Then one of them is examined and restored for all."""
     kept: str | None = None
@@ -45,16 +49,18 @@ class Guard:
         view: RegionSource,
         *,
         step: float | None = None,
-        bounded: bool = True,
+        measured: bool = False,
+        measures_noise: bool = True,
         force: bool = False,
         missing: Mask | None = None,
     ) -> Guard:
         """Decide the limits for one picture.
 
         Args:
-            view: the noisy picture, (1, C, H, W) in 0..1.
+            view: the noisy picture, (1, C, H, W) in 0..1, or of any unit if it is a measurement.
             step: distance between values of its type, 1/255 for 8 bits; None for floats.
-            bounded: whether to measure its noise. False for counts of photons, whose noise is far from normal.
+            measured: its values are in proportion to light, each channel by itself.
+            measures_noise: whether the removal is bounded by its noise. Not for few photons: their noise is far from normal.
             force: restore any picture. The removal is not bounded where no noise can be found.
             missing: reads which values were missing, (1, C, rows, columns) of bool. There no noise is measured.
 
@@ -67,18 +73,21 @@ class Guard:
         channels = view.read(slice(0, 1), slice(0, 1)).shape[1]
         grey = channels > 1 and all_channels_equal(view)
         seen = RegionSource(view.size, lambda rows, columns: view.read(rows, columns)[:, :1]) if grey else view
-        kind = None if force else synthetic_kind(seen, step, counts=not bounded)
+        kind = None if force else synthetic_kind(seen, step, counts=measured)
         if kind:
             return cls(
-                None,
+                (),
                 grey,
                 f"has {kind} and no noise to remove, so it was left as it is; add --force to denoise it all the same.",
             )
-        noise = estimate_noise(_without(seen, missing) if missing else seen) if bounded else None
-        if noise is None or not noise.is_none:
+        noise: tuple[NoiseModel | None, ...] = ()
+        if measures_noise:
+            known = _without(seen, missing) if missing else seen
+            noise = _of_measurement(seen, known) if measured else (estimate_noise(known),)
+        if not noise or not all(each and each.is_none for each in noise):
             return cls(noise, grey)
         if force:
-            return cls(None, grey)
+            return cls((), grey)
         return cls(
             noise,
             grey,
@@ -102,11 +111,39 @@ class Guard:
         return self._bounded(noisy, restored)
 
     def _bounded(self, noisy: Any, restored: Any) -> Any:
-        if self.noise is not None:
-            restored = bounded_removal(noisy, restored, self.noise)
+        restored = self._no_more_than_noise(noisy, restored)
         exact = noise_free(noisy)
         xp = array_namespace(noisy)
         return xp.where(exact, noisy, restored) if bool(xp.any(exact)) else restored
+
+    def _no_more_than_noise(self, noisy: Any, restored: Any) -> Any:
+        if len(self.noise) <= 1:
+            (noise,) = self.noise or (None,)
+            return bounded_removal(noisy, restored, noise) if noise else restored
+        planes = []
+        for channel, noise in enumerate(self.noise):
+            own, plane = (x[:, channel : channel + 1] for x in (noisy, restored))
+            planes.append(bounded_removal(own, plane, noise) if noise else plane)
+        return concat(planes, axis=1)
+
+
+def _of_measurement(view: RegionSource, known: RegionSource) -> tuple[NoiseModel | None, ...]:
+    """The noise of each channel. `known` has NaN where nothing was measured."""
+    found: list[NoiseModel | None] = []
+    for channel in range(view.read(slice(0, 1), slice(0, 1)).shape[1]):
+        scale = measure_scale(_plane(view, channel))
+        plane = _plane(known, channel)
+        noise = None
+        if scale is not None and not has_few_values(plane):
+            noise = estimate_noise(plane, scale.low, scale.high, coded=False)
+            if noise is None or noise.is_none:
+                noise = photon_noise(_plane(view, channel)) or noise
+        found.append(noise)
+    return tuple(found)
+
+
+def _plane(view: RegionSource, channel: int) -> RegionSource:
+    return RegionSource(view.size, lambda rows, columns: view.read(rows, columns)[:, channel : channel + 1])
 
 
 def _without(view: RegionSource, missing: Mask) -> RegionSource:
@@ -124,20 +161,22 @@ def _without(view: RegionSource, missing: Mask) -> RegionSource:
 def all_kept(guards: Sequence[Guard]) -> bool:
     """Whether every picture is left unchanged. Without guards none is.
 
-    >>> all_kept([Guard(None, grey=False, kept="has two values.")]), all_kept([])
+    >>> all_kept([Guard((), grey=False, kept="has two values.")]), all_kept([])
     (True, False)
     """
     return bool(guards) and all(guard.kept for guard in guards)
 
 
-def guards_of(source: PixelSource, *, bounded: bool, force: bool, missing: Mask | None = None) -> list[Guard]:
+def guards_of(
+    source: PixelSource, *, measured: bool, force: bool, missing: Mask | None = None, measures_noise: Sequence[bool] = ()
+) -> list[Guard]:
     """Decide the limits for each picture of a batch.
 
     Args:
         source: the noisy pictures, (B, C, H, W).
-        bounded: whether their noise is measured; see `Guard.of`.
-        force: whether pictures without noise are restored too.
+        measured, force: see `Guard.of`.
         missing: reads which values were missing before they were filled, (B, C, rows, columns) of bool.
+        measures_noise: for each picture, see `Guard.of`; empty: of all.
 
     Returns:
         B guards.
@@ -146,16 +185,17 @@ def guards_of(source: PixelSource, *, bounded: bool, force: bool, missing: Mask 
     >>> from unnoise import images
     >>> from unnoise.inference.sources import source_of_tensor
     >>> tensor, form = images.to_tensor(np.random.default_rng(0).integers(90, 110, (64, 64, 3), np.uint8))
-    >>> len(guards_of(source_of_tensor(tensor, form, None), bounded=True, force=False))
+    >>> len(guards_of(source_of_tensor(tensor, form, None), measured=False, force=False))
     1
     """
     count = len(source.read(slice(0, 1), slice(0, 1)))
+    step = 1 / source.white if source.white and not measured else None  # counts may lie far apart, as a camera's gain has it
 
-    def picture(number: int) -> RegionSource:
-        return RegionSource(source.size, lambda rows, columns: source.read(rows, columns)[number : number + 1])
+    def guard(number: int) -> Guard:
+        own = slice(number, number + 1)
+        view = RegionSource(source.size, lambda rows, columns: source.read(rows, columns)[own])
+        gaps = (lambda rows, columns: missing(rows, columns)[own]) if missing else None
+        measures = measures_noise[number] if measures_noise else True
+        return Guard.of(view, step=step, measured=measured, measures_noise=measures, force=force, missing=gaps)
 
-    def gaps(number: int) -> Mask | None:
-        return (lambda rows, columns: missing(rows, columns)[number : number + 1]) if missing else None
-
-    step = 1 / source.white if source.white and bounded else None  # counts may lie far apart, as a camera's gain has it
-    return [Guard.of(picture(number), step=step, bounded=bounded, force=force, missing=gaps(number)) for number in range(count)]
+    return [guard(number) for number in range(count)]

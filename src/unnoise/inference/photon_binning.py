@@ -18,7 +18,7 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
-from unnoise.noise.photon_counts import EVEN_SHARE, are_photon_counts
+from unnoise.noise.photon_counts import are_photon_counts, photon_value
 from unnoise.photometry import array_ops
 from unnoise.regions import RegionSource
 
@@ -52,10 +52,8 @@ def photon_step(view: RegionSource) -> float | None:
     """
     windows = [np.asarray(array_ops.to_numpy(window))[:, :1] for window in view.sample_windows()]
     values: NDArray[Any] = np.unique(np.concatenate([window.ravel() for window in windows]))
-    if not 2 <= len(values) <= MOST_COUNTS or values[0] != 0:
-        return None
-    step = float(values[1])
-    if abs(values / step - np.rint(values / step)).max() > EVEN_SHARE:
+    step = photon_value(values) if len(values) <= MOST_COUNTS else None
+    if step is None:
         return None
     dark = np.concatenate([array_ops.average_pool(window, 8).ravel() for window in windows]) < FULL_PHOTONS * step
     if dark.mean() < DARK_SHARE:

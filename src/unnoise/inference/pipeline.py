@@ -127,32 +127,47 @@ class Pipeline:
             UsageError: as `run`.
         """
         pipeline = replace(self, settings=settings_for(source, self.settings))
-        guards = [] if source.missing else pipeline.guards(source)
-        repaired = None
-        if not all_kept(guards):  # else it needs no repair: the constant regions of a label image are no gaps
-            repaired = repair(source, measured=pipeline.settings.is_measured, hot=pipeline.settings.hot_pixels)
-            if repaired.source is not source or source.missing:
-                guards = pipeline.guards(repaired.source, source.missing)
-                source = repaired.source
-        for guard in guards:
-            guard.warn(source.name)
-        if repaired is None or all_kept(guards):
+        measured = pipeline.settings.is_measured
+        # The noise of a measurement is measured below, without outliers and row noise.
+        guards = [] if source.missing else pipeline.guards(source, measures_noise=not measured)
+        if all_kept(guards):  # no repair: the constant regions of a label image are no gaps
+            _warn(guards, source)
             return Prepared(pipeline, source, source, None, guards)
-        photons = pipeline.photon_steps(source)
+        repaired = repair(source, measured=measured, hot=pipeline.settings.hot_pixels)
+        is_changed = repaired.source is not source or source.missing is not None
+        photons = pipeline.photon_steps(repaired.source if source.missing else source)  # what replaces outliers is no count
+        source, missing = repaired.source, source.missing
         has_row_noise = pipeline.settings.removes_row_noise and not any(photons)  # photons are counted, not read out
-        return Prepared(pipeline, source, without_row_noise(source) if has_row_noise else source, repaired, guards, photons)
+        seen = without_row_noise(source) if has_row_noise else source
+        if measured or is_changed:
+            guards = pipeline.guards(seen, missing, photons)
+        _warn(guards, source)
+        if all_kept(guards):
+            return Prepared(pipeline, source, source, None, guards)
+        return Prepared(pipeline, source, seen, repaired, guards, photons)
 
-    def guards(self, source: PixelSource, missing: Mask | None = None) -> list[Guard]:
-        """One guard for each picture; none if the removal is not bounded. No noise is measured in what was `missing`."""
+    def guards(
+        self,
+        source: PixelSource,
+        missing: Mask | None = None,
+        photons: Sequence[float | None] = (),
+        *,
+        measures_noise: bool = True,
+    ) -> list[Guard]:
+        """One guard for each picture; none if the removal is not bounded.
+
+        No noise is measured in what was `missing`, and none in pictures of few photons; see `photon_steps`."""
         if not self.settings.bounded:
             return []
-        is_measured = self.measures_noise(source.layout.colours, source.dtype)
-        return guards_of(source, bounded=is_measured, force=self.settings.force, missing=missing)
+        measured = self.is_measured(source.layout.colours, source.dtype)
+        count = len(source.read(slice(0, 1), slice(0, 1)))
+        each = len(photons) // count  # pictures that the network gets of each one of the batch
+        of_each = [measures_noise and not any(photons[n * each : (n + 1) * each]) for n in range(count)]
+        return guards_of(source, measured=measured, force=self.settings.force, missing=missing, measures_noise=of_each)
 
-    def measures_noise(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> bool:
-        """Whether the noise of such pictures is measured as a bound. Not for measurements: noise of few counts is far
-        from normal."""
-        return not (self.settings.is_measured or is_measured(colours, dtype))
+    def is_measured(self, colours: str, dtype: np.dtype[Any] | torch.dtype) -> bool:
+        """Whether such pictures are measurements, in proportion to light."""
+        return self.settings.is_measured or is_measured(colours, dtype)
 
     def restore_into(
         self,
@@ -313,6 +328,11 @@ class Prepared:
             return
         blend_stored(self.seen, store, 1.0, settings.detail, self.guards)  # or stripes would come back as detail
         blend_stored(self.source, store, settings.strength, 0.0)
+
+
+def _warn(guards: Sequence[Guard], source: PixelSource) -> None:
+    for guard in guards:
+        guard.warn(source.name)
 
 
 def library_of(network: Any) -> images.Library:

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from unnoise.inference.bands import Progress
-from unnoise.inference.do_no_harm import guards_of
 from unnoise.inference.frame_grid import FrameGrid
 from unnoise.inference.neighbour_weights import (
     ALIGN_PIXELS,
@@ -241,8 +240,8 @@ def _combine(
             missing=None,
         )
         pipeline = frame.prepared.pipeline
-        bounded = pipeline.measures_noise(calm.layout.colours, calm.dtype)
-        guards = guards_of(calm, bounded=bounded, force=True) if frame.prepared.guards else []
+        forced = replace(pipeline, settings=replace(pipeline.settings, force=True))
+        guards = forced.guards(calm, photons=pipeline.photon_steps(calm)) if frame.prepared.guards else []
         replace(frame.prepared, source=calm, seen=calm, guards=guards).restore(second, progress)
         for rows in source.strips():
             mixed = joined.read(rows, everywhere).lerp(second.read(rows, everywhere), share.read(rows, everywhere))

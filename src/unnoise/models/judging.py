@@ -54,24 +54,24 @@ def report_on(
     settings = replace(pipeline.settings, precision="float32")  # the report measures small differences
     exact = replace(pipeline, settings=settings)
     photometry = exact.photometry_of(noisy)
-    bounded = exact.measures_noise(colours, dtype)
-    guard = None
-    if settings.bounded:  # decided once, by the picture itself, as for the result
-        step = 1 / white if white else None
-        guard = Guard.of(RegionSource.of(noisy), step=step, bounded=bounded, force=settings.force)
+    measured = exact.is_measured(colours, dtype)
+    few_photons = any(exact.photon_steps(RegionSource.of(noisy)))
     span = 1.0
     if photometry[0].normalization and (scale := measure_scale(RegionSource.of(noisy))):
         span = (scale.high - scale.low) or 1.0
         noisy, restored = scale.unit(noisy), scale.unit(restored)  # else the report would show a dim measurement as black
         photometry = exact.photometry_of(noisy)
-        if guard and guard.noise:
-            guard = replace(guard, noise=estimate_noise(RegionSource.of(noisy[:, :1] if guard.grey else noisy)))
+    guard = None
+    if settings.bounded:  # decided once, by the picture itself, as for the result
+        step = 1 / white if white and not measured else None
+        view = RegionSource.of(noisy)
+        guard = Guard.of(view, step=step, measured=measured, measures_noise=not few_photons, force=settings.force)
 
     def restore_again(x: Tensor) -> Tensor:
         return blend_guarded(x, exact.restore(x, photometry), settings.strength, settings.detail, guard)
 
-    noise = estimate_noise(RegionSource.of(noisy), coded=bounded)
-    if noise and not bounded:
+    noise = estimate_noise(RegionSource.of(noisy), coded=not measured)
+    if noise and measured:
         noise = white_part(noise)
     excess = None
     if noise and not noise.is_none:

@@ -39,7 +39,8 @@ _LEAST = 2
 _CHANCE = 1.2  # an excess of low frequencies that noise alone may have
 _SMOOTH = 0.15  # range of brightness over which the noise level changes little
 _POINTS = 10
-_IN_A_POINT = 32
+IN_A_POINT = 32
+"""Flat patches of each half of the frequencies in a point of a curve, at least."""
 _LOW = np.maximum(*np.indices((PATCH_PIXELS, PATCH_PIXELS))) <= 4
 _CONSTANT = 1e-10  # above float32's rounding, below one 16-bit step at one pixel
 _TINY = 1e-14  # the square of float32's resolution in 0..1
@@ -191,7 +192,9 @@ def flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:
     return np.concatenate(taken)
 
 
-def measure_channel(patches: PatchSpectra, chosen: list[NDArray[np.int64]], channel: int) -> tuple[NoiseCurve, Floats]:
+def measure_channel(
+    patches: PatchSpectra, chosen: list[NDArray[np.int64]], channel: int, in_a_point: int = IN_A_POINT
+) -> tuple[NoiseCurve, Floats]:
     """A channel's curve in units of its spectrum (PATCH_PIXELS, PATCH_PIXELS), and that spectrum.
 
     >>> powers = np.random.default_rng(0).chisquare(1, (400, 1, PATCH_PIXELS, PATCH_PIXELS))  # white noise of variance 1
@@ -202,7 +205,7 @@ def measure_channel(patches: PatchSpectra, chosen: list[NDArray[np.int64]], chan
     """
     every = np.concatenate(chosen)
     brightness = patches.means[:, channel]
-    groups = np.array_split(np.sort(brightness[every]), max(1, min(_POINTS, len(every) // (2 * _IN_A_POINT))))
+    groups = np.array_split(np.sort(brightness[every]), max(1, min(_POINTS, len(every) // (2 * in_a_point))))
     edges = [group[-1] for group in groups[:-1]]
     spectra, points, cut, counts = [], [], [], []
     for place in range(len(groups)):

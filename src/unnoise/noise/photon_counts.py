@@ -37,6 +37,40 @@ MIN_PAIRS = 50
 """Fewer pairs of photons tell nothing."""
 EVEN_SHARE = 0.01
 """Counts are multiples of one step, to this share of it."""
+EIGHT_BIT_STEP = 1 / 255
+
+
+def photon_value(values: Array) -> float | None:
+    """The value of one photon, if these values are multiples of the lowest one above 0.
+
+    In 8 bits a photon may be several steps, and no whole number of them. Then its multiples are rounded, and all that
+    is brighter than white is white.
+
+    Args:
+        values: all values of a picture, different ones in rising order. Those of 8 bits are in 0..1.
+
+    >>> photon_value(np.array([0.0, 3.0, 9.0]))
+    3.0
+    >>> round(255 * photon_value(np.array([0, 41, 82, 122, 163, 255]) / 255), 1)  # the last one is white
+    40.8
+    >>> photon_value(np.array([0.0, 2.0, 3.0])) is None
+    True
+    """
+    if len(values) < 2 or values[0] != 0:
+        return None
+    codes = values / EIGHT_BIT_STEP
+    is_rounded = values[-1] <= 1 and bool(abs(codes - codes.round()).max() < EVEN_SHARE)
+    slack = EIGHT_BIT_STEP / 2 if is_rounded else 0.0
+    if is_rounded and values[-1] == 1 and len(values) > 2:
+        values = values[:-1]
+    low, high = values[1] - slack, values[1] + slack
+    for value in values[2:]:
+        number = np.rint(2 * value / (low + high))
+        off = slack + EVEN_SHARE * values[1]
+        low, high = max(low, (value - off) / number), min(high, (value + off) / number)
+        if low > high:
+            return None
+    return float(low + high) / 2 if is_rounded else float(values[1])
 
 
 def are_photon_counts(view: RegionSource, values: Array) -> bool:
@@ -53,12 +87,10 @@ def are_photon_counts(view: RegionSource, values: Array) -> bool:
     >>> are_photon_counts(RegionSource.of(counts), np.unique(counts))
     True
     """
-    if len(values) < 2 or values[0] != 0:
+    value = photon_value(values)
+    if value is None:
         return False
-    steps = values / values[1]
-    if abs(steps - steps.round()).max() > EVEN_SHARE:
-        return False
-    squares, products, numbers, photons = _sums(view, float(values[1]))
+    squares, products, numbers, photons = _sums(view, value)
     if photons == 0 or not np.all(numbers > 0) or not np.all(products >= MIN_PAIRS):
         return False
     variogram, pairs = squares / numbers, products / numbers  # (2, distances)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace
 
 from unnoise.errors import UnnoiseWarning
+from unnoise.photometry.array_ops import to_numpy
 from unnoise.regions import RegionSource
 
 MIN_STEPS = 12
@@ -36,6 +38,22 @@ def spanned_steps(view: RegionSource, step: float) -> int:
     xp = array_namespace(*windows)
     values = xp.sort(xp.concat([xp.reshape(x, (-1,)) for x in windows]))
     return round(float(values[int(TOP_QUANTILE * (values.shape[0] - 1))] - values[0]) / step)
+
+
+def has_few_values(view: RegionSource) -> bool:
+    """Whether windows of a picture hold no more than `MIN_STEPS` different values, NaN aside. Such noise is far from normal.
+
+    >>> import numpy as np
+    >>> has_few_values(RegionSource.of(np.random.default_rng(0).poisson(0.5, (1, 1, 64, 64)) * 40.8))
+    True
+    """
+    values: set[float] = set()
+    for window in view.sample_windows():
+        found = np.unique(to_numpy(window))
+        values.update(found[~np.isnan(found)].tolist())
+        if len(values) > MIN_STEPS:
+            return False
+    return True
 
 
 def are_few_counts(view: RegionSource, step: float) -> bool:

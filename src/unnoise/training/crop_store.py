@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import atomic_write, make_folder
+from unnoise.files.locking import LOCK_NAME, locked
 from unnoise.training.image_pool import ImagePool
 
 Pixels = NDArray[Any]
@@ -75,6 +77,7 @@ class CropWriter:
 
     Raises:
         UsageError: the folder holds a store of something else, or other files.
+        FolderInUseError: another process writes into it.
         UnnoiseError: it cannot be written or is damaged.
 
     >>> import tempfile
@@ -92,14 +95,22 @@ class CropWriter:
             kept = read_header(folder)
             if kept.model_copy(update={"is_whole": False}) != header:
                 raise UsageError(f"{folder} holds crops of {kept.data} with {kept.crop} pixels a side; give another folder.")
-        elif folder.is_dir() and any(folder.iterdir()):
+        elif folder.is_dir() and any(path.name != LOCK_NAME for path in folder.iterdir()):
             raise UsageError(f"{folder} holds other files; give a new folder for the store.")
         make_folder(folder)
+        with ExitStack() as held:
+            held.enter_context(locked(folder))
+            self._open(held)
+            self._held = held.pop_all()
+
+    def _open(self, held: ExitStack) -> None:
+        """Open the files, which `held` closes, after the last picture that was added entirely."""
+        folder, header = self.folder, self.header
         self.done = {picture.name: picture for picture in read_journal(folder)}
         self._count = sum(picture.crops for picture in self.done.values())
         self._write_header(header)
         names = [NOISY, CLEAN] if header.has_clean else [NOISY]
-        self._files = [(folder / name).open("ab") for name in names]
+        self._files = [held.enter_context((folder / name).open("ab")) for name in names]
         for file, name in zip(self._files, names, strict=True):
             whole = self._count * header.crop_bytes
             if file.tell() < whole:
@@ -107,15 +118,14 @@ class CropWriter:
                     f"{folder / name} is shorter than {folder / JOURNAL} says; remove the folder and begin again."
                 )
             file.truncate(whole)
-        with (folder / JOURNAL).open("w", encoding="utf-8") as journal:  # without a line that was cut
-            journal.writelines(json.dumps(picture) + "\n" for picture in self.done.values())
+        with atomic_write(folder / JOURNAL) as temporary, temporary.open("w", encoding="utf-8") as journal:
+            journal.writelines(json.dumps(picture) + "\n" for picture in self.done.values())  # without a line that was cut
 
     def __enter__(self) -> CropWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for file in self._files:
-            file.close()
+        self._held.close()
 
     def add(self, name: str, noisy: Sequence[Pixels], clean: Sequence[Pixels] | None) -> None:
         """Add the crops of one picture, (side, side, C) each."""

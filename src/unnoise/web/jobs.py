@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 import time
 from collections import OrderedDict
+from contextlib import ExitStack
 from pathlib import Path
 
 from unnoise.batch.one_file import denoise_file
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.attempts import working_on
+from unnoise.files.vanishing import vanishing_folder
 from unnoise.models import shipped
 from unnoise.models.model import Model
 from unnoise.web.choices import Choices
@@ -63,7 +63,8 @@ class Jobs:
 
     def __init__(self, limits: WebLimits | None = None, *, device: str = "auto", parent: Path | None = None) -> None:
         self.limits = limits or WebLimits()
-        self.folder = Path(tempfile.mkdtemp(prefix="unnoise-serve-", dir=parent))
+        self._files = ExitStack()
+        self.folder = self._files.enter_context(vanishing_folder("unnoise-serve-", parent))
         self.models = Models(device)
         self._jobs: dict[str, Job] = {}
         self._waiting: list[Job] = []
@@ -164,7 +165,7 @@ class Jobs:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join(timeout=60)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._files.close()
 
     def _work(self) -> None:
         while True:

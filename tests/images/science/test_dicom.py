@@ -124,3 +124,12 @@ def test_what_is_no_picture_is_told(tmp_path: Path) -> None:
     (tmp_path / "d.dcm").write_bytes(b"words of a letter" * 30)
     with pytest.raises(UnnoiseError, match=r"d\.dcm"):
         images.open(tmp_path / "d.dcm")
+
+
+def test_images_from_which_the_source_was_derived_stay_named(tmp_path: Path) -> None:
+    source = dicom_of(counts(20, 30), bits=16)(tmp_path / "a.dcm")
+    for name in ("b", "c"):
+        redrawn(source, tmp_path / f"{name}.dcm", lambda pixels: pixels // 2)
+        source = tmp_path / f"{name}.dcm"
+    named = [item.ReferencedSOPInstanceUID for item in pydicom.dcmread(source).SourceImageSequence]
+    assert named == ["1.2.3.4", pydicom.dcmread(tmp_path / "b.dcm").SOPInstanceUID]

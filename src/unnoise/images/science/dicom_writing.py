@@ -73,4 +73,4 @@ def say_derived(made: Any, element: str) -> None:
     made.DerivationDescription = f"{said}; {history()}"[-MOST_WORDS:] if said else history()
     item = pydicom.Dataset()
     item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = made.get("SOPClassUID", ""), old
-    made.SourceImageSequence = pydicom.Sequence([item])
+    made.SourceImageSequence = pydicom.Sequence([*(made.get("SourceImageSequence") or ()), item])

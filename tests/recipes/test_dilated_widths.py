@@ -1,0 +1,17 @@
+"""Recipes of dilated networks have widths whose gradients torch computes right in bfloat16."""
+
+from __future__ import annotations
+
+import pytest
+
+from unnoise import recipes
+
+DILATED = ("dbsn", "dbsn-first", "ssbsn")
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_the_width_is_a_multiple_of_sixteen(name: str) -> None:
+    denoiser = recipes.load(name).denoiser
+    # see findings/torch-dilated-gradient-bfloat16.sh
+    if denoiser.name in DILATED:
+        assert denoiser.sizes["features"] % 16 == 0
