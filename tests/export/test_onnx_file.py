@@ -65,7 +65,7 @@ TINY = {
     )
 }
 UNTRIED = {
-    "tbsn", "puca", "lgbpn", "bnn", "unet-nearest", "tbsn-student", "scunet", "dbsn-first", "c2n",
+    "tbsn", "puca", "lgbpn", "bnn", "tbsn-student", "scunet", "dbsn-first", "c2n",
     "laine19",  # its graph is of one size alone: torch 2.13 loses the padding of odd sides
 }  # fmt: skip
 """Networks whose export nobody has tried yet, or that fail."""
