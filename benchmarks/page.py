@@ -80,10 +80,14 @@ class Watched:
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("large", "visitors"))
+    parser.add_argument("what", choices=("large", "visitors", "parts"))
     parser.add_argument("--model", nargs="+", default=["default"])
     parser.add_argument("--count", type=int, default=10)
     asked = parser.parse_args()
+    if asked.what == "parts":
+        with tempfile.TemporaryDirectory() as folder:
+            parts(_photo(Path(folder) / "large.jpg", HEIGHT, WIDTH, seed=0), asked.model)
+        return
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -108,7 +112,8 @@ def large(browser: Any, photo: Path, model: str, folder: Path) -> None:
         page.set_input_files("#files input[type=file]", str(photo))
         _wait(page, "#said", f"A fast preview of a part of {photo.name}")
         print(f"{model}: first preview {time.monotonic() - began:.1f} s, {server.seconds() - before:.1f} s of processor time")
-        page.locator("#noise >> text=large.jpg").first.wait_for(state="attached")
+        page.get_by_role("tab", name="Noise").click()
+        _wait(page, "#noise", photo.name)
         before, began = server.seconds(), time.monotonic()
         server.peak = 0
         page.click("#start")
@@ -143,6 +148,30 @@ def large(browser: Any, photo: Path, model: str, folder: Path) -> None:
     process.wait()
     watched.over.set()
     print(f"{model}: the command line's peak {watched.peak / 2**20:.0f} MiB")
+
+
+def parts(photo: Path, models: list[str]) -> None:
+    """Processor time of what happens between an upload and the first preview; each second call, with warm models."""
+    from unnoise.web.choices import Choices
+    from unnoise.web.jobs import Jobs
+    from unnoise.web.visit import Previews, Visit
+
+    jobs, previews = Jobs(device="cpu"), Previews("cpu")
+    for model in models:
+        for turn in ("cold", "warm"):
+            visit = Visit(jobs, previews, "measured")
+            copy = Path(shutil.copy(photo, photo.with_name("copy.jpg")))
+            times = [time.process_time()]
+            visit.take([(copy.name, copy)])
+            times.append(time.process_time())
+            visit.show(Choices(model=model), 0.5, 0.5, "100 %")
+            times.append(time.process_time())
+            visit.noise()
+            times.append(time.process_time())
+            told = zip(("overview", "preview", "noise report, after it"), pairwise(times), strict=True)
+            print(f"{model}, {turn}: " + ", ".join(f"{name} {b - a:.2f} s" for name, (a, b) in told))
+            visit.clear()
+    jobs.close()
 
 
 def visitors(browser: Any, folder: Path, count: int) -> None:

@@ -102,8 +102,13 @@ def test_from_the_upload_to_the_download(browser: Any, address: str, tmp_path: P
     seen.wait_for("#state", "There is no picture yet; drop one, or choose a sample.")
 
     first, second = (_noisy(tmp_path, name, seed) for seed, name in enumerate(("a.tif", "b c.tif")))
+    page.evaluate(
+        "() => new MutationObserver(() => { window.said = (window.said || '') + document.querySelector('#state').textContent })"
+        ".observe(document.body, {childList: true, subtree: true, characterData: true})"
+    )
     seen.upload(first, second)
     seen.wait_for("#said", "A fast preview of a part of b c.tif")
+    assert "The picture is being read." in page.evaluate("window.said"), "the page answers at once"
     images_shown = page.locator("#slider img")
     assert images_shown.count() == 2
     assert images_shown.first.evaluate("image => image.naturalWidth") >= 400, "pixels are enlarged"

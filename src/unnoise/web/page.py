@@ -28,6 +28,8 @@ ANSWER_SECONDS = 0.5
 """After so long the page says that a view is being made, and each time again how many come before."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """Of every event: programs use the HTTP API."""
+READING = f"() => {fragments.note('The picture is being read.')!r}"
+"""JavaScript that answers before the server does."""
 WIDE = 2
 """Width of the pictures' column in units of the other one."""
 
@@ -213,9 +215,12 @@ def build_page(jobs: Jobs, previews: Previews) -> gr.Blocks:
             "fn": look, "inputs": look_inputs, "outputs": look_outputs, "trigger_mode": "always_last",
             "concurrency_limit": None, **PRIVATE,
         }  # fmt: skip
+        at_once: dict[str, Any] = {"fn": None, "js": READING, "outputs": [state], **PRIVATE}  # the server may be busy
+        files.upload(**at_once)
         noticing: dict[str, Any] = {"fn": tell_noise, "outputs": [noise], **PRIVATE}  # last: it takes a second
         files.upload(take, [files], [files, *picture_outputs], **PRIVATE).then(**looking).then(**noticing)
         for name, button in zip(SAMPLES, samples, strict=True):
+            button.click(**at_once)
             button.click(take_sample(name), None, picture_outputs, **PRIVATE).then(**looking).then(**noticing)
         chosen.input(choose, [chosen], [whole], **PRIVATE).then(**looking).then(**noticing)
         for changed in (model, refine, ensemble, zoom, own_detail, judged):
