@@ -1,9 +1,9 @@
 """Write the page of a comparison from what `unnoise benchmark compare` kept in its folder.
 
-    unnoise benchmark compare --model fast --model bm3d --data polyu:DIR --data sidd-val:DIR --limit 12 --out runs/compare
+    unnoise benchmark compare --model fast --model bm3d --data polyu:DIR --data sidd-val:DIR --out runs/compare
     python benchmarks/compare_page.py runs/compare docs/results/compare.md
 
-Every finished cell of the folder is a line. Nothing is measured here.
+Every cell of the folder is a line. An unfinished one counts with the pictures that are done. Nothing is measured here.
 """
 
 from __future__ import annotations
@@ -11,18 +11,27 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
+from itertools import product
 from pathlib import Path
+from statistics import fmean
 
+from unnoise.denoisers import classical_names
 from unnoise.evaluation.comparison.published import published_psnr
+from unnoise.evaluation.comparison.runner import cell_path
 from unnoise.evaluation.comparison.statistics import mean_interval, paired_p_value
-from unnoise.evaluation.scoring import Evaluation
+from unnoise.evaluation.scoring import Evaluation, ImageScore
+
+Cell = tuple[Evaluation, int, float | None]
+"""Scores, parameters, and multiplications for each pixel."""
 
 HEAD = """# Methods compared
 
-Each method on real pictures with truth, by protocol *default*. The noise is measured by the method, not given. *p* is
-how likely chance alone makes the difference from the best method, by a paired permutation test over the pictures.
-*Published* figures are of whole data sets, ours of the pictures that the heading counts. Seconds are per picture, measured
-beside other work: they rank the methods and no more. `benchmarks/compare_page.py` writes this page.
+Each method on real pictures with truth, by protocol *default*. The noise is measured by the method, not given. Slow
+methods were run on some of the pictures; the column *pictures* counts them. So *gain* and *p* are what to compare: the
+gain is over the noisy input of the same pictures. *To best* is the mean difference from the best method on the pictures
+that both have, and *p* how likely chance alone makes it, by a paired permutation test. Published figures are of whole
+data sets. Seconds are per picture, measured beside other work: they rank the methods and no more.
+`benchmarks/compare_page.py` writes this page.
 
 ```sh
 {command}
@@ -33,8 +42,8 @@ WHICH = """
 
 - **A photograph from a phone or camera**: `default`. Its noise is correlated, so methods that take it as white leave
   most of it. `fast` is nearly as good and several times as fast.
-- **No learned model wanted**: `bm3d`, with the noise that is measured in the picture. The other classical methods take
-  the noise as white.
+- **No learned model wanted**: `bm3d`, with the spectrum of the noise that is measured in the picture, or `mcwnnm`, which
+  takes several times as long and looks at the colors together. The other classical methods take the noise as white.
 - **A microscope or telescope with noise that is independent from pixel to pixel**: train on your own pictures.
   `neighbor2neighbor-quick` and `noise2self-quick` need no noise level; see [schemes.md](schemes.md).
 - **Pairs of exposures, or clean pictures**: `noise2noise-quick` or `supervised-quick`. With clean pictures nothing else
@@ -49,42 +58,67 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("page", type=Path)
     options = parser.parse_args()
-    sets: dict[str, list[tuple[Evaluation, int]]] = defaultdict(list)
-    for path in sorted((options.folder / "cells").glob("*.json")):
-        cell = json.loads(path.read_text(encoding="utf-8"))
-        scores = Evaluation.from_json(json.dumps(cell["scores"]))
-        sets[scores.data].append((scores, cell["parameters"]))
-    names = list(dict.fromkeys(scores.model for cells in sets.values() for scores, _ in cells))
-    count = max(len(scores.images) for cells in sets.values() for scores, _ in cells)
+    cells = _finished(options.folder)
+    cells += _unfinished(options.folder, list(dict.fromkeys(scores.data for scores, _, _ in cells)))
+    sets: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        sets[cell[0].data].append(cell)
+    names = dict.fromkeys(scores.model for scores, _, _ in cells)
     command = " ".join(["unnoise benchmark compare", *(f"--model {name}" for name in sorted(names))])
-    command += "".join(f" --data {data.partition(':')[0]}:DIR" for data in sets) + f" --limit {count} --out runs/compare"
+    command += "".join(f" --data {data.partition(':')[0]}:DIR" for data in sets) + " --out runs/compare"
     text = HEAD.format(command=command)
-    for data, cells in sets.items():
-        text += "\n" + _section(data, cells)
+    for data, own in sets.items():
+        text += "\n" + _section(data, own)
     options.page.write_text(text + WHICH, encoding="utf-8")
 
 
-def _section(data: str, cells: list[tuple[Evaluation, int]]) -> str:
-    ranked = sorted(cells, key=lambda each: -each[0].restored.psnr)
-    best = [image.restored.psnr for image in ranked[0][0].images]
-    first = ranked[0][0]
-    noisy = mean_interval([image.noisy.psnr for image in first.images])
+def _finished(folder: Path) -> list[Cell]:
+    found = []
+    for path in sorted((folder / "cells").glob("*.json")):
+        cell = json.loads(path.read_text(encoding="utf-8"))
+        found.append((Evaluation.from_json(json.dumps(cell["scores"])), cell["parameters"], cell.get("macs_per_pixel")))
+    return found
+
+
+def _unfinished(folder: Path, data: list[str]) -> list[Cell]:
+    """The classical methods whose pictures are not all done."""
+    found = []
+    for spec, name in product(data, classical_names()):
+        journal = cell_path(folder, name, spec).with_suffix(".jsonl")
+        lines = journal.read_text(encoding="utf-8").splitlines()[1:] if journal.is_file() else []
+        images = [ImageScore.model_validate_json(line) for line in lines]
+        if images:
+            scores = Evaluation(model=name, data=spec, protocol="default", options={}, images=images)
+            found.append((scores, 0, None))
+    return found
+
+
+def _section(data: str, cells: list[Cell]) -> str:
+    whole = max(cells, key=lambda cell: len(cell[0].images))[0]
+    ranked = sorted(cells, key=lambda cell: -(cell[0].restored.psnr - cell[0].noisy.psnr))
+    best = max((cell for cell in cells if len(cell[0].images) == len(whole.images)), key=lambda cell: cell[0].restored.psnr)[0]
+    noisy = mean_interval([image.noisy.psnr for image in whole.images])
     lines = [
-        f"## {data.partition(':')[0]}, {len(first.images)} pictures",
+        f"## {data.partition(':')[0]}, {len(whole.images)} pictures",
         "",
-        "| method | PSNR dB | 95 % range | gain dB | SSIM | p | parameters | seconds | published dB |",
-        "|---|---|---|---|---|---|---|---|---|",
-        f"| noisy input | {noisy.mean:.2f} | {noisy.low:.2f}–{noisy.high:.2f} | | {first.noisy.ssim:.3f} | | | | |",
+        "| method | pictures | PSNR dB | 95 % range | gain dB | to best dB | p | SSIM | parameters | GMACs | seconds | published dB |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        f"| noisy input | {len(whole.images)} | {noisy.mean:.2f} | {noisy.low:.2f}–{noisy.high:.2f} "
+        f"| | | | {whole.noisy.ssim:.3f} | | | | |",
     ]
-    for scores, parameters in ranked:
-        values = [image.restored.psnr for image in scores.images]
-        interval = mean_interval(values)
-        p = "" if scores is first else f"{paired_p_value(values, best):.4f}"
+    truth = {image.name: image.restored.psnr for image in best.images}
+    for scores, parameters, macs in ranked:
+        interval = mean_interval([image.restored.psnr for image in scores.images])
+        common = [(image.restored.psnr, truth[image.name]) for image in scores.images if image.name in truth]
+        apart = "" if scores is best else f"{fmean(own - other for own, other in common):+.2f}"
+        p = "" if scores is best or len(common) < 2 else f"{paired_p_value(*zip(*common, strict=True)):.4f}"
         published = published_psnr(scores.model, data)
+        pixels = [image.pixels for image in scores.images if image.pixels]
+        gmacs = f"{macs * fmean(pixels) / 1e9:.3g}" if macs and pixels else ""
         lines.append(
-            f"| `{scores.model}` | {interval.mean:.2f} | {interval.low:.2f}–{interval.high:.2f} "
-            f"| {interval.mean - noisy.mean:+.2f} | {scores.restored.ssim:.3f} | {p} | {parameters:,} "
-            f"| {scores.seconds / len(values):.1f} | {'' if published is None else f'{published:.2f}'} |"
+            f"| `{scores.model}` | {len(scores.images)} | {interval.mean:.2f} | {interval.low:.2f}–{interval.high:.2f} "
+            f"| {interval.mean - scores.noisy.psnr:+.2f} | {apart} | {p} | {scores.restored.ssim:.3f} | {parameters:,} | {gmacs} "
+            f"| {scores.seconds / len(scores.images):.1f} | {'' if published is None else f'{published:.2f}'} |"
         )
     return "\n".join(lines) + "\n"
 

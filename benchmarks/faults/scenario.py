@@ -51,11 +51,13 @@ class Scenario:
         return found
 
     def is_whole(self, name: str, found: dict[str, bytes]) -> bool:
-        """Whether a result that is neither the old nor the new one may be so: files of a training or of a store on the
-        way. A store says whether it is whole."""
+        """Whether a result that is neither the old nor the new one may be so: files of a training, a store or a
+        comparison on the way. A store says whether it is whole."""
         data = found[name]
         if self.name == "data prepare":
             return _is_store(found)
+        if self.name == "benchmark compare":
+            return name.endswith(".jsonl")  # the scores of a cell that is not done
         if self.name != "train":
             return False
         if name.endswith(".pt"):
@@ -94,7 +96,7 @@ def _lasting(file: Path) -> bytes:
         return ",".join(row["step"] for row in csv.DictReader(io.StringIO(data.decode()))).encode()
     if file.name == "checkpoint.pt" or file.parent.name == "previews":
         return b""
-    if file.parent.name == "cells":
+    if file.parent.name == "cells" and file.suffix == ".json":
         images = json.loads(data)["scores"]["images"]
         return json.dumps([[image["name"], image["noisy"], image["restored"]] for image in images]).encode()
     if file.name == "scores.json":

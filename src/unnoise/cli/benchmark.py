@@ -180,16 +180,18 @@ def compare(
         raise KeyboardInterrupt(f"Finished pictures are in {out}. Give the same command again to go on.") from None
     console = Console()
     for spec in data:
-        shown = Table(title=Text(f"{spec}, protocol {protocol}"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         lines = [row.cells() for row in rows if row.data == spec]
-        # The files have all columns; a terminal is narrow, so those without a figure are left out here.
-        columns = [place for place in range(1, len(table.HEADINGS) - 1) if any(line[place] for line in lines)]
-        for place in columns:
-            is_name = place == columns[0]
-            shown.add_column(
-                table.HEADINGS[place], justify="left" if is_name else "right", overflow="fold", no_wrap=not is_name
-            )
-        for line in lines:
-            shown.add_row(*(Text(line[place]) for place in columns))
-        console.print(shown)
+        for title, headings in ((f"{spec}, protocol {protocol}", table.QUALITY), ("cost of a picture", table.COST)):
+            shown = Table(title=Text(title), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+            # The files have all columns; a terminal is narrow, so those without a figure are left out here.
+            places = [table.HEADINGS.index(heading) for heading in headings]
+            columns = [place for place in places if any(line[place] for line in lines)]
+            for place in columns:
+                is_name = place == columns[0]
+                shown.add_column(
+                    table.HEADINGS[place], justify="left" if is_name else "right", overflow="fold", no_wrap=not is_name
+                )
+            for line in lines:
+                shown.add_row(*(Text(line[place]) for place in columns))
+            console.print(shown)
     typer.echo(", ".join(map(str, written)))

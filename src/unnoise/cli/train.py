@@ -54,6 +54,14 @@ def train(
         bool,
         typer.Option("--accept", help="Exit with 0, and do not warn of the model later, even if it is worse than 'default'."),
     ] = False,
+    select: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CRITERION",
+            help="Take the best state of the run, not the last one, judged on noisy pictures that are held out: auto, "
+            "blind-spot, residual-correlation, residual-spectrum, sure or halves.",
+        ),
+    ] = None,
     checkpoint_every: Annotated[
         float, typer.Option(metavar="SECONDS", help="Seconds between two checkpoints.", rich_help_panel=FILES)
     ] = 60.0,
@@ -164,6 +172,7 @@ def train(
                 compile=compile_,
                 checkpoint_seconds=checkpoint_every,
                 preview_seconds=preview_every,
+                select=select,
                 command=shlex.join(["unnoise", *sys.argv[1:]]),
                 progress=progress,
                 on_message=lambda sentence: typer.echo(sentence, err=True),

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _CLASSICAL = {
     "bm3d": "classical.bm3d:BM3D",
+    "wnnm": "classical.wnnm:WNNM",
+    "mcwnnm": "classical.mcwnnm:MCWNNM",
     "non-local-means": "classical.scikit:NonLocalMeans",
     "wavelets": "classical.scikit:Wavelets",
     "total-variation": "classical.scikit:TotalVariation",

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from unnoise.errors import UsageError
 from unnoise.evaluation import protocols
+from unnoise.evaluation.cost import PeakMemory
 from unnoise.evaluation.datasets import DataSet, open_set
 from unnoise.evaluation.protocols import Score
 from unnoise.images.pixels import to_unit_float
@@ -53,6 +54,10 @@ class ImageScore(BaseModel):
     restored: Score
     seconds: float
     """Time of denoising, without reading and scoring."""
+    pixels: int | None = None
+    """Of the picture; None: an older file does not tell."""
+    peak_mebibytes: float | None = None
+    """The most memory that the process held while it denoised, its libraries and models included; None: unknown."""
 
 
 class Evaluation(BaseModel):
@@ -187,19 +192,22 @@ def evaluate(
     if limit is not None:
         pictures = pictures.spread(limit)
     total = len(pictures)
+    device = _device(model)
     if progress:
         progress(0, total)
     scores = []
     for done, pair in enumerate(pictures, start=1):
         assert pair.clean is not None  # has_truth
         noisy = to_unit_float(pair.noisy)
-        start = time.perf_counter()
-        restored = model.denoise(noisy, **denoise_options)
-        seconds = time.perf_counter() - start
+        with PeakMemory(device) as peak:
+            start = time.perf_counter()
+            restored = model.denoise(noisy, **denoise_options)
+            seconds = time.perf_counter() - start
         clean = _planes(pair.clean, f"The clean picture of {pair.name}")
         (noisy_score,) = scoring.score(_planes(pair.noisy, f"The noisy picture of {pair.name}"), clean)
         (restored_score,) = scoring.score(_planes(restored, f"The restored picture of {pair.name}"), clean)
-        scores.append(ImageScore(name=pair.name, noisy=noisy_score, restored=restored_score, seconds=seconds))
+        facts = {"seconds": seconds, "pixels": noisy.shape[0] * noisy.shape[1], "peak_mebibytes": peak.mebibytes}
+        scores.append(ImageScore(name=pair.name, noisy=noisy_score, restored=restored_score, **facts))
         if progress:
             progress(done, total)
     options = {key: _plain(value) for key, value in denoise_options.items()}
@@ -226,6 +234,13 @@ def _cells(noisy: Score, restored: Score, seconds: float) -> list[str]:
 
 def _name(model: SupportsDenoise) -> str:
     return str(getattr(getattr(model, "recipe", None), "name", None) or type(model).__name__)
+
+
+def _device(model: SupportsDenoise) -> str:
+    """Where a model's network lies; that of other objects is taken as a CPU."""
+    parameters = getattr(getattr(model, "network", None), "parameters", None)
+    first = next(iter(parameters()), None) if callable(parameters) else None
+    return str(getattr(first, "device", "cpu"))
 
 
 def _plain(value: Any) -> str | float | bool | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from unnoise import denoisers, images, recipes
 from unnoise.batch.interrupts import interruptible
 from unnoise.denoisers.base import Denoiser
-from unnoise.errors import UnnoiseError
+from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.atomic import make_folder
 from unnoise.inference.precision import choose_device, choose_precision
 from unnoise.models.card import Card
@@ -34,6 +34,7 @@ from unnoise.training.options import TrainingOptions, TrainingStatus
 from unnoise.training.paired_pool import PairedPool
 from unnoise.training.preview import side_by_side
 from unnoise.training.schedule import learning_rate
+from unnoise.training.selection import Selection, criterion_named, hold_out
 from unnoise.training.shards import ShardGenerator, Shards, lost_process
 from unnoise.training.simulated_pool import SimulatedPool
 from unnoise.training.teachers import teacher_loader
@@ -70,6 +71,12 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self._saved_step: int | None = None
+        self.criterion = criterion_named(options.select)
+        if self.criterion and self.scheme.needs_targets:
+            raise UsageError(
+                f"The scheme '{self.recipe.scheme.name}' learns from pairs, and states are selected by noisy pictures "  # type: ignore[attr-defined]
+                "alone; leave out --select."
+            )
 
     def go(
         self,
@@ -91,7 +98,11 @@ class Run:
         Raises:
             KeyboardInterrupt: after Ctrl-C or SIGTERM, once the checkpoint is written.
         """
-        self.described, self.pool = described, pool
+        self.described = described
+        rest, held_out = hold_out(pool)
+        self.pool = rest if self.criterion else pool  # what is noted alone need not cost pictures
+        pool = self.pool
+        self.selection = Selection(self.options.output, self.criterion, held_out, saved["step"] if saved else 0)
         self.paired = None if targets is None else PairedPool(pool, targets)
         self.fingerprint = (self.paired or pool).fingerprint
         with lost_process(), silence_tensorboard_thread():
@@ -111,7 +122,19 @@ class Run:
             if log:
                 log.close()
             self.accelerator.end_training()
-        return self.model()
+        return self._chosen()
+
+    def _chosen(self) -> Model:
+        """The model: the selected state, or the last one."""
+        last = self.model()
+        best = self.selection.best(self.options.on_message) if self.accelerator.is_main_process else None
+        if best is None:
+            return last
+        step, name = self.selection.best_step, str(self.criterion).replace("_", "-")
+        told = f"{last.card.description} The state of step {step} was selected by {name}, without clean pictures."
+        chosen = Model(best.network, self.recipe, last.card.model_copy(update={"description": told}))
+        chosen.save(self.options.output / checkpoints.MODEL_FILE)
+        return chosen
 
     def _prepare(self, saved: dict[str, Any] | None, start: dict[str, Tensor] | None) -> None:
         training, options = self.recipe.training, self.options
@@ -214,7 +237,9 @@ class Run:
             self.seconds, stopped = self.shards.agree(before + now - began, interrupted.is_set())
             if stopped:
                 interrupted.set()
-            share = options.length.share(self.step, self.seconds)
+            done_before, share = share, options.length.share(self.step, self.seconds)
+            if self.selection.is_due(done_before, share):
+                self._judge()
             warm = warm or (self.seconds, share)
             done = self.step - first_step
             due = done == FIRST_REPORT_STEPS or (done > FIRST_REPORT_STEPS and now - last_told >= REPORT_SECONDS)
@@ -243,8 +268,15 @@ class Run:
                 last_saved = time.monotonic()
             if now - last_preview >= options.preview_seconds:
                 self._preview(log)
+                if self.selection.criterion is None:
+                    self._judge()
                 last_preview = time.monotonic()
         self._preview(log)
+
+    def _judge(self) -> None:
+        """Compute the criteria of this state."""
+        if self.accelerator.is_main_process:
+            self.selection.check(self.step, self.model())
 
     def _tell(self, stage: str) -> None:
         """Report what is being done where that is no step."""

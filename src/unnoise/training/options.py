@@ -78,6 +78,9 @@ class TrainingOptions:
     """Time from one `checkpoint.pt` to the next."""
     preview_seconds: Seconds = 300.0
     """Time from one picture in `previews/` to the next."""
+    select: str | None = None
+    """The criterion by which the best state of the run becomes the model, as `training.selection.NAMES` has them, or
+    auto. None: the last state."""
     command: str = ""
     """The command, for the model's card."""
     progress: Callable[[TrainingStatus], None] | None = None

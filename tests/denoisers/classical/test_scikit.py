@@ -1,4 +1,4 @@
-"""The denoisers of scikit-image as models: what they gain, for grey pictures and colors."""
+"""All classical denoisers as models: what they gain, for grey pictures and colors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unnoise.denoisers import classical_names, create
 from unnoise.denoisers.classical.base import ClassicalDenoiser
 from unnoise.denoisers.classical.noise import Noise
 
-LEAST_GAIN_DB = {"bm3d": 8.0, "non-local-means": 5.5, "wavelets": 5.0, "total-variation": 5.5}
+LEAST_GAIN_DB = {"bm3d": 8.0, "wnnm": 8.0, "mcwnnm": 8.0, "non-local-means": 5.5, "wavelets": 5.0, "total-variation": 5.5}
 
 
 def gain(restored: torch.Tensor, noisy: torch.Tensor, clean: torch.Tensor) -> float:

@@ -22,7 +22,7 @@ from unnoise.evaluation.comparison.statistics import mean_interval, paired_p_val
 from unnoise.evaluation.comparison.table import as_latex, as_markdown, rows_of
 from unnoise.evaluation.datasets import DataSet
 
-VALUES = st.lists(st.floats(-5, 5), min_size=2, max_size=10)
+VALUES = st.lists(st.floats(-5, 5).map(lambda value: round(value, 3)), min_size=2, max_size=10)
 
 
 def pairs(folder: Path, count: int = 3) -> str:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.evaluation.comparison.picture_journal import PictureJournal, score_pictures
 from unnoise.evaluation.comparison.settings import Settings
+from unnoise.evaluation.cost import multiplications_per_pixel
 from unnoise.evaluation.datasets import open_set
 from unnoise.evaluation.scoring import Evaluation
 from unnoise.files.atomic import atomic_write, make_folder
@@ -35,6 +36,8 @@ class Cell(BaseModel):
     made_from: str
     """A digest of the model, the data's files and the settings."""
     parameters: int
+    macs_per_pixel: float | None = None
+    """Multiplications with addition for each pixel; None: there are no weights, or they are run without torch."""
     trained: str
     """How the model was trained, by its card."""
     scores: Evaluation
@@ -113,19 +116,30 @@ def compare(
         files = [f"{path} {stamp(path)}" for path in paths]
         for name, model in loaded.items():
             made_from = _digest(name, spec, settings.model_dump_json(), _identity(model), *files)
-            path = output / "cells" / f"{_digest(name, spec)[:NAME_LETTERS]}.json"
+            path = cell_path(output, name, spec)
             cell = _kept(path, made_from)
             on_cell(name, spec, cell is not None)
             if cell is None:
                 model.to(device or "auto")
                 scores = score_pictures(model, pictures, settings, name, PictureJournal(path.with_suffix(".jsonl"), made_from))
                 trained = model.card.command or ", ".join(model.card.data)
-                cell = Cell(made_from=made_from, parameters=model.network.parameter_count(), trained=trained, scores=scores)
+                macs = multiplications_per_pixel(model, refine=settings.refine, ensemble=settings.ensemble)
+                counts = {"parameters": model.network.parameter_count(), "macs_per_pixel": macs}
+                cell = Cell(made_from=made_from, trained=trained, scores=scores, **counts)
                 with atomic_write(path) as temporary:
                     temporary.write_text(cell.model_dump_json(indent=1), encoding="utf-8")
                 path.with_suffix(".jsonl").unlink(missing_ok=True)
             cells[name, spec] = cell
     return Comparison(tuple(models), tuple(data), cells, dict(groups or {}))
+
+
+def cell_path(output: Path, model: str, data: str) -> Path:
+    """The file of a cell. While it is unfinished, the pictures that are done lie beside it, in a file that ends in .jsonl.
+
+    >>> cell_path(Path("out"), "fast", "polyu:d").parent.as_posix()
+    'out/cells'
+    """
+    return output / "cells" / f"{_digest(model, data)[:NAME_LETTERS]}.json"
 
 
 def _kept(path: Path, made_from: str) -> Cell | None:

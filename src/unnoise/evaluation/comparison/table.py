@@ -10,8 +10,9 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 from unnoise.evaluation.comparison.published import published_psnr
-from unnoise.evaluation.comparison.runner import Comparison
+from unnoise.evaluation.comparison.runner import Cell, Comparison
 from unnoise.evaluation.comparison.statistics import Interval, mean_interval, paired_p_value
+from unnoise.evaluation.scoring import Evaluation
 
 _SPECIAL = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -29,10 +30,16 @@ HEADINGS = (
     "SSIM",
     "p to best",
     "parameters",
+    "GMACs",
     "seconds",
+    "peak MiB",
     "published dB",
     "trained by",
 )
+
+QUALITY = "model", "PSNR dB", "95 % range", "gain dB", "± seeds", "SSIM", "p to best", "published dB"
+COST = "model", "parameters", "GMACs", "seconds", "peak MiB"
+"""The columns of the two tables in a terminal."""
 
 
 class Row(NamedTuple):
@@ -53,7 +60,11 @@ class Row(NamedTuple):
     p_value: float | None
     """Against the best model on this data set; None: it is the best one, or the input."""
     parameters: int | None
+    gmacs: float | None
+    """Of the network for a picture, in 10⁹ multiplications with addition."""
     seconds: float | None
+    peak_mebibytes: float | None
+    """The most memory that the process held for any of the pictures."""
     published: float | None
     """The PSNR that the paper or benchmark states for this method and data set, in dB."""
     trained: str
@@ -71,7 +82,9 @@ class Row(NamedTuple):
             f"{self.ssim:.4f}",
             "" if self.p_value is None else _p_value(self.p_value),
             "" if self.parameters is None else f"{self.parameters:,}",
+            "" if self.gmacs is None else f"{self.gmacs:.3g}",
             "" if self.seconds is None else f"{self.seconds:.2f}",
+            "" if self.peak_mebibytes is None else f"{self.peak_mebibytes:.0f}",
             "" if self.published is None else f"{self.published:.2f}",
             self.trained,
         ]
@@ -89,7 +102,7 @@ def rows_of(comparison: Comparison) -> list[Row]:
         cells = {name: [comparison.cells[member, data] for member in members] for name, members in comparison.methods.items()}
         first = next(iter(cells.values()))[0].scores
         noisy = mean_interval([image.noisy.psnr for image in first.images])
-        rows.append(Row(data, "noisy input", noisy, None, None, first.noisy.ssim, None, None, None, None, ""))
+        rows.append(Row(data, "noisy input", noisy, None, None, first.noisy.ssim, None, None, None, None, None, None, ""))
         values = {name: psnr_by_picture(comparison, name, data) for name in cells}
         ranked = sorted(cells, key=lambda name: -fmean(values[name]))
         for name in ranked:
@@ -105,12 +118,36 @@ def rows_of(comparison: Comparison) -> list[Row]:
                     fmean(run.restored.ssim for run in runs),
                     None if name == ranked[0] else paired_p_value(values[name], values[ranked[0]]),
                     cells[name][0].parameters,
+                    gmacs_of(cells[name][0]),
                     fmean(run.seconds / len(run.images) for run in runs),
+                    peak_of(runs),
                     published_psnr(name, data),
                     cells[name][0].trained,
                 )
             )
     return rows
+
+
+def gmacs_of(cell: Cell) -> float | None:
+    """10⁹ multiplications of the network for a picture of mean size; None: unknown.
+
+    >>> from unnoise.evaluation.scoring import Evaluation
+    >>> empty = Evaluation(model="m", data="d", protocol="default", options={}, images=[])
+    >>> gmacs_of(Cell(made_from="", parameters=0, trained="", scores=empty)) is None
+    True
+    """
+    pixels = [image.pixels for image in cell.scores.images if image.pixels is not None]
+    return None if cell.macs_per_pixel is None or not pixels else cell.macs_per_pixel * fmean(pixels) / 1e9
+
+
+def peak_of(runs: Sequence[Evaluation]) -> float | None:
+    """The most mebibytes that the process held for any picture; None: unknown.
+
+    >>> peak_of([]) is None
+    True
+    """
+    known = [image.peak_mebibytes for run in runs for image in run.images if image.peak_mebibytes is not None]
+    return max(known, default=None)
 
 
 def psnr_by_picture(comparison: Comparison, method: str, data: str) -> list[float]:
