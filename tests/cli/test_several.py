@@ -142,7 +142,7 @@ def test_recipes_tell_purpose_and_cost(unnoise) -> None:  # type: ignore[no-unty
         summary = recipes.summary(name)
         assert summary.purpose
         assert summary.cost
-        (line,) = [line for line in out.splitlines() if f" {name} " in line]
+        (line,) = [line for line in out.splitlines() if line.startswith(f"│ {name} ")]
         assert summary.purpose in line
         assert summary.cost in line
     out = unnoise("recipes", "ap-bsn").out
