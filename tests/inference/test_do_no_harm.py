@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tifffile
 import torch
 
+import unnoise
+from unnoise.batch.one_file import denoise_file
 from unnoise.errors import UnnoiseWarning
 from unnoise.inference.do_no_harm import Guard
+from unnoise.quality.verdict import Verdict
 from unnoise.regions import RegionSource
 
 STEP = 1 / 255
@@ -118,3 +124,20 @@ def test_noise_of_few_photons_bounds_nothing() -> None:
     guard = Guard.of(RegionSource.of(counts), measured=True)
     assert guard.kept is None
     assert guard.noise == (None,)
+
+
+def test_a_file_without_a_value_is_copied(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    tifffile.imwrite(tmp_path / "empty.tif", np.full((40, 50), np.nan, np.float32))
+    denoise_file(unnoise.load("fast"), tmp_path / "empty.tif", tmp_path / "result.tif")
+    assert np.isnan(tifffile.imread(tmp_path / "result.tif")).all()
+    assert not [each for each in recwarn.list if "NaN" in str(each.message) or issubclass(each.category, RuntimeWarning)]
+
+
+def test_the_report_of_a_picture_that_was_left_says_so() -> None:
+    draw = np.random.default_rng(0)
+    shades = 50_000 * np.kron(draw.uniform(0.1, 1, (12, 12)), np.ones((16, 16))) + 5000
+    noisy = np.rint(shades + draw.normal(0, 250, shades.shape)).astype(np.uint16)
+    with pytest.warns(UnnoiseWarning, match="no noise can be told"):
+        restored, report = unnoise.load("fast").denoise(noisy, report=True)
+    assert (restored == noisy).all()
+    assert report.verdict is Verdict.NO_NOISE

@@ -34,7 +34,7 @@ from unnoise.inference.do_no_harm import Guard, Mask, all_kept, guards_of
 from unnoise.inference.photon_binning import binned, mix_binned, photon_step
 from unnoise.inference.point_sources import PointSources, find_point_sources
 from unnoise.inference.region_restorer import RegionRestorer
-from unnoise.inference.repair import Repair, repair
+from unnoise.inference.repair import Repair, all_missing, repair
 from unnoise.inference.row_noise_removal import without_row_noise
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import PixelSource
@@ -126,6 +126,8 @@ class Pipeline:
         Raises:
             UsageError: as `run`.
         """
+        if all_missing(source):  # there is nothing to restore, and nothing to measure
+            return Prepared(self, source, source, None, [])
         pipeline = replace(self, settings=settings_for(source, self.settings))
         measured = pipeline.settings.is_measured
         # The noise of a measurement is measured below, without outliers and row noise.

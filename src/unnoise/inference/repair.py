@@ -138,6 +138,17 @@ def planes_of(source: PixelSource, rows: slice) -> tuple[Any, Any]:
     return planes_of_batch(x), planes_of_batch(valid)
 
 
+def all_missing(source: PixelSource) -> bool:
+    """Whether no value of a picture or batch is there, as where all are NaN. It is read as far as the first value.
+
+    >>> from unnoise import images
+    >>> from unnoise.inference.sources import source_of_tensor
+    >>> all_missing(source_of_tensor(*images.to_tensor(np.zeros((4, 6), np.uint8))))
+    False
+    """
+    return source.missing is not None and not any(bool(planes_of(source, rows)[1].any()) for rows in blocks_of(source.size[0]))
+
+
 def _any_missing(source: PixelSource) -> bool:
     return not all(bool(planes_of(source, rows)[1].all()) for rows in blocks_of(source.size[0]))
 
