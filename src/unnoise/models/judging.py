@@ -73,7 +73,7 @@ def report_on(
     noise = estimate_noise(RegionSource.of(noisy), coded=not measured)
     if noise and measured:
         noise = white_part(noise)
-    if noise and settings.bounded and settings.strength and torch.equal(noisy, restored):
+    if noise and measured and settings.bounded and settings.strength and torch.equal(noisy, restored):
         noise = replace(noise, spectrum=torch.zeros_like(noise.spectrum))  # it was left as it is: none can be told
     excess = None
     if noise and not noise.is_none:
