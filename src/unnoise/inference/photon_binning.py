@@ -18,7 +18,7 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
-from unnoise.noise.photon_counts import are_photon_counts, photon_value
+from unnoise.noise.photon_counts import MOST_COUNTS, are_photon_counts, photon_value
 from unnoise.photometry import array_ops
 from unnoise.regions import RegionSource
 
@@ -29,8 +29,6 @@ BIN_PIXELS = 2
 """Side of the squares whose mean is taken."""
 BINNED_PHOTONS, FULL_PHOTONS = 1.0, 3.0
 """Photons a pixel up to which a place comes from the means, and from which on it comes from the full picture."""
-MOST_COUNTS = 256
-"""Pictures with more different values have photons enough."""
 DARK_SHARE = 0.05
 """Share of the picture that has to be darker than `FULL_PHOTONS` to be worth the work."""
 

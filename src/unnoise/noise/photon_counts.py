@@ -38,6 +38,8 @@ MIN_PAIRS = 50
 EVEN_SHARE = 0.01
 """Counts are multiples of one step, to this share of it."""
 EIGHT_BIT_STEP = 1 / 255
+MOST_COUNTS = 256
+"""Pictures with more different values are not asked whether they hold counts: they have photons enough."""
 
 
 def photon_value(values: Array) -> float | None:

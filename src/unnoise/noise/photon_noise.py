@@ -9,13 +9,10 @@ from numpy.typing import NDArray
 
 from unnoise.noise.autocovariance import PATCH_PIXELS
 from unnoise.noise.noise_model import KNOTS, NoiseModel
-from unnoise.noise.photon_counts import are_photon_counts, photon_value
+from unnoise.noise.photon_counts import MOST_COUNTS, are_photon_counts, photon_value
 from unnoise.photometry.array_ops import to_numpy
 from unnoise.photometry.array_windows import convert_like
 from unnoise.regions import RegionSource
-
-MOST_COUNTS = 256
-"""With more different values the noise is measured like that of other pictures."""
 
 
 def photon_noise(view: RegionSource) -> NoiseModel | None:
@@ -31,9 +28,10 @@ def photon_noise(view: RegionSource) -> NoiseModel | None:
     """
     windows = view.sample_windows()
     values: NDArray[Any] = np.unique(np.concatenate([to_numpy(window).ravel() for window in windows]))
-    if not 2 <= len(values) <= MOST_COUNTS or not are_photon_counts(view, values):
+    step = photon_value(values) if len(values) <= MOST_COUNTS else None
+    if step is None or not are_photon_counts(view, values):
         return None
-    step, high = photon_value(values) or float(values[1]), float(values[-1])
+    high = float(values[-1])
     mean = float(np.mean([float(window.mean()) for window in windows]))
     nothing = np.zeros((1, KNOTS), np.float32)
     curve = step * np.linspace(0, high, KNOTS, dtype=np.float32)[None]
