@@ -131,21 +131,11 @@ def large(browser: Any, photo: Path, model: str, folder: Path) -> None:
             f"{model}: the bar took {steps} values, {'never back' if values == sorted(values) else 'also back'}; {len(left)} times left"
         )
         page.context.close()
-    command = [
-        sys.executable,
-        "-m",
-        "unnoise",
-        "denoise",
-        str(photo),
-        "-o",
-        str(folder / "out.jpg"),
-        "--model",
-        model,
-        "--overwrite",
-    ]
+    command = [*UNNOISE, "denoise", str(photo), "-o", str(folder / "out.jpg"), "--model", model, "--overwrite"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     watched = Watched(process.pid)
-    process.wait()
+    if process.wait():
+        raise SystemExit("The command line failed.")
     watched.over.set()
     print(f"{model}: the command line's peak {watched.peak / 2**20:.0f} MiB")
 

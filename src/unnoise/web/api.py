@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from unnoise.errors import UnnoiseError, UsageError, explain_validation
 from unnoise.models import shipped
+from unnoise.models.description import describe
 from unnoise.models.inspection import inspect_file
 from unnoise.web.api_page import page
 from unnoise.web.choices import Choices
@@ -55,7 +56,7 @@ def add_api(app: FastAPI, jobs: Jobs) -> None:
     @router.get("/models")
     def models() -> list[dict[str, str]]:
         """The models that ship."""
-        return [{"name": name, "about": shipped.load(name).card.description} for name in shipped.names()]
+        return [{"name": name, "about": describe(name).card.description} for name in shipped.names()]
 
     @router.post("/jobs", status_code=202)
     async def new_job(request: Request, name: str) -> dict[str, Any]:
