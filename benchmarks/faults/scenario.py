@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ ALONE = tuple(fault for fault in EVERY if fault != "two runs")
 """For commands that write one file: a second one finds it there."""
 KEPT_BY_LIBRARIES = ("torchinductor_", ".ses")
 """The beginnings of names that PyTorch and onnxruntime keep in the system's folder for all later processes."""
+REMOVED_SECONDS = 20.0
 CROP_PIXELS = 8
 CROP_BYTES = CROP_PIXELS**2 * 3
 """Of a crop of `data prepare`, in 8 bits and three colors."""
@@ -69,7 +71,11 @@ class Scenario:
         return True
 
     def leftovers(self, place: Path) -> list[str]:
-        """Hidden files beside the results, and whatever the system's folder holds."""
+        """Hidden files beside the results, and whatever the system's folder holds. What a killed server left is removed
+        by another process, a little later."""
+        until = time.monotonic() + REMOVED_SECONDS
+        while list((place / "tmp").glob("unnoise-serve-*")) and time.monotonic() < until:
+            time.sleep(0.01)
         hidden = [file.name for file in (place / "out").rglob(".*") if file.name not in HIDDEN_OF_OURS]
         return hidden + [file.name for file in (place / "tmp").iterdir() if not file.name.startswith(KEPT_BY_LIBRARIES)]
 

@@ -22,6 +22,7 @@ from unnoise.models.description import describe
 from unnoise.models.inspection import inspect_file
 from unnoise.web.api_page import page
 from unnoise.web.choices import Choices
+from unnoise.web.failures import NoMemoryError, NoRoomError, ServerError, failure_of
 from unnoise.web.job import Job, State
 from unnoise.web.jobs import Jobs, QueueFullError
 from unnoise.web.limits import WebLimits
@@ -43,6 +44,9 @@ STATUS: tuple[tuple[type[UnnoiseError], int], ...] = (
     (NotFoundError, 404),
     (TooLargeError, 413),
     (QueueFullError, 429),
+    (NoRoomError, 507),
+    (NoMemoryError, 503),
+    (ServerError, 500),
     (UsageError, 400),
     (UnnoiseError, 422),
 )
@@ -122,6 +126,16 @@ def add_api(app: FastAPI, jobs: Jobs) -> None:
     async def refused(request: Request, error: UnnoiseError) -> JSONResponse:
         status = next(code for kind, code in STATUS if isinstance(error, kind))
         return JSONResponse({"error": str(error)}, status)
+
+    @app.exception_handler(OSError)
+    @app.exception_handler(MemoryError)
+    @app.exception_handler(RuntimeError)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        """The disk is full, or memory is."""
+        failure = failure_of(error, request.query_params.get("name", "this picture"))
+        if failure is None:
+            raise error
+        return await refused(request, failure)
 
 
 async def receive(body: AsyncIterator[bytes], path: Path, limits: WebLimits) -> None:
