@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import folders
+import folder_kinds
 import http_requests
 import numpy as np
 
@@ -31,7 +31,8 @@ PICTURES = (
 
 
 LIBRARIES = (
-    "tifffile", "imagecodecs", "pylibCZIrw.czi", "liffile", "nd2", "astropy.io.fits", "mrcfile", "nibabel", "zarr", "pydicom", "h5py", "OpenEXR", "rawpy",
+    "pylibCZIrw.czi", "liffile", "nd2",
+    "tifffile", "imagecodecs", "astropy.io.fits", "mrcfile", "nibabel", "zarr", "pydicom", "h5py", "OpenEXR", "rawpy",
     "unnoise.evaluation.comparison.runner", "unnoise.evaluation.ablations.runner",
 )  # fmt: skip
 
@@ -88,7 +89,7 @@ def make(folder: Path) -> None:
     np.save(folder / "teachers.npy", rng.random((20, 24, 3)).astype(np.float16))
     _make_films(folder, rng)
     _make_scores(folder)
-    folders.make(folder)
+    folder_kinds.make(folder)
     for name, request in http_requests.seeds().items():
         (folder / f"http-{name}.txt").write_bytes(request)
 
@@ -213,8 +214,8 @@ def read(kind: str, path: Path) -> None:
         ablation_runner._keep(settings, path.parent, resume=True)
     elif kind.startswith("http-"):
         http_requests.ask(path)
-    elif kind in folders.KINDS:
-        folders.read(kind, path)
+    elif kind in folder_kinds.KINDS:
+        folder_kinds.read(kind, path)
     elif kind == "teachers":
         from unnoise.training import teacher_cache
 
