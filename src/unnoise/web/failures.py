@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from unnoise.errors import UnnoiseError
 from unnoise.inference.memory import is_out_of_memory
@@ -70,3 +71,20 @@ def failure_of(error: BaseException, name: str) -> ServerError | None:
     if is_out_of_memory(error):
         return NoMemoryError(f"The server has not enough memory for {name}; try again later, or give a smaller picture.")
     return None
+
+
+def refuse_odd_requests(app: Any) -> None:
+    """Let an application of Gradio answer requests that its page never sends, such as JSON that is no text, with a
+    sentence. It would fail, and note a traceback.
+
+    Args:
+        app: an application of Starlette that has had no request yet.
+    """
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+
+    async def refused(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": "This is no request that the page sends; programs use /api."}, 400)
+
+    for kind in (ValueError, LookupError, TypeError, AttributeError):
+        app.add_exception_handler(kind, refused)
