@@ -56,7 +56,7 @@ def main() -> None:
     known: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in map(json.loads, lines):
         known.setdefault((row["kind"], row["name"]), []).append(row)
-    subjects = [("network", name) for name in options.networks] + [("model", name) for name in options.models]
+    subjects = [("model", name) for name in options.models] + [("network", name) for name in options.networks]
     for kind, name in subjects:
         if (kind, name) not in known:
             known[kind, name] = list(measure(kind, name))
@@ -66,7 +66,7 @@ def main() -> None:
     if options.page:
         begin, rest = options.page.read_text(encoding="utf-8").split(BEGIN)
         text = "\n".join(
-            table([row for kind in ("model", "network") for each in subjects if each[0] == kind for row in known[each]])
+            table([row for each in subjects for row in known[each]])
         )
         options.page.write_text(f"{begin}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}", encoding="utf-8")
 

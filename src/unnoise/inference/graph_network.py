@@ -26,6 +26,11 @@ class GraphNetwork(ABC):
         weights: the weights of a graph that has none itself, by their names in the network; None: it has its own.
         device: where it runs; None or 'auto': the CPU.
         origin: the file, for errors.
+
+    >>> from unnoise.models import shipped
+    >>> network: GraphNetwork = shipped.load("fast", "onnx").network
+    >>> network.engine, network.denoiser, network.step, network(np.zeros((1, 3, 5, 7), np.float32)).shape
+    ('onnx', 'tmbsn-student-rounded', 32, (1, 3, 5, 7))
     """
 
     library: ClassVar[str] = "numpy"
