@@ -20,6 +20,8 @@ MEDIAN_OF_NORMAL = 0.6745
 """Median of the absolute value of normal noise of standard deviation 1."""
 TOLERANCE = 0.7
 """The median may lie below the mean by this factor, where the noise is not equally strong everywhere."""
+MAX_ABOVE_WHITE = 2.0
+"""Power of a frequency, in units of white noise with the same differences, where the shape of the spectrum is not believed."""
 TINY = 1e-20
 
 
@@ -38,17 +40,23 @@ def diagonal_variance(pixels: Array) -> Array:
     return result
 
 
-def least_share(measured: Array, spectrum: Array) -> Array:
-    """The share of a spectrum that diagonal differences allow, (C,), at most 1.
+def bounded_spectrum(spectrum: Array, variance: Array) -> Array:
+    """A spectrum of noise, as far as diagonal differences allow it, (C, PATCH_PIXELS, PATCH_PIXELS).
+
+    Where they show less than the spectrum says, it holds structure. It is lowered to what they show. Where they show less
+    than half, its shape is that of structure, too, and no frequency has much more than white noise would.
 
     Args:
-        measured: (C,), see `diagonal_variance`.
-        spectrum: (C, PATCH_PIXELS, PATCH_PIXELS), of the noise.
+        spectrum: (C, PATCH_PIXELS, PATCH_PIXELS).
+        variance: (C,), see `diagonal_variance`; in the same units.
 
-    >>> least_share(np.array([4.0]), np.ones((1, PATCH_PIXELS, PATCH_PIXELS)))
-    array([1.])
+    >>> white = np.ones((1, PATCH_PIXELS, PATCH_PIXELS))
+    >>> float(bounded_spectrum(white, np.array([4.0])).mean()), float(bounded_spectrum(100 * white, np.array([4.0])).mean() < 2)
+    (1.0, 1.0)
     """
     gain = (2 * np.sin(np.pi * np.arange(PATCH_PIXELS) / (2 * PATCH_PIXELS))) ** 2
     expected = (spectrum * gain[:, None] * gain).mean(axis=(1, 2))
-    result: Array = np.minimum(measured / np.maximum(TOLERANCE * expected, TINY), 1)
-    return result
+    share = np.minimum(variance / np.maximum(TOLERANCE * expected, TINY), 1)  # (C,)
+    believed = np.clip(2 * share - 1, 0, 1 - TINY)
+    most = MAX_ABOVE_WHITE * variance / (gain.mean() ** 2 * np.maximum(1 - believed, TINY))
+    return np.minimum(spectrum * share[:, None, None], most[:, None, None])
