@@ -134,10 +134,10 @@ class CVFSIDTwice(Denoiser):
             once: the first network's result alone.
         """
         if parts:
-            return self.second(x, parts=True)  # type: ignore[no-any-return]
+            return self.second(x, parts=True)
         if once:
-            return self.first(x)  # type: ignore[no-any-return]
-        return self.second(self.first(x))  # type: ignore[no-any-return]
+            return self.first(x)
+        return self.second(self.first(x))
 
     @classmethod
     def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:

@@ -203,6 +203,7 @@ class SCPGabN(Denoiser):
         self.generator = NoiseTransfer(channels, generator_features, blocks)
         self.critic = PatchCritic(channels, critic_features)
         self.earlier = DeamNet(channels, features).requires_grad_(False)
+        self.rounds: Tensor
         self.register_buffer("rounds", torch.zeros((), dtype=torch.int64))
 
     @property
@@ -250,7 +251,7 @@ class SCPGabN(Denoiser):
         judged = torch.func.functional_call(self.critic, still, (made,))
         real, false = self.critic(torch.cat([x, first.detach()])).split(count)
         return Collaboration(
-            restored, made.unflatten(0, (4, count)), restored_made, judged.unflatten(0, (4, count)), real, false,
+            restored, made.reshape(4, count, *made.shape[1:]), restored_made, judged.reshape(4, count, *judged.shape[1:]), real, false,
             earlier, earlier_made,
         )  # fmt: skip
 
