@@ -65,9 +65,7 @@ def main() -> None:
             print("\n".join(table(known[kind, name])[2:]), flush=True)
     if options.page:
         begin, rest = options.page.read_text(encoding="utf-8").split(BEGIN)
-        text = "\n".join(
-            table([row for each in subjects for row in known[each]])
-        )
+        text = "\n".join(table([row for each in subjects for row in known[each]]))
         options.page.write_text(f"{begin}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}", encoding="utf-8")
 
 
