@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from array_api_compat import array_namespace
-
+from unnoise.array_api import array_namespace
 from unnoise.errors import UsageError
 from unnoise.inference.bounded_removal import ALIGN_PIXELS as BOUND_ALIGN_PIXELS
 from unnoise.inference.bounded_removal import RADIUS_PIXELS as BOUND_RADIUS_PIXELS

@@ -22,9 +22,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, to_device
+from array_api_compat import device, to_device
 
 from unnoise import images
+from unnoise.array_api import array_namespace
 from unnoise.errors import UsageError
 from unnoise.inference.bands import Progress, restore_bands
 from unnoise.inference.blending import blend_stored, blends
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     import torch
 
     from unnoise.denoisers.base import Denoiser
-    from unnoise.inference.onnx_network import OnnxNetwork
+    from unnoise.inference.graph_network import GraphNetwork
     from unnoise.schemes.base import Scheme
 
 
@@ -69,7 +70,7 @@ class Pipeline:
     torch.Size([1, 3, 20, 20])
     """
 
-    network: Denoiser | OnnxNetwork
+    network: Denoiser | GraphNetwork
     """On any device, with its published value range; or a graph, which needs no torch and takes NumPy arrays."""
     scheme: Scheme | None
     """None: it is in the graph."""
