@@ -29,6 +29,7 @@ EXTRAS = {
     "onnx": "onnx",
     "onnxscript": "onnx",
     "OpenEXR": "exr",
+    "openvino": "openvino",
     "pillow_heif": "heic",
     "pyarrow": "cluster",
     "pyarrow.parquet": "cluster",
