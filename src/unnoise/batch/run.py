@@ -99,7 +99,12 @@ def plan(
 
 
 def result_names(found: dict[Path, Path], suffix: str | None = None) -> dict[Path, Path]:
-    """The name of the result for each picture. The result of `a.dng` is `a.dng.tif` if there is an `a.tif` too."""
+    """The name of the result for each picture. The result of `a.dng` is `a.dng.tif` if there is an `a.tif` too.
+
+    >>> places = {Path("in") / name: Path(name) for name in ("a.dng", "a.tif")}
+    >>> [name.as_posix() for name in result_names(places).values()]
+    ['a.dng.tif', 'a.tif']
+    """
 
     def named(file: Path, place: Path) -> Path:
         chosen = suffix or pairs.result_suffix(file)

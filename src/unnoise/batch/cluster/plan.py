@@ -63,6 +63,14 @@ class Plan:
 
     Raises:
         UsageError: the source is absent, or source and sink are one folder.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (Path(folder) / "in").mkdir()
+    ...     _ = (Path(folder) / "in" / "a.png").write_bytes(b"pixels")
+    ...     plan = Plan(Storage(f"{folder}/in"), Storage(f"{folder}/out"), "settings", suffix=".tif")
+    ...     [picture.result for picture in plan.pictures()]
+    ['a.tif']
     """
 
     def __init__(

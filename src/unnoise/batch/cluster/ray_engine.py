@@ -88,6 +88,9 @@ def run_on_cluster(
     Raises:
         UsageError: there is no such cluster.
         UnnoiseError: the cluster is lost, or has no room for a worker.
+
+    >>> callable(run_on_cluster)  # tests/batch/cluster/test_ray_engine.py runs it
+    True
     """
     outcome = ClusterOutcome()
     with _connected(cluster) as ray, _Rows(plan.account) as rows:

@@ -23,7 +23,11 @@ ATOMIC = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "mem
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file as a listing tells of it."""
+    """A file as a listing tells of it.
+
+    >>> StoredFile("a/b.png", 10, "10 1700000000.5").name
+    'a/b.png'
+    """
 
     name: str
     """Relative to the folder of the storage, with slashes."""

@@ -58,12 +58,21 @@ class Piece:
 
 
 class TileWorker:
-    """Restores pieces by the model of an order. An actor of Ray."""
+    """Restores pieces by the model of an order.
 
-    def __init__(self, shared: Any) -> None:
-        import ray
+    >>> from unnoise.batch.cluster.storage import Storage
+    >>> from unnoise.batch.picture_task import PictureTask
+    >>> from unnoise.inference.options import DenoiseOptions
+    >>> from unnoise.models import shipped
+    >>> task = PictureTask(shipped.load("fast"), DenoiseOptions())
+    >>> worker = TileWorker(Order(task, Storage("in"), Storage("out"), "settings"))
+    >>> piece = Piece(np.zeros((1, 3, 40, 40), np.float32), (0, 0), (40, 40), None)
+    >>> worker.restore(task.options.settings(task.model.recipe), piece, (slice(0, 8), slice(0, 40))).shape
+    (1, 3, 8, 40)
+    """
 
-        self.worker = PictureWorker(ray.get(shared))
+    def __init__(self, order: Order) -> None:
+        self.worker = PictureWorker(order)
 
     def restore(self, settings: Any, piece: Piece, part: Region) -> NDArray[Any]:
         """A restored region as an array (1, C, rows, columns)."""
@@ -75,6 +84,15 @@ class TileWorker:
             return np.ascontiguousarray(to_numpy(chain.restore(source, part)))
 
 
+class _TileActor(TileWorker):
+    """A worker that finds its order in Ray's store."""
+
+    def __init__(self, shared: Any) -> None:
+        import ray
+
+        super().__init__(ray.get(shared))
+
+
 class SpreadChain:
     """A chain whose regions are restored by other processes, several at a time. All else is that of the chain.
 
@@ -83,6 +101,15 @@ class SpreadChain:
         send: restores a region elsewhere, and gives a handle.
         get: waits for what a handle stands for.
         ahead: how many regions are sent before the first one is back.
+
+    >>> from types import SimpleNamespace
+    >>> chain = SimpleNamespace(halo=1, step=1, settings=None)
+    >>> def send(settings, piece, part):  # as if the network added 1
+    ...     return piece.source().read(*part) + 1
+    >>> spread = SpreadChain(chain, send, lambda handle: handle, ahead=2)
+    >>> view = RegionSource.of(np.zeros((1, 1, 9, 9), np.float32))
+    >>> [restored.max() for restored in spread.restore_several([(view, (slice(0, 2), slice(3, 5)))] * 3)]
+    [np.float32(1.0), np.float32(1.0), np.float32(1.0)]
     """
 
     def __init__(self, chain: RegionRestorer, send: Any, get: Any, ahead: int) -> None:
@@ -119,9 +146,13 @@ class SpreadChain:
 
 
 def row_by_tiles(ray: Any, shared: Any, picture: Picture, count: int, gpus: float) -> Row:
-    """Do a large picture by tiles on all workers, and give its row."""
+    """Do a large picture by tiles on all workers, and give its row.
+
+    >>> callable(row_by_tiles)  # tests/batch/cluster/test_ray_engine.py runs it
+    True
+    """
     resources = {"num_cpus": 0 if gpus else 1, "num_gpus": gpus}
-    actor = ray.remote(TileWorker).options(max_restarts=-1, max_task_retries=-1, **resources)
+    actor = ray.remote(_TileActor).options(max_restarts=-1, max_task_retries=-1, **resources)
     workers = [actor.remote(shared) for _ in range(count)]
     # The picture's own process needs little time of a processor. It is done again if its node is lost.
     owner = ray.remote(_own).options(num_cpus=0, max_retries=-1)
