@@ -227,6 +227,25 @@ def test_palettes_stay_palettes(tmp_path: Path, compression: str | None, scale: 
         assert np.abs((page.colormap.T[page.asarray()] >> 8).astype(int) - smooth).mean() < 8
 
 
+def test_a_palette_of_few_bits_grows_where_the_result_has_more_colours(tmp_path: Path) -> None:
+    colours = np.random.default_rng(1).integers(0, 256, (3, 16))
+    numbers = np.random.default_rng(2).integers(0, 16, (20, 30), np.uint8)
+    said = [(320, 3, 48, tuple((colours * 257).ravel().tolist()), True)]
+    tifffile.imwrite(tmp_path / "a.tif", numbers, photometric="minisblack", bitspersample=4, extratags=said)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as file:
+        file.pages[0].tags[262].overwrite(3)
+    picture = read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(picture.pixels, colours.T.astype(np.uint8)[numbers], strict=True)
+    rows, columns = np.mgrid[:64, :64]
+    smooth = np.stack([rows * 4, columns * 4, (rows + columns) * 2], axis=-1).astype(np.uint8)
+    for pixels, bits, error in ((picture.pixels[::-1], 4, 0.0), (smooth, 8, 8.0)):
+        images.write(tmp_path / "b.tif", picture.with_pixels(pixels), overwrite=True)
+        with tifffile.TiffFile(tmp_path / "b.tif") as file:
+            page = file.pages[0]
+            assert (page.photometric.name, page.bitspersample) == ("PALETTE", bits)
+            assert np.abs((page.colormap.T[page.asarray()] >> 8).astype(int) - pixels).mean() <= error
+
+
 @pytest.mark.parametrize("side", [16, 32, 64])
 def test_small_tiles_of_jpeg(tmp_path: Path, side: int) -> None:
     """libvips 8.18 reads grey ones of 16 x 16 wrongly, by up to half the range."""
