@@ -101,7 +101,9 @@ def scene_of(path: Path) -> Pixels:
 def denoised(source: Path, target: Path, kind: str, strength: int, model: str) -> Path:
     options = ["--model", model, "--strength", str(strength), *(["--mosaic"] if kind == "mosaic" else [])]
     program = "from unnoise.cli import main; main()"
-    subprocess.run([sys.executable, "-c", program, "denoise", str(source), "-o", str(target), *options], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", program, "denoise", str(source), "-o", str(target), *options], check=True, capture_output=True
+    )
     return target
 
 

@@ -121,7 +121,9 @@ def test_a_noisy_palette_is_left_with_true_words_and_restored_by_force(tmp_path:
     Image.fromarray(shown).quantize(64, dither=Image.Dither.NONE).save(tmp_path / "a.png")
     before = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
     model = unnoise.load("fast")
-    with pytest.warns(UnnoiseWarning, match="has only 64 colours, among which noise cannot be told from dither, so it was left"):
+    with pytest.warns(
+        UnnoiseWarning, match="has only 64 colours, among which noise cannot be told from dither, so it was left"
+    ):
         denoise_file(model, tmp_path / "a.png", tmp_path / "left.png")
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "left.png").convert("RGB")), before)
     denoise_file(model, tmp_path / "a.png", tmp_path / "forced.png", force=True)

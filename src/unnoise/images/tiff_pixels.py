@@ -16,7 +16,7 @@ import numpy as np
 from unnoise.errors import UsageError
 from unnoise.files.limits import PIXELS
 from unnoise.files.memory import check_memory
-from unnoise.images import palette, tags
+from unnoise.images import palette, tags, tiff_packing
 from unnoise.images.measured_values import FLOATS
 from unnoise.images.picture import Pixels
 from unnoise.images.pixels import DTYPES, narrowed, stretched
@@ -134,6 +134,7 @@ def _bands(page: Any, part: int) -> Iterator[tuple[int, int, Pixels]]:
             row = plane, top
             band = np.zeros((min(shape[1], height - top), width, samples), segment.dtype)
         assert band is not None  # it was made with the row
+        segment = tiff_packing.unpacked(segment, page.bitspersample, page.parent.byteorder)
         piece = segment[part - deep, : band.shape[0], : width - left]
         band[: piece.shape[0], left : left + piece.shape[1]] = piece
     if row is not None and band is not None:
