@@ -241,7 +241,12 @@ def test_a_damaged_file_does_not_spoil_the_next(folder: Path, tmp_path: Path) ->
         ("missing.png", None, UsageError, "no file"),
         ("empty.jpg", b"", UnnoiseError, "is empty"),
         ("text.jpg", b"Dear Sir or Madam", UnnoiseError, "not a picture although it ends in .jpg"),
-        ("drawing.png", b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", UnnoiseError, "but is an SVG drawing"),
+        (
+            "drawing.png",
+            b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
+            UnnoiseError,
+            "but is an SVG drawing",
+        ),
         ("film.avif", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", UnnoiseError, "ends in .avif but is a video (MP4)"),
         ("picture.pcx", b"PCX", UsageError, ".png, .jpg"),
         ("picture", b"", UsageError, "has no suffix"),
