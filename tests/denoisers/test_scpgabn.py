@@ -218,3 +218,14 @@ def test_a_step_of_the_recipe_and_crops_that_are_too_small() -> None:
 def test_other_networks_are_refused() -> None:
     with pytest.raises(UsageError, match="take the denoiser scpgabn"):
         SelfCollaboration().check(denoisers.lookup("deamnet"))
+
+
+def test_other_files_of_three_branches_are_still_their_denoisers(tmp_path: Path) -> None:
+    """DANet's files have the same names of their three networks."""
+    network = denoisers.create("danet", width=4)
+    inner = {f"module.{key}": value for key, value in network.state_dict().items()}
+    torch.save(
+        {"D": inner, "G": {"module.last.weight": torch.zeros(1)}, "P": {"module.output.bias": torch.zeros(1)}},
+        tmp_path / "danet.pt",
+    )
+    assert load(tmp_path / "danet.pt").recipe.denoiser.name == "danet"
