@@ -83,6 +83,22 @@ def test_the_generator_and_the_critic_are_the_published_ones() -> None:
         torch.testing.assert_close(network.generator(clean.float(), other.float()), expected.float())
 
 
+def test_the_quick_recipe_s_generator_begins_by_copying_rough_noise() -> None:
+    network, (clean, other) = (
+        SCPGabN(features=16, generator_features=8, critic_features=2, blocks=2),
+        torch.rand(2, 2, 3, 24, 24),
+    )
+    network.initialize_he()
+    with torch.no_grad():
+        added = network.generator(clean, other) - clean
+    inner = slice(3, -3), slice(3, -3)  # farther in than the blur's zeros at the edges
+    torch.testing.assert_close(
+        added[..., *inner], (other - _blurred(other.double(), 7, 2).float())[..., *inner], rtol=1e-4, atol=1e-4
+    )
+    with pytest.raises(UsageError, match="at least 6 features"):
+        NoiseTransfer(3, features=5).initialize_transfer()
+
+
 def test_sizes_at_the_published_widths() -> None:
     with torch.device("meta"):
         generator, critic, denoiser = NoiseTransfer(3), PatchCritic(3), DeamNet()

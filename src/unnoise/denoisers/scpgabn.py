@@ -17,11 +17,14 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.deamnet import DeamNet
+from unnoise.errors import UsageError
 from unnoise.layers.fused_convolution import convolve
 
 NEGATIVE_SLOPE = 0.2
 FIRST_DEVIATION = 0.02
 """Of the random weights of the generator and the critic."""
+FIRST_BLUR_PIXELS = 2.0
+"""Standard deviation of the blur that the generator begins with, where it begins by transferring noise."""
 PARTS = {"denoiser.": "D.", "generator.": "G.", "critic.": "P.", "earlier.": "E."}
 """Our names of the four networks, and those in published files, which hold one state dict for each."""
 _UNUSED = (".SA.", ".CA.", ".conv1x1.", ".scale")
@@ -118,6 +121,47 @@ class NoiseTransfer(nn.Module):
             nn.Conv2d(n, n, 3, padding=1), leaky, nn.Conv2d(n, n, 3, padding=1), leaky, nn.Conv2d(n, channels, 7, padding=3)
         )
         _draw_small(self)
+
+    @torch.no_grad()
+    def initialize_transfer(self) -> None:
+        """Begin by adding to the clean picture what a blur takes from the other one, its noise and texture.
+
+        With the published small weights nothing is added for the first hundreds of steps, and the denoiser learns to do
+        nothing. Two features for each channel hold the rough noise and its negative, as each leaky activation keeps one
+        sign; the blocks begin as identities.
+
+        Raises:
+            UsageError: for fewer than two features a channel.
+
+        Example:
+            >>> generator, pictures = NoiseTransfer(3, features=6), torch.rand(2, 1, 3, 20, 20)
+            >>> generator.initialize_transfer()
+            >>> added = generator(*pictures) - pictures[0]
+            >>> torch.allclose(added, pictures[1] - generator.Gas(pictures[1]), atol=1e-5)
+            True
+        """
+        channels = self.Gas.in_channels
+        if self.conv_input[0].out_channels < 2 * channels:
+            raise UsageError(
+                f"The generator needs at least {2 * channels} features to begin by copying noise; set "
+                "denoiser.generator_features, or training.initialization=default."
+            )
+        nn.init.zeros_(self.Gas.weight)
+        middle, first, second, last = 3, *(self.conv_output[place] for place in (0, 2, 4))
+        self.Gas.weight[range(channels), range(channels)] = gaussian_kernel(7, FIRST_BLUR_PIXELS, 1)[0, 0]
+        for layer in (first, second):
+            layer.weight[: 2 * channels] = 0
+        self.conv_input[0].weight[: 2 * channels] = 0
+        last.weight[:, : 2 * channels] = 0
+        gain = 1 + NEGATIVE_SLOPE**2  # r comes out as leaky(leaky(r)) − leaky(leaky(−r)), which is so many times r
+        for place in range(channels):
+            for sign, feature in ((1, place), (-1, channels + place)):
+                self.conv_input[0].weight[feature, channels + place, middle, middle] = sign
+                first.weight[feature, feature, 1, 1] = second.weight[feature, feature, 1, 1] = 1
+                last.weight[place, feature, middle, middle] = sign / gain
+        for block in self.residual:
+            nn.init.zeros_(block.conv2.weight)
+        last.weight[:, 2 * channels :] = 0
 
     def forward(self, clean: Tensor, other: Tensor) -> Tensor:
         rough = other - self.Gas(other)
@@ -218,8 +262,9 @@ class SCPGabN(Denoiser):
         return self.denoiser.receptive_field_radius
 
     def initialize_he(self) -> None:
-        """DeamNet's own draw. The generator and the critic keep theirs."""
+        """DeamNet's own draw, and `NoiseTransfer.initialize_transfer`. The critic keeps its draw."""
         self.denoiser.initialize_he()
+        self.generator.initialize_transfer()
 
     def forward(self, x: Tensor, clean: Tensor | None = None, rounds: int = 0) -> Tensor | Collaboration:
         """The restored pictures; with `clean` one step of all networks.
