@@ -141,27 +141,25 @@ class NoiseTransfer(nn.Module):
             True
         """
         channels = self.Gas.in_channels
-        if self.conv_input[0].out_channels < 2 * channels:
+        into, first, second, out = (_weight(self, f"conv_{name}") for name in ("input.0", "output.0", "output.2", "output.4"))
+        if len(into) < 2 * channels:
             raise UsageError(
                 f"The generator needs at least {2 * channels} features to begin by copying noise; set "
                 "denoiser.generator_features, or training.initialization=default."
             )
-        nn.init.zeros_(self.Gas.weight)
-        middle, first, second, last = 3, *(self.conv_output[place] for place in (0, 2, 4))
-        self.Gas.weight[range(channels), range(channels)] = gaussian_kernel(7, FIRST_BLUR_PIXELS, 1)[0, 0]
-        for layer in (first, second):
-            layer.weight[: 2 * channels] = 0
-        self.conv_input[0].weight[: 2 * channels] = 0
-        last.weight[:, : 2 * channels] = 0
+        self.Gas.weight.zero_()
+        out.zero_()
+        for kernel in (into, first, second):
+            kernel[: 2 * channels] = 0
         gain = 1 + NEGATIVE_SLOPE**2  # r comes out as leaky(leaky(r)) − leaky(leaky(−r)), which is so many times r
         for place in range(channels):
+            self.Gas.weight[place, place] = gaussian_kernel(7, FIRST_BLUR_PIXELS, 1)[0, 0]
             for sign, feature in ((1, place), (-1, channels + place)):
-                self.conv_input[0].weight[feature, channels + place, middle, middle] = sign
-                first.weight[feature, feature, 1, 1] = second.weight[feature, feature, 1, 1] = 1
-                last.weight[place, feature, middle, middle] = sign / gain
-        for block in self.residual:
-            nn.init.zeros_(block.conv2.weight)
-        last.weight[:, 2 * channels :] = 0
+                into[feature, channels + place, 3, 3] = sign
+                first[feature, feature, 1, 1] = second[feature, feature, 1, 1] = 1
+                out[place, feature, 3, 3] = sign / gain
+        for block in range(len(self.residual)):
+            _weight(self, f"residual.{block}.conv2").zero_()
 
     def forward(self, clean: Tensor, other: Tensor) -> Tensor:
         rough = other - self.Gas(other)
@@ -341,6 +339,10 @@ class SCPGabN(Denoiser):
             "critic_features": critic.shape[0],
             "blocks": blocks,
         }
+
+
+def _weight(part: nn.Module, name: str) -> Tensor:
+    return part.get_parameter(f"{name}.weight")
 
 
 def _draw_small(part: nn.Module) -> None:
