@@ -65,3 +65,8 @@ def test_there_are_snippets_at_all() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    numbers = re.findall(r"^### (\d+)\.", (ROOT / "docs/decisions.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(set(numbers)) == len(numbers)

@@ -58,3 +58,12 @@ def test_a_certain_prior_keeps_its_mean_and_an_uncertain_one_takes_the_pixel() -
     wide = torch.zeros_like(prior.factor)
     wide[:, (0, 3, 5)] = 1e5
     torch.testing.assert_close(posterior_mean(prior._replace(factor=wide), noisy), noisy)
+
+
+def test_gradients_stay_finite_where_the_noise_is_lost_in_rounding() -> None:
+    factor = torch.full((1, 6, 2, 2), 40.0).requires_grad_()
+    prior = GaussianPrior(torch.zeros(1, 3, 2, 2), factor, torch.full((1, 3, 1, 1), 1e-3))
+    negative_log_likelihood(prior, torch.rand(1, 3, 2, 2)).sum().backward()
+    assert factor.grad is not None
+    assert factor.grad.isfinite().all()
+    assert factor.grad.abs().max() < 1e6

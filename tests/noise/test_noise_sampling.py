@@ -51,7 +51,7 @@ def test_a_pattern_that_fills_a_measurement_is_no_noise() -> None:
     noisy, level = _counted(0)
     model = estimate_noise(RegionSource.of(noisy), coded=False)
     assert model is not None
-    assert model.level > 1.3 * level
+    assert model.level < 1.3 * level  # twice as much with the peaks of its spectra
     assert white_part(model).level == pytest.approx(level, rel=0.15)
 
 

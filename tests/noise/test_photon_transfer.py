@@ -25,6 +25,7 @@ LIGHT = 10 + 300 * np.linspace(0, 1, 256)[None].repeat(256, 0)
 @settings(max_examples=8, deadline=None)
 @given(st.floats(0.5, 8), st.integers(60, 600), st.floats(2, 8), st.integers(0, 10**6))
 def test_they_come_out_as_they_went_in(gain: float, offset: int, read: float, seed: int) -> None:
+    offset += round(4 * gain * read)  # black cuts nothing off
     dark = [_shot(0 * LIGHT, gain, offset, read, seed + n) for n in range(2)]
     report = unnoise.inspect(_shot(LIGHT, gain, offset, read, seed + 2), dark=np.stack(dark))
     found = report.photon_transfer

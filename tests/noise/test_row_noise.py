@@ -150,3 +150,13 @@ def test_inspect_tells_the_share_of_row_noise(pictures: tuple[Array, Array]) -> 
 def test_an_unknown_choice_is_refused() -> None:
     with pytest.raises(UsageError, match="auto, remove or keep, not 'yes'"):
         DenoiseOptions(row_noise="yes")
+
+
+@pytest.mark.parametrize(("pitch", "width"), [(4, 1), (16, 4), (9, 3)])
+@pytest.mark.parametrize("sigma", [1.0, 30.0])
+def test_the_lines_of_a_grid_are_no_row_noise(pitch: int, width: int, sigma: float) -> None:
+    y, x = np.mgrid[:256, :256]
+    grid = 1000.0 * ((x % pitch < width) | (y % pitch < width))
+    noisy = grid + np.random.default_rng(0).normal(0, sigma, grid.shape)
+    (found,) = measure_row_noise(RegionSource.of(noisy[None, None]))
+    assert found.is_none

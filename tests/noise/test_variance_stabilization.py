@@ -66,3 +66,8 @@ def test_texture_at_some_brightness_does_not_move_the_line() -> None:
 
 def test_gaps_stay() -> None:
     assert np.isnan(VarianceStabilization(1.0, 0.1).forward(np.array([np.nan]))[0])
+
+
+@given(x=st.floats(0.01, 1), variance=st.floats(1e-6, 1))
+def test_one_point_tells_no_slope(x: float, variance: float) -> None:
+    assert VarianceStabilization.fit(np.array([x]), np.array([variance])) == VarianceStabilization(0.0, variance)

@@ -7,10 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.denoisers.cvf_sid import CVFSID
+from unnoise import denoisers
+from unnoise.denoisers.base import Denoiser
+from unnoise.denoisers.cvf_sid import CVFSID, CVFSIDTwice
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UsageError
 from unnoise.schemes.cvf_sid import CVFSIDScheme, local_deviation
+from unnoise.schemes.cvf_sid_twice import CVFSIDTwiceScheme
 
 
 def _pad(x: Tensor, border: int) -> Tensor:
@@ -71,3 +74,52 @@ def test_restoring_pads_by_reflection() -> None:
 def test_other_networks_are_refused() -> None:
     with pytest.raises(UsageError, match="take the denoiser cvf-sid"):
         CVFSIDScheme().check(DBSN)
+
+
+def _twice() -> CVFSIDTwice:
+    torch.manual_seed(3)
+    return CVFSIDTwice(features=4, layers=3, noise_layers=1)
+
+
+def test_the_second_network_learns_from_what_the_first_restored() -> None:
+    network, noisy = _twice(), torch.rand(2, 3, 20, 17)
+    once = network.first(_pad(noisy, 4))[..., 4:-4, 4:-4]
+    expected = CVFSIDScheme(border=4).loss(network.second, once)
+    loss = CVFSIDTwiceScheme(border=4).loss(network, noisy)
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert all(each.grad is None for each in network.first.parameters())
+    assert any(each.grad is not None for each in network.second.parameters())
+
+
+def test_both_networks_restore_one_after_the_other() -> None:
+    network, x, scheme = _twice(), torch.rand(1, 3, 19, 30), CVFSIDTwiceScheme(border=4)
+    with torch.no_grad():
+        once = network.first(_pad(x, 4))[..., 4:-4, 4:-4]
+        expected = network.second(_pad(once, 4))[..., 4:-4, 4:-4]
+        torch.testing.assert_close(scheme.restore(network, x), expected)
+        for region in ((slice(2, 5), slice(7, 20)), (slice(0, 9), slice(25, 30))):
+            torch.testing.assert_close(scheme.restore_cropped(network, x, region), expected[..., *region])
+        torch.testing.assert_close(network(x), network.second(network.first(x)))
+
+
+class _Loaded:
+    def __init__(self, network: Denoiser) -> None:
+        self.first_network = network
+
+
+def test_the_first_network_is_the_teacher() -> None:
+    network, first = _twice(), CVFSID(features=4, layers=3, noise_layers=1)
+    scheme = CVFSIDTwiceScheme(teachers=["runs/first"])  # type: ignore[arg-type]
+    bound = scheme.bind(lambda *_: _Loaded(first), network)  # type: ignore[arg-type,return-value]
+    assert "runs/first" in str(bound.initialize(network))
+    for one, other in zip(first.parameters(), network.first.parameters(), strict=True):
+        assert torch.equal(one, other)
+    for wrong in (CVFSID(features=5, layers=3, noise_layers=1), DBSN(features=4, modules=1)):
+        with pytest.raises(UsageError, match=r"no CVF-SID of the sizes .*'features': 4"):
+            scheme.bind(lambda *_, wrong=wrong: _Loaded(wrong), network)  # type: ignore[misc,arg-type,return-value]
+    with pytest.raises(UsageError, match="one first network"):
+        CVFSIDTwiceScheme().bind(lambda *_: _Loaded(first), network)  # type: ignore[arg-type,return-value]
+    with pytest.raises(UsageError, match="take the denoiser cvf-sid-twice"):
+        CVFSIDTwiceScheme().check(CVFSID)
+    assert denoisers.name_of(network.from_weights(network.state_dict()) or first) == "cvf-sid-twice"

@@ -46,3 +46,25 @@ def test_recipes_make_a_model_that_denoises(name: str) -> None:
     loss.backward()
     assert torch.isfinite(loss)
     assert model.denoise(noisy).shape == noisy.shape
+
+
+def test_the_mean_learns_first() -> None:
+    network = fresh(recipes.load("d-bsn-quick")).network
+    noisy = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    scheme = PosteriorMean(mean_first=0.25)
+    expected = (network(noisy, only_prior=True).mean - noisy).square().mean()
+    torch.testing.assert_close(scheme.at(0.24).loss(network, noisy), expected)
+    torch.testing.assert_close(scheme.at(0.25).loss(network, noisy), PosteriorMean().loss(network, noisy))
+    torch.testing.assert_close(PosteriorMean().at(0.0).loss(network, noisy), PosteriorMean().loss(network, noisy))
+
+
+def test_the_first_prior_of_d_bsn_is_no_wider_than_a_picture() -> None:
+    """With a wide prior the posterior is the noisy pixel, and the mean learns nothing."""
+    torch.manual_seed(0)
+    network = denoisers.create("dbsn-first", features=32, blocks=8, width=16)
+    network.initialize_he()
+    x = torch.rand(2, 3, 24, 24)
+    prior = network(x, only_prior=True)
+    assert prior.mean.abs().mean() < 0.6
+    assert prior.factor.abs().mean() < 0.6
+    assert prior.noise.mean().item() == pytest.approx(0.05, abs=0.02)

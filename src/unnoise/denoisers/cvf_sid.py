@@ -96,6 +96,57 @@ class CVFSID(Denoiser):
         }
 
 
+class CVFSIDTwice(Denoiser):
+    """CVF-SID (S²): a second network takes apart what a first one restored, (B, C, H, W) → the same shape, in [0, 1].
+
+    The first network is trained already and has no gradient. Sizes are those of each of the two.
+
+    Raises:
+        ValueError: as `CVFSID`.
+
+    Example:
+        >>> import torch
+        >>> CVFSIDTwice(features=8, layers=3, noise_layers=1)(torch.rand(1, 3, 5, 7)).shape
+        torch.Size([1, 3, 5, 7])
+    """
+
+    def __init__(self, channels: int = 3, features: int = 64, layers: int = 17, noise_layers: int = 10) -> None:
+        super().__init__()
+        self.first = CVFSID(channels, features, layers, noise_layers).requires_grad_(False)
+        self.second = CVFSID(channels, features, layers, noise_layers)
+        self.sizes = self.second.sizes
+
+    @property
+    def receptive_field_radius(self) -> int:
+        """Twice that of one network."""
+        return 2 * self.second.receptive_field_radius
+
+    def initialize_he(self) -> None:
+        """The second network's draw. The first one is trained already."""
+        self.second.initialize_he()
+
+    def forward(self, x: Tensor, *, parts: bool = False, once: bool = False) -> Tensor | Parts:
+        """The picture restored twice.
+
+        Args:
+            x: (B, C, H, W).
+            parts: x was restored once already, and comes apart as the second network tells.
+            once: the first network's result alone.
+        """
+        if parts:
+            return self.second(x, parts=True)
+        if once:
+            return self.first(x)
+        return self.second(self.first(x))
+
+    @classmethod
+    def infer_sizes(cls, weights: Mapping[str, Tensor]) -> dict[str, Any] | None:
+        """Sizes from those of the second network, where there are two."""
+        if not any(key.startswith("first.") for key in weights):
+            return None
+        return CVFSID.infer_sizes({key.removeprefix("second."): value for key, value in weights.items()})
+
+
 def _stack(channels: int, features: int, number: int) -> list[nn.Module]:
     """3×3 convolutions, each with a ReLU."""
     layers: list[nn.Module] = []

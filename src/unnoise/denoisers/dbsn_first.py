@@ -25,6 +25,13 @@ from unnoise.layers.output_layer import output_convolution
 PARTS = {"dbsn.": "state_dict_dbsn.", "sigma_mu.": "state_dict_sigma_mu.", "sigma_n.": "state_dict_sigma_n."}
 """Our names of the three networks, and those in published files, which hold one state dict for each."""
 NOISE_LAYERS = 5
+FIRST_OUTPUT_SHARE = 0.1
+"""How much smaller than He-normal the last layers begin.
+
+A prior begins no wider than a picture's own values then. With a wide one the posterior is the noisy pixel itself, and
+the likelihood must first shrink the prior before it teaches the mean anything."""
+FIRST_NOISE = 1.0
+"""What the network for the noise tells at first: a deviation of 0.05 after `positive_deviation`, as cameras have it."""
 
 
 def _stack(*layers: nn.Module) -> nn.Sequential:
@@ -107,6 +114,17 @@ class DBSNFirst(PosteriorDenoiser):
         self.sigma_mu = nn.ModuleDict({"conv": nn.Sequential(*_stack(*covariance), nn.Conv2d(width, channels, 1))})
         noise = [nn.Conv2d(a, b, 1) for a, b in pairwise([channels, *[width] * (NOISE_LAYERS - 1)])]
         self.sigma_n = nn.ModuleDict({"conv": _stack(*noise), "conv_final": nn.Conv2d(width, channels, 1)})
+
+    def initialize_he(self) -> None:
+        """He-normal weights. The blocks' sums keep the scale of what enters them, and both results begin small."""
+        super().initialize_he()
+        last = [self.get_submodule("dbsn.dbsn_tail")[-1], self.get_submodule("sigma_mu.conv")[-1]]  # type: ignore[index]
+        for layer in last:
+            layer.weight.data *= FIRST_OUTPUT_SHARE
+        nn.init.constant_(self.get_submodule("sigma_n.conv_final").bias, FIRST_NOISE)  # type: ignore[arg-type]
+        for block in self.modules():
+            if isinstance(block, MultiDilatedBlock):
+                block.concat.weight.data /= self.sizes["blocks"] ** 0.5
 
     def prior(self, x: Tensor) -> GaussianPrior:
         head = run_sequential(self.dbsn["dbsn_head"], x)  # type: ignore[arg-type]

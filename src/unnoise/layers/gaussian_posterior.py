@@ -45,7 +45,7 @@ def posterior_mean(prior: GaussianPrior, noisy: Tensor) -> Tensor:
         1.5
     """
     covariance = _covariance(prior.factor, noisy.shape[1])
-    lower = _cholesky(_plus_noise(covariance, prior.noise))
+    lower = _cholesky(covariance, prior.noise)
     weighed = _solve_transposed(lower, _solve(lower, list((noisy - prior.mean).unbind(1))))
     moved = [sum(entry * weight for entry, weight in zip(row, weighed, strict=True)) for row in covariance]
     return prior.mean + torch.stack(moved, dim=1)  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def negative_log_likelihood(prior: GaussianPrior, noisy: Tensor) -> Tensor:
         >>> negative_log_likelihood(GaussianPrior(mean=0 * one, factor=0 * one, noise=one), 2 * one).item()
         2.0
     """
-    lower = _cholesky(_plus_noise(_covariance(prior.factor, noisy.shape[1]), prior.noise))
+    lower = _cholesky(_covariance(prior.factor, noisy.shape[1]), prior.noise)
     away = _solve(lower, list((noisy - prior.mean).unbind(1)))
     terms = [0.5 * part.square() + lower[place][place].log() for place, part in enumerate(away)]
     return torch.stack(terms).sum(0)
@@ -87,21 +87,21 @@ def _covariance(factor: Tensor, channels: int) -> Matrix:
     return product
 
 
-def _plus_noise(covariance: Matrix, noise: Tensor) -> Matrix:
+def _cholesky(covariance: Matrix, noise: Tensor) -> Matrix:
+    """L with L·Lᵀ = covariance + noise², a lower triangle.
+
+    What is left of a diagonal entry is at least that channel's noise, as the covariance has no negative eigenvalue.
+    Rounding may say less, and the gradient of a root near zero is not finite.
+    """
     variance = noise.square().unbind(1)
-    return [[entry + variance[i] if i == j else entry for j, entry in enumerate(row)] for i, row in enumerate(covariance)]
-
-
-def _cholesky(matrix: Matrix) -> Matrix:
-    """L with L·Lᵀ = matrix, a lower triangle."""
     lower: Matrix = []
-    for i, row in enumerate(matrix):
+    for i, row in enumerate(covariance):
         mine: list[Tensor] = []
         for j in range(i):
             rest = row[j] - sum(mine[k] * lower[j][k] for k in range(j))
             mine.append(rest / lower[j][j])
         rest = row[i] - sum(entry.square() for entry in mine)
-        mine.append(rest.clamp_min(torch.finfo(rest.dtype).tiny).sqrt())
+        mine.append((rest.clamp_min(0) + variance[i]).sqrt())
         lower.append(mine)
     return lower
 

@@ -38,11 +38,13 @@ _RECIPES = {
     "unet-nearest": "spatially-adaptive",
     "tbsn-student": "tbsn-d",
     "cvf-sid": "cvf-sid",
+    "cvf-sid-twice": "cvf-sid-s2",
     "cbdnet": "supervised",
     "ridnet": "supervised",
     "vdn": "supervised",
     "danet": "supervised",
     "dbsn-first": "d-bsn",
+    "scpgabn": "scpgabn",
     "mash-unet": "mash",
     "ffdnet": "ffdnet",
     "drunet": "drunet",
@@ -71,6 +73,9 @@ _HARMLESS: list[Any] = [
 ]
 
 Weights = Mapping[str, Tensor]
+
+BRANCHES = {"D", "G", "P"}
+"""What SCPGabN's files call the state dicts of the denoiser, the generator and the critic. DANet's have the same names."""
 
 
 def read(path: Path) -> Model:
@@ -136,6 +141,8 @@ def _state_dicts(held: Any) -> Iterator[Weights]:
         if not isinstance(inner, Mapping) or id(inner) in seen:  # a dictionary can contain itself
             continue
         seen.add(id(inner))
+        if inner.keys() >= BRANCHES:  # before each of them, as the first may be the earlier denoiser
+            yield _joined({name: inner[name] for name in (*sorted(BRANCHES), "E") if name in inner})
         tensors = {str(key): value for key, value in inner.items() if isinstance(value, Tensor)}
         if tensors:
             yield tensors
@@ -146,10 +153,15 @@ def _state_dicts(held: Any) -> Iterator[Weights]:
 def _of_several_networks(held: Any) -> Weights:
     """The state dicts of a file that holds one for each of its networks, as one: their names come before the keys'."""
     several = held if isinstance(held, Mapping) else {}
+    return _joined({str(name): inner for name, inner in several.items() if str(name).startswith("state_dict_")})
+
+
+def _joined(several: Mapping[str, Any]) -> Weights:
+    """Several state dicts as one, with the names of the networks before their keys."""
     return {
         f"{name}.{key}": value
         for name, inner in several.items()
-        if isinstance(inner, Mapping) and str(name).startswith("state_dict_")
+        if isinstance(inner, Mapping)
         for key, value in inner.items()
         if isinstance(value, Tensor)
     }

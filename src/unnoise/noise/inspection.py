@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from unnoise.noise.outliers import without_outliers
 from unnoise.noise.poisson_gaussian_fit import fit_line
 from unnoise.noise.report import ChannelNoise, NoiseReport
 from unnoise.noise.row_noise import measure_row_noise
+from unnoise.noise.spectral_peaks import without_peaks
 from unnoise.photometry.normalization import SAMPLE_VALUES, Normalization, is_measured, scale_of_values
 from unnoise.regions import RegionSource, sample_windows
 
@@ -25,6 +27,8 @@ Array = NDArray[Any]
 
 DIM_SHARE = 0.25
 """A measurement whose values fill less than this share of the range of their type is measured on a scale of its own."""
+PEAKED = 0.8
+"""Where noise is told so much weaker without peaks of spectra, these hold structure. Else they may be those of the noise."""
 _OUTLIER_NOTE = "{:.2%} of the pixels lie far from all their neighbors, as hot pixels do; they were left out."
 _WINDOW_PIXELS = 352
 _MAX_WHOLE_PIXELS = 1_250_000
@@ -97,7 +101,12 @@ def measure(image: Any, *, name: str = "The image") -> NoiseReport:
     if min(height, width) < PATCH_PIXELS:
         notes = [f"The picture is too small to measure noise in; at least {PATCH_PIXELS}×{PATCH_PIXELS} pixels are needed."]
         return NoiseReport(**facts, **nothing, level=None, notes=told + notes)
-    measured = flat_patches.measure_noise(flat_patches.extract_patches(windows))
+    patches = flat_patches.extract_patches(windows)
+    measured = flat_patches.measure_noise(patches)
+    if measures and measured:
+        calm = flat_patches.measure_noise(replace(patches, powers=without_peaks(patches.powers)))
+        if calm and calm.variances.mean() < PEAKED**2 * measured.variances.mean():
+            measured = calm
     if measured is None:
         cut_off = max(cut[0][c] + cut[1][c] for c in range(channels)) > flat_patches.MAX_CLIPPED_SHARE
         notes = ["The picture is black or white nearly everywhere, so its noise cannot be measured."] if cut_off else []

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from unnoise.noise import noise_bias
 from unnoise.noise.autocovariance import PATCH_PIXELS, dct_powers
 from unnoise.noise.channel_differences import white_noise
+from unnoise.noise.diagonal_differences import bounded_spectrum, diagonal_variance
 from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra
 from unnoise.noise.frequency_bands import bands
 from unnoise.noise.noise_curves import (
@@ -33,6 +34,7 @@ from unnoise.noise.noise_curves import (
 from unnoise.noise.noise_model import KNOTS, NoiseModel
 from unnoise.noise.plateau import Plateaus, believed, plateaus
 from unnoise.noise.spectral_lines import find_lines, without_lines
+from unnoise.noise.spectral_peaks import without_peaks
 from unnoise.noise.uniform_colors import COLOR_SIGMA, uniform_colors
 from unnoise.noise.variance_stabilization import VarianceStabilization
 from unnoise.photometry.array_ops import to_numpy
@@ -95,12 +97,15 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         return None
     spectra, means = dct_powers(pixels)
     power = spectra.reshape(*means.shape, -1) @ np.ones(PATCH_PIXELS**2, np.float32)  # (P, C)
+    if not coded:
+        spectra = without_peaks(spectra)
     moving: NDArray[np.bool_] = np.any(power > CONSTANT, axis=1)
     varying = alive & moving
     if varying.sum() < FEWEST:
         return _none(pixels.shape[1], low, high, seen[0])
     every = PatchSpectra(spectra, means, cut).chosen(moving)
     patches = every.chosen(alive[moving])
+    diagonal = None if coded else diagonal_variance(pixels[varying])
     white = white_noise(pixels[varying], patches.cut)
     fitted = fit_plainest(patches)
     white = white if white and agrees(white, patches, fitted[0], fitted[2]) else None
@@ -117,12 +122,17 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     steep = at_patches([to_the_ends(*curve, patches.means[:, c]) for c, curve in enumerate(gray_curves)], patches)
     # noise may grow beyond the ends of a curve as it does within, or not at all
     likely = [plateaus(patches, each * gains, shapes) for each in (level, steep)]
+    if not coded:  # no camera smoothed them
+        likely = [replace(each, smoothed=0.0) for each in likely]
     if not white and pixels.shape[1] > 1:
         likely = [_unconfirmed(each) for each in likely]
     found = replace(
         likely[0], trust=np.maximum(np.max([each.trust for each in likely], axis=0), 1.0 if white else uniform.trust)
     )
     spectrum = believed(shapes, found)
+    if diagonal is not None:
+        mean = level.mean(axis=0)[:, None, None]
+        spectrum = bounded_spectrum(mean * spectrum, diagonal) / mean
     power = spectrum.mean(axis=(1, 2))
     faintest = float(np.sqrt((level * power).mean()))
     limit = FAINT if coded else FAINT_IN_MEASUREMENTS
@@ -172,7 +182,7 @@ def _pixels(windows: list[Array]) -> Array | None:
 def _stabilizations(pixels: Array) -> list[VarianceStabilization] | None:
     """What evens out the noise of each channel, from patches of values in proportion to light (P, C, …). None: nothing varies."""
     spectra, means = dct_powers(pixels)
-    patches = PatchSpectra(spectra, means, np.zeros_like(means))
+    patches = PatchSpectra(without_peaks(spectra), means, np.zeros_like(means))
     patches = patches.chosen(np.any(spectra.sum(axis=(2, 3)) > CONSTANT, axis=1))
     if len(patches.means) < FEWEST:
         return None

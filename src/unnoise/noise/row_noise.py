@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 from numpy.typing import NDArray
 
+from unnoise.array_api import array_namespace
 from unnoise.regions import RegionSource
 
 Array = NDArray[Any]
@@ -47,6 +48,13 @@ CEILING = 8.0
 strong: the mosaic of a camera's colors, the blocks of JPEG."""
 CHI_SQUARED_MEDIAN = 0.4549
 """Median of the power of one frequency of noise, if the mean is 1."""
+CHI_SQUARED_2_MEDIAN = 1.3863
+"""The same of the power of one wave, if the mean is 2."""
+MIN_SPREAD = 0.3
+"""By the median over frequencies the power must be at least this share of the mean over them. Offsets fill all frequencies,
+and the lines of a grid few."""
+MAX_ABOVE_MEDIAN = 1.3
+"""The power counts as no more than this many times what the median tells."""
 MIN_SHARED = 0.25
 """Each two parts of the width must share at least this part of the mean power of the offsets."""
 MIN_SHARED_OF_HEIGHT = 0.1
@@ -133,8 +141,6 @@ def _profiles(view: RegionSource, channels: int) -> tuple[Array, Array]:
 def _as_float64(x: Any) -> Array:
     if is_torch_array(x):
         return np.asarray(x.double().cpu().numpy())
-    if isinstance(x, np.ndarray):  # without array_api_compat.numpy, which takes 0.1 s to load
-        return x.astype(np.float64)
     return np.asarray(array_namespace(x).astype(x, array_namespace(x).float64))
 
 
@@ -159,6 +165,7 @@ def _offsets(profiles: Array, pixels: int) -> tuple[Array | None, float]:
     others = profiles @ (np.cos(waves) * math.sqrt(2) / SEGMENTS).T  # (H, lines): as strong as `shared` but for its offsets
     line, reference = _spectrum(shared[:, None])[:, 0], _spectrum(others)
     power = _power(line, reference, profiles)
+    power = _without_grids(power, shared, others) if power else None
     if power is None:
         return None, 0.0
     scene = np.maximum(_smooth(reference.mean(1)), _smooth(line) - 2 * power)
@@ -193,6 +200,18 @@ def _power(line: Array, reference: Array, profiles: Array) -> float | None:
     if min(products) < MIN_SHARED * np.mean(products) or min(by_height) < MIN_SHARED_OF_HEIGHT * np.mean(by_height):
         return None
     return excess
+
+
+def _without_grids(power: float, shared: Array, others: Array) -> float | None:
+    """The power of the offsets as far as it lies at all frequencies; None: it lies at few.
+
+    A window keeps the power of strong waves from spreading to other frequencies.
+    """
+    window = np.sin(math.pi * (np.arange(len(shared)) + 0.5) / len(shared))[:, None] ** 2
+    first = int(HIGH_FREQUENCY * len(shared))
+    line, reference = (abs(np.fft.rfft(x * window, axis=0)[first:]) ** 2 / (window**2).sum() for x in (shared[:, None], others))
+    told = 2 * float(np.median(line) - np.median(reference)) / CHI_SQUARED_2_MEDIAN
+    return min(power, MAX_ABOVE_MEDIAN * told) if told > MIN_SPREAD * power else None
 
 
 def _typical(power: Array) -> float:

@@ -24,6 +24,8 @@ FIT_TOLERANCE = 1.05
 """The line may lie above a point by this factor, as chance moves points."""
 ANSCOMBE_SHARE = 3 / 8
 """Of a², as a part of the variance at zero: evens out the noise of few photons."""
+EQUAL_HEIGHT = 1e-6
+"""Of lines that differ by less, the more level one counts: rounding must not decide where there is one point."""
 LEVEL_SLOPE = 1e-3
 """With a smaller ratio of a and b the noise is even already."""
 TINY = 1e-14
@@ -68,8 +70,9 @@ class VarianceStabilization:
             for slope, offset in lines
             if slope >= 0 and offset >= 0 and np.all(offset + slope * brightness <= FIT_TOLERANCE * variance + TINY)
         ]
-        heights = [np.log(np.maximum(offset + slope * brightness, TINY)).sum() for slope, offset in below]
-        return cls(*below[int(np.argmax(heights))])
+        heights = np.array([np.log(np.maximum(offset + slope * brightness, TINY)).sum() for slope, offset in below])
+        equal = np.flatnonzero(heights >= heights.max() - EQUAL_HEIGHT)
+        return cls(*below[int(equal[0])])
 
     def forward(self, x: Any) -> Any:
         """The stabilized values, of any shape. NaN stay."""

@@ -71,9 +71,7 @@ class Distillation(SinglePass):
     @field_validator("teachers", mode="before")
     @classmethod
     def _named(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            return [{"model": str(item)} if isinstance(item, str | Path) else item for item in value]
-        return value
+        return named_teachers(value)
 
     @model_validator(mode="after")
     def _cached_to_simulate(self) -> Self:
@@ -138,6 +136,18 @@ class Distillation(SinglePass):
         if self._teachers is None:
             raise UsageError("The scheme 'distillation' has no teachers yet; call bind first, as training does.")
         return self._teachers
+
+
+def named_teachers(value: Any) -> Any:
+    """A recipe's list of teachers, in which each may be a name alone, as pydantic takes it.
+
+    Example:
+        >>> named_teachers(["default", {"model": "best", "ensemble": True}])
+        [{'model': 'default'}, {'model': 'best', 'ensemble': True}]
+    """
+    if isinstance(value, list | tuple):
+        return [{"model": str(item)} if isinstance(item, str | Path) else item for item in value]
+    return value
 
 
 def decibel_weighted(errors: Tensor, white: float = 1.0) -> Tensor:

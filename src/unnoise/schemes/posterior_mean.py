@@ -7,10 +7,11 @@ components of PD are pictures of their own, for noise of cameras; no paper has t
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, Self, cast
 
 import torch
-from pydantic import Field
+import torch.nn.functional as F
+from pydantic import Field, PrivateAttr
 from torch import Tensor
 
 from unnoise import denoisers
@@ -40,6 +41,17 @@ class PosteriorMean(BatchedComponents):
     balance: Annotated[float, Field(ge=0)] = 0.1
     """How much a larger noise is rewarded. Without it, what the network cannot predict may count as structure (0.1 in
     Laine et al., 0 in D-BSN)."""
+    mean_first: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """The share of the run in which the prior's mean alone learns, by its squared error (D-BSN begins so). The
+    covariances have no gradient in it."""
+
+    _share: float = PrivateAttr(1.0)
+
+    def at(self, share: float) -> Self:
+        """With what is learned at this share of the run."""
+        made = self.model_copy()
+        made._share = share
+        return made
 
     def check(self, denoiser: type[Denoiser]) -> None:
         if not issubclass(denoiser, PosteriorDenoiser):
@@ -50,7 +62,10 @@ class PosteriorMean(BatchedComponents):
             )
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The mean of the negative log likelihood, less `balance` times the noise's mean standard deviation."""
+        """The mean of the negative log likelihood, less `balance` times the noise's mean standard deviation; at first the
+        mean's squared error alone, as `mean_first` says."""
         parts = split_batch(noisy, self.train_stride).contiguous(memory_format=torch.channels_last)
         prior = cast(GaussianPrior, cast(PosteriorDenoiser, network)(parts, only_prior=True))
+        if self._share < self.mean_first:
+            return F.mse_loss(prior.mean, parts)
         return negative_log_likelihood(prior, parts).mean() - self.balance * prior.noise.mean()
