@@ -75,8 +75,8 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
             light (`variance_stabilization`), and the model reaches beyond `high` as far as values do.
 
     Returns:
-        A model, with arrays of the picture's kind. None for pictures with too few patches to tell anything: small ones,
-        and those that are black or white nearly everywhere.
+        A model, with arrays of the picture's kind. It says that no noise can be told of pictures that are black or white
+        nearly everywhere. None for small pictures, which have too few patches to tell anything.
 
     >>> import torch
     >>> noisy = 0.5 + 0.02 * torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
@@ -95,8 +95,9 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         pixels = np.stack([curve.forward(pixels[:, c]) for c, curve in enumerate(curves_of_values)], axis=1)
     cut = ((pixels <= 0) | (pixels >= 1)).mean(axis=(2, 3), dtype=np.float32) * np.float32(coded)
     alive: NDArray[np.bool_] = np.all(cut <= MAX_CLIPPED_SHARE, axis=1)
-    if alive.sum() < FEWEST:
-        return None
+    if alive.sum() < FEWEST:  # black or white nearly everywhere: a page of text, or nothing at all
+        is_constant = np.all(pixels == pixels[..., :1, :1])
+        return None if is_constant else _none(pixels.shape[1], low, high, seen[0])
     spectra, means = dct_powers(pixels)
     power = spectra.reshape(*means.shape, -1) @ np.ones(PATCH_PIXELS**2, np.float32)  # (P, C)
     if not coded:
