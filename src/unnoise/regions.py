@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 
+from unnoise.array_api import array_namespace
 from unnoise.deprecated.module_names import renamed
 
 if TYPE_CHECKING:

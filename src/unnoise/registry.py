@@ -28,6 +28,7 @@ EXTRAS = {
     "onnx": "onnx",
     "onnxscript": "onnx",
     "OpenEXR": "exr",
+    "openvino": "openvino",
     "pillow_heif": "heic",
     "pydicom": "dicom",
     "pylibCZIrw": "czi",

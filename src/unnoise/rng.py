@@ -10,10 +10,11 @@ from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
 from array_api_compat import device as device_of
+from array_api_compat import is_torch_array
 from numpy.typing import NDArray
 
+from unnoise.array_api import array_namespace
 from unnoise.deprecated.module_names import renamed
 
 if TYPE_CHECKING:

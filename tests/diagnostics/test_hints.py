@@ -35,7 +35,14 @@ def test_a_good_machine_gets_no_hint() -> None:
 @pytest.mark.parametrize(
     ("machine", "devices", "speed", "free_gb", "words"),
     [
-        ({"libraries": {"torch": None}}, [], SPEED, 20, "PyTorch is not installed; run: pip install torch"),
+        (
+            {"libraries": {"torch": None}},
+            [],
+            SPEED,
+            20,
+            "PyTorch is not installed; run: pip install torch.*pip install openvino",
+        ),
+        ({"libraries": {"openvino": "1"}}, [], SPEED, 20, r"PyTorch is not installed; run: pip install torch[^;]*$"),
         ({"has_nvidia_gpu": True}, [CPU], SPEED, 20, r"this PyTorch cannot use it; .* pip install '\.\[torch\]'"),
         ({}, [CPU.model_copy(update={"bfloat16": False})], SPEED, 20, "'unnoise quantize' makes an int8 model"),
         ({}, [CPU.model_copy(update={"bfloat16": False, "int8": False})], SPEED, 20, "--model fast"),

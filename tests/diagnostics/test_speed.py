@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from unnoise.diagnostics import speed
-from unnoise.inference.onnx_network import thread_count
+from unnoise.inference.graph_network import thread_count
 from unnoise.models import shipped
 
 

@@ -1,4 +1,4 @@
-"""Pictures are denoised where torch cannot be imported, and come out as with torch; what needs torch says so."""
+"""Pictures are denoised where neither torch nor OpenVINO can be imported, and come out as with torch; what needs torch says so."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ import sys
 
 class Forbidden:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "torch":
-            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+        library = name.partition(".")[0]
+        if library in ("torch", "openvino"):
+            raise ModuleNotFoundError(f"No module named '{library}'", name=library)
 
 sys.meta_path.insert(0, Forbidden())
 """

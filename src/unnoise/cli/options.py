@@ -57,7 +57,7 @@ complete_model, complete_recipe, complete_denoiser = map(beginning_with, (_model
 EngineOption = Annotated[
     str,
     typer.Option(
-        help="What runs the network: torch, or onnx (onnxruntime, without PyTorch); auto takes torch where it is installed.",
+        help="What runs the network: torch, openvino, or onnx (onnxruntime); auto takes the first of these that is installed.",
         rich_help_panel=COMPUTED,
     ),
 ]

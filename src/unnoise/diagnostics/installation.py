@@ -19,6 +19,7 @@ from unnoise.registry import EXTRAS
 
 MAIN_LIBRARIES = (
     "onnxruntime",
+    "openvino",
     "torch",
     "numpy",
     "pyvips",
@@ -61,8 +62,13 @@ class Installation(BaseModel):
 
     @property
     def can_denoise(self) -> bool:
-        """Whether PyTorch or onnxruntime is installed, without which nothing is denoised."""
-        return self.has_torch or self.libraries.get("onnxruntime") is not None
+        """Whether PyTorch, OpenVINO or onnxruntime is installed, without one of which nothing is denoised."""
+        return any(self.libraries.get(name) is not None for name in ("torch", "openvino", "onnxruntime"))
+
+    @property
+    def has_openvino(self) -> bool:
+        """Whether OpenVINO is installed."""
+        return self.libraries.get("openvino") is not None
 
 
 def find_installation() -> Installation:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel
 
-from unnoise.inference.onnx_network import thread_count
+from unnoise.inference.graph_network import thread_count
 from unnoise.models import shipped
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Speed(BaseModel):
     precision: str
     seconds_per_megapixel: float
     threads: int
-    """Threads that torch or onnxruntime computes with on a CPU."""
+    """Threads that the engine computes with on a CPU."""
     processor_share: float = 1.0
     """Processor time of this process, by the time on the wall. On a CPU, less than 1 means that other programs ran."""
 
@@ -95,7 +95,7 @@ def measure_speed(model: str, *, side: int = SIDE, device: str | None = None) ->
     True
     """
     loaded = shipped.load(model)
-    place = _torch_place(loaded, device) if loaded.engine == "torch" else (device or "cpu", "float32", thread_count())
+    place = _torch_place(loaded, device) if loaded.engine == "torch" else _graph_place(loaded, device)
     where, precision, threads = place
     loaded.to(where)
     noisy = np.random.default_rng(0).normal(120, 20, (side, side, 3)).clip(0, 255).astype(np.uint8)
@@ -115,6 +115,11 @@ def measure_speed(model: str, *, side: int = SIDE, device: str | None = None) ->
         threads=threads,
         processor_share=processor_share,
     )
+
+
+def _graph_place(model: Model, device: str | None) -> tuple[str, str, int]:
+    """The device, precision and number of threads that another engine takes for a model."""
+    return device or "cpu", model.network.chosen_precision(None), thread_count()
 
 
 def _torch_place(model: Model, device: str | None) -> tuple[str, str, int]:

@@ -12,7 +12,7 @@ import onnx
 
 from unnoise import denoisers
 from unnoise.errors import UsageError
-from unnoise.inference.onnx_network import WEIGHT_PREFIX
+from unnoise.inference.graph_weights import WEIGHT_PREFIX
 from unnoise.models.onnx_model import GRAPHS, graph_name
 
 if TYPE_CHECKING:

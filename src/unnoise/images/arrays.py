@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 
+from unnoise.array_api import array_namespace
 from unnoise.deprecated.keywords import renamed_keywords
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images.arrays_on_disk import Axes

@@ -12,8 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from unnoise.array_api import array_namespace
 from unnoise.inference.row_blocks import ALIGN_PIXELS
 from unnoise.layers.gaussian_blur import gaussian_blur
 from unnoise.photometry.array_ops import clip, concat, median, take_along_last, upsample_bilinear

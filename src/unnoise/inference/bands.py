@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_torch_array
+from array_api_compat import device, is_torch_array
 from numpy.typing import NDArray
 
+from unnoise.array_api import array_namespace
 from unnoise.inference.memory import is_out_of_memory, resident_bytes, reuse_freed_memory, trim_memory
 from unnoise.inference.region_restorer import RegionRestorer
 from unnoise.inference.tiling import Tiling

@@ -24,9 +24,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 from numpy.typing import NDArray
 
+from unnoise.array_api import array_namespace
 from unnoise.inference.overlapping_blocks import (
     STRIDE_SAMPLES,
     add_enlarged,

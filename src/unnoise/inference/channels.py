@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from array_api_compat import array_namespace
+from unnoise.array_api import array_namespace
 
 
 def fit_channels(noisy: Any, channels: int) -> Any:

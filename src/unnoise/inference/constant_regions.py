@@ -11,8 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from unnoise.array_api import array_namespace
 from unnoise.photometry.array_windows import dilate_mask, near_means
 
 SIDE_PIXELS = 5

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from unnoise.array_api import array_namespace
 from unnoise.inference.stores import Store
 from unnoise.rng import PositionalGenerator
 

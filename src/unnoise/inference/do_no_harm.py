@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import array_namespace, device, to_device
+from array_api_compat import device, to_device
 
+from unnoise.array_api import array_namespace
 from unnoise.errors import UnnoiseWarning
 from unnoise.inference.bounded_removal import bounded_removal
 from unnoise.inference.sources import PixelSource

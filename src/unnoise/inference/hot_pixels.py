@@ -12,8 +12,8 @@ import math
 from typing import Any, Literal, get_args
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from unnoise.array_api import array_namespace
 from unnoise.errors import UsageError
 from unnoise.inference.background import CELL_PIXELS, nth_value, sorted_cells
 from unnoise.photometry.array_ops import clip, concat

@@ -13,8 +13,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from unnoise.array_api import array_namespace
 from unnoise.inference.row_blocks import ALIGN_PIXELS
 from unnoise.layers.gaussian_blur import gaussian_blur, kernel_radius
 from unnoise.photometry.array_ops import clip, upsample_bilinear

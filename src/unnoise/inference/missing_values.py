@@ -10,10 +10,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_torch_array, to_device
+from array_api_compat import device, is_torch_array, to_device
 from numpy.typing import NDArray
 
 from unnoise import images
+from unnoise.array_api import array_namespace
 from unnoise.errors import UsageError
 from unnoise.inference.options import DenoiseOptions, read_mask
 from unnoise.inference.sources import PixelSource, RegionReader

@@ -1,4 +1,4 @@
-"""Restoring one region of a picture by onnxruntime, on NumPy arrays."""
+"""Restoring one region of a picture by onnxruntime or OpenVINO, on NumPy arrays."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from unnoise.errors import UsageError
+from unnoise.inference.graph_network import GraphNetwork
 from unnoise.inference.halo import UNBOUNDED_HALO_PIXELS
-from unnoise.inference.onnx_network import OnnxNetwork
 from unnoise.inference.settings import InferenceSettings
 from unnoise.regions import Region, RegionSource, dilate, relative_to
 from unnoise.schemes.self_ensemble import self_ensemble_region
@@ -33,17 +33,13 @@ class OnnxChain:
     (1, 3, 8, 50)
     """
 
-    network: OnnxNetwork
+    network: GraphNetwork
     settings: InferenceSettings
 
     def __post_init__(self) -> None:
         if self.settings.refinement is not None:
             raise UsageError("The refinement R³ needs PyTorch; add --no-refine, or install PyTorch and give --engine torch.")
-        if self.settings.precision not in (None, "auto", "float32"):
-            raise UsageError(
-                f"onnxruntime computes in the precision of its file, not in {self.settings.precision}; leave --precision out, or "
-                "give --engine torch."
-            )
+        self.network.in_precision(self.settings.precision)
 
     @property
     def device(self) -> str:
@@ -88,7 +84,8 @@ class OnnxChain:
 
     def _restore(self, view: Any, part: Region) -> Any:
         around = dilate(part, self.halo, view.size, self.step)
-        return self.network(view.read(*around))[..., *relative_to(part, around)]
+        run = self.network.in_precision(self.settings.precision)
+        return run(view.read(*around))[..., *relative_to(part, around)]
 
     def bytes_for(self, wanted: int, read: int, *, whole: bool) -> float:
         """Estimate the bytes that restoring a region takes, of which `read` pixels are read."""
@@ -103,4 +100,4 @@ class OnnxChain:
         yield
 
     def release_memory(self) -> None:
-        """onnxruntime keeps nothing."""
+        """The runtimes keep nothing between tiles."""

@@ -11,9 +11,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_torch_array
+from array_api_compat import device, is_torch_array
 from numpy.typing import NDArray
 
+from unnoise.array_api import array_namespace
 from unnoise.noise.noise_model import BLOCK_SAMPLES
 from unnoise.photometry.array_ops import T, upsample_bilinear
 from unnoise.photometry.array_windows import extend_edges, places_of, repeat_each, runs

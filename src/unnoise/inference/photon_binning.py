@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
+from unnoise.array_api import array_namespace
 from unnoise.noise.photon_counts import MOST_COUNTS, are_photon_counts, photon_value
 from unnoise.photometry import array_ops
 from unnoise.regions import RegionSource

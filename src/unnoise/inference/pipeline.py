@@ -22,17 +22,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, to_device
+from array_api_compat import device, to_device
 
 from unnoise import images
+from unnoise.array_api import array_namespace
 from unnoise.errors import UsageError
 from unnoise.inference.bands import Progress, restore_bands
-from unnoise.inference.blending import blend_stored
+from unnoise.inference.blending import blend_stored, blends
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.dither import DitheredStore
 from unnoise.inference.do_no_harm import Guard, Mask, all_kept, guards_of
 from unnoise.inference.photon_binning import binned, mix_binned, photon_step
 from unnoise.inference.point_sources import PointSources, find_point_sources
+from unnoise.inference.progress_halves import ProgressHalves
 from unnoise.inference.region_restorer import RegionRestorer
 from unnoise.inference.repair import Repair, all_missing, repair
 from unnoise.inference.row_noise_removal import without_row_noise
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     import torch
 
     from unnoise.denoisers.base import Denoiser
-    from unnoise.inference.onnx_network import OnnxNetwork
+    from unnoise.inference.graph_network import GraphNetwork
     from unnoise.schemes.base import Scheme
 
 
@@ -68,7 +70,7 @@ class Pipeline:
     torch.Size([1, 3, 20, 20])
     """
 
-    network: Denoiser | OnnxNetwork
+    network: Denoiser | GraphNetwork
     """On any device, with its published value range; or a graph, which needs no torch and takes NumPy arrays."""
     scheme: Scheme | None
     """None: it is in the graph."""
@@ -322,14 +324,16 @@ class Prepared:
         return DitheredStore(store, self.source.step, self.pipeline.settings.seed) if coarse else store
 
     def restore(self, store: Store, progress: Progress | None = None) -> None:
-        """Restore the picture into `store`, and apply detail, guards and strength."""
+        """Restore the picture into `store`, and apply detail, guards and strength.
+
+        They take as long as a fast network. So each of the two counts as half of the tiles, and can be stopped."""
         settings = self.pipeline.settings
-        self.pipeline.restore_into(self.source, self.seen, store, progress, self.photons)
-        if self.seen is self.source:
-            blend_stored(self.source, store, settings.strength, settings.detail, self.guards)
-            return
-        blend_stored(self.seen, store, 1.0, settings.detail, self.guards)  # or stripes would come back as detail
-        blend_stored(self.source, store, settings.strength, 0.0)
+        by_itself = settings.strength if self.seen is self.source else 1.0  # or stripes would come back as detail
+        halves = ProgressHalves(progress, self.source.size[0], blends(by_itself, settings.detail, self.guards))
+        self.pipeline.restore_into(self.source, self.seen, store, halves.tiles, self.photons)
+        blend_stored(self.seen, store, by_itself, settings.detail, self.guards, halves.rows)
+        if self.seen is not self.source:
+            blend_stored(self.source, store, settings.strength, 0.0)
 
 
 def _warn(guards: Sequence[Guard], source: PixelSource) -> None:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from array_api_compat import array_namespace, device, to_device
+from array_api_compat import device, to_device
 
+from unnoise.array_api import array_namespace
 from unnoise.inference.background import SMOOTHED_NOISE_SHARE, SMOOTHING_PIXELS, Background
 from unnoise.inference.inpainting import noise_at
 from unnoise.inference.row_blocks import RowBlocks, around, blocks_of

@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from unnoise.array_api import array_namespace
 from unnoise.inference.overlapping_blocks import STRIDE_SAMPLES
 from unnoise.noise.noise_model import BLOCK_SAMPLES
 from unnoise.photometry.array_ops import clip

@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, to_device
+from array_api_compat import device, to_device
 
+from unnoise.array_api import array_namespace
 from unnoise.inference import constant_regions, hot_pixels, inpainting
 from unnoise.inference.background import Background
 from unnoise.inference.constant_regions import ConstantValues, count_constant, decide_constant

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 from numpy.typing import NDArray
 
 from unnoise import images
+from unnoise.array_api import array_namespace
 from unnoise.photometry.normalization import Normalization
 from unnoise.photometry.rescaling import Rescaling, choose_rescaling
 from unnoise.regions import RegionSource

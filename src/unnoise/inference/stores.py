@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
-from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from unnoise import images
+from unnoise.array_api import array_namespace
 from unnoise.inference.sources import STRIP_PIXELS, PixelSource, RegionReader, reader_of
 from unnoise.photometry.array_ops import to_numpy
 from unnoise.photometry.array_windows import planes_of_batch

@@ -6,8 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_torch_array
+from array_api_compat import device, is_torch_array
 from numpy.typing import NDArray
+
+from unnoise.array_api import array_namespace
 
 if TYPE_CHECKING:
     from torch import Tensor

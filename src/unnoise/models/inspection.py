@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unnoise.errors import UsageError
 from unnoise.images.frames import SinglePicture, open_stack, pictures_of, spread
-from unnoise.models.onnx_model import torch_is_installed
+from unnoise.models.onnx_model import is_installed
 from unnoise.models.select import nearest
 from unnoise.noise.inspection import measure
 from unnoise.noise.photon_transfer import DarkFrame, measure_dark, photon_transfer
@@ -124,7 +124,7 @@ def _with_trial(report: NoiseReport, picture: NDArray[Any]) -> NoiseReport:
     """A report whose advice says how the model did on the middle of the picture."""
     if report.advice is None or report.advice.model is None:
         return report
-    if not torch_is_installed():
+    if not is_installed("torch"):
         advice = report.advice.model_copy(update={"reasons": [*report.advice.reasons, NOT_TRIED]})
         return report.model_copy(update={"advice": advice})
     from unnoise.models.trial import try_model

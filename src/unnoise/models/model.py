@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from unnoise.denoisers.base import Denoiser
-    from unnoise.inference.onnx_network import OnnxNetwork
+    from unnoise.inference.graph_network import GraphNetwork
     from unnoise.models.stacks import StackRepair
     from unnoise.quality.report import Report
     from unnoise.recipes.applied import AppliedRecipe
@@ -55,7 +55,7 @@ class Model:
 
     Attributes:
         network: the bare `nn.Module` in its published value range, (B, C, H, W) → (B, C, H, W); or a graph that
-            onnxruntime runs without torch.
+            onnxruntime or OpenVINO runs without torch.
         recipe: how the network is trained and applied.
         card: facts about its origin.
 
@@ -67,7 +67,7 @@ class Model:
     network: Any
     recipe: Any
 
-    def __init__(self, network: Denoiser | OnnxNetwork, recipe: Recipe | AppliedRecipe, card: Card | None = None) -> None:
+    def __init__(self, network: Denoiser | GraphNetwork, recipe: Recipe | AppliedRecipe, card: Card | None = None) -> None:
         compute_alone_after_fork()
         self.network = network
         self.recipe = recipe
@@ -75,8 +75,8 @@ class Model:
 
     @property
     def engine(self) -> str:
-        """What runs the network: 'torch' or 'onnx'."""
-        return "onnx" if library_of(self.network) == "numpy" else "torch"
+        """What runs the network: 'torch', 'onnx' or 'openvino'."""
+        return str(self.network.engine) if library_of(self.network) == "numpy" else "torch"
 
     def pipeline(self, settings: InferenceSettings) -> Pipeline:
         """The pipeline with this model.
@@ -87,7 +87,7 @@ class Model:
         return Pipeline(self.network, self.recipe.scheme if self.engine == "torch" else None, settings)
 
     def __repr__(self) -> str:
-        name = self.network.denoiser if self.engine == "onnx" else denoisers.name_of(self.network)
+        name = self.network.denoiser if self.engine != "torch" else denoisers.name_of(self.network)
         return f"Model({self.recipe.name}: {name}, {self.network.parameter_count():,} parameters)"
 
     def _repr_html_(self) -> str:
@@ -109,7 +109,7 @@ class Model:
         >>> next(fresh(recipes.load("ap-bsn", {"denoiser.features": 4})).to("cpu").network.parameters()).device
         device(type='cpu')
         """
-        if self.engine == "onnx":
+        if self.engine != "torch":
             self.network.to(device)
             return self
         from unnoise.inference.precision import choose_device
@@ -138,7 +138,7 @@ class Model:
                 )
         if not changes:
             return self
-        if self.engine == "onnx" and any(field.startswith("scheme") for field in changes):
+        if self.engine != "torch" and any(field.startswith("scheme") for field in changes):
             raise UsageError("The scheme is part of the graph and cannot be changed; give --engine torch, which needs PyTorch.")
         named = ", ".join(f"{field}={value}" for field, value in changes.items())
         recipe = recipes.changed(self.recipe, changes)
@@ -288,7 +288,7 @@ class Model:
         library = library_of(self.network)
         if library == "numpy" and is_torch_array(moderate):
             raise UsageError(
-                "onnxruntime takes arrays, not tensors; give image.numpy(), or load the model with engine='torch'."
+                f"The engine {self.engine} takes arrays, not tensors; give image.numpy(), or load the model with engine='torch'."
             )
         noisy, form = images.to_tensor(
             moderate,
@@ -324,8 +324,8 @@ class Model:
         """
         from unnoise.models import file_format
 
-        if self.engine == "onnx":
-            raise UsageError("A model that onnxruntime runs cannot be saved; load it with engine='torch'.")
+        if self.engine != "torch":
+            raise UsageError(f"A model that the engine {self.engine} runs cannot be saved; load it with engine='torch'.")
         file_format.write(Path(path), self.network, self.recipe, self.card, half=half)
 
     def push_to_hub(self, repo: str, *, private: bool = False, endpoint: str | None = None, token: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Models that onnxruntime runs: shipped ones by their graph and weights, and files that `unnoise export` wrote."""
+"""Models that onnxruntime or OpenVINO runs: shipped ones by their graph and weights, and files that `unnoise export` wrote."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
-from unnoise.inference.onnx_network import OnnxNetwork
+from unnoise.inference.graph_network import GraphNetwork
 from unnoise.models.card import Card
 from unnoise.recipes.applied import AppliedRecipe
 from unnoise.registry import torch_missing
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 GRAPHS = Path(__file__).parent / "graphs"
 """Graphs of the shipped networks, without weights. Several models share one."""
-ENGINES = "auto", "torch", "onnx"
-Engine = Literal["auto", "torch", "onnx"]
+ENGINES = "auto", "torch", "onnx", "openvino"
+Engine = Literal["torch", "onnx", "openvino"]
 SINGLE_PASS = frozenset(
     {
         "blind2unblind",
@@ -47,11 +47,11 @@ LEFT_OUT_ENDINGS = ".log_maximum", ".top", ".mask"
 """Weights that no graph has: what only quantization or training reads, and constants."""
 
 
-def choose_engine(name: str) -> Literal["torch", "onnx"]:
-    """The engine of that name; *auto*: torch if it is installed, else onnxruntime.
+def choose_engine(name: str) -> Engine:
+    """The engine of that name; *auto*: torch if it is installed, else OpenVINO if that is, else onnxruntime.
 
     Raises:
-        UsageError: there is no such engine, or torch is not installed.
+        UsageError: there is no such engine, or it is not installed.
 
     >>> choose_engine("onnx")
     'onnx'
@@ -59,20 +59,22 @@ def choose_engine(name: str) -> Literal["torch", "onnx"]:
     if name not in ENGINES:
         raise UsageError(f"There is no engine '{name}'; choose one of {', '.join(ENGINES)}.")
     if name == "auto":
-        return "torch" if torch_is_installed() else "onnx"
-    if name == "torch" and not torch_is_installed():
+        return "torch" if is_installed("torch") else "openvino" if is_installed("openvino") else "onnx"
+    if name == "torch" and not is_installed("torch"):
         raise UsageError(f"{str(torch_missing()).rstrip('.')}; or give --engine onnx, which does without.")
-    return "onnx" if name == "onnx" else "torch"
+    if name == "openvino" and not is_installed("openvino"):
+        raise UsageError("OpenVINO is not installed; run: pip install openvino, or give --engine onnx, which does without.")
+    return cast(Engine, name)
 
 
-def torch_is_installed() -> bool:
-    """Whether torch can be imported, without importing it.
+def is_installed(library: str) -> bool:
+    """Whether a library can be imported, without importing it.
 
-    >>> torch_is_installed()
+    >>> is_installed("numpy")
     True
     """
     try:
-        return find_spec("torch") is not None
+        return find_spec(library) is not None
     except ModuleNotFoundError:
         return False
 
@@ -88,8 +90,8 @@ def graph_name(denoiser: str, sizes: Mapping[str, Any], scheme: Mapping[str, Any
     return f"{denoiser}-{hashlib.sha256(text.encode()).hexdigest()[:10]}.onnx"
 
 
-def load(path: Path, device: str | None = None) -> Model:
-    """Read a model for onnxruntime: a `.safetensors` file whose network ships as a graph, or an `.onnx` file.
+def load(path: Path, device: str | None = None, engine: Engine = "onnx") -> Model:
+    """Read a model for onnxruntime or OpenVINO: a `.safetensors` file whose network ships as a graph, or an `.onnx` file.
 
     Raises:
         UsageError: there is no such file.
@@ -101,7 +103,7 @@ def load(path: Path, device: str | None = None) -> Model:
     """
     if not path.is_file():
         raise UsageError(f"There is no model file {path}.")
-    return _exported(path, device) if path.suffix == ".onnx" else _stored(path, device)
+    return _exported(path, device, engine) if path.suffix == ".onnx" else _stored(path, device, engine)
 
 
 def read_header(path: Path) -> dict[str, str]:
@@ -123,7 +125,7 @@ def read_header(path: Path) -> dict[str, str]:
     return header
 
 
-def _stored(path: Path, device: str | None) -> Model:
+def _stored(path: Path, device: str | None, engine: Engine) -> Model:
     header = read_header(path)
     recipe, card = _parts(header, path)
     sizes = json.loads(header.get("sizes", "{}"))
@@ -141,17 +143,28 @@ def _stored(path: Path, device: str | None) -> Model:
             raise UnnoiseError(
                 f"The weights in {path} are not all finite numbers ('{name}'); get the file again, or train anew."
             )
-    return _model(OnnxNetwork(graph, weights, device, str(path)), recipe, card, path)
+    return _model(_network(engine)(graph, weights, device, str(path)), recipe, card, path)
 
 
-def _exported(path: Path, device: str | None) -> Model:
-    network = OnnxNetwork(path, None, device, str(path))
+def _exported(path: Path, device: str | None, engine: Engine) -> Model:
+    network = _network(engine)(path, None, device, str(path))
     if "recipe" not in network.facts:
         raise UnnoiseError(f"{path} does not say how it is applied; write it anew with 'unnoise export'.")
     if not network.facts.get("scheme"):
         raise UnnoiseError(f"{path} holds the network alone; write it anew without --network-only.")
     recipe, card = _parts(network.facts, path)
     return _model(network, recipe, card, path)
+
+
+def _network(engine: Engine) -> type[GraphNetwork]:
+    """The class of networks that an engine runs."""
+    if engine == "openvino":
+        from unnoise.inference.openvino_network import OpenvinoNetwork
+
+        return OpenvinoNetwork
+    from unnoise.inference.onnx_network import OnnxNetwork
+
+    return OnnxNetwork
 
 
 def _parts(header: Mapping[str, str], path: Path) -> tuple[AppliedRecipe, Card]:
@@ -161,7 +174,7 @@ def _parts(header: Mapping[str, str], path: Path) -> tuple[AppliedRecipe, Card]:
         raise UnnoiseError(f"{path} is damaged, or of another version of unnoise; get it again.") from error
 
 
-def _model(network: OnnxNetwork, recipe: AppliedRecipe, card: Card, path: Path) -> Model:
+def _model(network: GraphNetwork, recipe: AppliedRecipe, card: Card, path: Path) -> Model:
     from unnoise.models.model import Model
 
     if card.warning:

@@ -14,7 +14,7 @@ from typing import Any
 from safetensors import safe_open
 
 from unnoise.errors import UnnoiseError
-from unnoise.models.onnx_model import torch_is_installed
+from unnoise.models.onnx_model import is_installed
 from unnoise.models.shipped_files import WEIGHTS
 from unnoise.noise.advice import Advice
 
@@ -74,7 +74,7 @@ def choose_for(files: Sequence[Path], *, axes: str | None = None) -> str:
             votes[choose(picture.pixels)] += 1
             sampled.append(picture.pixels)
     name = votes.most_common(1)[0][0] if votes else "default"
-    if name != "default" or not torch_is_installed():
+    if name != "default" or not is_installed("torch"):
         return name
     from unnoise.models.trial import best_trial
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,8 @@ def load(name_or_path: str | Path, engine: str = "auto") -> Model:
     Args:
         name_or_path: a name, also of a classical denoiser such as 'bm3d'; a file; the folder that `unnoise train`
             wrote; or `hf://OWNER/NAME`, a model on the Hugging Face Hub.
-        engine: what runs the network: 'torch', 'onnx' (onnxruntime, without torch), or 'auto': torch if it is installed.
-            A file that ends in .onnx runs by onnxruntime in any case.
+        engine: what runs the network: 'torch', 'onnx' (onnxruntime), 'openvino', or 'auto': torch if it is installed, else
+            OpenVINO if that is, else onnxruntime. A file that ends in .onnx never runs by torch.
 
     Raises:
         UsageError: neither a model nor a file has this name, or the engine cannot run it.
@@ -47,7 +48,7 @@ def load(name_or_path: str | Path, engine: str = "auto") -> Model:
     from unnoise.models.model import Model
 
     chosen = onnx_model.choose_engine(engine)
-    read = Model.load if chosen == "torch" else onnx_model.load
+    read = Model.load if chosen == "torch" else partial(onnx_model.load, engine=chosen)
     if hub.is_address(name_or_path):
         return read(hub.fetch(str(name_or_path)))
     shipped = WEIGHTS / f"{name_or_path}.safetensors"
@@ -55,7 +56,7 @@ def load(name_or_path: str | Path, engine: str = "auto") -> Model:
         return read(shipped)
     path = Path(name_or_path)
     if str(name_or_path) in denoisers.classical_names() and not path.exists():
-        if chosen == "onnx":
+        if chosen != "torch":
             raise UsageError(f"'{name_or_path}' needs PyTorch; install it and give --engine torch, or take another model.")
         from unnoise.models import classical
 
@@ -67,9 +68,9 @@ def load(name_or_path: str | Path, engine: str = "auto") -> Model:
             f"There is no model '{name_or_path}'; choose one of {', '.join([*names(), *denoisers.classical_names()])}, or give a file."
         )
     if path.suffix == ".onnx":
-        return onnx_model.load(path)
+        return onnx_model.load(path, engine="openvino" if chosen == "openvino" else "onnx")
     if path.suffix in _PUBLISHED_SUFFIXES:
-        if chosen == "onnx":
+        if chosen != "torch":
             raise UsageError(f"{path} is a published checkpoint, which PyTorch reads; install it and give --engine torch.")
         return import_checkpoint(path)
     return read(path)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 
+from unnoise.array_api import array_namespace
 from unnoise.errors import UsageError
 from unnoise.images.measured_values import FLOATS, LARGEST, whole
 from unnoise.images.number_types import factor_to

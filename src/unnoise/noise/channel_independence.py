@@ -13,9 +13,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 from numpy.typing import NDArray
 
+from unnoise.array_api import array_namespace
 from unnoise.regions import RegionSource
 
 Array = NDArray[Any]
@@ -90,8 +91,6 @@ def _is_photograph(view: RegionSource) -> bool:
 def _as_float64(x: Any) -> Array:
     if is_torch_array(x):
         return np.asarray(x.double().cpu().numpy())
-    if isinstance(x, np.ndarray):  # without array_api_compat.numpy, which takes 0.1 s to load
-        return x.astype(np.float64)
     return np.asarray(array_namespace(x).astype(x, array_namespace(x).float64))
 
 

@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
+from unnoise.array_api import array_namespace
 from unnoise.photometry.array_ops import clip, copy, lerp, match, take_along_last
 from unnoise.photometry.array_windows import convert_like, softmax
 

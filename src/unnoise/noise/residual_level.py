@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
+from unnoise.array_api import array_namespace
 from unnoise.noise.residual_noise import interpolate, noise_level, power_ratio
 from unnoise.photometry.array_ops import T, concat, take_along_last
 from unnoise.regions import sample_windows

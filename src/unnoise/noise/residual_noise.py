@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
+from unnoise.array_api import array_namespace
 from unnoise.photometry.array_ops import T, clip, lerp, quantile, searchsorted, take_along_last
 from unnoise.rng import uniform
 

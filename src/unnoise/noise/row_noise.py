@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 from numpy.typing import NDArray
 
+from unnoise.array_api import array_namespace
 from unnoise.regions import RegionSource
 
 Array = NDArray[Any]
@@ -140,8 +141,6 @@ def _profiles(view: RegionSource, channels: int) -> tuple[Array, Array]:
 def _as_float64(x: Any) -> Array:
     if is_torch_array(x):
         return np.asarray(x.double().cpu().numpy())
-    if isinstance(x, np.ndarray):  # without array_api_compat.numpy, which takes 0.1 s to load
-        return x.astype(np.float64)
     return np.asarray(array_namespace(x).astype(x, array_namespace(x).float64))
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 from numpy.typing import NDArray
 
+from unnoise.array_api import array_namespace
 from unnoise.noise.photon_counts import are_photon_counts
 from unnoise.photometry.array_ops import average_pool, pad_zeros, to_numpy
 from unnoise.photometry.array_windows import dilate_mask, repeat_each

@@ -13,8 +13,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_numpy_array, is_torch_array, to_device
+from array_api_compat import device, is_numpy_array, is_torch_array, to_device
 from numpy.typing import NDArray
+
+from unnoise.array_api import array_namespace
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,8 +7,10 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 from numpy.typing import NDArray
+
+from unnoise.array_api import array_namespace
 
 
 def convert_like(values: NDArray[Any], other: Any) -> Any:

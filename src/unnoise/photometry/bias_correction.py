@@ -24,9 +24,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 from pydantic import BaseModel, ConfigDict, Field
 
+from unnoise.array_api import array_namespace
 from unnoise.deprecated.module_names import renamed
 from unnoise.photometry import array_ops
 from unnoise.photometry.array_ops import T, clip, convolve, split_into_cells, upsample_row

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from array_api_compat import array_namespace, device, to_device
+from array_api_compat import device, to_device
 
+from unnoise.array_api import array_namespace
 from unnoise.photometry import array_ops
 from unnoise.photometry.bias_correction import CELL_PIXELS, RADIUS_CELLS, BiasCorrection, smooth_offsets, upsample_offsets
 from unnoise.photometry.clipping import Clipping

@@ -14,8 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from unnoise.array_api import array_namespace
 from unnoise.deprecated.module_names import renamed
 from unnoise.photometry.array_ops import T, average_pool, clip, copy, median
 from unnoise.regions import RegionSource

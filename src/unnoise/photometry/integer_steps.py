@@ -9,8 +9,8 @@ import warnings
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from unnoise.array_api import array_namespace
 from unnoise.errors import UnnoiseWarning
 from unnoise.photometry.array_ops import to_numpy
 from unnoise.regions import RegionSource

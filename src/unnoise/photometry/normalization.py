@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from array_api_compat import array_namespace
 from pydantic import BaseModel, ConfigDict
 
+from unnoise.array_api import array_namespace
 from unnoise.deprecated.module_names import renamed
 from unnoise.photometry.array_ops import T, clip, match, to_numpy
 

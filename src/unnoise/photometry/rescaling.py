@@ -12,8 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from unnoise.array_api import array_namespace
 from unnoise.deprecated.module_names import renamed
 
 SMALL, LARGE = 2.0**-10, 2.0**20

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace, is_torch_array
+from array_api_compat import is_torch_array
 
+from unnoise.array_api import array_namespace
 from unnoise.photometry.array_ops import T, clip
 
 DISPLAY_KNEE = 0.04045

@@ -11,8 +11,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
+from unnoise.array_api import array_namespace
 from unnoise.deprecated.module_names import renamed
 from unnoise.photometry.array_ops import average_pool, convolve, quantile
 from unnoise.regions import RegionSource

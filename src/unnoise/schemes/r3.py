@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from array_api_compat import array_namespace
 from pydantic import BaseModel, ConfigDict, Field
 
+from unnoise.array_api import array_namespace
 from unnoise.deprecated.module_names import renamed
 from unnoise.rng import RandomSource, uniform
 

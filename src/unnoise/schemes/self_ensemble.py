@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from unnoise.array_api import array_namespace
 from unnoise.regions import Region, RegionSource, flip_region, rotate_region
 
 

@@ -1,0 +1,116 @@
+"""A network that OpenVINO runs: bfloat16 where the processor multiplies it, as on recent ones of Intel and AMD."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unnoise.errors import UnnoiseError, UsageError
+from unnoise.inference.graph_network import GraphNetwork, Run, first_line, thread_count
+from unnoise.inference.graph_weights import WEIGHT_PREFIX, metadata_of, with_weights
+from unnoise.registry import require
+
+TYPES = {"float32": ("f32", "FP32"), "bfloat16": ("bf16", "BF16"), "float16": ("f16", "FP16")}
+"""Precision → OpenVINO's name for it, and that of the capability of a device."""
+
+
+class OpenvinoNetwork(GraphNetwork):
+    """An ONNX graph with its weights, run by OpenVINO, for values of 0..1: (1, C, H, W) → (1, C, H, W).
+
+    Args: see `GraphNetwork`. `device` is 'cpu', or another that OpenVINO has here, as 'gpu'.
+
+    Raises:
+        UsageError: OpenVINO does not have the device.
+        UnnoiseError: OpenVINO is missing, or cannot read the graph.
+
+    >>> import onnx.parser
+    >>> graph = onnx.parser.parse_model('''<ir_version: 10, opset_import: ["" : 18], metadata_props: ["sizes": "{}"]>
+    ...     half (float[1, 3, H, W] noisy) => (float[1, 3, H, W] restored) { restored = Add(noisy, noisy) }''')
+    >>> OpenvinoNetwork(graph.SerializeToString())(np.ones((1, 3, 2, 2), np.float32))[0, 0, 0].tolist()
+    [2.0, 2.0]
+    """
+
+    engine = "openvino"
+    runtime = "OpenVINO"
+
+    def _open(self, device: str | None) -> None:
+        self._core = _core()
+        self.device = "cpu" if device in (None, "auto") else str(device)
+        self._place = _place(self.device, self._core.available_devices)
+        content = self._content()
+        self.facts = metadata_of(content)
+        named = {WEIGHT_PREFIX + name: value for name, value in self._weights.items()}
+        try:
+            self._model = self._core.read_model(with_weights(content, named))
+        except UnnoiseError:
+            raise
+        except Exception as error:  # OpenVINO raises errors of many kinds
+            raise UnnoiseError(f"{self.origin} cannot be run by OpenVINO: {first_line(error)}") from error
+        self._compiled: dict[str, Any] = {}
+
+    def chosen_precision(self, name: str | None) -> str:
+        """*auto* is bfloat16 where the device multiplies it, else float32; see `GraphNetwork.chosen_precision`."""
+        capabilities = self._core.get_property(self._place, "OPTIMIZATION_CAPABILITIES")
+        known = [each for each, (_, capability) in TYPES.items() if capability in capabilities]
+        if name in (None, "auto"):
+            name = "bfloat16" if "bfloat16" in known else "float32"
+        if name not in known:
+            raise self._refuse_precision(str(name), " and ".join(known))
+        return str(name)
+
+    def in_precision(self, name: str | None) -> Run:
+        """The network compiled for a precision; see `GraphNetwork.in_precision`."""
+        name = self.chosen_precision(name)
+        if name not in self._compiled:
+            try:
+                self._compiled[name] = self._core.compile_model(self._model, self._place, _settings(self._place, name))
+            except Exception as error:
+                raise UnnoiseError(f"{self.origin} cannot be run by OpenVINO: {first_line(error)}") from error
+        return partial(self._run, self._compiled[name])
+
+    def _run(self, compiled: Any, noisy: NDArray[np.float32]) -> NDArray[np.float32]:
+        try:
+            request = compiled.create_infer_request()
+            request.infer([np.ascontiguousarray(noisy)], share_inputs=True)
+            restored: NDArray[np.float32] = np.array(request.get_output_tensor(0).data, np.float32)
+            del request
+            compiled.release_memory()  # what a tile took goes back after it
+        except Exception as error:
+            if any(word in str(error).lower() for word in ("alloc", "out of memory")):
+                raise MemoryError(first_line(error)) from error
+            raise UnnoiseError(f"{self.origin} cannot be run by OpenVINO: {first_line(error)}") from error
+        return restored
+
+
+def _core() -> Any:
+    """OpenVINO, without its converter of models: that takes 0.1 s to load, and knows a service that counts its use."""
+    converter = "openvino.tools.ovc"
+    if converter not in sys.modules:
+        sys.modules[converter] = None  # type: ignore[assignment]
+        try:
+            return require("openvino", "The engine openvino").Core()
+        finally:
+            del sys.modules[converter]
+    return require("openvino", "The engine openvino").Core()
+
+
+def _place(device: str, there: Sequence[str]) -> str:
+    """OpenVINO's name of a device: 'gpu:1' is 'GPU.1'."""
+    wanted = device.upper().replace(":", ".")
+    names = [*there, *{name.partition(".")[0] for name in there}]
+    if wanted not in names:
+        known = ", ".join(name.lower().replace(".", ":") for name in there)
+        raise UsageError(f"The device '{device}' cannot be used by OpenVINO here; choose one of {known}, or leave it out.")
+    return wanted
+
+
+def _settings(place: str, precision: str) -> dict[str, Any]:
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": TYPES[precision][0]}
+    if place == "CPU":  # unpinned: several workers would all be pinned to the same cores
+        settings |= {"INFERENCE_NUM_THREADS": thread_count(), "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
+    return settings
