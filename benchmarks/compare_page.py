@@ -1,9 +1,10 @@
 """Write the page of a comparison from what `unnoise benchmark compare` kept in its folder.
 
     unnoise benchmark compare --model fast --model bm3d --data polyu:DIR --data sidd-val:DIR --out runs/compare
-    python benchmarks/compare_page.py runs/compare docs/results/compare.md
+    python benchmarks/compare_page.py runs/compare docs/results/compare.md --crops crops.txt
 
 Every cell of the folder is a line. An unfinished one counts with the pictures that are done. Nothing is measured here.
+`crops.txt` is what `benchmarks/classical_colors.py` printed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from unnoise.evaluation.comparison.published import published_psnr
 from unnoise.evaluation.comparison.runner import cell_path
 from unnoise.evaluation.comparison.statistics import mean_interval, paired_p_value
 from unnoise.evaluation.scoring import Evaluation, ImageScore
+from unnoise.models import shipped
 
 Cell = tuple[Evaluation, int, float | None]
 """Scores, parameters, and multiplications for each pixel."""
@@ -27,10 +29,11 @@ Cell = tuple[Evaluation, int, float | None]
 HEAD = """# Methods compared
 
 Each method on real pictures with truth, by protocol *default*. The noise is measured by the method, not given. Slow
-methods were run on some of the pictures; the column *pictures* counts them. So *gain* and *p* are what to compare: the
-gain is over the noisy input of the same pictures. *To best* is the mean difference from the best method on the pictures
-that both have, and *p* how likely chance alone makes it, by a paired permutation test. Published figures are of whole
-data sets. Seconds are per picture, measured beside other work: they rank the methods and no more.
+methods were run on some of the pictures, which lie evenly over the set; the column *pictures* counts them. So *gain* and
+*to best* are what to compare: the gain is over the noisy input of the same pictures. *To best* is the mean difference from
+the best method on the pictures that both have, and *p* how likely chance alone makes it, by a paired permutation test. Its
+least value for n pictures is 2 / 2ⁿ. Published figures are of whole data sets. Seconds are per picture, measured beside
+other work: they rank the methods and no more.
 `benchmarks/compare_page.py` writes this page.
 
 ```sh
@@ -57,6 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("page", type=Path)
+    parser.add_argument("--crops", type=Path, nargs="*", default=[], help="printed by classical_colors.py")
     options = parser.parse_args()
     cells = _finished(options.folder)
     cells += _unfinished(options.folder, list(dict.fromkeys(scores.data for scores, _, _ in cells)))
@@ -69,6 +73,7 @@ def main() -> None:
     text = HEAD.format(command=command)
     for data, own in sets.items():
         text += "\n" + _section(data, own)
+    text += "".join("\n" + _crops(path) for path in options.crops)
     options.page.write_text(text + WHICH, encoding="utf-8")
 
 
@@ -81,9 +86,9 @@ def _finished(folder: Path) -> list[Cell]:
 
 
 def _unfinished(folder: Path, data: list[str]) -> list[Cell]:
-    """The classical methods whose pictures are not all done."""
+    """The shipped models and classical methods whose pictures are not all done."""
     found = []
-    for spec, name in product(data, classical_names()):
+    for spec, name in product(data, [*shipped.names(), *classical_names()]):
         journal = cell_path(folder, name, spec).with_suffix(".jsonl")
         lines = journal.read_text(encoding="utf-8").splitlines()[1:] if journal.is_file() else []
         images = [ImageScore.model_validate_json(line) for line in lines]
@@ -91,6 +96,18 @@ def _unfinished(folder: Path, data: list[str]) -> list[Cell]:
             scores = Evaluation(model=name, data=spec, protocol="default", options={}, images=images)
             found.append((scores, 0, None))
     return found
+
+
+def _crops(path: Path) -> str:
+    """A section from what `classical_colors.py` printed: its first line names the columns, its last one is the mean."""
+    command, head, *lines = path.read_text(encoding="utf-8").splitlines()
+    title, *names = head.split()
+    rows = [line.rsplit(maxsplit=len(names)) for line in lines]
+    noisy, *others = (float(value) for value in rows[-1][1:])
+    gains = ", ".join(f"`{name}` gains {other - noisy:.2f} dB" for name, other in zip(names[1:], others, strict=True))
+    table = [[title, *(f"{name} dB" for name in names)], ["---"] * (len(names) + 1), *rows]
+    text = "\n".join(f"| {' | '.join(row)} |" for row in table)
+    return f"## Crops, with the noise of the whole picture\n\n`{command}`: {gains}.\n\n{text}\n"
 
 
 def _section(data: str, cells: list[Cell]) -> str:
