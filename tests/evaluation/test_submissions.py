@@ -90,7 +90,8 @@ def test_real_blocks_score_the_same_through_folder_matlab_and_submission(tmp_pat
     assert [(image.noisy, image.restored) for image in matlab.images] == [(i.noisy, i.restored) for i in folder.images]
     submit(Darker(), open_set(f"sidd-val:{tmp_path}"), tmp_path / "SubmitSrgb.mat")
     savemat(
-        tmp_path / "ValidationNoisyBlocksSrgb.mat", {"ValidationNoisyBlocksSrgb": read_blocks(tmp_path / "SubmitSrgb.mat", shape)}
+        tmp_path / "ValidationNoisyBlocksSrgb.mat",
+        {"ValidationNoisyBlocksSrgb": read_blocks(tmp_path / "SubmitSrgb.mat", shape)},
     )
     through = evaluate(Darker(), f"sidd-val:{tmp_path}")
     assert [image.noisy for image in through.images] == [image.restored for image in folder.images]
