@@ -35,13 +35,13 @@ from unnoise.inference.do_no_harm import Guard, Mask, all_kept, guards_of
 from unnoise.inference.photon_binning import binned, mix_binned, photon_step
 from unnoise.inference.point_sources import PointSources, find_point_sources
 from unnoise.inference.progress_halves import ProgressHalves
-from unnoise.inference.region_restorer import RegionRestorer
+from unnoise.inference.region_restorer import RegionRestorer, spread
 from unnoise.inference.repair import Repair, all_missing, repair
 from unnoise.inference.row_noise_removal import without_row_noise
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import PlanesStore, Store
-from unnoise.photometry.array_ops import clip, concat
+from unnoise.photometry.array_ops import clip, concat, to_numpy
 from unnoise.photometry.bias_correction_bands import correct_bands
 from unnoise.photometry.clipping import REACH_PIXELS, find_clipped, keep_clipped
 from unnoise.photometry.integer_steps import are_few_counts, steps_are_coarse, warn_of_few_steps
@@ -87,10 +87,10 @@ class Pipeline:
             from unnoise.inference.onnx_chain import OnnxChain
 
             network: Any = self.network
-            return OnnxChain(network, self.settings)
+            return spread(OnnxChain(network, self.settings))
         from unnoise.inference.chain import Chain
 
-        return Chain(self.network, self.scheme, self.settings)  # type: ignore[arg-type]
+        return spread(Chain(self.network, self.scheme, self.settings))  # type: ignore[arg-type]
 
     def check_neighbours(self, neighbours: int) -> None:
         """Raise `UsageError` if neighbouring frames are to help and the network cannot do that."""
@@ -371,7 +371,10 @@ def settings_for(source: PixelSource, settings: InferenceSettings) -> InferenceS
 def _are_few_photons(source: PixelSource) -> bool:
     """Whether a gray picture of 8 bits holds few photons, each of several steps. Two values alone may be a dither."""
     step = photon_step(source)
-    return step is not None and max(float(window.max()) for window in source.sample_windows()) > 1.5 * step
+    if step is None:
+        return False
+    values = {float(value) for window in source.sample_windows() for value in np.unique(to_numpy(window))}
+    return len(values) > 2
 
 
 def _clipped(noisy: Any, photometry: Sequence[Photometry]) -> Any:
