@@ -88,6 +88,18 @@ def test_float16_halves_the_file_and_is_near(tmp_path: Path) -> None:
     assert told == "float16"
 
 
+def test_float16_takes_a_value_range_and_a_scheme(tmp_path: Path) -> None:
+    model = fresh(recipes.load("ap-bsn", {"denoiser.features": 4, "denoiser.modules": 1}))
+    assert model.network.value_range != (0.0, 1.0)
+    _lively(model.network)
+    assert 1e-6 < export(model, tmp_path / "half.onnx", precision="float16").difference < 4e-3
+
+
+def test_a_graph_that_onnxruntime_cannot_open_is_one_sentence() -> None:
+    with pytest.raises(UnnoiseError, match=r"onnxruntime .* cannot open the graph: .*"):
+        parity.session(b"no graph")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", denoisers.names())
 def test_every_denoiser_gives_what_torch_gives(name: str, tmp_path: Path) -> None:
