@@ -1,13 +1,16 @@
-"""Draw the figures of docs/methods.md from our own networks and schemes: PD, blind spots, masks, R³.
+"""Draw the figures of docs/methods.md from our own networks, schemes and runs.
 
     python benchmarks/book_figures.py --out docs/images
+    python benchmarks/book_figures.py --only attention --attention-model runs/ss-bsn
 
-Nothing is trained: what a network may see depends on its structure alone, and so random weights show it.
+What a network may see depends on its structure alone, and so random weights show it. What it attends to must be learned:
+that figure takes a model of `unnoise train --recipe ss-bsn-quick`. Students and their teacher are those that ship.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +18,15 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 from numpy.typing import NDArray
 from torch import Tensor
 
+import unnoise
 from unnoise import denoisers
+from unnoise.denoisers.ssbsn_maps import similarity_map
+from unnoise.evaluation.metrics import psnr
+from unnoise.images import to_tensor
 from unnoise.layers.polyphase import split_batch
 from unnoise.schemes.masks import complementary_masks
 from unnoise.simulation.camera import Camera
@@ -31,6 +39,13 @@ SIDE = 65
 SCENE = 200
 """Side of the picture that is split and masked."""
 DPI = 110
+TEACHER, STUDENT = "tm-bsn", "fast"
+CAT = np.s_[30:286, 110:366]
+CAT_ISO = 12800
+ATTENTION_ISO = 3200
+SIMILAR_PIXELS = 40
+ASKED = {(51, 56): "at the edge of a window", (38, 50): "of the plain wall"}
+"""Row and column of the pixels whose likes are marked."""
 NETWORKS: tuple[tuple[str, dict[str, Any], dict[str, Any], str], ...] = (
     ("dbsn", {"features": 8, "modules": 1}, {}, "D-BSN (AP-BSN)"),
     ("ssbsn", {"features": 8, "modules": 1, "attention_modules": 1}, {}, "SS-BSN"),
@@ -130,17 +145,90 @@ def masks() -> Figure:
     return figure
 
 
-FIGURES: dict[str, Callable[[], Figure]] = {"pd": pixel_shuffle, "blind-spots": blind_spots, "masks": masks}
+def facade() -> NDArray[Any]:
+    """A house with rows of equal windows, (H, W, 3) uint8: what self-similarity is good for."""
+    scene = np.empty((104, 144, 3), np.float32)
+    scene[:] = (196, 172, 140)
+    scene[:14] = (120, 150, 190)  # the sky
+    for top in range(22, 100, 27):
+        for left in range(8, 140, 23):
+            scene[top : top + 18, left : left + 13] = (236, 232, 224)
+            scene[top + 2 : top + 16, left + 2 : left + 11] = (58, 66, 80)
+            scene[top + 8 : top + 10, left + 2 : left + 11] = (236, 232, 224)
+    return scene.astype(np.uint8)
+
+
+def attention(model: Path) -> Figure:
+    """Which pixels a trained SS-BSN takes for similar to one pixel, in its last block of each branch."""
+    network = unnoise.load(model).network
+    scene = facade()
+    noisy = Camera(iso=ATTENTION_ISO, jpeg=None).shoot(scene, seed=1)
+    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    rows = figure.subplots(len(ASKED), 3)
+    x = torch.from_numpy(noisy.astype(np.float32)).permute(2, 0, 1)
+    for line, (pixel, what) in zip(rows, ASKED.items(), strict=True):
+        maps = similarity_map(network, x, pixel)
+        last = {name.partition(".")[0]: name for name in maps}  # the last block of each branch
+        shown = [("the picture, and a pixel " + what, None), *((f"{each}: the most similar", last[each]) for each in last)]
+        for axis, (title, name) in zip(line, shown, strict=True):
+            axis.imshow(noisy, interpolation="nearest")
+            axis.set_title(title, fontsize=9)
+            axis.axis("off")
+            if name is not None:
+                others = maps[name].nan_to_num(-1)
+                others[pixel] = -1
+                for rank, place in enumerate(others.flatten().topk(SIMILAR_PIXELS).indices.tolist()):
+                    row, column = divmod(place, noisy.shape[1])
+                    radius = 3.5 - 2.5 * rank / SIMILAR_PIXELS
+                    axis.add_patch(Circle((column, row), radius, fill=False, edgecolor="#ffd43b", linewidth=1.3))
+            axis.add_patch(Circle((pixel[1], pixel[0]), 4, fill=False, edgecolor="#e03131", linewidth=2))
+    return figure
+
+
+def distillation() -> Figure:
+    """A blind teacher, and the student that learned from results such as its."""
+    from skimage import data
+
+    camera = Camera(iso=CAT_ISO, jpeg=95)
+    cat = data.chelsea()[CAT]
+    noisy, clean = camera.shoot(cat, seed=0), camera.develop(cat)
+    shown = [("noisy", noisy)]
+    taken: dict[str, float] = {}
+    for name in (TEACHER, STUDENT):
+        model = unnoise.load(name)
+        for _ in range(2):  # the first call prepares
+            began = time.process_time()
+            restored = model.denoise(noisy)
+            taken[name] = time.process_time() - began
+        shown.append((name, restored))
+    figure = Figure(figsize=(9, 2.7), layout="constrained")
+    part = np.s_[60:160, 60:160]
+    words = {TEACHER: "teacher, blind", STUDENT: f"student, {taken[TEACHER] / taken[STUDENT]:.0f} times as fast"}
+    for axis, (name, picture) in zip(figure.subplots(1, 4), [*shown, ("the truth", clean)], strict=True):
+        axis.imshow(picture[part], interpolation="nearest")
+        level = "" if picture is clean else f"\n{psnr(to_tensor(picture)[0], to_tensor(clean)[0]).item():.2f} dB"
+        axis.set_title(f"{name}: {words[name]}{level}" if name in words else f"{name}{level}", fontsize=9)
+        axis.axis("off")
+    return figure
+
+
+FIGURES: dict[str, Callable[[], Figure]] = {
+    "pd": pixel_shuffle, "blind-spots": blind_spots, "masks": masks, "distillation": distillation,
+}  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the figures of docs/methods.md.")
     parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder of the figures (default: docs/images)")
-    parser.add_argument("--only", choices=FIGURES, nargs="*", help="some of them")
+    parser.add_argument("--only", choices=[*FIGURES, "attention"], nargs="*", help="some of them")
+    parser.add_argument("--attention-model", type=Path, help="a trained ssbsn; without it the figure of attention is left out")
     options = parser.parse_args()
-    for name in options.only or FIGURES:
+    drawn = FIGURES | ({"attention": lambda: attention(options.attention_model)} if options.attention_model else {})
+    for name in options.only or drawn:
+        if name not in drawn:
+            parser.error("--only attention needs --attention-model")
         path = options.out / f"{name}.webp"
-        FIGURES[name]().savefig(path, dpi=DPI, pil_kwargs={"quality": 85})
+        drawn[name]().savefig(path, dpi=DPI, pil_kwargs={"quality": 85})
         print(path)
 
 

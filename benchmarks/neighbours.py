@@ -29,7 +29,7 @@ from unnoise.layers.gaussian_posterior import GaussianPrior
 NETWORKS = {
     "tbsn": {}, "puca": {}, "lgbpn": {}, "bnn": {}, "lan": {}, "unet-nearest": {}, "cvf-sid": {}, "cbdnet": {}, "ridnet": {},
     "vdn": {}, "danet": {}, "ffdnet": {}, "drunet": {}, "scunet": {}, "laine19": {}, "dbsn-first": {}, "mash-unet": {},
-    "self2self-unet": {}, "dbsn": {"features": 64, "modules": 4},
+    "self2self-unet": {}, "dbsn": {"features": 64, "modules": 4}, "scpgabn": {}, "cvf-sid-twice": {}, "c2n": {}, "gcbd": {},
 }  # fmt: skip
 """With sizes other than the defaults, which are the papers'."""
 
@@ -146,9 +146,10 @@ def plain(network: Denoiser) -> Denoiser:
     return as_published(network)
 
 
-def _lively(network: Denoiser) -> Denoiser:
-    """Weights that let the picture through, so that both forms can be compared."""
+def _lively(name: str) -> Denoiser:
+    """The network with weights that let the picture through, so that both forms can be compared."""
     torch.manual_seed(0)
+    network = denoisers.create(name, **NETWORKS[name])
     network.initialize_he()
     for parameter in network.parameters():
         if parameter.dim() == 1:
@@ -158,7 +159,7 @@ def _lively(network: Denoiser) -> Denoiser:
 
 def measure(name: str, side: int, rounds: int) -> tuple[float, float, float]:
     """Processor seconds of the fast and the plain form, and the largest difference over the largest value."""
-    fast, slow = (_lively(denoisers.create(name, **NETWORKS[name])) for _ in range(2))
+    fast, slow = (_lively(name) for _ in range(2))
     slow = plain(slow)
     x = torch.rand(1, 3, side, side) * fast.value_range[1]
     seconds: dict[str, list[float]] = {"fast": [], "plain": []}
@@ -185,7 +186,7 @@ PRODUCTS = ("convolution", "mkldnn", "mm", "bmm", "linear", "attention")
 
 def profile(name: str, side: int) -> tuple[float, str]:
     """The share of the fast form's time that convolutions and products take, and the largest other operations."""
-    network = _lively(denoisers.create(name, **NETWORKS[name]))
+    network = _lively(name)
     x = (torch.rand(1, 3, side, side) * network.value_range[1]).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         network(x)

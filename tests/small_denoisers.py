@@ -21,7 +21,7 @@ TINY: dict[str, dict[str, Any]] = {
     "lan": {"features": 16, "blocks": 1},
     "cvf-sid": {"features": 4, "layers": 3, "noise_layers": 1},
     "cvf-sid-twice": {"features": 4, "layers": 3, "noise_layers": 1},
-    "scpgabn": {"features": 4, "generator_features": 3, "critic_features": 2, "blocks": 1},
+    "scpgabn": {"features": 4, "generator_features": 6, "critic_features": 2, "blocks": 1},
     "cbdnet": {"features": 4},
     "ridnet": {"features": 16, "blocks": 1},
     "vdn": {"width": 4},

@@ -1,9 +1,12 @@
-"""A disk of two megabytes, for what happens when it is full."""
+"""A disk of two megabytes, and files that cannot grow, for what happens when there is no room."""
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,3 +24,14 @@ def run_on_small_disk(folder: Path, code: str) -> subprocess.CompletedProcess[st
         pytest.skip("no small disk can be mounted here")
     start = f"import sys; from pathlib import Path; folder = Path({str(folder)!r})\n"
     return subprocess.run([*unshared, sys.executable, "-c", start + code], capture_output=True, text=True, timeout=120)
+
+
+@contextmanager
+def small_files(most_bytes: int) -> Iterator[None]:
+    """No file of this process grows beyond this size: libraries see the error of a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -17,6 +17,10 @@ TRIAL_SECONDS = 240.0
 """A trial that takes longer counts as wrong."""
 
 
+PAGE = "serve-pictures"
+"""A command of the soak alone: the server with visitors, `page_program.serve_pictures`."""
+
+
 @dataclass
 class Row:
     """What came of the trials of one scenario and one fault."""
@@ -56,11 +60,15 @@ def start(arguments: list[str], folder: Path, before: Callable[[], None] = lambd
         os.chdir(folder)
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
         sys.argv = ["unnoise", *arguments]
-        from unnoise.cli import main as unnoise
+        from unnoise.cli import app, main
 
+        if arguments[0] == PAGE:
+            from page_program import serve_pictures
+
+            app.command(PAGE)(serve_pictures)
         before()
         try:
-            unnoise()
+            main()
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else 0
         except BaseException:

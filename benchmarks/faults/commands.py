@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from children import PAGE
 from scenario import ALONE, CROP_PIXELS, EVERY, Scenario
 
 STUDENT = """
@@ -34,6 +35,17 @@ def scenarios(folder: Path, *, make: bool) -> Iterator[Scenario]:
         for number in range(3 if make else 0):
             write_dng(made / "in" / f"{number}.dng", number)
         yield Scenario("denoise, raw", made, lambda place: ["denoise", str(place / "in"), "-o", str(place / "out"), *model])
+
+    if all(map(importlib.util.find_spec, ("fastapi", "uvicorn"))):
+        made = begin("page")
+        for number in range(3 if make else 0):
+            _write_picture(made / "in" / f"{number}.png", number)
+        yield Scenario(
+            "the page",
+            made,
+            lambda place: [PAGE, str(place / "in"), str(place / "out")],
+            faults=("kill", "stop", "no room", "no memory", "input vanishes", "input shrinks", "clock goes backwards"),
+        )
 
     made = begin("student")
     if make:
@@ -105,6 +117,12 @@ def write_dng(path: Path, seed: int) -> None:
         (33422, 1, 4, bytes(BAYER), True),
     ]
     tifffile.imwrite(path, pixels, photometric=32803, metadata=None, extratags=tags, software=False)
+
+
+def _write_picture(path: Path, seed: int) -> None:
+    from unnoise import images
+
+    images.write(path, images.Picture(np.random.default_rng(seed).integers(60, 200, (40, 44, 3), np.uint8)))
 
 
 def _write_student(path: Path) -> None:

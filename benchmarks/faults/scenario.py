@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ ALONE = tuple(fault for fault in EVERY if fault != "two runs")
 """For commands that write one file: a second one finds it there."""
 KEPT_BY_LIBRARIES = ("torchinductor_", ".ses")
 """The beginnings of names that PyTorch and onnxruntime keep in the system's folder for all later processes."""
+DAMAGED = b"damaged: "
+"""The beginning of what stands for the content of a file that its reader refuses."""
+REMOVED_SECONDS = 20.0
 CROP_PIXELS = 8
 CROP_BYTES = CROP_PIXELS**2 * 3
 """Of a crop of `data prepare`, in 8 bits and three colors."""
@@ -47,29 +51,29 @@ class Scenario:
         for file in sorted((place / "out").rglob("*")):
             inside = file.relative_to(place / "out")
             if file.is_file() and not any(part.startswith(".") or part == "tensorboard" for part in inside.parts):
-                found[str(inside)] = _lasting(file)
+                try:
+                    found[str(inside)] = _lasting(file)
+                except Exception:  # whatever its reader raises: it is damaged
+                    found[str(inside)] = DAMAGED + file.read_bytes()
         return found
 
     def is_whole(self, name: str, found: dict[str, bytes]) -> bool:
         """Whether a result that is neither the old nor the new one may be so: files of a training, a store or a
         comparison on the way. A store says whether it is whole."""
-        data = found[name]
+        if found[name].startswith(DAMAGED):
+            return False
         if self.name == "data prepare":
             return _is_store(found)
         if self.name == "benchmark compare":
             return name.endswith(".jsonl")  # the scores of a cell that is not done
-        if self.name != "train":
-            return False
-        if name.endswith(".pt"):
-            return zipfile.ZipFile(io.BytesIO(data)).testzip() is None
-        if name.endswith(".safetensors"):
-            from safetensors.numpy import load
-
-            return bool(load(data))
-        return True
+        return self.name == "train"
 
     def leftovers(self, place: Path) -> list[str]:
-        """Hidden files beside the results, and whatever the system's folder holds."""
+        """Hidden files beside the results, and whatever the system's folder holds. What a killed server left is removed
+        by another process, a little later."""
+        until = time.monotonic() + REMOVED_SECONDS
+        while list((place / "tmp").glob("unnoise-serve-*")) and time.monotonic() < until:
+            time.sleep(0.01)
         hidden = [file.name for file in (place / "out").rglob(".*") if file.name not in HIDDEN_OF_OURS]
         return hidden + [file.name for file in (place / "tmp").iterdir() if not file.name.startswith(KEPT_BY_LIBRARIES)]
 
@@ -94,7 +98,9 @@ def _lasting(file: Path) -> bytes:
         return b"".join(sorted(data.splitlines(keepends=True)))
     if file.name == "log.csv":
         return ",".join(row["step"] for row in csv.DictReader(io.StringIO(data.decode()))).encode()
-    if file.name == "checkpoint.pt" or file.parent.name == "previews":
+    if file.name == "checkpoint.pt":  # its times differ; a resumed run shows what is in it
+        return DAMAGED if zipfile.ZipFile(io.BytesIO(data)).testzip() else b""
+    if file.parent.name == "previews":
         return b""
     if file.parent.name == "cells" and file.suffix == ".json":
         images = json.loads(data)["scores"]["images"]

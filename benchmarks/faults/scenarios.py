@@ -36,6 +36,11 @@ def load_libraries() -> None:
     import unnoise.training.quantize
     import unnoise.training.train
 
+    with suppress(ModuleNotFoundError):
+        import page_program
+
+        page_program.load_libraries()
+
     # The comparison with `default` takes a minute, and writes nothing but a line of the card.
     unnoise.training.train.compared = lambda model, *_, **__: model  # type: ignore[assignment]
 

@@ -9,9 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import folder_kinds
+import http_requests
 import numpy as np
 
-sys.path.append(str(Path(__file__).parents[1] / "faults"))  # whose camera raw file is used here
+BENCHMARKS = Path(__file__).parents[1]
+sys.path.append(str(BENCHMARKS / "faults"))  # whose camera raw file is used here
+sys.path.append(str(BENCHMARKS.parent / "tests"))  # whose files of microscopes are
 
 RECIPE = """
 name: tiny
@@ -27,6 +31,7 @@ PICTURES = (
 
 
 LIBRARIES = (
+    "pylibCZIrw.czi", "liffile", "nd2",
     "tifffile", "imagecodecs", "astropy.io.fits", "mrcfile", "nibabel", "zarr", "pydicom", "h5py", "OpenEXR", "rawpy",
     "unnoise.evaluation.comparison.runner", "unnoise.evaluation.ablations.runner",
 )  # fmt: skip
@@ -40,6 +45,7 @@ def load_libraries() -> None:
     for name in (*LIBRARIES, "unnoise.training.train"):
         with suppress(ModuleNotFoundError):
             importlib.import_module(name)
+    http_requests.load_libraries()
 
 
 def make(folder: Path) -> None:
@@ -83,6 +89,9 @@ def make(folder: Path) -> None:
     np.save(folder / "teachers.npy", rng.random((20, 24, 3)).astype(np.float16))
     _make_films(folder, rng)
     _make_scores(folder)
+    folder_kinds.make(folder)
+    for name, request in http_requests.seeds().items():
+        (folder / f"http-{name}.txt").write_bytes(request)
 
 
 def _make_scores(folder: Path) -> None:
@@ -139,6 +148,13 @@ def _make_science(folder: Path, pixels: Any) -> None:
             file.create_dataset("data", data=pixels, chunks=(8, 8), compression="gzip")
     with suppress(ModuleNotFoundError):
         _make_dicom(folder / "science.dcm", (pixels * 1000).astype(np.uint16))
+    with suppress(ModuleNotFoundError):
+        from images.science import microscope_samples
+
+        counts = microscope_samples.stack(2, 2)  # (T, C, H, W)
+        microscope_samples.write_czi(folder / "science.czi", counts, "TC")
+        microscope_samples.write_lif(folder / "science.lif", [("a", counts, "TCYX")])
+        microscope_samples.write_nd2(folder / "science.nd2", np.ascontiguousarray(counts.transpose(0, 2, 3, 1)))
 
 
 def _make_dicom(path: Path, pixels: Any) -> None:
@@ -196,6 +212,10 @@ def read(kind: str, path: Path) -> None:
 
         path.replace(path.with_name(ablation_runner.SETTINGS))
         ablation_runner._keep(settings, path.parent, resume=True)
+    elif kind.startswith("http-"):
+        http_requests.ask(path)
+    elif kind in folder_kinds.KINDS:
+        folder_kinds.read(kind, path)
     elif kind == "teachers":
         from unnoise.training import teacher_cache
 

@@ -21,6 +21,8 @@ def array_namespace(*arrays: Any) -> Any:
     Args:
         arrays: of one library; numbers beside them do not count.
 
+    NumPy's own `argsort` is not stable, where the standard's is: ask for `stable=True`.
+
     Raises:
         TypeError: none is an array, or they are of several libraries.
 

@@ -21,10 +21,11 @@ from unnoise.batch.outcome import Outcome, Stopped
 from unnoise.batch.progress import OnTile
 from unnoise.batch.run import run
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.files import locking
+from unnoise.files import locking, temporary_names
 from unnoise.files.atomic import atomic_write
 from unnoise.files.locking import LOCK_NAME, FolderInUseError
 from unnoise.files.stamps import stamp
+from unnoise.files.temporary_names import temporary_path
 
 NAMES = ("a", "b", "c")
 
@@ -243,6 +244,19 @@ def test_an_older_result_of_ours_stays_ours_when_its_successor_never_came(tmp_pa
     _killed(tmp_path, "between")
     outcome = _run(made, _write)
     assert (_names(outcome.done_before), _names(outcome.written)) == ("a", "bc")
+
+
+def test_what_a_run_left_that_was_killed_after_its_last_result(made: Plan) -> None:
+    _run(made, _write)
+    entries = json.loads((_out(made) / FILE_NAME).read_text())["results"]
+    (_out(made) / FILE_NAME).unlink()
+    (_out(made) / JOURNAL_NAME).write_text("".join(json.dumps(item) + "\n" for item in entries.items()))
+    half = temporary_path(_out(made) / FILE_NAME, process=2**22 + 5)  # a number that no process has
+    half.write_text("{")
+    temporary_names._temporary_files_in.cache_clear()  # the next run is another process
+    outcome = _run(made, _write)
+    assert [outcome.written, len(outcome.done_before)] == [[], 3]
+    assert {path.name for path in _out(made).iterdir()} == {"a.png", "b.png", "c.png", FILE_NAME}
 
 
 def test_a_line_of_the_journal_that_was_cut_off(made: Plan) -> None:

@@ -17,6 +17,7 @@ from unnoise.batch.run import plan
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.errors import UsageError
 from unnoise.images import Layout, Metadata, Picture, scratch
+from unnoise.inference import sources
 from unnoise.models.model import Model
 
 
@@ -104,3 +105,26 @@ def test_camera_raw_becomes_tiff(tmp_path: Path) -> None:
     (tmp_path / "a.nef").write_bytes(b"MM\0*")
     assert [job.target.name for job in plan([tmp_path / "a.nef"], None).jobs] == ["a_denoised.tif"]
     assert [job.target for job in plan([tmp_path], tmp_path / "out").jobs] == [tmp_path / "out" / "a.tif"]
+
+
+def test_progress_goes_on_while_the_removal_is_bounded_and_can_stop_it(
+    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "STRIP_PIXELS", 1)  # strips as low as they can be
+    noisy = np.random.default_rng(0).normal(30000, 3000, (200, 60, 3)).clip(0, 65535).astype(np.uint16)
+    images.write(tmp_path / "a.tif", Picture(noisy))
+    seen: list[tuple[int, int]] = []
+    options: dict[str, Any] = {"precision": "float32", "detail": 0.5, "tile": 100}
+    denoise_file(model, tmp_path / "a.tif", tmp_path / "b.tif", progress=lambda *done: seen.append(done), **options)
+    values = [done / of for done, of in seen]
+    assert values == sorted(values)
+    assert sum(value > 0.5 for value in values) > 1, "not all at once after the network"
+    assert values[-1] == 1
+
+    def stop(done: int, of: int) -> None:
+        if done > of / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        denoise_file(model, tmp_path / "a.tif", tmp_path / "c.tif", progress=stop, **options)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tif", "b.tif"}

@@ -83,6 +83,22 @@ def test_the_generator_and_the_critic_are_the_published_ones() -> None:
         torch.testing.assert_close(network.generator(clean.float(), other.float()), expected.float())
 
 
+def test_the_quick_recipe_s_generator_begins_by_copying_rough_noise() -> None:
+    network, (clean, other) = (
+        SCPGabN(features=16, generator_features=8, critic_features=2, blocks=2),
+        torch.rand(2, 2, 3, 24, 24),
+    )
+    network.initialize_he()
+    with torch.no_grad():
+        added = network.generator(clean, other) - clean
+    inner = slice(3, -3), slice(3, -3)  # farther in than the blur's zeros at the edges
+    torch.testing.assert_close(
+        added[..., *inner], (other - _blurred(other.double(), 7, 2).float())[..., *inner], rtol=1e-4, atol=1e-4
+    )
+    with pytest.raises(UsageError, match="at least 6 features"):
+        NoiseTransfer(3, features=5).initialize_transfer()
+
+
 def test_sizes_at_the_published_widths() -> None:
     with torch.device("meta"):
         generator, critic, denoiser = NoiseTransfer(3), PatchCritic(3), DeamNet()
@@ -218,3 +234,14 @@ def test_a_step_of_the_recipe_and_crops_that_are_too_small() -> None:
 def test_other_networks_are_refused() -> None:
     with pytest.raises(UsageError, match="take the denoiser scpgabn"):
         SelfCollaboration().check(denoisers.lookup("deamnet"))
+
+
+def test_other_files_of_three_branches_are_still_their_denoisers(tmp_path: Path) -> None:
+    """DANet's files have the same names of their three networks."""
+    network = denoisers.create("danet", width=4)
+    inner = {f"module.{key}": value for key, value in network.state_dict().items()}
+    torch.save(
+        {"D": inner, "G": {"module.last.weight": torch.zeros(1)}, "P": {"module.output.bias": torch.zeros(1)}},
+        tmp_path / "danet.pt",
+    )
+    assert load(tmp_path / "danet.pt").recipe.denoiser.name == "danet"

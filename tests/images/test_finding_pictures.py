@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 
-from unnoise.errors import UnnoiseWarning, UsageError
+from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.images import SUFFIXES, find_pictures, is_picture, read, result_name
 
 
@@ -142,3 +143,20 @@ def test_netcdf_3_is_refused_for_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "a.nc").write_bytes(b"CDF\1" + bytes(100))
     with pytest.raises(UsageError, match=r"a\.nc is NetCDF 3, which cannot be read; convert it to NetCDF 4"):
         read(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize(
+    ("start", "name", "words"),
+    [
+        (b"<!DOCTYPE html><p>not found", "a.jpg", "ends in .jpg but is a web page, which is not supported"),
+        (b"%PDF-1.4", "a.png", "ends in .png but is a PDF, "),
+        (b"\0\0\0\x18ftypisom", "a.heic", "is a video"),
+        (b"PK\3\4", "a.tif", "is a ZIP archive"),
+        (imagecodecs.jpegxr_encode(np.zeros((16, 16), np.uint8)), "a.tif", "is JPEG XR"),
+    ],
+)
+def test_other_files_are_named(tmp_path: Path, start: bytes, name: str, words: str) -> None:
+    (tmp_path / name).write_bytes(start + bytes(600))
+    with pytest.raises(UnnoiseError, match=words) as caught:
+        read(tmp_path / name)
+    assert "\n" not in str(caught.value)

@@ -227,6 +227,47 @@ def test_palettes_stay_palettes(tmp_path: Path, compression: str | None, scale: 
         assert np.abs((page.colormap.T[page.asarray()] >> 8).astype(int) - smooth).mean() < 8
 
 
+def test_a_palette_of_few_bits_grows_where_the_result_has_more_colours(tmp_path: Path) -> None:
+    colours = np.random.default_rng(1).integers(0, 256, (3, 16))
+    numbers = np.random.default_rng(2).integers(0, 16, (20, 30), np.uint8)
+    said = [(320, 3, 48, tuple((colours * 257).ravel().tolist()), True)]
+    tifffile.imwrite(tmp_path / "a.tif", numbers, photometric="minisblack", bitspersample=4, extratags=said)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as file:
+        file.pages[0].tags[262].overwrite(3)
+    picture = read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(picture.pixels, colours.T.astype(np.uint8)[numbers], strict=True)
+    rows, columns = np.mgrid[:64, :64]
+    smooth = np.stack([rows * 4, columns * 4, (rows + columns) * 2], axis=-1).astype(np.uint8)
+    for pixels, bits, error in ((picture.pixels[::-1], 4, 0.0), (smooth, 8, 8.0)):
+        images.write(tmp_path / "b.tif", picture.with_pixels(pixels), overwrite=True)
+        with tifffile.TiffFile(tmp_path / "b.tif") as file:
+            page = file.pages[0]
+            assert (page.photometric.name, page.bitspersample) == ("PALETTE", bits)
+            assert np.abs((page.colormap.T[page.asarray()] >> 8).astype(int) - pixels).mean() <= error
+
+
+def test_pages_that_libvips_cannot_decode_do_not_spoil_those_before(tmp_path: Path) -> None:
+    """libvips 8.18 walks to a page in ZSTD, and then gives up on the others."""
+    first, second = noise((20, 30)), noise((24, 18, 3))
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(first, photometric="minisblack", metadata=None)
+        file.write(second, photometric="rgb", compression="zstd", metadata=None)
+    frames = copy(tmp_path / "a.tif", tmp_path / "b.tif")
+    np.testing.assert_array_equal(frames[0], first)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "b.tif", key=1), second)
+
+
+def test_a_smaller_picture_of_another_kind_is_one_of_its_own(tmp_path: Path) -> None:
+    full, thumbnail = noise((96, 64)), noise((24, 16, 3))
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(full, photometric="minisblack", metadata=None)
+        file.write(thumbnail, photometric="rgb", subfiletype=1, metadata=None)
+    assert [frame.shape for frame in copy(tmp_path / "a.tif", tmp_path / "b.tif")] == [(96, 64), (24, 16, 3)]
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "b.tif", key=1), thumbnail)
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert int(file.pages[1].subfiletype) == 1
+
+
 @pytest.mark.parametrize("side", [16, 32, 64])
 def test_small_tiles_of_jpeg(tmp_path: Path, side: int) -> None:
     """libvips 8.18 reads grey ones of 16 x 16 wrongly, by up to half the range."""

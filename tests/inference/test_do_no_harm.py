@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from PIL import Image
 
 import unnoise
 from unnoise.batch.one_file import denoise_file
@@ -40,7 +41,7 @@ def test_a_mask_stays_as_it_is_and_a_sentence_says_why() -> None:
     mask = (torch.rand(1, 1, 64, 64) < 0.5).float()
     guard = Guard.of(RegionSource.of(mask), step=STEP)
     assert torch.equal(guard.apply(mask, torch.full_like(mask, 0.5)), mask)
-    with pytest.warns(UnnoiseWarning, match=r"^mask.png has only two values .*--force"):
+    with pytest.warns(UnnoiseWarning, match=r"^mask.png has only two values, .*--force"):
         guard.warn("mask.png")
 
 
@@ -78,12 +79,59 @@ def test_the_plain_part_of_a_screenshot_stays_exact() -> None:
     assert result[..., 112:].std() < 0.5 * picture[..., 112:].std()
 
 
-def test_a_picture_too_small_to_measure_is_restored_without_a_bound() -> None:
+def test_of_a_picture_too_small_to_measure_no_more_than_its_differences_is_removed() -> None:
     picture = noisy(side=20)
-    guard = Guard.of(RegionSource.of(picture), step=STEP)
-    assert guard.noise == (None,)
-    restored = torch.rand_like(picture)
-    assert torch.equal(guard.apply(picture, restored), restored)
+    result = Guard.of(RegionSource.of(picture), step=STEP).apply(picture, torch.full_like(picture, 0.9))
+    assert (result - picture).abs().mean() < 0.2 * (0.9 - picture).abs().mean()
+    assert abs(float((result - picture).mean())) < 0.01
+
+
+@pytest.mark.parametrize(("base", "sigma", "most"), [(500, 10, 1.0), (500, 100, 0.7), (3000, 100, 0.7), (30_000, 300, 0.9)])
+def test_small_dark_pictures_of_16_bits_do_not_get_worse(base: int, sigma: int, most: float) -> None:
+    """The network's mean drifts by some steps of 8 bits, which is far more than such a picture's noise."""
+    draw = np.random.default_rng(1)
+    row, column = np.mgrid[:16, :16] / 16
+    clean = base * (1 + 0.3 * np.stack([row, column, row * column], axis=-1))
+    picture = np.clip(np.rint(clean + draw.normal(0, sigma, clean.shape)), 0, 65535).astype(np.uint16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnnoiseWarning)
+        result = unnoise.load("fast").denoise(picture)
+    before, after = (float(np.sqrt(((each - clean) ** 2).mean())) for each in (picture, result))
+    assert after <= most * before
+
+
+def test_data_of_few_bits_in_rgb_of_sixteen_are_told_what_to_do() -> None:
+    draw = np.random.default_rng(3)
+    row, column = np.mgrid[:128, :128] / 128
+    clean = 1500 * (1 + 0.5 * np.stack([np.sin(9 * row), np.cos(7 * column), row * column], axis=-1))
+    picture = np.clip(np.rint(clean + draw.normal(0, 16, clean.shape)), 0, 4095).astype(np.uint16)
+    model = unnoise.load("fast")
+    with pytest.warns(UnnoiseWarning, match=r"its values reach \d{4} of 65535 only .* add --normalization picture") as said:
+        np.testing.assert_array_equal(model.denoise(picture), picture)
+    assert "--force" not in str(said[0].message)
+    result = model.denoise(picture, normalization="picture")
+    assert np.sqrt(((result - clean) ** 2).mean()) < 10
+
+
+def test_a_noisy_palette_is_left_with_true_words_and_restored_by_force(tmp_path: Path) -> None:
+    draw = np.random.default_rng(2)
+    rows, columns = np.mgrid[:128, :128]
+    clean = np.stack([100 + 60 * np.sin(rows / 25), 110 + 50 * np.cos(columns / 30), 90 + rows / 3], axis=-1)
+    shown = np.clip(np.rint(clean + draw.normal(0, 14, clean.shape)), 0, 255).astype(np.uint8)
+    Image.fromarray(shown).quantize(64, dither=Image.Dither.NONE).save(tmp_path / "a.png")
+    before = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
+    model = unnoise.load("fast")
+    with pytest.warns(
+        UnnoiseWarning, match="has only 64 colours, among which noise cannot be told from dither, so it was left"
+    ):
+        denoise_file(model, tmp_path / "a.png", tmp_path / "left.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "left.png").convert("RGB")), before)
+    denoise_file(model, tmp_path / "a.png", tmp_path / "forced.png", force=True)
+    with Image.open(tmp_path / "forced.png") as image:
+        assert image.mode == "P"
+        after = np.asarray(image.convert("RGB"))
+    errors = [((each - clean) ** 2).mean() for each in (before, after)]
+    assert 10 * np.log10(errors[0] / errors[1]) > 8
 
 
 def _measurement(kind: str, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -50,3 +50,13 @@ def test_a_model_in_threads_pickled_and_in_a_spawned_process() -> None:
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).denoise(NOISY), wanted)
     with ProcessPoolExecutor(1, get_context("spawn")) as processes:
         np.testing.assert_array_equal(processes.submit(model.denoise, NOISY).result(), wanted)
+
+
+@pytest.mark.slow
+def test_four_processes_give_what_one_gives() -> None:
+    model = unnoise.load("fast")
+    noisy = [np.random.default_rng(seed).integers(0, 255, (40, 44, 3), np.uint8) for seed in range(8)]
+    wanted = [model.denoise(each) for each in noisy]
+    with ProcessPoolExecutor(4, get_context("spawn")) as processes:
+        for made, one in zip(processes.map(model.denoise, noisy), wanted, strict=True):
+            np.testing.assert_array_equal(made, one)

@@ -129,3 +129,20 @@ def test_a_dither_of_two_values_stays(kind: str) -> None:
     dithered = np.where(scene > threshold, 255, 0).astype(np.uint8)
     with pytest.warns(unnoise.errors.UnnoiseWarning):
         assert np.array_equal(unnoise.load("fast").denoise(dithered), dithered)
+
+
+def test_photons_are_known_where_two_of_them_are_white() -> None:
+    clean = data.moon()[100:260, 100:260] / 255
+    noisy = np.minimum(204 * np.random.default_rng(2).poisson(clean), 255).astype(np.uint8)
+    assert len(np.unique(noisy)) == 3
+    restored = unnoise.load("fast").denoise(noisy, dtype="float32")
+    assert np.mean((restored - 204 * clean) ** 2) < 0.1 * np.mean((noisy - 204.0 * clean) ** 2)
+
+
+def test_a_dither_of_three_values_stays() -> None:
+    scene = data.camera()[100:260, 150:310] / 255
+    levels = np.array([0, 128, 255], np.uint8)
+    place = scene * 2 + np.random.default_rng(3).uniform(-0.5, 0.5, scene.shape)
+    dithered = levels[np.clip(np.rint(place), 0, 2).astype(int)]
+    with pytest.warns(unnoise.errors.UnnoiseWarning):
+        assert np.array_equal(unnoise.load("fast").denoise(dithered), dithered)

@@ -145,3 +145,13 @@ def test_letters_and_stars_are_no_noise(kind: str, seed: int, most: float) -> No
     found = estimate_noise(RegionSource.of(noisy))
     assert found is not None
     assert found.level < most * 0.02
+
+
+def test_a_page_of_black_and_white_tells_no_noise() -> None:
+    draw = np.random.default_rng(0)
+    page = np.kron((draw.random((48, 48)) < 0.6).astype(float), np.ones((4, 4)))
+    noisy = (1.1 * page - 0.05 + draw.normal(0, 0.01, page.shape)).clip(0, 1).astype(np.float32)
+    noisy[20:40, 20:40] = 0.5  # a gray stamp
+    model = estimate_noise(RegionSource.of(noisy[None, None]))
+    assert model is not None
+    assert model.is_none

@@ -183,3 +183,13 @@ def test_correlation_tells_structure_from_noise() -> None:
     found = correlation_map(noisy - weakened, weakened)
     assert found[0, 20:-20, 84:-20].mean() > found[0, 20:-20, 20:44].mean() + 0.3
     assert found.abs().max() <= 1
+
+
+def test_a_result_that_changed_one_dark_corner_alone_is_judged() -> None:
+    scene = torch.full((1, 3, 128, 128), 0.6)
+    scene[..., :40, :40] = 0.2
+    noisy = scene + 0.03 * torch.randn(scene.shape, generator=torch.Generator().manual_seed(0))
+    restored = noisy.clone()
+    restored[..., :40, :40] = 0.2  # the quieter third of the blocks holds nothing that was removed
+    judged = mc_sure.judge(noisy, restored, lambda x: x, noise=estimate_noise(RegionSource.of(noisy)))
+    assert judged.verdict is Verdict.LEAVES_NOISE

@@ -21,6 +21,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from small_disk import small_files
 from unnoise import images
 from unnoise.batch.one_file import denoise_file
 from unnoise.images.picture import Metadata, Picture
@@ -126,6 +127,13 @@ def test_bad_requests_are_one_sentence_and_leave_nothing(
 ) -> None:
     found, sentence = _refused(client, "POST", path, body)
     assert (found, words in sentence) == (status, True), sentence
+    assert not list(client["jobs"].folder.glob("*/in"))
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(client: dict[str, Any]) -> None:
+    with small_files(10_000):
+        found, sentence = _refused(client, "POST", "/jobs?name=a.png&model=fast", b"x" * 100_000)
+    assert (found, sentence) == (507, "The server has no room for a.png; delete pictures, or try again later.")
     assert not list(client["jobs"].folder.glob("*/in"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import subprocess
@@ -17,10 +18,12 @@ import numpy as np
 import pytest
 
 from command_line import call
+from small_disk import small_files
 from unnoise import images
 from unnoise.errors import UnnoiseError
 from unnoise.images.picture import Picture
 from unnoise.web.choices import Choices
+from unnoise.web.failures import NoRoomError
 from unnoise.web.jobs import Jobs
 from unnoise.web.limits import WebLimits
 from unnoise.web.server import free_port
@@ -136,6 +139,28 @@ def test_what_is_no_picture_is_refused_and_the_others_stay(visit: Visit, tmp_pat
     visit.clear()
     with pytest.raises(UnnoiseError, match="There is no picture yet"):
         visit.show(Choices(), 0.5, 0.5, "100 %")
+    assert not list(visit.queue.folder.glob("*/in"))
+
+
+def test_a_full_disk_is_told(visit: Visit, tmp_path: Path) -> None:
+    noisy = np.random.default_rng(0).normal(120, 20, (96, 130, 3)).clip(0, 255).astype(np.uint8)
+    assert visit.take([_file(tmp_path, "a.png", noisy)]) == []
+    with small_files(1000), pytest.raises(NoRoomError, match=r"The server has no room for a\.png; delete pictures"):
+        visit.show(Choices(model="fast"), 0.5, 0.5, "100 %")
+    visit.show(Choices(model="fast"), 0.5, 0.5, "100 %")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), MemoryError()])
+def test_an_upload_that_cannot_be_kept_is_refused(
+    error: Exception, visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("unnoise.web.visit.shutil.move", fail)
+    (sentence,) = visit.take([_file(tmp_path, "a.png", np.zeros((16, 16, 3), np.uint8))])
+    assert sentence.startswith(("The server has no room for a.png;", "The server has not enough memory for a.png;"))
+    assert visit.names == []
     assert not list(visit.queue.folder.glob("*/in"))
 
 

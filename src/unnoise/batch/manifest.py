@@ -101,6 +101,10 @@ class Manifest:
                 continue  # a line that was cut off when the process was killed
         return entries
 
+    def is_unsaved(self) -> bool:
+        """Whether a killed run has left its journal behind; `recording` puts that into the record."""
+        return self.journal.exists()
+
     def is_done(self, source: Path, target: Path) -> bool:
         """Whether `target` was made from the present `source` with these settings, and has not changed since."""
         entry = self._entries.get(self._key(target), {})

@@ -244,7 +244,9 @@ def run(
     check_unlocked(made)
     todo: dict[Path | None, list[Job]] = {}
     for folder, jobs in _by_record(made).items():
-        if left := _not_done(made, jobs, Manifest(folder, settings) if folder else None, overwrite, outcome):
+        manifest = Manifest(folder, settings) if folder else None
+        left = _not_done(made, jobs, manifest, overwrite, outcome)
+        if left or (manifest and manifest.is_unsaved()):
             todo[folder] = left
     outcome.not_done = sum(map(len, todo.values()))
     if not todo:

@@ -17,11 +17,14 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.deamnet import DeamNet
+from unnoise.errors import UsageError
 from unnoise.layers.fused_convolution import convolve
 
 NEGATIVE_SLOPE = 0.2
 FIRST_DEVIATION = 0.02
 """Of the random weights of the generator and the critic."""
+FIRST_BLUR_PIXELS = 2.0
+"""Standard deviation of the blur that the generator begins with, where it begins by transferring noise."""
 PARTS = {"denoiser.": "D.", "generator.": "G.", "critic.": "P.", "earlier.": "E."}
 """Our names of the four networks, and those in published files, which hold one state dict for each."""
 _UNUSED = (".SA.", ".CA.", ".conv1x1.", ".scale")
@@ -42,18 +45,24 @@ def gaussian_kernel(size: int, sigma: float, channels: int) -> Tensor:
 
 
 def blur(x: Tensor, kernel: Tensor) -> Tensor:
-    """Each channel averaged by the kernel, with reflection at the edges, (B, C, H, W) → the same shape.
+    """Each channel averaged by a Gaussian kernel, with reflection at the edges, (B, C, H, W) → the same shape.
+
+    The kernel is a product of two lines, so two passes of k taps do the work of k².
 
     Args:
         x: (B, C, H, W), larger than half the kernel.
-        kernel: (C, 1, k, k), k odd.
+        kernel: (C, 1, k, k) of `gaussian_kernel`, k odd.
 
     Example:
         >>> blur(torch.ones(1, 3, 8, 8), gaussian_kernel(3, 25, 3)).std().round(decimals=4)
         tensor(0.)
     """
     reach = kernel.shape[-1] // 2
-    return F.conv2d(F.pad(x, (reach,) * 4, mode="reflect"), kernel.to(x.dtype), groups=len(kernel))
+    with torch.autocast(x.device.type, enabled=False):  # in bfloat16 torch 2.13 never ends on CPUs
+        padded = F.pad(x.float() if x.dtype in (torch.bfloat16, torch.float16) else x, (reach,) * 4, mode="reflect")
+        line = kernel.sum(3, keepdim=True).to(padded.dtype)  # (C, 1, k, 1)
+        down = F.conv2d(padded, line, groups=len(line))
+        return F.conv2d(down, line.transpose(2, 3), groups=len(line))
 
 
 class Smoothing(nn.Module):
@@ -112,6 +121,45 @@ class NoiseTransfer(nn.Module):
             nn.Conv2d(n, n, 3, padding=1), leaky, nn.Conv2d(n, n, 3, padding=1), leaky, nn.Conv2d(n, channels, 7, padding=3)
         )
         _draw_small(self)
+
+    @torch.no_grad()
+    def initialize_transfer(self) -> None:
+        """Begin by adding to the clean picture what a blur takes from the other one, its noise and texture.
+
+        With the published small weights nothing is added for the first hundreds of steps, and the denoiser learns to do
+        nothing. Two features for each channel hold the rough noise and its negative, as each leaky activation keeps one
+        sign; the blocks begin as identities.
+
+        Raises:
+            UsageError: for fewer than two features a channel.
+
+        Example:
+            >>> generator, pictures = NoiseTransfer(3, features=6), torch.rand(2, 1, 3, 20, 20)
+            >>> generator.initialize_transfer()
+            >>> added = generator(*pictures) - pictures[0]
+            >>> torch.allclose(added, pictures[1] - generator.Gas(pictures[1]), atol=1e-5)
+            True
+        """
+        channels = self.Gas.in_channels
+        into, first, second, out = (_weight(self, f"conv_{name}") for name in ("input.0", "output.0", "output.2", "output.4"))
+        if len(into) < 2 * channels:
+            raise UsageError(
+                f"The generator needs at least {2 * channels} features to begin by copying noise; set "
+                "denoiser.generator_features, or training.initialization=default."
+            )
+        self.Gas.weight.zero_()
+        out.zero_()
+        for kernel in (into, first, second):
+            kernel[: 2 * channels] = 0
+        gain = 1 + NEGATIVE_SLOPE**2  # r comes out as leaky(leaky(r)) − leaky(leaky(−r)), which is so many times r
+        for place in range(channels):
+            self.Gas.weight[place, place] = gaussian_kernel(7, FIRST_BLUR_PIXELS, 1)[0, 0]
+            for sign, feature in ((1, place), (-1, channels + place)):
+                into[feature, channels + place, 3, 3] = sign
+                first[feature, feature, 1, 1] = second[feature, feature, 1, 1] = 1
+                out[place, feature, 3, 3] = sign / gain
+        for block in range(len(self.residual)):
+            _weight(self, f"residual.{block}.conv2").zero_()
 
     def forward(self, clean: Tensor, other: Tensor) -> Tensor:
         rough = other - self.Gas(other)
@@ -212,8 +260,9 @@ class SCPGabN(Denoiser):
         return self.denoiser.receptive_field_radius
 
     def initialize_he(self) -> None:
-        """DeamNet's own draw. The generator and the critic keep theirs."""
+        """DeamNet's own draw, and `NoiseTransfer.initialize_transfer`. The critic keeps its draw."""
         self.denoiser.initialize_he()
+        self.generator.initialize_transfer()
 
     def forward(self, x: Tensor, clean: Tensor | None = None, rounds: int = 0) -> Tensor | Collaboration:
         """The restored pictures; with `clean` one step of all networks.
@@ -290,6 +339,10 @@ class SCPGabN(Denoiser):
             "critic_features": critic.shape[0],
             "blocks": blocks,
         }
+
+
+def _weight(part: nn.Module, name: str) -> Tensor:
+    return part.get_parameter(f"{name}.weight")
 
 
 def _draw_small(part: nn.Module) -> None:

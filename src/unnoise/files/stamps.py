@@ -36,6 +36,33 @@ def stamp(path: Path) -> list[int] | None:
     return [sum(size for _, size, _ in files), int.from_bytes(checksum.digest())]
 
 
+def content_digest(path: Path) -> str | None:
+    """What tells whether the content of a file, or of all files in a folder, has changed. A copy has the same one.
+
+    Returns:
+        Hexadecimal digits. None: nothing is there.
+
+    Raises:
+        OSError: the content cannot be read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     one, other = Path(folder) / "one", Path(folder) / "other"
+    ...     _ = one.write_bytes(b"1234"), other.write_bytes(b"1234")
+    ...     content_digest(one) == content_digest(other), content_digest(one) == content_digest(Path(folder))
+    (True, False)
+    """
+    if not path.exists():
+        return None
+    digest = hashlib.blake2b(digest_size=16)
+    folder = path.is_dir()
+    for name in sorted(name for name, _, _ in _files_in(path)) if folder else [""]:
+        with (path / name if folder else path).open("rb") as file:
+            content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+        digest.update(os.fsencode(name) + b"\0" + content.digest())
+    return digest.hexdigest()
+
+
 def _files_in(folder: Path) -> list[tuple[str, int, int]]:
     """Name, size and time of each file in a folder and the folders in it. Names are relative to the folder."""
     found = []

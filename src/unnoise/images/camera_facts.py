@@ -39,8 +39,11 @@ class Facts:
     levels: tuple[tuple[float, ...], float] | None = None
     """Black and white of pixels that were brought to other levels; None: they are as stored."""
 
-    def with_levels(self, black: tuple[float, ...], white: float) -> Facts:
-        return replace(self, levels=(black, white))
+    pedestal: int = 0
+    """See `dng.Coding`."""
+
+    def with_levels(self, black: tuple[float, ...], white: float, pedestal: int = 0) -> Facts:
+        return replace(self, levels=(black, white), pedestal=pedestal)
 
 
 def of_file(path: Path, file: Any) -> Facts:
@@ -102,7 +105,8 @@ def metadata(path: Path, file: Any, facts: Facts, whole: bool, *, mosaic: bool, 
     black, white = facts.levels or (tuple(facts.black[:1]), float(facts.white[0]))
     own |= _levels(own, facts, black, white, colors)
     neutral = tuple(_neutral(facts)) if has_colors else (1.0,)
-    coding = Coding(kept, own, black, white, neutral, _to_srgb(matrix) if has_colors else None, byteorder=order)
+    to_srgb = _to_srgb(matrix) if has_colors else None
+    coding = Coding(kept, own, black, white, facts.pedestal, neutral, to_srgb, byteorder=order)
     exif = {code: value for code, value in kept.items() if code < raw.LAST and code not in APART}
     xmp = kept.get(tags.XMP)
     return Metadata(tags.build(exif), xmp.data if isinstance(xmp, Value) else b"", coding=coding, left_behind=lost)

@@ -56,6 +56,9 @@ class Coding:
     """The stored value without light: one for all, or one for each channel."""
     white: float = 65535.0
     """The stored value at which the sensor saturates."""
+    pedestal: int = 0
+    """What was added to all values so that noise below black is kept. A DNG is written without it: rawspeed, and so
+    darktable, takes black for 0 in pixels that have all colours."""
     neutral: tuple[float, ...] = (1.0,)
     """What each channel stores for white, as a share of the strongest: the camera's white balance turned round."""
     to_srgb: tuple[tuple[float, ...], ...] | None = None

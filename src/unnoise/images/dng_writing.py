@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Writer:
         """Take pixels, uint16: (H, W, 3), (H, W), or a plane of a mosaic. The last plane completes the file."""
         if coding.plane is None or coding.mosaic is None:
             preview = _developed(_halved(lambda rows: _light(pixels[rows], coding), pixels.shape[:2]), coding)
-            self._write(pixels, preview, coding, dng.LINEAR_RAW)
+            self._write(*_without_pedestal(pixels, coding), preview, dng.LINEAR_RAW)
             return
         if self._mosaic is None:
             self._mosaic = Scratch(coding.mosaic, "uint16", self._path.parent)
@@ -58,13 +59,13 @@ class Writer:
             for plane, light in self._lights.items():
                 colors.setdefault(coding.colors[plane], []).append(light[:height, :width])
             preview = np.stack([np.mean(colors[color], axis=0) for color in range(3)], axis=-1)
-            self._write(array, _developed(preview, coding), coding, dng.CFA)
+            self._write(array, coding, _developed(preview, coding), dng.CFA)
 
     def close(self) -> None:
         if self._mosaic is not None:
             self._mosaic.close()
 
-    def _write(self, pixels: Pixels, preview: Pixels, coding: Coding, photometric: int) -> None:
+    def _write(self, pixels: Pixels, coding: Coding, preview: Pixels, photometric: int) -> None:
         import tifffile
 
         height = preview.shape[0]
@@ -116,6 +117,18 @@ class Writer:
             for where, content in ((end, raw), (main_end, main), (head, packed)):
                 opened.seek(where)
                 opened.write(content)
+
+
+def _without_pedestal(pixels: Pixels, coding: Coding) -> tuple[Pixels, Coding]:
+    """Pixels whose black is 0, and what a DNG says of them. What lies below black is cut off, as developers do."""
+    if not coding.pedestal:
+        return pixels, coding
+    made = np.empty(pixels.shape, np.uint16)
+    for top in range(0, len(pixels), STRIP_ROWS):
+        rows = slice(top, top + STRIP_ROWS)
+        np.subtract(np.maximum(pixels[rows], coding.pedestal), coding.pedestal, out=made[rows])
+    levels = {dng.BLACK: dng.rationals((0,), 256), dng.WHITE: dng.longs(round(coding.white) - coding.pedestal)}
+    return made, replace(coding, raw_tags={**coding.raw_tags, **levels})
 
 
 def _light(pixels: Pixels, coding: Coding) -> Light:

@@ -94,8 +94,11 @@ def _indexed(pixels: Pixels, metadata: Metadata) -> bytes | None:
     own = metadata.coding
     if not isinstance(own, png.Coding) or not own.palette or own.interlaced or pixels.dtype != np.uint8 or pixels.ndim != 3:
         return None
-    found = palette.indexed(pixels, 2**own.bits) if pixels.shape[2] in (3, 4) else None
-    return png.indexed(*found, own.bits) if found else None
+    if pixels.shape[2] not in (3, 4):
+        return None
+    bits = palette.bits_for(pixels, own.bits)
+    found = palette.indexed(pixels, 2**bits)
+    return png.indexed(*found, bits) if found else None
 
 
 def _with_resolution(metadata: Metadata) -> Metadata:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unnoise.images.picture import Pixels
 
 LARGEST = 256
 """Colours that are made of more."""
+LARGEST_BITS = 8
+
+
+def bits_for(pixels: Pixels, bits: int) -> int:
+    """How many bits the number of a colour needs: `bits`, or 8 where a picture (H, W, C) has more colours than that.
+
+    >>> few = np.zeros((4, 4, 3), np.uint8)
+    >>> bits_for(few, 1), bits_for(few + np.arange(4, dtype=np.uint8)[:, None], 1)
+    (1, 8)
+    """
+    return bits if bits >= LARGEST_BITS or len(np.unique(_keys(pixels))) <= 2**bits else LARGEST_BITS
 
 
 def indexed(pixels: Pixels, limit: int) -> tuple[Pixels, Pixels] | None:
@@ -25,12 +37,9 @@ def indexed(pixels: Pixels, limit: int) -> tuple[Pixels, Pixels] | None:
     """
     height, width = pixels.shape[:2]
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
-    keys = np.zeros((height, width), np.uint64)
-    step = np.uint64(pixels.dtype.itemsize * 8)
-    for channel in range(channels):
-        keys = keys << step | pixels.reshape(height, width, channels)[..., channel].astype(np.uint64)
-    found, numbers = np.unique(keys, return_inverse=True)
+    found, numbers = np.unique(_keys(pixels), return_inverse=True)
     if len(found) <= limit:
+        step = np.uint64(pixels.dtype.itemsize * 8)
         mask = np.uint64(np.iinfo(pixels.dtype).max)
         shifts = [step * np.uint64(channels - 1 - channel) for channel in range(channels)]
         colours = np.stack([found >> shift & mask for shift in shifts], axis=-1).astype(pixels.dtype)
@@ -45,3 +54,14 @@ def indexed(pixels: Pixels, limit: int) -> tuple[Pixels, Pixels] | None:
     table = np.array(quantized.getpalette(), np.uint8).reshape(-1, 3)
     numbers = np.asarray(quantized)
     return numbers, table[: int(numbers.max()) + 1]
+
+
+def _keys(pixels: Pixels) -> NDArray[np.uint64]:
+    """One number for each colour, (H, W)."""
+    height, width = pixels.shape[:2]
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    keys = np.zeros((height, width), np.uint64)
+    step = np.uint64(pixels.dtype.itemsize * 8)
+    for channel in range(channels):
+        keys = keys << step | pixels.reshape(height, width, channels)[..., channel].astype(np.uint64)
+    return keys

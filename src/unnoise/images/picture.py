@@ -51,6 +51,8 @@ class Film:
     """How long each picture is shown."""
     loops: int = 0
     """How often the film is shown; 0: without end."""
+    background: bytes = bytes(4)
+    """Blue, green, red and alpha of the color that WebP suggests behind the frames."""
 
 
 @dataclass(frozen=True)

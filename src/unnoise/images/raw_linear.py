@@ -21,7 +21,7 @@ from unnoise.images.scratch import Scratch
 from unnoise.registry import require
 
 BLACK_STORED = 2048
-"""Black of the linear pixels, of 65535: noise below black is kept down to here."""
+"""Black of the linear pixels, of 65535: noise below black is kept down to here until they are written."""
 WHITE_STORED = 65535
 PEDESTAL = 0.05
 """Of white: what is added before demosaicing, so that LibRaw cuts no noise off."""
@@ -44,7 +44,7 @@ def decode(path: Path) -> tuple[Scratch, Layout, Metadata]:
             )
         if stored.ndim == 2 and file.num_colors == 3:
             pixels = _demosaiced(file, rawpy, facts)
-            facts = facts.with_levels((BLACK_STORED,), WHITE_STORED)
+            facts = facts.with_levels((BLACK_STORED,), WHITE_STORED, BLACK_STORED)
         else:
             pixels, facts = _of_all_colors(stored, file.num_colors, facts)
         metadata = camera_facts.metadata(path, file, facts, pixels.shape[:2] == stored.shape[:2], mosaic=False)
@@ -132,4 +132,4 @@ def _of_all_colors(stored: Pixels, count: int, facts: Facts) -> tuple[Pixels, Fa
         rows = slice(row, row + STRIP_ROWS)
         light = (pixels[rows] - levels[0]) / (levels[1] - levels[0])
         made[rows] = np.clip(np.rint(BLACK_STORED + light * (top - BLACK_STORED)), 0, 65535)
-    return made, facts.with_levels((BLACK_STORED,), round(top))
+    return made, facts.with_levels((BLACK_STORED,), round(top), BLACK_STORED if pixels.ndim == 3 else 0)

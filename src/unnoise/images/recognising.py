@@ -7,6 +7,7 @@ from pathlib import Path
 
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.paths import path_kind, refuse_device
+from unnoise.images import other_kinds
 from unnoise.images.damage import damaged
 from unnoise.images.formats import (
     CAMERA_SUFFIXES,
@@ -70,6 +71,11 @@ def recognised(path: Path) -> Format:
             raise UsageError(f"{path} is NetCDF 3, which cannot be read; convert it to NetCDF 4, as with nccopy -k nc4.")
         if not is_picture(path):
             format_of(path)
+        other = other_kinds.kind_of(start)
+        if other:
+            raise UnnoiseError(
+                f"{path} ends in {path.suffix} but is {other}, which is not supported; convert it to PNG or TIFF."
+            )
         known = ", ".join(form.name for form in FORMATS)
         raise UnnoiseError(
             f"{path} is not a picture although it ends in {path.suffix}; give a file in one of the formats {known}."

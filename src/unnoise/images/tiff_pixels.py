@@ -16,7 +16,7 @@ import numpy as np
 from unnoise.errors import UsageError
 from unnoise.files.limits import PIXELS
 from unnoise.files.memory import check_memory
-from unnoise.images import palette, tags
+from unnoise.images import palette, tags, tiff_packing
 from unnoise.images.measured_values import FLOATS
 from unnoise.images.picture import Pixels
 from unnoise.images.pixels import DTYPES, narrowed, stretched
@@ -134,6 +134,7 @@ def _bands(page: Any, part: int) -> Iterator[tuple[int, int, Pixels]]:
             row = plane, top
             band = np.zeros((min(shape[1], height - top), width, samples), segment.dtype)
         assert band is not None  # it was made with the row
+        segment = tiff_packing.unpacked(segment, page.bitspersample, page.parent.byteorder)
         piece = segment[part - deep, : band.shape[0], : width - left]
         band[: piece.shape[0], left : left + piece.shape[1]] = piece
     if row is not None and band is not None:
@@ -189,15 +190,16 @@ def stored(pixels: Pixels, coding: Coding) -> tuple[Pixels, int, dict[int, Value
         The samples; their bits, if fewer than those of their type; and tags that state this.
     """
     if coding.palette and pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype.kind == "u":
-        bits = coding.bits or 8 * (1 + (len(coding.palette) > 6 * 256))
+        bits = palette.bits_for(pixels, coding.bits or 8 * (1 + (len(coding.palette) > 6 * 256)))
         found = palette.indexed(pixels, min(2**bits, 65536))
         if found:
+            packed = bits if bits == coding.bits else 0
             numbers, colours = found
             scale = 257 if pixels.dtype == np.uint8 else 1
             table = np.zeros((3, 2**bits), "<u2")
             table[:, : len(colours)] = colours.T.astype(np.uint16) * scale
             said = {tags.PHOTOMETRIC: tags.short(3), tags.COLORMAP: Value(3, table.tobytes())}
-            return (numbers.astype(bool) if bits == 1 else numbers), coding.bits, said
+            return (numbers.astype(bool) if bits == 1 else numbers), packed, said
     samples = pixels.shape[2] if pixels.ndim == 3 else 1
     if samples != coding.samples or coding.photometric is None:
         return pixels, 0, {}

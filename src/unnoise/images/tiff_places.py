@@ -31,15 +31,16 @@ class Place:
     directory: int = 0
     """Where its directory lies in the file; 0: the first one."""
     is_one_of_many: bool = False
-    """Whether the file has so many pages that decoders must not walk through them."""
+    """Whether the file has other pages, which decoders must not see."""
 
 
-MANY_PAGES = 16
-"""From so many pages on, each is decoded as a file of its own."""
+MANY_PAGES = 1
+"""Beyond so many pages each is decoded as a file of its own: libvips gives up where another page has a codec that it
+lacks, and walks through all pages."""
 
 
 def single_page(path: Path, place: Place) -> SinglePage | None:
-    """A page of many as a file of its own; None: the file has few pages."""
+    """A page of several as a file of its own; None: the file has no other."""
     if not place.is_one_of_many:
         return None
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -63,15 +64,18 @@ def places(path: Path) -> list[Place]:
         if directories and not file.ends(directories[-1]):
             raise ValueError(f"its chain of pages is broken after page {len(directories)}")
         found = [_size(file, place) for place in directories]
+        samples = [_samples(file, place) for place in directories]
         below = [overviews_below(file, place) for place in directories]
     made: list[Place] = []
     full: tuple[int, int] | None = None
+    of_full: tuple[int, int] | None = None
     many = len(directories) > MANY_PAGES
     for page, (directory, (height, width, depth, kind), under) in enumerate(zip(directories, found, below, strict=True)):
-        if kind & 1 and full and len(made) and depth == 1 and _is_smaller((height, width), full):
+        smaller = full is not None and samples[page] == of_full and _is_smaller((height, width), full)
+        if kind & 1 and smaller and made and depth == 1:
             made[-1] = replace(made[-1], overviews=(*made[-1].overviews, directory))
             continue
-        full = (height, width) if depth == 1 else None
+        full, of_full = (height, width) if depth == 1 else None, samples[page]
         made += [Place(page, part, (), under, directory, many) for part in range(depth)]
     return made or [Place(0)]
 
@@ -93,7 +97,8 @@ def overviews_below(file: File, place: int) -> tuple[int, ...]:
     made = []
     for directory in below(file, place):
         *size, deep, kind = _size(file, directory)
-        if kind & 1 and depth == deep == 1 and _is_smaller((size[0], size[1]), (height, width)):
+        same = _samples(file, directory) == _samples(file, place)
+        if kind & 1 and depth == deep == 1 and same and _is_smaller((size[0], size[1]), (height, width)):
             made.append(directory)
     return tuple(made)
 
@@ -118,6 +123,16 @@ def _size(file: File, place: int) -> tuple[int, int, int, int]:
             wanted[code] = int.from_bytes(value.data[:4], "little") if value else wanted[code]
     depth = wanted[32997]
     return wanted[257], wanted[256], depth if 0 < depth < MOST_SLICES else 1, wanted[tags.SUBFILE]
+
+
+def _samples(file: File, place: int) -> tuple[int, int]:
+    """Number of samples of a pixel, and bits of the first: a smaller picture of another kind is one of its own."""
+    wanted = {277: 1, 258: 1}
+    for code, record in file.entries(place):
+        if code in wanted:
+            value = file.value(record)
+            wanted[code] = int.from_bytes(value.data[:2], "little") if value else wanted[code]
+    return wanted[277], wanted[258]
 
 
 def _is_smaller(size: tuple[int, int], full: tuple[int, int]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unnoise.images import jpeg_trailer, tags, tiff_pixels, tiff_places, vips
+from unnoise.images import jpeg_trailer, tags, tiff_packing, tiff_pixels, tiff_places, vips
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.resolution import tags_of
 from unnoise.images.tags import File, Tags, Value
@@ -38,6 +38,7 @@ class Writer:
         order = tags.File.of(metadata.exif)
         own = metadata.coding if isinstance(metadata.coding, Coding) else None
         byteorder = own.byteorder if own else order.order if order else "<"
+        self._byteorder = byteorder
         # classic TIFF ends at 4 GiB, and compression cannot be relied upon
         self._writer = tifffile.TiffWriter(path, bigtiff=nbytes > 2**31, byteorder=byteorder)
         self._said: list[tuple[Tags, list[Tags]]] = []
@@ -72,6 +73,7 @@ class Writer:
         if bits:
             options["bitspersample"] = bits
             compression = compression if bits == 1 else None  # tifffile packs the bits of uncompressed samples alone
+            stored = tiff_packing.to_pack(stored, bits, self._byteorder)
         self._writer.write(
             np.moveaxis(stored, -1, 0) if own.planar and samples > 1 else stored,
             photometric=photometric,

@@ -14,7 +14,7 @@ import numpy as np
 
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files.limits import PIXELS, STRIP_BYTES
-from unnoise.images import jpeg, png, tags
+from unnoise.images import jpeg, palette, png, tags
 from unnoise.images.formats import AVIF, JPEG, PNG, WEBP, Format
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.pixels import narrowed, stretched
@@ -179,7 +179,8 @@ def encode(
         made_png = own if isinstance(own, png.Coding) else None
         options |= {"interlace": bool(made_png and made_png.interlaced), "filter": "all"}  # a third smaller than "none"
         if made_png and pixels.dtype == np.uint8 and made_png.palette and layout.colours == "rgb":
-            options |= {"palette": True, "bitdepth": made_png.bits, "Q": 100, "dither": 0.0, "filter": "none"}
+            bits = palette.bits_for(pixels, made_png.bits)
+            options |= {"palette": True, "bitdepth": bits, "Q": 100, "dither": 0.0, "filter": "none"}
         elif made_png and made_png.bits < 8 and layout == Layout("grey") and pixels.dtype == np.uint8:
             options |= {"bitdepth": made_png.bits, "filter": "none"}
             pixels = stretched(narrowed(pixels, made_png.bits), made_png.bits)  # libvips takes the upper bits, not the nearest

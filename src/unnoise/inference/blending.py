@@ -5,7 +5,7 @@ Both work on the finished restoration. So another strength needs no further pass
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from unnoise.array_api import array_namespace
@@ -114,8 +114,22 @@ def keep_detail(noisy: T, restored: T, detail: float, level: NoiseCurve) -> T:
     return add_product(restored, share, taken)
 
 
+def blends(strength: float, detail: float, guards: Sequence[Guard] | None = None) -> bool:
+    """Whether anything is to be done to a restoration: else it is the result.
+
+    >>> blends(1.0, 0.0), blends(0.5, 0.0)
+    (False, True)
+    """
+    return strength < 1 or detail > 0 or bool(guards)
+
+
 def blend_stored(
-    source: PixelSource, store: Store, strength: float, detail: float, guards: Sequence[Guard] | None = None
+    source: PixelSource,
+    store: Store,
+    strength: float,
+    detail: float,
+    guards: Sequence[Guard] | None = None,
+    after_rows: Callable[[int], None] | None = None,
 ) -> None:
     """Apply guards, `detail` and `strength` to a stored restoration, strip by strip.
 
@@ -128,6 +142,7 @@ def blend_stored(
         strength: above 0, at most 1.
         detail: 0..1.
         guards: one for each picture of the batch; None or empty: the removal is not bounded.
+        after_rows: called after each strip, with the number of rows that are done.
 
     >>> import numpy as np
     >>> import torch
@@ -140,7 +155,7 @@ def blend_stored(
     >>> torch.allclose(store.tensor, tensor / 2)
     True
     """
-    if strength == 1 and detail == 0 and not guards:
+    if not blends(strength, detail, guards):
         return
     height, width = source.size
     levels = _levels(source, store) if detail > 0 else None
@@ -169,6 +184,8 @@ def blend_stored(
         if waiting:
             store.write(*waiting)
         waiting = rows, strip[..., rows.start - first : rows.stop - first, :]
+        if after_rows:
+            after_rows(rows.stop)
     if waiting:
         store.write(*waiting)
 

@@ -20,15 +20,18 @@ from unnoise.array_api import array_namespace
 from unnoise.errors import UnnoiseWarning
 from unnoise.inference.bounded_removal import bounded_removal
 from unnoise.inference.sources import PixelSource
-from unnoise.noise.noise_estimation import estimate_noise
+from unnoise.noise.noise_estimation import FAINT, FAINT_IN_MEASUREMENTS, estimate_noise
 from unnoise.noise.noise_model import NoiseModel
 from unnoise.noise.photon_noise import photon_noise
+from unnoise.noise.small_pictures import small_picture_noise
 from unnoise.noise.synthetic_images import all_channels_equal, noise_free, synthetic_kind
 from unnoise.photometry.array_ops import concat
 from unnoise.photometry.integer_steps import has_few_values
 from unnoise.photometry.normalization import measure_scale
 from unnoise.regions import RegionSource
 
+FEW_BITS = 0.25
+"""Of white: pictures of 16 bits whose values end below this may be data of up to 14 bits."""
 Mask = Callable[[slice, slice], Any]
 """Reads rows and columns of a mask, (B, C, rows, columns) of bool."""
 
@@ -62,7 +65,7 @@ class Guard:
             step: distance between values of its type, 1/255 for 8 bits; None for floats.
             measured: its values are in proportion to light, each channel by itself.
             measures_noise: whether the removal is bounded by its noise. Not for few photons: their noise is far from normal.
-            force: restore any picture. The removal is not bounded where no noise can be found.
+            force: restore any picture. The removal is not bounded where no noise can be found, as in few values.
             missing: reads which values were missing, (1, C, rows, columns) of bool. There no noise is measured.
 
         >>> import torch
@@ -74,26 +77,24 @@ class Guard:
         channels = view.read(slice(0, 1), slice(0, 1)).shape[1]
         grey = channels > 1 and all_channels_equal(view)
         seen = RegionSource(view.size, lambda rows, columns: view.read(rows, columns)[:, :1]) if grey else view
-        kind = None if force else synthetic_kind(seen, step, counts=measured)
+        kind = synthetic_kind(seen, step, counts=measured)
+        if kind and force:  # of few values no noise can be measured, which would bound the removal
+            return cls((), grey)
         if kind:
             return cls(
                 (),
                 grey,
-                f"has {kind} and no noise to remove, so it was left as it is; add --force to denoise it all the same.",
+                f"has {kind}, so it was left as it is; add --force to denoise it all the same.",
             )
         noise: tuple[NoiseModel | None, ...] = ()
         if measures_noise:
             known = _without(seen, missing) if missing else seen
-            noise = _of_measurement(seen, known) if measured else (estimate_noise(known),)
+            noise = _of_measurement(seen, known) if measured else (_of_photograph(known),)
         if not noise or not all(each and each.is_none for each in noise):
             return cls(noise, grey)
         if force:
             return cls((), grey)
-        return cls(
-            noise,
-            grey,
-            "was left as it is, as no noise can be told from its structure; add --force to denoise it all the same.",
-        )
+        return cls(noise, grey, _why_nothing_is_told(seen, step))
 
     def warn(self, name: str) -> None:
         """Warn that the picture is left unchanged, if it is. `name` is the subject of the sentence."""
@@ -128,6 +129,23 @@ class Guard:
         return concat(planes, axis=1)
 
 
+def _why_nothing_is_told(view: RegionSource, step: float | None) -> str:
+    """Without noise that can be told. Of few bits in a wider type, a network would leave and add more than the noise."""
+    highest = max(float(window.max()) for window in view.sample_windows())
+    if step is not None and step < 1 / 255 and highest <= FEW_BITS:
+        found, white = round(highest / step), round(1 / step)
+        return (
+            f"was left as it is, as its values reach {found} of {white} only and no noise can be told; "
+            "for data of fewer bits add --normalization picture."
+        )
+    return "was left as it is, as no noise can be told from its structure; add --force to denoise it all the same."
+
+
+def _of_photograph(known: RegionSource) -> NoiseModel | None:
+    noise = estimate_noise(known)
+    return small_picture_noise(known, faint=FAINT) if noise is None else noise
+
+
 def _of_measurement(view: RegionSource, known: RegionSource) -> tuple[NoiseModel | None, ...]:
     """The noise of each channel. `known` has NaN where nothing was measured."""
     found: list[NoiseModel | None] = []
@@ -139,6 +157,8 @@ def _of_measurement(view: RegionSource, known: RegionSource) -> tuple[NoiseModel
             noise = estimate_noise(plane, scale.low, scale.high, coded=False)
             if noise is None or noise.is_none:
                 noise = photon_noise(_plane(view, channel)) or noise
+            if noise is None:
+                noise = small_picture_noise(plane, scale.low, scale.high, faint=FAINT_IN_MEASUREMENTS)
         found.append(noise)
     return tuple(found)
 

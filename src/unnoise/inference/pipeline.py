@@ -28,19 +28,20 @@ from unnoise import images
 from unnoise.array_api import array_namespace
 from unnoise.errors import UsageError
 from unnoise.inference.bands import Progress, restore_bands
-from unnoise.inference.blending import blend_stored
+from unnoise.inference.blending import blend_stored, blends
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.dither import DitheredStore
 from unnoise.inference.do_no_harm import Guard, Mask, all_kept, guards_of
 from unnoise.inference.photon_binning import binned, mix_binned, photon_step
 from unnoise.inference.point_sources import PointSources, find_point_sources
+from unnoise.inference.progress_halves import ProgressHalves
 from unnoise.inference.region_restorer import RegionRestorer
 from unnoise.inference.repair import Repair, all_missing, repair
 from unnoise.inference.row_noise_removal import without_row_noise
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import PlanesStore, Store
-from unnoise.photometry.array_ops import clip, concat
+from unnoise.photometry.array_ops import clip, concat, to_numpy
 from unnoise.photometry.bias_correction_bands import correct_bands
 from unnoise.photometry.clipping import REACH_PIXELS, find_clipped, keep_clipped
 from unnoise.photometry.integer_steps import are_few_counts, steps_are_coarse, warn_of_few_steps
@@ -323,14 +324,16 @@ class Prepared:
         return DitheredStore(store, self.source.step, self.pipeline.settings.seed) if coarse else store
 
     def restore(self, store: Store, progress: Progress | None = None) -> None:
-        """Restore the picture into `store`, and apply detail, guards and strength."""
+        """Restore the picture into `store`, and apply detail, guards and strength.
+
+        They take as long as a fast network. So each of the two counts as half of the tiles, and can be stopped."""
         settings = self.pipeline.settings
-        self.pipeline.restore_into(self.source, self.seen, store, progress, self.photons)
-        if self.seen is self.source:
-            blend_stored(self.source, store, settings.strength, settings.detail, self.guards)
-            return
-        blend_stored(self.seen, store, 1.0, settings.detail, self.guards)  # or stripes would come back as detail
-        blend_stored(self.source, store, settings.strength, 0.0)
+        by_itself = settings.strength if self.seen is self.source else 1.0  # or stripes would come back as detail
+        halves = ProgressHalves(progress, self.source.size[0], blends(by_itself, settings.detail, self.guards))
+        self.pipeline.restore_into(self.source, self.seen, store, halves.tiles, self.photons)
+        blend_stored(self.seen, store, by_itself, settings.detail, self.guards, halves.rows)
+        if self.seen is not self.source:
+            blend_stored(self.source, store, settings.strength, 0.0)
 
 
 def _warn(guards: Sequence[Guard], source: PixelSource) -> None:
@@ -368,7 +371,10 @@ def settings_for(source: PixelSource, settings: InferenceSettings) -> InferenceS
 def _are_few_photons(source: PixelSource) -> bool:
     """Whether a gray picture of 8 bits holds few photons, each of several steps. Two values alone may be a dither."""
     step = photon_step(source)
-    return step is not None and max(float(window.max()) for window in source.sample_windows()) > 1.5 * step
+    if step is None:
+        return False
+    values = {float(value) for window in source.sample_windows() for value in np.unique(to_numpy(window))}
+    return len(values) > 2
 
 
 def _clipped(noisy: Any, photometry: Sequence[Photometry]) -> Any:

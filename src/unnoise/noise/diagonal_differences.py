@@ -18,29 +18,44 @@ Array = NDArray[Any]
 
 MEDIAN_OF_NORMAL = 0.6745
 """Median of the absolute value of normal noise of standard deviation 1."""
-TOLERANCE = 0.7
+TOLERANCE = 0.62
 """The median may lie below the mean by this factor, where the noise is not equally strong everywhere."""
 MAX_ABOVE_WHITE = 2.0
 """Power of a frequency, in units of white noise with the same differences, where the shape of the spectrum is not believed."""
 TINY = 1e-20
 
 
-def diagonal_variance(pixels: Array) -> Array:
-    """The variance of diagonal differences by their median, (P, C, PATCH_PIXELS, PATCH_PIXELS) → (C,).
+def diagonal_variance(pixels: Array, level: Array) -> Array:
+    """The variance of diagonal differences by their median, in units of the noise's level: (C,).
+
+    Args:
+        pixels: of patches, (P, C, PATCH_PIXELS, PATCH_PIXELS).
+        level: (P, C), the variance of the noise in each patch, above 0.
 
     >>> noise = np.random.default_rng(0).normal(0, 0.1, (50, 1, PATCH_PIXELS, PATCH_PIXELS))
     >>> noise[..., 4:] += 1  # an edge
-    >>> diagonal_variance(noise).round(2)
-    array([0.04])
+    >>> diagonal_variance(noise, np.full((50, 1), 0.01)).round(1)
+    array([4.])
     """
     rows = pixels[..., 1:, :] - pixels[..., :-1, :]
-    differences = rows[..., 1:] - rows[..., :-1]
-    size = np.abs(np.moveaxis(differences, 1, 0).reshape(pixels.shape[1], -1))
+    differences = np.abs(rows[..., 1:] - rows[..., :-1]) / np.sqrt(level)[..., None, None]
+    size = np.moveaxis(differences, 1, 0).reshape(pixels.shape[1], -1)
     result: Array = (np.median(size, axis=1) / MEDIAN_OF_NORMAL) ** 2
     return result
 
 
-def bounded_spectrum(spectrum: Array, variance: Array) -> Array:
+def expected_variance(spectrum: Array) -> Array:
+    """The variance of diagonal differences of noise with this spectrum, (C, PATCH_PIXELS, PATCH_PIXELS) → (C,).
+
+    >>> expected_variance(np.ones((1, PATCH_PIXELS, PATCH_PIXELS))).round(6)
+    array([4.])
+    """
+    gain = (2 * np.sin(np.pi * np.arange(PATCH_PIXELS) / (2 * PATCH_PIXELS))) ** 2 / (PATCH_PIXELS - 1)
+    result: Array = np.einsum("ckl,k,l->c", spectrum, gain, gain)
+    return result
+
+
+def bounded_spectrum(spectrum: Array, variance: Array, chosen: Array) -> Array:
     """A spectrum of noise, as far as diagonal differences allow it, (C, PATCH_PIXELS, PATCH_PIXELS).
 
     Where they show less than the spectrum says, it holds structure. It is lowered to what they show. Where they show less
@@ -49,14 +64,15 @@ def bounded_spectrum(spectrum: Array, variance: Array) -> Array:
     Args:
         spectrum: (C, PATCH_PIXELS, PATCH_PIXELS).
         variance: (C,), see `diagonal_variance`; in the same units.
+        chosen: (C,) of bool: the channels to which this is done.
 
     >>> white = np.ones((1, PATCH_PIXELS, PATCH_PIXELS))
-    >>> float(bounded_spectrum(white, np.array([4.0])).mean()), float(bounded_spectrum(100 * white, np.array([4.0])).mean() < 2)
-    (1.0, 1.0)
+    >>> every = np.array([True])
+    >>> [round(float(bounded_spectrum(x, np.array([4.0]), every).mean()), 2) for x in (white, 100 * white)]
+    [1.0, 1.61]
     """
-    gain = (2 * np.sin(np.pi * np.arange(PATCH_PIXELS) / (2 * PATCH_PIXELS))) ** 2
-    expected = (spectrum * gain[:, None] * gain).mean(axis=(1, 2))
-    share = np.minimum(variance / np.maximum(TOLERANCE * expected, TINY), 1)  # (C,)
-    believed = np.clip(2 * share - 1, 0, 1 - TINY)
-    most = MAX_ABOVE_WHITE * variance / (gain.mean() ** 2 * np.maximum(1 - believed, TINY))
+    share = np.where(chosen, np.minimum(variance / np.maximum(TOLERANCE * expected_variance(spectrum), TINY), 1), 1)  # (C,)
+    believed = np.clip(2 * share - 1, 0, 1)
+    white = variance / expected_variance(np.ones((1, PATCH_PIXELS, PATCH_PIXELS)))
+    most = np.where(believed < 1, MAX_ABOVE_WHITE * white / np.maximum(1 - believed, TINY), np.inf)
     return np.minimum(spectrum * share[:, None, None], most[:, None, None])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from unnoise.noise import noise_bias
 from unnoise.noise.autocovariance import PATCH_PIXELS, dct_powers
 from unnoise.noise.channel_differences import white_noise
-from unnoise.noise.diagonal_differences import bounded_spectrum, diagonal_variance
+from unnoise.noise.diagonal_differences import bounded_spectrum, diagonal_variance, expected_variance
 from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra
 from unnoise.noise.frequency_bands import bands
 from unnoise.noise.noise_curves import (
@@ -50,6 +50,8 @@ CONSTANT = 1e-10
 """Sum of squares below which a patch is constant, of values in 0..1: float32's rounding stays below."""
 FAINT = 0.3 / 255
 """Standard deviation below which there is no noise, of values in 0..1: that of rounding to 8 bits."""
+LOUD_DIFFERENCE = 3 / 255
+"""Standard deviation of diagonal differences from which on they tell the noise of photographs."""
 IN_A_POINT_OF_A_LINE = 12
 """Fewer patches make a point of the curve to which a line is fitted than of others, as a line needs several points."""
 FAINT_IN_MEASUREMENTS = 2e-5
@@ -73,8 +75,8 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
             light (`variance_stabilization`), and the model reaches beyond `high` as far as values do.
 
     Returns:
-        A model, with arrays of the picture's kind. None for pictures with too few patches to tell anything: small ones,
-        and those that are black or white nearly everywhere.
+        A model, with arrays of the picture's kind. It says that no noise can be told of pictures that are black or white
+        nearly everywhere. None for small pictures, which have too few patches to tell anything.
 
     >>> import torch
     >>> noisy = 0.5 + 0.02 * torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(0))
@@ -93,8 +95,9 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         pixels = np.stack([curve.forward(pixels[:, c]) for c, curve in enumerate(curves_of_values)], axis=1)
     cut = ((pixels <= 0) | (pixels >= 1)).mean(axis=(2, 3), dtype=np.float32) * np.float32(coded)
     alive: NDArray[np.bool_] = np.all(cut <= MAX_CLIPPED_SHARE, axis=1)
-    if alive.sum() < FEWEST:
-        return None
+    if alive.sum() < FEWEST:  # black or white nearly everywhere: a page of text, or nothing at all
+        is_constant = np.all(pixels == pixels[..., :1, :1])
+        return None if is_constant else _none(pixels.shape[1], low, high, seen[0])
     spectra, means = dct_powers(pixels)
     power = spectra.reshape(*means.shape, -1) @ np.ones(PATCH_PIXELS**2, np.float32)  # (P, C)
     if not coded:
@@ -105,7 +108,6 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         return _none(pixels.shape[1], low, high, seen[0])
     every = PatchSpectra(spectra, means, cut).chosen(moving)
     patches = every.chosen(alive[moving])
-    diagonal = None if coded else diagonal_variance(pixels[varying])
     white = white_noise(pixels[varying], patches.cut)
     fitted = fit_plainest(patches)
     white = white if white and agrees(white, patches, fitted[0], fitted[2]) else None
@@ -130,9 +132,7 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         likely[0], trust=np.maximum(np.max([each.trust for each in likely], axis=0), 1.0 if white else uniform.trust)
     )
     spectrum = believed(shapes, found)
-    if diagonal is not None:
-        mean = level.mean(axis=0)[:, None, None]
-        spectrum = bounded_spectrum(mean * spectrum, diagonal) / mean
+    spectrum = bounded_spectrum(spectrum, diagonal_variance(pixels[varying], level), _loud(spectrum, level, coded=coded))
     power = spectrum.mean(axis=(1, 2))
     faintest = float(np.sqrt((level * power).mean()))
     limit = FAINT if coded else FAINT_IN_MEASUREMENTS
@@ -165,6 +165,13 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         gains=None if is_even else _as_kind(uniform.gains, seen[0]),
         reach=COLOR_SIGMA * scale,
     )
+
+
+def _loud(spectrum: Array, level: Array, *, coded: bool) -> NDArray[np.bool_]:
+    """Channels (C,) whose diagonal differences tell the noise: those of JPEG pictures with little noise are mostly 0."""
+    expected = expected_variance(spectrum) * level.mean(axis=0)
+    result: NDArray[np.bool_] = expected > (LOUD_DIFFERENCE**2 if coded else 0)
+    return result
 
 
 def _pixels(windows: list[Array]) -> Array | None:

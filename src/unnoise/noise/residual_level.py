@@ -56,7 +56,7 @@ class ResidualLevel:
         channels, height, width = restored.shape[1:]
         step = max(1, height * width // SAMPLE_PIXELS)
         values, levels = (xp.reshape(x, (channels, -1))[:, ::step] for x in (restored, level))  # (C, N)
-        order = xp.argsort(values, axis=-1)
+        order = xp.argsort(values, axis=-1, stable=True)
         places = np.linspace(0, order.shape[1] - 1, KNOT_COUNT, dtype=np.float32).round().astype(np.int64)
         picked = xp.take(order, xp.asarray(places, device=device(order)), axis=1)  # (C, KNOT_COUNT)
         return cls(take_along_last(values, picked), take_along_last(levels, picked) * short)

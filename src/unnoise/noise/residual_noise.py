@@ -52,7 +52,7 @@ def noise_level(residual: T, estimate: T) -> T:
     side = min(LEVEL_BLOCK_PIXELS, *residual.shape[-2:])
     brightness = xp.matrix_transpose(xp.mean(_blocks(estimate, side), axis=(3, 4)))  # (B, C, n)
     spread = xp.matrix_transpose(xp.sqrt(xp.mean(xp.square(_blocks(residual, side)), axis=(3, 4))))  # (B, C, n)
-    order: Any = xp.argsort(brightness, axis=-1)
+    order: Any = xp.argsort(brightness, axis=-1, stable=True)
     bins = max(1, min(BIN_COUNT, order.shape[-1] // 8))
     order = order[..., : order.shape[-1] // bins * bins]
     centres, spreads = (
@@ -137,7 +137,7 @@ def probe(residual: T, level: T, source: Any) -> T:
     height, width = residual.shape[-2:]
     side = min(BLOCK_PIXELS, height, width)
     unit = _blocks(residual / clip(level, 1e-12), side)  # (B, n, C, side, side)
-    quietest = xp.argsort(xp.mean(xp.square(unit), axis=(2, 3, 4)), axis=-1)
+    quietest = xp.argsort(xp.mean(xp.square(unit), axis=(2, 3, 4)), axis=-1, stable=True)
     donors = quietest[:, : max(1, round(DONOR_SHARE * unit.shape[1]))]  # (B, donors)
     rows, columns = -(-height // side), -(-width // side)
     draws = xp.asarray(uniform((4, residual.shape[0], rows, columns), source, device(residual)), device=device(residual))

@@ -42,7 +42,10 @@ EXACT = 0.6
 
 
 def synthetic_kind(view: RegionSource, step: float | None, *, counts: bool = False) -> str | None:
-    """What kind of picture without noise this is, as a phrase to follow "it has"; None: it may well have noise.
+    """What kind of picture this is, as a phrase to follow "it has"; None: its noise may be measured.
+
+    Where neighbours are equal there is no noise. Else a palette may hold a noisy photograph, or dither, which is made
+    to look like noise.
 
     Args:
         view: of the picture, (1, C, H, W).
@@ -52,7 +55,7 @@ def synthetic_kind(view: RegionSource, step: float | None, *, counts: bool = Fal
     >>> import torch
     >>> mask = (torch.arange(64)[:, None] > torch.arange(64)).float().expand(1, 1, -1, -1)
     >>> synthetic_kind(RegionSource.of(mask), 1 / 255)
-    'only two values'
+    'only two values, and no noise to remove'
     """
     height, width = view.size
     rows = min(height, max(2, FIRST // width))
@@ -76,14 +79,16 @@ def synthetic_kind(view: RegionSource, step: float | None, *, counts: bool = Fal
     count = len(values)
     if count == 1 or height * width < PIXELS * count or (counts and grey and are_photon_counts(view, values)):
         return None
+    in_areas = bool(pairs) and equal > EQUAL * pairs
+    told = "and no noise to remove" if in_areas else "among which noise cannot be told from dither"
     if count == 2:
-        return "only two values"
+        return f"only two values, {told}"
     if not grey:
-        return f"only {count} colours"
-    if pairs and equal > EQUAL * pairs:
-        return f"only {count} values, in areas of one value each"
+        return f"only {count} colours, {'in areas of one colour each, ' if in_areas else ''}{told}"
+    if in_areas:
+        return f"only {count} values, in areas of one value each, {told}"
     if step and count <= SHADES and np.diff(values).min() > (APART_STEPS - 0.5) * step:
-        return f"only {count} shades, far apart"
+        return f"only {count} shades, far apart, {told}"
     return None
 
 

@@ -46,7 +46,7 @@ def is_linear(view: RegionSource) -> bool:
     if count < 2 * MIN_BLOCKS:
         return False
     xp = array_namespace(brightness)
-    bins = _split(xp.argsort(brightness), min(BINS, count // MIN_BLOCKS))
+    bins = _split(xp.argsort(brightness, stable=True), min(BINS, count // MIN_BLOCKS))
     x = xp.log(xp.stack([xp.mean(xp.take(brightness, chosen)) for chosen in bins]))
     y = xp.stack([quantile(xp.take(noise, chosen), QUIET_QUANTILE) for chosen in bins])
     if not bool(xp.all(y > 0)) or float(xp.std(x, correction=0)) < MIN_LOG_SPREAD:

@@ -178,8 +178,8 @@ def judge(
     follows, replay = fmean(in_step), fmean(again)
     through = min(fmean(passed), replay)  # a threshold that a pixel crosses looks like much noise let through
     lost = found
-    if quiet > 0:
-        plain = quiet * power_ratio(residual, level, restored, source).item()
+    plain = quiet * power_ratio(residual, level, restored, source).item() if quiet > 0 else 0.0
+    if plain > 0:
         lost = max(found, (power / plain - 1) * max(1 - 2 * follows + through, LEAST) - drift)
     left = max(through, follows)
     by_parts = left + lost + drift, replay + lost + drift

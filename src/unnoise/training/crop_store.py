@@ -247,7 +247,7 @@ def read_journal(folder: Path) -> list[StoredPicture]:
     []
     """
     path = folder / JOURNAL
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = path.read_bytes().splitlines() if path.is_file() else []
     found = []
     for number, line in enumerate(lines, start=1):
         try:

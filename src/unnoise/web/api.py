@@ -18,9 +18,11 @@ from starlette.requests import ClientDisconnect
 
 from unnoise.errors import UnnoiseError, UsageError, explain_validation
 from unnoise.models import shipped
+from unnoise.models.description import describe
 from unnoise.models.inspection import inspect_file
 from unnoise.web.api_page import page
 from unnoise.web.choices import Choices
+from unnoise.web.failures import NoMemoryError, NoRoomError, ServerError, failure_of
 from unnoise.web.job import Job, State
 from unnoise.web.jobs import Jobs, QueueFullError
 from unnoise.web.limits import WebLimits
@@ -42,6 +44,9 @@ STATUS: tuple[tuple[type[UnnoiseError], int], ...] = (
     (NotFoundError, 404),
     (TooLargeError, 413),
     (QueueFullError, 429),
+    (NoRoomError, 507),
+    (NoMemoryError, 503),
+    (ServerError, 500),
     (UsageError, 400),
     (UnnoiseError, 422),
 )
@@ -55,7 +60,7 @@ def add_api(app: FastAPI, jobs: Jobs) -> None:
     @router.get("/models")
     def models() -> list[dict[str, str]]:
         """The models that ship."""
-        return [{"name": name, "about": shipped.load(name).card.description} for name in shipped.names()]
+        return [{"name": name, "about": describe(name).card.description} for name in shipped.names()]
 
     @router.post("/jobs", status_code=202)
     async def new_job(request: Request, name: str) -> dict[str, Any]:
@@ -121,6 +126,16 @@ def add_api(app: FastAPI, jobs: Jobs) -> None:
     async def refused(request: Request, error: UnnoiseError) -> JSONResponse:
         status = next(code for kind, code in STATUS if isinstance(error, kind))
         return JSONResponse({"error": str(error)}, status)
+
+    @app.exception_handler(OSError)
+    @app.exception_handler(MemoryError)
+    @app.exception_handler(RuntimeError)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        """The disk is full, or memory is."""
+        failure = failure_of(error, request.query_params.get("name", "this picture"))
+        if failure is None:
+            raise error
+        return await refused(request, failure)
 
 
 async def receive(body: AsyncIterator[bytes], path: Path, limits: WebLimits) -> None:

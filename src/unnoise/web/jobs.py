@@ -15,6 +15,7 @@ from unnoise.files.vanishing import vanishing_folder
 from unnoise.models import shipped
 from unnoise.models.model import Model
 from unnoise.web.choices import Choices
+from unnoise.web.failures import failure_of
 from unnoise.web.job import CancelledError, Job, State
 from unnoise.web.limits import WebLimits
 from unnoise.web.thread_warnings import collected_warnings
@@ -238,7 +239,7 @@ def _hide(sentence: str, job: Job) -> str:
 
 
 def _unexpected(job: Job, error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return f"There is not enough memory for {job.name}; try again later, or give a smaller picture."
+    if failure := failure_of(error, job.name):
+        return str(failure)
     said = _hide(str(error).strip().partition("\n")[0], job)
     return f"{job.name} could not be denoised ({type(error).__name__}: {said}); if other programs read it, please report this."

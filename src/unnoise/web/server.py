@@ -74,8 +74,10 @@ def build_server(
     os.environ["GRADIO_TEMP_DIR"] = str(jobs.folder / "page")  # what it keeps goes with the rest
     import gradio as gr
     from fastapi import FastAPI
+    from starlette.routing import Mount
 
     from unnoise.web.api import add_api
+    from unnoise.web.failures import refuse_odd_requests
     from unnoise.web.page import build_page
     from unnoise.web.style import CSS
     from unnoise.web.visit import Previews
@@ -104,6 +106,9 @@ def build_server(
         theme=theme,
         css=CSS,
     )
+    for route in mounted.routes:
+        if isinstance(route, Mount):
+            refuse_odd_requests(route.app)
     return Server(Guard(mounted, limits, address=address, password=password), jobs.close)
 
 

@@ -15,6 +15,7 @@ from unnoise.models.inspection import inspect_file
 from unnoise.web import fragments, view
 from unnoise.web.choices import Choices
 from unnoise.web.display import Overview, overview
+from unnoise.web.failures import told
 from unnoise.web.job import Job, State
 from unnoise.web.jobs import Jobs, Models
 from unnoise.web.samples import write_sample
@@ -82,7 +83,8 @@ class Visit:
         refused = []
         for name, file in files:
             try:
-                self._add(name, file)
+                with told(name):
+                    self._add(name, file)
             except UnnoiseError as error:
                 refused.append(str(error).replace(f"{self.queue.folder}/", ""))
             finally:
@@ -92,10 +94,11 @@ class Visit:
     def take_sample(self, name: str) -> None:
         """Add a sample picture."""
         folder = self.queue.folder / f"sample-{next(self._numbers)}-{id(self)}"
-        folder.mkdir()
         try:
-            file = write_sample(name, folder)
-            self._add(file.name, file)
+            with told("the sample"):
+                folder.mkdir()
+                file = write_sample(name, folder)
+                self._add(file.name, file)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -140,7 +143,8 @@ class Visit:
         job = self.job()
         if job.id not in self._noise:
             try:
-                self._noise[job.id] = fragments.noise_table(inspect_file(job.source), job.name)
+                with told(job.name):
+                    self._noise[job.id] = fragments.noise_table(inspect_file(job.source), job.name)
             except UnnoiseError as error:
                 self._noise[job.id] = fragments.error(str(error).replace(str(job.source), job.name))
         return self._noise[job.id]
@@ -149,8 +153,12 @@ class Visit:
         """The files to show, and a sentence that says what they are.
 
         Raises:
-            UnnoiseError: there is no picture, or it cannot be read.
+            UnnoiseError: there is no picture, it cannot be read, or there is no room for the files.
         """
+        with told(self.job().name):
+            return self._show(choices, across, down, zoom)
+
+    def _show(self, choices: Choices, across: float, down: float, zoom: str) -> tuple[Shown, str]:
         job, seen = self.job(), self.seen()
         if view.is_done(job) and _same_picture(job.choices, choices):
             before, after = view.finished(job, across, down, zoom, seen)

@@ -48,3 +48,16 @@ def test_blocks_outside_the_picture_are_never_near() -> None:
     distances, _ = match(blocks, 0, 1, 1, 3, 5, 6)
     assert (distances[0, :4] == 0).all()
     assert (distances[0, 4:] > 1e6).all()
+
+
+def test_a_bias_changes_which_blocks_are_chosen() -> None:
+    blocks = blocks_of(torch.rand(1, 30, 40, generator=torch.Generator().manual_seed(0)), 8)[0]
+    bias = torch.rand(11, 11, generator=torch.Generator().manual_seed(1))
+    distances, indices = match(blocks, 6, 1, 4, 3, 5, 5, bias)
+    for number in range(4):
+        y, x = 6, 3 * number
+        plain = searched(blocks.double().numpy(), y, x, 5)
+        places = {index: (index // blocks.shape[1] - y + 5, index % blocks.shape[1] - x + 5) for index in plain}
+        expected = {index: plain[index] + float(bias[places[index]]) for index in plain if plain[index] > 0}
+        np.testing.assert_allclose(distances[number, 1:], sorted(expected.values())[:4], atol=1e-5)
+        assert indices[number, 0] == y * blocks.shape[1] + x  # the reference itself stays first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from command_line import call
 from unnoise import images, load
 from unnoise.evaluation import evaluate
 from unnoise.evaluation.comparison import picture_journal, runner
+from unnoise.evaluation.comparison.picture_journal import spread_order
 from unnoise.evaluation.comparison.runner import compare
 from unnoise.evaluation.comparison.settings import Settings
 from unnoise.evaluation.comparison.statistics import mean_interval, paired_p_value
@@ -112,6 +114,28 @@ def test_the_command_writes_all_tables(
     assert r"a\_b" in tex
     status, _, err = call(monkeypatch, capfd, *arguments)
     assert err.count(": kept") == 2
+
+
+def test_a_copy_of_the_data_keeps_the_cells_and_other_content_does_not(tmp_path: Path) -> None:
+    data, kept = pairs(tmp_path / "a", count=2), []
+    clean = tmp_path / "a" / "clean" / "1.png"
+    for change in (
+        lambda: None,
+        lambda: os.utime(clean, (1, 1)),
+        lambda: clean.write_bytes((clean.parent / "0.png").read_bytes()),
+    ):
+        change()
+        compare(["wavelets"], [data], tmp_path / "out", on_cell=lambda model, spec, same: kept.append(same))
+    assert kept == [False, True, False]
+
+
+@given(st.integers(0, 300), st.data())
+def test_pictures_that_are_done_lie_evenly_at_any_moment(count: int, drawn: st.DataObject) -> None:
+    order = spread_order(count)
+    assert sorted(order) == list(range(count))
+    done = drawn.draw(st.integers(1, count)) if count else 0
+    places = [-1, *sorted(order[:done]), count]
+    assert max(np.diff(places)) <= 4 * count / (done + 1) + 2  # twice an even step, to the next power of two
 
 
 @pytest.mark.parametrize(("models", "sets"), [(["fast", "fast"], 1), (["fast"], 0), (["nonsense"], 1)])

@@ -129,9 +129,11 @@ def test_a_lossy_webp_film_stays_about_as_large(tmp_path: Path) -> None:
 
 def test_a_webp_film_keeps_its_metadata(tmp_path: Path) -> None:
     exif = exif_block()
-    source = film(tmp_path / "a.webp", lossless=True, exif=exif, xmp=b"<x:xmpmeta/>", icc_profile=b"profile")
+    said = {"exif": exif, "xmp": b"<x:xmpmeta/>", "icc_profile": b"profile", "background": (1, 2, 3, 200)}
+    source = film(tmp_path / "a.webp", lossless=True, **said)
     copy(source, tmp_path / "b.webp")
     with Image.open(tmp_path / "b.webp") as image:
+        assert image.info["background"] == (1, 2, 3, 200)
         assert (image.info["exif"], image.info["xmp"], image.info["icc_profile"]) == (exif, b"<x:xmpmeta/>", b"profile")
 
 

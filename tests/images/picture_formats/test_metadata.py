@@ -216,6 +216,23 @@ def test_what_a_plain_format_cannot_say_is_named(tmp_path: Path) -> None:
         write(tmp_path / "a.hdr", Picture(photo()))
 
 
+def test_a_bitmap_of_sixteen_colors_gets_more_where_the_result_has_more(tmp_path: Path) -> None:
+    colors = np.random.default_rng(0).integers(0, 256, (16, 3), np.uint8)
+    numbers = np.random.default_rng(1).integers(0, 16, (24, 32), np.uint8)
+    table = np.pad(colors[:, ::-1], ((0, 0), (0, 1))).tobytes()
+    rows = (numbers[::-1, ::2] << 4 | numbers[::-1, 1::2]).tobytes()
+    place = 14 + 40 + len(table)
+    head = struct.pack("<IiiHHIIiiII", 40, 32, 24, 1, 4, 0, len(rows), 0, 0, 16, 16)
+    (tmp_path / "a.bmp").write_bytes(b"BM" + struct.pack("<IHHI", place + len(rows), 0, 0, place) + head + table + rows)
+    picture = read(tmp_path / "a.bmp")
+    np.testing.assert_array_equal(picture.pixels, colors[numbers], strict=True)
+    smooth = np.stack(np.broadcast_arrays(*np.ogrid[:256:4, :256:4], 90), axis=-1).astype(np.uint8)
+    write(tmp_path / "b.bmp", picture.with_pixels(smooth))
+    with Image.open(tmp_path / "b.bmp") as image:
+        assert image.mode == "P"
+        assert np.abs(np.asarray(image.convert("RGB")).astype(int) - smooth).mean() < 8
+
+
 def test_several_pictures_of_netpbm_are_refused(tmp_path: Path) -> None:
     SAMPLES["raw.pgm"](tmp_path / "a.pgm")
     (tmp_path / "b.pgm").write_bytes((tmp_path / "a.pgm").read_bytes() * 2)

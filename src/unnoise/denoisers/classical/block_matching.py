@@ -25,7 +25,9 @@ def blocks_of(x: Tensor, side: int) -> Tensor:
     return x.unfold(1, side, 1).unfold(2, side, 1).flatten(3)
 
 
-def match(blocks: Tensor, first: int, rows: int, columns: int, step: int, radius: int, count: int) -> tuple[Tensor, Tensor]:
+def match(
+    blocks: Tensor, first: int, rows: int, columns: int, step: int, radius: int, count: int, bias: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The nearest blocks of each reference block, itself among them.
 
     Args:
@@ -35,9 +37,10 @@ def match(blocks: Tensor, first: int, rows: int, columns: int, step: int, radius
         step: distance of references in pixels.
         radius: of the search window, in pixels.
         count: blocks that are wanted.
+        bias: (2·radius + 1, 2·radius + 1), what is added to the squared distance per pixel at each shift; None: nothing.
 
     Returns:
-        Squared distances per pixel, and indices into the H·W blocks, (rows·columns, count) each. The nearest comes
+        Squared distances per pixel with their bias, and indices into the H·W blocks, (rows·columns, count) each. The nearest comes
         first. Where the window holds fewer blocks, distances are huge.
 
     >>> blocks = blocks_of(torch.tile(torch.rand(1, 4, 4), (1, 3, 3)), 4)[0]
@@ -69,6 +72,8 @@ def match(blocks: Tensor, first: int, rows: int, columns: int, step: int, radius
         products = torch.baddbmm(their[:, None], own, around.transpose(1, 2), alpha=-2)  # (right, TILE², reach²)
         strides = (TILE * TILE * reach**2, TILE * reach**2 + step * reach, reach**2 + step, reach, 1)
         windows = products.as_strided((right, TILE, TILE, window, window), strides)
+        if bias is not None:
+            windows += bias * size
         windows[..., radius, radius] = -_FAR  # the reference is in its group even if others are as near
         nearest, place = windows.flatten(3).topk(count, dim=3, largest=False)  # (right, TILE, TILE, count)
         nearest = (nearest + own.square().sum(2).reshape(right, TILE, TILE, 1)).clamp(min=0)

@@ -1,7 +1,8 @@
 """One pass of BM3D: similar blocks are filtered together, and all filtered blocks are averaged at their places.
 
 Dabov, Foi, Katkovnik and Egiazarian, "Image Denoising by Sparse 3-D Transform-Domain Collaborative Filtering", IEEE
-Transactions on Image Processing, 2007.
+Transactions on Image Processing, 2007. The variances in a group and the choice of its blocks: `group_variance.py`, and
+Mäkinen, Azzari and Foi there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unnoise.denoisers.classical import transforms
+from unnoise.denoisers.classical import group_variance, transforms
 from unnoise.denoisers.classical.block_matching import blocks_of, match
 from unnoise.denoisers.classical.noise import Noise
 
@@ -26,6 +27,8 @@ RADIUS = 19
 KAISER_BETA = 2.0
 LEAST_VARIANCE = 1e-9
 """Of values in 0..1. A channel without noise is divided by it, and comes back as it is."""
+DISTANT = 3.0
+"""γ of the authors: how much blocks are preferred whose noise is not that of the reference."""
 STRIP = 1024
 """About so many reference blocks are filtered at once. More do not fit into a processor's cache."""
 
@@ -54,19 +57,40 @@ class Pass:
         """The picture that each coefficient of a block measures, (BLOCK², BLOCK, BLOCK)."""
         return torch.kron(self.transform, self.transform).reshape(-1, BLOCK, BLOCK)
 
-    def variances(self, noise: Noise) -> Tensor:
-        """The noise's variance in each coefficient, (C, BLOCK²), above 0."""
-        return noise.variances(self.basis).clamp(min=LEAST_VARIANCE)
+    def told(self, noise: Noise) -> Told:
+        """What the pass needs to know of the noise."""
+        variance = noise.sigma.square().clamp(min=LEAST_VARIANCE)[:, None, None]
+        tables = [group_variance.covariances(each, self.basis).float() for each in noise.correlation * variance]
+        shift = torch.arange(-RADIUS, RADIUS + 1).abs()
+        reach = len(noise.correlation[0])
+        padded = F.pad(noise.correlation[0], 2 * (0, max(RADIUS + 1 - reach, 0)))[shift[:, None], shift]
+        bias = 2 * DISTANT * float(noise.sigma[0]) ** 2 * padded.float()
+        return Told(tables, bias if reach > 1 else None)
 
 
-def filter_pass(noisy: Tensor, guide: Tensor | None, variances: Tensor, settings: Pass) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class Told:
+    """The noise, as a pass needs it.
+
+    >>> Pass(count=16, farthest=0.05, transform=transforms.dct(BLOCK)).told(Noise.white(0.1, 1)).bias is None
+    True
+    """
+
+    tables: list[Tensor]
+    """Of `group_variance.covariances`, by channel, times the variance of a pixel."""
+    bias: Tensor | None
+    """Of the distances at each shift, as `block_matching.match` takes it. Correlated noise makes near blocks alike, which
+    are then no help against it. None: the noise is white."""
+
+
+def filter_pass(noisy: Tensor, guide: Tensor | None, told: Told, settings: Pass) -> Tensor:
     """Filter a picture once.
 
     Args:
         noisy: (C, H, W), H and W at least `BLOCK`. The blocks are matched in the first channel.
         guide: an estimate of the clean picture, (C, H, W), for the Wiener filter and for matching. None: coefficients
             are thresholded, and the noisy blocks are matched.
-        variances: (C, BLOCK²), variances of the noise in the coefficients of a block.
+        told: the noise.
         settings: of this pass.
 
     Returns:
@@ -74,7 +98,7 @@ def filter_pass(noisy: Tensor, guide: Tensor | None, variances: Tensor, settings
 
     >>> flat = torch.full((1, 20, 30), 0.5)
     >>> settings = Pass(count=16, farthest=0.05, transform=transforms.dct(BLOCK), threshold=2.7)
-    >>> torch.allclose(filter_pass(flat, None, torch.full((1, 64), 0.01), settings), flat, atol=1e-5)
+    >>> torch.allclose(filter_pass(flat, None, settings.told(Noise.white(0.1, 1)), settings), flat, atol=1e-5)
     True
     """
     height, width = noisy.shape[-2:]
@@ -90,9 +114,7 @@ def filter_pass(noisy: Tensor, guide: Tensor | None, variances: Tensor, settings
         top = max(start * STEP - RADIUS, 0)
         bottom = min((start + count - 1) * STEP + BLOCK + RADIUS, noisy.shape[1])
         strip = noisy[:, top:bottom], None if guide is None else guide[:, top:bottom]
-        _filter_strip(
-            *strip, start * STEP - top, count, columns, variances, settings, total[:, top:bottom], weight[:, top:bottom]
-        )
+        _filter_strip(*strip, start * STEP - top, count, columns, told, settings, total[:, top:bottom], weight[:, top:bottom])
     return (total / weight)[:, :height, :width]
 
 
@@ -102,30 +124,35 @@ def _filter_strip(
     first: int,
     rows: int,
     columns: int,
-    variances: Tensor,
+    told: Told,
     settings: Pass,
     total: Tensor,
     weight: Tensor,
 ) -> None:
     """Filter the groups of some rows of references, and add them to `total` and `weight`, (C, h, W) each."""
-    matched = blocks_of((noisy if guide is None else guide)[:1], BLOCK)[0]  # (h', w', BLOCK²)
-    most = min(settings.count, 1 << (matched.shape[0] * matched.shape[1]).bit_length() - 1)
-    distance, index = match(matched, first, rows, columns, STEP, RADIUS, most)  # (R, count)
+    blocks = blocks_of(noisy, BLOCK)  # (C, h', w', BLOCK²)
+    guiding = None if guide is None else blocks_of(guide, BLOCK)
+    size = blocks.shape[1:3]
+    most = min(settings.count, 1 << (size[0] * size[1]).bit_length() - 1)
+    bias = None if guide is not None or told.bias is None else told.bias.to(noisy)
+    matched = blocks if guiding is None else guiding
+    distance, index = match(matched[0], first, rows, columns, STEP, RADIUS, most, bias)  # (R, count)
     forward = settings.basis.flatten(1).to(noisy)  # (BLOCK², BLOCK²)
     backward = settings.basis.flatten(1).inverse().to(noisy)
     window = transforms.kaiser(BLOCK, KAISER_BETA).to(noisy).flatten()
-    size = matched.shape[:2]
     for channel in range(len(noisy)):
-        spectra = blocks_of(noisy[channel : channel + 1], BLOCK)[0].flatten(0, 1) @ forward.T  # (h'·w', BLOCK²)
-        guides = None if guide is None else blocks_of(guide[channel : channel + 1], BLOCK)[0].flatten(0, 1) @ forward.T
+        spectra = blocks[channel].flatten(0, 1) @ forward.T  # (h'·w', BLOCK²)
+        guides = None if guiding is None else guiding[channel].flatten(0, 1) @ forward.T
         sums = torch.zeros_like(spectra)
         weights = spectra.new_zeros(len(spectra))
+        table = told.tables[channel].to(noisy)
         for members in _groups(distance, index, settings.farthest):
-            filtered, own = _shrink(spectra, guides, members, variances[channel], settings)
+            variance = group_variance.of_groups(table, members, size[1], 2 * RADIUS)
+            filtered, own = _shrink(spectra, guides, members, variance, settings)
             sums.index_add_(0, members.flatten(), filtered.mul_(own[:, None, None]).flatten(0, 1))
             weights.index_add_(0, members.flatten(), own.repeat_interleave(members.shape[1]))
-        blocks = (sums @ backward.T).mul_(window)  # (h'·w', BLOCK²)
-        _add_blocks(blocks.T.reshape(-1, *size), total[channel])
+        placed = (sums @ backward.T).mul_(window)  # (h'·w', BLOCK²)
+        _add_blocks(placed.T.reshape(-1, *size), total[channel])
         _add_blocks((window[:, None] * weights).reshape(-1, *size), weight[channel])
 
 
@@ -138,19 +165,23 @@ def _groups(distance: Tensor, index: Tensor, farthest: float) -> Iterator[Tensor
 
 
 def _shrink(spectra: Tensor, guides: Tensor | None, members: Tensor, variance: Tensor, settings: Pass) -> tuple[Tensor, Tensor]:
-    """Filter groups. Gives the spectra of their blocks, (groups, size, BLOCK²), and the weight of each group, (groups,)."""
+    """Filter groups, whose coefficients have noise of a `variance`, (groups, size, BLOCK²). Gives the spectra of their
+    blocks, of the same shape, and the weight of each group, (groups,)."""
     along = transforms.haar(members.shape[1]).to(spectra)
     group = along @ spectra[members]  # (groups, size, BLOCK²)
     if guides is None:
-        kept = group.abs() > settings.threshold * variance.sqrt()
+        kept = group.square() > settings.threshold**2 * variance
+        kept[:, 0, 0] = True  # the mean of a group, as dark areas else get darker
         group *= kept
-        left = kept.to(variance) @ variance  # (groups, size)
+        left = kept * variance
     else:
         power = (along @ guides[members]).square_()
-        gain = power / (power + settings.shrinkage * variance)
+        gain = power.div_(torch.add(power, variance, alpha=settings.shrinkage))
+        gain[:, 0, 0] = 1
         group *= gain
-        left = gain.square_() @ variance
-    own = 1 / left.sum(1).clamp(min=float(variance.mean()))
+        left = gain.square_() * variance
+    least = float(variance[0].mean())  # that of all groups, as the Haar transform keeps the sum
+    own = 1 / left.sum((1, 2)).clamp(min=least)
     return along.T @ group, own
 
 

@@ -63,24 +63,6 @@ class Noise:
         shares = weights / variance[:, None].clamp(min=1e-300)
         return Noise(variance.sqrt(), torch.einsum("ij,jyx->iyx", shares, self.correlation))
 
-    def variances(self, basis: Tensor) -> Tensor:
-        """The noise's variance in each coefficient of a transform of blocks.
-
-        Args:
-            basis: (K, side, side), one picture a coefficient.
-
-        Returns:
-            (C, K), float64, above 0 where `sigma` is.
-        """
-        side, radius = basis.shape[-1], self.correlation.shape[-1]
-        y, x = (torch.arange(side).repeat_interleave(side), torch.arange(side).repeat(side))
-        dy, dx = (y[:, None] - y).abs(), (x[:, None] - x).abs()  # (side², side²)
-        near = (dy < radius) & (dx < radius)
-        covariance = self.correlation[:, dy.clamp(max=radius - 1), dx.clamp(max=radius - 1)] * near  # (C, side², side²)
-        flat = basis.double().flatten(1)  # (K, side²)
-        power = torch.einsum("kp,cpq,kq->ck", flat, covariance, flat)
-        return power.clamp(min=1e-3) * self.sigma.square()[:, None]
-
 
 def measure(view: RegionSource) -> Noise | None:
     """Measure the noise of a picture, (1, C, H, W) with most values in 0..1. Its mean variance over the picture counts.

@@ -51,7 +51,8 @@ class PictureJournal:
 
 
 def score_pictures(model: Model, data: DataSet, settings: Settings, name: str, journal: PictureJournal) -> Evaluation:
-    """`unnoise.evaluate`, picture by picture, without those that the journal holds.
+    """`unnoise.evaluate`, picture by picture, without those that the journal holds. Those that are done at any moment lie
+    evenly over the set, since neighbors often show the same scene.
 
     >>> from unnoise.evaluation.datasets import open_set
     >>> score_pictures(None, open_set("pairs:none"), Settings(), "a", None)
@@ -60,9 +61,20 @@ def score_pictures(model: Model, data: DataSet, settings: Settings, name: str, j
     """
     options = settings.model_dump(exclude={"protocol", "limit"})
     chosen = data if settings.limit is None else data.spread(settings.limit)
-    for entry in chosen.entries:
+    for place in spread_order(len(chosen)):
+        entry = chosen.entries[place]
         if entry.name not in journal.scores:
             one = evaluate(model, DataSet(data.name, [entry], data.about), settings.protocol, name=name, **options)
             journal.add(one.images[0])
     images = [journal.scores[entry.name] for entry in chosen.entries]
     return Evaluation(model=name, data=data.name, protocol=settings.protocol, options=options, images=images)
+
+
+def spread_order(count: int) -> list[int]:
+    """0 … count − 1 in an order whose every beginning is spread evenly: by the digits of the binary number, last first.
+
+    >>> spread_order(8)
+    [0, 4, 2, 6, 1, 5, 3, 7]
+    """
+    digits = max(count - 1, 0).bit_length()
+    return sorted(range(count), key=lambda number: f"{number:0{digits}b}"[::-1])

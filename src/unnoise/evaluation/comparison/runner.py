@@ -14,10 +14,10 @@ from unnoise.errors import UnnoiseError, UsageError
 from unnoise.evaluation.comparison.picture_journal import PictureJournal, score_pictures
 from unnoise.evaluation.comparison.settings import Settings
 from unnoise.evaluation.cost import multiplications_per_pixel
-from unnoise.evaluation.datasets import open_set
+from unnoise.evaluation.datasets import DataSet, open_set
 from unnoise.evaluation.scoring import Evaluation
 from unnoise.files.atomic import atomic_write, make_folder
-from unnoise.files.stamps import stamp
+from unnoise.files.stamps import content_digest
 from unnoise.models import shipped
 from unnoise.models.model import Model
 
@@ -111,11 +111,9 @@ def compare(
     make_folder(output / "cells")
     cells = {}
     for spec, pictures in sets.items():
-        places = [place for entry in pictures.entries for place in (entry.noisy, entry.clean) if place is not None]
-        paths = dict.fromkeys(place if isinstance(place, Path) else place.path for place in places)
-        files = [f"{path} {stamp(path)}" for path in paths]
+        contents = _contents(pictures)
         for name, model in loaded.items():
-            made_from = _digest(name, spec, settings.model_dump_json(), _identity(model), *files)
+            made_from = _digest(name, spec, settings.model_dump_json(), _identity(model), *contents)
             path = cell_path(output, name, spec)
             cell = _kept(path, made_from)
             on_cell(name, spec, cell is not None)
@@ -159,6 +157,18 @@ def _kept(path: Path, made_from: str) -> Cell | None:
     except (ValueError, KeyError, TypeError, ValidationError, RecursionError) as error:
         raise UnnoiseError(f"{path} is damaged; remove it, and its cell is made again.") from error
     return cell if cell.made_from == made_from else None
+
+
+def _contents(pictures: DataSet) -> list[str]:
+    """A digest of each file of a data set. Its time does not count, so a copy of the data keeps the cells."""
+    places = [place for entry in pictures.entries for place in (entry.noisy, entry.clean) if place is not None]
+    paths = dict.fromkeys(place if isinstance(place, Path) else place.path for place in places)
+    try:
+        return [f"{path} {content_digest(path)}" for path in paths]
+    except OSError as error:
+        raise UnnoiseError(
+            f"{error.filename} cannot be read: {error.strerror}; repair the data set, or leave it out."
+        ) from error
 
 
 def _identity(model: Model) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from unnoise.errors import UsageError
+from unnoise.images import palette
 from unnoise.images.picture import Layout, Metadata, Pixels
 from unnoise.images.picture_formats import base
 from unnoise.images.picture_formats.base import Opened
@@ -82,7 +83,7 @@ class Writer(base.Writer):
         if layout == Layout("grey") and own.bits == 1:
             image_of(stretched(narrowed(pixels, 1), 1)).convert("1").save(made, "BMP")
         elif layout == Layout("rgb") and own.bits <= 8:
-            image_of(pixels, 2**own.bits).save(made, "BMP")
+            image_of(pixels, 2 ** palette.bits_for(pixels, own.bits)).save(made, "BMP")
         else:
             made.write(imagecodecs.bmp_encode(np.ascontiguousarray(pixels)))
         across, down = (round(1000 * value) for value in metadata.resolution or (0, 0))

@@ -26,11 +26,10 @@ MOST_MILLISECONDS = 2**24 - 1
 def open_file(path: Path) -> Opened:
     """vips.DecodingError: it is damaged."""
     data = path.read_bytes()
-    seconds, loops, first_bytes = _described(data)
+    film, first_bytes = _described(data)
     frames = vips.pages(path, WEBP)
-    if frames != len(seconds):
-        raise vips.DecodingError(f"it holds {len(seconds)} pictures, of which {frames} are found")
-    film = Film(tuple(seconds), loops)
+    if frames != len(film.seconds):
+        raise vips.DecodingError(f"it holds {len(film.seconds)} pictures, of which {frames} are found")
 
     def decode(index: int) -> tuple[Scratch, Layout, Metadata]:
         pixels, layout, metadata = vips.decode(path, WEBP, str(path), index)
@@ -40,17 +39,17 @@ def open_file(path: Path) -> Opened:
     return Opened(frames, decode)
 
 
-def _described(data: bytes) -> tuple[list[Fraction], int, int]:
-    """The time of each frame, how often the film is shown, and the bytes of colors of the first frame if it is lossy."""
-    seconds, loops, first = [], 0, 0
+def _described(data: bytes) -> tuple[Film, int]:
+    """How frames follow each other, and the bytes of colors of the first one if it is lossy."""
+    seconds, loops, first, background = [], 0, 0, bytes(4)
     for kind, content in webp.chunks(data):
         if kind == b"ANIM":
-            loops = int.from_bytes(content[4:6], "little")
+            background, loops = bytes(content[:4]).ljust(4, b"\0"), int.from_bytes(content[4:6], "little")
         elif kind == b"ANMF":
             seconds.append(Fraction(int.from_bytes(content[12:15], "little"), 1000))
             if len(seconds) == 1:
                 first = webp.lossy_bytes(bytes(12) + content[16:])
-    return seconds, loops, first
+    return Film(tuple(seconds), loops, background), first
 
 
 class Writer(base.Writer):
@@ -73,7 +72,7 @@ class Writer(base.Writer):
                 file.write(webp.chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size))
                 if metadata.icc:
                     file.write(webp.chunk(b"ICCP", metadata.icc))
-                file.write(webp.chunk(b"ANIM", bytes(4) + struct.pack("<H", film.loops)))
+                file.write(webp.chunk(b"ANIM", film.background + struct.pack("<H", film.loops)))
         with tempfile.TemporaryFile(dir=self.path.parent, prefix=".unnoise-") as bare:
             vips.encode(pixels, layout, Metadata(), WEBP, bare, self._level)
             bare.seek(0)
