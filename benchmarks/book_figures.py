@@ -155,7 +155,8 @@ def facade() -> NDArray[Any]:
             scene[top : top + 18, left : left + 13] = (236, 232, 224)
             scene[top + 2 : top + 16, left + 2 : left + 11] = (58, 66, 80)
             scene[top + 8 : top + 10, left + 2 : left + 11] = (236, 232, 224)
-    return scene.astype(np.uint8)
+    shifted = [np.roll(scene, (down, across), (0, 1)) for down in (-1, 0, 1) for across in (-1, 0, 1)]  # as by a lens
+    return np.mean(shifted, axis=0).astype(np.uint8)
 
 
 def attention(model: Path) -> Figure:
@@ -169,7 +170,7 @@ def attention(model: Path) -> Figure:
     for line, (pixel, what) in zip(rows, ASKED.items(), strict=True):
         maps = similarity_map(network, x, pixel)
         last = {name.partition(".")[0]: name for name in maps}  # the last block of each branch
-        shown = [("the picture, and a pixel " + what, None), *((f"{each}: the most similar", last[each]) for each in last)]
+        shown = [(f"a pixel {what}", None), *((f"the most similar in {each}", last[each]) for each in last)]
         for axis, (title, name) in zip(line, shown, strict=True):
             axis.imshow(noisy, interpolation="nearest")
             axis.set_title(title, fontsize=9)

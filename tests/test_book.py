@@ -47,6 +47,18 @@ def test_links_lead_to_the_books_own_pages(links: ModuleType, origin: str, name:
     assert links.mend_links(text, origin, name) == expected
 
 
+def test_a_diagram_is_a_table(links: ModuleType) -> None:
+    text = "```mermaid\nflowchart TD\n    cli --> web & batch\n    batch -.-> files\n```\n"
+    assert links.DIAGRAM.sub(links._in_words, text) == "| from | to |\n|---|---|\n| cli | web, batch |\n| batch | files |\n"
+
+
+def test_the_page_of_commands_is_up_to_date() -> None:
+    """If this fails: `python tools/command_line.py`."""
+    tool = ROOT / "tools" / "command_line.py"
+    answer = subprocess.run([sys.executable, str(tool), "--check"], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_every_page_is_in_the_table_of_contents(links: ModuleType) -> None:
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     listed = set(re.findall(r"[\w/-]+\.md", str(yaml.safe_load(text)["nav"])))

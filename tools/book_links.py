@@ -1,4 +1,5 @@
-"""A hook of MkDocs: pages that lie outside of docs/ become part of the book, and links to files of the sources stay readable.
+"""A hook of MkDocs: pages that lie outside of docs/ become part of the book, links to files of the sources stay readable, and
+so do diagrams, which only a script from elsewhere could draw.
 
 The pages are written to be read in the repository too, where docs/README.md leads to ../CONTRIBUTING.md.
 """
@@ -24,6 +25,7 @@ OUTSIDE = {
 RENAMED = {"README.md": "pages.md"}
 """Pages of docs/ that have another name in the book; its first page is the README of the project."""
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+DIAGRAM = re.compile(r"^```mermaid\nflowchart TD\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^( *)```.*?^\1```", flags=re.MULTILINE | re.DOTALL)
 
 
@@ -44,7 +46,13 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     name = page.file.src_uri
     origin = next((source for source, made in OUTSIDE.items() if made == name), None)
     origin = origin or next((f"docs/{source}" for source, made in RENAMED.items() if made == name), f"docs/{name}")
-    return mend_links(markdown, origin, name)
+    return mend_links(DIAGRAM.sub(_in_words, markdown), origin, name)
+
+
+def _in_words(match: re.Match[str]) -> str:
+    """The arrows of a diagram of Mermaid as a table."""
+    rows = [re.split(r" -[-.]+> ", line.strip()) for line in match.group(1).splitlines() if line.strip()]
+    return "\n".join(["| from | to |", "|---|---|", *(f"| {' | '.join(row)} |".replace(" &", ",") for row in rows)])
 
 
 def mend_links(markdown: str, origin: str, name: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from reference import golden, relative_error
-from unnoise import load
+from unnoise import denoisers, load
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.models import shipped
 
@@ -84,6 +86,25 @@ def test_foreign_weights_are_told(tmp_path: Path) -> None:
     torch.save({"encoder.weight": torch.rand(3, 3)}, tmp_path / "other.pth")
     with pytest.raises(UnnoiseError, match="holds weights of no network known here"):
         shipped.import_checkpoint(tmp_path / "other.pth")
+
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "dbsn": {"features": 4, "modules": 1},
+    "ssbsn": {"features": 4, "modules": 1, "attention_modules": 1},
+    "atbsn": {"width": 4},
+    "tmbsn": {"features": 4, "groups": 1, "blocks": 1},
+    "dncnn": {"features": 4, "layers": 3},
+    "unet": {"features": 4},
+}
+
+
+@pytest.mark.parametrize("change", [torch.flatten, torch.sum, lambda x: x[:0]], ids=["flat", "one number", "empty"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_kernels_of_another_shape(name: str, change: Callable[[torch.Tensor], torch.Tensor], tmp_path: Path) -> None:
+    weights = denoisers.create(name, **NETWORKS[name]).state_dict()
+    torch.save({key: change(value) if value.dim() == 4 else value for key, value in weights.items()}, tmp_path / "odd.pth")
+    with pytest.raises(UnnoiseError, match=r"odd\.pth"):
+        shipped.import_checkpoint(tmp_path / "odd.pth")
 
 
 @pytest.mark.data

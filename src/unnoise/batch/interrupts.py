@@ -8,9 +8,12 @@ from __future__ import annotations
 import _thread
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from unnoise.batch.threads import begin_thread
 
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """Signals that ask a program to stop. Windows lacks the last one."""
@@ -40,14 +43,13 @@ def raise_interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     def strike_again() -> None:
+        time.sleep(AGAIN_SECONDS)
         if hasattr(signal, "pthread_kill"):
             signal.pthread_kill(threading.main_thread().ident or 0, number)  # which also ends a wait
         else:
             _thread.interrupt_main(signal.Signals(number))
 
-    again = threading.Timer(AGAIN_SECONDS, strike_again)
-    again.daemon = True  # it must not keep a program from ending
-    again.start()
+    begin_thread(strike_again)
 
 
 @contextmanager

@@ -6,8 +6,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from unnoise.batch.threads import begin_thread
 
 if TYPE_CHECKING:
     from unnoise.batch.progress import RunProgress
@@ -17,6 +19,8 @@ FIRST_LINE_SECONDS = 5.0
 """Where there is no terminal, the first line of progress comes after this time. A quick run has none."""
 LINE_SECONDS = 30.0
 """Time between two lines after that."""
+LAST_LINE_SECONDS = 1.0
+"""At the end, a line that is being printed has so much time."""
 
 
 @contextmanager
@@ -88,13 +92,15 @@ def _lines(text: Callable[[RunProgress], str]) -> Iterator[Callable[[RunProgress
     def keep(report: RunProgress) -> None:
         latest[:] = [report]
 
-    thread = threading.Thread(target=tell, daemon=True)
-    thread.start()
+    silent = None
+    with suppress(RuntimeError):  # no room for a thread; the command goes on without telling
+        silent = begin_thread(tell)
     try:
         yield keep
     finally:
         ended.set()
-        thread.join()
+        if silent:
+            silent.wait(LAST_LINE_SECONDS)
 
 
 @contextmanager

@@ -177,7 +177,10 @@ class Denoiser(nn.Module):
     @classmethod
     def from_weights(cls, weights: Mapping[str, Tensor]) -> Self | None:
         """Make the network that fits a state dict and load it; None if it belongs to another network."""
-        sizes = cls.infer_sizes(weights)
+        try:
+            sizes = cls.infer_sizes(weights)
+        except (IndexError, ValueError):  # a weight by that name has another number of dimensions
+            return None
         if sizes is None:
             return None
         network = cls(**sizes)
