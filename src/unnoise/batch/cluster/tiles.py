@@ -84,15 +84,6 @@ class TileWorker:
             return np.ascontiguousarray(to_numpy(chain.restore(source, part)))
 
 
-class _TileActor(TileWorker):
-    """A worker that finds its order in Ray's store."""
-
-    def __init__(self, shared: Any) -> None:
-        import ray
-
-        super().__init__(ray.get(shared))
-
-
 class SpreadChain:
     """A chain whose regions are restored by other processes, several at a time. All else is that of the chain.
 
@@ -152,8 +143,8 @@ def row_by_tiles(ray: Any, shared: Any, picture: Picture, count: int, gpus: floa
     True
     """
     resources = {"num_cpus": 0 if gpus else 1, "num_gpus": gpus}
-    actor = ray.remote(_TileActor).options(max_restarts=-1, max_task_retries=-1, **resources)
-    workers = [actor.remote(shared) for _ in range(count)]
+    actor = ray.remote(TileWorker).options(max_restarts=-1, max_task_retries=-1, **resources)
+    workers = [actor.remote(shared) for _ in range(count)]  # which get what `shared` stands for
     # The picture's own process needs little time of a processor. It is done again if its node is lost.
     owner = ray.remote(_own).options(num_cpus=0, max_retries=-1)
     try:
