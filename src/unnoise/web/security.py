@@ -14,6 +14,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 LOCAL_ADDRESSES = ("127.0.0.1", "localhost", "::1")
+NOBODY_WAITS = ("LocalProtocolError", "ClientDisconnect")
+"""What h11 raises when it is to answer a request that turned out to be no HTTP, and Starlette when the visitor went away."""
 USER = "unnoise"
 """The user's name that goes with the password."""
 SPARE_BYTES = 2**20
@@ -74,10 +76,14 @@ class Guard:
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refusal(scope["method"], headers)
-        if refusal:
-            await _answer(send, *refusal)
-            return
-        await self.app(scope, self._counted(receive), _with_headers(send, scope["path"]))
+        try:
+            if refusal:
+                await _answer(send, *refusal)
+            else:
+                await self.app(scope, self._counted(receive), _with_headers(send, scope["path"]))
+        except Exception as error:
+            if type(error).__name__ not in NOBODY_WAITS:
+                raise
 
     def _refusal(self, method: str, headers: dict[str, str]) -> tuple[int, str] | None:
         """The status and the sentence of a refusal; None: the request may pass."""
