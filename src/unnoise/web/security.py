@@ -14,8 +14,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 LOCAL_ADDRESSES = ("127.0.0.1", "localhost", "::1")
-NOBODY_WAITS = ("LocalProtocolError", "ClientDisconnect")
-"""What h11 raises when it is to answer a request that turned out to be no HTTP, and Starlette when the visitor went away."""
+NO_HTTP = "LocalProtocolError"
+"""What the server's library (h11) raises when it is to answer a request that turned out to be no HTTP. Nobody waits for it."""
 USER = "unnoise"
 """The user's name that goes with the password."""
 SPARE_BYTES = 2**20
@@ -82,7 +82,7 @@ class Guard:
             else:
                 await self.app(scope, self._counted(receive), _with_headers(send, scope["path"]))
         except Exception as error:
-            if type(error).__name__ not in NOBODY_WAITS:
+            if type(error).__name__ != NO_HTTP:
                 raise
 
     def _refusal(self, method: str, headers: dict[str, str]) -> tuple[int, str] | None:
