@@ -1,9 +1,10 @@
 """Write the page of a comparison from what `unnoise benchmark compare` kept in its folder.
 
     unnoise benchmark compare --model fast --model bm3d --data polyu:DIR --data sidd-val:DIR --out runs/compare
-    python benchmarks/compare_page.py runs/compare docs/results/compare.md
+    python benchmarks/compare_page.py runs/compare docs/results/compare.md --crops crops.txt
 
 Every cell of the folder is a line. An unfinished one counts with the pictures that are done. Nothing is measured here.
+`crops.txt` is what `benchmarks/classical_colors.py` printed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from unnoise.evaluation.comparison.published import published_psnr
 from unnoise.evaluation.comparison.runner import cell_path
 from unnoise.evaluation.comparison.statistics import mean_interval, paired_p_value
 from unnoise.evaluation.scoring import Evaluation, ImageScore
+from unnoise.models import shipped
 
 Cell = tuple[Evaluation, int, float | None]
 """Scores, parameters, and multiplications for each pixel."""
@@ -27,10 +29,11 @@ Cell = tuple[Evaluation, int, float | None]
 HEAD = """# Methods compared
 
 Each method on real pictures with truth, by protocol *default*. The noise is measured by the method, not given. Slow
-methods were run on some of the pictures; the column *pictures* counts them. So *gain* and *p* are what to compare: the
-gain is over the noisy input of the same pictures. *To best* is the mean difference from the best method on the pictures
-that both have, and *p* how likely chance alone makes it, by a paired permutation test. Published figures are of whole
-data sets. Seconds are per picture, measured beside other work: they rank the methods and no more.
+methods were run on some of the pictures, which lie evenly over the set; the column *pictures* counts them. So *gain* and
+*to best* are what to compare: the gain is over the noisy input of the same pictures. *To best* is the mean difference from
+the best method on the pictures that both have, and *p* how likely chance alone makes it, by a paired permutation test. Its
+least value for n pictures is 2 / 2ⁿ. Published figures are of whole data sets. Seconds are per picture, measured beside
+other work: they rank the methods and no more.
 `benchmarks/compare_page.py` writes this page.
 
 ```sh
@@ -42,14 +45,19 @@ WHICH = """
 
 - **A photograph from a phone or camera**: `default`. Its noise is correlated, so methods that take it as white leave
   most of it. `fast` is nearly as good and several times as fast.
-- **No learned model wanted**: `bm3d`, with the spectrum of the noise that is measured in the picture, or `mcwnnm`, which
-  takes several times as long and looks at the colors together. The other classical methods take the noise as white.
+- **No learned model wanted**: `bm3d`. It is told the spectrum of the noise that is measured in the picture, so it works on
+  correlated noise too. On cameras like PolyU's it comes near `default`; on noisier phone pictures it stays behind.
+  `mcwnnm` takes several times as long. The other classical methods take the noise as white.
 - **A microscope or telescope with noise that is independent from pixel to pixel**: train on your own pictures.
   `neighbor2neighbor-quick` and `noise2self-quick` need no noise level; see [schemes.md](schemes.md).
 - **Pairs of exposures, or clean pictures**: `noise2noise-quick` or `supervised-quick`. With clean pictures nothing else
   comes near, also on correlated noise.
 - **Correlated noise and no pairs**: recipes with a large blind spot or with down-sampling, such as `tm-bsn-quick` and
-  `ap-bsn-quick`. Those of the line before last would copy the noise: see [schemes.md](schemes.md).
+  `ap-bsn-quick`. Those for independent noise would copy it: see [schemes.md](schemes.md).
+
+Recipes that were trained here: [the papers' methods](blind-spot-methods.md), [by minutes of training](speed-training.md),
+[neighbouring methods](neighbours.md), and [schemes on simulated noise](schemes.md). A reader who wants one line takes it from
+[which method?](../which-method.md).
 """
 
 
@@ -57,9 +65,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("page", type=Path)
+    parser.add_argument("--crops", type=Path, nargs="*", default=[], help="printed by classical_colors.py")
     options = parser.parse_args()
     cells = _finished(options.folder)
     cells += _unfinished(options.folder, list(dict.fromkeys(scores.data for scores, _, _ in cells)))
+    macs = {scores.model: each for scores, _, each in cells if each}  # for each pixel, so the same on every set
+    cells = [(scores, parameters, each or macs.get(scores.model)) for scores, parameters, each in cells]
     sets: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         sets[cell[0].data].append(cell)
@@ -69,6 +80,7 @@ def main() -> None:
     text = HEAD.format(command=command)
     for data, own in sets.items():
         text += "\n" + _section(data, own)
+    text += "".join("\n" + _crops(path) for path in options.crops)
     options.page.write_text(text + WHICH, encoding="utf-8")
 
 
@@ -81,9 +93,9 @@ def _finished(folder: Path) -> list[Cell]:
 
 
 def _unfinished(folder: Path, data: list[str]) -> list[Cell]:
-    """The classical methods whose pictures are not all done."""
+    """The shipped models and classical methods whose pictures are not all done."""
     found = []
-    for spec, name in product(data, classical_names()):
+    for spec, name in product(data, [*shipped.names(), *classical_names()]):
         journal = cell_path(folder, name, spec).with_suffix(".jsonl")
         lines = journal.read_text(encoding="utf-8").splitlines()[1:] if journal.is_file() else []
         images = [ImageScore.model_validate_json(line) for line in lines]
@@ -93,10 +105,30 @@ def _unfinished(folder: Path, data: list[str]) -> list[Cell]:
     return found
 
 
+def _crops(path: Path) -> str:
+    """A section from what `classical_colors.py` printed: its first line is the command, its second one names the columns, and
+    its last one is the mean."""
+    command, head, *lines = path.read_text(encoding="utf-8").splitlines()
+    names = head.split()[1:]
+    values = [[float(value) for value in line.rsplit(maxsplit=len(names))[1:]] for line in lines]
+    table = ["| method | PSNR dB | gain dB | least | largest |", "|---|---|---|---|---|"]
+    for column, name in enumerate(names):
+        gains = [row[column] - row[0] for row in values[:-1]]
+        cells = [""] * 3 if not column else [f"{fmean(gains):+.2f}", f"{min(gains):+.2f}", f"{max(gains):+.2f}"]
+        table.append(f"| {f'`{name}`' if column else 'noisy input'} | {values[-1][column]:.2f} | {' | '.join(cells)} |")
+    return f"## {len(values) - 1} crops, with the noise of the whole picture\n\n`{command}`\n\n" + "\n".join(table) + "\n"
+
+
 def _section(data: str, cells: list[Cell]) -> str:
     whole = max(cells, key=lambda cell: len(cell[0].images))[0]
-    ranked = sorted(cells, key=lambda cell: -(cell[0].restored.psnr - cell[0].noisy.psnr))
     best = max((cell for cell in cells if len(cell[0].images) == len(whole.images)), key=lambda cell: cell[0].restored.psnr)[0]
+    truth = {image.name: image.restored.psnr for image in best.images}
+    sizes = {image.name: image.pixels for scores, _, _ in cells for image in scores.images if image.pixels}
+    pairs = {
+        scores.model: [(image.restored.psnr, truth[image.name]) for image in scores.images if image.name in truth]
+        for scores, _, _ in cells
+    }
+    ranked = sorted(cells, key=lambda cell: -fmean(own - other for own, other in pairs[cell[0].model]))
     noisy = mean_interval([image.noisy.psnr for image in whole.images])
     lines = [
         f"## {data.partition(':')[0]}, {len(whole.images)} pictures",
@@ -106,14 +138,13 @@ def _section(data: str, cells: list[Cell]) -> str:
         f"| noisy input | {len(whole.images)} | {noisy.mean:.2f} | {noisy.low:.2f}–{noisy.high:.2f} "
         f"| | | | {whole.noisy.ssim:.3f} | | | | |",
     ]
-    truth = {image.name: image.restored.psnr for image in best.images}
     for scores, parameters, macs in ranked:
         interval = mean_interval([image.restored.psnr for image in scores.images])
-        common = [(image.restored.psnr, truth[image.name]) for image in scores.images if image.name in truth]
+        common = pairs[scores.model]
         apart = "" if scores is best else f"{fmean(own - other for own, other in common):+.2f}"
         p = "" if scores is best or len(common) < 2 else f"{paired_p_value(*zip(*common, strict=True)):.4f}"
         published = published_psnr(scores.model, data)
-        pixels = [image.pixels for image in scores.images if image.pixels]
+        pixels = [sizes[image.name] for image in scores.images if image.name in sizes]
         gmacs = f"{macs * fmean(pixels) / 1e9:.3g}" if macs and pixels else ""
         lines.append(
             f"| `{scores.model}` | {len(scores.images)} | {interval.mean:.2f} | {interval.low:.2f}–{interval.high:.2f} "

@@ -4,10 +4,12 @@
     python benchmarks/folders.py ../before/src --kind thumbnails --count 2000
     python benchmarks/folders.py ../before/src --kind photographs --count 200
     python benchmarks/folders.py --kind photographs --count 40 --workers 1 2 4 --out rows.csv
+    python benchmarks/folders.py ../before/src --kind thumbnails --count 11 --model fast --each
 
 Each run is one `unnoise denoise FOLDER` in its own process, from start to end. `processor` is the time of all its
 processes. `ratio` is the other build's seconds divided by this one's, in the same turn. `network` is the share of the
-processor time within the network, with `--share`.
+processor time within the network, with `--share`. `--each` gives the processor seconds of one picture in one thread, which
+also a busy machine can tell.
 """
 
 from __future__ import annotations
@@ -32,6 +34,18 @@ from unnoise import images
 SIZES = {"thumbnails": (256, 256), "photographs": (1224, 1632), "large": (2848, 4256)}
 """Rows and columns: 65,536 pixels, 2 and 12 megapixels."""
 RUN = "from unnoise.cli import main; main()"
+EACH = """
+import sys, time, torch, unnoise
+from pathlib import Path
+from unnoise.batch.one_file import denoise_file
+torch.set_num_threads(1)
+model, (first, *rest) = unnoise.load(sys.argv[1]), sorted(Path(sys.argv[2]).iterdir())
+denoise_file(model, first, Path(sys.argv[3]) / first.name)  # warms up
+for file in rest:
+    began = time.process_time()
+    denoise_file(model, file, Path(sys.argv[3]) / file.name)
+    print(time.process_time() - began)
+"""
 
 
 def main() -> None:
@@ -43,6 +57,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[0], help="0: as the command chooses")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--share", action="store_true", help="also measure which share of the time is the network's")
+    parser.add_argument("--each", action="store_true", help="only the processor seconds of one picture, in one thread")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     this = Path(__file__).resolve().parents[1] / "src"
@@ -50,6 +65,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         noisy = Path(folder) / "noisy"
         make(noisy, options.kind, options.count)
+        if options.each:
+            for number, source in enumerate(filter(None, (options.before, this))):
+                (Path(folder) / str(number)).mkdir()
+                print(f"{source}: {each(source, noisy, Path(folder) / str(number), options.model):.3f} s")
+            return
         for turn in range(options.repeats):
             first: Path | None = None
             before = None
@@ -98,6 +118,13 @@ def run(source: Path, noisy: Path, out: Path, model: str, workers: int | None) -
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     count = len(list(out.glob("*.jpg")))
     return {"seconds": seconds, "processor": processor, "a second": count / seconds}
+
+
+def each(source: Path, noisy: Path, out: Path, model: str) -> float:
+    """The median of the processor seconds that a picture takes, after the first one."""
+    command = [sys.executable, "-c", EACH, model, str(noisy), str(out)]
+    env = os.environ | {"PYTHONPATH": str(source.resolve()), "OMP_NUM_THREADS": "1"}
+    return median(map(float, subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=env).stdout.split()))
 
 
 def same(one: Path, other: Path) -> int:

@@ -30,11 +30,15 @@ METHODS = (
     "fast",
     "default, onnxruntime",
     "fast, onnxruntime",
+    "default, OpenVINO",
+    "fast, OpenVINO",
     "BM3D, the package",
     "BM3D, ours",
     "non-local means, scikit-image",
 )
 METHODS += "non-local means, OpenCV", "DRUNet, random weights", "SCUNet, random weights"
+
+ENGINES = {"onnxruntime": "onnx", "OpenVINO": "openvino"}
 
 
 def main() -> None:
@@ -114,7 +118,7 @@ def _method(method: str) -> Restore:
         import unnoise
 
         name, _, engine = method.partition(", ")
-        loaded = unnoise.load("bm3d" if name == "BM3D" else name, engine="onnx" if engine == "onnxruntime" else "torch")
+        loaded = unnoise.load("bm3d" if name == "BM3D" else name, engine=ENGINES.get(engine, "torch"))
         return loaded.denoise
     if "random" in method:
         return _untrained(method.partition(",")[0].lower())

@@ -30,4 +30,5 @@ def array_namespace(*arrays: Any) -> Any:
     'numpy'
     """
     kinds = {type(each) for each in arrays} - NUMBERS
-    return np if NUMPY_FOLLOWS and kinds == {np.ndarray} else array_api_compat.array_namespace(*arrays)
+    are_numpy = bool(kinds) and all(kind is np.ndarray or issubclass(kind, np.generic) for kind in kinds)
+    return np if NUMPY_FOLLOWS and are_numpy else array_api_compat.array_namespace(*arrays)

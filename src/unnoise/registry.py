@@ -15,6 +15,7 @@ EXTRAS = {
     "accelerate": "train",
     "astropy": "fits",
     "fastapi": "web",
+    "fsspec.core": "cluster",
     "gradio": "web",
     "h5py": "hdf5",
     "hdf5plugin": "hdf5",
@@ -30,11 +31,15 @@ EXTRAS = {
     "OpenEXR": "exr",
     "openvino": "openvino",
     "pillow_heif": "heic",
+    "pyarrow": "cluster",
+    "pyarrow.parquet": "cluster",
     "pydicom": "dicom",
     "pylibCZIrw": "czi",
     "pywt": "benchmark",
     "qtpy": "napari",
     "rawpy": "raw",
+    "ray": "cluster",
+    "ray.data": "cluster",
     "scipy": "benchmark",
     "skimage": "benchmark",
     "starlette": "web",
@@ -62,7 +67,7 @@ def require(library: str, purpose: str) -> ModuleType:
     try:
         return import_module(library)
     except ModuleNotFoundError as error:
-        if error.name != library:  # it is installed, but one of its own imports is missing
+        if error.name not in (library, library.partition(".")[0]):  # it is installed, but one of its own imports is missing
             raise
         raise UnnoiseError(f"{purpose} needs {library}, which is not installed; {_way_to(library)}.") from error
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from reference import data_dir
@@ -232,3 +233,19 @@ def test_the_noisy_polyu_crops_score_as_is_known() -> None:
         assert pair.clean is not None
         decibels.append(psnr(to_tensor(pair.noisy)[0], to_tensor(pair.clean)[0]).item())
     assert np.mean(decibels) == pytest.approx(35.97, abs=0.005)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["default", "ap-bsn", "at-bsn"])
+def test_real_pairs_score_as_by_scikit_image(name: str) -> None:
+    """PSNR to 1e-6 dB and SSIM to 1e-5, in each protocol."""
+    gaussian = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "win_size": 11}
+    for spec in (f"polyu:{data_dir('polyu')}", f"sidd-val:{data_dir('sidd_val')}"):
+        for pair in open_set(spec).spread(2):
+            assert pair.clean is not None
+            (found,) = protocol(name).score(to_tensor(pair.noisy)[0], to_tensor(pair.clean)[0])
+            assert found.psnr == pytest.approx(peak_signal_noise_ratio(pair.clean, pair.noisy, data_range=255), abs=1e-6)
+            both = [rgb2ycbcr(each)[..., :1] if name == "at-bsn" else each.astype(float) for each in (pair.noisy, pair.clean)]
+            options: dict[str, Any] = {} if name == "ap-bsn" else gaussian
+            expected = structural_similarity(*both, channel_axis=-1, data_range=255, **options)
+            assert found.ssim == pytest.approx(expected, abs=1e-5)

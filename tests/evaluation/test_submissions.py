@@ -13,6 +13,7 @@ from scipy.io import loadmat, savemat
 
 from command_line import call
 from published_files import save_dnd
+from reference import data_dir
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.evaluation import evaluate, submissions
 from unnoise.evaluation.datasets import DataSet, Entry, open_set
@@ -72,6 +73,28 @@ def test_the_round_trip_scores_the_same(suffix: str, tmp_path: Path) -> None:
     (tmp_path / "ValidationGtBlocksSrgb.mat").rename(tmp_path / "again" / "ValidationGtBlocksSrgb.mat")
     through = evaluate(Darker(), f"sidd-val:{tmp_path}/again")
     assert [image.noisy for image in through.images] == [image.restored for image in direct.images]
+
+
+@pytest.mark.data
+def test_real_blocks_score_the_same_through_folder_matlab_and_submission(tmp_path: Path) -> None:
+    """Four blocks each of two scenes of SIDD's validation set."""
+    entries = open_set(f"sidd-val:{data_dir('sidd_val')}").entries
+    chosen = [entry for entry in entries if entry.name[:2] in ("25", "28") and int(entry.name[3:]) <= 4]
+    pairs = DataSet("sidd-val:folder", chosen)
+    folder = evaluate(Darker(), pairs)
+    shape = 2, 4, 256, 256, 3
+    noisy, clean = (np.reshape([getattr(pair, kind) for pair in pairs], shape) for kind in ("noisy", "clean"))
+    for name, blocks in (("Noisy", noisy), ("Gt", clean)):
+        savemat(tmp_path / f"Validation{name}BlocksSrgb.mat", {f"Validation{name}BlocksSrgb": blocks})
+    matlab = evaluate(Darker(), f"sidd-val:{tmp_path}")
+    assert [(image.noisy, image.restored) for image in matlab.images] == [(i.noisy, i.restored) for i in folder.images]
+    submit(Darker(), open_set(f"sidd-val:{tmp_path}"), tmp_path / "SubmitSrgb.mat")
+    savemat(
+        tmp_path / "ValidationNoisyBlocksSrgb.mat",
+        {"ValidationNoisyBlocksSrgb": read_blocks(tmp_path / "SubmitSrgb.mat", shape)},
+    )
+    through = evaluate(Darker(), f"sidd-val:{tmp_path}")
+    assert [image.noisy for image in through.images] == [image.restored for image in folder.images]
 
 
 def test_the_bundles_of_dnd(tmp_path: Path) -> None:

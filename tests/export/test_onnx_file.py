@@ -16,10 +16,12 @@ from unnoise import denoisers, recipes
 from unnoise.denoisers.base import Denoiser
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.export import parity
+from unnoise.export.graph import make_graph
 from unnoise.export.onnx_file import export
 from unnoise.models import shipped
 from unnoise.models.card import Card
 from unnoise.models.model import Model, fresh
+from unnoise.schemes.risk_averaged import RiskAveraged
 
 SIZES = (1, 1), (1, 20), (3, 2), (5, 7), (37, 501), (64, 96), (66, 94)
 UNTRIED = {
@@ -88,6 +90,18 @@ def test_float16_halves_the_file_and_is_near(tmp_path: Path) -> None:
     assert told == "float16"
 
 
+def test_float16_takes_a_value_range_and_a_scheme(tmp_path: Path) -> None:
+    model = fresh(recipes.load("ap-bsn", {"denoiser.features": 4, "denoiser.modules": 1}))
+    assert model.network.value_range != (0.0, 1.0)
+    _lively(model.network)
+    assert 1e-6 < export(model, tmp_path / "half.onnx", precision="float16").difference < 4e-3
+
+
+def test_a_graph_that_onnxruntime_cannot_open_is_one_sentence() -> None:
+    with pytest.raises(UnnoiseError, match=r"onnxruntime .* cannot open the graph: .*"):
+        parity.session(b"no graph")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", denoisers.names())
 def test_every_denoiser_gives_what_torch_gives(name: str, tmp_path: Path) -> None:
@@ -111,9 +125,19 @@ def test_every_shipped_model_is_exported(name: str, tmp_path: Path) -> None:
 
 def test_random_masks_are_refused(tmp_path: Path) -> None:
     recipe = recipes.load("amsnet-quick")
-    with pytest.raises(UsageError, match=r"The scheme '.*' cannot be exported with this network; add --network-only"):
+    with pytest.raises(
+        UsageError, match=r"The scheme '.*' cannot be exported with this network, as it draws .*; add --network-only"
+    ):
         export(fresh(recipe), tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_averages_by_risk_are_refused_with_the_reason() -> None:
+    network = denoisers.create("tmbsn", **TINY["tmbsn"])
+    with pytest.raises(
+        UsageError, match=r"'risk-averaged-blind-spot' cannot be exported .*, as it measures the noise of the whole"
+    ):
+        make_graph(network, RiskAveraged(blind_spot_sizes=(1, 2)))
 
 
 def test_a_graph_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,11 +38,15 @@ class PictureTask:
 
             torch.set_num_threads(threads)
 
-    def __call__(self, job: Job, replace: bool, on_tile: OnTile) -> list[str]:
-        """Denoise the picture of a job. Returns the sentences of its report."""
+    def place(self) -> None:
+        """Bring the model to its device, once."""
         if not self._is_placed:
             self.model.to(self.device)
             self._is_placed = True
+
+    def __call__(self, job: Job, replace: bool, on_tile: OnTile) -> list[str]:
+        """Denoise the picture of a job. Returns the sentences of its report."""
+        self.place()
         judged = denoise_file(
             self.model,
             job.source,

@@ -77,7 +77,7 @@ def plan(
     if out is None:
         ours = (RESULT_MARK, f"{RESULT_MARK}{REPORT_MARK}")
         results = {file: place for file, place in found.items() if not stem_of(file).endswith(ours)} or found
-        names = _result_names(
+        names = result_names(
             {file: file.with_name(f"{stem_of(file)}{RESULT_MARK}{suffix_of(file)}") for file in results}, suffix
         )
         jobs = [Job(file, name) for file, name in names.items()]
@@ -91,15 +91,20 @@ def plan(
             raise UsageError(
                 f"{out} is a file whose suffix is no picture's; give a folder or one of {', '.join(sorted(images.SUFFIXES))}."
             )
-        made = Plan([Job(file, out / place) for file, place in _result_names(found, suffix).items()], out)
+        made = Plan([Job(file, out / place) for file, place in result_names(found, suffix).items()], out)
     if report:
         made = replace(made, jobs=_with_reports(made.jobs))
     _check(made, overwrite)
     return made
 
 
-def _result_names(found: dict[Path, Path], suffix: str | None = None) -> dict[Path, Path]:
-    """The name of the result for each picture. The result of `a.dng` is `a.dng.tif` if there is an `a.tif` too."""
+def result_names(found: dict[Path, Path], suffix: str | None = None) -> dict[Path, Path]:
+    """The name of the result for each picture. The result of `a.dng` is `a.dng.tif` if there is an `a.tif` too.
+
+    >>> places = {Path("in") / name: Path(name) for name in ("a.dng", "a.tif")}
+    >>> [name.as_posix() for name in result_names(places).values()]
+    ['a.dng.tif', 'a.tif']
+    """
 
     def named(file: Path, place: Path) -> Path:
         chosen = suffix or pairs.result_suffix(file)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unnoise.cli import options
+from unnoise.cli.adapting import adapted, check_save_model, length_of
+from unnoise.cli.denoise_cluster import ENGINE, check_cluster_options, check_local, denoise_on_cluster
 from unnoise.cli.engines import check_engine, check_options
 from unnoise.cli.fields import assignments
 from unnoise.cli.options import ADVANCED, COMPUTED, FILES
-from unnoise.cli.targets import check_model
 from unnoise.errors import UsageError
 from unnoise.registry import require
 
 if TYPE_CHECKING:
     from unnoise.batch.jobs import Job
-    from unnoise.models.model import Model
 
 
 USUAL_NEIGHBOURS = 2
@@ -207,6 +207,14 @@ def denoise(
             rich_help_panel=COMPUTED,
         ),
     ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="With --engine ray: the cluster, as auto or HOST:6379; default: one is started on this machine.",
+            show_default=False,
+            rich_help_panel=COMPUTED,
+        ),
+    ] = None,
     bias_correction: Annotated[
         options.BiasCorrection | None,
         typer.Option(
@@ -253,6 +261,13 @@ def denoise(
     from unnoise.models import shipped
 
     # before the model is loaded: bad calls answer at once
+    on_cluster = engine == ENGINE
+    if on_cluster:
+        check_cluster_options(pictures, out, model, adapt=adapt, report=report, dataset=dataset, save_model=save_model)
+        require("ray", "--engine ray")
+        engine = "auto"
+    else:
+        check_local(pictures, out, address)
     pictures, dataset = split_datasets(pictures, dataset)
     if report:
         require("matplotlib", "--report")
@@ -281,9 +296,27 @@ def denoise(
         check_report(asked.neighbours)
     check_compression(quality, lossless)
     check_engine(engine, adapt=adapt, report=report)
-    length = _length(adapt) if adapt else None
-    _check_save_model(save_model, adapt, overwrite)
-    suffix = _suffix(format_, mosaic, out)
+    length = length_of(adapt) if adapt else None
+    check_save_model(save_model, adapt, overwrite)
+    suffix = _suffix(format_, mosaic, None if on_cluster else out)
+    if on_cluster:
+        assert out is not None  # as was checked
+        loaded = shipped.load(model, engine).applied(assignments(set_, "detail=0.5"))
+        check_options(loaded, asked)
+        status = denoise_on_cluster(
+            PictureTask(loaded, asked, device or "auto", quality=quality, lossless=lossless, mosaic=mosaic),
+            pictures[0],
+            out,
+            fingerprint(loaded, asked, quality=quality, lossless=lossless, mosaic=mosaic),
+            address=address,
+            workers=workers,
+            device=device,
+            recursive=recursive,
+            pattern=pattern,
+            suffix=suffix,
+            overwrite=overwrite,
+        )
+        raise typer.Exit(status)
     made = plan(pictures, out, recursive=recursive, pattern=pattern, overwrite=overwrite, report=report, suffix=suffix)
     check_unlocked(made)
     if model == "auto":
@@ -292,7 +325,7 @@ def denoise(
     check_options(loaded, asked)
     settings = fingerprint(loaded, asked, report=report, adapt=adapt, quality=quality, lossless=lossless, mosaic=mosaic)
     if length:
-        loaded = _adapted(loaded, [with_dataset(job.source, dataset) for job in made.jobs], length, device, save_model, axes)
+        loaded = adapted(loaded, [with_dataset(job.source, dataset) for job in made.jobs], length, device, save_model, axes)
     loaded.to(device or "auto")
     task = PictureTask(loaded, asked, device or "auto", quality=quality, lossless=lossless, mosaic=mosaic)
     count = choose_worker_count(workers, len(made.jobs), device_type(loaded.engine, device))
@@ -356,36 +389,3 @@ def _suffix(name: str | None, mosaic: bool, out: Path | None) -> str | None:
             f"{out} and {'--mosaic' if mosaic else f'--format {name}'} contradict each other; leave one of both out."
         )
     return suffix
-
-
-def _check_save_model(path: Path | None, adapt: str | None, overwrite: bool) -> None:
-    if path is None:
-        return
-    if not adapt:
-        raise UsageError("--save-model keeps a model that --adapt has made; give --adapt too.")
-    check_model(path, overwrite)
-
-
-def _length(text: str) -> dict[str, Any]:
-    from unnoise.training.adapt import parse_length  # training is loaded where it is asked for
-
-    return parse_length(text)
-
-
-def _adapted(
-    model: Model, pictures: list[Path], length: dict[str, Any], device: str | None, save_model: Path | None, axes: str | None
-) -> Model:
-    """The model after it was trained further, or as it was; saved where that is asked for."""
-    from unnoise.cli.progress import training_bar
-    from unnoise.training.adapt import adapt
-
-    def say(sentence: str) -> None:
-        typer.echo(sentence, err=True)
-
-    with training_bar() as progress:
-        result = adapt(model, pictures, **length, axes=axes, device=device, progress=progress, on_message=say)
-    say(result.sentence())
-    if save_model:
-        result.model.save(save_model)
-        typer.echo(save_model)
-    return result.model

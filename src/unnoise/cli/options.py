@@ -57,7 +57,8 @@ complete_model, complete_recipe, complete_denoiser = map(beginning_with, (_model
 EngineOption = Annotated[
     str,
     typer.Option(
-        help="What runs the network: torch, openvino, or onnx (onnxruntime); auto takes the first of these that is installed.",
+        help="What runs the network: torch, openvino, or onnx (onnxruntime); auto takes the first of these that is installed. "
+        "denoise also takes ray: folders of any storage, on many machines.",
         rich_help_panel=COMPUTED,
     ),
 ]

@@ -19,6 +19,7 @@ from unnoise.export.padding import IR_VERSION, OPSET, Padding, after, before
 from unnoise.export.upsampling import fold_upsampling
 from unnoise.schemes.base import Scheme
 from unnoise.schemes.pd_blind_spot import PDBlindSpot
+from unnoise.schemes.risk_averaged import RiskAveraged
 from unnoise.schemes.single_pass import SinglePass
 from unnoise.schemes.tunable_blind_spot import TunableBlindSpot
 
@@ -118,8 +119,20 @@ def trace_of(network: Denoiser, scheme: Scheme | None) -> Traced:
         return Traced(_Applied(network, scheme), Padding("zeros", scheme.infer_stride))
     name = scheme.model_dump().get("name", type(scheme).__name__)
     raise UsageError(
-        f"The scheme '{name}' cannot be exported with this network; add --network-only to export the network alone."
+        f"The scheme '{name}' cannot be exported with this network, as {_obstacle(scheme)}; add --network-only to export the "
+        "network alone."
     )
+
+
+def _obstacle(scheme: Scheme) -> str:
+    """Why a scheme cannot be a graph."""
+    if isinstance(scheme, RiskAveraged):
+        return "it measures the noise of the whole picture and draws a perturbation by it"
+    if isinstance(scheme, TunableBlindSpot):
+        return "it reflects the picture at its border"
+    if isinstance(scheme, PDBlindSpot):
+        return "components are of other sizes than the picture, and this network pads them to its own"
+    return "it draws random numbers or restores a picture in several passes"
 
 
 def _core(traced: Traced, channels: int) -> onnx.ModelProto:

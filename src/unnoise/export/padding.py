@@ -47,8 +47,8 @@ def before(channels: int, padding: Padding, value_range: tuple[float, float]) ->
     lines, last = [], "noisy"
     if value_range != (0, 1):
         lines += [
-            f"span = Constant <value_float = {float(high - low)}>()",
-            f"black = Constant <value_float = {float(low)}>()",
+            f"span = Constant <value = float {{{float(high - low)}}}>()",
+            f"black = Constant <value = float {{{float(low)}}}>()",
             "wide = Mul(noisy, span)",
             "scaled = Add(wide, black)",
         ]
@@ -95,8 +95,8 @@ def after(channels: int, padding: Padding, value_range: tuple[float, float]) -> 
         last = "cropped"
     if value_range != (0, 1):
         lines += [
-            f"black = Constant <value_float = {float(low)}>()",
-            f"span = Constant <value_float = {float(high - low)}>()",
+            f"black = Constant <value = float {{{float(low)}}}>()",
+            f"span = Constant <value = float {{{float(high - low)}}}>()",
             f"above = Sub({last}, black)",
             "unit = Div(above, span)",
         ]

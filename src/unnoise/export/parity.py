@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unnoise.errors import UnnoiseError
+from unnoise.inference.graph_network import first_line
 from unnoise.registry import require
 
 SIZES = (1, 1), (2, 3), (37, 50), (64, 96)
@@ -31,13 +33,16 @@ def session(model: bytes | str, providers: Iterable[str] = ("CPUExecutionProvide
         threads: of one operation; 0: as many as there are cores.
 
     Raises:
-        UnnoiseError: onnxruntime is not installed.
+        UnnoiseError: onnxruntime is not installed, or cannot open the graph.
     """
     runtime: Any = require("onnxruntime", "Running an ONNX file")
     settings = runtime.SessionOptions()
     settings.log_severity_level = 3
     settings.intra_op_num_threads = threads
-    opened = runtime.InferenceSession(model, settings, providers=list(providers))
+    try:
+        opened = runtime.InferenceSession(model, settings, providers=list(providers))
+    except Exception as error:  # onnxruntime raises errors of many kinds
+        raise UnnoiseError(f"onnxruntime {runtime.__version__} cannot open the graph: {first_line(error)}") from error
     name = opened.get_inputs()[0].name
 
     def run(noisy: NDArray[np.float32]) -> NDArray[np.float32]:

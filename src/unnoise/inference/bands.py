@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unnoise.array_api import array_namespace
 from unnoise.inference.memory import is_out_of_memory, resident_bytes, reuse_freed_memory, trim_memory
-from unnoise.inference.region_restorer import RegionRestorer
+from unnoise.inference.region_restorer import RegionRestorer, restore_several
 from unnoise.inference.tiling import Tiling
 from unnoise.photometry.array_ops import copy, device_kind
 from unnoise.photometry.array_windows import convert_like
@@ -115,10 +115,11 @@ def _band(
     rows = dilate_interval(tiles[0][0], ramp, height)
     try:
         band: Any | None = None
-        for tile in tiles:
-            place = rows, dilate_interval(tile[1], ramp, width)
-            for number, view in enumerate(views):
-                restored = chain.restore(view, place)[0]  # (C, rows, columns)
+        places = [(rows, dilate_interval(tile[1], ramp, width)) for tile in tiles]
+        results = restore_several(chain, [(view, place) for place in places for view in views])
+        for tile, place in zip(tiles, places, strict=True):
+            for number in range(len(views)):
+                restored = next(results)[0]  # (C, rows, columns)
                 if is_torch_array(restored) and device_kind(restored) != "cuda":
                     restored = restored.cpu()  # bias correction runs on CUDA; other devices may lack its operations
                 if band is None:

@@ -35,7 +35,7 @@ from unnoise.inference.do_no_harm import Guard, Mask, all_kept, guards_of
 from unnoise.inference.photon_binning import binned, mix_binned, photon_step
 from unnoise.inference.point_sources import PointSources, find_point_sources
 from unnoise.inference.progress_halves import ProgressHalves
-from unnoise.inference.region_restorer import RegionRestorer
+from unnoise.inference.region_restorer import RegionRestorer, spread
 from unnoise.inference.repair import Repair, all_missing, repair
 from unnoise.inference.row_noise_removal import without_row_noise
 from unnoise.inference.settings import InferenceSettings
@@ -87,10 +87,10 @@ class Pipeline:
             from unnoise.inference.onnx_chain import OnnxChain
 
             network: Any = self.network
-            return OnnxChain(network, self.settings)
+            return spread(OnnxChain(network, self.settings))
         from unnoise.inference.chain import Chain
 
-        return Chain(self.network, self.scheme, self.settings)  # type: ignore[arg-type]
+        return spread(Chain(self.network, self.scheme, self.settings))  # type: ignore[arg-type]
 
     def check_neighbours(self, neighbours: int) -> None:
         """Raise `UsageError` if neighbouring frames are to help and the network cannot do that."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from unnoise.inference.settings import InferenceSettings
@@ -69,3 +71,47 @@ class RegionRestorer(Protocol):
     def release_memory(self) -> None:
         """Give back memory that is kept for the next region."""
         ...
+
+
+Spread = Callable[[RegionRestorer], RegionRestorer]
+_spread: ContextVar[Spread | None] = ContextVar("spread", default=None)
+
+
+@contextmanager
+def spreading(spread: Spread) -> Iterator[None]:
+    """Within this context, the regions of pictures are restored by what `spread` makes of a chain, as by other processes.
+
+    >>> with spreading(lambda chain: "elsewhere"):
+    ...     spread("here")
+    'elsewhere'
+    """
+    token = _spread.set(spread)
+    try:
+        yield
+    finally:
+        _spread.reset(token)
+
+
+def spread(chain: Any) -> Any:
+    """The chain, or what the context makes of it.
+
+    >>> spread("here")
+    'here'
+    """
+    wrap = _spread.get()
+    return wrap(chain) if wrap else chain
+
+
+def restore_several(chain: RegionRestorer, wanted: Sequence[tuple[RegionSource, Region]]) -> Iterator[Any]:
+    """Restore regions in their order: by the chain's own `restore_several`, if it has one, else one after the other.
+
+    >>> from types import SimpleNamespace
+    >>> list(restore_several(SimpleNamespace(restore=lambda view, part: view * part), [(2, 3), (4, 5)]))
+    [6, 20]
+    """
+    own: Callable[..., Iterator[Any]] | None = getattr(chain, "restore_several", None)
+    if own:
+        yield from own(wanted)
+        return
+    for view, part in wanted:
+        yield chain.restore(view, part)

@@ -141,6 +141,10 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path: Path) -> None:
             images.open(tmp_path / f"{mode}.mrc")
     with pytest.raises(UsageError, match=r"table\.fits has no image in it"):
         images.open(tmp_path / "table.fits")
+    groups = fits.GroupData(np.zeros((3, 1, 8, 9), np.float32), parnames=["u"], pardata=[np.arange(3.0)], bitpix=-32)
+    fits.GroupsHDU(groups).writeto(tmp_path / "groups.fits")
+    with pytest.raises(UsageError, match=r"groups\.fits holds random groups"):
+        images.open(tmp_path / "groups.fits")
     nibabel.save(nibabel.Nifti1Pair(np.zeros((4, 5), np.int16), np.eye(4)), tmp_path / "pair.hdr")
     (tmp_path / "pair.img").unlink()
     with pytest.raises(UsageError, match=r"pair\.hdr is the header of a NIfTI pair, whose values are missing"):

@@ -67,6 +67,10 @@ def open_file(path: Path, letters: str | None) -> FitsFile:
         raise damaged(path, error) from error
     images = [unit for unit in units if unit.shape]
     if not images:
+        groups = any(isinstance(hdu, fits.GroupsHDU) for hdu in opened)
+        opened.close()
+        if groups:
+            raise UsageError(f"{path} holds random groups, which are not supported; convert it to an image or a cube.")
         raise UsageError(f"{path} has no image in it, only tables, spectra or headers; give a FITS file with an image.")
     for unit in images:
         require_bytes(path, whole.path, unit.end if unit.compressed else unit.data + _nbytes(unit))

@@ -1,0 +1,203 @@
+"""Many small pictures through a Ray cluster of two nodes on this machine, while its processes are killed at random.
+
+    python benchmarks/cluster.py DATA --count 10000 --kills 30
+    python benchmarks/cluster.py DATA --count 400 --throughput
+
+DATA is a folder of pictures, of which small crops are made. The driver is the command `unnoise denoise … --engine ray`. Workers, the
+second node and the driver are killed (SIGKILL) at random moments. Then the command runs to its end. The account in Parquet is
+compared with the sink: each picture once, whole, and by its checksum. `--throughput` compares two workers with two single
+processes, pinned to one core each, by pictures for each second of processor time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from ray_cluster import cluster
+from rows import Row, keep, tell
+from unnoise import images
+from unnoise.batch.cluster.account import WRITTEN, Account
+from unnoise.batch.cluster.storage import Storage
+
+SRC = Path(__file__).parents[1] / "src"
+COMMAND = [sys.executable, "-c", "from unnoise.cli import main; main()", "denoise"]
+SIDE_PIXELS = 64
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--pause", type=float, default=20.0, help="mean seconds between two kills")
+    parser.add_argument("--model", default="fast")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--throughput", action="store_true")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        noisy = Path(folder) / "noisy"
+        make(options.data, noisy, options.count)
+        measure = throughput if options.throughput else chaos
+        row = measure(noisy, Path(folder), options)
+    tell(row, head=True)
+    keep([row], options.out)
+
+
+def make(data: Path, noisy: Path, count: int) -> None:
+    """So many crops, in folders of 1,000."""
+    found = images.find_pictures([data], recursive=True)[:50]
+    draw = np.random.default_rng(0)
+    pictures = [images.read(path).pixels for path in found]
+    for number in range(count):
+        pixels = pictures[number % len(pictures)]
+        top, left = (int(draw.integers(side - SIDE_PIXELS)) for side in pixels.shape[:2])
+        file = noisy / f"{number // 1000:03d}" / f"{number:06d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        images.write(file, images.Picture(pixels[top : top + SIDE_PIXELS, left : left + SIDE_PIXELS].copy()))
+
+
+def driver(noisy: Path, out: Path, model: str, address: str, *more: str) -> subprocess.Popen[bytes]:
+    """The command, which hands pictures out."""
+    command = [*COMMAND, str(noisy), "-o", str(out), "-r", "--model", model, "--engine", "ray", "--address", address, *more]
+    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(SRC), "UNNOISE_WORKER": "off", "OMP_NUM_THREADS": "1"})
+
+
+def chaos(noisy: Path, folder: Path, options: argparse.Namespace) -> Row:
+    """Kill, begin again, and compare the account with the sink."""
+    chance = random.Random(options.seed)
+    kills: Counter[str] = Counter()
+    out = folder / "clean"
+    most = 0
+    began = time.monotonic()
+    with cluster(1, 1) as nodes:
+        running = driver(noisy, out, options.model, nodes.address)
+        due = time.monotonic() + chance.expovariate(1 / options.pause)
+        while running.poll() is None or running.returncode != 0:
+            if running.poll() is not None:
+                running = driver(noisy, out, options.model, nodes.address)
+            if running.poll() is None:
+                most = max(most, _resident(running.pid))
+            if sum(kills.values()) < options.kills and time.monotonic() > due:
+                kind = chance.choices(["worker", "node", "driver"], [6, 1, 2])[0]
+                if kill(kind, chance, nodes, running):
+                    kills[kind] += 1
+                    print(f"{time.monotonic() - began:.0f} s: killed a {kind}; {count(out)} results", flush=True)
+                due = time.monotonic() + chance.expovariate(1 / options.pause)
+            time.sleep(0.2)
+    return {
+        "pictures": options.count,
+        **compare(noisy, out),
+        "driver MB": most / 2**20,
+        "seconds": time.monotonic() - began,
+    } | {f"killed {kind}s": kills[kind] for kind in ("worker", "node", "driver")}
+
+
+def kill(kind: str, chance: random.Random, nodes: Any, running: subprocess.Popen[bytes]) -> bool:
+    """Kill a process of this kind, if there is one."""
+    if kind == "driver":
+        running.kill()
+        running.wait()
+        return True
+    if kind == "node":
+        nodes.remove_node(nodes.list_all_nodes[-1], allow_graceful=False)
+        nodes.add(1)
+        return True
+    names = "_Worker", "MapWorker"
+    workers = [
+        each for each in psutil.process_iter(["cmdline"]) if any(name in " ".join(each.info["cmdline"] or ()) for name in names)
+    ]
+    if not workers:
+        return False
+    chance.choice(workers).send_signal(signal.SIGKILL)
+    return True
+
+
+def count(out: Path) -> int:
+    """Results that are there."""
+    return len(list(out.rglob("*.png")))
+
+
+def compare(noisy: Path, out: Path) -> Row:
+    """How the account and the sink differ."""
+    sink = Storage(out)
+    account = Account(sink)
+    rows = [row for folder in account.folders() for row in account.rows(folder).values()]
+    written = {row["result"]: row["result_checksum"] for row in rows if row["outcome"] == WRITTEN}
+    there = {file.relative_to(out).as_posix(): sink.checksum(file.relative_to(out).as_posix()) for file in out.rglob("*.png")}
+    wanted = {file.relative_to(noisy).as_posix() for file in noisy.rglob("*.png")}
+    return {
+        "results": len(there),
+        "missing": len(wanted - there.keys()),
+        "not accounted": len(there.keys() - written.keys()),
+        "other checksum": sum(there.get(name) != checksum for name, checksum in written.items()),
+        "half written": len([file for file in out.rglob(".*.png*") if file.is_file()]),
+    }
+
+
+def throughput(noisy: Path, folder: Path, options: argparse.Namespace) -> Row:
+    """Pictures for each processor second of Ray's workers, and of single processes."""
+    alone = []
+    for number in range(2):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [
+            *COMMAND,
+            str(noisy),
+            "-o",
+            str(folder / f"alone-{number}"),
+            "-r",
+            "--model",
+            options.model,
+            "--workers",
+            "1",
+        ]
+        pinned = os.environ | {"PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
+        subprocess.run(["taskset", "-c", str(number), *command], check=True, env=pinned, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        alone.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    with cluster(1, 1) as nodes:
+        idle = tree_seconds()
+        running = driver(noisy, folder / "ray", options.model, nodes.address)
+        assert running.wait() == 0
+        spent = tree_seconds() - idle
+    return {"pictures": options.count, "alone": sum(alone) / 2, "ray": spent, "ratio": sum(alone) / 2 / spent}
+
+
+def tree_seconds() -> float:
+    """Processor seconds of all processes below this one, those that have ended too."""
+    total = 0.0
+    for each in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+        try:
+            times = each.cpu_times()
+            total += times.children_user + times.children_system
+            total += (times.user + times.system) if each.pid != os.getpid() else 0.0
+        except psutil.Error:
+            continue
+    return total
+
+
+def _resident(number: int) -> int:
+    try:
+        return int(psutil.Process(number).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+if __name__ == "__main__":
+    main()

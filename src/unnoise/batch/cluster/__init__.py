@@ -1,0 +1,1 @@
+"""Denoising many files on many machines, by Ray: storage, the account in Parquet, workers, tiles and the run."""
