@@ -88,7 +88,7 @@ def test_what_it_cannot_do_is_said() -> None:
     with pytest.raises(UsageError, match=r"The device 'gpu:7' cannot be used by OpenVINO here; choose one of cpu"):
         network.to("gpu:7")
     with pytest.raises(UsageError, match="R³ needs PyTorch"):
-        shipped.load("ap-bsn", "openvino").denoise(np.zeros((8, 8, 3), np.uint8))
+        shipped.load("ap-bsn", "openvino").denoise(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8))
 
 
 def test_the_converter_of_openvino_and_its_counting_are_not_loaded() -> None:

@@ -17,7 +17,7 @@ from unnoise.evaluation.datasets.preparing import corners, prepare
 from unnoise.files.locking import FolderInUseError
 from unnoise.models import shipped
 from unnoise.recipes.schema import Training
-from unnoise.training.crop_store import CropStore, CropWriter, Header, crop_store_of
+from unnoise.training.crop_store import CropStore, CropWriter, Header, crop_store_of, read_journal
 from unnoise.training.feeding import CropBatches
 
 
@@ -180,3 +180,10 @@ def test_crops_come_ten_times_as_fast_as_from_png(tmp_path: Path) -> None:
     of_store(), of_png()
     times = [(seconds(of_png), seconds(of_store)) for _ in range(5)]
     assert min(png for png, _ in times) > 10 * min(store for _, store in times)
+
+
+@pytest.mark.parametrize("line", [b"\xff\xfe", b"[" * 100_000, b'["a"]'], ids=["no text", "nested", "too short"])
+def test_a_damaged_journal_is_one_sentence(line: bytes, tmp_path: Path) -> None:
+    (tmp_path / "pictures.jsonl").write_bytes(line + b'\n["a", 1, "0"]\n')
+    with pytest.raises(UnnoiseError, match="damaged at line 1"):
+        read_journal(tmp_path)

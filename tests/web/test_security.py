@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import logging
+import socket
 
 import pytest
 from fastapi import FastAPI, Request
@@ -13,6 +15,7 @@ from unnoise.errors import UsageError
 from unnoise.web.limits import WebLimits
 from unnoise.web.security import POLICY, Guard
 from unnoise.web.server import check_address
+from web.test_api import serving
 
 LIMITS = WebLimits(upload_megabytes=1)
 
@@ -81,3 +84,19 @@ def test_a_body_that_is_too_large_is_refused_by_what_it_says_and_by_what_it_has(
 def test_addresses_that_others_reach_need_a_password(address: str, password: str | None, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         check_address(address, password)
+
+
+def test_a_request_that_is_no_http_is_no_traceback() -> None:
+    with serving(Guard(FastAPI(), LIMITS)) as address:
+        noted: list[logging.LogRecord] = []
+        handler = logging.Handler(logging.ERROR)
+        handler.emit = noted.append  # type: ignore[method-assign]
+        logging.getLogger("uvicorn.error").addHandler(handler)
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as sent:
+            sent.sendall(b"POST / HTTP/1.1\r\nhost: other\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello" + b"[" * 99)
+            sent.shutdown(socket.SHUT_WR)
+            while sent.recv(4096):
+                pass
+        logging.getLogger("uvicorn.error").removeHandler(handler)
+    assert [record.getMessage() for record in noted if record.exc_info] == []

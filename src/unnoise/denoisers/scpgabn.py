@@ -58,7 +58,7 @@ def blur(x: Tensor, kernel: Tensor) -> Tensor:
         tensor(0.)
     """
     reach = kernel.shape[-1] // 2
-    with torch.autocast(x.device.type, enabled=False):  # in bfloat16 torch 2.13 never ends on CPUs
+    with torch.autocast(x.device.type, enabled=False):  # a hang was seen on CPUs in less
         padded = F.pad(x.float() if x.dtype in (torch.bfloat16, torch.float16) else x, (reach,) * 4, mode="reflect")
         line = kernel.sum(3, keepdim=True).to(padded.dtype)  # (C, 1, k, 1)
         down = F.conv2d(padded, line, groups=len(line))

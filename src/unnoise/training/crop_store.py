@@ -253,7 +253,7 @@ def read_journal(folder: Path) -> list[StoredPicture]:
         try:
             name, crops, digest = json.loads(line)
             found.append(StoredPicture(str(name), int(crops), str(digest)))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             if number < len(lines):
                 raise UnnoiseError(f"{path} is damaged at line {number}; remove the folder and begin again.") from error
     return found

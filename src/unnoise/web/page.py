@@ -127,19 +127,20 @@ def build_page(jobs: Jobs, previews: Previews) -> gr.Blocks:
         async def look(request: gr.Request, *values: Any) -> AsyncIterator[list[Any]]:
             here = visit(request)
             chosen_now = choices_of(*values[:7])
-            if here.current is None:
+            asked = here.current  # it may be deleted while its view is being made
+            if asked is None:
                 yield [None, None, "", "", fragments.verdict(None), fragments.links(None, [])]
                 return
             begun, ahead = previews.begin(partial(here.show, chosen_now, values[7] / 100, values[8] / 100, values[9]))
             made = asyncio.wrap_future(begun)
             while not (await asyncio.wait({made}, timeout=ANSWER_SECONDS))[0]:
-                yield [gr.update(), gr.update(), fragments.being_made(here.current, ahead()), *[gr.update()] * 3]
+                yield [gr.update(), gr.update(), fragments.being_made(asked, ahead()), *[gr.update()] * 3]
             try:
                 (before, after, taken), sentence = await made
+                job = here.job()
             except UnnoiseError as error:
                 yield [None, None, fragments.error(str(error)), "", fragments.verdict(None), fragments.links(None, [])]
                 return
-            job = here.job()
             yield [
                 (str(before), str(after)), str(taken), fragments.note(sentence), chosen_now.command_line(job.name),
                 fragments.verdict(job), fragments.links(job, list(here.jobs.values())),

@@ -14,6 +14,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 LOCAL_ADDRESSES = ("127.0.0.1", "localhost", "::1")
+NO_HTTP = "LocalProtocolError"
+"""What the server's library (h11) raises when it is to answer a request that turned out to be no HTTP. Nobody waits for it."""
 USER = "unnoise"
 """The user's name that goes with the password."""
 SPARE_BYTES = 2**20
@@ -74,10 +76,14 @@ class Guard:
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refusal(scope["method"], headers)
-        if refusal:
-            await _answer(send, *refusal)
-            return
-        await self.app(scope, self._counted(receive), _with_headers(send, scope["path"]))
+        try:
+            if refusal:
+                await _answer(send, *refusal)
+            else:
+                await self.app(scope, self._counted(receive), _with_headers(send, scope["path"]))
+        except Exception as error:
+            if type(error).__name__ != NO_HTTP:
+                raise
 
     def _refusal(self, method: str, headers: dict[str, str]) -> tuple[int, str] | None:
         """The status and the sentence of a refusal; None: the request may pass."""
