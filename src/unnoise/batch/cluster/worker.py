@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from unnoise import images
-from unnoise.batch.cluster.account import FAILED, FOLDER, WRITTEN, Row, schema
+from unnoise.batch.cluster.account import COLUMNS, FAILED, FOLDER, WRITTEN, Row, schema
 from unnoise.batch.cluster.plan import Picture
 from unnoise.batch.cluster.storage import Storage, checksum_of
 from unnoise.batch.jobs import Job
@@ -90,7 +90,7 @@ class PictureWorker:
     def row(self, picture: Picture) -> Row:
         """Do a picture, and give its row. Whatever is wrong with it is told there."""
         began, processor = time.monotonic(), time.process_time()
-        row: Row = {
+        row: Row = dict.fromkeys(COLUMNS) | {
             "picture": picture.name,
             "result": picture.result,
             "source_bytes": picture.size,
