@@ -19,6 +19,7 @@ VARIABLES = {
 def bucket() -> Iterator[str]:
     """The address of an empty bucket. Processes that start within this context find the server too."""
     import boto3
+    import s3fs
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -29,4 +30,5 @@ def bucket() -> Iterator[str]:
         try:
             yield "s3://pictures"
         finally:
+            s3fs.S3FileSystem.clear_instance_cache()  # they know this server's address
             server.stop()

@@ -39,7 +39,8 @@ def test_scale_and_offset_make_no_difference(seed: int, scale: float, offset: fl
     # Offsets below 0 would bring values to black, where results are clipped.
     y, other = denoise(x), denoise(scale * (x + offset))
     inner = slice(12, -12), slice(12, -12)  # the network's padding with zeros shows in the corners
-    assert abs(other / scale - offset - y)[inner].max() < 0.02 * np.std(x - y)
+    rounding = 1e-6 * (np.ptp(x) + offset)  # all that differs where the picture was left as it is
+    assert abs(other / scale - offset - y)[inner].max() < max(0.02 * np.std(x - y), rounding)
 
 
 @few

@@ -52,6 +52,8 @@ FAINT = 0.3 / 255
 """Standard deviation below which there is no noise, of values in 0..1: that of rounding to 8 bits."""
 LOUD_DIFFERENCE = 3 / 255
 """Standard deviation of diagonal differences from which on they tell the noise of photographs."""
+DIFFERENCE_PATCHES = 500
+"""About so many patches show them. Patches overlap, so more would show the same pixels."""
 IN_A_POINT_OF_A_LINE = 12
 """Fewer patches make a point of the curve to which a line is fitted than of others, as a line needs several points."""
 FAINT_IN_MEASUREMENTS = 2e-5
@@ -132,7 +134,10 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         likely[0], trust=np.maximum(np.max([each.trust for each in likely], axis=0), 1.0 if white else uniform.trust)
     )
     spectrum = believed(shapes, found)
-    spectrum = bounded_spectrum(spectrum, diagonal_variance(pixels[varying], level), _loud(spectrum, level, coded=coded))
+    loud = _loud(spectrum, level, coded=coded)
+    if loud.any():
+        step = max(1, len(level) // DIFFERENCE_PATCHES)
+        spectrum = bounded_spectrum(spectrum, diagonal_variance(pixels[varying][::step], level[::step]), loud)
     power = spectrum.mean(axis=(1, 2))
     faintest = float(np.sqrt((level * power).mean()))
     limit = FAINT if coded else FAINT_IN_MEASUREMENTS

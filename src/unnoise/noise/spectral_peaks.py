@@ -28,8 +28,10 @@ SMOOTH_FREQUENCIES = 5
 """Side of the window of the median over neighboring frequencies."""
 MAX_BLUR_PIXELS = 1.2
 """Standard deviation of the widest blur whose noise is known within a band. Steeper spectra are those of structure."""
-KEPT_SHARES = 0.998, 0.938, 0.971, 0.979, 0.990
+KEPT_SHARES = 0.988, 0.857, 0.962, 0.974, 0.989
 """Of the power of white noise, this is left in each band, the lowest first."""
+SPECTRUM_PATCHES = 500
+"""About so many patches tell the spectrum, as patches overlap."""
 FEWEST = 8
 """A band with fewer frequencies in each half is judged by the next higher band."""
 STEEP = 6.0
@@ -47,12 +49,13 @@ def without_peaks(powers: Array) -> Array:
     (True, True)
     """
     flat = powers.reshape(*powers.shape[:2], -1)  # (P, C, F)
-    spectrum = _smooth_spectrum(powers).reshape(powers.shape[1], -1).astype(powers.dtype)
+    step = max(1, len(powers) // SPECTRUM_PATCHES)
+    spectrum = _smooth_spectrum(powers[::step]).reshape(powers.shape[1], -1).astype(powers.dtype)
     kept = flat / spectrum
     told = np.zeros(0)
     for pair in _bands():
         if min(map(len, pair)) >= FEWEST:
-            told = np.minimum(*(np.median(kept[..., half], axis=-1, keepdims=True) for half in pair)) / CHI_SQUARED_MEDIAN
+            told = np.minimum(*(_median(kept[..., half]) for half in pair)) / CHI_SQUARED_MEDIAN
             most = CEILING * told
         else:
             most = CEILING * STEEP * told
@@ -67,7 +70,7 @@ def without_peaks(powers: Array) -> Array:
 def _smooth_spectrum(powers: Array) -> Array:
     """That of the median patch, (C, PATCH_PIXELS, PATCH_PIXELS), as far as noise of `MAX_BLUR_PIXELS` may have it."""
     flat = powers.reshape(*powers.shape[:2], -1)
-    shape = np.median(flat / (np.median(flat, axis=-1, keepdims=True) + TINY), axis=0).reshape(powers.shape[1:])
+    shape = np.median(flat / (_median(flat) + TINY), axis=0).reshape(powers.shape[1:])
     reach = SMOOTH_FREQUENCIES // 2
     padded = np.pad(np.log(shape + TINY), ((0, 0), (reach, reach), (reach, reach)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (SMOOTH_FREQUENCIES, SMOOTH_FREQUENCIES), axis=(1, 2))
@@ -79,6 +82,13 @@ def _smooth_spectrum(powers: Array) -> Array:
         for k in range(PATCH_PIXELS - 2, -1, -1):
             steps[k] = np.minimum(steps[k], steps[k + 1] * (blur[k] / blur[k + 1]))
     return smooth
+
+
+def _median(x: Array) -> Array:
+    """Of the last axis, which stays with one entry; the lower one of two. Much faster than NumPy's for many short rows."""
+    middle = (x.shape[-1] - 1) // 2
+    result: Array = np.partition(x, middle, axis=-1)[..., middle : middle + 1]
+    return result
 
 
 @lru_cache
