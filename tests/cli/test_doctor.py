@@ -47,7 +47,7 @@ def test_without_any_engine_it_still_answers_and_fails(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     known = installation.version
-    monkeypatch.setattr(installation, "version", lambda name: known("nothing" if name == "onnxruntime" else name))
+    monkeypatch.setattr(installation, "version", lambda name: known("nothing" if name in ("onnxruntime", "openvino") else name))
     gone: Any = None
     monkeypatch.setitem(sys.modules, "torch", gone)
     answer = call(monkeypatch, capfd, "doctor")
