@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 import unnoise
 from rows import Row, keep, tell
+from unnoise.noise.noise_estimation import estimate_noise
+from unnoise.regions import RegionSource
 
 Array = NDArray[np.float64]
 
@@ -62,9 +64,6 @@ def main() -> None:
 
 def _measured(noisy: NDArray[np.uint16]) -> float:
     """The noise that the bound goes by."""
-    from unnoise.inference.do_no_harm import estimate_noise
-    from unnoise.regions import RegionSource
-
     found = estimate_noise(RegionSource.of(noisy[None, None].astype(np.float32) / 65_535), coded=False)
     return float("nan") if found is None else found.level * 65_535
 

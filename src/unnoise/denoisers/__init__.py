@@ -83,6 +83,16 @@ def names() -> list[str]:
     return [name for name in _DENOISERS.names() if name not in _CLASSICAL]
 
 
+def names_of(kind: type[Denoiser]) -> list[str]:
+    """The names of all networks of one kind: of this class, or of one that is made from it.
+
+    >>> from unnoise.denoisers.cvf_sid import CVFSID
+    >>> "cvf-sid" in names_of(CVFSID), "dncnn" in names_of(CVFSID)
+    (True, False)
+    """
+    return [name for name in names() if issubclass(lookup(name), kind)]
+
+
 def classical_names() -> list[str]:
     """The names of the denoisers without weights.
 

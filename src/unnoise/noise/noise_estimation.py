@@ -137,7 +137,7 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     loud = _loud(spectrum, level, coded=coded)
     if loud.any():
         step = max(1, len(level) // DIFFERENCE_PATCHES)
-        spectrum = bounded_spectrum(spectrum, diagonal_variance(pixels[varying][::step], level[::step]), loud)
+        spectrum = bounded_spectrum(spectrum, diagonal_variance(pixels[np.flatnonzero(varying)[::step]], level[::step]), loud)
     power = spectrum.mean(axis=(1, 2))
     faintest = float(np.sqrt((level * power).mean()))
     limit = FAINT if coded else FAINT_IN_MEASUREMENTS

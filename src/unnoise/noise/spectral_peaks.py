@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 
 from unnoise.noise.autocovariance import PATCH_PIXELS
 from unnoise.noise.frequency_bands import bands, halves
+from unnoise.noise.row_noise import CHI_SQUARED_MEDIAN
 
 Array = NDArray[Any]
 
-CHI_SQUARED_MEDIAN = 0.4549
-"""Median of the power of one frequency of noise, if the mean is 1."""
 CEILING = 12.0
 """A power beyond this many times the mean is that of a peak."""
 SMOOTH_FREQUENCIES = 5

@@ -50,7 +50,7 @@ class CVFSIDScheme(SinglePass):
 
     def check(self, denoiser: type[Denoiser]) -> None:
         if not issubclass(denoiser, CVFSID):
-            known = [name for name in denoisers.names() if issubclass(denoisers.lookup(name), CVFSID)]
+            known = denoisers.names_of(CVFSID)
             raise UsageError(
                 f"The scheme needs a network that tells two kinds of noise, which {denoiser.__name__} does not; take the "
                 f"denoiser {', '.join(known)}."

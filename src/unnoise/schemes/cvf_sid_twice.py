@@ -47,7 +47,7 @@ class CVFSIDTwiceScheme(CVFSIDScheme):
 
     def check(self, denoiser: type[Denoiser]) -> None:
         if not issubclass(denoiser, CVFSIDTwice):
-            known = [name for name in denoisers.names() if issubclass(denoisers.lookup(name), CVFSIDTwice)]
+            known = denoisers.names_of(CVFSIDTwice)
             raise UsageError(
                 f"The scheme needs a network of two CVF-SIDs, which {denoiser.__name__} is not; take the denoiser "
                 f"{', '.join(known)}."

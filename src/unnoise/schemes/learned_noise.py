@@ -39,7 +39,7 @@ class LearnedNoise(Distillation):
 
     def check(self, denoiser: type[Denoiser]) -> None:
         if not issubclass(denoiser, LearnedNoiseDenoiser):
-            known = [name for name in denoisers.names() if issubclass(denoisers.lookup(name), LearnedNoiseDenoiser)]
+            known = denoisers.names_of(LearnedNoiseDenoiser)
             raise UsageError(
                 f"The scheme needs a network with a generator of noise, which {denoiser.__name__} has not; take one of the "
                 f"denoisers {', '.join(known)}."

@@ -55,7 +55,7 @@ class PosteriorMean(BatchedComponents):
 
     def check(self, denoiser: type[Denoiser]) -> None:
         if not issubclass(denoiser, PosteriorDenoiser):
-            known = [name for name in denoisers.names() if issubclass(denoisers.lookup(name), PosteriorDenoiser)]
+            known = denoisers.names_of(PosteriorDenoiser)
             raise UsageError(
                 f"The scheme needs a network that tells a mean and a covariance, which {denoiser.__name__} does not; take "
                 f"one of the denoisers {', '.join(known)}."

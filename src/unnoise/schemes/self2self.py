@@ -36,7 +36,7 @@ class Self2Self(MaskedAverage):
 
     def check(self, denoiser: type[Denoiser]) -> None:
         if not issubclass(denoiser, Self2SelfUNet):
-            known = [name for name in denoisers.names() if issubclass(denoisers.lookup(name), Self2SelfUNet)]
+            known = denoisers.names_of(Self2SelfUNet)
             raise UsageError(
                 f"The scheme needs a network with partial convolutions and dropout, which {denoiser.__name__} is not; take "
                 f"the denoiser {', '.join(known)}."

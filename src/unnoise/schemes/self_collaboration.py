@@ -70,7 +70,7 @@ class SelfCollaboration(Distillation):
 
     def check(self, denoiser: type[Denoiser]) -> None:
         if not issubclass(denoiser, SCPGabN):
-            known = [name for name in denoisers.names() if issubclass(denoisers.lookup(name), SCPGabN)]
+            known = denoisers.names_of(SCPGabN)
             raise UsageError(
                 f"The scheme needs a network that transfers noise, which {denoiser.__name__} does not; take the denoiser "
                 f"{', '.join(known)}."
