@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from starlette.responses import StreamingResponse
 
 from unnoise.web.limits import WebLimits
@@ -40,6 +40,14 @@ def _app() -> FastAPI:
         async def parts() -> Any:
             yield b"begun"
             yield str(len(await request.body())).encode()
+
+        return StreamingResponse(parts())
+
+    @app.post("/events")
+    async def events() -> StreamingResponse:
+        async def parts() -> Any:
+            yield b"no such session"
+            raise HTTPException(404)
 
         return StreamingResponse(parts())
 
@@ -93,6 +101,12 @@ def test_an_answer_that_has_begun_is_not_begun_again() -> None:
     parts = [_part(bytes(LIMITS.upload_bytes)), _part(bytes(SPARE_BYTES)), _part(b"x")]
     said = _asked(Guard(_app(), LIMITS), "/begun", parts)
     assert [each["type"] for each in said].count("http.response.start") == 1
+
+
+def test_a_refusal_within_an_answer_ends_it() -> None:
+    said = _asked(Guard(_app(), LIMITS), "/events", [{"type": "http.request", "body": b"", "more_body": False}])
+    assert [each.get("body") for each in said] == [None, b"no such session", b""]
+    assert said[-1]["more_body"] is False
 
 
 def test_a_visitor_who_leaves_within_an_upload_of_the_page() -> None:

@@ -11,6 +11,8 @@ Message = MutableMapping[str, Any]
 DEPARTURES = ("ClientDisconnect", "LocalProtocolError")
 """What libraries raise where nobody waits for the answer any more. Starlette: the visitor left within the request. h11: the
 request turned out to be no HTTP. They are told by name, as the modules of both need not be loaded here."""
+REFUSAL = "HTTPException"
+"""Starlette's, also told by name. Gradio's stream of events tells the visitor so itself, then raises it within its answer."""
 
 
 class Exchange:
@@ -35,6 +37,8 @@ class Exchange:
         """The body grew beyond `most_bytes`."""
         self.is_answered = False
         """The application has begun an answer, which was passed on."""
+        self.is_open = False
+        """The answer has begun, and not ended."""
 
     async def receive(self) -> Message:
         """The next part of the request."""
@@ -49,18 +53,29 @@ class Exchange:
         """Pass on a part of the answer, unless it is the failure of an application whose request was cut short."""
         if message["type"] == "http.response.start":
             self._is_dropping = self.is_cut_short and message["status"] >= 500
-            self.is_answered = not self._is_dropping
+            self.is_answered = self.is_open = not self._is_dropping
+        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.is_open = False
         if not self._is_dropping:
             await self._send(message)
 
+    async def end(self) -> None:
+        """End an answer that was left open."""
+        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+
     @contextmanager
     def without_departures(self) -> Iterator[None]:
-        """Within this context, a visitor who left is no error. The server would note a traceback of it. Others pass."""
+        """Within this context, a visitor who left is no error, nor is a refusal within an answer that tells it. The server
+        would note a traceback of each. Other errors pass."""
         try:
             yield
         except Exception as error:
-            if not all(type(each).__name__ in DEPARTURES for each in _leaves(error)):
+            if not all(self._is_noted_in_vain(each) for each in _leaves(error)):
                 raise
+
+    def _is_noted_in_vain(self, error: BaseException) -> bool:
+        named = type(error).__name__
+        return named in DEPARTURES or (self.is_answered and REFUSAL in (named, type(error.__cause__).__name__))
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

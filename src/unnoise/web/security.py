@@ -81,8 +81,10 @@ class Guard:
                 await _answer(send, *refusal)
             else:
                 await self.app(scope, exchange.receive, _with_headers(exchange.send, scope["path"]))
-        if exchange.is_cut_short and not exchange.is_answered:
-            with exchange.without_departures():
+        with exchange.without_departures():
+            if exchange.is_open:
+                await exchange.end()
+            elif exchange.is_cut_short and not exchange.is_answered:
                 await _answer(send, 413, self.too_large)
 
     def _refusal(self, method: str, headers: dict[str, str]) -> tuple[int, str] | None:
