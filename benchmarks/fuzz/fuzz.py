@@ -36,6 +36,8 @@ SECONDS = 20
 """Of processor time, that an input may take."""
 MEMORY_BYTES = 6 * 10**9
 """Of address space, for a worker."""
+FILES_OF_A_REQUEST = 4
+"""So many inputs each kind of file has for one of each kind of HTTP request: those wait for answers, a hundred times as long."""
 EXTREMES = (b"\0", b"\xff", b"\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\x80", b"[" * 999)
 
 
@@ -59,7 +61,8 @@ def main() -> None:
             os._exit(0)
         if os.waitpid(maker, 0)[1]:
             sys.exit("the corpus cannot be made")
-        seeds = [file for file in sorted(folder.iterdir()) if not options.only or file.stem in options.only]
+        made = [file for file in sorted(folder.iterdir()) if not options.only or file.stem in options.only]
+        seeds = [file for file in made for _ in range(1 if file.name.startswith("http-") else FILES_OF_A_REQUEST)]
         while done < options.inputs and time.monotonic() - began < options.seconds:
             count = min(BATCH, options.inputs - done)
             found = _batch(seeds, options.seed + done, count, folder, options.keep)
@@ -72,7 +75,7 @@ def main() -> None:
     alike = Counter((kind, re.sub(r"0x\w+|\d+", "…", what)) for kind, what, _ in findings)
     for (kind, what), count in alike.most_common():
         print(f"{count} × {kind}: {what}")
-    print(f"{done} inputs of {len(seeds)} kinds, {tally.findings.total()} findings")
+    print(f"{done} inputs of {len(made)} kinds, {tally.findings.total()} findings")
     sys.exit(1 if tally.findings.total() else 0)
 
 

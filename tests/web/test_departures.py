@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI, HTTPException, Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from unnoise.web.limits import WebLimits
 from unnoise.web.security import SPARE_BYTES, Guard
@@ -42,6 +42,10 @@ def _app() -> FastAPI:
             yield str(len(await request.body())).encode()
 
         return StreamingResponse(parts())
+
+    @app.exception_handler(RuntimeError)
+    def failed(request: Request, error: Exception) -> Response:
+        raise error
 
     @app.post("/events")
     async def events() -> StreamingResponse:

@@ -74,8 +74,10 @@ class Exchange:
                 raise
 
     def _is_noted_in_vain(self, error: BaseException) -> bool:
-        named = type(error).__name__
-        return named in DEPARTURES or (self.is_answered and REFUSAL in (named, type(error.__cause__).__name__))
+        named, cause = type(error).__name__, error.__cause__
+        while cause is not None and cause.__cause__ is not None:  # each application around another one adds its own
+            cause = cause.__cause__
+        return named in DEPARTURES or (self.is_answered and REFUSAL in (named, type(cause).__name__))
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
