@@ -16,10 +16,7 @@ from torch import Tensor, nn
 from unnoise.denoisers.base import Denoiser
 from unnoise.denoisers.dbsn import DBSN
 from unnoise.layers.fused_convolution import run_sequential
-from unnoise.layers.output_layer import output_convolution
-
-FIRST_OUTPUT_SHARE = 0.1
-"""How much smaller than He-normal the extractor's last layer begins: with little noise, so the result is the picture."""
+from unnoise.layers.output_layer import begin_small, output_convolution
 
 
 class Told(NamedTuple):
@@ -84,7 +81,7 @@ class I2V(Denoiser):
         self.blind.initialize_he()
         last = self.extractor[-1]
         assert isinstance(last, nn.Conv2d)
-        last.weight.data *= FIRST_OUTPUT_SHARE
+        begin_small(last)
 
     def forward(self, x: Tensor, components: Tensor | None = None) -> Tensor | Told:
         """The restored picture, or in training what both parts tell.
