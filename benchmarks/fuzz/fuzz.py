@@ -30,7 +30,7 @@ import corpus
 import repairs
 from tally import Tally
 
-BATCH = 2000
+BATCH = 8000
 """Inputs of one worker process. The first HTTP request of each starts a server, which takes seconds."""
 SECONDS = 20
 """Of processor time, that an input may take."""
