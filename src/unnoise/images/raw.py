@@ -77,7 +77,7 @@ def brightest_of_floats(path: Path) -> float | None:
                 if page.photometric in RAW_PHOTOMETRICS and page.dtype is not None and page.dtype.kind == "f":
                     said = page.tags.get(WHITE_LEVEL)
                     white = float(np.max(said.value)) if said else 1.0
-                    return max(1.0, float(np.nanmax(page.asarray())) / white)
+                    return max(1.0, float(np.nanmax(page.asarray(maxworkers=1))) / white)
     except Exception:  # what LibRaw can read although tifffile cannot
         return None
     return None
