@@ -1,4 +1,4 @@
-"""A Ray cluster of two nodes for the soak: prints its address, and ends when its standard input does."""
+"""A Ray node of two processors for the soak: prints its address, and ends when its standard input does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).parents[2] / "tests"))  # whose cluster start
 def main() -> None:
     from ray_cluster import cluster
 
-    with cluster(1, 1) as made:
+    with cluster(2) as made:
         print(made.address, flush=True)
         sys.stdin.read()
 

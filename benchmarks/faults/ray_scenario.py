@@ -24,7 +24,7 @@ NAME = "denoise, Ray"
 PICTURES = 24
 WORKER = "ray::MapWorker"
 """How Ray calls the process of a worker that does pictures."""
-BEGIN_SECONDS = 200.0
+BEGIN_SECONDS = 800.0
 """A fault waits so long at most for the first result: the driver connects, and workers load the model."""
 LATER_SECONDS = 0.05
 """At most so long after the result that a fault waits for."""
@@ -32,17 +32,17 @@ LATER_SECONDS = 0.05
 
 @functools.cache
 def address_of(folder: Path) -> str:
-    """Start the nodes. Their system's folder is `folder`, where killed workers could leave something."""
+    """Start the node. Its system's folder is `folder`, where killed workers could leave something."""
     folder.mkdir(parents=True, exist_ok=True)
-    nodes = subprocess.Popen(
+    node = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("ray_nodes.py"))],
         env=os.environ | {"TMPDIR": str(folder), "RAY_TMPDIR": "/tmp"},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
-    assert nodes.stdout is not None
-    address = nodes.stdout.readline().strip()
+    assert node.stdout is not None
+    address = node.stdout.readline().strip()
     if not address:
-        raise RuntimeError("Ray's nodes do not start")
+        raise RuntimeError("Ray's node does not start")
     return address
 
 
@@ -117,7 +117,7 @@ def kill_of_a_worker(scenario: Scenario, place: Path, reference: Reference, rng:
 
 
 def _is_ours(process: psutil.Process, scenario: Scenario) -> bool:
-    """Whether a worker belongs to the nodes that this soak started: others may run on this machine."""
+    """Whether a worker belongs to the node that this soak started: others may run on this machine."""
     try:
         return process.environ().get("TMPDIR") == str(scenario.system)
     except psutil.Error:
