@@ -75,7 +75,8 @@ def brightest_of_floats(path: Path) -> float | None:
 
     try:
         with tifffile.TiffFile(path) as file:
-            pages = [page for top in islice(file.pages, MOST_PAGES) for page in (top, *islice(top.pages or (), MOST_PAGES))]
+            tops = list(islice(file.pages, MOST_PAGES))
+            pages: list[Any] = [page for top in tops for page in (top, *islice(top.pages or (), MOST_PAGES))]
             for page in pages:
                 if page.photometric in RAW_PHOTOMETRICS and page.dtype is not None and page.dtype.kind == "f":
                     said = page.tags.get(WHITE_LEVEL)
