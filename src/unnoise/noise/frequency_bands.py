@@ -20,6 +20,7 @@ EDGES = 1, 3, 5, 8, 11, PATCH_PIXELS
 """Bands of frequencies, from and to, by the larger index of the cosine transform of 16 pixels."""
 
 
+@lru_cache
 def halves() -> list[NDArray[np.bool_]]:
     """The used frequencies in two halves, as the black and white squares of a chessboard.
 

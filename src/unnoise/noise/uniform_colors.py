@@ -77,7 +77,10 @@ class UniformColors:
         """The gain for each color, (N, C) in 0..1 → (N, C)."""
         if np.allclose(self.gains, 1):
             return np.ones_like(colors)
-        distance = ((colors[:, None] - self.colors) ** 2).sum(axis=2) / (2 * COLOR_SIGMA**2)  # (N, K)
+        distance = np.zeros((len(colors), len(self.colors)), np.result_type(colors, self.colors))  # (N, K)
+        for channel in range(colors.shape[1]):  # a tenth of the time of NumPy's sum along a short axis
+            distance += (colors[:, channel, None] - self.colors[:, channel]) ** 2
+        distance /= 2 * COLOR_SIGMA**2
         weights = np.exp(distance.min(axis=1, keepdims=True) - distance)
         return weights @ self.gains / weights.sum(axis=1, keepdims=True)
 
