@@ -4,9 +4,10 @@
     python benchmarks/cluster.py DATA --count 400 --throughput
 
 DATA is a folder of pictures, of which small crops are made. The driver is the command `unnoise denoise … --engine ray`. Workers, the
-second node and the driver are killed (SIGKILL) after random numbers of results. Then the command runs to its end. The account in Parquet is
-compared with the sink: each picture once, whole, and by its checksum. `--throughput` compares two workers with two single
-processes, pinned to one core each, by pictures for each second of processor time.
+second node and the driver are killed (SIGKILL) after random numbers of results. Then the command
+runs to its end. The account in Parquet is compared with the sink: each picture once, whole, and by its checksum.
+`--throughput` compares two workers with two single processes, pinned to one core each, by pictures for each second of
+processor time.
 """
 
 from __future__ import annotations

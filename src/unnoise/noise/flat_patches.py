@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.noise.autocovariance import PATCH_PIXELS, autocovariance, dct_powers, used_frequencies
-from unnoise.noise.frequency_bands import band_powers, band_sizes, halves
+from unnoise.noise.frequency_bands import band_powers, band_sizes, halves, sum_of_bands
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -70,7 +70,7 @@ class PatchSpectra:
     @property
     def energies(self) -> list[Array]:
         """The mean power in each half of the frequencies, (P, C) each."""
-        means = self.bands.sum(axis=3) / band_sizes().sum(axis=1)
+        means = sum_of_bands(self.bands) / band_sizes().sum(axis=1)
         return [means[..., 0], means[..., 1]]
 
     def chosen(self, which: NDArray[np.bool_]) -> PatchSpectra:

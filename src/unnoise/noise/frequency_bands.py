@@ -60,6 +60,18 @@ def band_powers(powers: Array) -> Array:
     return (powers.reshape(-1, PATCH_PIXELS**2) @ _sums().astype(powers.dtype)).reshape(*powers.shape[:2], 2, -1)
 
 
+def sum_of_bands(powers: Array) -> Array:
+    """The sum along the last axis, (…, B) → (…). Several times as fast as NumPy's along so short an axis, with the same rounding.
+
+    >>> sum_of_bands(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([3., 7.])
+    """
+    total: Array = powers[..., 0].copy()
+    for band in range(1, powers.shape[-1]):
+        total += powers[..., band]
+    return total
+
+
 def band_sizes() -> Array:
     """The number of frequencies in each half and band, (2, B).
 

@@ -19,7 +19,7 @@ from unnoise.noise.flat_patches import (
     groups_by_brightness,
     measure_channel,
 )
-from unnoise.noise.frequency_bands import bands
+from unnoise.noise.frequency_bands import bands, sum_of_bands
 from unnoise.noise.plateau import OUTLIER
 
 Array = NDArray[Any]
@@ -90,7 +90,7 @@ def _without_textured_points(patches: PatchSpectra, channel: int, brightness: Ar
     if len(brightness) < 2:
         return brightness, variance
     nearest = np.searchsorted((brightness[1:] + brightness[:-1]) / 2, patches.means[:, channel])
-    energies = patches.bands[:, channel, :, 1:].sum(axis=2)  # (P, 2)
+    energies = sum_of_bands(patches.bands[:, channel, :, 1:])  # (P, 2)
     trust = np.ones(len(brightness))
     for point in range(len(brightness)):
         own = energies[nearest == point]
