@@ -29,7 +29,7 @@ from unnoise.layers.gaussian_posterior import GaussianPrior
 NETWORKS = {
     "tbsn": {}, "puca": {}, "lgbpn": {}, "bnn": {}, "lan": {}, "unet-nearest": {}, "cvf-sid": {}, "cbdnet": {}, "ridnet": {},
     "vdn": {}, "danet": {}, "ffdnet": {}, "drunet": {}, "scunet": {}, "laine19": {}, "dbsn-first": {}, "mash-unet": {},
-    "self2self-unet": {}, "dbsn": {"features": 64, "modules": 4}, "scpgabn": {}, "cvf-sid-twice": {}, "c2n": {}, "gcbd": {},
+    "self2self-unet": {}, "dbsn": {"features": 64, "modules": 4}, "scpgabn": {}, "cvf-sid-twice": {}, "c2n": {}, "gcbd": {}, "i2v": {},
 }  # fmt: skip
 """With sizes other than the defaults, which are the papers'."""
 

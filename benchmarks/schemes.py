@@ -43,7 +43,7 @@ KINDS = "white", "correlated"
 SIGMA = 25 / 255
 BLUR_PIXELS = 0.8
 SIDE = 256
-TRAINED, SCORED, ZERO_SHOT = 48, 8, 3
+TRAINED, SCORED = 48, 8
 
 
 def main() -> None:
@@ -51,17 +51,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for pictures, models and scores")
     parser.add_argument("--steps", type=int, default=400, help="of each training")
     parser.add_argument("--small", action="store_true", help="networks of 12 features and crops of 64 pixels")
+    parser.add_argument("--zero-shot", type=int, nargs=2, default=[3, 2000], help="pictures and steps of ZS-N2N on each")
     parser.add_argument("--recipes", nargs="+", default=RECIPES)
     parser.add_argument("--table", type=Path, help="write the table of what is there, and train nothing")
     options = parser.parse_args()
     if options.table:
-        write_table(options.out, options.table, options.steps, options.small)
+        write_table(options.out, options.table, options.steps, options.small, options.zero_shot)
         return
     for kind in KINDS:
         make_pictures(options.out / "data" / kind, kind)
     for recipe in options.recipes:
         for kind in KINDS:
-            run(options.out, recipe, kind, options.steps, options.small)
+            run(options.out, recipe, kind, options.steps, options.small, options.zero_shot)
 
 
 def make_pictures(folder: Path, kind: str) -> None:
@@ -89,7 +90,7 @@ def noise(shape: Sequence[int], kind: str, draw: np.random.Generator) -> NDArray
     return SIGMA * field / field.std()
 
 
-def run(out: Path, recipe: str, kind: str, steps: int, small: bool) -> None:
+def run(out: Path, recipe: str, kind: str, steps: int, small: bool, zero_shot: Sequence[int]) -> None:
     """Train and score one model."""
     data, model, scores = out / "data" / kind, out / "models" / f"{recipe}-{kind}", out / "scores" / f"{recipe}-{kind}.json"
     if scores.is_file():
@@ -100,8 +101,8 @@ def run(out: Path, recipe: str, kind: str, steps: int, small: bool) -> None:
     if recipe in WITH_TARGETS:
         options["targets"] = sorted((data / "train" / WITH_TARGETS[recipe]).iterdir())
     if recipe == "zs-n2n":  # it learns from the one picture that it restores
-        pairs = open_set(f"pairs:{data / 'test'}").spread(ZERO_SHOT)
-        options |= {"overrides": {}, "steps": None}
+        pairs = open_set(f"pairs:{data / 'test'}").spread(zero_shot[0])
+        options |= {"overrides": {}, "steps": zero_shot[1]}
         results = []
         for entry in pairs.entries:
             made = train([entry.noisy], recipe, output=model / entry.name, resume=_begun(model / entry.name), **options)
@@ -121,16 +122,17 @@ def _begun(folder: Path) -> bool:
     return (folder / "checkpoint.pt").is_file()
 
 
-def write_table(out: Path, path: Path, steps: int, small: bool) -> None:
+def write_table(out: Path, path: Path, steps: int, small: bool, zero_shot: Sequence[int]) -> None:
     """The gains of all scored models, in Markdown."""
     size = "12 features, crops of 64 pixels, four a batch, a rate of 0.002" if small else "the recipes as they are"
     lines = [
         "# Schemes on simulated noise",
         "",
-        f"{steps:,} steps of each recipe, {size}; ZS-N2N: its own 2,000 steps",
-        f"on each of {ZERO_SHOT} pictures. The scenes are dead leaves, with noise of 25 of 255. PSNR of the noisy input and gain of",
-        f"the model in dB, mean of {SCORED} pictures that were not trained on. White noise is independent from pixel to pixel, as all",
-        "but R2R and the schemes with pairs assume; correlated noise is blurred over about two pixels.",
+        f"{steps:,} steps of each recipe, {size}; ZS-N2N:",
+        f"{zero_shot[1]:,} steps on each picture, here {zero_shot[0]}. The scenes are dead leaves, with noise of 25 of 255.",
+        f"PSNR of the noisy input and gain of the model in dB, mean of {SCORED} pictures that were not trained on. White noise",
+        "is independent from pixel to pixel, as all but R2R and the schemes with pairs assume; correlated noise is blurred over",
+        "about two pixels.",
         "`benchmarks/schemes.py` makes the pictures, trains, scores, and writes this page. Recipes without a row, and empty",
         "cells, are not measured yet. So short a run shows where a scheme works, and not how good it becomes.",
         "",

@@ -28,7 +28,11 @@ def cluster(*cpus: int, **more: Any) -> Iterator[Any]:
     from ray._private.node import Node
     from ray.cluster_utils import Cluster
 
-    waits = {"RAY_agent_register_timeout_ms": str(PATIENCE_SECONDS * 1000), "RAY_worker_niceness": "0"}  # workers have 15 else
+    waits = {
+        "RAY_agent_register_timeout_ms": str(PATIENCE_SECONDS * 1000),
+        "RAY_worker_register_timeout_seconds": str(PATIENCE_SECONDS),
+        "RAY_worker_niceness": "0",  # workers have 15 else
+    }
     with (
         mock.patch.dict(os.environ, waits),
         mock.patch.object(services, "get_node", _patient(services.get_node)),

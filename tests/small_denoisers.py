@@ -22,6 +22,7 @@ TINY: dict[str, dict[str, Any]] = {
     "cvf-sid": {"features": 4, "layers": 3, "noise_layers": 1},
     "cvf-sid-twice": {"features": 4, "layers": 3, "noise_layers": 1},
     "scpgabn": {"features": 4, "generator_features": 6, "critic_features": 2, "blocks": 1},
+    "i2v": {"features": 4, "modules": 1, "noise_features": 4, "noise_layers": 3},
     "cbdnet": {"features": 4},
     "ridnet": {"features": 16, "blocks": 1},
     "vdn": {"width": 4},

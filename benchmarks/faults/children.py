@@ -15,6 +15,8 @@ from pathlib import Path
 COUNTS = ("lost", "half_written", "wrong", "leftovers", "no_sentence")
 TRIAL_SECONDS = 240.0
 """A trial that takes longer counts as wrong."""
+CLUSTER_SECONDS = 900.0
+"""The same for a cluster, which begins several processes for each."""
 
 
 PAGE = "serve-pictures"
@@ -53,7 +55,7 @@ def start(arguments: list[str], folder: Path, before: Callable[[], None] = lambd
         return child
     status = 70
     try:
-        signal.alarm(int(TRIAL_SECONDS))
+        signal.alarm(int(CLUSTER_SECONDS if "--engine" in arguments else TRIAL_SECONDS))
         said = os.open(folder / f"said{tag}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(said, 1)
         os.dup2(said, 2)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import ray_scenario
 from children import PAGE
 from scenario import ALONE, CROP_PIXELS, EVERY, Scenario
 
@@ -46,6 +47,8 @@ def scenarios(folder: Path, *, make: bool) -> Iterator[Scenario]:
             lambda place: [PAGE, str(place / "in"), str(place / "out")],
             faults=("kill", "stop", "no room", "no memory", "input vanishes", "input shrinks", "clock goes backwards"),
         )
+
+    yield from ray_scenario.scenarios(folder, make=make)
 
     made = begin("student")
     if make:

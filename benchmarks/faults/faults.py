@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 from children import Reference, Row, start, wait
+from ray_scenario import kill_of_a_worker
 from scenario import Scenario
 
 SAID_BYTES = 1500
@@ -26,10 +27,18 @@ def _moment(reference: Reference, rng: random.Random) -> None:
     time.sleep(rng.random() * 1.1 * reference.seconds)
 
 
+def _moment_of(scenario: Scenario, place: Path, reference: Reference, rng: random.Random) -> None:
+    """A random moment; for three of four trials of a command that is slow to begin, one in which it is at work."""
+    if scenario.moment and rng.randrange(4):
+        scenario.moment(place, rng)
+    else:
+        _moment(reference, rng)
+
+
 def kill(scenario: Scenario, place: Path, reference: Reference, rng: random.Random, row: Row) -> str:
     """SIGKILL at a random moment."""
     child = start(scenario.command(place), place)
-    _moment(reference, rng)
+    _moment_of(scenario, place, reference, rng)
     os.kill(child, signal.SIGKILL)
     status, said = wait(child, place)
     row.struck += status == -signal.SIGKILL
@@ -157,6 +166,7 @@ def clock_backwards(scenario: Scenario, place: Path, reference: Reference, rng: 
 
 FAULTS: dict[str, Callable[[Scenario, Path, Reference, random.Random, Row], str]] = {
     "kill": kill,
+    "kill of a worker": kill_of_a_worker,
     "stop": stop,
     "no room": no_room,
     "read-only": read_only,

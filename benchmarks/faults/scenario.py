@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 import re
 import time
 import zipfile
@@ -25,7 +26,10 @@ REMOVED_SECONDS = 20.0
 CROP_PIXELS = 8
 CROP_BYTES = CROP_PIXELS**2 * 3
 """Of a crop of `data prepare`, in 8 bits and three colors."""
-HIDDEN_OF_OURS = (".unnoise-manifest.json",)
+ACCOUNT = ".unnoise-account"
+ATTEMPTS = ".attempts"
+"""In the account: marks of pictures that were begun and not ended."""
+HIDDEN_OF_OURS = (".unnoise-manifest.json", ACCOUNT, ATTEMPTS)
 """Hidden files that stay in a folder."""
 
 
@@ -39,6 +43,12 @@ class Scenario:
     repeated: tuple[str, ...] = ()
     """Added where the command is given again, such as `--resume`."""
     faults: tuple[str, ...] = EVERY
+    moment: Callable[[Path, random.Random], None] | None = None
+    """Waits for a moment to kill; None: a random one of the whole time."""
+    system: Path | None = None
+    """The system's folder of other processes that work for it; None: there are none."""
+    account: Callable[[Path], bytes] | None = None
+    """What the account of a cluster says of a folder."""
 
     def command(self, place: Path, *, again: bool = False) -> list[str]:
         """Its arguments, for a copy of the folder at `place`."""
@@ -55,6 +65,11 @@ class Scenario:
                     found[str(inside)] = _lasting(file)
                 except Exception:  # whatever its reader raises: it is damaged
                     found[str(inside)] = DAMAGED + file.read_bytes()
+        if self.account and (place / "out" / ACCOUNT).exists():
+            try:
+                found[ACCOUNT] = self.account(place)
+            except ValueError as error:
+                found[ACCOUNT] = DAMAGED + str(error).encode()
         return found
 
     def is_whole(self, name: str, found: dict[str, bytes]) -> bool:
@@ -62,6 +77,8 @@ class Scenario:
         comparison on the way. A store says whether it is whole."""
         if found[name].startswith(DAMAGED):
             return False
+        if name == ACCOUNT:
+            return all(outcome == "written" for _, outcome, _ in json.loads(found[name]))  # of fewer pictures
         if self.name == "data prepare":
             return _is_store(found)
         if self.name == "benchmark compare":
@@ -72,9 +89,12 @@ class Scenario:
         """Hidden files beside the results, and whatever the system's folder holds. What a killed server left is removed
         by another process, a little later."""
         until = time.monotonic() + REMOVED_SECONDS
-        while list((place / "tmp").glob("unnoise-serve-*")) and time.monotonic() < until:
+        others = [folder for folder in (self.system,) if folder is not None]
+        while any(any(folder.glob("unnoise-*")) for folder in (place / "tmp", *others)) and time.monotonic() < until:
             time.sleep(0.01)
         hidden = [file.name for file in (place / "out").rglob(".*") if file.name not in HIDDEN_OF_OURS]
+        hidden += [f"attempt {file.name}" for file in (place / "out" / ACCOUNT / ATTEMPTS).glob("*")]
+        hidden += [file.name for folder in others for file in folder.glob("unnoise-*")]
         return hidden + [file.name for file in (place / "tmp").iterdir() if not file.name.startswith(KEPT_BY_LIBRARIES)]
 
 

@@ -36,6 +36,7 @@ def load_libraries() -> None:
     import unnoise.training.quantize
     import unnoise.training.train
 
+    # Ray is loaded by the children: it does not survive a fork.
     with suppress(ModuleNotFoundError):
         import page_program
 

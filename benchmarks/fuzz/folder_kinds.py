@@ -70,7 +70,7 @@ def read(kind: str, path: Path) -> None:
         if kind.startswith("store"):
             CropStore(top).pools(3, with_clean=False)
         else:
-            with images.open(top) as source:
+            with images.open(top, axes="TYX" if kind == "zarr-old" else None) as source:  # the older form names no axes
                 for number in range(min(len(source), 4)):
                     source[number].picture()
     finally:

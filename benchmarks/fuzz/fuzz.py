@@ -1,11 +1,12 @@
 """Fuzzing: damaged files of every kind that unnoise reads. Each must be read, or be one sentence.
 
-    python benchmarks/fuzz/fuzz.py --inputs 100000 --keep findings/
+    python benchmarks/fuzz/fuzz.py --inputs 100000 --keep findings/ --out counts.csv
 
 The corpus is made here: small files of each format, recipes, model files, checkpoints, manifests and results of teachers.
-Each input is one of them with bytes changed, cut out, doubled, or taken from another one. Worker processes read them. An
-input that ends its worker, that takes more than `SECONDS` or `MEMORY_BYTES`, or that raises anything but an `UnnoiseError`
-is a finding.
+Each input is one of them with bytes changed, cut out, doubled, or taken from another one. In every other one the damage is
+within archives, chunks and bodies, whose checksums and lengths are right again. Worker processes read them. An input that
+ends its worker, that takes more than `SECONDS` or `MEMORY_BYTES`, or that raises anything but an `UnnoiseError` is a
+finding. With `--out FILE` the numbers of each kind are noted after each batch, and the same command goes on there.
 """
 
 from __future__ import annotations
@@ -26,13 +27,17 @@ from collections import Counter
 from pathlib import Path
 
 import corpus
+import repairs
+from tally import Tally
 
-BATCH = 1000
-"""Inputs of one worker process."""
+BATCH = 8000
+"""Inputs of one worker process. The first HTTP request of each starts a server, which takes seconds."""
 SECONDS = 20
 """Of processor time, that an input may take."""
 MEMORY_BYTES = 6 * 10**9
 """Of address space, for a worker."""
+FILES_OF_A_REQUEST = 4
+"""So many inputs each kind of file has for one of each kind of HTTP request: those wait for answers, a hundred times as long."""
 EXTREMES = (b"\0", b"\xff", b"\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\x80", b"[" * 999)
 
 
@@ -43,9 +48,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", default=[], help="kinds of files, by name")
     parser.add_argument("--keep", type=Path, help="a folder for inputs that are findings")
+    parser.add_argument("--out", type=Path, help="a CSV file for the number of each kind")
     options = parser.parse_args()
     corpus.load_libraries()
-    began, done, findings = time.monotonic(), 0, []
+    began, findings, tally = time.monotonic(), [], Tally(options.out)
+    done = tally.inputs.total()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         maker = os.fork()  # libvips, once used, does not survive a fork
@@ -54,18 +61,22 @@ def main() -> None:
             os._exit(0)
         if os.waitpid(maker, 0)[1]:
             sys.exit("the corpus cannot be made")
-        seeds = [file for file in sorted(folder.iterdir()) if not options.only or file.stem in options.only]
+        made = [file for file in sorted(folder.iterdir()) if not options.only or file.stem in options.only]
+        seeds = [file for file in made for _ in range(1 if file.name.startswith("http-") else FILES_OF_A_REQUEST)]
         while done < options.inputs and time.monotonic() - began < options.seconds:
             count = min(BATCH, options.inputs - done)
-            findings += _batch(seeds, options.seed + done, count, folder, options.keep)
+            found = _batch(seeds, options.seed + done, count, folder, options.keep)
+            read = Counter(seeds[(options.seed + number) % len(seeds)].name for number in range(done, done + count))
+            tally.add(read, Counter(kind for kind, _, _ in found))
+            findings += found
             done += count
             if done % 10_000 == 0:
-                print(f"{done} inputs, {len(findings)} findings", flush=True)
+                print(f"{done} inputs, {tally.findings.total()} findings", flush=True)
     alike = Counter((kind, re.sub(r"0x\w+|\d+", "…", what)) for kind, what, _ in findings)
     for (kind, what), count in alike.most_common():
         print(f"{count} × {kind}: {what}")
-    print(f"{done} inputs of {len(seeds)} kinds, {len(findings)} findings")
-    sys.exit(1 if findings else 0)
+    print(f"{done} inputs of {len(made)} kinds, {tally.findings.total()} findings")
+    sys.exit(1 if tally.findings.total() else 0)
 
 
 def _batch(seeds: list[Path], seed: int, count: int, folder: Path, keep: Path | None) -> list[tuple[str, str, int]]:
@@ -139,31 +150,42 @@ def mutated(seeds: list[Path], number: int) -> tuple[Path, bytes]:
     """The input of a number: the file that it was made from, and its bytes."""
     rng = random.Random(number)
     source = seeds[number % len(seeds)]
-    data = bytearray(source.read_bytes())
-    for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
-        if not data:
-            break
-        place = min(rng.randrange(len(data)), rng.choice((len(data), 64, 512)))
-        change = rng.randrange(7)
-        if change == 0:
-            data[place : place + 1] = bytes([rng.randrange(256)])
-        elif change == 1:
-            data[place : place + 1] = bytes([data[min(place, len(data) - 1)] ^ 1 << rng.randrange(8)])
-        elif change == 2:
-            wanted = rng.choice(EXTREMES)
-            data[place : place + len(wanted)] = wanted
-        elif change == 3:
-            del data[place : place + rng.choice((1, 4, 100, len(data)))]
-        elif change == 4:
-            end = place + rng.choice((1, 8, 200))
-            data[place:place] = data[place:end] * rng.choice((1, 2, 50))
-        elif change == 5:
-            other = rng.choice(seeds).read_bytes()
-            start = rng.randrange(len(other))
-            data[place : place + 64] = other[start : start + rng.choice((4, 64, 400))]
-        else:
-            data[place : place + 8] = rng.randbytes(8)
-    return source, bytes(data)
+    data = source.read_bytes()
+
+    def change(kept: bytearray) -> None:
+        for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
+            if kept:
+                _change(kept, seeds, rng)
+
+    if rng.randrange(2):
+        return source, repairs.change_within(data, change, rng.randrange(1000))
+    kept = bytearray(data)
+    change(kept)
+    return source, bytes(kept)
+
+
+def _change(data: bytearray, seeds: list[Path], rng: random.Random) -> None:
+    """Change some bytes at a random place, which is often near the beginning."""
+    place = min(rng.randrange(len(data)), rng.choice((len(data), 64, 512)))
+    kind = rng.randrange(7)
+    if kind == 0:
+        data[place : place + 1] = bytes([rng.randrange(256)])
+    elif kind == 1:
+        data[place : place + 1] = bytes([data[min(place, len(data) - 1)] ^ 1 << rng.randrange(8)])
+    elif kind == 2:
+        wanted = rng.choice(EXTREMES)
+        data[place : place + len(wanted)] = wanted
+    elif kind == 3:
+        del data[place : place + rng.choice((1, 4, 100, len(data)))]
+    elif kind == 4:
+        end = place + rng.choice((1, 8, 200))
+        data[place:place] = data[place:end] * rng.choice((1, 2, 50))
+    elif kind == 5:
+        other = rng.choice(seeds).read_bytes()
+        start = rng.randrange(len(other))
+        data[place : place + 64] = other[start : start + rng.choice((4, 64, 400))]
+    else:
+        data[place : place + 8] = rng.randbytes(8)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ import io
 import json
 import logging
 import socket
+import struct
 import threading
 import time
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +18,12 @@ from typing import Any
 
 PORT_OF_SEEDS = 7860
 """In the requests' Host headers; the server takes any port there."""
-QUIET_SECONDS = 0.5
+QUIET_SECONDS = 0.05
 """After a silence of so long, a request whose end is missing gets it: the visitor goes away."""
+LEAVING = 4
+"""One visitor of so many leaves at once, without waiting for the answer."""
+SETTLED_SECONDS = 0.01
+"""So long the server has to note that a visitor left."""
 ANSWER_SECONDS = 30.0
 """An answer that takes longer is a finding."""
 SECRET = "/etc/passwd"
@@ -45,6 +51,8 @@ def seeds() -> dict[str, bytes]:
         "zip": _request("GET", "/api/v1/zip?job=a&job=b"),
         "delete": _request("DELETE", "/api/v1/jobs/aGVsbG8", b"", "origin: http://127.0.0.1:7860"),
         "models": _request("GET", "/api/v1/models"),
+        "stream": _request("GET", "/gradio_api/queue/data?session_hash=abc"),
+        "heartbeat": _request("GET", "/gradio_api/heartbeat/abc"),
         "page": _request("GET", "/?__theme=dark", b"", "accept-encoding: gzip", "cookie: a=b"),
         "file": _request("GET", f"/gradio_api/file={SECRET}", b"", "range: bytes=0-9"),
         "upload": _request(
@@ -132,6 +140,11 @@ def _answer(port: int, request: bytes) -> bytes:
     said: list[Any] = []
     with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as connection, suppress(ConnectionError):
         connection.sendall(request)
+        if zlib.crc32(request) % LEAVING == 0:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing is a reset then
+            connection.close()
+            time.sleep(SETTLED_SECONDS)
+            return b""
         connection.settimeout(QUIET_SECONDS)
         until = time.monotonic() + ANSWER_SECONDS
         while True:

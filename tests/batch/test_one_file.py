@@ -107,6 +107,25 @@ def test_camera_raw_becomes_tiff(tmp_path: Path) -> None:
     assert [job.target for job in plan([tmp_path], tmp_path / "out").jobs] == [tmp_path / "out" / "a.tif"]
 
 
+def test_a_report_can_be_stopped(tmp_path: Path, model: Model) -> None:
+    noisy = np.random.default_rng(0).normal(128, 20, (48, 48, 3)).clip(0, 255).astype(np.uint8)
+    images.write(tmp_path / "a.png", Picture(noisy))
+    seen: list[float] = []
+    denoise_file(model, tmp_path / "a.png", tmp_path / "b.png", progress=lambda *done: seen.append(done[0] / done[1]))
+    tiles, told = len(seen), 0
+
+    def stop(done: int, of: int) -> None:
+        nonlocal told
+        told += 1
+        if told > tiles + 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        denoise_file(model, tmp_path / "a.png", tmp_path / "c.png", progress=stop, report=True)
+    assert told == tiles + 3
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "b.png"}
+
+
 def test_progress_goes_on_while_the_removal_is_bounded_and_can_stop_it(
     tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -185,3 +185,24 @@ def test_published_files_are_recognised(
 def test_impossible_sizes_are_refused(name: str, sizes: dict[str, int]) -> None:
     with pytest.raises(denoisers.UsageError):
         denoisers.create(name, **sizes)
+
+
+@pytest.mark.parametrize("name", ["cbdnet", "ridnet", "vdn", "danet", "dncnn"])
+def test_the_first_results_are_nearly_the_picture(name: str) -> None:
+    torch.manual_seed(3)
+    network = denoisers.create(name)
+    white = network.value_range[1]
+    x = white * torch.rand(1, 3, 32, 32)
+    network.initialize_he()
+    with torch.no_grad():
+        assert 0 < (network(x) - x).square().mean().sqrt() < 0.25 * x.std()
+
+
+def test_nothing_draws_the_shift_of_the_mean_again() -> None:
+    network = RIDNet(features=16, blocks=1)
+    before = {key: value.clone() for key, value in network.state_dict().items() if "_mean" in key}
+    network.initialize_he()
+    assert len(before) == 4
+    for key, value in before.items():
+        assert torch.equal(network.state_dict()[key], value)
+    assert not network.sub_mean.weight.requires_grad

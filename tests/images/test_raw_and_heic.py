@@ -6,7 +6,9 @@ import os
 import struct
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from PIL import Image
 
 from images.exif_blocks import exif_block
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.images import Metadata, Picture, find_pictures, read, result_name, write
+from unnoise.images import Metadata, Picture, find_pictures, raw, read, result_name, write
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" rating="5"/>'
 
@@ -176,3 +178,25 @@ def test_a_sequence_of_heic_is_refused_for_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "a.heics").write_bytes(box(b"ftyp", b"hevc" + bytes(4) + b"hevc") + track + box(b"mdat", bytes(300)))
     with pytest.raises(UsageError, match=r"a\.heics is a sequence of 2 pictures in HEIC, which cannot be read; save"):
         read(tmp_path / "a.heics")
+
+
+def test_a_page_that_is_its_own_successor_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    taken = []
+
+    class Circle:  # as tifffile reads it, but with an end
+        def __init__(self, path: Path) -> None:
+            self.pages = self.follow()
+
+        def follow(self) -> Iterator[Any]:
+            for number in range(10 * raw.MOST_PAGES):
+                taken.append(number)
+                yield SimpleNamespace(pages=None, photometric=None, dtype=None)
+
+        def __enter__(self) -> Circle:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(tifffile, "TiffFile", Circle)
+    assert raw.brightest_of_floats(tmp_path / "a.dng") is None
+    assert len(taken) <= raw.MOST_PAGES

@@ -23,6 +23,15 @@ def test_a_scene_is_a_picture_and_the_seed_decides(kind: str, side: int, seed: i
     np.testing.assert_array_equal(scene, drawn_scene(side, np.random.default_rng(seed), kind))
 
 
+def test_shares_of_kinds() -> None:
+    """The stars' ground is one color; no page is as dark everywhere."""
+    stars = [drawn_scene(48, np.random.default_rng(seed), shares={"stars": 1}) for seed in range(8)]
+    drawn = [drawn_scene(48, np.random.default_rng(seed), "stars") for seed in range(8)]
+    assert all(np.median(abs(one - np.median(one, axis=(0, 1)))) < 0.1 for one in (*stars, *drawn))
+    kinds = [drawn_scene(24, np.random.default_rng(seed), shares={"chart": 1, "shades": 1e-9}) for seed in range(20)]
+    assert sum(len(np.unique(scene.reshape(-1, 3), axis=0)) <= 25 for scene in kinds) > 10
+
+
 def test_the_colors_of_many_scenes_fill_the_cube() -> None:
     """Each of 4×4×4 boxes of the RGB cube is met, cyan, pure blue and black included."""
     generator = np.random.default_rng(0)

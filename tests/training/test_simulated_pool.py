@@ -155,6 +155,24 @@ def test_kinds_without_a_share_draw_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("gamut-*"))
 
 
+def test_kinds_of_drawn_scenes_are_chosen(tmp_path: Path) -> None:
+    """A chart has one color a patch, a shade one a pixel. About a third of the charts are blurred."""
+
+    def plain(kinds: dict[str, float]) -> float:
+        simulation = SimulatedCrops(share=0.999, drawn=1, spectra=1, kinds=kinds)  # type: ignore[arg-type]
+        pool, draw = _mixed(tmp_path, simulation, teachers=1), np.random.default_rng(0)
+        crops = [pool.crop(draw, 24)[..., 3:].reshape(-1, 3) for _ in range(60)]
+        return sum(len(np.unique(crop, axis=0)) <= 25 for crop in crops) / len(crops)
+
+    charts, shades = plain({"chart": 2}), plain({"shades": 1})
+    assert charts > shades + 0.5
+    assert shades + 0.1 < plain({"chart": 1, "shades": 1}) < charts - 0.1
+    with pytest.raises(UsageError, match="kinds"):
+        SimulatedCrops(kinds={"flowers": 1})  # type: ignore[dict-item]
+    with pytest.raises(UsageError, match="kinds"):
+        SimulatedCrops(kinds={})
+
+
 def test_the_recipe_of_randomized_crops_trains(tmp_path: Path) -> None:
     teacher = model_of(denoisers.create("tmbsn-student", channels=3, width=4))
     teacher.save(tmp_path / "teacher.safetensors")

@@ -8,7 +8,6 @@ import socket
 
 import pytest
 from fastapi import FastAPI, Request
-from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
 from unnoise.errors import UsageError
@@ -73,8 +72,7 @@ def test_a_body_that_is_too_large_is_refused_by_what_it_says_and_by_what_it_has(
     assert answer.status_code == 413
     assert answer.text.startswith("A file may have at most 1 MB")
     parts = (b"x" * 500_000 for _ in range(6))  # sent without a length
-    with pytest.raises(ClientDisconnect):  # what the application is told
-        _client().post("/echo", content=parts)
+    assert _client().post("/echo", content=parts).status_code == 413
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -102,7 +104,12 @@ def denoise_file(
                     warnings.warn(f"{frame.name} {sentence}", UnnoiseWarning, stacklevel=2)
                 if report and judged is None:
                     judged = _report_on_middle(
-                        pipeline, replace(frame, layout=opened.layout), restored, rescaling, repaired
+                        pipeline,
+                        replace(frame, layout=opened.layout),
+                        restored,
+                        rescaling,
+                        repaired,
+                        check=progress and partial(progress, index + 1, len(frames)),  # a report can be stopped
                     ).of_stack(len(frames))
                 canvas = made.add(opened.read)
                 for top in range(0, frame.height, STRIP_ROWS):
@@ -134,7 +141,12 @@ def _put_back(frame: images.Frame, strip: NDArray[Any], rows: slice, repaired: R
 
 
 def _report_on_middle(
-    pipeline: Pipeline, frame: images.Frame, restored: images.Scratch, rescaling: Rescaling | None, repaired: Repair | None
+    pipeline: Pipeline,
+    frame: images.Frame,
+    restored: images.Scratch,
+    rescaling: Rescaling | None,
+    repaired: Repair | None,
+    check: Callable[[], None] | None,
 ) -> Report:
     from unnoise.models.judging import report_on
 
@@ -150,5 +162,5 @@ def _report_on_middle(
         before = repaired.source.read(*part).reshape(before.shape)
     settings = settings.of_kind(frame.layout.colours, frame.dtype)
     stored: dict[str, Any] = {"colours": frame.layout.colours, "dtype": frame.dtype, "white": form.white}
-    found = report_on(replace(pipeline, settings=settings), before, after, part, **stored)
+    found = report_on(replace(pipeline, settings=settings), before, after, part, **stored, check=check)
     return found.scaled(1 / rescaling.factor) if rescaling else found

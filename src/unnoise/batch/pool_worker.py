@@ -13,6 +13,7 @@ from typing import Any
 
 from unnoise.batch.interrupts import kept_interrupts, raise_interrupt
 from unnoise.batch.recorder import as_sentence
+from unnoise.batch.threads import bound_thread_starts
 from unnoise.errors import UnnoiseError, UnnoiseWarning
 from unnoise.files.atomic import before_rename
 from unnoise.files.parent_process import end_with_parent
@@ -25,6 +26,7 @@ for; and of each job that it went well, failed, or ran out of memory."""
 def serve(connection: Connection, task: Any, workers: int, threads: int) -> None:
     """Do jobs until there are no more. The arguments are those of the pool."""
     end_with_parent(os.getppid())
+    bound_thread_starts()
     # Ctrl-C comes to the pool, which ends its workers by SIGTERM. They then remove what is half written.
     for kind in ("SIGINT", "SIGHUP"):
         if hasattr(signal, kind):

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from unnoise.batch.interrupts import stop_by_signals
+from unnoise.batch.threads import bound_thread_starts
 from unnoise.cli import (
     benchmark,
     data,
@@ -90,6 +91,7 @@ def main() -> None:
     worker.run_in_worker()
     warnings.showwarning = _warn
     stop_by_signals()
+    bound_thread_starts()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names of files that are not UTF-8 go out as they are
     try:

@@ -65,6 +65,7 @@ _DENOISERS: Registry[type[Denoiser]] = Registry(
         "ffdnet": "ffdnet:FFDNet",
         "drunet": "drunet:DRUNet",
         "scunet": "scunet:SCUNet",
+        "i2v": "i2v:I2V",
         "n2v-unet": "n2v_unet:N2VUNet",
         "zs-n2n": "zs_n2n:ZSN2NNetwork",
     }

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.layers.fused_convolution import convolve, run_sequential
-from unnoise.layers.output_layer import output_convolution
+from unnoise.layers.output_layer import begin_small, output_convolution
 from unnoise.layers.receptive_field import kernel_span, receptive_field_radius, upsampling_span
 
 LEVEL_FEATURES = 32
@@ -70,6 +70,11 @@ class CBDNet(Denoiser):
         one, up, pool = kernel_span(1, 1), upsampling_span(), kernel_span(0, 1, 2)
         path = [*[one] * 2, up, *[one] * 3, up, *[one] * 6, pool, *[one] * 3, pool, *[one] * (2 + 5)]
         return receptive_field_radius(path, self.size_multiple)
+
+    def initialize_he(self) -> None:
+        """He-normal weights; the last layer begins small."""
+        super().initialize_he()
+        begin_small(self.unet["outc"]["conv"])  # type: ignore[index]
 
     def noise_level(self, x: Tensor) -> Tensor:
         """The estimated level, (B, channels, H, W) → the same shape."""

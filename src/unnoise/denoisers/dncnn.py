@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from unnoise.denoisers.base import Denoiser
 from unnoise.layers.fused_convolution import can_fuse, compute_dtype, convolve, convolve_with_weights
-from unnoise.layers.output_layer import output_convolution
+from unnoise.layers.output_layer import begin_small, output_convolution
 from unnoise.layers.weight_cache import Weights, prepare_weights
 
 
@@ -63,6 +63,13 @@ class DnCNN(Denoiser):
         """One pixel for each 3×3 convolution."""
         layers: int = self.sizes["layers"]
         return layers
+
+    def initialize_he(self) -> None:
+        """He-normal weights; the last layer begins small."""
+        super().initialize_he()
+        last = self.model[-1]
+        assert isinstance(last, nn.Conv2d)
+        begin_small(last)
 
     def forward(self, x: Tensor) -> Tensor:
         last = self.model[-1]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from unnoise.denoisers.base import Denoiser
 from unnoise.layers.channel_mixing import spatial_means
 from unnoise.layers.fused_convolution import can_fuse, convolve, run_sequential
-from unnoise.layers.output_layer import output_convolution
+from unnoise.layers.output_layer import begin_small, output_convolution
 
 MEANS = (0.4488, 0.4371, 0.4040)
 """Of red, green and blue in DIV2K, in 0..1; the network subtracts them and adds them again."""
@@ -31,9 +31,16 @@ class MeanShift(nn.Conv2d):
 
     def __init__(self, white: float, sign: int) -> None:
         super().__init__(3, 3, 1)
-        self.weight.data = torch.eye(3)[..., None, None]
-        self.bias = nn.Parameter(sign * white * torch.tensor(MEANS))
+        self.shift = sign * white
         self.requires_grad_(False)
+        self.reset()
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Set the weights and biases, which nothing trains."""
+        assert self.bias is not None
+        self.weight.copy_(torch.eye(3)[..., None, None])
+        self.bias.copy_(self.shift * torch.tensor(MEANS))
 
 
 def _stack(widths: Sequence[tuple[int, int, int, int]], *, ends: bool = True) -> nn.ModuleDict:
@@ -103,6 +110,22 @@ class RIDNet(Denoiser):
         for number in range(1, blocks + 1):
             self.add_module(f"b{number}", EnhancementBlock(features))
         self.tail = nn.Conv2d(features, 3, 3, padding=1)
+
+    def initialize_he(self) -> None:
+        """He-normal weights, without the two layers that shift the mean. Each block's two residual parts begin as the
+        identity, and the last layer begins small."""
+        super().initialize_he()
+        for shift in (self.sub_mean, self.add_mean):
+            shift.reset()
+        for module in self.modules():
+            if isinstance(module, EnhancementBlock):
+                for residual in (module.r2, module.r3):
+                    nn.init.zeros_(residual["body"][-1].weight)  # type: ignore[index]
+        begin_small(self.tail)
+        # The published network adds the mean although the picture has it already, and learns to take it away again.
+        assert self.tail.bias is not None
+        assert self.add_mean.bias is not None
+        self.tail.bias.data.copy_(-self.add_mean.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         image = x

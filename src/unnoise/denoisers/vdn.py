@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from unnoise.denoisers.base import Denoiser, PaddingMode
 from unnoise.denoisers.leaky_unet import NEGATIVE_SLOPE, LeakyUNet, inferred_sizes, radius, run_scales
 from unnoise.layers.fused_convolution import convolve
-from unnoise.layers.output_layer import output_convolution
+from unnoise.layers.output_layer import begin_small, output_convolution
 from unnoise.layers.reflection_padding import pad_to_multiple_reflect
 
 
@@ -87,6 +87,11 @@ class VDN(Denoiser):
     def receptive_field_radius(self) -> int:
         return radius(self.sizes["depth"], strided=False)
 
+    def initialize_he(self) -> None:
+        """He-normal weights; the last layer begins small."""
+        super().initialize_he()
+        begin_small(self.DNet.last)
+
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         features = self.DNet.features(pad_to_multiple_reflect(x, self.size_multiple))
@@ -148,6 +153,11 @@ class DANet(Denoiser):
     @property
     def receptive_field_radius(self) -> int:
         return radius(self.sizes["depth"], strided=True)
+
+    def initialize_he(self) -> None:
+        """He-normal weights; the last layer begins small."""
+        super().initialize_he()
+        begin_small(self.last)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]

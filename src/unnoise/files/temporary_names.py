@@ -51,6 +51,20 @@ def remove_stale_files(target: Path) -> None:
             shutil.rmtree(target.parent / name, ignore_errors=True)
 
 
+def remove_stale_files_in(folder: Path) -> None:
+    """Remove all temporary files in a folder whose process on this machine has ended, whatever was to come of them. This
+    is for folders whose files have new names each time.
+
+    >>> remove_stale_files_in(Path("none"))
+    """
+    _temporary_files_in.cache_clear()
+    for name in _temporary_files_in(folder):
+        found = TEMPORARY_NAME.fullmatch(name)
+        if found and found["place"] == _machine_id() and not _is_running(int(found["process"])):
+            with suppress(OSError):
+                (folder / name).unlink()
+
+
 def remove_file_of(process: int, target: Path) -> None:
     """Remove the temporary file of `target` that a process of this machine left when it was killed.
 

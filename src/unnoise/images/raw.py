@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ SRGB_GAMMA = (2.4, 12.92)
 WHITE_LEVEL = 50717
 RAW_PHOTOMETRICS = {32803, 34892}
 """Mosaics, and pixels that each have all colours."""
+MOST_PAGES = 100
+"""Of a DNG that are looked at. One page of a damaged file may be its own successor, which tifffile follows for ever."""
 
 LAST = 50000
 """Tags from this number on speak of the raw pixels (DNG) or are a maker's own."""
@@ -72,12 +75,13 @@ def brightest_of_floats(path: Path) -> float | None:
 
     try:
         with tifffile.TiffFile(path) as file:
-            pages = [page for top in file.pages for page in (top, *(top.pages or ()))]
+            tops = list(islice(file.pages, MOST_PAGES))
+            pages: list[Any] = [page for top in tops for page in (top, *islice(top.pages or (), MOST_PAGES))]
             for page in pages:
                 if page.photometric in RAW_PHOTOMETRICS and page.dtype is not None and page.dtype.kind == "f":
                     said = page.tags.get(WHITE_LEVEL)
                     white = float(np.max(said.value)) if said else 1.0
-                    return max(1.0, float(np.nanmax(page.asarray())) / white)
+                    return max(1.0, float(np.nanmax(page.asarray(maxworkers=1))) / white)
     except Exception:  # what LibRaw can read although tifffile cannot
         return None
     return None

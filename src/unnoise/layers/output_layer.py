@@ -22,6 +22,26 @@ STRIP_VALUES, MIN_STRIP_ROWS = 2**21, 16
 reused."""
 
 
+FIRST_NOISE_SHARE = 0.03
+"""How much smaller than He-normal the last layer of a network begins that tells a correction: its first results are the
+picture itself, nearly, and not the picture with noise of the network's own."""
+
+
+@torch.no_grad()
+def begin_small(layer: nn.Conv2d) -> None:
+    """Make freshly drawn weights of a last layer small, in place; see `FIRST_NOISE_SHARE`.
+
+    Example:
+        >>> layer = nn.Conv2d(2, 3, 1)
+        >>> nn.init.ones_(layer.weight)[0, 0].item()
+        1.0
+        >>> begin_small(layer)
+        >>> round(layer.weight[0, 0].item(), 2)
+        0.03
+    """
+    layer.weight.mul_(FIRST_NOISE_SHARE)
+
+
 def output_convolution(layer: nn.Conv2d, x: Tensor, residual_base: Tensor | None = None) -> Tensor:
     """Apply a network's last convolution, (B, C, H, W) → (B, C', H, W), in its weights' own precision, also under
     autocast.

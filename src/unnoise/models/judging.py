@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +36,7 @@ def report_on(
     colours: str = "rgb",
     dtype: np.dtype[Any] | torch.dtype = torch.uint8,
     white: int = 0,
+    check: Callable[[], None] | None = None,
 ) -> Report:
     """Judge a restoration. This takes as long as about eight restorations.
 
@@ -44,6 +45,7 @@ def report_on(
         noisy, restored: (1, C, H, W) in 0..1, or on any scale if the pipeline normalizes; the result after blending.
         part: the rows and columns of the picture that these tensors show, as `quality.report.middle` returns them.
         colours, dtype, white: of the picture as it is stored, as in a `PixelSource`. White is 0 for floats.
+        check: called before each restoration. An error that it raises ends the report.
 
     Raises:
         UsageError: a batch of pictures was given.
@@ -68,6 +70,8 @@ def report_on(
         guard = Guard.of(view, step=step, measured=measured, measures_noise=not few_photons, force=settings.force)
 
     def restore_again(x: Tensor) -> Tensor:
+        if check:
+            check()
         return blend_guarded(x, exact.restore(x, photometry), settings.strength, settings.detail, guard)
 
     noise = estimate_noise(RegionSource.of(noisy), coded=not measured)

@@ -45,6 +45,7 @@ _RECIPES = {
     "danet": "supervised",
     "dbsn-first": "d-bsn",
     "scpgabn": "scpgabn",
+    "i2v": "i2v",
     "mash-unet": "mash",
     "ffdnet": "ffdnet",
     "drunet": "drunet",

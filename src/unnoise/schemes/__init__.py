@@ -17,6 +17,7 @@ _SCHEMES: Registry[type[Scheme]] = Registry(
         "pd-components": "pd_components:PDComponents",
         "staged-blind-spot": "staged_blind_spot:StagedBlindSpot",
         "random-subsamples": "random_subsamples:RandomSubsamples",
+        "self-residual": "self_residual:SelfResidual",
         "tunable-blind-spot": "tunable_blind_spot:TunableBlindSpot",
         "risk-averaged-blind-spot": "risk_averaged:RiskAveraged",
         "distillation": "distillation:Distillation",

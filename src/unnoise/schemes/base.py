@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
@@ -136,6 +136,11 @@ class Scheme(BaseModel, ABC):
     """Whether the loss wants a second picture of each crop's scene: (B, 2·C, H, W), the noisy channels, then those of
     the second picture."""
 
+    changes_over_run: ClassVar[bool] = False
+    """Whether the loss depends on how much of the run is done."""
+    _share: float = PrivateAttr(0.0)
+    """How much of the run is done, 0..1, where `changes_over_run`."""
+
     is_local: ClassVar[bool] = True
     """Whether `restore` looks no farther than `restore_radius`. Tiles then agree with the whole picture."""
 
@@ -217,7 +222,11 @@ class Scheme(BaseModel, ABC):
 
     def at(self, share: float) -> Self:
         """The scheme as its loss is when this share of the run is done, 0..1. Most schemes stay as they are."""
-        return self
+        if not self.changes_over_run:
+            return self
+        moved = self.model_copy()
+        moved._share = share
+        return moved
 
     @property
     def auxiliary_targets(self) -> AuxiliaryTargets | None:

@@ -7,10 +7,10 @@ The loss is ‖h(f(Ω)) + β f̂(y) − (1 + β) y‖² + η ‖h(f(Ω)) − y�
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 import torch
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 from torch import Tensor
 
 from unnoise.schemes.base import Network
@@ -31,6 +31,7 @@ class Blind2Unblind(SinglePass):
         tensor(0.)
     """
 
+    changes_over_run: ClassVar[bool] = True
     name: Literal["blind2unblind"] = "blind2unblind"
     period: Annotated[int, Field(ge=2, le=8)] = 4
     """Side of the grid's cells. The network sees each crop period² times, once with each pixel of the cells hidden."""
@@ -41,14 +42,6 @@ class Blind2Unblind(SinglePass):
     grows_from: Share = 0.8
     """The share of the run from which β grows, linearly to its end. 0.8 for noise of one level, 0.4 for ranges of
     levels and for real noise, as the published code has it."""
-
-    _share: float = PrivateAttr(0.0)
-
-    def at(self, share: float) -> Self:
-        """With the β of this share of the run."""
-        made = self.model_copy()
-        made._share = share
-        return made
 
     @property
     def beta(self) -> float:

@@ -9,11 +9,11 @@ is correlated.
 from __future__ import annotations
 
 import copy
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 from torch import Tensor
 
 from unnoise.denoisers.base import Denoiser
@@ -41,6 +41,7 @@ class MASH(MaskedAverage):
         tensor(0.)
     """
 
+    changes_over_run: ClassVar[bool] = True
     name: Literal["mash"] = "mash"
     visible: Annotated[float, Field(gt=0, lt=1)] = VISIBLE["high"]
     shuffle: bool = True
@@ -52,13 +53,6 @@ class MASH(MaskedAverage):
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the picture's largest local deviation from which a tile counts as textured, and is not shuffled."""
 
-    _shuffles: bool = PrivateAttr(False)
-
-    def at(self, share: float) -> Self:
-        moved = self.model_copy()
-        moved._shuffles = self.shuffle and share >= self.shuffle_from
-        return moved
-
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """mean |(1 − m) ⊙ (f(m ⊙ y) − z)|, where z is the picture, or the shuffled one.
 
@@ -67,7 +61,7 @@ class MASH(MaskedAverage):
         draws = generator_or_default(generator)
         assert isinstance(draws, torch.Generator)
         target = noisy
-        if self._shuffles:
+        if self.shuffle and self._share >= self.shuffle_from:
             with torch.no_grad():
                 flat = flat_tiles(self.predict(network, noisy, draws), self.tile, self.threshold)
             target = shuffled(noisy, flat, self.tile, draws)

@@ -7,7 +7,7 @@ the network's results for the whole picture, sampled at the same places, should 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -31,18 +31,13 @@ class Neighbor2Neighbor(SinglePass):
         tensor(0.)
     """
 
+    changes_over_run: ClassVar[bool] = True
     name: Literal["neighbor2neighbor"] = "neighbor2neighbor"
     gamma: Annotated[float, Field(ge=0)] = 2.0
     """γ, the weight of the second term at the end of the run. It grows from 0, as in the published code. 2 for
     simulated noise on photographs, 16 for raw pictures."""
 
     _share: float = PrivateAttr(1.0)
-
-    def at(self, share: float) -> Self:
-        """With the weight of this share of the run."""
-        made = self.model_copy()
-        made._share = share
-        return made
 
     def loss(self, network: Network, noisy: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """‖f(g₁) − g₂‖² + γ ‖f(g₁) − g₂ − (g₁(f(y)) − g₂(f(y)))‖², each a mean over all values.

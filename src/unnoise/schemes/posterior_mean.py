@@ -7,7 +7,7 @@ components of PD are pictures of their own, for noise of cameras; no paper has t
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +35,7 @@ class PosteriorMean(BatchedComponents):
 
     requires_blind_network = False
     infer_stride: Stride = 1
+    changes_over_run: ClassVar[bool] = True
     name: Literal["posterior-mean"] = "posterior-mean"
     train_stride: Stride = 1
     """Stride of PD in training; every component counts."""
@@ -46,12 +47,6 @@ class PosteriorMean(BatchedComponents):
     covariances have no gradient in it."""
 
     _share: float = PrivateAttr(1.0)
-
-    def at(self, share: float) -> Self:
-        """With what is learned at this share of the run."""
-        made = self.model_copy()
-        made._share = share
-        return made
 
     def check(self, denoiser: type[Denoiser]) -> None:
         if not issubclass(denoiser, PosteriorDenoiser):

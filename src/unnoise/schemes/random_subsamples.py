@@ -79,11 +79,43 @@ def random_subsamples(images: Tensor, cell: int, generator: torch.Generator | No
         >>> dealt.shape, sorted(dealt[:, 0, 0, 0, 0].tolist())
         (torch.Size([4, 1, 1, 2, 2]), [0.0, 1.0, 4.0, 5.0])
     """
+    return deal(images, cell, random_order(images, cell, generator))
+
+
+def random_order(images: Tensor, cell: int, generator: torch.Generator | None = None) -> Tensor:
+    """An order of the pixels of each whole cell, drawn for each by itself: (B, s², 1, H // s, W // s), whole numbers.
+
+    Args:
+        images: (B, C, H, W), at least one cell high and wide.
+        cell: s.
+        generator: of the draws; None: one with seed 0.
+
+    Example:
+        >>> sorted(random_order(torch.zeros(1, 3, 4, 4), 2)[0, :, 0, 1, 1].tolist())
+        [0, 1, 2, 3]
+    """
+    height, width = (length // cell for length in images.shape[-2:])
+    shape = len(images), cell**2, 1, height, width
+    return torch.rand(shape, generator=_draws(generator)).argsort(dim=1).to(images.device)
+
+
+def deal(images: Tensor, cell: int, order: Tensor) -> Tensor:
+    """Deal out the pixels of each cell in an order: (B, C, H, W) → (s², B, C, H // s, W // s).
+
+    Args:
+        images: as those that the order was drawn for; they may have other channels.
+        cell: s.
+        order: of `random_order`.
+
+    Example:
+        >>> x = torch.rand(1, 3, 4, 4)
+        >>> order = random_order(x, 2)
+        >>> torch.equal(deal(2 * x, 2, order), 2 * deal(x, 2, order))
+        True
+    """
     height, width = (length // cell * cell for length in images.shape[-2:])
     parts = split_batch(images[..., :height, :width].contiguous(), cell)
     parts = parts.reshape(len(images), cell**2, *parts.shape[1:])  # (B, s², C, h, w)
-    shape = len(images), cell**2, 1, *parts.shape[-2:]
-    order = torch.rand(shape, generator=_draws(generator)).argsort(dim=1).to(parts.device)
     return parts.gather(1, order.expand_as(parts)).transpose(0, 1)
 
 

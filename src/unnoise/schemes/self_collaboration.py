@@ -8,11 +8,11 @@ takes clean photographs; here results of a teacher stand for them, as in `unnois
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 from torch import Tensor
 
 from unnoise import denoisers
@@ -44,6 +44,7 @@ class SelfCollaboration(Distillation):
     1
     """
 
+    changes_over_run: ClassVar[bool] = True
     name: Literal["self-collaboration"] = "self-collaboration"  # type: ignore[assignment]
     background: Annotated[float, Field(ge=0)] = 6.0
     """Weight of the difference of blurred pictures."""
@@ -51,14 +52,6 @@ class SelfCollaboration(Distillation):
     """How often the denoiser takes the place of its earlier self, at equal intervals after the first stage."""
     first_stage: Annotated[float, Field(ge=0, le=1)] = 0.5
     """The share of the run without an earlier self, in which whole pictures tell the noise."""
-
-    _share: float = PrivateAttr(0.0)
-
-    def at(self, share: float) -> Self:
-        """With the round of this share of the run."""
-        made = self.model_copy()
-        made._share = share
-        return made
 
     @property
     def round_now(self) -> int:

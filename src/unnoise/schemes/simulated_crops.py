@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from unnoise.simulation.correlated_noise import NoiseSpectra
 from unnoise.simulation.settings import SimulationSettings
 
 Share = Annotated[float, Field(ge=0, le=1)]
+SceneKind = Literal["chart", "shades", "patchwork", "page", "drawing", "stars"]
 
 
 class SimulatedCrops(SimulationSettings):
@@ -30,6 +31,8 @@ class SimulatedCrops(SimulationSettings):
     """Factor by which scenes are made smaller. Noise and blur that a teacher's result still has shrink with it."""
     drawn: Share = 0.0
     """Share of the scenes that are drawn, in colors of the whole gamut (`simulation.drawn_scenes`)."""
+    kinds: Annotated[dict[SceneKind, Annotated[float, Field(gt=0)]], Field(min_length=1)] | None = None
+    """Kinds of drawn scenes and their shares, as {chart: 2, page: 1}. None: all kinds, by `drawn_scenes.KINDS`."""
     leaves: Share = 0.5
     """Share of the other scenes that are dead leaves; the rest are teachers' results."""
     gamut: Share = 0.0

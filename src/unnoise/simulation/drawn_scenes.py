@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,13 +29,16 @@ SOFT_SHARE = 0.3
 """Share of the scenes that are a little out of focus."""
 
 
-def drawn_scene(side: int, generator: np.random.Generator, kind: str | None = None) -> Array:
+def drawn_scene(
+    side: int, generator: np.random.Generator, kind: str | None = None, shares: Mapping[Any, float] | None = None
+) -> Array:
     """A scene without noise.
 
     Args:
         side: of the picture in pixels.
         generator: of kind and content.
         kind: one of `KINDS`; None: drawn by their shares.
+        shares: of kinds, in any unit; None: those of `KINDS`.
 
     Returns:
         (side, side, 3) float32 in 0..1, sRGB.
@@ -46,8 +49,8 @@ def drawn_scene(side: int, generator: np.random.Generator, kind: str | None = No
     ((64, 64, 3), 'float32')
     """
     if kind is None:
-        shares = np.array([share for share, _ in KINDS.values()])
-        kind = str(generator.choice(list(KINDS), p=shares / shares.sum()))
+        weights = np.array([share for share, _ in KINDS.values()] if shares is None else list(shares.values()))
+        kind = str(generator.choice(list(shares or KINDS), p=weights / weights.sum()))
     picture = np.clip(KINDS[kind][1](side, generator), 0, 1).astype(np.float32)
     if generator.random() >= SOFT_SHARE:
         return picture

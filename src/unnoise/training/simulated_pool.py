@@ -86,8 +86,10 @@ class SimulatedPool(TaughtPool):
 
     def _drawn(self, draw: np.random.Generator, side: int) -> Pixels:
         """A part (side, side, C) of one of the drawn scenes, which are twice as large."""
-        key = int(draw.integers(DRAWN_COUNT)), 2 * side
-        picture = self._kept(f"drawn-{2 * side}-{key[0]:04d}", lambda: drawn_scene(2 * side, np.random.default_rng(key)))
+        key, kinds = (int(draw.integers(DRAWN_COUNT)), 2 * side), self.simulation.kinds
+        shares = "".join(f"-{kind}-{share:g}" for kind, share in kinds.items()) if kinds else ""
+        name = f"drawn{shares}-{2 * side}-{key[0]:04d}"
+        picture = self._kept(name, lambda: drawn_scene(2 * side, np.random.default_rng(key), shares=kinds))
         top, left = draw.integers(side + 1, size=2)
         return picture[top : top + side, left : left + side]
 

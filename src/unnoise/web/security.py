@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from unnoise.web.departures import Exchange
 from unnoise.web.limits import WebLimits
 
 Scope = MutableMapping[str, Any]
@@ -14,8 +15,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 LOCAL_ADDRESSES = ("127.0.0.1", "localhost", "::1")
-NO_HTTP = "LocalProtocolError"
-"""What the server's library (h11) raises when it is to answer a request that turned out to be no HTTP. Nobody waits for it."""
 USER = "unnoise"
 """The user's name that goes with the password."""
 SPARE_BYTES = 2**20
@@ -76,14 +75,17 @@ class Guard:
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refusal(scope["method"], headers)
-        try:
+        exchange = Exchange(receive, send, self.most_bytes)
+        with exchange.without_departures():
             if refusal:
                 await _answer(send, *refusal)
             else:
-                await self.app(scope, self._counted(receive), _with_headers(send, scope["path"]))
-        except Exception as error:
-            if type(error).__name__ != NO_HTTP:
-                raise
+                await self.app(scope, exchange.receive, _with_headers(exchange.send, scope["path"]))
+        with exchange.without_departures():
+            if exchange.is_open:
+                await exchange.end()
+            elif exchange.is_cut_short and not exchange.is_answered:
+                await _answer(send, 413, self.too_large)
 
     def _refusal(self, method: str, headers: dict[str, str]) -> tuple[int, str] | None:
         """The status and the sentence of a refusal; None: the request may pass."""
@@ -103,18 +105,6 @@ class Guard:
         kind, _, given = authorization.partition(" ")
         expected = (self.credentials or "").encode()
         return kind.lower() == "basic" and secrets.compare_digest(given.strip().encode("latin-1", "replace"), expected)
-
-    def _counted(self, receive: Receive) -> Receive:
-        """The same bodies. One that grows beyond the limit without having said so ends as if the visitor had gone."""
-        seen = 0
-
-        async def counted() -> MutableMapping[str, Any]:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            return {"type": "http.disconnect"} if seen > self.most_bytes else message
-
-        return counted
 
 
 def _name(host: str) -> str:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +23,10 @@ from unnoise.batch.cluster.worker import LARGE, MOST_ATTEMPTS, Attempts, Order, 
 from unnoise.batch.jobs import Job
 from unnoise.batch.progress import OnTile
 from unnoise.errors import UsageError
+from unnoise.files.temporary_names import temporary_path
+
+ENDED = 999_999_999
+"""The number of no process."""
 
 
 class Cluster:
@@ -129,3 +138,47 @@ def test_plans_refuse_what_would_lose_pictures(tmp_path: Path) -> None:
     named = {picture.name: picture.result for picture in cluster.plan().pictures() if picture.name[0] in "ab"}
     assert len(set(named.values())) == len(named) == 4
     assert [picture.name for picture in cluster.plan(pattern="b.*").pictures()] == ["b.dng", "b.tif"]
+
+
+KILLED_WITHIN = """
+import os, signal, sys
+from unnoise.batch.cluster.plan import Plan
+from unnoise.batch.cluster.storage import Storage
+from unnoise.batch.cluster.worker import Order, PictureWorker
+
+def task(job, replace, on_tile):
+    assert job.source.exists()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+order = Order(task, Storage(sys.argv[1]), Storage(sys.argv[2]), "settings")
+PictureWorker(order).rows(Plan(order.source, order.sink, "settings").pictures())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows cannot remove what a killed process left")
+def test_a_killed_worker_leaves_nothing_in_the_system_s_folder(tmp_path: Path) -> None:
+    for name in ("in", "tmp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "in" / "a.png").write_text("a")
+    command = [sys.executable, "-c", KILLED_WITHIN, str(tmp_path / "in"), str(tmp_path / "out")]
+    ended = subprocess.run(command, env=os.environ | {"TMPDIR": str(tmp_path / "tmp")}, timeout=100, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    for _ in range(3000):  # another process removes it, a little later
+        if not list((tmp_path / "tmp").iterdir()):
+            break
+        time.sleep(0.01)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_half_a_part_of_the_account_that_a_killed_driver_left_goes_away(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, a="a")
+    cluster.run()
+    account, folder = Account(cluster.order.sink), tmp_path / "out" / FOLDER
+    killed, running = temporary_path(folder / "part-1.parquet", ENDED), temporary_path(folder / "part-2.parquet", os.getppid())
+    for half in (killed, running):
+        half.write_bytes(b"PAR1")
+    assert list(account.rows("")) == ["a.png"]
+    account.merge("")
+    assert not killed.exists()
+    assert running.exists()
+    assert list(account.rows("")) == ["a.png"]

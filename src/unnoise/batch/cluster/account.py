@@ -9,10 +9,12 @@ from __future__ import annotations
 import io
 import uuid
 from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from unnoise.batch.cluster.storage import Storage
 from unnoise.errors import UnnoiseError
+from unnoise.files.temporary_names import remove_stale_files_in
 from unnoise.registry import require
 
 FOLDER = ".unnoise-account"
@@ -77,8 +79,9 @@ class Account:
         return f"{FOLDER}/{folder}".rstrip("/")
 
     def parts(self, folder: str) -> list[str]:
-        """The names of a folder's parts."""
-        return [file.name for file in self.sink.files(self.place(folder)) if file.name.endswith(".parquet")]
+        """The names of a folder's parts. Hidden ones are on the way, or were when their driver was killed."""
+        names = [file.name for file in self.sink.files(self.place(folder))]
+        return [name for name in names if name.endswith(".parquet") and not PurePosixPath(name).name.startswith(".")]
 
     def folders(self) -> Iterator[str]:
         """All folders of which there are rows."""
@@ -102,7 +105,12 @@ class Account:
         self.sink.write(f"{self.place(folder)}/part-{uuid.uuid4().hex}.parquet", buffer.getvalue())
 
     def merge(self, folder: str) -> None:
-        """Make one part of all parts of a folder. If this is interrupted, some rows are there twice, which does no harm."""
+        """Make one part of all parts of a folder. If this is interrupted, some rows are there twice, which does no harm.
+
+        Parts have new names each time, so half of one that a killed process left is not replaced: it is removed here.
+        """
+        if self.sink.is_local:
+            remove_stale_files_in(Path(self.sink.path(self.place(folder))))
         parts = self.parts(folder)
         if len(parts) > 1:
             self.add(folder, self._rows(parts).values())

@@ -9,10 +9,12 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
+from weakref import finalize
 
 from unnoise import images
 from unnoise.batch.cluster.account import COLUMNS, FAILED, FOLDER, WRITTEN, Row, schema
@@ -22,6 +24,7 @@ from unnoise.batch.jobs import Job
 from unnoise.batch.progress import OnTile
 from unnoise.batch.recorder import as_sentence
 from unnoise.errors import UnnoiseError, UnnoiseWarning
+from unnoise.files.vanishing import vanishing_folder
 from unnoise.images.formats import format_of
 from unnoise.registry import require
 
@@ -74,8 +77,17 @@ class PictureWorker:
     def __init__(self, order: Order) -> None:
         self.order = order
         self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self._made = ExitStack()
+        self._folder: Path | None = None
+        finalize(self, self._made.close)
         if prepare := getattr(order.task, "prepare", None):
             prepare(order.workers, order.threads)
+
+    def _scratch(self) -> Path:
+        """Where its pictures lie while they are worked on. It is gone after this process, also after one that was killed."""
+        if self._folder is None:
+            self._folder = self._made.enter_context(vanishing_folder("unnoise-"))
+        return self._folder
 
     def __call__(self, table: Any) -> Any:
         """A table of pictures to one of their rows in the account."""
@@ -102,7 +114,7 @@ class PictureWorker:
         attempts = Attempts(self.order.sink, picture.name)
         try:
             attempts.begin(self.order.source.shown(picture.name))
-            with tempfile.TemporaryDirectory(prefix="unnoise-") as folder:
+            with tempfile.TemporaryDirectory(dir=self._scratch()) as folder:
                 row |= self._denoised(picture, Path(folder), noted)
         except UnnoiseError as error:
             row |= {"outcome": FAILED, "reason": str(error)}
