@@ -83,7 +83,7 @@ def noise_level(residual: T, estimate: T, bins: BrightnessBins | None = None) ->
     xp: Any = array_namespace(residual, estimate)
     bins = bins or BrightnessBins.of(estimate)
     side = min(LEVEL_BLOCK_PIXELS, *residual.shape[-2:])
-    spread = xp.matrix_transpose(xp.sqrt(xp.mean(xp.square(_blocks(residual, side)), axis=(3, 4))))  # (B, C, n)
+    spread: Any = xp.matrix_transpose(xp.sqrt(xp.mean(xp.square(_blocks(residual, side)), axis=(3, 4))))  # (B, C, n)
     spreads = xp.reshape(take_along_last(spread, bins.order), (*spread.shape[:2], bins.count, -1))
     levels = quantile(spreads, QUIET_QUANTILE)  # (B, C, bins)
     return xp.reshape(bins.at_pixels.between(levels), estimate.shape)
