@@ -21,7 +21,7 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
     """One sentence for each picture that failed."""
     not_done: int = 0
-    """Pictures that an interrupt left undone."""
+    """Pictures that an interrupt, or a device that failed, left undone."""
     exit_status: int = 0
     """0: no failure. 2: every failure was a `UsageError`. 1: some failure was another error."""
 

@@ -10,6 +10,7 @@ from unnoise.batch.outcome import Outcome
 from unnoise.errors import UnnoiseError
 from unnoise.files.atomic import make_folder
 from unnoise.files.temporary_names import remove_stale_files
+from unnoise.inference.device_failure import device_sentence, is_device_failure
 from unnoise.inference.memory import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def as_sentence(job: Job, error: Exception) -> UnnoiseError:
         return UnnoiseError(
             f"{job.source} needs more memory than there is; close other programs, raise the limit (ulimit), or give a smaller --tile."
         )
+    if is_device_failure(error):
+        return device_sentence(error, f"{job.source} was not denoised")
     said = str(error).strip().partition("\n")[0]
     return UnnoiseError(
         f"{job.source} could not be denoised ({type(error).__name__}: {said}); if other programs read it, please report this."

@@ -27,6 +27,7 @@ from unnoise.files.paths import path_kind
 from unnoise.images import formats
 from unnoise.images.formats import holds_zarr, is_zarr, stem_of, suffix_of
 from unnoise.images.science import pairs
+from unnoise.inference.device_failure import DeviceError
 from unnoise.quality.report import MARK as REPORT_MARK
 
 RESULT_MARK = "_denoised"
@@ -213,7 +214,8 @@ def run(
     on_done: OnDone | None = None,
     pool: WorkerPool | None = None,
 ) -> Outcome:
-    """Do each job. If one fails, the failure is recorded and the next job begins.
+    """Do each job. If one fails, the failure is recorded and the next job begins, unless the device failed: then the rest
+    stays undone.
 
     A manifest records the results in an output folder, and beside the pictures of a folder. A second call makes what is
     missing, and what has a new source, model or settings. A file that we did not make is replaced only with
@@ -274,6 +276,8 @@ def run(
                     outcome.fail(error)
     except KeyboardInterrupt:
         raise Stopped(outcome) from None
+    except DeviceError:  # it is in the outcome
+        return outcome
     outcome.not_done = 0
     return outcome
 
@@ -336,7 +340,7 @@ def _is_left(made: Plan, job: Job, manifest: Manifest | None, outcome: Outcome) 
 
 
 def _do(job: Job, work: Work, tell: ProgressMeter, recorder: Recorder) -> None:
-    """Do one job in this process."""
+    """Do one job in this process. Raises `DeviceError`, after it was recorded: no other job can be done either."""
     try:
         with working_on(job.source):
             replaces = recorder.begin(job)
@@ -345,4 +349,7 @@ def _do(job: Job, work: Work, tell: ProgressMeter, recorder: Recorder) -> None:
     except MemoryError:
         raise
     except Exception as error:  # one bad file must not stop the others
-        recorder.fail(job, as_sentence(job, error))
+        sentence = as_sentence(job, error)
+        recorder.fail(job, sentence)
+        if isinstance(sentence, DeviceError):
+            raise sentence from error

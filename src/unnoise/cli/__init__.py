@@ -120,6 +120,8 @@ def main() -> None:
         elif _is_out_of_memory(error):
             remedy = "a smaller --tile" if sys.argv[1:2] != ["train"] else "a smaller --set training.batch or training.crop"
             _complain(f"There is not enough memory for this; close other programs, or give {remedy}.")
+        elif failure := _device_failure(error):
+            _complain(failure)
         else:
             raise
         sys.exit(1)
@@ -138,6 +140,19 @@ def _is_out_of_memory(error: Exception) -> bool:
     from unnoise.inference.memory import is_out_of_memory
 
     return is_out_of_memory(error)
+
+
+def _device_failure(error: Exception) -> str | None:
+    """What to say of a device that failed; None: the error is another one."""
+    if "torch" not in sys.modules:
+        return None
+    from unnoise.inference.device_failure import device_sentence, is_device_failure
+
+    if not is_device_failure(error):
+        return None
+    if sys.argv[1:2] == ["train"]:
+        return str(device_sentence(error, "The training did not end", "give the same command with --resume, or --device cpu"))
+    return str(device_sentence(error, "The command did not end"))
 
 
 def _warn(

@@ -336,14 +336,15 @@ def denoise(
         for sentence in sentences or ():
             typer.echo(sentence, err=True)
 
+    interrupted = False
     try:
         with files_bar() as progress:
             outcome = run(made, task, settings, overwrite=overwrite, progress=progress, on_done=done, pool=pool)
     except Stopped as stopped:
-        outcome = stopped.outcome
+        outcome, interrupted = stopped.outcome, True
     for sentence in outcome.failures:
         typer.echo(f"unnoise: {sentence}", err=True)
-    if outcome.not_done:
+    if outcome.not_done and interrupted:
         again = "Give the same command again to go on." if made.is_recorded else "Nothing is left half done."
         raise KeyboardInterrupt(f"{outcome.summary()} {again}")
     if len(made.jobs) > 1 or outcome.done_before or outcome.left:

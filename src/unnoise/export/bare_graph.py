@@ -12,6 +12,7 @@ import onnx
 
 from unnoise import denoisers
 from unnoise.errors import UsageError
+from unnoise.inference.byte_weights import to_json
 from unnoise.inference.graph_weights import WEIGHT_PREFIX
 from unnoise.models.onnx_model import GRAPHS, graph_name
 
@@ -22,11 +23,15 @@ SOURCE = "weights"
 """What the graph names as the file of its weights; there is none."""
 
 
-def bare_graph(model: Model) -> tuple[str, bytes]:
+def bare_graph(model: Model, *, in_bytes: bool = False) -> tuple[str, bytes]:
     """The graph of a model without its weights, and the name of its file in `models.onnx_model.GRAPHS`.
 
+    Args:
+        model: any model.
+        in_bytes: make it of bytes; `inference.byte_weights` makes its constants of the model's weights.
+
     Raises:
-        UsageError: the scheme cannot be a graph.
+        UsageError: the scheme cannot be a graph, or the network has no quantization steps.
         UnnoiseError: torch cannot export the network.
 
     >>> from unnoise import recipes
@@ -36,15 +41,20 @@ def bare_graph(model: Model) -> tuple[str, bytes]:
     >>> name.startswith("dbsn-"), len(content) < 50_000
     (True, True)
     """
+    from unnoise.export.byte_graph import planned
     from unnoise.export.graph import make_graph
     from unnoise.export.map_memory import bytes_per_pixel
     from unnoise.export.onnx_file import metadata
 
     network = model.network.to("cpu").float().eval()
-    graph = make_graph(network, model.recipe.scheme)
+    graph = make_graph(network, model.recipe.scheme, folded=not in_bytes)
     facts = metadata(model, network_only=False)
     facts |= {"bytes_per_pixel": f"{bytes_per_pixel(graph, int(facts['channels'])):.0f}", "weights": "none"}
     names = {WEIGHT_PREFIX + name for name in network.state_dict()}
+    if in_bytes:
+        graph, plan = planned(graph, network)
+        facts["byte_weights"] = to_json(plan)
+        names |= {f"{each.name}_{part}" for each in plan for part in ("bytes", "step")}
     for tensor in graph.graph.initializer:
         if tensor.name in names:
             tensor.ClearField("raw_data")
@@ -62,10 +72,12 @@ def bare_graph(model: Model) -> tuple[str, bytes]:
         "halo",
         "bytes_per_pixel",
         "weights",
+        *(["byte_weights"] if in_bytes else []),
     ):
         graph.metadata_props.add(key=key, value=facts[key])
     scheme = model.recipe.scheme.model_dump(mode="json")
-    return graph_name(denoisers.name_of(network), network.sizes, scheme), graph.SerializeToString(deterministic=True)
+    file = graph_name(denoisers.name_of(network), network.sizes, scheme, in_bytes=in_bytes)
+    return file, graph.SerializeToString(deterministic=True)
 
 
 def write_all(folder: Path = GRAPHS) -> list[str]:
@@ -77,13 +89,14 @@ def write_all(folder: Path = GRAPHS) -> list[str]:
         old.unlink()
     lines = []
     for name in shipped.names():
-        try:
-            file, content = bare_graph(shipped.load(name, "torch"))
-        except UsageError as error:
-            lines.append(f"{name}: {error}")
-            continue
-        (folder / file).write_bytes(content)
-        lines.append(f"{name}: {file}, {len(content):,} bytes")
+        for in_bytes in (False, True):
+            try:
+                file, content = bare_graph(shipped.load(name, "torch"), in_bytes=in_bytes)
+            except UsageError as error:
+                lines.append(f"{name}: {error}")
+                continue
+            (folder / file).write_bytes(content)
+            lines.append(f"{name}: {file}, {len(content):,} bytes")
     return lines
 
 

@@ -6,6 +6,7 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,19 @@ Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(1, C, H, W) → (1, C, H, W), values about 0..1."""
 
 
+@dataclass(frozen=True)
+class ByteGraph:
+    """The same network as a graph of bytes without weights, and the steps of its maps, which its constants need.
+
+    >>> ByteGraph(Path("graph.onnx"), {}).steps
+    {}
+    """
+
+    graph: Path
+    steps: Mapping[str, NDArray[np.float32]]
+    """By their names in the network; see `inference.byte_weights`."""
+
+
 class GraphNetwork(ABC):
     """An ONNX graph with its weights, for values of 0..1: (1, C, H, W) → (1, C, H, W).
 
@@ -26,6 +40,7 @@ class GraphNetwork(ABC):
         weights: the weights of a graph that has none itself, by their names in the network; None: it has its own.
         device: where it runs; None or 'auto': the CPU.
         origin: the file, for errors.
+        in_bytes: what it is in int8, for libraries that multiply bytes; None: it is not known.
 
     >>> from unnoise.models import shipped
     >>> network: GraphNetwork = shipped.load("fast", "onnx").network
@@ -47,8 +62,9 @@ class GraphNetwork(ABC):
         weights: Mapping[str, NDArray[np.float32]] | None = None,
         device: str | None = None,
         origin: str = "The graph",
+        in_bytes: ByteGraph | None = None,
     ) -> None:
-        self._graph, self._weights, self.origin = graph, dict(weights or {}), origin
+        self._graph, self._weights, self.origin, self._in_bytes = graph, dict(weights or {}), origin, in_bytes
         self.facts: dict[str, str] = {}
         """The metadata of the graph; see docs/onnx.md."""
         self.device = ""
@@ -79,7 +95,7 @@ class GraphNetwork(ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What is open cannot be sent to other processes, so a copy opens its own."""
-        return type(self), (self._graph, self._weights, self.device, self.origin)
+        return type(self), (self._graph, self._weights, self.device, self.origin, self._in_bytes)
 
     def to(self, device: str) -> GraphNetwork:
         """Move to a device, and return the network itself."""
@@ -119,7 +135,9 @@ class GraphNetwork(ABC):
 
     def state(self) -> Mapping[str, NDArray[np.float32]]:
         """All that the results depend on, as arrays by name."""
-        return self._weights or {"graph": np.frombuffer(self._content(), np.uint8).astype(np.float32)}
+        if not self._weights:
+            return {"graph": np.frombuffer(self._content(), np.uint8).astype(np.float32)}
+        return self._weights | dict(self._in_bytes.steps if self._in_bytes else {})
 
     def _content(self) -> bytes:
         return self._graph if isinstance(self._graph, bytes) else self._graph.read_bytes()

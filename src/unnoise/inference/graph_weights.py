@@ -24,12 +24,12 @@ WHOLE_NUMBER, EIGHT_BYTES, LENGTH_AND_BYTES, FOUR_BYTES = 0, 1, 2, 5
 """Kinds of values."""
 
 
-def with_weights(graph: bytes, weights: Mapping[str, NDArray[np.float32]]) -> bytes:
+def with_weights(graph: bytes, weights: Mapping[str, NDArray[Any]]) -> bytes:
     """The graph with these values in its constants of the same names, which it said lie outside.
 
     Args:
         graph: an ONNX file.
-        weights: name of a constant → its values, float32 of the shape that the graph says.
+        weights: name of a constant → its values, floats or int8 of the shape that the graph says.
 
     Raises:
         UnnoiseError: the graph is damaged, or a constant that lies outside has no values here.
@@ -61,7 +61,7 @@ def metadata_of(graph: bytes) -> dict[str, str]:
     return {bytes(entry.get(1, b"")).decode(): bytes(entry.get(2, b"")).decode() for entry in entries}
 
 
-def _filled(graph: bytes, weights: Mapping[str, NDArray[np.float32]]) -> bytes:
+def _filled(graph: bytes, weights: Mapping[str, NDArray[Any]]) -> bytes:
     found = []
     for number, tensor, field in _fields(graph):
         if number == GRAPH_CONSTANT:
@@ -71,7 +71,8 @@ def _filled(graph: bytes, weights: Mapping[str, NDArray[np.float32]]) -> bytes:
                 if name not in weights:
                     raise UnnoiseError(f"The graph needs the weights '{name}', which the model file lacks; get the file again.")
                 kept = [each for part, _, each in _fields(tensor) if part not in (TENSOR_PLACE, TENSOR_IS_OUTSIDE)]
-                values = np.ascontiguousarray(weights[name], np.dtype("<f4")).tobytes()
+                kind = np.dtype("i1" if weights[name].dtype == np.int8 else "<f4")
+                values = np.ascontiguousarray(weights[name], kind).tobytes()
                 field = _bytes_field(number, b"".join(kept) + _bytes_field(TENSOR_BYTES, values))
         found.append(field)
     return b"".join(found)

@@ -1,22 +1,28 @@
-"""A network that OpenVINO runs: bfloat16 where the processor multiplies it, as on recent ones of Intel and AMD."""
+"""A network that OpenVINO runs: in bytes or bfloat16 where the processor multiplies them, as recent ones of Intel and AMD do."""
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.inference.byte_weights import byte_constants, from_json
 from unnoise.inference.graph_network import GraphNetwork, Run, first_line, thread_count
 from unnoise.inference.graph_weights import WEIGHT_PREFIX, metadata_of, with_weights
 from unnoise.registry import require
 
 TYPES = {"float32": ("f32", "FP32"), "bfloat16": ("bf16", "BF16"), "float16": ("f16", "FP16")}
 """Precision → OpenVINO's name for it, and that of the capability of a device."""
+
+CPU_FACTS = Path("/proc/cpuinfo")
+VNNI_FLAGS = frozenset({"avx512_vnni", "avx_vnni"})
 
 
 class OpenvinoNetwork(GraphNetwork):
@@ -54,24 +60,43 @@ class OpenvinoNetwork(GraphNetwork):
         self._compiled: dict[str, Any] = {}
 
     def chosen_precision(self, name: str | None) -> str:
-        """*auto* is bfloat16 where the device multiplies it, else float32; see `GraphNetwork.chosen_precision`."""
-        capabilities = self._core.get_property(self._place, "OPTIMIZATION_CAPABILITIES")
-        known = [each for each, (_, capability) in TYPES.items() if capability in capabilities]
+        """*auto* is the first of int8, bfloat16 and float32 that the device multiplies; see `GraphNetwork.chosen_precision`.
+
+        int8 wants a network that has a graph of bytes.
+        """
+        known = self._known_types()
+        if self._in_bytes is not None and self._place == "CPU" and multiplies_bytes(known):
+            known = [*known, "int8"]
         if name in (None, "auto"):
-            name = "bfloat16" if "bfloat16" in known else "float32"
+            name = next(each for each in ("int8", "bfloat16", "float32") if each in known)
         if name not in known:
             raise self._refuse_precision(str(name), " and ".join(known))
         return str(name)
+
+    def _faster_type(self) -> str:
+        return "bfloat16" if "bfloat16" in self._known_types() else "float32"
+
+    def _known_types(self) -> list[str]:
+        capabilities = self._core.get_property(self._place, "OPTIMIZATION_CAPABILITIES")
+        return [each for each, (_, capability) in TYPES.items() if capability in capabilities]
 
     def in_precision(self, name: str | None) -> Run:
         """The network compiled for a precision; see `GraphNetwork.in_precision`."""
         name = self.chosen_precision(name)
         if name not in self._compiled:
             try:
-                self._compiled[name] = self._core.compile_model(self._model, self._place, _settings(self._place, name))
+                model, rest = (self._read_bytes(), self._faster_type()) if name == "int8" else (self._model, name)
+                self._compiled[name] = self._core.compile_model(model, self._place, _settings(self._place, rest))
             except Exception as error:
                 raise UnnoiseError(f"{self.origin} cannot be run by OpenVINO: {first_line(error)}") from error
         return partial(self._run, self._compiled[name])
+
+    def _read_bytes(self) -> Any:
+        assert self._in_bytes is not None
+        content = self._in_bytes.graph.read_bytes()
+        named = {WEIGHT_PREFIX + name: value for name, value in self._weights.items()}
+        made = byte_constants(from_json(metadata_of(content)["byte_weights"]), self._weights | dict(self._in_bytes.steps))
+        return self._core.read_model(with_weights(content, named | made))
 
     def _run(self, compiled: Any, noisy: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
@@ -85,6 +110,24 @@ class OpenvinoNetwork(GraphNetwork):
                 raise MemoryError(first_line(error)) from error
             raise UnnoiseError(f"{self.origin} cannot be run by OpenVINO: {first_line(error)}") from error
         return restored
+
+
+def multiplies_bytes(types: Sequence[str]) -> bool:
+    """Whether the processor multiplies bytes and adds the products in 32 bits (VNNI). Without, sums of products saturate.
+
+    Args:
+        types: what it multiplies besides; all that multiply bfloat16 multiply bytes, too.
+
+    >>> isinstance(multiplies_bytes(["float32"]), bool)
+    True
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    try:
+        flags = next((line for line in CPU_FACTS.read_text().splitlines() if line.startswith("flags")), "")
+    except OSError:  # other systems than Linux
+        flags = ""
+    return "bfloat16" in types or bool(VNNI_FLAGS.intersection(flags.split()))
 
 
 def _core() -> Any:

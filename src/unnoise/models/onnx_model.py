@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
-from unnoise.inference.graph_network import GraphNetwork
+from unnoise.inference.byte_weights import STEPS_ENDING
+from unnoise.inference.graph_network import ByteGraph, GraphNetwork
 from unnoise.models.card import Card
 from unnoise.recipes.applied import AppliedRecipe
 from unnoise.registry import torch_missing
@@ -79,15 +80,15 @@ def is_installed(library: str) -> bool:
         return False
 
 
-def graph_name(denoiser: str, sizes: Mapping[str, Any], scheme: Mapping[str, Any]) -> str:
-    """The name of the file of a network's graph with its scheme.
+def graph_name(denoiser: str, sizes: Mapping[str, Any], scheme: Mapping[str, Any], *, in_bytes: bool = False) -> str:
+    """The name of the file of a network's graph with its scheme; `in_bytes`: of the one whose weights and maps are bytes.
 
     >>> graph_name("dncnn", {"layers": 3}, {"name": "distillation", "even": True})
     'dncnn-e09a3969e0.onnx'
     """
     fields = {} if scheme.get("name") in SINGLE_PASS else dict(scheme)
     text = json.dumps({"denoiser": denoiser, "sizes": sizes, "scheme": fields}, sort_keys=True)
-    return f"{denoiser}-{hashlib.sha256(text.encode()).hexdigest()[:10]}.onnx"
+    return f"{denoiser}-{hashlib.sha256(text.encode()).hexdigest()[:10]}{'-bytes' if in_bytes else ''}.onnx"
 
 
 def load(path: Path, device: str | None = None, engine: Engine = "onnx") -> Model:
@@ -136,14 +137,18 @@ def _stored(path: Path, device: str | None, engine: Engine) -> Model:
             f"run 'unnoise export {path.name} -o {path.stem}.onnx' and give that file."
         )
     with safe_open(path, framework="np") as file:
-        names = [name for name in file.keys() if not name.endswith(LEFT_OUT_ENDINGS)]  # noqa: SIM118 (not a dict)
-        weights = {name: file.get_tensor(name).astype(np.float32) for name in names}
-    for name, value in weights.items():
+        weights, steps = (
+            {name: file.get_tensor(name).astype(np.float32) for name in file.keys() if wanted(name)}  # noqa: SIM118 (not a dict)
+            for wanted in (lambda name: not name.endswith(LEFT_OUT_ENDINGS), lambda name: name.endswith(STEPS_ENDING))
+        )
+    for name, value in (weights | steps).items():
         if not np.isfinite(value).all():
             raise UnnoiseError(
                 f"The weights in {path} are not all finite numbers ('{name}'); get the file again, or train anew."
             )
-    return _model(_network(engine)(graph, weights, device, str(path)), recipe, card, path)
+    byte_graph = GRAPHS / graph_name(header.get("denoiser", ""), sizes, recipe.scheme, in_bytes=True)
+    in_bytes = ByteGraph(byte_graph, steps) if byte_graph.is_file() and steps else None
+    return _model(_network(engine)(graph, weights, device, str(path), in_bytes), recipe, card, path)
 
 
 def _exported(path: Path, device: str | None, engine: Engine) -> Model:
