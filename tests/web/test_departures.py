@@ -113,11 +113,15 @@ def test_a_refusal_within_an_answer_ends_it() -> None:
     assert said[-1]["more_body"] is False
 
 
-def test_a_visitor_who_leaves_within_an_upload_of_the_page() -> None:
+def test_odd_requests_to_the_page_and_a_visitor_who_leaves_within_an_upload() -> None:
     head = b'--9f3a\r\ncontent-disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
-    kind = (b"content-type", b"multipart/form-data; boundary=9f3a")
+    form = (b"content-type", b"multipart/form-data; boundary=9f3a")
+    nameless = {"type": "http.request", "body": b'{"data": [], "session_hash": "abc"}', "more_body": False}
     server = build_server(LIMITS, device="cpu")
     try:
-        _asked(server.app, "/gradio_api/upload", [_part(head + b"half of it"), LEFT], kind, (b"content-length", b"999"))
+        _asked(server.app, "/gradio_api/upload", [_part(head + b"half of it"), LEFT], form, (b"content-length", b"999"))
+        start, body = _asked(server.app, "/gradio_api/run/predict", [nameless], (b"content-type", b"application/json"))
     finally:
         server.close()
+    assert start["status"] == 400
+    assert b"This is no request that the page sends" in body["body"]

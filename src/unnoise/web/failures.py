@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import importlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from unnoise.errors import UnnoiseError
@@ -86,5 +87,8 @@ def refuse_odd_requests(app: Any) -> None:
     async def refused(request: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"error": "This is no request that the page sends; programs use /api."}, 400)
 
-    for kind in (ValueError, LookupError, TypeError, AttributeError):
+    odd: tuple[type[Exception], ...] = (ValueError, LookupError, TypeError, AttributeError)
+    with suppress(ImportError, AttributeError):  # other versions of Gradio
+        odd += (importlib.import_module("gradio.route_utils").FnIndexInferError,)
+    for kind in odd:
         app.add_exception_handler(kind, refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,3 +136,12 @@ def test_damage_is_one_sentence(tmp_path: Path, name: str) -> None:
             copy(path, tmp_path / "out.npy")
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "out.npy").exists()
+
+
+def test_more_channels_than_a_czi_has_bytes_for_are_damage(tmp_path: Path) -> None:
+    data = bytearray(made(tmp_path, "a.czi").read_bytes())
+    entry = data.rindex(b"C\0\0\0" + struct.pack("<ii", 1, 1))  # of the directory: the second channel, and how many it is
+    struct.pack_into("<i", data, entry + 4, 100_000)
+    (tmp_path / "many.czi").write_bytes(data)
+    with pytest.raises(UnnoiseError, match=r"many\.czi .*states 100001 planes along C, which its \d+ bytes cannot hold"):
+        images.open(tmp_path / "many.czi")

@@ -17,6 +17,8 @@ from unnoise.registry import require
 
 TYPES = {"Gray8": "uint8", "Gray16": "uint16", "Gray32Float": "float32", "Bgr24": "uint8", "Bgr48": "uint16"}
 MICROMETERS = 1e6
+PLANE_BYTES = 32
+"""Each plane takes more: an entry of the directory alone has so many, and its own segment has a header of so many."""
 
 
 def open_file(path: Path, letters: str | None) -> MicroscopeFile:
@@ -51,6 +53,10 @@ def _scene(
     if odd:
         raise UsageError(f"{path} has the axes {', '.join(odd)}, which are not supported; split it in ZEN.")
     outer = {axis: whole[axis] for axis in "TZC" if axis in whole and whole[axis][1] > 1}
+    most = path.stat().st_size // PLANE_BYTES
+    for axis, (_, size) in outer.items():
+        if size > most:
+            raise ValueError(f"it states {size} planes along {axis}, which its {path.stat().st_size} bytes cannot hold")
     kinds = {reader.get_channel_pixel_type(channel) for channel in range(*_ends(whole.get("C", (0, 1))))}
     if len(kinds) > 1 or not kinds <= set(TYPES):
         raise UsageError(
