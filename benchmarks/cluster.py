@@ -4,9 +4,10 @@
     python benchmarks/cluster.py DATA --count 400 --throughput
 
 DATA is a folder of pictures, of which small crops are made. The driver is the command `unnoise denoise … --engine ray`. Workers, the
-second node and the driver are killed (SIGKILL) at random moments. Then the command runs to its end. The account in Parquet is
-compared with the sink: each picture once, whole, and by its checksum. `--throughput` compares two workers with two single
-processes, pinned to one core each, by pictures for each second of processor time.
+second node and the driver are killed (SIGKILL) after random numbers of results. Then the command
+runs to its end. The account in Parquet is compared with the sink: each picture once, whole, and by its checksum.
+`--throughput` compares two workers with two single processes, pinned to one core each, by pictures for each second of
+processor time.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,9 @@ from unnoise.batch.cluster.storage import Storage
 
 SRC = Path(__file__).parents[1] / "src"
 COMMAND = [sys.executable, "-c", "from unnoise.cli import main; main()", "denoise"]
-SIDE_PIXELS = 64
+LOOK_SECONDS = 1.0
+MOST_FAILURES = 5
+"""So often the driver may end by itself with a failure, as after the third kill within one picture."""
 
 
 def main() -> None:
@@ -45,32 +49,36 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--pause", type=float, default=20.0, help="mean seconds between two kills")
+    parser.add_argument("--every", type=float, default=500, help="results between two kills, in the mean")
+    parser.add_argument("--side", type=int, default=64, help="of the pictures, in pixels")
     parser.add_argument("--model", default="fast")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="keep pictures and results here, and go on with what is there")
     parser.add_argument("--throughput", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        noisy = Path(folder) / "noisy"
-        make(options.data, noisy, options.count)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        noisy = folder / "noisy"
+        if not noisy.exists():
+            make(options.data, noisy, options.count, options.side)
         measure = throughput if options.throughput else chaos
-        row = measure(noisy, Path(folder), options)
+        row = measure(noisy, folder, options)
     tell(row, head=True)
     keep([row], options.out)
 
 
-def make(data: Path, noisy: Path, count: int) -> None:
+def make(data: Path, noisy: Path, count: int, side_pixels: int) -> None:
     """So many crops, in folders of 1,000."""
     found = images.find_pictures([data], recursive=True)[:50]
     draw = np.random.default_rng(0)
     pictures = [images.read(path).pixels for path in found]
     for number in range(count):
         pixels = pictures[number % len(pictures)]
-        top, left = (int(draw.integers(side - SIDE_PIXELS)) for side in pixels.shape[:2])
+        top, left = (int(draw.integers(length - side_pixels)) for length in pixels.shape[:2])
         file = noisy / f"{number // 1000:03d}" / f"{number:06d}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        images.write(file, images.Picture(pixels[top : top + SIDE_PIXELS, left : left + SIDE_PIXELS].copy()))
+        images.write(file, images.Picture(pixels[top : top + side_pixels, left : left + side_pixels].copy()))
 
 
 def driver(noisy: Path, out: Path, model: str, address: str, *more: str) -> subprocess.Popen[bytes]:
@@ -84,49 +92,57 @@ def chaos(noisy: Path, folder: Path, options: argparse.Namespace) -> Row:
     chance = random.Random(options.seed)
     kills: Counter[str] = Counter()
     out = folder / "clean"
-    most = 0
+    drivers: list[int] = []  # the largest memory of each, in bytes
     began = time.monotonic()
-    with cluster(1, 1) as nodes:
-        running = driver(noisy, out, options.model, nodes.address)
-        due = time.monotonic() + chance.expovariate(1 / options.pause)
-        while running.poll() is None or running.returncode != 0:
-            if running.poll() is not None:
+    with cluster(1, 1) as nodes, ExitStack() as ends:
+        running = None
+        due = chance.expovariate(1 / options.every)
+        while running is None or running.poll() != 0:
+            if running is None or running.poll() is not None:
+                if len(drivers) > kills["driver"] + MOST_FAILURES:
+                    raise SystemExit(f"The driver ended with {running and running.returncode} once more; see above.")
                 running = driver(noisy, out, options.model, nodes.address)
-            if running.poll() is None:
-                most = max(most, _resident(running.pid))
-            if sum(kills.values()) < options.kills and time.monotonic() > due:
+                ends.callback(running.kill)
+                drivers.append(0)
+            drivers[-1] = max(drivers[-1], _resident(running.pid))
+            if sum(kills.values()) < options.kills and (there := count(out)) > due:
                 kind = chance.choices(["worker", "node", "driver"], [6, 1, 2])[0]
                 if kill(kind, chance, nodes, running):
                     kills[kind] += 1
-                    print(f"{time.monotonic() - began:.0f} s: killed a {kind}; {count(out)} results", flush=True)
-                due = time.monotonic() + chance.expovariate(1 / options.pause)
-            time.sleep(0.2)
+                    print(f"{time.monotonic() - began:.0f} s: killed a {kind}; {there} results", flush=True)
+                    due = there + chance.expovariate(1 / options.every)
+            time.sleep(LOOK_SECONDS)
     return {
         "pictures": options.count,
         **compare(noisy, out),
-        "driver MB": most / 2**20,
+        "drivers": len(drivers),
+        "driver MB": max(drivers) / 2**20,
         "seconds": time.monotonic() - began,
     } | {f"killed {kind}s": kills[kind] for kind in ("worker", "node", "driver")}
 
 
 def kill(kind: str, chance: random.Random, nodes: Any, running: subprocess.Popen[bytes]) -> bool:
-    """Kill a process of this kind, if there is one."""
+    """Kill a process of this kind, if there is one. A node is killed with all its workers, and another one joins."""
     if kind == "driver":
         running.kill()
         running.wait()
         return True
     if kind == "node":
-        nodes.remove_node(nodes.list_all_nodes[-1], allow_graceful=False)
+        nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False)
         nodes.add(1)
         return True
-    names = "_Worker", "MapWorker"
-    workers = [
-        each for each in psutil.process_iter(["cmdline"]) if any(name in " ".join(each.info["cmdline"] or ()) for name in names)
-    ]
+    workers = [each for each in psutil.Process().children(recursive=True) if _is_worker(each)]
     if not workers:
         return False
     chance.choice(workers).send_signal(signal.SIGKILL)
     return True
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return any("_Worker" in word for word in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def count(out: Path) -> int:

@@ -86,6 +86,7 @@ HEADERS: dict[str, dict[str, str | None]] = {
     "an unknown size": {"sizes": '{"fashion": 1}'},
     "text as a size": {"sizes": '{"channels": "x"}'},
     "a size below 0": {"sizes": '{"channels": -3, "features": 4, "modules": 1}'},
+    "sizes whose product is beyond the file": {"sizes": '{"channels": 3, "features": 10000, "modules": 1}'},
     "a size beyond memory": {"sizes": '{"channels": 3, "features": 10000000, "modules": 1}'},
     "a size without end": {"sizes": '{"channels": 3, "features": 4, "modules": 10000000}'},
 }

@@ -12,6 +12,7 @@ from unnoise.noise import flat_patches
 from unnoise.noise.advice import advise, measure_detail
 from unnoise.noise.autocovariance import PATCH_PIXELS
 from unnoise.noise.flat_patches import NoiseCurve, PatchSpectra, extract_patches, measure_noise
+from unnoise.noise.frequency_bands import sum_of_bands
 from unnoise.noise.poisson_gaussian_fit import fit_line
 
 Array = np.ndarray[Any, Any]
@@ -161,3 +162,9 @@ def test_the_halves_are_disjoint_and_leave_out_slopes() -> None:
     assert not (one & other).any()
     assert (one | other).sum() == PATCH_PIXELS**2 - 3
     assert abs(int(one.sum()) - int(other.sum())) <= 3
+
+
+@pytest.mark.parametrize("bands", range(1, 8))
+def test_sums_of_few_bands_round_as_those_of_numpy(bands: int) -> None:
+    powers = np.random.default_rng(bands).lognormal(0, 3, (50, 3, 2, bands)).astype(np.float32)
+    assert np.array_equal(sum_of_bands(powers), powers.sum(axis=-1))

@@ -46,6 +46,7 @@ def test_ap_bsn_is_the_papers() -> None:
         ("scheme.stride", 4, "has no field 'scheme.stride'; remove it"),
         ("training.batch", 0, "'training.batch' does not take 0: input should be greater than or equal to 1"),
         ("training.optimizer", "sgd", "'training.optimizer' does not take 'sgd': input should be 'adam' or 'adamw'"),
+        ("scheme.train_stride", 9999, "'scheme.train_stride' does not take 9999: input should be less than or equal to 16"),
         ("scheme.train_stride", "many", "'scheme.train_stride' does not take 'many'"),
         ("scheme.name", "magic", "no scheme named 'magic'; choose one of pd-blind-spot"),
         ("denoiser.name", "magic", "no denoiser named 'magic'; choose one of dbsn"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from unnoise import images
 from unnoise.array_api import array_namespace
+from unnoise.photometry.array_ops import copy
 from unnoise.photometry.normalization import Normalization
 from unnoise.photometry.rescaling import Rescaling, choose_rescaling
 from unnoise.regions import RegionSource
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 STRIP_PIXELS = 2**20
 """Approximate number of pixels in the strips in which files are read."""
+HELD_PIXELS = 2**18
+"""Pictures of files with at most so many pixels are converted as a whole, and kept while they are restored."""
 
 
 class RegionReader(Protocol):
@@ -153,9 +157,10 @@ def source_of_file(
     """
     read = reader_of(pixels, layout, normalization, name=name, group=group, rescaling=rescaling, library=library)
     _, form = read(slice(0, 1), slice(0, 1))
+    size = pixels.shape[0], pixels.shape[1]
     return PixelSource(
-        (pixels.shape[0], pixels.shape[1]),
-        lambda rows, columns: read(rows, columns)[0],
+        size,
+        _held(read, size) if size[0] * size[1] <= HELD_PIXELS else lambda rows, columns: read(rows, columns)[0],
         layout=form.layout,
         dtype=pixels.dtype,
         name=name,
@@ -164,6 +169,16 @@ def source_of_file(
         rescaling=rescaling,
         strip_pixels=STRIP_PIXELS,
     )
+
+
+def _held(read: Callable[[slice, slice], tuple[Any, images.Form]], size: tuple[int, int]) -> Callable[[slice, slice], Any]:
+    """A reader of a small picture, which is converted once, at the first reading. It is read some thirty times."""
+
+    @cache
+    def whole() -> Any:
+        return read(slice(0, size[0]), slice(0, size[1]))[0]
+
+    return lambda rows, columns: copy(whole()[..., rows, columns])
 
 
 def reader_of(

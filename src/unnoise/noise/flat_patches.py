@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.noise.autocovariance import PATCH_PIXELS, autocovariance, dct_powers, used_frequencies
-from unnoise.noise.frequency_bands import band_powers, band_sizes, halves
+from unnoise.noise.frequency_bands import band_powers, band_sizes, halves, sum_of_bands
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -70,7 +70,7 @@ class PatchSpectra:
     @property
     def energies(self) -> list[Array]:
         """The mean power in each half of the frequencies, (P, C) each."""
-        means = self.bands.sum(axis=3) / band_sizes().sum(axis=1)
+        means = sum_of_bands(self.bands) / band_sizes().sum(axis=1)
         return [means[..., 0], means[..., 1]]
 
     def chosen(self, which: NDArray[np.bool_]) -> PatchSpectra:
@@ -158,10 +158,10 @@ def measure_noise(patches: PatchSpectra) -> NoiseMeasurement | None:
         return None
     patches = patches.chosen(alive)
     count, channels = patches.means.shape
-    energies = patches.energies
+    energies, groups = patches.energies, groups_by_brightness(patches.means.mean(axis=1))
     level = np.broadcast_to(np.median(energies[0] + energies[1], axis=0) + _TINY, (count, channels))
     for _ in range(2):  # the first curve makes patches of different brightness comparable
-        chosen = [flattest_patches(energy / level, patches.means.mean(axis=1)) for energy in energies]
+        chosen = [flattest_patches(energy / level, groups) for energy in energies]
         fitted = [measure_channel(patches, chosen, c) for c in range(channels)]
         level = np.stack(
             [np.interp(patches.means[:, c], curve.brightness, curve.variance) for c, (curve, _) in enumerate(fitted)], axis=1
@@ -177,17 +177,24 @@ def measure_noise(patches: PatchSpectra) -> NoiseMeasurement | None:
     return NoiseMeasurement(curves, pooled, variances, len(np.union1d(*chosen)))
 
 
-def flattest_patches(energy: Array, brightness: Array) -> NDArray[np.int64]:
-    """Indices of the patches with least energy (P, C), mean over channels: a share of `FLAT_SHARE` at each brightness
-    (P,).
+def groups_by_brightness(brightness: Array) -> list[NDArray[np.int64]]:
+    """Indices of patches of similar brightness (P,), the darkest group first.
 
-    >>> energy = np.linspace(2, 1, 100)[:, None]  # of 100 patches, equally bright: the last have the least
-    >>> flattest_patches(energy, np.full(100, 0.5))
-    array([99, 98, 97, 96, 95])
+    >>> [len(group) for group in groups_by_brightness(np.linspace(0, 1, 250))]
+    [125, 125]
     """
     order = np.argsort(brightness, kind="stable")
+    return np.array_split(order, max(1, len(order) // _AT_A_BRIGHTNESS))
+
+
+def flattest_patches(energy: Array, groups: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Indices of the patches with least energy (P, C), mean over channels: a share of `FLAT_SHARE` of each group.
+
+    >>> energy = np.linspace(2, 1, 100)[:, None]  # of 100 patches, equally bright: the last have the least
+    >>> flattest_patches(energy, groups_by_brightness(np.full(100, 0.5)))
+    array([99, 98, 97, 96, 95])
+    """
     total = energy.mean(axis=1)
-    groups = np.array_split(order, max(1, len(order) // _AT_A_BRIGHTNESS))
     taken = [group[np.argsort(total[group], kind="stable")[: max(_LEAST, round(FLAT_SHARE * len(group)))]] for group in groups]
     return np.concatenate(taken)
 

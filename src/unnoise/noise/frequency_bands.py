@@ -20,6 +20,7 @@ EDGES = 1, 3, 5, 8, 11, PATCH_PIXELS
 """Bands of frequencies, from and to, by the larger index of the cosine transform of 16 pixels."""
 
 
+@lru_cache
 def halves() -> list[NDArray[np.bool_]]:
     """The used frequencies in two halves, as the black and white squares of a chessboard.
 
@@ -57,6 +58,18 @@ def band_powers(powers: Array) -> Array:
     True
     """
     return (powers.reshape(-1, PATCH_PIXELS**2) @ _sums().astype(powers.dtype)).reshape(*powers.shape[:2], 2, -1)
+
+
+def sum_of_bands(powers: Array) -> Array:
+    """The sum along the last axis, (…, B) → (…). Several times as fast as NumPy's along so short an axis, with the same rounding.
+
+    >>> sum_of_bands(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([3., 7.])
+    """
+    total: Array = powers[..., 0].copy()
+    for band in range(1, powers.shape[-1]):
+        total += powers[..., band]
+    return total
 
 
 def band_sizes() -> Array:

@@ -42,21 +42,22 @@ MOST = 0.5
 """Largest shift of the mean, in standard deviations of the noise."""
 
 
-def bent_share(patches: Array) -> float:
+def bent_share(patches: Array, cut: Array) -> float:
     """How far the curve of sRGB has bent the noise: 0 not at all, 1 as that of a sensor; 1 where it cannot be told.
 
     Args:
         patches: of a picture, (P, C, PATCH_PIXELS, PATCH_PIXELS) in 0..1.
+        cut: (P, C), shares of pixels at black or white.
 
     >>> generator = np.random.default_rng(0)
     >>> patches = 0.3 + 0.03 * generator.standard_normal((2000, 1, 16, 16))  # a normal distribution: not bent
-    >>> bent_share(patches)
+    >>> bent_share(patches, np.zeros((2000, 1)))
     0.0
     """
     measured = expected = 0.0
     ones = np.ones(patches[0, 0].size, np.float32) / patches[0, 0].size
     flat = patches.reshape(*patches.shape[:2], -1)  # (P, C, PATCH_PIXELS²)
-    inside = ((flat <= 0) | (flat >= 1)).astype(np.float32) @ ones <= CUT  # (P, C)
+    inside = cut <= CUT  # (P, C)
     means = flat @ ones
     variances = np.einsum("pci,pci->pc", flat, flat) / flat.shape[2] - means**2
     for channel in range(patches.shape[1]):

@@ -11,8 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.noise.channel_differences import WhiteNoise
-from unnoise.noise.flat_patches import IN_A_POINT, MAX_CLIPPED_SHARE, PatchSpectra, flattest_patches, measure_channel
-from unnoise.noise.frequency_bands import bands
+from unnoise.noise.flat_patches import (
+    IN_A_POINT,
+    MAX_CLIPPED_SHARE,
+    PatchSpectra,
+    flattest_patches,
+    groups_by_brightness,
+    measure_channel,
+)
+from unnoise.noise.frequency_bands import bands, sum_of_bands
 from unnoise.noise.plateau import OUTLIER
 
 Array = NDArray[Any]
@@ -59,12 +66,12 @@ def fit_plainest(patches: PatchSpectra, in_a_point: int = IN_A_POINT) -> tuple[A
     True
     """
     count, channels = patches.means.shape
-    energies = patches.energies
+    energies, groups = patches.energies, groups_by_brightness(patches.means.mean(axis=1))
     level = np.broadcast_to(np.median(energies[0] + energies[1], axis=0) + TINY, (count, channels))
     for _ in range(ROUNDS):
         chosen = []
         for own, other in (energies, energies[::-1]):
-            plain = flattest_patches(own / level, patches.means.mean(axis=1))
+            plain = flattest_patches(own / level, groups)
             measured = (other / level)[plain].mean(axis=1)
             chosen.append(plain[measured <= OUTLIER * np.median(measured)])  # a straight edge may lie in one half alone
         fitted = [measure_channel(patches, chosen, c, in_a_point) for c in range(channels)]
@@ -83,7 +90,7 @@ def _without_textured_points(patches: PatchSpectra, channel: int, brightness: Ar
     if len(brightness) < 2:
         return brightness, variance
     nearest = np.searchsorted((brightness[1:] + brightness[:-1]) / 2, patches.means[:, channel])
-    energies = patches.bands[:, channel, :, 1:].sum(axis=2)  # (P, 2)
+    energies = sum_of_bands(patches.bands[:, channel, :, 1:])  # (P, 2)
     trust = np.ones(len(brightness))
     for point in range(len(brightness)):
         own = energies[nearest == point]

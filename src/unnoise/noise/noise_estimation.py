@@ -95,7 +95,7 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     curves_of_values = None if coded else _stabilizations(pixels)
     if curves_of_values:
         pixels = np.stack([curve.forward(pixels[:, c]) for c, curve in enumerate(curves_of_values)], axis=1)
-    cut = ((pixels <= 0) | (pixels >= 1)).mean(axis=(2, 3), dtype=np.float32) * np.float32(coded)
+    cut = _cut(pixels) if coded else np.zeros(pixels.shape[:2], np.float32)
     alive: NDArray[np.bool_] = np.all(cut <= MAX_CLIPPED_SHARE, axis=1)
     if alive.sum() < FEWEST:  # black or white nearly everywhere: a page of text, or nothing at all
         is_constant = np.all(pixels == pixels[..., :1, :1])
@@ -110,7 +110,8 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         return _none(pixels.shape[1], low, high, seen[0])
     every = PatchSpectra(spectra, means, cut).chosen(moving)
     patches = every.chosen(alive[moving])
-    white = white_noise(pixels[varying], patches.cut)
+    pixels = pixels if varying.all() else pixels[varying]
+    white = white_noise(pixels, patches.cut)
     fitted = fit_plainest(patches)
     white = white if white and agrees(white, patches, fitted[0], fitted[2]) else None
     level, gray_curves, shapes = without_texture(patches, *fitted, white)
@@ -137,7 +138,7 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     loud = _loud(spectrum, level, coded=coded)
     if loud.any():
         step = max(1, len(level) // DIFFERENCE_PATCHES)
-        spectrum = bounded_spectrum(spectrum, diagonal_variance(pixels[np.flatnonzero(varying)[::step]], level[::step]), loud)
+        spectrum = bounded_spectrum(spectrum, diagonal_variance(pixels[::step], level[::step]), loud)
     power = spectrum.mean(axis=(1, 2))
     faintest = float(np.sqrt((level * power).mean()))
     limit = FAINT if coded else FAINT_IN_MEASUREMENTS
@@ -145,7 +146,7 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         faintest < limit or not spectrum[:, bands() >= 0].any()
     ):  # by the plainest patches: beyond their curve a slope may pass for noise
         return _none(pixels.shape[1], low, high, seen[0])
-    variances = at_patches(curves, every) * uniform.gain_at(every.means)
+    variances = at_patches(curves, every) * (gains if every is patches else uniform.gain_at(every.means))
     if curves_of_values:
         variances /= np.stack([curve.derivative(every.means[:, c]) for c, curve in enumerate(curves_of_values)], axis=1) ** 2
     overall = float(np.sqrt((variances * _left_by_cuts(every.cut) * power).mean()))
@@ -154,7 +155,7 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     brightness = np.linspace(0, top, KNOTS)
     variance = _variance_by_brightness(brightness, curves, curves_of_values)  # (C, KNOTS)
     sigma = np.sqrt(variance * shapes.mean(axis=(1, 2))[:, None])
-    bent = noise_bias.bent_share(pixels[varying]) if coded else 0.0
+    bent = noise_bias.bent_share(pixels, patches.cut) if coded else 0.0
     bias = np.stack([noise_bias.shifts(brightness, s, bent) for s in sigma]) if coded else np.zeros((len(sigma), 2, KNOTS))
     scale = high - low
     return NoiseModel(
@@ -170,6 +171,13 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         gains=None if is_even else _as_kind(uniform.gains, seen[0]),
         reach=COLOR_SIGMA * scale,
     )
+
+
+def _cut(pixels: Array) -> Array:
+    """The share of pixels at black or white or beyond in each patch, (P, C)."""
+    if pixels.min() > 0 and pixels.max() < 1:  # as in most pictures, and much faster
+        return np.zeros(pixels.shape[:2], np.float32)
+    return ((pixels <= 0) | (pixels >= 1)).mean(axis=(2, 3), dtype=np.float32)
 
 
 def _loud(spectrum: Array, level: Array, *, coded: bool) -> NDArray[np.bool_]:

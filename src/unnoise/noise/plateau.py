@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.noise.flat_patches import PatchSpectra
-from unnoise.noise.frequency_bands import bands
+from unnoise.noise.frequency_bands import bands, sum_of_bands
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -87,7 +87,7 @@ def plateaus(patches: PatchSpectra, level: Array, shapes: Array) -> Plateaus:
         inside = np.arange(len(patches.means))
     held = patches.bands[inside]  # (P, C, 2, bands)
     held = (held / level[inside, :, None, None]).mean(axis=1)  # (P, 2, bands)
-    energies = held.sum(axis=2)  # (P, 2)
+    energies = sum_of_bands(held)  # (P, 2)
     groups = np.zeros((held.shape[2], 2))
     for chosen, measured in ((0, 1), (1, 0)):
         order = np.argsort(energies[:, chosen], kind="stable")

@@ -9,7 +9,7 @@ import numpy as np
 from array_api_compat import device
 
 from unnoise.array_api import array_namespace
-from unnoise.noise.residual_noise import interpolate, noise_level, power_ratio
+from unnoise.noise.residual_noise import BrightnessBins, interpolate, noise_level, power_ratio
 from unnoise.photometry.array_ops import T, concat, take_along_last
 from unnoise.regions import sample_windows
 from unnoise.rng import sequence_for
@@ -51,8 +51,9 @@ class ResidualLevel:
         """
         xp: Any = array_namespace(noisy, restored)
         residual: Any = noisy - restored
-        level = noise_level(residual, restored)
-        short = xp.sqrt(power_ratio(residual, level, restored, sequence_for(residual, seed=0)))
+        bins = BrightnessBins.of(restored)
+        level = noise_level(residual, restored, bins)
+        short = xp.sqrt(power_ratio(residual, level, restored, sequence_for(residual, seed=0), bins))
         channels, height, width = restored.shape[1:]
         step = max(1, height * width // SAMPLE_PIXELS)
         values, levels = (xp.reshape(x, (channels, -1))[:, ::step] for x in (restored, level))  # (C, N)

@@ -8,6 +8,7 @@ channels. All functions take torch tensors, NumPy arrays, or other arrays of the
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from array_api_compat import device
@@ -31,13 +32,44 @@ PERTURBATION = 0.5
 """ε: how much of the noise's own level a restoration is perturbed with."""
 
 
-def noise_level(residual: T, estimate: T) -> T:
+@dataclass(frozen=True)
+class BrightnessBins:
+    """Blocks of a picture in bins of similar brightness, in which `noise_level` measures.
+
+    >>> import torch
+    >>> BrightnessBins.of(torch.rand(1, 3, 64, 64)).order.shape  # two bins of eight blocks
+    torch.Size([1, 3, 16])
+    """
+
+    order: Any
+    """(B, C, n): the blocks, the darkest first; n is a multiple of `count`."""
+    count: int
+    """The number of bins."""
+    at_pixels: Interpolation
+    """From the mean brightness of each bin to each pixel, (B, C, H·W)."""
+
+    @classmethod
+    def of(cls, estimate: T) -> BrightnessBins:
+        """Bins of a picture or batch, (B, C, H, W)."""
+        xp: Any = array_namespace(estimate)
+        side = min(LEVEL_BLOCK_PIXELS, *estimate.shape[-2:])
+        brightness = xp.matrix_transpose(xp.mean(_blocks(estimate, side), axis=(3, 4)))  # (B, C, n)
+        order: Any = xp.argsort(brightness, axis=-1, stable=True)
+        bins = max(1, min(BIN_COUNT, order.shape[-1] // 8))
+        order = order[..., : order.shape[-1] // bins * bins]
+        centres = xp.reshape(take_along_last(brightness, order), (*order.shape[:2], bins, -1))  # (B, C, bins, n / bins)
+        values = xp.reshape(estimate, (*estimate.shape[:2], -1))
+        return cls(order, bins, Interpolation.of(values, xp.mean(centres, axis=-1)))
+
+
+def noise_level(residual: T, estimate: T, bins: BrightnessBins | None = None) -> T:
     """The noise level at each pixel, as a function of brightness in each channel.
 
     It is measured in the quieter blocks of each brightness, and is linear between them.
 
     Args:
         residual, estimate: (B, C, H, W): noisy − restored, and restored.
+        bins: of the estimate, where they are known already.
 
     Returns:
         Standard deviations, (B, C, H, W).
@@ -49,21 +81,15 @@ def noise_level(residual: T, estimate: T) -> T:
     True
     """
     xp: Any = array_namespace(residual, estimate)
+    bins = bins or BrightnessBins.of(estimate)
     side = min(LEVEL_BLOCK_PIXELS, *residual.shape[-2:])
-    brightness = xp.matrix_transpose(xp.mean(_blocks(estimate, side), axis=(3, 4)))  # (B, C, n)
-    spread = xp.matrix_transpose(xp.sqrt(xp.mean(xp.square(_blocks(residual, side)), axis=(3, 4))))  # (B, C, n)
-    order: Any = xp.argsort(brightness, axis=-1, stable=True)
-    bins = max(1, min(BIN_COUNT, order.shape[-1] // 8))
-    order = order[..., : order.shape[-1] // bins * bins]
-    centres, spreads = (
-        xp.reshape(take_along_last(values, order), (*order.shape[:2], bins, -1)) for values in (brightness, spread)
-    )  # (B, C, bins, n / bins)
+    spread: Any = xp.matrix_transpose(xp.sqrt(xp.mean(xp.square(_blocks(residual, side)), axis=(3, 4))))  # (B, C, n)
+    spreads = xp.reshape(take_along_last(spread, bins.order), (*spread.shape[:2], bins.count, -1))
     levels = quantile(spreads, QUIET_QUANTILE)  # (B, C, bins)
-    values = xp.reshape(estimate, (*estimate.shape[:2], -1))
-    return xp.reshape(interpolate(values, xp.mean(centres, axis=-1), levels), estimate.shape)
+    return xp.reshape(bins.at_pixels.between(levels), estimate.shape)
 
 
-def power_ratio(residual: T, level: T, estimate: T, source: Any) -> T:
+def power_ratio(residual: T, level: T, estimate: T, source: Any, bins: BrightnessBins | None = None) -> T:
     """The true noise power divided by the power that `noise_level` finds in the quieter places.
 
     It is found on the noise of `probe`, whose power is known. The arguments are those of `noise_level` and `probe`.
@@ -79,7 +105,7 @@ def power_ratio(residual: T, level: T, estimate: T, source: Any) -> T:
     """
     xp: Any = array_namespace(residual, level, estimate)
     known = probe(residual, level, source)
-    return xp.mean(xp.square(known)) / clip(xp.mean(xp.square(noise_level(known, estimate))), 1e-20)
+    return xp.mean(xp.square(known)) / clip(xp.mean(xp.square(noise_level(known, estimate, bins))), 1e-20)
 
 
 def perturbed(restore: Callable[[T], T], noisy: T, restored: T, extra: T, size: float = PERTURBATION) -> T:
@@ -109,13 +135,38 @@ def interpolate(x: T, knots: T, values: T) -> T:
     >>> interpolate(torch.tensor([-1.0, 0.5, 9.0]), torch.tensor([0.0, 1.0]), torch.tensor([2.0, 4.0]))
     tensor([2., 3., 4.])
     """
-    xp: Any = array_namespace(x, knots, values)
-    if knots.shape[-1] == 1:
-        return xp.broadcast_to(values, x.shape)
-    right = clip(searchsorted(knots, x), 1, knots.shape[-1] - 1)
-    low, high = take_along_last(knots, right - 1), take_along_last(knots, right)
-    share = clip((x - low) / clip(high - low, 1e-12), 0, 1)
-    return lerp(take_along_last(values, right - 1), take_along_last(values, right), share)
+    return Interpolation.of(x, knots).between(values)
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """Where values lie between knots, for several curves over the same knots.
+
+    >>> import numpy as np
+    >>> Interpolation.of(np.array([0.5]), np.array([0.0, 1.0])).between(np.array([2.0, 4.0]))
+    array([3.])
+    """
+
+    right: Any
+    """(…, N): the next knot; None: there is one knot alone."""
+    share: Any
+    """(…, N): how near it is, 0..1."""
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, x: T, knots: T) -> Interpolation:
+        """The places of x (…, N) between knots (…, K), which rise."""
+        if knots.shape[-1] == 1:
+            return cls(None, None, tuple(x.shape))
+        right = clip(searchsorted(knots, x), 1, knots.shape[-1] - 1)
+        low, high = take_along_last(knots, right - 1), take_along_last(knots, right)
+        return cls(right, clip((x - low) / clip(high - low, 1e-12), 0, 1), tuple(x.shape))
+
+    def between(self, values: T) -> T:
+        """The curve with these values (…, K) at the knots, (…, N)."""
+        if self.right is None:
+            return array_namespace(values).broadcast_to(values, self.shape)
+        return lerp(take_along_last(values, self.right - 1), take_along_last(values, self.right), self.share)
 
 
 def probe(residual: T, level: T, source: Any) -> T:

@@ -94,7 +94,6 @@ def _lattice(window: Array, windows: int) -> list[tuple[int, int]]:
 
 def _peaks(power: Array) -> list[Frequency]:
     """Of a power spectrum (BLOCK_PIXELS, BLOCK_PIXELS) with the mean in the middle."""
-    around = _neighbours(power, AROUND)
     near = _neighbours(power, 3)
     middle = BLOCK_PIXELS // 2
     rows, columns = np.indices(power.shape) - middle
@@ -102,9 +101,10 @@ def _peaks(power: Array) -> list[Frequency]:
     own_mirror = (rows % middle == 0) & (columns % middle == 0)
     first_of_pair = own_mirror | (columns > 0) | ((columns == 0) & (rows > 0)) | ((columns == -middle) & (rows > 0))
     held = near.sum(axis=(2, 3)) * np.where(own_mirror, 1, 2)
-    found = fine & first_of_pair & (power > PEAK * np.median(around, axis=(2, 3))) & (power >= near.max(axis=(2, 3)))
-    found &= held > SHARE * power[fine].sum()
-    places = np.argwhere(found)
+    found = fine & first_of_pair & (held > SHARE * power[fine].sum()) & (power >= near.max(axis=(2, 3)))
+    places = np.argwhere(found)  # few, so that medians of their neighbours cost little
+    around = _neighbours(power, AROUND)[tuple(places.T)]
+    places = places[power[tuple(places.T)] > PEAK * np.array([np.median(each) for each in around])]
     places = places[np.argsort(-power[tuple(places.T)], kind="stable")][:MOST]
     return [((int(y) - middle) / BLOCK_PIXELS, (int(x) - middle) / BLOCK_PIXELS) for y, x in places]
 
