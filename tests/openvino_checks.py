@@ -83,7 +83,7 @@ def test_in_int8_it_is_near(name: str) -> None:
     wanted = network(noisy)
     if "int8" not in types_of(network):
         pytest.skip("this processor does not multiply bytes")
-    assert network.chosen_precision("auto") == "int8"
+    assert (network.chosen_precision("auto") == "int8") == (name == "default")  # `fast` would lose too much
     off = network.in_precision("int8")(noisy) - wanted
     assert 1e-4 < np.sqrt(np.square(off).mean()) < INT8_RMS_DIFFERENCE
     assert np.abs(off).max() < INT8_DIFFERENCE

@@ -86,6 +86,7 @@ def test_no_region_is_much_larger_than_a_tile() -> None:
     pixels = Watched.of(_noise((300, 280, 3), "uint16"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "STRIP_PIXELS", 1000)
+        patch.setattr(sources, "HELD_PIXELS", 0)  # as of a large picture
         restore_by_regions(model, pixels, InferenceSettings(tile=32, precision="float32"))
     assert 0 < pixels.largest <= (32 + 2 * 20) ** 2
 

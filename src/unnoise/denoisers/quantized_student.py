@@ -20,10 +20,11 @@ from unnoise.regions import Region
 STRIP_VALUES = 3 * 2**20
 """Values of the last map, in float32, in one strip. The strip fits the caches, and the convolution takes half of the
 time."""
-MAXIMUM_SHARE = 0.8
+MAXIMUM_SHARE = 0.9
 """The maximum of a map's levels, as a share of a channel's largest value.
 
-Finer levels gain more than clamping the rare largest values costs (measured: docs/results/speed.md)."""
+Finer levels gain more than clamping the rare largest values costs. At 0.8 black, white and saturated colors lose more than
+that (measured: docs/results/speed-int8.md)."""
 MIN_MAXIMUM = 1e-4
 """Least maximum of a channel, for channels that are not used."""
 
