@@ -64,7 +64,7 @@ def test_a_model_of_phones_helps_cameras_that_it_never_saw() -> None:
     """Twelve pictures of PolyU; 0.12 dB of it by the detail that comes back, 0.37 of all hundred."""
     pairs = open_set(f"polyu:{data_dir('polyu')}")
     result = unnoise.evaluate(unnoise.load("default"), pairs, limit=12, refine=False)
-    assert result.restored.psnr > 38.6
+    assert result.restored.psnr > 38.5
     assert result.restored.psnr > result.noisy.psnr + 1.5
 
 
