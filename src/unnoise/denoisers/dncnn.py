@@ -67,9 +67,7 @@ class DnCNN(Denoiser):
     def initialize_he(self) -> None:
         """He-normal weights; the last layer begins small."""
         super().initialize_he()
-        last = self.model[-1]
-        assert isinstance(last, nn.Conv2d)
-        begin_small(last)
+        begin_small(self.model[-1])
 
     def forward(self, x: Tensor) -> Tensor:
         last = self.model[-1]

@@ -79,9 +79,7 @@ class I2V(Denoiser):
         """D-BSN's own draw, and He-normal weights for the extractor, whose last layer begins small."""
         super().initialize_he()
         self.blind.initialize_he()
-        last = self.extractor[-1]
-        assert isinstance(last, nn.Conv2d)
-        begin_small(last)
+        begin_small(self.extractor[-1])
 
     def forward(self, x: Tensor, components: Tensor | None = None) -> Tensor | Told:
         """The restored picture, or in training what both parts tell.

@@ -28,8 +28,8 @@ picture itself, nearly, and not the picture with noise of the network's own."""
 
 
 @torch.no_grad()
-def begin_small(layer: nn.Conv2d) -> None:
-    """Make freshly drawn weights of a last layer small, in place; see `FIRST_NOISE_SHARE`.
+def begin_small(layer: nn.Module) -> None:
+    """Make freshly drawn weights of a last layer, a convolution, small in place; see `FIRST_NOISE_SHARE`.
 
     Example:
         >>> layer = nn.Conv2d(2, 3, 1)
@@ -39,6 +39,7 @@ def begin_small(layer: nn.Conv2d) -> None:
         >>> round(layer.weight[0, 0].item(), 2)
         0.03
     """
+    assert isinstance(layer, nn.Conv2d)
     layer.weight.mul_(FIRST_NOISE_SHARE)
 
 
