@@ -100,9 +100,7 @@ def _without_textured_points(patches: PatchSpectra, channel: int, brightness: Ar
         told = np.zeros(2)
         for chosen in range(2):
             ranked = own[np.argsort(own[:, chosen], kind="stable"), 1 - chosen]
-            told += [
-                median(ranked[int(low * len(own)) : int(high * len(own)) + 4]) for low, high in (QUIETEST, NEXT_QUIETEST)
-            ]
+            told += [median(ranked[int(low * len(own)) : int(high * len(own)) + 4]) for low, high in (QUIETEST, NEXT_QUIETEST)]
         trust[point] = np.clip((told[0] / max(told[1], TINY) - TEXTURED) / (PLAIN - TEXTURED), 0, 1)
     plain = trust == 1
     if not plain.any():

@@ -46,8 +46,6 @@ WINDOW = 352
 """Side of the windows in which larger pictures are measured, in pixels; at most nine of them."""
 PATCHES = 4000
 """About how many patches are looked at."""
-FEW_PATCHES = 2500
-"""Up to so many patches lie every fourth pixel. More would show the same pixels again and tell nothing else."""
 CONSTANT = 1e-10
 """Sum of squares below which a patch is constant, of values in 0..1: float32's rounding stays below."""
 FAINT = 0.3 / 255
@@ -251,7 +249,7 @@ def _lattice_step(windows: list[Array]) -> int | None:
     area = sum(max(w.shape[0] - PATCH_PIXELS + 1, 0) * max(w.shape[1] - PATCH_PIXELS + 1, 0) for w in windows)
     if not area:
         return None
-    return 4 if area / 16 <= FEW_PATCHES else max(5, round(float(np.sqrt(area / PATCHES))) | 1)
+    return 4 if area / 16 <= PATCHES else max(4, round(float(np.sqrt(area / PATCHES))) | 1)
 
 
 def _patches(windows: list[Array], step: int) -> Array:
