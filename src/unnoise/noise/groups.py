@@ -62,5 +62,5 @@ def least_of_each(values: Array, groups: Sequence[Indices], share: float, at_lea
     for size, alike in groupby(groups, key=len):
         together = np.stack(list(alike))  # (groups, size)
         order = np.argsort(values[together], axis=1, kind="stable")[:, : max(at_least, round(share * size))]
-        taken += list(np.take_along_axis(together, order, 1))
+        taken += list(together[np.arange(len(together))[:, None], order])
     return taken
