@@ -19,6 +19,7 @@ from array_api_compat import device, to_device
 from unnoise.array_api import array_namespace
 from unnoise.errors import UnnoiseWarning
 from unnoise.inference.bounded_removal import bounded_removal
+from unnoise.inference.cut_off_bias import without_cut_off_bias
 from unnoise.inference.sources import PixelSource
 from unnoise.noise.noise_estimation import FAINT, FAINT_IN_MEASUREMENTS, estimate_noise
 from unnoise.noise.noise_model import NoiseModel
@@ -96,6 +97,11 @@ class Guard:
             return cls((), grey)
         return cls(noise, grey, _why_nothing_is_told(seen, step))
 
+    @property
+    def bent(self) -> float:
+        """How far the curve of sRGB has bent the noise, −1..1; 1 where no noise was measured."""
+        return self.noise[0].bent if self.noise and self.noise[0] else 1.0
+
     def warn(self, name: str) -> None:
         """Warn that the picture is left unchanged, if it is. `name` is the subject of the sentence."""
         if self.kept:
@@ -114,6 +120,8 @@ class Guard:
 
     def _bounded(self, noisy: Any, restored: Any) -> Any:
         restored = self._no_more_than_noise(noisy, restored)
+        if self.noise and self.noise[0]:
+            restored = without_cut_off_bias(restored, self.noise[0])
         exact = noise_free(noisy)
         xp = array_namespace(noisy)
         return xp.where(exact, noisy, restored) if bool(xp.any(exact)) else restored
