@@ -40,5 +40,4 @@ def without_cut_off_bias(restored: Any, noise: NoiseModel) -> Any:
     if noise.is_none or abs(noise.bent) >= LEAST_BENT_SHARE:
         return restored
     seen = restored[0]
-    shift = noise.at(match(noise.below, seen), seen) + noise.at(match(noise.above, seen), seen)
-    return clip(seen - shift, noise.low, noise.high)[None]
+    return clip(seen - noise.at(match(noise.below + noise.above, seen), seen), noise.low, noise.high)[None]
