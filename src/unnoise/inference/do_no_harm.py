@@ -120,8 +120,6 @@ class Guard:
 
     def _bounded(self, noisy: Any, restored: Any) -> Any:
         restored = self._no_more_than_noise(noisy, restored)
-        if self.noise and self.noise[0]:
-            restored = without_cut_off_bias(restored, self.noise[0])
         exact = noise_free(noisy)
         xp = array_namespace(noisy)
         return xp.where(exact, noisy, restored) if bool(xp.any(exact)) else restored
@@ -129,12 +127,16 @@ class Guard:
     def _no_more_than_noise(self, noisy: Any, restored: Any) -> Any:
         if len(self.noise) <= 1:
             (noise,) = self.noise or (None,)
-            return bounded_removal(noisy, restored, noise) if noise else restored
+            return _bounded_by(noise, noisy, restored) if noise else restored
         planes = []
         for channel, noise in enumerate(self.noise):
             own, plane = (x[:, channel : channel + 1] for x in (noisy, restored))
-            planes.append(bounded_removal(own, plane, noise) if noise else plane)
+            planes.append(_bounded_by(noise, own, plane) if noise else plane)
         return concat(planes, axis=1)
+
+
+def _bounded_by(noise: NoiseModel, noisy: Any, restored: Any) -> Any:
+    return without_cut_off_bias(bounded_removal(noisy, restored, noise), noise)
 
 
 def _why_nothing_is_told(view: RegionSource, step: float | None) -> str:
