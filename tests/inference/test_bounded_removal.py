@@ -155,8 +155,8 @@ def test_what_is_returned_follows_the_limits(rows: int, columns: int, scale: int
     mean returns where nearly everything does."""
     u = strength * torch.randn(3, rows, columns, 64, generator=torch.Generator().manual_seed(seed))
     u[:, :4, :4, 9] *= 3
-    explained = torch.rand(3, rows, columns, generator=torch.Generator().manual_seed(seed + 1)) if scale == 1 else []
-    places, found = module._returned(u, scale, explained)
+    explained = torch.rand(3, rows, columns, generator=torch.Generator().manual_seed(seed + 1))
+    places, found = module._returned(u, scale, list(explained) if scale == 1 else [])
     dense = torch.zeros_like(u)
     dense[tuple(places.T)] = found
     for row in range(rows):
