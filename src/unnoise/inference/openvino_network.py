@@ -112,6 +112,7 @@ class OpenvinoNetwork(GraphNetwork):
             if any(word in str(error).lower() for word in ("alloc", "out of memory")):
                 raise MemoryError(first_line(error)) from error
             raise UnnoiseError(f"{self.origin} cannot be run by OpenVINO: {first_line(error)}") from error
+        self._check_shape(restored, noisy)
         return restored
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 GRAPHS = Path(__file__).parent / "graphs"
 """Graphs of the shipped networks, without weights. Several models share one."""
+NETWORK_NAME = re.compile(r"[a-z0-9-]{1,60}")
 ENGINES = "auto", "torch", "onnx", "openvino"
 Engine = Literal["torch", "onnx", "openvino"]
 SINGLE_PASS = frozenset(
@@ -128,24 +131,15 @@ def read_header(path: Path) -> dict[str, str]:
 
 def _stored(path: Path, device: str | None, engine: Engine) -> Model:
     header = read_header(path)
-    recipe, card = _parts(header, path)
-    sizes = json.loads(header.get("sizes", "{}"))
+    recipe, card = parts_of(header, path)
+    sizes = _sizes_of(header, path)
     graph = GRAPHS / graph_name(header.get("denoiser", ""), sizes, recipe.scheme)
     if not graph.is_file():
         raise UsageError(
             f"The network of {path.name} ({header.get('denoiser')}) runs by PyTorch alone; install it, or where it is installed "
             f"run 'unnoise export {path.name} -o {path.stem}.onnx' and give that file."
         )
-    with safe_open(path, framework="np") as file:
-        weights, steps = (
-            {name: file.get_tensor(name).astype(np.float32) for name in file.keys() if wanted(name)}  # noqa: SIM118 (not a dict)
-            for wanted in (lambda name: not name.endswith(LEFT_OUT_ENDINGS), lambda name: name.endswith(STEPS_ENDING))
-        )
-    for name, value in (weights | steps).items():
-        if not np.isfinite(value).all():
-            raise UnnoiseError(
-                f"The weights in {path} are not all finite numbers ('{name}'); get the file again, or train anew."
-            )
+    weights, steps = _arrays(path)
     byte_graph = GRAPHS / graph_name(header.get("denoiser", ""), sizes, recipe.scheme, in_bytes=True)
     in_bytes = ByteGraph(byte_graph, steps) if byte_graph.is_file() and steps else None
     return _model(_network(engine)(graph, weights, device, str(path), in_bytes), recipe, card, path)
@@ -157,7 +151,7 @@ def _exported(path: Path, device: str | None, engine: Engine) -> Model:
         raise UnnoiseError(f"{path} does not say how it is applied; write it anew with 'unnoise export'.")
     if not network.facts.get("scheme"):
         raise UnnoiseError(f"{path} holds the network alone; write it anew without --network-only.")
-    recipe, card = _parts(network.facts, path)
+    recipe, card = parts_of(network.facts, path)
     return _model(network, recipe, card, path)
 
 
@@ -172,11 +166,55 @@ def _network(engine: Engine) -> type[GraphNetwork]:
     return OnnxNetwork
 
 
-def _parts(header: Mapping[str, str], path: Path) -> tuple[AppliedRecipe, Card]:
+def parts_of(header: Mapping[str, str], path: Path) -> tuple[AppliedRecipe, Card]:
+    """Recipe and card of a model file's header. Raises `UnnoiseError` if they are damaged.
+
+    >>> from unnoise.models.select import WEIGHTS
+    >>> recipe, card = parts_of(read_header(WEIGHTS / "fast.safetensors"), WEIGHTS / "fast.safetensors")
+    """
     try:
         return AppliedRecipe.model_validate_json(header["recipe"]), Card.model_validate_json(header["card"])
     except (KeyError, ValidationError) as error:
-        raise UnnoiseError(f"{path} is damaged, or of another version of unnoise; get it again.") from error
+        raise damaged_model(path) from error
+
+
+def _sizes_of(header: Mapping[str, str], path: Path) -> dict[str, Any]:
+    try:
+        sizes = json.loads(header.get("sizes", "{}"))
+    except (ValueError, RecursionError) as error:
+        raise damaged_model(path) from error
+    if not (isinstance(sizes, dict) and NETWORK_NAME.fullmatch(header.get("denoiser", ""))):
+        raise damaged_model(path)
+    return sizes
+
+
+def damaged_model(path: Path) -> UnnoiseError:
+    """What is raised of a model file whose header is damaged.
+
+    >>> str(damaged_model(Path("a.safetensors")))
+    'a.safetensors is damaged, or of another version of unnoise; get it again.'
+    """
+    return UnnoiseError(f"{path} is damaged, or of another version of unnoise; get it again.")
+
+
+def _arrays(path: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+    """The weights of a model file, and the steps of its int8 network."""
+    try:
+        with safe_open(path, framework="np") as file:
+            weights, steps = (
+                {name: file.get_tensor(name).astype(np.float32) for name in file.keys() if wanted(name)}  # noqa: SIM118 (not a dict)
+                for wanted in (lambda name: not name.endswith(LEFT_OUT_ENDINGS), lambda name: name.endswith(STEPS_ENDING))
+            )
+    except (AttributeError, TypeError) as error:  # of types that numpy has not
+        raise UnnoiseError(
+            f"The weights in {path} are of a type that is not read without PyTorch; install it, or give another model."
+        ) from error
+    for name, value in (weights | steps).items():
+        if not np.isfinite(value).all():
+            raise UnnoiseError(
+                f"The weights in {path} are not all finite numbers ('{name}'); get the file again, or train anew."
+            )
+    return weights, steps
 
 
 def _model(network: GraphNetwork, recipe: AppliedRecipe, card: Card, path: Path) -> Model:
