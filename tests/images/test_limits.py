@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import struct
 import sys
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from hypothesis import strategies as st
 from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import memory
-from unnoise.files.limits import PAGES, PIXELS
+from unnoise.files.limits import PAGES, PIXELS, UNPACKED_BYTES
 from unnoise.images import Picture, read, write
 from unnoise.images.claims import check_claim
 from unnoise.images.damage import damaged
@@ -90,6 +92,41 @@ def test_a_zarr_that_states_more_than_the_limit(tmp_path: Path) -> None:
     zarr.create_array(str(tmp_path / "a.zarr"), shape=(10**6, 10**6), chunks=(1000, 1000), dtype="uint8")
     with pytest.raises(UnnoiseError, match="UNNOISE_MAX_PIXELS"), images.open(tmp_path / "a.zarr") as source:
         source[0]
+
+
+def test_a_small_packed_file_that_holds_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    pixels = np.arange(20 * 24, dtype=np.float32).reshape(24, 20)
+    whole, path = nibabel.Nifti1Image(pixels, np.eye(4)).to_bytes(), tmp_path / "a.nii.gz"
+    path.write_bytes(gzip.compress(whole))
+    monkeypatch.setenv(UNPACKED_BYTES.variable, str(len(whole)))
+    np.testing.assert_array_equal(read(path).pixels, pixels.T)
+    path.write_bytes(gzip.compress(whole + bytes(10**7)))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    with pytest.raises(UnnoiseError, match=r"a\.nii\.gz has .* bytes unpacked, more than .* set UNNOISE_MAX_UNPACKED_BYTES="):
+        read(path)
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_a_small_psd_whose_pixels_unpack_to_much(tmp_path: Path) -> None:
+    data = b"8BPS" + struct.pack(">H6xHIIHH", 1, 1, 20, 24, 8, 1) + bytes(12)
+    for extra, sound in ((0, True), (3 * 10**8, False)):
+        path = tmp_path / f"{extra}.psd"
+        path.write_bytes(data + struct.pack(">H", 2) + _deflated(bytes(range(240)) * 2, extra))
+        tracemalloc.start()
+        pixels = read(path).pixels
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert pixels.tobytes() == bytes(range(240)) * 2
+        assert sound or most < 2 * 10**7
+
+
+def _deflated(start: bytes, zeros: int) -> bytes:
+    """Deflated without holding all."""
+    packer = zlib.compressobj(9)
+    parts = [packer.compress(start), *(packer.compress(bytes(10**6)) for _ in range(zeros // 10**6)), packer.flush()]
+    return b"".join(parts)
 
 
 def test_a_limit_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
