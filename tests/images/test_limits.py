@@ -129,6 +129,21 @@ def _deflated(start: bytes, zeros: int) -> bytes:
     return b"".join(parts)
 
 
+@pytest.mark.parametrize("compression", ["zlib", "lzw", "packbits"])
+def test_a_small_page_that_states_a_large_strip(tmp_path: Path, compression: str) -> None:
+    """libtiff would take the memory before it finds that the bytes are too few."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((4000, 4000), np.uint8), compression=compression, rowsperstrip=4000)
+    assert not read(path).pixels.any()  # the emptiest passes
+    tifffile.imwrite(path, np.zeros((18, 20), np.uint8), compression=compression)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags["ImageWidth"].overwrite(12_255_252)
+    with pytest.raises(
+        UnnoiseError, match=r"a\.tif cannot be decoded \(it states 220594536 bytes of pixels, which \d+ bytes cannot hold\)"
+    ):
+        read(path)
+
+
 def test_a_limit_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PIXELS.variable, "many")
     with pytest.raises(UsageError, match="UNNOISE_MAX_PIXELS does not take 'many'"):
@@ -239,6 +254,9 @@ def test_memory_for_a_strip_is_estimated_before_it_is_decoded(tmp_path: Path, mo
     with tifffile.TiffFile(path, mode="r+") as file:
         for name in ("ImageLength", "ImageWidth", "RowsPerStrip"):
             file.pages[0].tags[name].overwrite(30_000)
+        file.pages[0].tags["StripByteCounts"].overwrite(2_000_000)  # enough for so many zeros
+    with path.open("ab") as end:
+        end.write(bytes(2_000_000))
     monkeypatch.setattr(memory, "free_bytes", lambda: 10**9)
     with pytest.raises(
         UnnoiseError, match=r"needs about 5\.0 GiB of memory, and 4\.1 GiB are missing; .*strips or tiles of fewer rows"
