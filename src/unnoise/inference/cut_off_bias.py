@@ -14,6 +14,10 @@ from unnoise.noise.noise_model import NoiseModel
 from unnoise.photometry.array_ops import clip, match
 from unnoise.photometry.photometry import LEAST_BENT_SHARE
 
+SHIFT_FACTOR = 1.25
+"""The bias is taken for somewhat larger than it is. Plain black and white are more common than what lies just beside them, and the
+inverse doubles what the mean of noise is off by."""
+
 
 def without_cut_off_bias(restored: Any, noise: NoiseModel) -> Any:
     """The result with the mean that noise has before black and white cut it off.
@@ -40,4 +44,4 @@ def without_cut_off_bias(restored: Any, noise: NoiseModel) -> Any:
     if noise.is_none or abs(noise.bent) >= LEAST_BENT_SHARE:
         return restored
     seen = restored[0]
-    return clip(seen - noise.at(match(noise.below + noise.above, seen), seen), noise.low, noise.high)[None]
+    return clip(seen - SHIFT_FACTOR * noise.at(match(noise.below + noise.above, seen), seen), noise.low, noise.high)[None]

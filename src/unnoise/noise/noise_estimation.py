@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from unnoise.noise import noise_bias
 from unnoise.noise.autocovariance import PATCH_PIXELS, dct, dct_powers, powers_of
 from unnoise.noise.channel_differences import white_noise
+from unnoise.noise.cut_off_noise import with_cut_off_noise
 from unnoise.noise.diagonal_differences import bounded_spectrum, diagonal_variance, expected_variance
 from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra
 from unnoise.noise.frequency_bands import bands
@@ -38,6 +39,7 @@ from unnoise.noise.spectral_peaks import without_peaks
 from unnoise.noise.uniform_colors import COLOR_SIGMA, uniform_colors
 from unnoise.noise.variance_stabilization import VarianceStabilization
 from unnoise.photometry.array_ops import to_numpy
+from unnoise.photometry.photometry import LEAST_BENT_SHARE
 from unnoise.regions import RegionSource, sample_windows
 
 Array = NDArray[Any]
@@ -113,6 +115,7 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         return _none(pixels.shape[1], low, high, seen[0])
     every = PatchSpectra(spectra, means, cut).chosen(moving)
     patches = every.chosen(alive[moving])
+    whole = pixels
     if not varying.all():
         pixels, coefficients, power = pixels[varying], coefficients[varying], power[varying]
     white = white_noise(coefficients, patches.cut)
@@ -161,6 +164,8 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     variance = _variance_by_brightness(brightness, curves, curves_of_values)  # (C, KNOTS)
     sigma = np.sqrt(variance * shapes.mean(axis=(1, 2))[:, None])
     bent = noise_bias.bent_share(pixels, patches.means, power / PATCH_PIXELS**2, patches.cut) if coded else 0.0
+    if coded and abs(bent) < LEAST_BENT_SHARE:
+        sigma = with_cut_off_noise(sigma, brightness, whole)
     bias = np.stack([noise_bias.shifts(brightness, s, bent) for s in sigma]) if coded else np.zeros((len(sigma), 2, KNOTS))
     scale = high - low
     return NoiseModel(
