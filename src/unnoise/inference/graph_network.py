@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -80,6 +81,17 @@ class GraphNetwork(ABC):
         if name not in (None, "auto", "float32"):
             raise self._refuse_precision(str(name), "float32")
         return "float32"
+
+    def begin(self, precision: str | None) -> None:  # noqa: B027 (most libraries are ready when they have read the graph)
+        """Prepare a precision in a thread of its own, for `in_precision` to wait for. What fails, fails there."""
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Within this context the memory of one tile's maps may stay for the next one."""
+        yield
+
+    def release_memory(self) -> None:  # noqa: B027 (most libraries keep none)
+        """Give back the memory that is kept for more tiles or pictures."""
 
     @abstractmethod
     def in_precision(self, name: str | None) -> Run:

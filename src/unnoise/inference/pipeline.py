@@ -18,6 +18,7 @@ module of its own; this module calls them in order.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from unnoise.inference.blending import blend_stored, blends
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.dither import DitheredStore
 from unnoise.inference.do_no_harm import Guard, Mask, all_kept, guards_of
+from unnoise.inference.parallel import one_thread_a_product
 from unnoise.inference.photon_binning import binned, mix_binned, photon_step
 from unnoise.inference.point_sources import PointSources, find_point_sources
 from unnoise.inference.progress_halves import ProgressHalves
@@ -115,12 +117,13 @@ class Pipeline:
         if self.settings.strength == 0:
             store.copy()
             return None
-        prepared = self.prepare(source)
-        if prepared.repaired is None:
-            store.copy()
-            return None
-        prepared.restore(prepared.rounding(store), progress)
-        return prepared.repaired
+        with one_thread_a_product() if self.library == "numpy" else nullcontext():
+            prepared = self.prepare(source)
+            if prepared.repaired is None:
+                store.copy()
+                return None
+            prepared.restore(prepared.rounding(store), progress)
+            return prepared.repaired
 
     def prepare(self, source: PixelSource) -> Prepared:
         """All that is done to a picture, or a batch, before a network sees it.

@@ -11,8 +11,8 @@ from safetensors import safe_open
 
 from unnoise.models import shipped
 from unnoise.models.card import Card
-from unnoise.models.onnx_model import read_header
 from unnoise.models.shipped_files import WEIGHTS
+from unnoise.models.stored_networks import read_header
 
 
 @dataclass(frozen=True)
