@@ -12,6 +12,7 @@ from typing import Any
 import folder_kinds
 import http_requests
 import numpy as np
+import state_kinds
 
 BENCHMARKS = Path(__file__).parents[1]
 sys.path.append(str(BENCHMARKS / "faults"))  # whose camera raw file is used here
@@ -33,7 +34,7 @@ PICTURES = (
 LIBRARIES = (
     "pylibCZIrw.czi", "liffile", "nd2",
     "tifffile", "imagecodecs", "astropy.io.fits", "mrcfile", "nibabel", "zarr", "pydicom", "h5py", "OpenEXR", "rawpy",
-    "unnoise.evaluation.comparison.runner", "unnoise.evaluation.ablations.runner",
+    "unnoise.evaluation.comparison.runner", "unnoise.evaluation.ablations.runner", "pyarrow.parquet",
 )  # fmt: skip
 
 
@@ -90,6 +91,7 @@ def make(folder: Path) -> None:
     _make_films(folder, rng)
     _make_scores(folder)
     folder_kinds.make(folder)
+    state_kinds.make(folder, model)
     for name, request in http_requests.seeds().items():
         (folder / f"http-{name}.txt").write_bytes(request)
 
@@ -216,6 +218,8 @@ def read(kind: str, path: Path) -> None:
         http_requests.ask(path)
     elif kind in folder_kinds.KINDS:
         folder_kinds.read(kind, path)
+    elif kind in state_kinds.KINDS:
+        state_kinds.read(kind, path)
     elif kind == "teachers":
         from unnoise.training import teacher_cache
 

@@ -5,8 +5,8 @@
 The corpus is made here: small files of each format, recipes, model files, checkpoints, manifests and results of teachers.
 Each input is one of them with bytes changed, cut out, doubled, or taken from another one. In every other one the damage is
 within archives, chunks and bodies, whose checksums and lengths are right again. Worker processes read them. An input that
-ends its worker, that takes more than `SECONDS` or `MEMORY_BYTES`, or that raises anything but an `UnnoiseError` is a
-finding. With `--out FILE` the numbers of each kind are noted after each batch, and the same command goes on there.
+ends its worker, that takes more than `SECONDS`, `MEMORY_BYTES` or `TAKEN_MEBIBYTES`, or that raises anything but an
+`UnnoiseError` is a finding. With `--out FILE` the numbers of each kind are noted after each batch, and the same command goes on there.
 """
 
 from __future__ import annotations
@@ -27,15 +27,20 @@ from collections import Counter
 from pathlib import Path
 
 import corpus
+import psutil
 import repairs
+import state_kinds
 from tally import Tally
 
-BATCH = 8000
+BATCH = 2000
 """Inputs of one worker process. The first HTTP request of each starts a server, which takes seconds."""
 SECONDS = 20
 """Of processor time, that an input may take."""
 MEMORY_BYTES = 6 * 10**9
 """Of address space, for a worker."""
+TAKEN_MEBIBYTES = 200
+"""So much an input of a few kB may make the process grow; a server that starts and libraries that load included. Told on Linux
+alone."""
 FILES_OF_A_REQUEST = 4
 """So many inputs each kind of file has for one of each kind of HTTP request: those wait for answers, a hundred times as long."""
 EXTREMES = (b"\0", b"\xff", b"\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\x80", b"[" * 999)
@@ -62,7 +67,8 @@ def main() -> None:
         if os.waitpid(maker, 0)[1]:
             sys.exit("the corpus cannot be made")
         made = [file for file in sorted(folder.iterdir()) if not options.only or file.stem in options.only]
-        seeds = [file for file in made for _ in range(1 if file.name.startswith("http-") else FILES_OF_A_REQUEST)]
+        slow = [file.name.startswith("http-") or file.stem in state_kinds.LARGE for file in made]
+        seeds = [file for file, rare in zip(made, slow, strict=True) for _ in range(1 if rare else FILES_OF_A_REQUEST)]
         while done < options.inputs and time.monotonic() - began < options.seconds:
             count = min(BATCH, options.inputs - done)
             found = _batch(seeds, options.seed + done, count, folder, options.keep)
@@ -133,10 +139,15 @@ def _work(seeds: list[Path], numbers: range, place: Path, notes: Path) -> None:
 def _finding(kind: str, path: Path) -> str:
     """What is wrong with how an input is read; empty: nothing."""
     from unnoise.errors import UnnoiseError
+    from unnoise.evaluation.cost import PeakMemory
 
     try:
-        with contextlib.suppress(UnnoiseError):
+        before = psutil.Process().memory_info().rss / 2**20
+        with PeakMemory("cpu") as peak, contextlib.suppress(UnnoiseError):
             corpus.read(kind, path)
+        taken = (peak.mebibytes or 0) - before
+        if taken > TAKEN_MEBIBYTES:
+            return f"takes {taken:.0f} MiB"
     except MemoryError:
         return "MemoryError"
     except BaseException as error:

@@ -56,3 +56,12 @@ def test_weights_that_lack_are_named() -> None:
 def test_what_is_no_graph_is_said(content: bytes) -> None:
     with pytest.raises(UnnoiseError, match="This is no ONNX file, or a damaged one"):
         with_weights(content, {})
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x72\x02\x0a\x05", b"\x72\x03\x0a\x01\xff", b"\x70\x05", b"\x72\x0a\x08" + b"\xff" * 8 + b"\x7f"]
+)
+def test_facts_that_are_no_text(content: bytes) -> None:
+    """Among them a number where a text should be: as bytes, it would be so many zeros."""
+    with pytest.raises(UnnoiseError, match="This is no ONNX file, or a damaged one"):
+        metadata_of(content)

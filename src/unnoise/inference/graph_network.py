@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unnoise.errors import UsageError
+from unnoise.errors import UnnoiseError, UsageError
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(1, C, H, W) → (1, C, H, W), values about 0..1."""
@@ -70,7 +71,26 @@ class GraphNetwork(ABC):
         """The metadata of the graph; see docs/onnx.md."""
         self.device = ""
         self._open(device)
-        self.sizes: dict[str, Any] = json.loads(self.facts.get("sizes", "{}"))
+        self.sizes: dict[str, Any] = {}
+        self._check_facts()
+
+    def _check_facts(self) -> None:
+        """Read the metadata once, so that what is damaged is told at the beginning. Raises `UnnoiseError`."""
+        try:
+            self.sizes |= json.loads(self.facts.get("sizes", "{}"))
+            is_sound = self.channels > 0 and self.step > 0 and (self.halo or 0) >= 0 and 0 < self.bytes_per_pixel < math.inf
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            is_sound = False
+        if not is_sound:
+            raise UnnoiseError(f"{self.origin} has damaged metadata; get it again, or export it anew.")
+
+    def _check_shape(self, restored: NDArray[np.float32], noisy: NDArray[np.float32]) -> None:
+        """Raises `UnnoiseError` where a damaged graph gives a picture of another size."""
+        if restored.shape != noisy.shape:
+            raise UnnoiseError(
+                f"{self.origin} gives {restored.shape} for a picture of {noisy.shape}: it is damaged, or no denoiser; "
+                "get it again, or export it anew."
+            )
 
     @abstractmethod
     def _open(self, device: str | None) -> None:

@@ -58,7 +58,7 @@ def metadata_of(graph: bytes) -> dict[str, str]:
     {'halo': '8'}
     """
     entries = [_parts(value) for number, value, _ in _fields(graph) if number == MODEL_METADATA]
-    return {bytes(entry.get(1, b"")).decode(): bytes(entry.get(2, b"")).decode() for entry in entries}
+    return {_text(entry.get(1, b"")): _text(entry.get(2, b"")) for entry in entries}
 
 
 def _filled(graph: bytes, weights: Mapping[str, NDArray[Any]]) -> bytes:
@@ -67,7 +67,7 @@ def _filled(graph: bytes, weights: Mapping[str, NDArray[Any]]) -> bytes:
         if number == GRAPH_CONSTANT:
             parts = _parts(tensor)
             if parts.get(TENSOR_IS_OUTSIDE):
-                name = bytes(parts[TENSOR_NAME]).decode()
+                name = _text(parts.get(TENSOR_NAME))
                 if name not in weights:
                     raise UnnoiseError(f"The graph needs the weights '{name}', which the model file lacks; get the file again.")
                 kept = [each for part, _, each in _fields(tensor) if part not in (TENSOR_PLACE, TENSOR_IS_OUTSIDE)]
@@ -78,13 +78,29 @@ def _filled(graph: bytes, weights: Mapping[str, NDArray[Any]]) -> bytes:
     return b"".join(found)
 
 
-def _parts(message: bytes) -> dict[int, Any]:
+def _text(value: Any) -> str:
+    """Bytes of UTF-8 as text; of a number, `bytes` would make so many zeros."""
+    if not isinstance(value, bytes | memoryview):
+        raise _damaged()
+    try:
+        return bytes(value).decode()
+    except UnicodeDecodeError:
+        raise _damaged() from None
+
+
+def _damaged() -> UnnoiseError:
+    return UnnoiseError("This is no ONNX file, or a damaged one; get it again, or write it anew.")
+
+
+def _parts(message: Any) -> dict[int, Any]:
     """The value of each field by its number."""
     return {number: value for number, value, _ in _fields(message)}
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, Any, bytes]]:
+def _fields(message: Any) -> Iterator[tuple[int, Any, bytes]]:
     """Each field's number, its value (a number or bytes), and the whole field as it stands."""
+    if not isinstance(message, bytes | memoryview):
+        raise _damaged()
     view, place = memoryview(message), 0
     try:
         while place < len(view):
@@ -105,7 +121,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, Any, bytes]]:
                 raise IndexError
             yield key >> 3, value, bytes(view[start:place])
     except IndexError:
-        raise UnnoiseError("This is no ONNX file, or a damaged one; get it again, or write it anew.") from None
+        raise _damaged() from None
 
 
 def _whole_number(view: memoryview, place: int) -> tuple[int, int]:

@@ -58,6 +58,7 @@ class OnnxNetwork(GraphNetwork):
             settings.add_external_initializers(list(self._held), list(self._held.values()))
         try:
             self._session = runtime.InferenceSession(self._content(), settings, providers=[_provider(self.device, runtime)])
+            self.facts = self._session.get_modelmeta().custom_metadata_map  # of what is no text, it raises UnicodeDecodeError
         except UsageError:
             raise
         except Exception as error:  # onnxruntime raises errors of many kinds
@@ -65,7 +66,6 @@ class OnnxNetwork(GraphNetwork):
         self._once = runtime.RunOptions()
         if self.device == "cpu":  # the arena spares each layer fresh memory; what a tile took goes back after it
             self._once.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        self.facts = self._session.get_modelmeta().custom_metadata_map
         self._input = self._session.get_inputs()[0].name
 
     def in_precision(self, name: str | None) -> Run:
@@ -80,6 +80,7 @@ class OnnxNetwork(GraphNetwork):
             if any(word in str(error).lower() for word in ("alloc", "out of memory")):
                 raise MemoryError(first_line(error)) from error
             raise UnnoiseError(f"{self.origin} cannot be run by onnxruntime: {first_line(error)}") from error
+        self._check_shape(restored, noisy)
         return restored
 
 

@@ -175,6 +175,7 @@ class OpenvinoNetwork(GraphNetwork):
                 self.release_memory()
                 raise MemoryError(first_line(error)) from error
             raise self._refused(error) from error
+        self._check_shape(restored, noisy)
         return restored
 
 

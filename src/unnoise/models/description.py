@@ -11,8 +11,9 @@ from safetensors import safe_open
 
 from unnoise.models import shipped
 from unnoise.models.card import Card
+from unnoise.models.onnx_model import parts_of
 from unnoise.models.shipped_files import WEIGHTS
-from unnoise.models.stored_networks import read_header
+from unnoise.models.stored_networks import damaged_model, read_header
 
 
 @dataclass(frozen=True)
@@ -52,5 +53,9 @@ def describe(name: str | Path) -> Description:
     header = read_header(path)
     with safe_open(path, framework="np") as file:
         shapes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118 (not a dict)
-    recipe, card = json.loads(header["recipe"]), Card.model_validate_json(header["card"])
-    return Description(str(name), card, recipe["denoiser"]["name"], sum(map(math.prod, shapes)))
+    _, card = parts_of(header, path)
+    try:
+        denoiser = str(json.loads(header["recipe"])["denoiser"]["name"])
+    except (KeyError, TypeError) as error:  # that it is JSON, `parts_of` has found
+        raise damaged_model(path) from error
+    return Description(str(name), card, denoiser, sum(map(math.prod, shapes)))

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.inference.graph_network import GraphNetwork
 from unnoise.models.card import Card
-from unnoise.models.stored_networks import Engine, damaged, network_class, read_header, stored_network
+from unnoise.models.stored_networks import Engine, damaged_model, network_class, read_header, stored_network
 from unnoise.recipes.applied import AppliedRecipe
 
 if TYPE_CHECKING:
@@ -42,9 +42,8 @@ def load(path: Path, device: str | None = None, engine: Engine = "onnx", network
 
 
 def _stored(path: Path, device: str | None, engine: Engine, network: GraphNetwork | None) -> Model:
-    network = network or stored_network(path, device, engine)
-    recipe, card = _parts(read_header(path), path)
-    return _model(network, recipe, card, path)
+    recipe, card = parts_of(read_header(path), path)
+    return _model(network or stored_network(path, device, engine), recipe, card, path)
 
 
 def _exported(path: Path, device: str | None, engine: Engine) -> Model:
@@ -53,15 +52,20 @@ def _exported(path: Path, device: str | None, engine: Engine) -> Model:
         raise UnnoiseError(f"{path} does not say how it is applied; write it anew with 'unnoise export'.")
     if not network.facts.get("scheme"):
         raise UnnoiseError(f"{path} holds the network alone; write it anew without --network-only.")
-    recipe, card = _parts(network.facts, path)
+    recipe, card = parts_of(network.facts, path)
     return _model(network, recipe, card, path)
 
 
-def _parts(header: Mapping[str, str], path: Path) -> tuple[AppliedRecipe, Card]:
+def parts_of(header: Mapping[str, str], path: Path) -> tuple[AppliedRecipe, Card]:
+    """Recipe and card of a model file's header. Raises `UnnoiseError` if they are damaged.
+
+    >>> from unnoise.models.select import WEIGHTS
+    >>> recipe, card = parts_of(read_header(WEIGHTS / "fast.safetensors"), WEIGHTS / "fast.safetensors")
+    """
     try:
         return AppliedRecipe.model_validate_json(header["recipe"]), Card.model_validate_json(header["card"])
     except (KeyError, ValidationError) as error:
-        raise damaged(path) from error
+        raise damaged_model(path) from error
 
 
 def _model(network: GraphNetwork, recipe: AppliedRecipe, card: Card, path: Path) -> Model:

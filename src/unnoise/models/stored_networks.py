@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from unnoise.errors import UnnoiseError, UsageError
@@ -22,6 +24,7 @@ from unnoise.registry import torch_missing
 
 GRAPHS = Path(__file__).parent / "graphs"
 """Graphs of the shipped networks, without weights. Several models share one."""
+NETWORK_NAME = re.compile(r"[a-z0-9-]{1,60}")
 ENGINES = "auto", "torch", "onnx", "openvino"
 Engine = Literal["torch", "onnx", "openvino"]
 SINGLE_PASS = frozenset(
@@ -118,38 +121,59 @@ def stored_network(path: Path, device: str | None = None, engine: Engine = "onnx
     """
     header = read_header(path)
     try:
-        scheme = json.loads(header["recipe"])["scheme"]
-        sizes = json.loads(header.get("sizes", "{}"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise damaged(path) from error
+        scheme = dict(json.loads(header["recipe"])["scheme"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise damaged_model(path) from error
+    sizes = _sizes_of(header, path)
     graph = GRAPHS / graph_name(header.get("denoiser", ""), sizes, scheme)
     if not graph.is_file():
         raise UsageError(
             f"The network of {path.name} ({header.get('denoiser')}) runs by PyTorch alone; install it, or where it is installed "
             f"run 'unnoise export {path.name} -o {path.stem}.onnx' and give that file."
         )
-    with safe_open(path, framework="np") as file:
-        weights, steps = (
-            {name: file.get_tensor(name).astype(np.float32) for name in file.keys() if wanted(name)}  # noqa: SIM118 (not a dict)
-            for wanted in (lambda name: not name.endswith(LEFT_OUT_ENDINGS), lambda name: name.endswith(STEPS_ENDING))
-        )
-    for name, value in (weights | steps).items():
-        if not np.isfinite(value).all():
-            raise UnnoiseError(
-                f"The weights in {path} are not all finite numbers ('{name}'); get the file again, or train anew."
-            )
+    weights, steps = _arrays(path)
     byte_graph = GRAPHS / graph_name(header.get("denoiser", ""), sizes, scheme, in_bytes=True)
     in_bytes = ByteGraph(byte_graph, steps) if byte_graph.is_file() and steps else None
     return network_class(engine)(graph, weights, device, str(path), in_bytes)
 
 
-def damaged(path: Path) -> UnnoiseError:
-    """The error where a model file says something that cannot be.
+def _sizes_of(header: Mapping[str, str], path: Path) -> dict[str, Any]:
+    try:
+        sizes = json.loads(header.get("sizes", "{}"))
+    except (ValueError, RecursionError) as error:
+        raise damaged_model(path) from error
+    if not (isinstance(sizes, dict) and NETWORK_NAME.fullmatch(header.get("denoiser", ""))):
+        raise damaged_model(path)
+    return sizes
 
-    >>> str(damaged(Path("a.onnx")))
-    'a.onnx is damaged, or of another version of unnoise; get it again.'
+
+def damaged_model(path: Path) -> UnnoiseError:
+    """What is raised of a model file whose header is damaged.
+
+    >>> str(damaged_model(Path("a.safetensors")))
+    'a.safetensors is damaged, or of another version of unnoise; get it again.'
     """
     return UnnoiseError(f"{path} is damaged, or of another version of unnoise; get it again.")
+
+
+def _arrays(path: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+    """The weights of a model file, and the steps of its int8 network."""
+    try:
+        with safe_open(path, framework="np") as file:
+            weights, steps = (
+                {name: file.get_tensor(name).astype(np.float32) for name in file.keys() if wanted(name)}  # noqa: SIM118 (not a dict)
+                for wanted in (lambda name: not name.endswith(LEFT_OUT_ENDINGS), lambda name: name.endswith(STEPS_ENDING))
+            )
+    except (AttributeError, TypeError) as error:  # of types that numpy has not
+        raise UnnoiseError(
+            f"The weights in {path} are of a type that is not read without PyTorch; install it, or give another model."
+        ) from error
+    for name, value in (weights | steps).items():
+        if not np.isfinite(value).all():
+            raise UnnoiseError(
+                f"The weights in {path} are not all finite numbers ('{name}'); get the file again, or train anew."
+            )
+    return weights, steps
 
 
 def network_class(engine: Engine) -> type[GraphNetwork]:

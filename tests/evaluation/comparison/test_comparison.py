@@ -23,6 +23,8 @@ from unnoise.evaluation.comparison.settings import Settings
 from unnoise.evaluation.comparison.statistics import mean_interval, paired_p_value
 from unnoise.evaluation.comparison.table import as_latex, as_markdown, rows_of
 from unnoise.evaluation.datasets import DataSet
+from unnoise.evaluation.protocols import Score
+from unnoise.evaluation.scoring import ImageScore
 
 VALUES = st.lists(st.floats(-5, 5).map(lambda value: round(value, 3)), min_size=2, max_size=10)
 
@@ -154,6 +156,19 @@ def test_a_damaged_cell_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     cell.write_bytes(content)
     with pytest.raises(runner.UnnoiseError, match="is damaged; remove it"):
         compare(["non-local-means"], [data], tmp_path / "out")
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe", b"[" * 99_999, b"{}", b'{"name": 1}', b"null"], ids=range(5))
+def test_damaged_lines_of_a_journal_are_dropped(damage: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    score = ImageScore(name="a", noisy=Score(30.0, 0.7), restored=Score(34.0, 0.9), seconds=0.5)
+    picture_journal.PictureJournal(path, "x").add(score)
+    whole = path.read_bytes()
+    path.write_bytes(whole + damage + b"\n")
+    assert picture_journal.PictureJournal(path, "x").scores == {"a": score}
+    assert path.read_bytes() == whole
+    path.write_bytes(damage + b"\n" + whole)
+    assert picture_journal.PictureJournal(path, "x").scores == {}
 
 
 @given(VALUES)

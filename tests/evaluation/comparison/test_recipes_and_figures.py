@@ -14,7 +14,7 @@ from command_line import call
 from unnoise import images, load
 from unnoise.errors import UsageError
 from unnoise.evaluation import evaluate
-from unnoise.evaluation.comparison import plots
+from unnoise.evaluation.comparison import plots, trained_recipes
 from unnoise.evaluation.comparison.grid import busiest_crop, zoomed_grid
 from unnoise.evaluation.comparison.runner import compare
 from unnoise.evaluation.comparison.table import psnr_by_picture, rows_of
@@ -66,6 +66,13 @@ def test_a_recipe_of_two_seeds_is_one_row(
     other = call(monkeypatch, capfd, *(7 if each == 2 else each for each in arguments))
     assert other.status == 2
     assert "holds a run of other settings" in other.err
+
+
+@pytest.mark.parametrize("damage", [b"[" * 99_999, b"\xff", b"{"], ids=range(3))
+def test_damaged_notes_of_a_finished_run(damage: bytes, tmp_path: Path) -> None:
+    (tmp_path / trained_recipes.FINISHED).write_bytes(damage)
+    with pytest.raises(UsageError, match=r"finished\.json is damaged; remove the folder"):
+        trained_recipes._is_finished(tmp_path, {})
 
 
 def test_recipes_need_pictures(

@@ -16,7 +16,7 @@ from astropy.io import fits
 from images.science.samples import counts, fits_of, make, mrc_of, nifti_of, packed
 from images.science.test_all_formats import redrawn
 from unnoise import images
-from unnoise.errors import UnnoiseWarning, UsageError
+from unnoise.errors import UnnoiseError, UnnoiseWarning, UsageError
 from unnoise.images.formats import suffix_of
 
 
@@ -179,3 +179,27 @@ def test_a_cube_is_never_in_memory(tmp_path: Path, name: str) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 60e6
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_header_of_mrc_that_states_two_gigabytes_takes_none(tmp_path: Path, swapped: bool) -> None:
+    """mrcfile would take them before it looks at the size of the file."""
+    path = mrc_of(counts(8, 9, dtype="float32"), swapped=swapped)(tmp_path / "a.mrc")
+    content = bytearray(path.read_bytes())
+    content[92:96] = struct.pack(">i" if swapped else "<i", 2**31 - 1)
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnnoiseError, match=r"a\.mrc"):
+            images.open(path)
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_extended_header_of_mrc_is_passed_over(tmp_path: Path) -> None:
+    pixels = counts(8, 9, dtype="float32")
+    path = mrc_of(pixels)(tmp_path / "a.mrc")
+    with mrcfile.open(path, "r+") as file:
+        file.set_extended_header(np.arange(30, dtype=np.float32))
+    np.testing.assert_array_equal(images.read(path).pixels, pixels)

@@ -32,15 +32,16 @@ class PictureJournal:
     def __init__(self, path: Path, made_from: str) -> None:
         self.path = path
         self.scores: dict[str, ImageScore] = {}
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        lines = path.read_bytes().splitlines() if path.is_file() else []
         whole = []
-        for line in lines[1:] if lines[:1] == [made_from] else []:
+        for line in lines[1:] if lines[:1] == [made_from.encode()] else []:
             try:
-                score = ImageScore.model_validate(json.loads(line))
-            except (ValueError, ValidationError):
+                text = line.decode()
+                score = ImageScore.model_validate(json.loads(text))
+            except (ValueError, ValidationError, RecursionError):
                 continue
             self.scores[score.name] = score
-            whole.append(line)
+            whole.append(text)
         path.write_text("".join(f"{line}\n" for line in [made_from, *whole]), encoding="utf-8")
 
     def add(self, score: ImageScore) -> None:

@@ -105,7 +105,7 @@ def _is_finished(folder: Path, wanted: dict[str, Any]) -> bool:
         found = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{folder / FINISHED} is damaged; remove the folder {folder}.") from error
     if found != wanted:
         raise UsageError(f"{folder} holds a run of other settings; give another folder with --out.")

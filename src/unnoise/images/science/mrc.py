@@ -5,6 +5,7 @@ Each section is a picture. The result gets a label, and its statistics where the
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from pathlib import Path
@@ -34,12 +35,7 @@ def open_file(path: Path, letters: str | None) -> MrcFile:
     mrcfile: Any = require("mrcfile", "MRC")
     whole = Unpacked(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with mrcfile.open(whole.path, "r", permissive=True, header_only=True) as file:
-                header = file.header.copy()
-        if header is None:
-            raise ValueError("it has no header of MRC")
+        header = _header_of(whole.path, mrcfile)
         mode = int(header.mode)
         if mode in MODES:
             raise UsageError(f"{path} has {MODES[mode]} (mode {mode}), which are not supported; convert it to mode 2.")
@@ -57,6 +53,21 @@ def open_file(path: Path, letters: str | None) -> MrcFile:
     start = HEADER_BYTES + extended
     require_bytes(path, whole.path, start + math.prod(shape) * dtype.itemsize)
     return MrcFile(path, whole, header, FileArray(whole.path, dtype, start, shape), letters)
+
+
+def _header_of(path: Path, mrcfile: Any) -> Any:
+    """The first header, in its own byte order. mrcfile would take the memory that the second one states, unread: up to
+    2 GB for a file of 1 kB. So it gets a header that states none."""
+    with path.open("rb") as file:
+        raw = file.read(HEADER_BYTES)
+    kind, place = mrcfile.dtypes.HEADER_DTYPE.fields["nsymbt"][:2]
+    stated = slice(place, place + kind.itemsize)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        alone = io.BytesIO(raw[: stated.start] + bytes(kind.itemsize) + raw[stated.stop :])
+        header = mrcfile.mrcinterpreter.MrcInterpreter(alone, permissive=True, header_only=True).header.copy()
+    header.nsymbt = np.frombuffer(raw[stated], header.nsymbt.dtype)[0]
+    return header
 
 
 def _is_unsigned(header: Any) -> bool:
