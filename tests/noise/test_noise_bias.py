@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from unnoise.noise.color import srgb_decode, srgb_encode
 
 from unnoise.noise.autocovariance import PATCH_PIXELS
 from unnoise.noise.noise_bias import bent_share, shifts
+from unnoise.photometry.srgb import srgb_decode, srgb_encode
 
 
 def patches(bent: bool, sigma: float = 0.05) -> np.ndarray:
@@ -30,6 +30,31 @@ def test_noise_of_linear_light_is_told_from_noise_of_coded_values() -> None:
     assert told(patches(bent=False)) == 0
 
 
+def test_noise_of_a_negative_is_skewed_the_other_way() -> None:
+    assert told(1 - patches(bent=True)) == -1
+    assert told(1 - patches(bent=False)) == 0
+
+
+def test_photons_are_skewed_the_other_way_but_less_and_in_the_dark() -> None:
+    random = np.random.default_rng(3)
+    light = random.uniform(0.1, 0.5, (2000, 1, 1, 1))
+    counted = random.poisson(200 * light, (2000, 1, PATCH_PIXELS, PATCH_PIXELS)) / 200
+    assert told(counted.astype(np.float32)) == 0
+
+
+def test_edges_in_the_quietest_patches_tell_nothing() -> None:
+    mixed = patches(bent=False)
+    mixed[::3, ..., :2] = 0.9  # a bright line at the edge of every third patch, from which a skewness of 1.5 and more follows
+    assert told(mixed) == told(patches(bent=False))
+
+
+def test_dark_scenes_tell_a_negative_by_where_noise_is_cut_off() -> None:
+    random = np.random.default_rng(4)
+    dark = np.clip(0.05 + 0.08 * random.normal(size=(500, 3, PATCH_PIXELS, PATCH_PIXELS)), 0, 1).astype(np.float32)
+    assert told(dark) == 1
+    assert told(1 - dark) == -1
+
+
 def test_where_nothing_can_be_told_noise_counts_as_a_sensors() -> None:
     assert told(patches(bent=False, sigma=0.002)) == 1
     assert told(np.zeros((100, 1, PATCH_PIXELS, PATCH_PIXELS), np.float32)) == 1
@@ -42,6 +67,15 @@ def test_cut_off_noise_shifts_means_as_simulated(scene: float) -> None:
     brightness = np.linspace(0, 1, 65)
     below, above = (np.interp(seen, brightness, curve) for curve in shifts(brightness, np.full(65, sigma), bent=0))
     assert below + above == pytest.approx(seen - scene, abs=0.004)
+
+
+def test_shifts_of_a_negative_are_those_of_its_photograph_with_the_other_sign() -> None:
+    brightness = np.linspace(0, 1, 65)
+    sigma = np.linspace(0.02, 0.06, 65)
+    below, above = shifts(brightness, sigma, bent=1)
+    of_negative = shifts(brightness, sigma[::-1], bent=-1)
+    assert np.allclose(of_negative[0], -above[::-1], atol=2e-3)
+    assert np.allclose(of_negative[1], -below[::-1], atol=2e-3)
 
 
 @pytest.mark.parametrize("scene", [0.2, 0.4, 0.7])

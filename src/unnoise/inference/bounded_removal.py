@@ -71,6 +71,9 @@ TEXTURE_POWER_RATIOS = 1.4, 1.9
 MAX_POWER_RATIO = 5.0
 """The power ratio of each frequency is limited to this in the mean over all frequencies. Else a pattern or an edge
 counts as texture."""
+MEAN_POWER_RATIOS = 3.0, 4.0
+"""The same two ratios for the mean of a block, with all of its explained shift. Where nearly everything has to be put back, the
+network's mean is not to be trusted either. Text on white had become brighter than it was."""
 DOUBT_SHARE = 1.0
 """Where the noise model is in doubt, noise in textures may be stronger by this share of its standard deviation."""
 SHIFT_SLACK_FACTOR = 1.25
@@ -218,12 +221,12 @@ def _put_back(
     def examined(each: tuple[slice, Any]) -> tuple[slice, Any, Any]:
         part, strip = each
         sigma = xp.sqrt(clip(limits.variance[:, part, :, None], noise.floor**2))  # (C, r, columns, 1)
-        u = _coefficients(strip, forward, sigma, limits, part, scale)
+        u, explained = _coefficients(strip, forward, sigma, limits, part, scale)
         own: list[Any] | None = None
         if seen is not None:
             noisy = seen[:, part.start * STRIDE_SAMPLES : (part.stop + 1) * STRIDE_SAMPLES]
             own = second_blocks(extend(noisy, *strip.shape[-2:]), forward, sigma)
-        places, coefficients = _returned(u, scale, own)
+        places, coefficients = _returned(u, scale, explained, own)
         coefficients *= sigma[tuple(places.T)]
         return part, places, coefficients
 
@@ -242,33 +245,37 @@ def _put_back(
         write(goes, values[:, : goes.stop - goes.start])
 
 
-def _coefficients(strip: Any, forward: Any, sigma: Any, limits: _Limits, part: slice, scale: int) -> list[Any]:
+def _coefficients(
+    strip: Any, forward: Any, sigma: Any, limits: _Limits, part: slice, scale: int
+) -> tuple[list[Any], list[Any]]:
     """The coefficients of a strip's blocks in standard deviations of the noise, (r, columns, 64) for each channel.
 
-    Pure noise has variance 1. The explained shift of the mean is taken off.
+    Pure noise has variance 1. The explained shift of the mean is taken off, and returned too: (r, columns) for each channel,
+    at the scale of single pixels only.
     """
     xp = array_namespace(strip)
-    result = []
+    result, explained = [], []
     for channel, (values, transform, own) in enumerate(zip(strip, forward, sigma, strict=True)):
         u = (overlapping_blocks(values) @ transform).reshape(*own.shape[:2], -1)
         u /= own
         below, above = limits.below[channel], limits.above[channel]
         if scale == 1:
             unit = transform[0, 0] * BLOCK_SAMPLES**2 / own[..., 0]  # coefficient of a mean of 1, in standard deviations
-            u[..., 0] -= clip(u[..., 0], unit * below[part], unit * above[part])
+            explained.append(clip(u[..., 0], unit * below[part], unit * above[part]))
+            u[..., 0] -= explained[-1]
         else:
             pixels = slice(part.start * STRIDE_SAMPLES, (part.stop + 1) * STRIDE_SAMPLES)
             low, high = ((overlapping_blocks(x[pixels]) @ transform).reshape(u.shape) / own for x in (below, above))
             u -= clip(u, clip(xp.minimum(low, high), None, 0), clip(xp.maximum(low, high), 0))
         result.append(u)
-    return result
+    return result, explained
 
 
-def _returned(u: Sequence[Any], scale: int, noisy: Sequence[Any] | None = None) -> tuple[Any, Any]:
+def _returned(u: Sequence[Any], scale: int, explained: Sequence[Any], noisy: Sequence[Any] | None = None) -> tuple[Any, Any]:
     """The blocks of which something is put back.
 
     Args:
-        u: coefficients in standard deviations of the noise, (r, columns, 64) for each channel.
+        u, explained: as `_coefficients` returns them.
         noisy: those of the noisy picture in every second block, if the risk of the removal counts.
 
     Returns:
@@ -297,10 +304,15 @@ def _returned(u: Sequence[Any], scale: int, noisy: Sequence[Any] | None = None) 
     places = places_of(active)
     row, column = places[:, 1], places[:, 2]
     counts = [int((places[:, 0] == channel).sum()) for channel in range(len(u))]
-    own = xp.concat([each[row[part], column[part]] for each, part in zip(u, runs(counts), strict=True)])
+    parts = list(runs(counts))
+    own = xp.concat([each[row[part], column[part]] for each, part in zip(u, parts, strict=True)])
     kept = xp.astype(xp.square(own) > limits, own.dtype)
     if share is not None:
-        kept = xp.maximum(kept, share[row // SQUARE_BLOCKS, column // SQUARE_BLOCKS])
+        of_places = share[row // SQUARE_BLOCKS, column // SQUARE_BLOCKS]
+        kept = xp.maximum(kept, of_places)
+        if explained:
+            shift = xp.concat([each[row[part], column[part]] for each, part in zip(explained, parts, strict=True)])
+            own[:, 0] += of_places[:, 0] * shift
     return places, own * kept
 
 
@@ -338,15 +350,18 @@ def _square_sums(power: Any) -> Any:
 
 def _square_shares(sums: Any, channels: int, blocks: Sequence[int], scale: int) -> Any:
     """Shares by the mean power in squares of blocks, all channels together: sums of powers (⌈r / 4⌉, ⌈columns / 4⌉, 64) of
-    `channels` times `blocks`, (r, columns) → the same shape. The share of the mean is 0."""
+    `channels` times `blocks`, (r, columns) → the same shape. The share of the mean is above 0 only where nearly everything
+    is put back."""
     xp = array_namespace(sums)
     rows, columns = (_blocks_per_square(length) for length in blocks)
     mean = sums / convert_like(channels * rows[:, None] * columns, sums)[..., None]
     share = _linear_share(mean, *PATTERN_POWER_RATIOS[scale])
+    of_mean: Any = 0
     if scale == 1:
         whole = xp.mean(clip(mean[..., 1:], None, MAX_POWER_RATIO), axis=-1, keepdims=True)
         share = xp.maximum(share, _linear_share(whole, *TEXTURE_POWER_RATIOS))
-    share[..., 0] = 0
+        of_mean = _linear_share(whole[..., 0], *MEAN_POWER_RATIOS)
+    share[..., 0] = of_mean
     return share
 
 

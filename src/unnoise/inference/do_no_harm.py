@@ -19,6 +19,7 @@ from array_api_compat import device, to_device
 from unnoise.array_api import array_namespace
 from unnoise.errors import UnnoiseWarning
 from unnoise.inference.bounded_removal import bounded_removal
+from unnoise.inference.cut_off_bias import without_cut_off_bias
 from unnoise.inference.sources import PixelSource
 from unnoise.noise.noise_estimation import FAINT, FAINT_IN_MEASUREMENTS, estimate_noise
 from unnoise.noise.noise_model import NoiseModel
@@ -96,6 +97,11 @@ class Guard:
             return cls((), grey)
         return cls(noise, grey, _why_nothing_is_told(seen, step))
 
+    @property
+    def bent(self) -> float:
+        """How far the curve of sRGB has bent the noise, −1..1; 1 where no noise was measured."""
+        return self.noise[0].bent if self.noise and self.noise[0] else 1.0
+
     def warn(self, name: str) -> None:
         """Warn that the picture is left unchanged, if it is. `name` is the subject of the sentence."""
         if self.kept:
@@ -121,12 +127,16 @@ class Guard:
     def _no_more_than_noise(self, noisy: Any, restored: Any) -> Any:
         if len(self.noise) <= 1:
             (noise,) = self.noise or (None,)
-            return bounded_removal(noisy, restored, noise) if noise else restored
+            return _bounded_by(noise, noisy, restored) if noise else restored
         planes = []
         for channel, noise in enumerate(self.noise):
             own, plane = (x[:, channel : channel + 1] for x in (noisy, restored))
-            planes.append(bounded_removal(own, plane, noise) if noise else plane)
+            planes.append(_bounded_by(noise, own, plane) if noise else plane)
         return concat(planes, axis=1)
+
+
+def _bounded_by(noise: NoiseModel, noisy: Any, restored: Any) -> Any:
+    return without_cut_off_bias(bounded_removal(noisy, restored, noise), noise)
 
 
 def _why_nothing_is_told(view: RegionSource, step: float | None) -> str:

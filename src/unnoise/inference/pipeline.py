@@ -33,6 +33,7 @@ from unnoise.inference.blending import blend_stored, blends
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.dither import DitheredStore
 from unnoise.inference.do_no_harm import Guard, Mask, all_kept, guards_of
+from unnoise.inference.negatives import positive, with_negatives
 from unnoise.inference.parallel import one_thread_a_product
 from unnoise.inference.photon_binning import binned, mix_binned, photon_step
 from unnoise.inference.point_sources import PointSources, find_point_sources
@@ -183,6 +184,7 @@ class Pipeline:
         store: Store,
         progress: Progress | None,
         photons: Sequence[float | None] = (),
+        guards: Sequence[Guard] = (),
     ) -> None:
         """Restore `seen`, which is `source` without its row noise, and keep what is clipped in `source`. A measurement
         with point sources is restored with them and without them. `Prepared.restore` calls this."""
@@ -192,6 +194,8 @@ class Pipeline:
         stars = find_point_sources(seen) if self._by_planes(seen) and not any(photons) else None
         once = progress and (lambda done, tiles: progress(done, 2 * tiles if stars else tiles))
         photometry = self._decide(views, source.rescaling)
+        if len(guards) == len(views):  # not where each channel is a picture of its own
+            photometry = [each.with_bent_noise(guard.bent) for each, guard in zip(photometry, guards, strict=True)]
         for band_rows, band in self._bands(views, photometry, once, photons):
             for rows in source.strips(band_rows):
                 first, last = max(rows.start - REACH_PIXELS, 0), min(rows.stop + REACH_PIXELS, source.size[0])
@@ -268,9 +272,10 @@ class Pipeline:
     def _restored_bands(
         self, views: Sequence[RegionSource], photometry: Sequence[Photometry], progress: Progress | None
     ) -> Iterator[tuple[slice, Any]]:
+        views = [positive(view, each) for view, each in zip(views, photometry, strict=True)]
         shown = [replace(view, scale=each.normalization) for view, each in zip(views, photometry, strict=True)]
         bands = restore_bands(self.chain(), shown, progress)
-        return correct_bands(photometry, views, bands)
+        return with_negatives(correct_bands(photometry, views, bands), photometry)
 
     def restore(self, noisy: Any, photometry: Sequence[Photometry] | None = None, progress: Progress | None = None) -> Any:
         """Restore pictures in memory and correct their bias, without clipping and blending.
@@ -333,7 +338,7 @@ class Prepared:
         settings = self.pipeline.settings
         by_itself = settings.strength if self.seen is self.source else 1.0  # or stripes would come back as detail
         halves = ProgressHalves(progress, self.source.size[0], blends(by_itself, settings.detail, self.guards))
-        self.pipeline.restore_into(self.source, self.seen, store, halves.tiles, self.photons)
+        self.pipeline.restore_into(self.source, self.seen, store, halves.tiles, self.photons, self.guards)
         blend_stored(self.seen, store, by_itself, settings.detail, self.guards, halves.rows)
         if self.seen is not self.source:
             blend_stored(self.source, store, settings.strength, 0.0)

@@ -6,11 +6,13 @@ darker than the scene (see `unnoise.photometry.bias_correction`). The same curve
 standard deviation σ at a coded brightness x has about the skewness −4.2·σ / (x + 0.055). It shifts the mean by
 −0.7·σ² / (x + 0.055).
 Noise that was added to coded values has neither. So its skewness tells whether the curve has bent it.
+In a negative, or in a picture whose values were inverted otherwise, skewness and shift have the opposite sign.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,12 +31,19 @@ FEWEST = 40
 """Patches that it takes to tell."""
 CUT = 0.004
 """Patches with a larger share of cut-off pixels tell nothing: cutting makes noise lopsided too."""
+CUT_IN_NEGATIVE, CUT_RATIO = 0.05, 10.0
+"""In a negative whose skewness tells nothing, white cuts at least this share of the pixels off, and this many times the share of black.
+Dark scenes of SIDD: 0.11 to 0.36, none at the other end."""
+MAX_SKEWNESS, MAX_SIGMA_RATIO = 1.5, 2.5
+"""Groups with more skewness, or with this many times the usual standard deviation, hold edges."""
 FAINT = 1 / 255
 """Standard deviation below which rounding hides the skewness."""
 LEAST = 0.1
 """Expected skewness below which there is nothing to tell."""
-EVIDENCE = 1.0
-"""Sum of the squares of expected skewness that it takes to tell."""
+EVIDENCE, LEAST_EVIDENCE = 1.0, 0.2
+"""Sum of the squares of expected skewness that it takes to tell, and that it takes where the error is small."""
+MAX_ERROR = 0.25
+"""A small standard error of the measured share."""
 NONE, FULL = 0.2, 0.6
 """Measured skewness against that expected: noise below the first was not bent, noise above the second was. SIDD: 0.57
 to 1.0; noise added to coded values: −0.1 to 0.05."""
@@ -45,6 +54,8 @@ MOST = 0.5
 def bent_share(patches: Array, cut: Array) -> float:
     """How far the curve of sRGB has bent the noise: 0 not at all, 1 as that of a sensor; 1 where it cannot be told.
 
+    In a negative the noise is skewed the other way: −1.
+
     Args:
         patches: of a picture, (P, C, PATCH_PIXELS, PATCH_PIXELS) in 0..1.
         cut: (P, C), shares of pixels at black or white.
@@ -54,12 +65,61 @@ def bent_share(patches: Array, cut: Array) -> float:
     >>> bent_share(patches, np.zeros((2000, 1)))
     0.0
     """
-    measured = expected = 0.0
+    brightness, sigma, skewness = _groups(patches, cut)
+    as_photograph = _Expected.of(skewness, -SKEWNESS * sigma / (brightness + OFFSET), sigma)
+    as_negative = _Expected.of(skewness, SKEWNESS * sigma / (1 - brightness + OFFSET), sigma)
+    if as_negative.share == 1 and as_negative.is_told:
+        photons = sigma / np.maximum(brightness, FAINT)  # are skewed the same way, but less, and in the dark
+        if as_negative.distance < np.square(skewness - photons).sum():
+            return -1.0
+    if as_photograph.is_told:
+        return as_photograph.share
+    return -1.0 if not as_negative.is_told and _is_cut_at_white(patches) else 1.0
+
+
+def _is_cut_at_white(patches: Array) -> bool:
+    """Whether white cuts much noise off, and black next to none. Dark photographs have it the other way round."""
+    white = float((patches >= 1).mean())
+    return white >= CUT_IN_NEGATIVE and white > CUT_RATIO * float((patches <= 0).mean())
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """How well a skewness that is expected agrees with the one that was measured."""
+
+    evidence: float
+    """Sum of the squares of what is expected."""
+    share: float
+    """Of it that was measured, 0 at `NONE` and 1 at `FULL`."""
+    distance: float
+    """Sum of the squares of what is not explained, with the best share of what is expected."""
+    error: float
+    """Standard error of that share."""
+
+    @property
+    def is_told(self) -> bool:
+        return self.evidence >= EVIDENCE or (self.evidence >= LEAST_EVIDENCE and self.error <= MAX_ERROR)
+
+    @classmethod
+    def of(cls, measured: Array, expected: Array, sigma: Array) -> _Expected:
+        tells = (sigma >= FAINT) & (np.abs(expected) >= LEAST)
+        evidence = float(np.square(expected[tells]).sum())
+        ratio = float((measured * expected)[tells].sum()) / max(evidence, 1e-12)
+        share = float(np.clip((ratio - NONE) / (FULL - NONE), 0, 1))
+        distance = float(np.square(measured - ratio * expected).sum())
+        count = int(tells.sum())
+        error = math.sqrt(distance / (count - 1) / evidence) if count > 1 else math.inf
+        return cls(evidence, share, distance, error)
+
+
+def _groups(patches: Array, cut: Array) -> tuple[Array, Array, Array]:
+    """Brightness, standard deviation and skewness of noise in groups of the quietest patches of one brightness, (G,) each."""
     ones = np.ones(patches[0, 0].size, np.float32) / patches[0, 0].size
     flat = patches.reshape(*patches.shape[:2], -1)  # (P, C, PATCH_PIXELS²)
     inside = cut <= CUT  # (P, C)
     means = flat @ ones
     variances = np.einsum("pci,pci->pc", flat, flat) / flat.shape[2] - means**2
+    found = [np.zeros((3, 0))]
     for channel in range(patches.shape[1]):
         places = np.flatnonzero(inside[:, channel])
         places = places[np.argsort(means[places, channel], kind="stable")]
@@ -76,13 +136,12 @@ def bent_share(patches: Array, cut: Array) -> float:
         powers = np.stack([squares.mean(axis=1), (squares * centred).mean(axis=1), means[own, channel]])  # (3, patches)
         second, third, brightness = np.add.reduceat(powers, starts, axis=1) / [len(group) for group in quiet]
         sigma = np.sqrt(second)
-        skewness = -SKEWNESS * sigma / (brightness + OFFSET)
-        tells = (sigma >= FAINT) & (skewness <= -LEAST)
-        measured += float((skewness * third / np.maximum(sigma, 1e-12) ** 3)[tells].sum())
-        expected += float((skewness**2)[tells].sum())
-    if expected < EVIDENCE:
-        return 1.0
-    return float(np.clip((measured / expected - NONE) / (FULL - NONE), 0, 1))
+        found.append(np.stack([brightness, sigma, third / np.maximum(sigma, 1e-12) ** 3]))
+    brightness, sigma, skewness = np.concatenate(found, axis=1)
+    is_noise = np.abs(skewness) <= MAX_SKEWNESS
+    if is_noise.any():
+        is_noise &= sigma <= MAX_SIGMA_RATIO * np.median(sigma[is_noise])
+    return brightness[is_noise], sigma[is_noise], skewness[is_noise]
 
 
 def shifts(brightness: Array, sigma: Array, bent: float) -> tuple[Array, Array]:
@@ -92,7 +151,7 @@ def shifts(brightness: Array, sigma: Array, bent: float) -> tuple[Array, Array]:
     Args:
         brightness: of the noisy means, rising, in 0..1.
         sigma: standard deviation of the noise at each.
-        bent: as `bent_share` gives it.
+        bent: as `bent_share` gives it; below 0 the curve runs from white to black.
 
     >>> import numpy as np
     >>> low, high = shifts(np.array([0.2, 0.5, 0.8]), np.full(3, 0.01), bent=0.0)
@@ -104,8 +163,9 @@ def shifts(brightness: Array, sigma: Array, bent: float) -> tuple[Array, Array]:
     inside = _share_below(white) - _share_below(black)
     mean = brightness * inside + spread * (_density(black) - _density(white)) + 1 - _share_below(white)
     cut = mean - brightness  # of a scene of this brightness, whose noisy mean is therefore `mean`
-    curve = bent * np.minimum(SHIFT * sigma**2 / (brightness + OFFSET), MOST * sigma)
-    below, above = np.minimum(cut, 0) - curve, np.maximum(cut, 0)
+    light = brightness if bent >= 0 else 1 - brightness
+    curve = np.minimum(SHIFT * sigma**2 / (light + OFFSET), MOST * sigma)
+    below, above = np.minimum(cut, 0) - max(bent, 0) * curve, np.maximum(cut, 0) - min(bent, 0) * curve
     return np.interp(brightness, mean, below), np.interp(brightness, mean, above)
 
 

@@ -62,6 +62,8 @@ class NoiseModel:
     """(K, C): factors of the variance at these colors."""
     reach: float = 0.0
     """How far a color reaches: a standard deviation in the picture's unit."""
+    bent: float = 1.0
+    """How far the curve of sRGB has bent the noise, −1..1; see `noise_bias.bent_share`."""
 
     @property
     def is_none(self) -> bool:

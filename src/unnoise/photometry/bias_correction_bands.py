@@ -10,7 +10,7 @@ from array_api_compat import device, to_device
 from unnoise.array_api import array_namespace
 from unnoise.photometry import array_ops
 from unnoise.photometry.bias_correction import CELL_PIXELS, RADIUS_CELLS, BiasCorrection, smooth_offsets, upsample_offsets
-from unnoise.photometry.clipping import Clipping
+from unnoise.photometry.clipping import NO_CLIPPING, Clipping
 from unnoise.photometry.photometry import Photometry
 from unnoise.regions import RegionSource
 
@@ -42,7 +42,11 @@ def correct_bands(photometry: Sequence[Photometry], views: Sequence[RegionSource
     >>> sum(band.shape[-2] for rows, band in made)
     40
     """
-    corrections = [Correction(each.bias_correction, each.clipping) for each in photometry if each.bias_correction]
+    corrections = [
+        Correction(each.bias_correction, NO_CLIPPING if each.has_added_noise else each.clipping)
+        for each in photometry
+        if each.bias_correction
+    ]
     return array_ops.without_gradients(_corrected)(corrections, views, bands) if corrections else iter(bands)
 
 

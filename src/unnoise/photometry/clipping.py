@@ -48,6 +48,8 @@ class Clipping:
 
 BOTH_ENDS = Clipping()
 """As it is in photographs."""
+NO_CLIPPING = Clipping(black=False, white=False)
+"""As it is where values may lie beyond black and white."""
 
 
 def measure_clipping(view: RegionSource) -> Clipping:

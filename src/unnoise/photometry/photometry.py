@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from unnoise.photometry.bias_correction import BiasCorrection
@@ -11,6 +11,9 @@ from unnoise.photometry.normalization import CONSTANT_SCALE, Normalization, Scal
 from unnoise.photometry.rescaling import Rescaling
 from unnoise.photometry.transfer_function import is_linear
 from unnoise.regions import RegionSource
+
+LEAST_BENT_SHARE = 0.5
+"""Noise that is bent less counts as added to coded values. SIDD has 0.7 to 1, added noise 0 to 0.3."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,31 @@ class Photometry:
     """At which end of the range noise is cut off."""
     bias_correction: BiasCorrection | None = None
     """How the mean brightness of the result is corrected, with a curve that is not *auto*; None: not at all."""
+    has_added_noise: bool = False
+    """Whether noise was added to coded values. What black and white cut off is then corrected at each pixel, not in cells."""
+    is_negative: bool = False
+    """Whether the picture is a negative of a photograph. A network then sees it inverted."""
+
+    def with_bent_noise(self, share: float) -> Photometry:
+        """The same, where the noise of a picture is known.
+
+        Its mean is right in the values that it was added to. So noise that the curve of sRGB has not bent is averaged in coded values.
+
+        Args:
+            share: as `NoiseModel.bent` has it. It counts in pictures that are coded for display.
+
+        >>> Photometry().with_bent_noise(-1.0).is_negative
+        True
+        >>> Photometry(bias_correction=BiasCorrection(curve="srgb")).with_bent_noise(0.0).bias_correction.curve
+        'linear'
+        """
+        rule = self.bias_correction
+        if self.transfer_function == "linear" or self.normalization or (rule and rule.curve == "linear"):
+            return self
+        is_added = abs(share) < LEAST_BENT_SHARE
+        if rule and is_added:
+            rule = rule.model_copy(update={"curve": "linear"})
+        return replace(self, bias_correction=rule, has_added_noise=is_added, is_negative=share < 0)
 
     @classmethod
     def decide(
