@@ -42,9 +42,9 @@ from unnoise.inference.overlapping_blocks import (
     repeat_cells,
     values_by_row,
 )
-from unnoise.inference.parallel import in_order
 from unnoise.inference.removal_risk import removal_weights, second_blocks
 from unnoise.noise.noise_model import BLOCK_SAMPLES, NoiseModel
+from unnoise.parallel import in_order
 from unnoise.photometry.array_ops import clip, copy, device_kind, lerp
 from unnoise.photometry.array_windows import block_means, convert_like, places_of, repeat_each, runs
 
@@ -234,7 +234,8 @@ def _put_back(
     for part, places, coefficients in in_order(examined, strips(), limits.variance):
         if not len(places) and pending is None:
             continue
-        total = _zeros(limits.variance, (channels, part.stop - part.start + 1, columns + 1, STRIDE_SAMPLES**2))
+        shape_of_cells = channels, part.stop - part.start + 1, columns + 1, STRIDE_SAMPLES**2
+        total = xp.zeros(shape_of_cells, dtype=coefficients.dtype, device=device(coefficients))
         if pending is not None:
             total[:, 0] = pending
         overlap_add(total, places, coefficients, backward)
@@ -395,7 +396,3 @@ def _transforms(noise: NoiseModel, scale: int) -> tuple[Any, Any]:
     sigma = xp.sqrt(clip(variance, 1e-8 * float(xp.max(variance))))
     basis = convert_like(cosine_basis(), sigma)  # (64 coefficients, 64 values)
     return basis.T / sigma[:, None], basis * sigma[..., None]
-
-
-def _zeros(like: Any, shape: tuple[int, ...]) -> Any:
-    return array_namespace(like).zeros(shape, dtype=like.dtype, device=device(like))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -178,17 +177,6 @@ class GraphNetwork(ABC):
         return UsageError(
             f"{self.runtime} computes in {known} here, not in {name}; leave --precision out, or give --engine torch."
         )
-
-
-def thread_count() -> int:
-    """How many threads a runtime gets: as OMP_NUM_THREADS says, else one for each core that the process may use.
-
-    >>> thread_count() >= 1
-    True
-    """
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(asked) if asked.isdecimal() and int(asked) > 0 else cores
 
 
 def first_line(error: Exception) -> str:

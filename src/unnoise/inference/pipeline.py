@@ -34,7 +34,6 @@ from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.dither import DitheredStore
 from unnoise.inference.do_no_harm import Guard, Mask, all_kept, guards_of
 from unnoise.inference.negatives import positive, with_negatives
-from unnoise.inference.parallel import one_thread_a_product
 from unnoise.inference.photon_binning import binned, mix_binned, photon_step
 from unnoise.inference.point_sources import PointSources, find_point_sources
 from unnoise.inference.progress_halves import ProgressHalves
@@ -44,6 +43,7 @@ from unnoise.inference.row_noise_removal import without_row_noise
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import PlanesStore, Store
+from unnoise.parallel import one_thread_a_product
 from unnoise.photometry.array_ops import clip, concat, to_numpy
 from unnoise.photometry.bias_correction_bands import correct_bands
 from unnoise.photometry.clipping import REACH_PIXELS, find_clipped, keep_clipped

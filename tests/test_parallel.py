@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from unnoise.inference import parallel
+from unnoise import parallel
 from unnoise.inference.bounded_removal import bounded_removal
-from unnoise.inference.parallel import in_order, one_thread_a_product
 from unnoise.noise.noise_estimation import estimate_noise
+from unnoise.parallel import in_order, one_thread_a_product
 from unnoise.regions import RegionSource
 
 LIKE = np.zeros(1)

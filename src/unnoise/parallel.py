@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -15,10 +16,19 @@ from typing import Any, TypeVar
 import numpy as np
 from array_api_compat import is_numpy_array
 
-from unnoise.inference.graph_network import thread_count
-
 In = TypeVar("In")
 Out = TypeVar("Out")
+
+
+def thread_count() -> int:
+    """How many threads a runtime gets: as OMP_NUM_THREADS says, else one for each core that the process may use.
+
+    >>> thread_count() >= 1
+    True
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(asked) if asked.isdecimal() and int(asked) > 0 else cores
 
 
 def in_order(call: Callable[[In], Out], items: Iterable[In], like: Any) -> Iterator[Out]:
