@@ -8,7 +8,7 @@ import pytest
 
 from unnoise.diagnostics import speed
 from unnoise.models import shipped
-from unnoise.parallel import thread_count
+from unnoise.photometry.array_threads import thread_count
 
 
 def test_onnxruntime_is_timed_where_it_is_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from unnoise import parallel
-from unnoise.photometry import bias_correction_bands
+from unnoise.photometry import array_threads, bias_correction_bands
 from unnoise.photometry.bias_correction import CELL_PIXELS, BiasCorrection
 from unnoise.photometry.photometry import Photometry
 from unnoise.regions import RegionSource
@@ -52,7 +51,7 @@ def test_with_several_threads_it_is_the_same(monkeypatch: pytest.MonkeyPatch, he
     edges = np.cumsum((0, *heights)).tolist()
     results = []
     for count in (1, 3):
-        monkeypatch.setattr(parallel, "thread_count", lambda count=count: count)
+        monkeypatch.setattr(array_threads, "thread_count", lambda count=count: count)
         bands = ((slice(top, bottom), restored[..., top:bottom, :]) for top, bottom in pairwise(edges))
         made = list(
             bias_correction_bands.correct_bands(

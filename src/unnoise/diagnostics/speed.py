@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from unnoise.models import shipped
-from unnoise.parallel import thread_count
+from unnoise.photometry.array_threads import thread_count
 
 if TYPE_CHECKING:
     from unnoise.models.model import Model

@@ -44,8 +44,8 @@ from unnoise.inference.overlapping_blocks import (
 )
 from unnoise.inference.removal_risk import removal_weights, second_blocks
 from unnoise.noise.noise_model import BLOCK_SAMPLES, NoiseModel
-from unnoise.parallel import in_order
 from unnoise.photometry.array_ops import clip, copy, device_kind, lerp
+from unnoise.photometry.array_threads import in_order
 from unnoise.photometry.array_windows import block_means, convert_like, places_of, repeat_each, runs
 
 SQUARE_BLOCKS = 4

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.inference.graph_network import GraphNetwork, Run, first_line
 from unnoise.inference.graph_weights import WEIGHT_PREFIX
-from unnoise.parallel import thread_count
+from unnoise.photometry.array_threads import thread_count
 from unnoise.registry import require
 
 PROVIDERS = {

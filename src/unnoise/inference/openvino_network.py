@@ -19,7 +19,7 @@ from unnoise.files.memory import free_bytes
 from unnoise.inference.byte_weights import byte_constants, from_json
 from unnoise.inference.graph_network import GraphNetwork, Run, first_line
 from unnoise.inference.graph_weights import WEIGHT_PREFIX, metadata_of, with_weights
-from unnoise.parallel import thread_count
+from unnoise.photometry.array_threads import thread_count
 from unnoise.registry import require
 
 TYPES = {"float32": ("f32", "FP32"), "bfloat16": ("bf16", "BF16"), "float16": ("f16", "FP16")}

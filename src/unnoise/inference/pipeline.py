@@ -43,8 +43,8 @@ from unnoise.inference.row_noise_removal import without_row_noise
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import PlanesStore, Store
-from unnoise.parallel import one_thread_a_product
 from unnoise.photometry.array_ops import clip, concat, to_numpy
+from unnoise.photometry.array_threads import one_thread_a_product
 from unnoise.photometry.bias_correction_bands import correct_bands
 from unnoise.photometry.clipping import REACH_PIXELS, find_clipped, keep_clipped
 from unnoise.photometry.integer_steps import are_few_counts, steps_are_coarse, warn_of_few_steps

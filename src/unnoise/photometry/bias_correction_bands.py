@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from array_api_compat import device, to_device
 
 from unnoise.array_api import array_namespace
-from unnoise.parallel import in_order
 from unnoise.photometry import array_ops
+from unnoise.photometry.array_threads import in_order
 from unnoise.photometry.bias_correction import CELL_PIXELS, RADIUS_CELLS, BiasCorrection, smooth_offsets, upsample_offsets
 from unnoise.photometry.clipping import NO_CLIPPING, Clipping
 from unnoise.photometry.photometry import Photometry

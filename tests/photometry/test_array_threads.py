@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from unnoise import parallel
 from unnoise.inference.bounded_removal import bounded_removal
 from unnoise.noise.noise_estimation import estimate_noise
-from unnoise.parallel import in_order, one_thread_a_product
+from unnoise.photometry import array_threads
+from unnoise.photometry.array_threads import in_order, one_thread_a_product
 from unnoise.regions import RegionSource
 
 LIKE = np.zeros(1)
@@ -20,7 +20,7 @@ LIKE = np.zeros(1)
 @pytest.fixture(params=[1, 3])
 def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     count: int = request.param
-    monkeypatch.setattr(parallel, "thread_count", lambda: count)
+    monkeypatch.setattr(array_threads, "thread_count", lambda: count)
     return count
 
 
@@ -62,7 +62,7 @@ def test_without_room_for_threads_the_caller_computes(monkeypatch: pytest.Monkey
     def no_room(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(parallel, "thread_count", lambda: 2)
+    monkeypatch.setattr(array_threads, "thread_count", lambda: 2)
     monkeypatch.setattr(threading.Thread, "start", no_room)
     assert list(in_order(lambda x: x + 1, range(4), LIKE)) == [1, 2, 3, 4]
 
@@ -76,7 +76,7 @@ def test_the_bound_is_the_same_with_any_number_of_threads(monkeypatch: pytest.Mo
     assert noise is not None
     results = []
     for count in (1, 2, 5):
-        monkeypatch.setattr(parallel, "thread_count", lambda count=count: count)
+        monkeypatch.setattr(array_threads, "thread_count", lambda count=count: count)
         results.append(bounded_removal(noisy, restored, noise))
     assert abs(results[0][..., 120:180, 120:180].mean() - 0.5) < 0.01  # something was put back
     assert (results[0] == results[1]).all()
@@ -84,7 +84,7 @@ def test_the_bound_is_the_same_with_any_number_of_threads(monkeypatch: pytest.Mo
 
 
 def test_products_take_one_thread_within_and_as_many_as_before_after() -> None:
-    found = parallel._openblas()
+    found = array_threads._openblas()
     if found is None:
         pytest.skip("NumPy multiplies by another library here")
     get, set_ = found
