@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
-from unnoise.noise.autocovariance import PATCH_PIXELS
+from unnoise.noise.autocovariance import PATCH_PIXELS, dct
 from unnoise.noise.channel_differences import white_noise
 from unnoise.noise.noise_estimation import estimate_noise
 from unnoise.regions import RegionSource
@@ -20,9 +20,10 @@ Array = NDArray[np.float64]
 
 
 def _patches(picture: Array) -> tuple[Array, Array]:
+    """The cosine transform of patches, and their shares of cut-off pixels."""
     views = np.lib.stride_tricks.sliding_window_view(picture, (PATCH_PIXELS, PATCH_PIXELS), axis=(0, 1))[::8, ::8]
     patches = views.reshape(-1, picture.shape[2], PATCH_PIXELS, PATCH_PIXELS)
-    return patches, ((patches <= 0) | (patches >= 1)).mean(axis=(2, 3))
+    return dct(patches), ((patches <= 0) | (patches >= 1)).mean(axis=(2, 3))
 
 
 def _grass(sigma: float, blur: float = 0.0, seed: int = 0) -> Array:

@@ -22,7 +22,8 @@ def patches(bent: bool, sigma: float = 0.05) -> np.ndarray:
 
 
 def told(patches: np.ndarray) -> float:
-    return bent_share(patches, ((patches <= 0) | (patches >= 1)).mean(axis=(2, 3)))
+    cut = ((patches <= 0) | (patches >= 1)).mean(axis=(2, 3))
+    return bent_share(patches, patches.mean(axis=(2, 3)), patches.var(axis=(2, 3)), cut)
 
 
 def test_noise_of_linear_light_is_told_from_noise_of_coded_values() -> None:

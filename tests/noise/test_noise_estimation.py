@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unnoise.noise.noise_estimation import estimate_noise
+from unnoise.noise.noise_estimation import _cut, _patches, estimate_noise
 from unnoise.noise.noise_model import NoiseModel
 from unnoise.regions import RegionSource
 from unnoise.simulation.dead_leaves import dead_leaves
@@ -155,3 +155,11 @@ def test_a_page_of_black_and_white_tells_no_noise() -> None:
     model = estimate_noise(RegionSource.of(noisy[None, None]))
     assert model is not None
     assert model.is_none
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(16, 60), st.integers(16, 60), st.integers(1, 3), st.sampled_from([4, 5, 17]), st.integers(0, 99))
+def test_shares_of_cut_off_pixels_are_those_of_each_patch(rows: int, columns: int, channels: int, step: int, seed: int) -> None:
+    window = np.random.default_rng(seed).uniform(-0.2, 1.2, (rows, columns, channels)).astype(np.float32)
+    patches = _patches([window], step)
+    np.testing.assert_array_equal(_cut(window, step), ((patches <= 0) | (patches >= 1)).mean(axis=(2, 3), dtype=np.float32))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unnoise.noise.spectral_lines import find_lines, without_lines
+from unnoise.noise.spectral_lines import BLOCK_PIXELS, _mean_free_powers, find_lines, without_lines
 from unnoise.simulation.dead_leaves import dead_leaves
 
 Array = np.ndarray[Any, Any]
@@ -56,3 +56,11 @@ def test_the_finest_checkerboard_is_its_own_mirror_image() -> None:
     lines = find_lines([picture])
     assert [tuple(map(abs, line)) for line in lines] == [(0.5, 0.5)]
     assert np.abs(without_lines(picture, lines)[32:-32, 32:-32] - 0.5).max() < 0.005
+
+
+def test_powers_are_those_of_a_fast_fourier_transform() -> None:
+    blocks = np.random.default_rng(3).uniform(0, 1, (5, BLOCK_PIXELS, BLOCK_PIXELS)).astype(np.float32)
+    taper = np.hanning(BLOCK_PIXELS + 1)[:BLOCK_PIXELS]
+    exact = np.fft.rfft2((blocks - blocks.mean(axis=(1, 2), keepdims=True, dtype=np.float64)) * np.outer(taper, taper))
+    expected = (np.abs(exact) ** 2).sum(axis=0)
+    np.testing.assert_allclose(_mean_free_powers(blocks), expected, rtol=1e-4, atol=1e-5 * expected.mean())

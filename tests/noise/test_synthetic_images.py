@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from unnoise.noise import synthetic_images
 from unnoise.noise.synthetic_images import _equal_cells, all_channels_equal, noise_free, synthetic_kind
 from unnoise.regions import RegionSource
 
@@ -119,3 +120,13 @@ def test_one_flat_square_is_found_wherever_it_lies(height: int, width: int, top:
                 expected[near] = True
     whole = expected.repeat_interleave(8, 0).repeat_interleave(8, 1)[:height, :width]
     assert torch.equal(noise_free(noisy)[0, 0], whole)
+
+
+@pytest.mark.parametrize("flat", [0, 7, 8, 23, 24, 25, 60])
+def test_small_pictures_are_looked_at_as_a_whole_with_the_same_result(flat: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = torch.rand(1, 3, 77, 90, generator=torch.Generator().manual_seed(flat))
+    picture[..., 5 : 5 + flat, 9 : 9 + flat] = 0.5
+    whole = noise_free(picture)
+    monkeypatch.setattr(synthetic_images, "WHOLE_PIXELS", 0)
+    assert torch.equal(noise_free(picture), whole)
+    assert whole.any() == (flat > 24)

@@ -43,6 +43,18 @@ def dct_matrix() -> NDArray[np.float64]:
     return rows
 
 
+def dct(patches: Array) -> Array:
+    """The orthonormal cosine transform of patches, (…, PATCH_PIXELS, PATCH_PIXELS) → the same shape and type.
+
+    >>> float(dct(np.full((3, 16, 16), 0.5))[0, 0, 0].round(6))  # the mean times the side
+    8.0
+    """
+    rows = dct_matrix().astype(patches.dtype)
+    along = (patches.reshape(-1, PATCH_PIXELS) @ rows.T).reshape(patches.shape)  # one product is faster than many
+    coefficients: Array = rows @ along
+    return coefficients
+
+
 def dct_powers(patches: Array) -> tuple[Array, Array]:
     """The powers of the cosine transform of patches, and their means.
 
@@ -56,11 +68,18 @@ def dct_powers(patches: Array) -> tuple[Array, Array]:
     >>> bool(np.allclose(powers, 0)), means.round(6).tolist()
     (True, [0.5, 0.5, 0.5])
     """
-    rows = dct_matrix().astype(patches.dtype)
-    along = (patches.reshape(-1, PATCH_PIXELS) @ rows.T).reshape(patches.shape)  # one product is faster than many
-    spectra = rows @ along
-    means = spectra[..., 0, 0] / PATCH_PIXELS
-    squares = spectra**2
+    return powers_of(dct(patches))
+
+
+def powers_of(coefficients: Array) -> tuple[Array, Array]:
+    """What `dct_powers` gives, of coefficients that are known already.
+
+    >>> powers, means = powers_of(dct(np.full((3, 16, 16), 0.5)))
+    >>> bool(np.allclose(powers, 0)), means.round(6).tolist()
+    (True, [0.5, 0.5, 0.5])
+    """
+    means = coefficients[..., 0, 0] / PATCH_PIXELS
+    squares = coefficients**2
     squares[..., 0, 0] = 0
     return squares, means
 

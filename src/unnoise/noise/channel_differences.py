@@ -10,13 +10,14 @@ nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unnoise.noise.autocovariance import dct_powers
+from unnoise.noise.autocovariance import PATCH_PIXELS
 from unnoise.noise.frequency_bands import bands, halves
 
 Array = NDArray[Any]
@@ -65,33 +66,35 @@ class WhiteNoise:
         return found
 
 
-def white_noise(patches: Array, cut: Array) -> WhiteNoise | None:
+def white_noise(coefficients: Array, cut: Array) -> WhiteNoise | None:
     """Measure white noise in the differences of channels.
 
     Args:
-        patches: (P, C, PATCH_PIXELS, PATCH_PIXELS) of a picture, in 0..1.
+        coefficients: of the cosine transform of a picture's patches, (P, C, PATCH_PIXELS, PATCH_PIXELS); see
+            `autocovariance.dct`. Pixels are in 0..1. The transform of a difference is the difference of the transforms.
         cut: (P, C), shares of pixels at black or white.
 
     Returns:
         The noise, in the patches' unit. None: there is one channel, or the differences hold other noise, or next to none.
 
+    >>> from unnoise.noise.autocovariance import dct
     >>> noise = np.random.default_rng(0).normal(0, 0.1, (100, 3, 16, 16))
     >>> grass = np.random.default_rng(1).normal(0, 0.5, (100, 1, 16, 16))
-    >>> found = white_noise(noise + grass, np.zeros((100, 3)))
+    >>> found = white_noise(dct(noise + grass), np.zeros((100, 3)))
     >>> bool(np.all(abs(found.variance - 0.01) < 0.002))
     True
     """
-    channels = patches.shape[1]
+    channels = coefficients.shape[1]
     inside: NDArray[np.int64] = np.flatnonzero((cut <= CUTS[0]).all(axis=1))
     if len(inside) < FEWEST:
         inside = np.flatnonzero((cut <= CUTS[1]).all(axis=1))
     if channels < 2 or len(inside) < FEWEST:
         return None
-    chosen = patches[inside[:: max(1, len(inside) // PATCHES)]]
-    pairs = list(combinations(range(min(channels, 3)), 2))
-    powers, _ = dct_powers(np.stack([chosen[:, one] - chosen[:, other] for one, other in pairs], axis=1))
-    held = np.stack([_band_means(powers, half) for half in halves()])  # (2, P, pairs, 3)
-    means = chosen.mean(axis=(2, 3))  # (P, C)
+    step = max(1, round(len(inside) / PATCHES))
+    chosen = coefficients[::step] if len(inside) == len(coefficients) else coefficients[inside[::step]]
+    pairs = combinations(range(min(channels, 3)), 2)
+    held = np.stack([_band_means(chosen[:, one] - chosen[:, other]) for one, other in pairs], axis=2)  # (2, P, pairs, 3)
+    means = chosen[..., 0, 0] / PATCH_PIXELS  # (P, C)
     order = np.argsort(means.mean(axis=1), kind="stable")
     groups = np.array_split(order, max(1, min(MAX_GROUPS, len(order) // GROUP_PATCHES)))
     quiet = [_quiet_powers(held[:, group]) for group in groups]  # (pairs, 3) each
@@ -104,9 +107,17 @@ def white_noise(patches: Array, cut: Array) -> WhiteNoise | None:
     return WhiteNoise(np.take_along_axis(brightness, rising, 1), np.take_along_axis(variance, rising, 1))
 
 
-def _band_means(powers: Array, half: NDArray[np.bool_]) -> Array:
-    """Mean powers of the three bands in one half of the frequencies, (P, pairs, PATCH_PIXELS, PATCH_PIXELS) → (P, pairs, 3)."""
-    return np.stack([powers[..., half & (bands() == band)].mean(axis=-1) for band in (FINE, NEXT_FINE, MIDDLE)], axis=-1)
+def _band_means(difference: Array) -> Array:
+    """Mean powers of the three bands in each half of the frequencies, (P, PATCH_PIXELS, PATCH_PIXELS) → (2, P, 3)."""
+    found = np.square(difference).reshape(len(difference), -1) @ _averages().astype(difference.dtype)  # (P, 6)
+    return np.moveaxis(found.reshape(-1, 2, 3), 1, 0)
+
+
+@lru_cache
+def _averages() -> NDArray[np.float32]:
+    """Weights of the means over the three bands in each half of the frequencies, (PATCH_PIXELS², 6)."""
+    inside = [half & (bands() == band) for half in halves() for band in (FINE, NEXT_FINE, MIDDLE)]
+    return np.stack([each.ravel() / each.sum() for each in inside], axis=-1).astype(np.float32)
 
 
 def _quiet_powers(held: Array) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.noise.autocovariance import PATCH_PIXELS
+from unnoise.noise.groups import median
 
 Array = NDArray[Any]
 
@@ -38,9 +39,10 @@ def diagonal_variance(pixels: Array, level: Array) -> Array:
     array([4.])
     """
     rows = pixels[..., 1:, :] - pixels[..., :-1, :]
-    differences = np.abs(rows[..., 1:] - rows[..., :-1]) / np.sqrt(level)[..., None, None]
-    size = np.moveaxis(differences, 1, 0).reshape(pixels.shape[1], -1)
-    result: Array = (np.median(size, axis=1) / MEDIAN_OF_NORMAL) ** 2
+    differences = rows[..., 1:] - rows[..., :-1]
+    differences /= np.sqrt(level).astype(pixels.dtype)[..., None, None]
+    size = [np.abs(differences[:, channel]).ravel() for channel in range(pixels.shape[1])]
+    result: Array = (np.array([median(own) for own in size], np.float64) / MEDIAN_OF_NORMAL) ** 2
     return result
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from unnoise.noise.autocovariance import PATCH_PIXELS, autocovariance, dct_powers, used_frequencies
 from unnoise.noise.frequency_bands import band_powers, band_sizes, halves, sum_of_bands
+from unnoise.noise.groups import least_of_each, mean_of_rows
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -194,9 +195,7 @@ def flattest_patches(energy: Array, groups: list[NDArray[np.int64]]) -> NDArray[
     >>> flattest_patches(energy, groups_by_brightness(np.full(100, 0.5)))
     array([99, 98, 97, 96, 95])
     """
-    total = energy.mean(axis=1)
-    taken = [group[np.argsort(total[group], kind="stable")[: max(_LEAST, round(FLAT_SHARE * len(group)))]] for group in groups]
-    return np.concatenate(taken)
+    return np.concatenate(least_of_each(energy.mean(axis=1), groups, FLAT_SHARE, at_least=_LEAST))
 
 
 def measure_channel(
@@ -221,7 +220,7 @@ def measure_channel(
         if not all(len(part) for part in parts):
             continue
         for other, part in zip(halves()[::-1], parts, strict=True):
-            spectrum[other] = patches.powers[part, channel].mean(axis=0)[other]
+            spectrum[other] = mean_of_rows(patches.powers[part, channel])[other]
         both = np.concatenate(parts)
         spectra.append(spectrum)
         points.append(brightness[both].mean())

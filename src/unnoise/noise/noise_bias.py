@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unnoise.noise.groups import least_of_each
+
 Array = NDArray[Any]
 
 SKEWNESS, SHIFT = 4.2, 0.7
@@ -51,21 +53,22 @@ MOST = 0.5
 """Largest shift of the mean, in standard deviations of the noise."""
 
 
-def bent_share(patches: Array, cut: Array) -> float:
+def bent_share(patches: Array, means: Array, variances: Array, cut: Array) -> float:
     """How far the curve of sRGB has bent the noise: 0 not at all, 1 as that of a sensor; 1 where it cannot be told.
 
     In a negative the noise is skewed the other way: −1.
 
     Args:
         patches: of a picture, (P, C, PATCH_PIXELS, PATCH_PIXELS) in 0..1.
+        means, variances: (P, C), of the pixels of each.
         cut: (P, C), shares of pixels at black or white.
 
     >>> generator = np.random.default_rng(0)
     >>> patches = 0.3 + 0.03 * generator.standard_normal((2000, 1, 16, 16))  # a normal distribution: not bent
-    >>> bent_share(patches, np.zeros((2000, 1)))
+    >>> bent_share(patches, patches.mean(axis=(2, 3)), patches.var(axis=(2, 3)), np.zeros((2000, 1)))
     0.0
     """
-    brightness, sigma, skewness = _groups(patches, cut)
+    brightness, sigma, skewness = _groups(patches, means, variances, cut)
     as_photograph = _Expected.of(skewness, -SKEWNESS * sigma / (brightness + OFFSET), sigma)
     as_negative = _Expected.of(skewness, SKEWNESS * sigma / (1 - brightness + OFFSET), sigma)
     if as_negative.share == 1 and as_negative.is_told:
@@ -112,23 +115,17 @@ class _Expected:
         return cls(evidence, share, distance, error)
 
 
-def _groups(patches: Array, cut: Array) -> tuple[Array, Array, Array]:
+def _groups(patches: Array, means: Array, variances: Array, cut: Array) -> tuple[Array, Array, Array]:
     """Brightness, standard deviation and skewness of noise in groups of the quietest patches of one brightness, (G,) each."""
-    ones = np.ones(patches[0, 0].size, np.float32) / patches[0, 0].size
     flat = patches.reshape(*patches.shape[:2], -1)  # (P, C, PATCH_PIXELS²)
     inside = cut <= CUT  # (P, C)
-    means = flat @ ones
-    variances = np.einsum("pci,pci->pc", flat, flat) / flat.shape[2] - means**2
     found = [np.zeros((3, 0))]
     for channel in range(patches.shape[1]):
         places = np.flatnonzero(inside[:, channel])
-        places = places[np.argsort(means[places, channel], kind="stable")]
-        quiet = []
-        for group in np.array_split(places, max(1, len(places) // GROUP)) if len(places) >= FEWEST else []:
-            order = np.argsort(variances[group, channel], kind="stable")
-            quiet.append(group[order[: max(3, round(QUIET * len(group)))]])
-        if not quiet:
+        if len(places) < FEWEST:
             continue
+        places = places[np.argsort(means[places, channel], kind="stable")]
+        quiet = least_of_each(variances[:, channel], np.array_split(places, max(1, len(places) // GROUP)), QUIET, at_least=3)
         own = np.concatenate(quiet)
         centred = (flat[own, channel] - means[own, channel, None]).astype(np.float64)
         squares = centred * centred

@@ -19,7 +19,8 @@ from unnoise.noise.flat_patches import (
     groups_by_brightness,
     measure_channel,
 )
-from unnoise.noise.frequency_bands import bands, sum_of_bands
+from unnoise.noise.frequency_bands import band_means, bands, sum_of_bands
+from unnoise.noise.groups import mean_of_rows, median
 from unnoise.noise.plateau import OUTLIER
 
 Array = NDArray[Any]
@@ -73,7 +74,7 @@ def fit_plainest(patches: PatchSpectra, in_a_point: int = IN_A_POINT) -> tuple[A
         for own, other in (energies, energies[::-1]):
             plain = flattest_patches(own / level, groups)
             measured = (other / level)[plain].mean(axis=1)
-            chosen.append(plain[measured <= OUTLIER * np.median(measured)])  # a straight edge may lie in one half alone
+            chosen.append(plain[measured <= OUTLIER * median(measured)])  # a straight edge may lie in one half alone
         fitted = [measure_channel(patches, chosen, c, in_a_point) for c in range(channels)]
         curves = [(curve.brightness, curve.variance) for curve, _ in fitted]
         level = at_patches(curves, patches)
@@ -99,9 +100,7 @@ def _without_textured_points(patches: PatchSpectra, channel: int, brightness: Ar
         told = np.zeros(2)
         for chosen in range(2):
             ranked = own[np.argsort(own[:, chosen], kind="stable"), 1 - chosen]
-            told += [
-                np.median(ranked[int(low * len(own)) : int(high * len(own)) + 4]) for low, high in (QUIETEST, NEXT_QUIETEST)
-            ]
+            told += [median(ranked[int(low * len(own)) : int(high * len(own)) + 4]) for low, high in (QUIETEST, NEXT_QUIETEST)]
         trust[point] = np.clip((told[0] / max(told[1], TINY) - TEXTURED) / (PLAIN - TEXTURED), 0, 1)
     plain = trust == 1
     if not plain.any():
@@ -192,8 +191,8 @@ def beyond_gray(patches: PatchSpectra, channel: int, curve: Curve, shape: Array,
             )
             if energy[quiet].mean() < even * energy[next_quiet].mean():
                 continue
-            power = held[quiet].mean(axis=0)
-            told = min(power[bands() == b].mean() / max(shape[bands() == b].mean(), TINY) for b in range(1, bands().max() + 1))
+            power = band_means(mean_of_rows(held[quiet]))[1:]  # the lowest band holds shades too
+            told = (power / np.maximum(band_means(shape)[1:], TINY)).min()
             if energy[quiet].mean() > PLATEAU * energy[next_quiet].mean():
                 told = min(energy[quiet].mean() / max(shape[used].mean(), TINY), MAX_TILT * told)
             points.append((own[group[quiet]].mean(), np.clip(told, nearest, AMPLIFIED * max(variance.max(), nearest))))

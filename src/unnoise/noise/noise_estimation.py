@@ -16,7 +16,7 @@ from array_api_compat import is_torch_array
 from numpy.typing import NDArray
 
 from unnoise.noise import noise_bias
-from unnoise.noise.autocovariance import PATCH_PIXELS, dct_powers
+from unnoise.noise.autocovariance import PATCH_PIXELS, dct, dct_powers, powers_of
 from unnoise.noise.channel_differences import white_noise
 from unnoise.noise.diagonal_differences import bounded_spectrum, diagonal_variance, expected_variance
 from unnoise.noise.flat_patches import MAX_CLIPPED_SHARE, PatchSpectra
@@ -89,18 +89,21 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     seen = [view.read(*part)[0] for part in sample_windows(view.size, WINDOW)]
     windows = [np.moveaxis(to_numpy(window).astype(np.float32, copy=False), 0, -1) for window in seen]
     windows = [(window - np.float32(low)) / np.float32(high - low) for window in windows]
-    pixels = _pixels(windows)
-    if pixels is None or len(pixels) < FEWEST:
+    patched = _pixels(windows)
+    if patched is None or len(patched[0]) < FEWEST:
         return None
+    pixels, cut = patched
     curves_of_values = None if coded else _stabilizations(pixels)
     if curves_of_values:
         pixels = np.stack([curve.forward(pixels[:, c]) for c, curve in enumerate(curves_of_values)], axis=1)
-    cut = _cut(pixels) if coded else np.zeros(pixels.shape[:2], np.float32)
+    if not coded:
+        cut = np.zeros_like(cut)
     alive: NDArray[np.bool_] = np.all(cut <= MAX_CLIPPED_SHARE, axis=1)
     if alive.sum() < FEWEST:  # black or white nearly everywhere: a page of text, or nothing at all
         is_constant = np.all(pixels == pixels[..., :1, :1])
         return None if is_constant else _none(pixels.shape[1], low, high, seen[0])
-    spectra, means = dct_powers(pixels)
+    coefficients = dct(pixels)
+    spectra, means = powers_of(coefficients)
     power = spectra.reshape(*means.shape, -1) @ np.ones(PATCH_PIXELS**2, np.float32)  # (P, C)
     if not coded:
         spectra = without_peaks(spectra)
@@ -110,8 +113,10 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         return _none(pixels.shape[1], low, high, seen[0])
     every = PatchSpectra(spectra, means, cut).chosen(moving)
     patches = every.chosen(alive[moving])
-    pixels = pixels if varying.all() else pixels[varying]
-    white = white_noise(pixels, patches.cut)
+    if not varying.all():
+        pixels, coefficients, power = pixels[varying], coefficients[varying], power[varying]
+    white = white_noise(coefficients, patches.cut)
+    del coefficients
     fitted = fit_plainest(patches)
     white = white if white and agrees(white, patches, fitted[0], fitted[2]) else None
     level, gray_curves, shapes = without_texture(patches, *fitted, white)
@@ -139,8 +144,8 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     if loud.any():
         step = max(1, len(level) // DIFFERENCE_PATCHES)
         spectrum = bounded_spectrum(spectrum, diagonal_variance(pixels[::step], level[::step]), loud)
-    power = spectrum.mean(axis=(1, 2))
-    faintest = float(np.sqrt((level * power).mean()))
+    overall_power = spectrum.mean(axis=(1, 2))
+    faintest = float(np.sqrt((level * overall_power).mean()))
     limit = FAINT if coded else FAINT_IN_MEASUREMENTS
     if (
         faintest < limit or not spectrum[:, bands() >= 0].any()
@@ -149,13 +154,13 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     variances = at_patches(curves, every) * (gains if every is patches else uniform.gain_at(every.means))
     if curves_of_values:
         variances /= np.stack([curve.derivative(every.means[:, c]) for c, curve in enumerate(curves_of_values)], axis=1) ** 2
-    overall = float(np.sqrt((variances * _left_by_cuts(every.cut) * power).mean()))
+    overall = float(np.sqrt((variances * _left_by_cuts(every.cut) * overall_power).mean()))
     is_even = bool((np.abs(np.log(uniform.gains)) < np.log(EVEN_GAIN)).all())
     top = 1.0 if coded else max(1.0, *(float(np.nanmax(window)) for window in windows))
     brightness = np.linspace(0, top, KNOTS)
     variance = _variance_by_brightness(brightness, curves, curves_of_values)  # (C, KNOTS)
     sigma = np.sqrt(variance * shapes.mean(axis=(1, 2))[:, None])
-    bent = noise_bias.bent_share(pixels, patches.cut) if coded else 0.0
+    bent = noise_bias.bent_share(pixels, patches.means, power / PATCH_PIXELS**2, patches.cut) if coded else 0.0
     bias = np.stack([noise_bias.shifts(brightness, s, bent) for s in sigma]) if coded else np.zeros((len(sigma), 2, KNOTS))
     scale = high - low
     return NoiseModel(
@@ -174,13 +179,6 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     )
 
 
-def _cut(pixels: Array) -> Array:
-    """The share of pixels at black or white or beyond in each patch, (P, C)."""
-    if pixels.min() > 0 and pixels.max() < 1:  # as in most pictures, and much faster
-        return np.zeros(pixels.shape[:2], np.float32)
-    return ((pixels <= 0) | (pixels >= 1)).mean(axis=(2, 3), dtype=np.float32)
-
-
 def _loud(spectrum: Array, level: Array, *, coded: bool) -> NDArray[np.bool_]:
     """Channels (C,) whose diagonal differences tell the noise: those of JPEG pictures with little noise are mostly 0."""
     expected = expected_variance(spectrum) * level.mean(axis=0)
@@ -188,16 +186,36 @@ def _loud(spectrum: Array, level: Array, *, coded: bool) -> NDArray[np.bool_]:
     return result
 
 
-def _pixels(windows: list[Array]) -> Array | None:
-    """Patches of windows (H, W, C) without the lines of their spectra, and without those that have gaps; see `_patches`."""
+def _pixels(windows: list[Array]) -> tuple[Array, Array] | None:
+    """Patches of windows (H, W, C) without the lines of their spectra, and without those that have gaps; see `_patches`. With each its
+    shares of pixels at black or white or beyond, (P, C)."""
     unknown = [np.isnan(window) for window in windows]
     has_gaps = any(each.any() for each in unknown)
     if has_gaps:
         windows = [np.where(gaps, np.float32(0), window) for gaps, window in zip(unknown, windows, strict=True)]
     lines = find_lines(windows)
-    pixels = _patches([without_lines(window, lines) for window in windows] if lines else windows)
-    gaps = _patches(unknown) if has_gaps else None
-    return pixels if pixels is None or gaps is None else pixels[~np.any(gaps, axis=(1, 2, 3))]
+    windows = [without_lines(window, lines) for window in windows] if lines else windows
+    step = _lattice_step(windows)
+    if step is None:
+        return None
+    pixels, cut = _patches(windows, step), np.concatenate([_cut(window, step) for window in windows])
+    if not has_gaps:
+        return pixels, cut
+    whole = ~np.any(_patches(unknown, step), axis=(1, 2, 3))
+    return pixels[whole], cut[whole]
+
+
+def _cut(window: Array, step: int) -> Array:
+    """The share of pixels at black or white or beyond in each patch of a window (H, W, C), (P, C)."""
+    rows, columns = (len(range(0, side - PATCH_PIXELS + 1, step)) for side in window.shape[:2])
+    if window.min() > 0 and window.max() < 1:  # as in most pictures
+        return np.zeros((rows * columns, window.shape[2]), np.float32)
+    counts = (window <= 0) | (window >= 1)
+    for axis in (0, 1):  # sums over whole patches, as differences of sums from the first pixel on
+        sums = np.cumsum(np.moveaxis(counts, axis, 0), axis=0, dtype=np.uint16)
+        before = np.concatenate([np.zeros_like(sums[:1]), sums])
+        counts = np.moveaxis(sums[PATCH_PIXELS - 1 :: step] - before[: len(sums) - PATCH_PIXELS + 1 : step], 0, axis)
+    return counts.reshape(-1, window.shape[2]) / np.float32(PATCH_PIXELS**2)
 
 
 def _stabilizations(pixels: Array) -> list[VarianceStabilization] | None:
@@ -227,18 +245,21 @@ def _variance_by_brightness(
     return np.stack(rows)
 
 
-def _patches(windows: list[Array]) -> Array | None:
-    """About `PATCHES` of them, on a lattice whose step is odd where it is not small: (P, C, PATCH_PIXELS,
-    PATCH_PIXELS)."""
+def _lattice_step(windows: list[Array]) -> int | None:
+    """The step of a lattice of about `PATCHES` patches, odd where it is not small. None: no window holds a patch."""
     area = sum(max(w.shape[0] - PATCH_PIXELS + 1, 0) * max(w.shape[1] - PATCH_PIXELS + 1, 0) for w in windows)
     if not area:
         return None
-    step = max(4, round(float(np.sqrt(area / PATCHES))) | 1)
-    if area / 16 <= PATCHES:
-        step = 4
+    return 4 if area / 16 <= PATCHES else max(4, round(float(np.sqrt(area / PATCHES))) | 1)
+
+
+def _patches(windows: list[Array], step: int) -> Array:
+    """The patches of a lattice, (P, C, PATCH_PIXELS, PATCH_PIXELS)."""
     channels = windows[0].shape[2]
     views = [
-        np.lib.stride_tricks.sliding_window_view(w, (PATCH_PIXELS, PATCH_PIXELS), axis=(0, 1))[::step, ::step] for w in windows
+        np.lib.stride_tricks.sliding_window_view(w, (PATCH_PIXELS, PATCH_PIXELS), axis=(0, 1))[::step, ::step]
+        for w in windows
+        if min(w.shape[:2]) >= PATCH_PIXELS
     ]
     return np.concatenate([view.reshape(-1, channels, PATCH_PIXELS, PATCH_PIXELS) for view in views])
 

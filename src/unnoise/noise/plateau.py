@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from unnoise.noise.flat_patches import PatchSpectra
 from unnoise.noise.frequency_bands import bands, sum_of_bands
+from unnoise.noise.groups import mean_of_rows, median
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -94,7 +95,7 @@ def plateaus(patches: PatchSpectra, level: Array, shapes: Array) -> Plateaus:
         for number, quantiles in enumerate((QUIETEST, QUIET)):
             group = order[_group(len(order), quantiles)]
             own = energies[group, measured]
-            groups[:, number] += held[group[own <= OUTLIER * np.median(own)], measured].mean(axis=0)
+            groups[:, number] += mean_of_rows(held[group[own <= OUTLIER * median(own)], measured])
     ratio = groups[:, 0] / np.maximum(groups[:, 1], 1e-20)
     trust = np.clip((ratio - NONE) / (FULL - NONE), 0, 1)
     trust[0] = min(np.clip((ratio[0] - NONE_COARSE) / (FULL_COARSE - NONE_COARSE), 0, 1), trust[1])

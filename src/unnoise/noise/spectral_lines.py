@@ -7,6 +7,7 @@ left is the noise, and the picture's other structure.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,12 +51,9 @@ def find_lines(windows: list[Array]) -> list[Frequency]:
     places = [(window, top, left) for window in windows for top, left in _lattice(window, len(windows))]
     if not places:
         return []
-    taper = np.hanning(BLOCK_PIXELS + 1)[:BLOCK_PIXELS]
-    taper = (taper[:, None] * taper).astype(np.float32)
     blocks = np.stack([window[top : top + BLOCK_PIXELS, left : left + BLOCK_PIXELS] for window, top, left in places])
-    blocks = blocks.transpose(0, 3, 1, 2)  # (blocks, C, BLOCK_PIXELS, BLOCK_PIXELS)
-    spectra = np.fft.rfft2((blocks - blocks.mean(axis=(2, 3), keepdims=True)) * taper)
-    half = (spectra.real**2 + spectra.imag**2).sum(axis=(0, 1))  # (BLOCK_PIXELS, BLOCK_PIXELS / 2 + 1)
+    blocks = blocks.transpose(0, 3, 1, 2).reshape(-1, BLOCK_PIXELS, BLOCK_PIXELS)
+    half = _mean_free_powers(blocks.astype(np.float32, copy=False))
     mirrored = np.roll(half[::-1, -2:0:-1], 1, axis=0)  # a real picture's spectrum is its own mirror image
     return _peaks(np.fft.fftshift(np.concatenate([half, mirrored], axis=1)))
 
@@ -90,6 +88,34 @@ def _lattice(window: Array, windows: int) -> list[tuple[int, int]]:
     most = max(2, round(np.sqrt(BLOCKS / windows)))
     starts = [np.linspace(0, n - BLOCK_PIXELS, min(most, 2 * n // BLOCK_PIXELS)).astype(int).tolist() for n in window.shape[:2]]
     return [(top, left) for top in starts[0] for left in starts[1]]
+
+
+def _mean_free_powers(blocks: Array) -> Array:
+    """Sums over blocks (N, BLOCK_PIXELS, BLOCK_PIXELS) of their Fourier powers without their means, (BLOCK_PIXELS, BLOCK_PIXELS / 2 + 1).
+
+    By products of matrices, which take half the time of fast transforms of so small blocks.
+    """
+    along, across, taper = _fourier()
+    tapered = (blocks - blocks.mean(axis=(1, 2), keepdims=True)) * taper
+    rows = (tapered.reshape(-1, BLOCK_PIXELS) @ along).reshape(len(blocks), BLOCK_PIXELS, -1)
+    both = across @ rows  # (N, 2·BLOCK_PIXELS, BLOCK_PIXELS + 2)
+    count = BLOCK_PIXELS // 2 + 1
+    cosines, sines = both[:, :BLOCK_PIXELS], both[:, BLOCK_PIXELS:]
+    real, imaginary = cosines[..., :count] - sines[..., count:], cosines[..., count:] + sines[..., :count]
+    powers: Array = np.square(real).sum(axis=0) + np.square(imaginary).sum(axis=0)
+    return powers
+
+
+@lru_cache
+def _fourier() -> tuple[Array, Array, Array]:
+    """Cosines and sines along rows (BLOCK_PIXELS, BLOCK_PIXELS + 2) and along columns (2·BLOCK_PIXELS, BLOCK_PIXELS), and a taper."""
+    place = np.arange(BLOCK_PIXELS)
+    phase = 2 * np.pi * np.outer(place, place) / BLOCK_PIXELS
+    half = phase[:, : BLOCK_PIXELS // 2 + 1]
+    along = np.concatenate([np.cos(half), np.sin(half)], axis=1)
+    across = np.concatenate([np.cos(phase), np.sin(phase)])
+    taper = np.hanning(BLOCK_PIXELS + 1)[:BLOCK_PIXELS]
+    return along.astype(np.float32), across.astype(np.float32), (taper[:, None] * taper).astype(np.float32)
 
 
 def _peaks(power: Array) -> list[Frequency]:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from unnoise.noise.flat_patches import PatchSpectra
 from unnoise.noise.frequency_bands import band_powers, band_sizes, sum_of_bands
+from unnoise.noise.groups import mean_of_rows, median
 from unnoise.noise.plateau import INSIDE, OUTLIER
 
 Array = NDArray[Any]
@@ -193,7 +194,7 @@ def _measure(relative: Array, energies: Array, used: Array) -> Array | None:
         for quantiles in (QUIET, BUSY):
             part = order[int(quantiles[0] * len(order)) : int(quantiles[1] * len(order))]
             own = told[part, measured]
-            parts.append(relative[part[own <= OUTLIER * np.median(own)], :, measured].mean(axis=0))  # (C, B)
+            parts.append(mean_of_rows(relative[part[own <= OUTLIER * median(own)], :, measured]))  # (C, B)
         power += parts[0] / 2
         quiet[measured], busy[measured] = (part[used].mean(axis=0) for part in parts)
     ratio = (quiet.mean(axis=0) / np.maximum(busy.mean(axis=0), 1e-20))[1:].mean()
