@@ -62,18 +62,17 @@ def test_the_number_of_threads_changes_rounding_at_most(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in recipes.names() if not name.endswith("-quick")])
 def test_every_method_gives_the_same_bits_again(name: str) -> None:
-    """Also those that draw masks, or pixels, when they are applied; and other numbers of threads change rounding alone."""
+    """Also those that draw masks, or pixels, when they are applied."""
     denoiser = recipes.load(name).denoiser.name
     torch.manual_seed(0)
     model = fresh(recipes.load(name, {"denoiser": {"name": denoiser, **TINY[denoiser]}}))
+    torch.set_num_threads(1)
     results = []
-    for seed, threads in ((1, 1), (2, 1), (3, 2)):
+    for seed in (1, 2):
         torch.manual_seed(seed)
-        torch.set_num_threads(threads)
         results.append(model.denoise(_picture()))
     assert not np.array_equal(results[0], _picture())
     assert np.array_equal(results[0], results[1])
-    assert np.abs(results[2] - results[0]).max() <= THREADS_MAY_CHANGE
 
 
 def test_the_order_of_files_does_not_matter(
