@@ -47,6 +47,17 @@ def test_the_pages_name_files_at_all() -> None:
     assert len(named_files((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))) > 50
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_named_tests_exist(page: Path) -> None:
+    """Such as `tests/test_rng.py::test_a`; a name without its file is one of the file before it."""
+    file, missing = "", []
+    for path, name in re.findall(r"`(tests/[\w/]+\.py)?::(\w+)`", page.read_text(encoding="utf-8")):
+        file = path or file
+        if not (ROOT / file).is_file() or f"def {name}(" not in (ROOT / file).read_text(encoding="utf-8"):
+            missing.append(f"{file}::{name}")
+    assert missing == []
+
+
 def test_the_index_of_findings_is_complete() -> None:
     index = (ROOT / "findings" / "README.md").read_text(encoding="utf-8")
     missing = [path.name for path in (ROOT / "findings").glob("*.sh") if f"({path.name})" not in index]

@@ -21,7 +21,7 @@ from children import Reference, Row, start, wait
 from scenario import Scenario
 
 NAME = "denoise, Ray"
-PICTURES = 24
+PICTURES = 12
 WORKER = "ray::MapWorker"
 """How Ray calls the process of a worker that does pictures."""
 BEGIN_SECONDS = 800.0

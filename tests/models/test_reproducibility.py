@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from command_line import call
+from small_denoisers import TINY
 from unnoise import images, recipes
 from unnoise.models.model import Model, fresh
 
@@ -57,6 +58,21 @@ def test_the_number_of_threads_changes_rounding_at_most(name: str) -> None:
         torch.set_num_threads(count)
         results.append(_model(name).denoise(_picture()))
     assert max(np.abs(other - results[0]).max() for other in results[1:]) <= THREADS_MAY_CHANGE
+
+
+@pytest.mark.parametrize("name", [name for name in recipes.names() if not name.endswith("-quick")])
+def test_every_method_gives_the_same_bits_again(name: str) -> None:
+    """Also those that draw masks, or pixels, when they are applied."""
+    denoiser = recipes.load(name).denoiser.name
+    torch.manual_seed(0)
+    model = fresh(recipes.load(name, {"denoiser": {"name": denoiser, **TINY[denoiser]}}))
+    torch.set_num_threads(1)
+    results = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        results.append(model.denoise(_picture()))
+    assert not np.array_equal(results[0], _picture())
+    assert np.array_equal(results[0], results[1])
 
 
 def test_the_order_of_files_does_not_matter(
