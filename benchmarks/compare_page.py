@@ -1,10 +1,11 @@
 """Write the page of a comparison from what `unnoise benchmark compare` kept in its folder.
 
     unnoise benchmark compare --model fast --model bm3d --data polyu:DIR --data sidd-val:DIR --out runs/compare
-    python benchmarks/compare_page.py runs/compare docs/results/compare.md --crops crops.txt
+    python benchmarks/compare_page.py runs/compare docs/results/compare.md --recipes docs/results/recipes.csv --cost cost.txt
 
 Every cell of the folder is a line. An unfinished one counts with the pictures that are done. Nothing is measured here.
-`crops.txt` is what `benchmarks/classical_colors.py` printed.
+`crops.txt` is what `benchmarks/classical_colors.py` printed. `recipes.csv` is explained in `benchmarks/recipe_rows.py`.
+`cost.txt` is what `benchmarks/cost.py` printed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from itertools import product
 from pathlib import Path
 from statistics import fmean
 
+import recipe_rows
 from unnoise.denoisers import classical_names
 from unnoise.evaluation.comparison.published import published_psnr
 from unnoise.evaluation.comparison.runner import cell_path
@@ -32,13 +34,43 @@ Each method on real pictures with truth, by protocol *default*. The noise is mea
 methods were run on some of the pictures, which lie evenly over the set; the column *pictures* counts them. So *gain* and
 *to best* are what to compare: the gain is over the noisy input of the same pictures. *To best* is the mean difference from
 the best method on the pictures that both have, and *p* how likely chance alone makes it, by a paired permutation test. Its
-least value for n pictures is 2 / 2ⁿ. Published figures are of whole data sets. Seconds are per picture, measured beside
-other work: they rank the methods and no more.
-`benchmarks/compare_page.py` writes this page.
+least value for n pictures is 2 / 2ⁿ. Published figures are of whole data sets. Seconds are processor time of the method
+alone for 256×256 pixels, one thread, the methods taking turns (`benchmarks/cost.py`).
+`benchmarks/compare_page.py` writes this page.{weights}
 
 ```sh
 {command}
 ```
+"""
+RECIPES = """
+## Recipes trained here
+
+Each line is one model, trained from the command line on noisy pictures of SIDD validation's scenes 01 to 24, most of them
+for a minute or some of one core. So this table shows that a recipe works and what it reaches soon, and **not which method is
+best in the end**. That is what the published figures tell, of the papers' whole trainings. PSNR in dB and SSIM by protocol
+*default*. In brackets is the number of pictures: blocks of scenes 25 to 30 and pictures of PolyU, evenly chosen. None of
+these blocks was trained on, but where a recipe learns from the one picture that it restores. `fast`, `ap-bsn` and the lines
+of the page [blind-spot-methods](blind-spot-methods.md) also learned from PolyU's noisy pictures. *Gain* is over the noisy
+input of the same pictures, which has 24.90 dB on the 12 blocks and 37.37 on the six pictures. *Trained* is processor time,
+but where it says *on the wall*. *Seconds* are processor time of the network at its published size for 256×256 pixels, in
+float32 ([how](neighbours.md#what-makes-them-fast)); on the lines of blind-spot-methods, of the small network in bfloat16.
+figures are of all of SIDD validation, and of PolyU's 100 pictures. The pages in the last column have the commands.
+
+<!-- table recipes -->
+<!-- end -->
+"""
+EXACT = """
+## How exact the classical methods are
+
+- **BM3D** beside its authors' package 4.0.3, five pictures of 192×192 at three levels, noise given: −0.10 to +0.20 dB on
+  white noise (mean +0.03), −0.11 to +0.27 dB on correlated noise (mean +0.07), and 2.8 to 4.0 times as fast (mean 3.6 and
+  3.4): `python benchmarks/classical_bm3d.py`, and with `--correlated`.
+- **WNNM** on the usual *C.man*: 32.06, 29.63 and 26.36 dB at levels of 15, 25 and 50, published 32.17, 29.64 and 26.45:
+  `python benchmarks/classical_wnnm.py C.man=FILE`.
+- **Non-local means, wavelets and total variation** are scikit-image's. The weight of total variation is looked for until
+  what is removed has the noise's variance.
+
+[Decisions 97 and 127](../decisions.md) tell more.
 """
 WHICH = """
 ## Which method?
@@ -55,7 +87,7 @@ WHICH = """
 - **Correlated noise and no pairs**: recipes with a large blind spot or with down-sampling, such as `tm-bsn-quick` and
   `ap-bsn-quick`. Those for independent noise would copy it: see [schemes.md](schemes.md).
 
-Recipes that were trained here: [the papers' methods](blind-spot-methods.md), [by minutes of training](speed-training.md),
+More on the recipes: [the papers' methods](blind-spot-methods.md), [by minutes of training](speed-training.md),
 [neighbouring methods](neighbours.md), and [schemes on simulated noise](schemes.md). A reader who wants one line takes it from
 [which method?](../which-method.md).
 """
@@ -65,6 +97,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("page", type=Path)
+    parser.add_argument("--recipes", type=Path, required=True, help="the recorded scores of trained recipes")
+    parser.add_argument("--weights", default="", help="which weights the shipped models had, if not those of now")
+    parser.add_argument("--cost", type=Path, required=True, help="printed by cost.py: seconds for 256×256 pixels")
     parser.add_argument("--crops", type=Path, nargs="*", default=[], help="printed by classical_colors.py")
     options = parser.parse_args()
     cells = _finished(options.folder)
@@ -77,11 +112,13 @@ def main() -> None:
     names = dict.fromkeys(scores.model for scores, _, _ in cells)
     command = " ".join(["unnoise benchmark compare", *(f"--model {name}" for name in sorted(names))])
     command += "".join(f" --data {data.partition(':')[0]}:DIR" for data in sets) + " --out runs/compare"
-    text = HEAD.format(command=command)
+    seconds = _seconds(options.cost)
+    text = HEAD.format(command=command, weights=f"\n{options.weights}" if options.weights else "")
     for data, own in sets.items():
-        text += "\n" + _section(data, own)
+        text += "\n" + _section(data, own, seconds)
     text += "".join("\n" + _crops(path) for path in options.crops)
-    options.page.write_text(text + WHICH, encoding="utf-8")
+    text = recipe_rows.filled(text + RECIPES + EXACT + WHICH, recipe_rows.read(options.recipes))
+    options.page.write_text(text, encoding="utf-8")
 
 
 def _finished(folder: Path) -> list[Cell]:
@@ -119,7 +156,14 @@ def _crops(path: Path) -> str:
     return f"## {len(values) - 1} crops, with the noise of the whole picture\n\n`{command}`\n\n" + "\n".join(table) + "\n"
 
 
-def _section(data: str, cells: list[Cell]) -> str:
+def _seconds(path: Path) -> dict[str, str]:
+    """Of each method, from what `cost.py` printed."""
+    lines = [line.split("  ") for line in path.read_text(encoding="utf-8").splitlines()]
+    column = next(words.index("seconds") for words in lines if words[0] == "model")
+    return {words[0]: f"{float(words[column]):.2f}" for words in lines if len(words) > column and words[0] != "model"}
+
+
+def _section(data: str, cells: list[Cell], seconds: dict[str, str]) -> str:
     whole = max(cells, key=lambda cell: len(cell[0].images))[0]
     best = max((cell for cell in cells if len(cell[0].images) == len(whole.images)), key=lambda cell: cell[0].restored.psnr)[0]
     truth = {image.name: image.restored.psnr for image in best.images}
@@ -149,7 +193,7 @@ def _section(data: str, cells: list[Cell]) -> str:
         lines.append(
             f"| `{scores.model}` | {len(scores.images)} | {interval.mean:.2f} | {interval.low:.2f}–{interval.high:.2f} "
             f"| {interval.mean - scores.noisy.psnr:+.2f} | {apart} | {p} | {scores.restored.ssim:.3f} | {parameters:,} | {gmacs} "
-            f"| {scores.seconds / len(scores.images):.1f} | {'' if published is None else f'{published:.2f}'} |"
+            f"| {seconds.get(scores.model, '')} | {'' if published is None else f'{published:.2f}'} |"
         )
     return "\n".join(lines) + "\n"
 

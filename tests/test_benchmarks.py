@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from reference import relative_error
-from unnoise import denoisers
+from unnoise import denoisers, recipes
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
+RESULTS = Path(__file__).parents[1] / "docs/results"
 PLAIN: dict[str, dict[str, Any]] = {
     "dbsn": {"features": 6, "modules": 1},
     "ssbsn": {"features": 64, "modules": 2, "attention_modules": 1, "attention": "exact"},
@@ -59,3 +60,22 @@ def test_the_index_lists_every_program() -> None:
     parts = {path.stem for path in FOLDER.glob("*.py")} - programs
     assert {name for name in programs if f"| `{name}.py` |" not in index} == set()
     assert {name for name in parts if f"`{name}" not in index and name.removeprefix("speed_") not in index} == set()
+
+
+@pytest.mark.parametrize("page", ["compare.md", "neighbours.md"])
+def test_pages_show_the_recorded_scores(page: str) -> None:
+    module = importlib.import_module("recipe_rows")
+    rows, text = module.read(RESULTS / "recipes.csv"), (RESULTS / page).read_text(encoding="utf-8")
+    assert "<!-- table " in text
+    assert module.filled(text, rows) == text
+
+
+def test_each_method_has_scores_or_a_reason() -> None:
+    module = importlib.import_module("recipe_rows")
+    rows, names = module.read(RESULTS / "recipes.csv"), recipes.names()
+    assert {row.recipe for row in rows} <= set(names)
+    assert {module.method(name) for name in names} == {row.method for row in rows}
+    assert "not trained yet" not in module.coverage(rows, names)
+    bare = [row for row in rows if not row.scored]
+    assert all(row.note for row in bare)
+    assert not {row.method for row in bare} & {row.method for row in rows if row.scored}

@@ -297,6 +297,18 @@ def test_a_deeply_nested_manifest_is_a_sentence(made: Plan) -> None:
         _run(made, _write)
 
 
+@pytest.mark.parametrize("name", [FILE_NAME, JOURNAL_NAME])
+def test_a_record_of_many_bytes_is_not_read(made: Plan, name: str) -> None:
+    """A file with a hole states any size and takes no room."""
+    _out(made).mkdir()
+    with (_out(made) / name).open("wb") as file:
+        file.truncate(10**12)
+    with pytest.raises(
+        UnnoiseError, match=rf"{name} has 1,000,000,000,000 bytes, more than the limit .* UNNOISE_MAX_RECORD_BYTES"
+    ):
+        _run(made, _write)
+
+
 def test_planned_results_of_an_older_version_are_not_taken_for_ours(made: Plan) -> None:
     _out(made).mkdir()
     entry = {"source": str(made.jobs[0].source), "stamp": stamp(made.jobs[0].source), "settings": "first", "result": None}

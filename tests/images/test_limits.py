@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import struct
 import sys
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from hypothesis import strategies as st
 from unnoise import images
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.files import memory
-from unnoise.files.limits import PAGES, PIXELS
+from unnoise.files.limits import PAGES, PIXELS, UNPACKED_BYTES
 from unnoise.images import Picture, read, write
 from unnoise.images.claims import check_claim
 from unnoise.images.damage import damaged
@@ -90,6 +92,56 @@ def test_a_zarr_that_states_more_than_the_limit(tmp_path: Path) -> None:
     zarr.create_array(str(tmp_path / "a.zarr"), shape=(10**6, 10**6), chunks=(1000, 1000), dtype="uint8")
     with pytest.raises(UnnoiseError, match="UNNOISE_MAX_PIXELS"), images.open(tmp_path / "a.zarr") as source:
         source[0]
+
+
+def test_a_small_packed_file_that_holds_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    pixels = np.arange(20 * 24, dtype=np.float32).reshape(24, 20)
+    whole, path = nibabel.Nifti1Image(pixels, np.eye(4)).to_bytes(), tmp_path / "a.nii.gz"
+    path.write_bytes(gzip.compress(whole))
+    monkeypatch.setenv(UNPACKED_BYTES.variable, str(len(whole)))
+    np.testing.assert_array_equal(read(path).pixels, pixels.T)
+    path.write_bytes(gzip.compress(whole + bytes(10**7)))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    with pytest.raises(UnnoiseError, match=r"a\.nii\.gz has .* bytes unpacked, more than .* set UNNOISE_MAX_UNPACKED_BYTES="):
+        read(path)
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_a_small_psd_whose_pixels_unpack_to_much(tmp_path: Path) -> None:
+    data = b"8BPS" + struct.pack(">H6xHIIHH", 1, 1, 20, 24, 8, 1) + bytes(12)
+    for extra, sound in ((0, True), (3 * 10**8, False)):
+        path = tmp_path / f"{extra}.psd"
+        path.write_bytes(data + struct.pack(">H", 2) + _deflated(bytes(range(240)) * 2, extra))
+        tracemalloc.start()
+        pixels = read(path).pixels
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert pixels.tobytes() == bytes(range(240)) * 2
+        assert sound or most < 2 * 10**7
+
+
+def _deflated(start: bytes, zeros: int) -> bytes:
+    """Deflated without holding all."""
+    packer = zlib.compressobj(9)
+    parts = [packer.compress(start), *(packer.compress(bytes(10**6)) for _ in range(zeros // 10**6)), packer.flush()]
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzw", "packbits"])
+def test_a_small_page_that_states_a_large_strip(tmp_path: Path, compression: str) -> None:
+    """libtiff would take the memory before it finds that the bytes are too few."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((4000, 4000), np.uint8), compression=compression, rowsperstrip=4000)
+    assert not read(path).pixels.any()  # the emptiest passes
+    tifffile.imwrite(path, np.zeros((18, 20), np.uint8), compression=compression)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags["ImageWidth"].overwrite(12_255_252)
+    with pytest.raises(
+        UnnoiseError, match=r"a\.tif cannot be decoded \(it states 220594536 bytes of pixels, which \d+ bytes cannot hold\)"
+    ):
+        read(path)
 
 
 def test_a_limit_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,6 +254,9 @@ def test_memory_for_a_strip_is_estimated_before_it_is_decoded(tmp_path: Path, mo
     with tifffile.TiffFile(path, mode="r+") as file:
         for name in ("ImageLength", "ImageWidth", "RowsPerStrip"):
             file.pages[0].tags[name].overwrite(30_000)
+        file.pages[0].tags["StripByteCounts"].overwrite(2_000_000)  # enough for so many zeros
+    with path.open("ab") as end:
+        end.write(bytes(2_000_000))
     monkeypatch.setattr(memory, "free_bytes", lambda: 10**9)
     with pytest.raises(
         UnnoiseError, match=r"needs about 5\.0 GiB of memory, and 4\.1 GiB are missing; .*strips or tiles of fewer rows"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from unnoise.errors import UnnoiseError
 from unnoise.files.atomic import atomic_write, before_rename
+from unnoise.files.limits import RECORD_BYTES
 from unnoise.files.stamps import stamp
 from unnoise.images.science.pairs import stamps
 
@@ -69,6 +70,9 @@ class Manifest:
         """Results that may replace any file."""
 
     def _read(self) -> dict[str, Entry]:
+        for path in (self.path, self.journal):
+            if path.is_file():
+                RECORD_BYTES.check(path.stat().st_size, str(path))
         try:
             record = json.loads(self.path.read_text(encoding="utf-8"))
             if record["format"] != FORMAT:

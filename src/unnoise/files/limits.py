@@ -54,6 +54,10 @@ PIXELS = Limit("UNNOISE_MAX_PIXELS", 2**32, "pixels")
 about 2^34."""
 PAGES = Limit("UNNOISE_MAX_PAGES", 250_000, "pages")
 """Of a TIFF. To walk through them takes about 20 µs each."""
+UNPACKED_BYTES = Limit("UNNOISE_MAX_UNPACKED_BYTES", 2**36, "bytes unpacked")
+"""Of a file in gzip or bzip2, which is unpacked onto the disk. bzip2 can make a gigabyte out of a kilobyte."""
+RECORD_BYTES = Limit("UNNOISE_MAX_RECORD_BYTES", 2**30, "bytes")
+"""Of a manifest or its journal, which is read at once. A picture takes about 300 bytes there."""
 DEFLATE_RATIO = 1032
 """Deflate cannot make more bytes out of one (a match of 258 bytes takes two bits)."""
 HUFFMAN_JPEG_RATIO = 512

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+from collections.abc import Sequence
 from pathlib import Path
 
 from unnoise.files.limits import DEFLATE_RATIO, HUFFMAN_JPEG_RATIO, PIXELS
@@ -19,6 +20,9 @@ PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 WHOLE_BYTES = {AVIF: (20, 27), HEIC: (10, 19), WEBP: (11, 11)}
 """Memory for each pixel of formats that are decoded in one piece, of 8 bits and of more. Measured with 9 megapixels of
 RGB: 19.4 and 26.3, 9.3 and 18.3, 10.8 bytes."""
+TIFF_RATIOS = {5: 2559, 8: DEFLATE_RATIO, 32946: DEFLATE_RATIO, 32773: 64}
+"""Bytes that one byte can become, by TIFF's number of the compression: LZW (a code of 12 bits stands for 3838 bytes at most),
+Deflate (two numbers) and PackBits."""
 HUFFMAN_FRAMES = (0xC0, 0xC1, 0xC2)
 """Markers of JPEGs with Huffman codes. Arithmetic codes may take less than a bit for a block."""
 
@@ -55,6 +59,23 @@ def check_claim(path: Path, form: Format) -> None:
         )
     if width * height > most:
         raise ValueError(f"it states {width} × {height} pixels, which its {size} bytes cannot hold")
+
+
+def check_packed(bits: int, compression: int, counts: Sequence[int]) -> None:
+    """Check that the strips or tiles of a TIFF's page have enough bytes for its samples. Raises `ValueError`.
+
+    Args:
+        bits: of all samples of the page.
+        compression: TIFF's number of it. Others than those of `TIFF_RATIOS` pass.
+        counts: bytes of each strip or tile. Where some have none (a sparse file), or it is empty, the page passes.
+
+    >>> check_packed(8 * 10**9, 8, [300, 300])
+    Traceback (most recent call last):
+    ValueError: it states 1000000000 bytes of pixels, which 600 bytes cannot hold
+    """
+    most = (sum(counts) + HEADER_BYTES) * TIFF_RATIOS.get(compression, 0)
+    if most and counts and all(counts) and bits > 8 * most:
+        raise ValueError(f"it states {bits // 8} bytes of pixels, which {sum(counts)} bytes cannot hold")
 
 
 def _png(data: Data) -> tuple[int, int, int]:

@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from unnoise.images import tags, tiff_places
+from unnoise.images.claims import check_packed
+from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray
 from unnoise.images.picture import Layout, Metadata
 from unnoise.images.resolution import resolution_of
@@ -144,6 +146,12 @@ def describe(path: Path, place: int = 0) -> tuple[Metadata, Layout | None, bool]
         return tags.turned(value.data, value.kind, file.order) if isinstance(value, Value) else b""
 
     photometric, samples, compression, bits = number(262, 1), number(277, 1), number(259, 1), number(258, 1)
+    bits_of_page = number(256, 0) * number(257, 0) * sum((numbers.get(258) or (1,))[:samples])
+    counts = numbers.get(279) or numbers.get(325) or ()
+    try:  # colors of fewer pixels (YCbCr) take fewer bytes
+        check_packed(bits_of_page, compression if photometric != 6 else 0, counts)
+    except ValueError as error:
+        raise damaged(path, error) from error
     iptc = blob(tags.PHOTOSHOP) or (blob(tags.IPTC) and _resource(0x0404, blob(tags.IPTC)))
     extra = tuple(numbers.get(338, ()))
     layout, order = _layout(photometric, samples, extra, inks=number(332, 1) == 1)
@@ -165,7 +173,7 @@ def describe(path: Path, place: int = 0) -> tuple[Metadata, Layout | None, bool]
         bits if bits not in (8, 16, 32, 64) else 0,
         palette.data if isinstance(palette, Value) else b"",
         order,
-        0 if compression == 1 else sum(numbers.get(279) or numbers.get(325) or ()),
+        0 if compression == 1 else sum(counts),
     )
     metadata = Metadata(
         tags.build(exif, file.order) if exif else b"", blob(tags.XMP), blob(tags.ICC), iptc, resolution_of(found), coding,

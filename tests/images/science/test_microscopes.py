@@ -145,3 +145,40 @@ def test_more_channels_than_a_czi_has_bytes_for_are_damage(tmp_path: Path) -> No
     (tmp_path / "many.czi").write_bytes(data)
     with pytest.raises(UnnoiseError, match=r"many\.czi .*states 100001 planes along C, which its \d+ bytes cannot hold"):
         images.open(tmp_path / "many.czi")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (48 + 28, struct.pack("<i", -473576750), "a block is damaged"),  # its count of axes, which ended the process
+        (32, struct.pack("<i", -1), "a block is damaged"),
+        (40, struct.pack("<q", -1), "a block is damaged"),
+        (40, struct.pack("<q", 7), f"a block has 7 bytes for pixels of {HEIGHT * WIDTH * 2}"),
+        (0, b"ZISRAWNOTHING", "a block is damaged"),
+    ],
+    ids=range(5),
+)
+def test_a_damaged_block_of_a_czi_is_not_given_to_the_library(tmp_path: Path, place: int, value: bytes, said: str) -> None:
+    """Other planes are read all the same."""
+    path = made(tmp_path, "a.czi")
+    data = bytearray(path.read_bytes())
+    start = data.rindex(b"ZISRAWSUBBLOCK") + place
+    data[start : start + len(value)] = value
+    path.write_bytes(data)
+    with images.open(path) as opened:
+        np.testing.assert_array_equal(opened[0].picture().pixels, TZC.reshape(-1, HEIGHT, WIDTH)[0])
+        with pytest.raises(UnnoiseError, match=rf"a\.czi cannot be decoded \({said}\): it is damaged"):
+            opened[len(opened) - 1].picture()
+
+
+@pytest.mark.parametrize(
+    "change", [(84, struct.pack("<q", 2**40)), (84, struct.pack("<q", -5)), (None, struct.pack("<i", -7))], ids=range(3)
+)
+def test_a_damaged_directory_of_a_czi(tmp_path: Path, change: tuple[int | None, bytes]) -> None:
+    path = made(tmp_path, "a.czi")
+    data = bytearray(path.read_bytes())
+    place = data.rindex(b"ZISRAWDIRECTORY") + 160 + 28 if change[0] is None else change[0]
+    data[place : place + len(change[1])] = change[1]
+    path.write_bytes(data)
+    with pytest.raises(UnnoiseError, match=r"a\.czi"):
+        images.open(path)

@@ -25,8 +25,12 @@ SHIFTS = 4
 """Shifts in rows and in columns over which wavelet shrinkage is averaged."""
 TV_STEPS = 200
 TV_TOLERANCE = 1e-5
-TV_SEARCH = 12
-"""Halvings of the interval in which the weight of total variation is looked for."""
+TV_FIRST, TV_DOUBLINGS = 2.5, 4
+"""The weight of total variation that is tried first, in standard deviations of the noise, and how often it is doubled."""
+TV_EXCESS = 0.002
+"""How exactly the removed part has the noise's variance, of that variance."""
+TV_WEIGHT = 1e-3
+"""How exactly the weight is found, of the weight."""
 
 
 class _OfScikitImage(ClassicalDenoiser):
@@ -106,7 +110,7 @@ class TotalVariation(_OfScikitImage):
     """Total variation: the picture with least variation that differs from the noisy one by as much as the noise.
 
     Rudin, Osher and Fatemi, "Nonlinear Total Variation Based Noise Removal Algorithms", Physica D, 1992; the algorithm of
-    Chambolle, 2004. The weight is found by bisection, so that the removed part has the noise's variance.
+    Chambolle, 2004. The weight is found by a search, so that the removed part has the noise's variance.
 
     Example:
         >>> noisy = 0.5 + 0.1 * torch.randn(1, 1, 40, 40, generator=torch.Generator().manual_seed(0))
@@ -117,21 +121,31 @@ class TotalVariation(_OfScikitImage):
 
     def _restore_array(self, noisy: NDArray[Any], sigma: NDArray[Any]) -> NDArray[Any]:
         restoration: Any = import_module("skimage.restoration")
+        optimize: Any = import_module("scipy.optimize")
         axis = -1 if noisy.shape[2] == 3 else None
         wanted = float(np.square(sigma).mean())
 
         def solve(plane: NDArray[Any], variance: float) -> NDArray[Any]:
-            low, high = 0.0, 20 * np.sqrt(variance)
-            restored = plane
-            for _ in range(TV_SEARCH):
-                weight = (low + high) / 2
-                restored = restoration.denoise_tv_chambolle(
-                    plane, weight, eps=TV_TOLERANCE, max_num_iter=TV_STEPS, channel_axis=axis
-                )
-                if np.square(plane - restored).mean() < variance:
-                    low = weight
-                else:
-                    high = weight
+            nearest, restored = np.inf, plane
+
+            def excess(weight: float) -> float:
+                nonlocal nearest, restored
+                options = {"eps": TV_TOLERANCE, "max_num_iter": TV_STEPS, "channel_axis": axis}
+                found = restoration.denoise_tv_chambolle(plane, weight, **options) if weight else plane
+                much = float(np.square(plane - found).mean() / variance) - 1
+                if abs(much) < nearest:
+                    nearest, restored = abs(much), found
+                return 0.0 if abs(much) < TV_EXCESS else much  # a root ends the search
+
+            low, high = 0.0, TV_FIRST * np.sqrt(variance)
+            # Large weights need more steps than there are, and remove less: so the search begins at small ones.
+            for _ in range(TV_DOUBLINGS if variance else 0):
+                much = excess(high)
+                if much > 0:
+                    optimize.brentq(excess, low, high, xtol=high * TV_WEIGHT)
+                if much >= 0:
+                    break
+                low, high = high, 2 * high
             return restored
 
         if axis is not None:

@@ -165,7 +165,7 @@ def _planes(data: bytes, version: int, channels: int, height: int, width: int, b
             raise ValueError("a row ends before its last pixel")
         raw = b"".join(part[:row] for part in rows)
     elif kind in (2, 3):
-        raw = zlib.decompress(body)
+        raw = zlib.decompressobj().decompress(body, whole + 1)  # a few kB can hold gigabytes
     elif kind == 0:
         raw = body[:whole]
     else:

@@ -12,6 +12,7 @@ import numpy as np
 from unnoise.errors import UnnoiseError, UsageError
 from unnoise.images.damage import damaged
 from unnoise.images.picture import Pixels
+from unnoise.images.science.czi_blocks import Blocks
 from unnoise.images.science.microscope import MicroscopeFile, Scene
 from unnoise.registry import require
 
@@ -32,7 +33,8 @@ def open_file(path: Path, letters: str | None) -> MicroscopeFile:
         whole = reader.total_bounding_box_no_pyramid
         areas: dict[Any, Any] = dict(reader.scenes_bounding_rectangle_no_pyramid) or {None: None}
         steps, channels = _described(reader.raw_metadata)
-        made = [_scene(path, reader, whole, number, area, steps, channels) for number, area in areas.items()]
+        blocks = Blocks(path)
+        made = [_scene(path, reader, blocks, whole, number, area, steps, channels) for number, area in areas.items()]
     except UnnoiseError:
         raise
     except Exception as error:  # RuntimeError of libCZI, and others
@@ -47,7 +49,14 @@ def refuse_axes(path: Path, letters: str | None) -> None:
 
 
 def _scene(
-    path: Path, reader: Any, whole: Any, number: int | None, area: Any, steps: dict[str, float], names: list[str]
+    path: Path,
+    reader: Any,
+    blocks: Blocks,
+    whole: Any,
+    number: int | None,
+    area: Any,
+    steps: dict[str, float],
+    names: list[str],
 ) -> Scene:
     odd = [axis for axis, (_, size) in whole.items() if axis not in "TZCXY" and size > 1]
     if odd:
@@ -70,6 +79,7 @@ def _scene(
     def load(place: tuple[int, ...]) -> Pixels:
         plane = dict(firsts)
         plane |= {axis: outer[axis][0] + index for axis, index in zip(outer, place, strict=True)}
+        blocks.check(plane)
         pixels = np.asarray(reader.read(roi=(x, y, width, height), plane=plane, scene=number))
         return np.ascontiguousarray(pixels[..., ::-1] if color else pixels[..., 0])
 

@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from unnoise.errors import UnnoiseError
+from unnoise.files.limits import UNPACKED_BYTES
 from unnoise.images.damage import damaged
 from unnoise.images.file_array import FileArray, Index
 from unnoise.images.picture import Pixels
@@ -88,7 +89,14 @@ class Unpacked:
         self._finalizer = weakref.finalize(self, self.path.unlink, missing_ok=True)
         try:
             with os.fdopen(descriptor, "wb") as target, PACKERS[suffix](path, "rb") as source:
-                shutil.copyfileobj(source, target, BLOCK_BYTES)
+                done = 0
+                while block := source.read(BLOCK_BYTES):
+                    done += len(block)
+                    UNPACKED_BYTES.check(done, str(path))
+                    target.write(block)
+        except UnnoiseError:
+            self._finalizer()
+            raise
         except Exception as error:  # zlib.error, EOFError, BadGzipFile …
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise UnnoiseError(
