@@ -4,6 +4,7 @@
     python benchmarks/builds.py ../before/src --megapixels 1 24
     python benchmarks/builds.py ../before/src --megapixels 1 --bounded    # with what bounds the removal
     python benchmarks/builds.py ../before/src --bounded --engine openvino # this build by another engine
+    python benchmarks/builds.py ../before/src --bounded --again           # the second of two pictures of one size
 
 Each run has its own process. It denoises one 8-bit color picture with noise, after a smaller one that warms up. The last
 column is this build's median divided by the other's.
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
     parser.add_argument("--bounded", action="store_true", help="leave the bound on the removal as this build has it")
     parser.add_argument("--engine", default="torch", help="of this build; the other one runs as it chooses")
+    parser.add_argument("--again", action="store_true", help="the picture that warms up has the same size")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
@@ -51,13 +53,15 @@ def main() -> None:
             for name, source in builds.items():
                 unbounded = name == "this" and not options.bounded
                 engine = options.engine if name == "this" else ""
-                taken[name].append(_run(source, options.model, size, options.threads, engine, unbounded=unbounded))
+                taken[name].append(
+                    _run(source, options.model, size, options.threads, engine, unbounded=unbounded, again=options.again)
+                )
         for quantity in taken["this"][0]:
             before, this = (median(run[quantity] for run in taken[name]) for name in builds)
             print(f"{size:g}  {quantity}  {before:.2f}  {this:.2f}  {this / before:.3f}", flush=True)
 
 
-def measure(model: str, megapixels: float, threads: int, engine: str, *, unbounded: bool) -> dict[str, float]:
+def measure(model: str, megapixels: float, threads: int, engine: str, *, unbounded: bool, again: bool) -> dict[str, float]:
     """Processor seconds, seconds, and the peak of memory in MiB."""
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it, too, when it is imported
@@ -67,7 +71,7 @@ def measure(model: str, megapixels: float, threads: int, engine: str, *, unbound
     noisy = picture(height, height * ASPECT[0] // ASPECT[1])
     loaded = unnoise.load(model, engine=engine) if engine else unnoise.load(model)
     arguments: dict[str, Any] = {"bounded": False} if unbounded else {}
-    loaded.denoise(noisy[:WARM_UP_PIXELS, :WARM_UP_PIXELS], **arguments)
+    loaded.denoise(noisy if again else noisy[:WARM_UP_PIXELS, :WARM_UP_PIXELS], **arguments)
     cpu, wall = time.process_time(), time.perf_counter()
     loaded.denoise(noisy, **arguments)
     return {
@@ -86,8 +90,17 @@ def picture(height: int, width: int) -> np.ndarray:
     return ((clean + noise).clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def _run(source: Path, model: str, megapixels: float, threads: int, engine: str, *, unbounded: bool) -> dict[str, float]:
-    what = {"model": model, "megapixels": megapixels, "threads": threads, "engine": engine, "unbounded": unbounded}
+def _run(
+    source: Path, model: str, megapixels: float, threads: int, engine: str, *, unbounded: bool, again: bool
+) -> dict[str, float]:
+    what = {
+        "model": model,
+        "megapixels": megapixels,
+        "threads": threads,
+        "engine": engine,
+        "unbounded": unbounded,
+        "again": again,
+    }
     command = [sys.executable, __file__, str(source), "--only", json.dumps(what)]
     environment = os.environ | {"PYTHONPATH": str(source)}
     found = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)

@@ -15,9 +15,10 @@ from PIL import Image
 
 import unnoise
 from command_line import call
-from unnoise.errors import UsageError
+from unnoise.errors import UnnoiseError, UsageError
+from unnoise.inference import openvino_network
 from unnoise.inference.openvino_network import OpenvinoNetwork
-from unnoise.models import onnx_model, shipped
+from unnoise.models import shipped, stored_networks
 
 pytest.importorskip("openvino", reason="the extra openvino is not installed")
 
@@ -150,11 +151,65 @@ def test_the_command_line_takes_it(
 
 def test_auto_takes_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"torch", "openvino", "onnxruntime"}
-    monkeypatch.setattr(onnx_model, "is_installed", lambda library: library in there)
-    assert onnx_model.choose_engine("auto") == "torch"
+    monkeypatch.setattr(stored_networks, "is_installed", lambda library: library in there)
+    assert stored_networks.choose_engine("auto") == "torch"
     there.remove("torch")
-    assert onnx_model.choose_engine("auto") == "openvino"
+    assert stored_networks.choose_engine("auto") == "openvino"
     there.remove("openvino")
-    assert onnx_model.choose_engine("auto") == "onnx"
+    assert stored_networks.choose_engine("auto") == "onnx"
     with pytest.raises(UsageError, match="OpenVINO is not installed; run: pip install openvino, or give --engine onnx"):
-        onnx_model.choose_engine("openvino")
+        stored_networks.choose_engine("openvino")
+
+
+def test_a_network_that_was_begun_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+    compile_ = OpenvinoNetwork._compile
+
+    def noted(network: OpenvinoNetwork, name: str) -> object:
+        compiled.append(name)
+        return compile_(network, name)
+
+    monkeypatch.setattr(OpenvinoNetwork, "_compile", noted)
+    network = stored_networks.begin("default", "openvino", "float32")
+    assert network is not None
+    model = shipped.load("default", "openvino", network)
+    assert model.network is network
+    noisy = np.random.default_rng(0).random((1, 3, 30, 40), np.float32)
+    restored = network(noisy)
+    assert (network(noisy) == restored).all()
+    assert compiled == ["float32"]
+    assert (restored == shipped.load("default", "openvino").network(noisy)).all()
+
+
+def test_what_fails_when_it_is_begun_is_told_when_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(network: OpenvinoNetwork, name: str) -> object:
+        raise UnnoiseError("The graph is damaged.")
+
+    monkeypatch.setattr(OpenvinoNetwork, "_compile", damaged)
+    network = stored_networks.begin("fast", "openvino", None)
+    assert network is not None
+    with pytest.raises(UnnoiseError, match="The graph is damaged"):
+        network.in_precision(None)
+
+
+def test_only_what_ships_as_a_graph_is_begun() -> None:
+    assert stored_networks.begin("tm-bsn", "openvino", None) is None  # needs PyTorch, which loading tells
+    assert stored_networks.begin("none", "openvino", None) is None
+    assert stored_networks.begin("fast", "torch", None) is None
+    assert stored_networks.begin("fast", "openvino", "int4") is None
+
+
+def test_memory_stays_for_the_next_tile_and_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = shipped.load("fast", "openvino").network
+    assert isinstance(network, OpenvinoNetwork)
+    noisy = np.random.default_rng(0).random((1, 3, 64, 80), np.float32)
+    wanted = network(noisy)
+    (kept,) = network._idle["float32"]
+    assert (network(noisy) == wanted).all()
+    assert network._idle["float32"] == [kept]
+    monkeypatch.setattr(openvino_network, "KEPT_BYTES", 0)
+    with network.at_work():
+        network(noisy)
+        assert network._idle["float32"] == [kept]  # for the next tile
+    assert not network._idle  # too large for the next picture
+    assert (network(noisy) == wanted).all()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from unnoise.diagnostics import speed
-from unnoise.inference.graph_network import thread_count
 from unnoise.models import shipped
+from unnoise.photometry.array_threads import thread_count
 
 
 def test_onnxruntime_is_timed_where_it_is_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:

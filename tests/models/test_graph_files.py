@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from unnoise import recipes
 from unnoise.errors import UnnoiseError
 from unnoise.export.onnx_file import metadata
-from unnoise.models import onnx_model
+from unnoise.models import onnx_model, stored_networks
 from unnoise.models.description import describe
 from unnoise.models.model import fresh
 from unnoise.models.select import WEIGHTS
@@ -28,7 +28,7 @@ FACTS = "__metadata__"
 FIRST = next(name for name in HEADER if name != FACTS)
 ENGINES = [
     "onnx",
-    pytest.param("openvino", marks=pytest.mark.skipif(not onnx_model.is_installed("openvino"), reason="missing")),
+    pytest.param("openvino", marks=pytest.mark.skipif(not stored_networks.is_installed("openvino"), reason="missing")),
 ]
 SENTENCE = r"^[^\n]*a\.(safetensors|onnx)[^\n]*\.$"
 

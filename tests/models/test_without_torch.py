@@ -17,7 +17,7 @@ from PIL import Image
 import unnoise
 from unnoise import denoisers, schemes
 from unnoise.batch.one_file import denoise_file
-from unnoise.models import onnx_model, shipped
+from unnoise.models import shipped, stored_networks
 from unnoise.models.select import WEIGHTS
 from unnoise.schemes.single_pass import SinglePass
 
@@ -172,7 +172,7 @@ def test_what_does_without_torch(noisy: Path, arguments: list[str], words: str) 
 
 
 def test_the_engine_is_torch_where_it_is_installed() -> None:
-    assert onnx_model.choose_engine("auto") == "torch"
+    assert stored_networks.choose_engine("auto") == "torch"
     assert unnoise.load("fast").engine == "torch"
     assert unnoise.load("fast", engine="onnx").engine == "onnx"
 
@@ -186,21 +186,21 @@ def test_a_model_goes_to_other_processes() -> None:
 def test_schemes_of_one_pass_are_known_without_torch() -> None:
     known = {name: schemes.lookup(name) for name in schemes.names()}
     found = {name for name, each in known.items() if issubclass(each, SinglePass) and each.restore is SinglePass.restore}
-    assert found >= onnx_model.SINGLE_PASS  # one that is not listed is refused with a sentence
-    assert "distillation" in onnx_model.SINGLE_PASS
+    assert found >= stored_networks.SINGLE_PASS  # one that is not listed is refused with a sentence
+    assert "distillation" in stored_networks.SINGLE_PASS
 
 
 def test_the_shipped_graphs_are_those_of_the_shipped_networks() -> None:
     wanted = set()
     for name in shipped.names():
-        header = onnx_model.read_header(WEIGHTS / f"{name}.safetensors")
+        header = stored_networks.read_header(WEIGHTS / f"{name}.safetensors")
         recipe = unnoise.recipes.applied.AppliedRecipe.model_validate_json(header["recipe"])
         if recipe.scheme["name"] != "risk-averaged-blind-spot":
             model = unnoise.load(name, engine="torch")
             sizes, scheme = model.network.sizes, model.recipe.scheme.model_dump(mode="json")
-            wanted.add(onnx_model.graph_name(denoisers.name_of(model.network), sizes, scheme))
+            wanted.add(stored_networks.graph_name(denoisers.name_of(model.network), sizes, scheme))
     wanted |= {name.replace(".onnx", "-bytes.onnx") for name in wanted if name.startswith("tmbsn-student-rounded-")}
-    assert wanted == {path.name for path in onnx_model.GRAPHS.glob("*.onnx")}
-    assert sum(path.stat().st_size for path in onnx_model.GRAPHS.glob("*")) < 200_000
-    whole = sum(path.stat().st_size for folder in (WEIGHTS, onnx_model.GRAPHS) for path in folder.glob("*"))
+    assert wanted == {path.name for path in stored_networks.GRAPHS.glob("*.onnx")}
+    assert sum(path.stat().st_size for path in stored_networks.GRAPHS.glob("*")) < 200_000
+    whole = sum(path.stat().st_size for folder in (WEIGHTS, stored_networks.GRAPHS) for path in folder.glob("*"))
     assert whole < 8 * 2**20

@@ -247,6 +247,11 @@ def denoise(
     set_: options.SetOption = [],  # noqa: B006
 ) -> None:
     """Take the noise out of pictures. Called again for the same folder, it does what is missing or has changed."""
+    # first: the network is compiled while all else is imported and checked
+    from unnoise.models.stored_networks import begin
+
+    ahead = begin(model, engine, precision) if device in (None, "auto") else None
+
     from unnoise.batch.manifest import fingerprint
     from unnoise.batch.outcome import Stopped
     from unnoise.batch.picture_task import PictureTask
@@ -321,7 +326,7 @@ def denoise(
     check_unlocked(made)
     if model == "auto":
         model = shipped.choose_for([with_dataset(job.source, dataset) for job in made.jobs], axes=axes)
-    loaded = shipped.load(model, engine).applied(assignments(set_, "detail=0.5"))
+    loaded = shipped.load(model, engine, ahead).applied(assignments(set_, "detail=0.5"))
     check_options(loaded, asked)
     settings = fingerprint(loaded, asked, report=report, adapt=adapt, quality=quality, lossless=lossless, mosaic=mosaic)
     if length:

@@ -19,7 +19,7 @@ def check_engine(engine: str, *, adapt: str | None, report: bool) -> None:
     Traceback (most recent call last):
     unnoise.errors.UsageError: --adapt needs PyTorch; install it and give --engine torch, or leave --adapt out.
     """
-    from unnoise.models.onnx_model import choose_engine
+    from unnoise.models.stored_networks import choose_engine
 
     if choose_engine(engine) == "torch":
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Annotated
 
@@ -63,5 +62,7 @@ def serve(
 
 def _is_no_end_of_a_page(record: logging.LogRecord) -> bool:
     """Whether a log record is more than this: a page was open when the server ended."""
+    import asyncio  # takes a fiftieth of a second, which other commands need not spend
+
     cancelled = record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)
     return not (cancelled or str(record.msg).startswith("Cancel "))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel
 
-from unnoise.inference.graph_network import thread_count
 from unnoise.models import shipped
+from unnoise.photometry.array_threads import thread_count
 
 if TYPE_CHECKING:
     from unnoise.models.model import Model

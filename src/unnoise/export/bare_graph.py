@@ -14,7 +14,7 @@ from unnoise import denoisers
 from unnoise.errors import UsageError
 from unnoise.inference.byte_weights import to_json
 from unnoise.inference.graph_weights import WEIGHT_PREFIX
-from unnoise.models.onnx_model import GRAPHS, graph_name
+from unnoise.models.stored_networks import GRAPHS, graph_name
 
 if TYPE_CHECKING:
     from unnoise.models.model import Model
@@ -24,7 +24,7 @@ SOURCE = "weights"
 
 
 def bare_graph(model: Model, *, in_bytes: bool = False) -> tuple[str, bytes]:
-    """The graph of a model without its weights, and the name of its file in `models.onnx_model.GRAPHS`.
+    """The graph of a model without its weights, and the name of its file in `models.stored_networks.GRAPHS`.
 
     Args:
         model: any model.

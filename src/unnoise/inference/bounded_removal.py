@@ -18,7 +18,7 @@ a new one", Multiscale Modeling and Simulation, 2005. The bounds by place, scale
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -45,6 +45,7 @@ from unnoise.inference.overlapping_blocks import (
 from unnoise.inference.removal_risk import removal_weights, second_blocks
 from unnoise.noise.noise_model import BLOCK_SAMPLES, NoiseModel
 from unnoise.photometry.array_ops import clip, copy, device_kind, lerp
+from unnoise.photometry.array_threads import in_order
 from unnoise.photometry.array_windows import block_means, convert_like, places_of, repeat_each, runs
 
 SQUARE_BLOCKS = 4
@@ -205,15 +206,20 @@ def _put_back(
     forward, backward = _transforms(noise, scale)
     square_rows = STRIP_BLOCKS.get(device_kind(limits.variance), STRIP_BLOCKS["cuda"]) // (columns * SQUARE_BLOCKS)
     step = max(square_rows, 1) * SQUARE_BLOCKS
-    lower: Any | None = None  # last row of cells of the strip above: its residual …
-    pending: Any | None = None  # … and what is put back, (C, columns + 1, 16)
-    for top in range(0, rows, step):
-        part = slice(top, min(top + step, rows))
-        first = part.start if lower is None else part.start + 1  # row of cells
-        new = slice(first * STRIDE_SAMPLES, min((part.stop + 1) * STRIDE_SAMPLES, height))
-        strip = extend(read(new), (part.stop + 1 - first) * STRIDE_SAMPLES, (columns + 1) * STRIDE_SAMPLES)
-        strip = strip if lower is None else xp.concat([lower, strip], axis=-2)
-        lower = strip[:, -STRIDE_SAMPLES:]
+
+    def strips() -> Iterator[tuple[slice, Any]]:
+        lower: Any | None = None  # the residual in the last row of cells of the strip above
+        for top in range(0, rows, step):
+            part = slice(top, min(top + step, rows))
+            first = part.start if lower is None else part.start + 1  # row of cells
+            new = slice(first * STRIDE_SAMPLES, min((part.stop + 1) * STRIDE_SAMPLES, height))
+            strip = extend(read(new), (part.stop + 1 - first) * STRIDE_SAMPLES, (columns + 1) * STRIDE_SAMPLES)
+            strip = strip if lower is None else xp.concat([lower, strip], axis=-2)
+            lower = strip[:, -STRIDE_SAMPLES:]
+            yield part, strip
+
+    def examined(each: tuple[slice, Any]) -> tuple[slice, Any, Any]:
+        part, strip = each
         sigma = xp.sqrt(clip(limits.variance[:, part, :, None], noise.floor**2))  # (C, r, columns, 1)
         u, explained = _coefficients(strip, forward, sigma, limits, part, scale)
         own: list[Any] | None = None
@@ -221,12 +227,17 @@ def _put_back(
             noisy = seen[:, part.start * STRIDE_SAMPLES : (part.stop + 1) * STRIDE_SAMPLES]
             own = second_blocks(extend(noisy, *strip.shape[-2:]), forward, sigma)
         places, coefficients = _returned(u, scale, explained, own)
+        coefficients *= sigma[tuple(places.T)]
+        return part, places, coefficients
+
+    pending: Any | None = None  # what is put back to the last row of cells of the strip above, (C, columns + 1, 16)
+    for part, places, coefficients in in_order(examined, strips(), limits.variance):
         if not len(places) and pending is None:
             continue
-        total = _zeros(strip, (channels, part.stop - part.start + 1, columns + 1, STRIDE_SAMPLES**2))
+        shape_of_cells = channels, part.stop - part.start + 1, columns + 1, STRIDE_SAMPLES**2
+        total = xp.zeros(shape_of_cells, dtype=coefficients.dtype, device=device(coefficients))
         if pending is not None:
             total[:, 0] = pending
-        coefficients *= sigma[tuple(places.T)]
         overlap_add(total, places, coefficients, backward)
         done = slice(0, None if part.stop == rows else -1)
         pending = copy(total[:, -1])
@@ -385,7 +396,3 @@ def _transforms(noise: NoiseModel, scale: int) -> tuple[Any, Any]:
     sigma = xp.sqrt(clip(variance, 1e-8 * float(xp.max(variance))))
     basis = convert_like(cosine_basis(), sigma)  # (64 coefficients, 64 values)
     return basis.T / sigma[:, None], basis * sigma[..., None]
-
-
-def _zeros(like: Any, shape: tuple[int, ...]) -> Any:
-    return array_namespace(like).zeros(shape, dtype=like.dtype, device=device(like))

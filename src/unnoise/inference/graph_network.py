@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -101,6 +101,17 @@ class GraphNetwork(ABC):
             raise self._refuse_precision(str(name), "float32")
         return "float32"
 
+    def begin(self, precision: str | None) -> None:  # noqa: B027 (most libraries are ready when they have read the graph)
+        """Prepare a precision in a thread of its own, for `in_precision` to wait for. What fails, fails there."""
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Within this context the memory of one tile's maps may stay for the next one."""
+        yield
+
+    def release_memory(self) -> None:  # noqa: B027 (most libraries keep none)
+        """Give back the memory that is kept for more tiles or pictures."""
+
     @abstractmethod
     def in_precision(self, name: str | None) -> Run:
         """The network in a precision of `--precision`; None or 'auto': the fastest that does the picture no harm.
@@ -166,17 +177,6 @@ class GraphNetwork(ABC):
         return UsageError(
             f"{self.runtime} computes in {known} here, not in {name}; leave --precision out, or give --engine torch."
         )
-
-
-def thread_count() -> int:
-    """How many threads a runtime gets: as OMP_NUM_THREADS says, else one for each core that the process may use.
-
-    >>> thread_count() >= 1
-    True
-    """
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(asked) if asked.isdecimal() and int(asked) > 0 else cores
 
 
 def first_line(error: Exception) -> str:

@@ -93,11 +93,13 @@ class OnnxChain:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        yield
+        with self.network.at_work():
+            yield
 
     @contextmanager
     def in_one_band(self) -> Iterator[None]:
         yield
 
     def release_memory(self) -> None:
-        """The runtimes keep nothing between tiles."""
+        """Give back what is kept between tiles."""
+        self.network.release_memory()

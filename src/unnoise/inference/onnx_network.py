@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.errors import UnnoiseError, UsageError
-from unnoise.inference.graph_network import GraphNetwork, Run, first_line, thread_count
+from unnoise.inference.graph_network import GraphNetwork, Run, first_line
 from unnoise.inference.graph_weights import WEIGHT_PREFIX
+from unnoise.photometry.array_threads import thread_count
 from unnoise.registry import require
 
 PROVIDERS = {

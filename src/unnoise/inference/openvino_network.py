@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unnoise.errors import UnnoiseError, UsageError
+from unnoise.files.memory import free_bytes
 from unnoise.inference.byte_weights import byte_constants, from_json
-from unnoise.inference.graph_network import GraphNetwork, Run, first_line, thread_count
+from unnoise.inference.graph_network import GraphNetwork, Run, first_line
 from unnoise.inference.graph_weights import WEIGHT_PREFIX, metadata_of, with_weights
+from unnoise.photometry.array_threads import thread_count
 from unnoise.registry import require
 
 TYPES = {"float32": ("f32", "FP32"), "bfloat16": ("bf16", "BF16"), "float16": ("f16", "FP16")}
@@ -25,6 +29,12 @@ CPU_FACTS = Path("/proc/cpuinfo")
 VNNI_FLAGS = frozenset({"avx512_vnni", "avx_vnni"})
 LEAST_FEATURES_OF_BYTES = 32
 """Narrower networks, such as `fast`, lose 0.1 dB on photographs in int8, and gain little time. So *auto* does not take it."""
+
+
+KEPT_BYTES = 640 * 2**20
+"""So much memory of maps stays for the next picture. Fresh memory takes a fifth of the network's time."""
+FREE_BYTES_TO_KEEP = 2**32
+"""Where less is free, all of it goes back after each picture."""
 
 
 class OpenvinoNetwork(GraphNetwork):
@@ -52,14 +62,20 @@ class OpenvinoNetwork(GraphNetwork):
         self._place = _place(self.device, self._core.available_devices)
         content = self._content()
         self.facts = metadata_of(content)
+        self._model = None if self._in_bytes else self._read(content)  # what has a graph of bytes seldom needs the other
+        self._compiled: dict[str, Any] = {}
+        self._begun: dict[str, _Compiling] = {}
+        self._idle: dict[str, list[Any]] = {}
+        self._users, self._largest, self._lock = 0, 0, threading.Lock()
+
+    def _read(self, content: bytes) -> Any:
         named = {WEIGHT_PREFIX + name: value for name, value in self._weights.items()}
         try:
-            self._model = self._core.read_model(with_weights(content, named))
+            return self._core.read_model(with_weights(content, named))
         except UnnoiseError:
             raise
         except Exception as error:  # OpenVINO raises errors of many kinds
-            raise UnnoiseError(f"{self.origin} cannot be run by OpenVINO: {first_line(error)}") from error
-        self._compiled: dict[str, Any] = {}
+            raise self._refused(error) from error
 
     def chosen_precision(self, name: str | None) -> str:
         """*auto* is the first of int8, bfloat16 and float32 that the device multiplies; see `GraphNetwork.chosen_precision`.
@@ -83,16 +99,40 @@ class OpenvinoNetwork(GraphNetwork):
         capabilities = self._core.get_property(self._place, "OPTIMIZATION_CAPABILITIES")
         return [each for each, (_, capability) in TYPES.items() if capability in capabilities]
 
+    def begin(self, precision: str | None) -> None:
+        """See `GraphNetwork.begin`."""
+        name = self.chosen_precision(precision)
+        thread = _Compiling(partial(self._compile, name))
+        with suppress(RuntimeError):  # there is no room for a thread
+            thread.start()
+            self._begun[name] = thread
+
     def in_precision(self, name: str | None) -> Run:
         """The network compiled for a precision; see `GraphNetwork.in_precision`."""
         name = self.chosen_precision(name)
+        if name in self._begun:
+            thread = self._begun.pop(name)
+            thread.join()
+            if thread.compiled is not None:
+                self._compiled[name] = thread.compiled
         if name not in self._compiled:
-            try:
-                model, rest = (self._read_bytes(), self._faster_type()) if name == "int8" else (self._model, name)
-                self._compiled[name] = self._core.compile_model(model, self._place, _settings(self._place, rest))
-            except Exception as error:
-                raise UnnoiseError(f"{self.origin} cannot be run by OpenVINO: {first_line(error)}") from error
-        return partial(self._run, self._compiled[name])
+            self._compiled[name] = self._compile(name)
+        return partial(self._run, name)
+
+    def _compile(self, name: str) -> Any:
+        try:
+            if name == "int8":
+                return self._core.compile_model(self._read_bytes(), self._place, _settings(self._place, self._faster_type()))
+            if self._model is None:
+                self._model = self._read(self._content())
+            return self._core.compile_model(self._model, self._place, _settings(self._place, name))
+        except UnnoiseError:
+            raise
+        except Exception as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: Exception) -> UnnoiseError:
+        return UnnoiseError(f"{self.origin} cannot be run by OpenVINO: {first_line(error)}")
 
     def _read_bytes(self) -> Any:
         assert self._in_bytes is not None
@@ -101,19 +141,55 @@ class OpenvinoNetwork(GraphNetwork):
         made = byte_constants(from_json(metadata_of(content)["byte_weights"]), self._weights | dict(self._in_bytes.steps))
         return self._core.read_model(with_weights(content, named | made))
 
-    def _run(self, compiled: Any, noisy: NDArray[np.float32]) -> NDArray[np.float32]:
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """See `GraphNetwork.at_work`. Afterwards only the memory for small pictures stays, for the next one."""
+        with self._lock:
+            self._users += 1
         try:
-            request = compiled.create_infer_request()
-            request.infer([np.ascontiguousarray(noisy)], share_inputs=True)
-            restored: NDArray[np.float32] = np.array(request.get_output_tensor(0).data, np.float32)
-            del request
-            compiled.release_memory()  # what a tile took goes back after it
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                ends = self._users == 0
+            if ends and (self._largest * self.bytes_per_pixel > KEPT_BYTES or free_bytes() < FREE_BYTES_TO_KEEP):
+                self.release_memory()
+
+    def release_memory(self) -> None:
+        """See `GraphNetwork.release_memory`."""
+        self._idle.clear()
+        self._largest = 0
+        for compiled in self._compiled.values():
+            compiled.release_memory()
+
+    def _run(self, name: str, noisy: NDArray[np.float32]) -> NDArray[np.float32]:
+        idle = self._idle.setdefault(name, [])
+        try:
+            with self.at_work():
+                request = idle.pop() if idle else self._compiled[name].create_infer_request()
+                self._largest = max(self._largest, noisy.shape[-2] * noisy.shape[-1])
+                request.infer([np.ascontiguousarray(noisy)], share_inputs=True)
+                restored: NDArray[np.float32] = np.array(request.get_output_tensor(0).data, np.float32)
+                idle.append(request)
         except Exception as error:
             if any(word in str(error).lower() for word in ("alloc", "out of memory")):
+                self.release_memory()
                 raise MemoryError(first_line(error)) from error
-            raise UnnoiseError(f"{self.origin} cannot be run by OpenVINO: {first_line(error)}") from error
+            raise self._refused(error) from error
         self._check_shape(restored, noisy)
         return restored
+
+
+class _Compiling(threading.Thread):
+    """Compiles a network. What fails is left for the one who wants the network: it compiles again, and gets the error."""
+
+    def __init__(self, compile_: Callable[[], Any]) -> None:
+        super().__init__(name="compiling")
+        self._compile, self.compiled = compile_, None
+
+    def run(self) -> None:
+        with suppress(Exception):
+            self.compiled = self._compile()
 
 
 def multiplies_bytes(types: Sequence[str]) -> bool:

@@ -18,6 +18,7 @@ module of its own; this module calls them in order.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import PlanesStore, Store
 from unnoise.photometry.array_ops import clip, concat, to_numpy
+from unnoise.photometry.array_threads import one_thread_a_product
 from unnoise.photometry.bias_correction_bands import correct_bands
 from unnoise.photometry.clipping import REACH_PIXELS, find_clipped, keep_clipped
 from unnoise.photometry.integer_steps import are_few_counts, steps_are_coarse, warn_of_few_steps
@@ -116,12 +118,13 @@ class Pipeline:
         if self.settings.strength == 0:
             store.copy()
             return None
-        prepared = self.prepare(source)
-        if prepared.repaired is None:
-            store.copy()
-            return None
-        prepared.restore(prepared.rounding(store), progress)
-        return prepared.repaired
+        with one_thread_a_product() if self.library == "numpy" else nullcontext():
+            prepared = self.prepare(source)
+            if prepared.repaired is None:
+                store.copy()
+                return None
+            prepared.restore(prepared.rounding(store), progress)
+            return prepared.repaired
 
     def prepare(self, source: PixelSource) -> Prepared:
         """All that is done to a picture, or a batch, before a network sees it.

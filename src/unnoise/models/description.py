@@ -11,8 +11,9 @@ from safetensors import safe_open
 
 from unnoise.models import shipped
 from unnoise.models.card import Card
-from unnoise.models.onnx_model import damaged_model, parts_of, read_header
+from unnoise.models.onnx_model import parts_of
 from unnoise.models.shipped_files import WEIGHTS
+from unnoise.models.stored_networks import damaged_model, read_header
 
 
 @dataclass(frozen=True)

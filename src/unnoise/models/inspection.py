@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from unnoise.errors import UsageError
 from unnoise.images.frames import SinglePicture, open_stack, pictures_of, spread
-from unnoise.models.onnx_model import is_installed
 from unnoise.models.select import nearest
+from unnoise.models.stored_networks import is_installed
 from unnoise.noise.inspection import measure
 from unnoise.noise.photon_transfer import DarkFrame, measure_dark, photon_transfer
 from unnoise.noise.report import NoiseReport

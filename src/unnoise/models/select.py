@@ -14,8 +14,8 @@ from typing import Any
 from safetensors import safe_open
 
 from unnoise.errors import UnnoiseError
-from unnoise.models.onnx_model import is_installed
 from unnoise.models.shipped_files import WEIGHTS
+from unnoise.models.stored_networks import is_installed
 from unnoise.noise.advice import Advice
 
 _SAMPLE_FILES = 12

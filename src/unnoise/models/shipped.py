@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unnoise.errors import UsageError
-from unnoise.models.select import choose, choose_for
 from unnoise.models.shipped_files import WEIGHTS
 
 if TYPE_CHECKING:
+    from unnoise.inference.graph_network import GraphNetwork
     from unnoise.models.model import Model
+    from unnoise.models.select import choose, choose_for
 
 __all__ = ["choose", "choose_for", "import_checkpoint", "load", "names"]
 
 _PUBLISHED_SUFFIXES = {".pth", ".pt", ".ckpt"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("choose", "choose_for"):
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from unnoise.models import select  # measuring noise is not needed to load a model
+
+    return getattr(select, name)
 
 
 def names() -> list[str]:
@@ -27,7 +36,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
-def load(name_or_path: str | Path, engine: str = "auto") -> Model:
+def load(name_or_path: str | Path, engine: str = "auto", network: GraphNetwork | None = None) -> Model:
     """Load a shipped model by name, or a file: one that unnoise saved, or a published checkpoint.
 
     Args:
@@ -35,6 +44,7 @@ def load(name_or_path: str | Path, engine: str = "auto") -> Model:
             wrote; or `hf://OWNER/NAME`, a model on the Hugging Face Hub.
         engine: what runs the network: 'torch', 'onnx' (onnxruntime), 'openvino', or 'auto': torch if it is installed, else
             OpenVINO if that is, else onnxruntime. A file that ends in .onnx never runs by torch.
+        network: of this shipped model, as `stored_networks.begin` gave it; None: it is read here.
 
     Raises:
         UsageError: neither a model nor a file has this name, or the engine cannot run it.
@@ -44,16 +54,16 @@ def load(name_or_path: str | Path, engine: str = "auto") -> Model:
     False
     """
     from unnoise import denoisers
-    from unnoise.models import hub, onnx_model
+    from unnoise.models import hub, onnx_model, stored_networks
     from unnoise.models.model import Model
 
-    chosen = onnx_model.choose_engine(engine)
+    chosen = stored_networks.choose_engine(engine)
     read = Model.load if chosen == "torch" else partial(onnx_model.load, engine=chosen)
     if hub.is_address(name_or_path):
         return read(hub.fetch(str(name_or_path)))
     shipped = WEIGHTS / f"{name_or_path}.safetensors"
     if shipped.is_file():
-        return read(shipped)
+        return onnx_model.load(shipped, engine=chosen, network=network) if network else read(shipped)
     path = Path(name_or_path)
     if str(name_or_path) in denoisers.classical_names() and not path.exists():
         if chosen != "torch":

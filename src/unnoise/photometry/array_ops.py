@@ -46,7 +46,10 @@ def average_pool(x: Any, side: int, *, partial: bool = True) -> Any:
         return avg_pool2d(x, side, ceil_mode=partial, count_include_pad=False)
     if not partial:
         x = x[..., : x.shape[-2] // side * side, : x.shape[-1] // side * side]
-    xp, count = array_namespace(x), array_namespace(x).ones((1, 1, *x.shape[-2:]), dtype=x.dtype, device=device(x))
+    xp = array_namespace(x)
+    if not (x.shape[-2] % side or x.shape[-1] % side):
+        return xp.sum(split_into_cells(x, side), axis=-1) / side**2
+    count = xp.ones((1, 1, *x.shape[-2:]), dtype=x.dtype, device=device(x))
     return xp.sum(split_into_cells(x, side), axis=-1) / xp.sum(split_into_cells(count, side), axis=-1)
 
 
@@ -78,6 +81,8 @@ def pad_zeros(x: Any, rows: tuple[int, int], columns: tuple[int, int]) -> Any:
         return pad(x, (*columns, *rows))
     xp = array_namespace(x)
     for axis, ends in ((x.ndim - 2, rows), (x.ndim - 1, columns)):
+        if not any(ends):  # joining would copy the whole
+            continue
         above, below = (xp.zeros((*x.shape[:axis], end, *x.shape[axis + 1 :]), dtype=x.dtype, device=device(x)) for end in ends)
         x = xp.concat([above, x, below], axis=axis)
     return x

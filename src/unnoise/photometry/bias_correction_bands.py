@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from array_api_compat import device, to_device
 
 from unnoise.array_api import array_namespace
 from unnoise.photometry import array_ops
+from unnoise.photometry.array_threads import in_order
 from unnoise.photometry.bias_correction import CELL_PIXELS, RADIUS_CELLS, BiasCorrection, smooth_offsets, upsample_offsets
 from unnoise.photometry.clipping import NO_CLIPPING, Clipping
 from unnoise.photometry.photometry import Photometry
@@ -54,35 +56,70 @@ def _corrected(corrections: list[Correction], views: Sequence[RegionSource], ban
     height, width = views[0].size
     if len(set(corrections)) == 1:
         corrections = corrections[:1]  # all at once
+    like = views[0].read(slice(0, 1), slice(0, 1))
+    with_offsets = _with_offsets(in_order(partial(_measured, corrections), _to_measure(views, bands), like), height, width)
+    yield from in_order(partial(_added, corrections), with_offsets, like)
+
+
+def _to_measure(views: Sequence[RegionSource], bands: Iterable[Band]) -> Iterator[tuple[Any, tuple[Any, Any] | None]]:
+    """Each portion of restored rows, with the noisy and restored rows of the cells that are whole with it; None: no cell is."""
+    height, width = views[0].size
+    cells, solved = -(-height // CELL_PIXELS), 0
+    left: Any = None  # restored rows of a cell that is not whole yet
+    for rows, band in _cut(bands, width):
+        xp = array_namespace(band)
+        left = band if left is None else xp.concat([left, band], axis=-2)
+        whole = cells if rows.stop == height else rows.stop // CELL_PIXELS
+        if whole == solved:
+            yield band, None
+            continue
+        part = slice(solved * CELL_PIXELS, min(whole * CELL_PIXELS, height))
+        noisy = xp.concat([to_device(view.read(part, slice(0, width)), device(band)) for view in views])  # (N, C, rows, W)
+        count = part.stop - part.start
+        yield band, (noisy, left[..., :count, :])
+        left = array_ops.copy(left[..., count:, :]) if count < left.shape[-2] else None
+        solved = whole
+
+
+def _measured(corrections: Sequence[Correction], portion: tuple[Any, tuple[Any, Any] | None]) -> tuple[Any, Any]:
+    """Restored rows, and what their cells tell."""
+    band, pair = portion
+    if pair is None:
+        return band, None
+    told = [k.rule.measure_cells(x, y, k.cut) for k, x, y in _each(corrections, *pair)]
+    return band, array_namespace(band).concat(told, axis=1)
+
+
+def _with_offsets(portions: Iterable[tuple[Any, Any]], height: int, width: int) -> Iterator[tuple[slice, Any, Any]]:
+    """Rows, their restored values, and the offset of each pixel: some rows of cells wait for those below."""
     cells = -(-height // CELL_PIXELS)
     waiting: Any = None  # restored rows, from the first that was not yielded yet
     first = 0  # row of cells that `waiting` begins with
     known: Any = None  # what all rows of cells so far have told
-    solved = 0  # of these rows
-    for rows, band in _cut(bands, width):
+    for band, told in portions:
         xp = array_namespace(band)
         waiting = band if waiting is None else xp.concat([waiting, band], axis=-2)
-        whole = cells if rows.stop == height else rows.stop // CELL_PIXELS
-        if whole > solved:
-            part = slice(solved * CELL_PIXELS, min(whole * CELL_PIXELS, height))
-            read = [to_device(view.read(part, slice(0, width)), device(band)) for view in views]
-            noisy = xp.concat(read)  # (N, C, rows, W)
-            restored = waiting[..., part.start - first * CELL_PIXELS : part.stop - first * CELL_PIXELS, :]
-            told = [k.rule.measure_cells(x, y, k.cut) for k, x, y in _each(corrections, noisy, restored)]
-            told = xp.concat(told, axis=1)
+        if told is not None:
             known = told if known is None else xp.concat([known, told], axis=-2)
-            solved = whole
+        if known is None:
+            continue
+        solved = known.shape[-2]
         last = cells if solved == cells else solved - RADIUS_CELLS - 1
-        if known is not None and last > first:
+        if last > first:
             count = min(last * CELL_PIXELS, height) - first * CELL_PIXELS
             top = max(first - 1 - RADIUS_CELLS, 0)  # what is further up or down does not reach these rows
-            bottom = min(last + 1 + RADIUS_CELLS, known.shape[-2])
+            bottom = min(last + 1 + RADIUS_CELLS, solved)
             offsets = smooth_offsets(known[..., top:bottom, :])
             offset = upsample_offsets(offsets, first - top, last - top, (height - top * CELL_PIXELS, width))
-            kept = [k.rule.add_offsets(x, y) for k, x, y in _each(corrections, waiting[..., :count, :], offset)]
-            yield slice(first * CELL_PIXELS, first * CELL_PIXELS + count), xp.concat(kept)
+            yield slice(first * CELL_PIXELS, first * CELL_PIXELS + count), waiting[..., :count, :], offset
             waiting = array_ops.copy(waiting[..., count:, :])
             first = last
+
+
+def _added(corrections: Sequence[Correction], portion: tuple[slice, Any, Any]) -> Band:
+    rows, restored, offset = portion
+    kept = [k.rule.add_offsets(x, y) for k, x, y in _each(corrections, restored, offset)]
+    return rows, array_namespace(restored).concat(kept)
 
 
 class Correction(NamedTuple):
