@@ -4,7 +4,7 @@
     python benchmarks/builds.py ../before/src --megapixels 1 24
     python benchmarks/builds.py ../before/src --megapixels 1 --bounded    # with what bounds the removal
     python benchmarks/builds.py ../before/src --bounded --engine openvino # this build by another engine
-    python benchmarks/builds.py ../before/src --bounded --again           # the second of two pictures of one size
+    python benchmarks/builds.py ../before/src --bounded --again           # the third of three pictures of one size
 
 Each run has its own process. It denoises one 8-bit color picture with noise, after a smaller one that warms up. The last
 column is this build's median divided by the other's.
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
     parser.add_argument("--bounded", action="store_true", help="leave the bound on the removal as this build has it")
     parser.add_argument("--engine", default="torch", help="of this build; the other one runs as it chooses")
-    parser.add_argument("--again", action="store_true", help="the picture that warms up has the same size")
+    parser.add_argument("--again", action="store_true", help="two pictures of the same size warm up")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
@@ -71,7 +71,8 @@ def measure(model: str, megapixels: float, threads: int, engine: str, *, unbound
     noisy = picture(height, height * ASPECT[0] // ASPECT[1])
     loaded = unnoise.load(model, engine=engine) if engine else unnoise.load(model)
     arguments: dict[str, Any] = {"bounded": False} if unbounded else {}
-    loaded.denoise(noisy if again else noisy[:WARM_UP_PIXELS, :WARM_UP_PIXELS], **arguments)
+    for _ in range(1 + again):
+        loaded.denoise(noisy if again else noisy[:WARM_UP_PIXELS, :WARM_UP_PIXELS], **arguments)
     cpu, wall = time.process_time(), time.perf_counter()
     loaded.denoise(noisy, **arguments)
     return {

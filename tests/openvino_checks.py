@@ -204,6 +204,8 @@ def test_memory_stays_for_the_next_tile_and_picture(monkeypatch: pytest.MonkeyPa
     assert isinstance(network, OpenvinoNetwork)
     noisy = np.random.default_rng(0).random((1, 3, 64, 80), np.float32)
     wanted = network(noisy)
+    assert not network._idle  # the first is mostly the only one
+    assert (network(noisy) == wanted).all()
     (kept,) = network._idle["float32"]
     assert (network(noisy) == wanted).all()
     assert network._idle["float32"] == [kept]

@@ -35,6 +35,10 @@ RADIUS_PIXELS = CELL_PIXELS * (3 * round(WINDOW_SIGMA_PIXELS / CELL_PIXELS) + 1)
 with the whole."""
 
 
+STRIP_HALOS = 2
+"""Height of a strip of a large picture, in halos, at least. With one, three times the picture is computed; with two, twice."""
+
+
 class NoiseCurve(Protocol):
     """The standard deviation of noise by brightness, as `keep_detail` uses it; `ResidualLevel` is one."""
 
@@ -162,7 +166,9 @@ def blend_stored(
     halo = max(RADIUS_PIXELS if levels else 0, BOUND_RADIUS_PIXELS if guards else 0)
     align = BOUND_ALIGN_PIXELS if guards else CELL_PIXELS
     # Strips begin at multiples of cells, so that they agree with the whole. The halo of a strip ends within its neighbours.
-    step = height if source.strip_pixels is None else -(-max(halo, source.strip_pixels // width, 1) // align) * align
+    step = (
+        height if source.strip_pixels is None else -(-max(STRIP_HALOS * halo, source.strip_pixels // width, 1) // align) * align
+    )
     waiting: tuple[slice, Any] | None = None  # not yet written, since the strip below reads these rows
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))

@@ -66,7 +66,7 @@ class OpenvinoNetwork(GraphNetwork):
         self._compiled: dict[str, Any] = {}
         self._begun: dict[str, _Compiling] = {}
         self._idle: dict[str, list[Any]] = {}
-        self._users, self._largest, self._lock = 0, 0, threading.Lock()
+        self._users, self._largest, self._pictures, self._lock = 0, 0, 0, threading.Lock()
 
     def _read(self, content: bytes) -> Any:
         named = {WEIGHT_PREFIX + name: value for name, value in self._weights.items()}
@@ -143,7 +143,8 @@ class OpenvinoNetwork(GraphNetwork):
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """See `GraphNetwork.at_work`. Afterwards only the memory for small pictures stays, for the next one."""
+        """See `GraphNetwork.at_work`. Afterwards the memory stays for the next picture, if it is small; but not after the
+        first picture, which is mostly the only one."""
         with self._lock:
             self._users += 1
         try:
@@ -152,7 +153,10 @@ class OpenvinoNetwork(GraphNetwork):
             with self._lock:
                 self._users -= 1
                 ends = self._users == 0
-            if ends and (self._largest * self.bytes_per_pixel > KEPT_BYTES or free_bytes() < FREE_BYTES_TO_KEEP):
+                first = self._pictures == 0
+                self._pictures += ends
+            is_large = self._largest * self.bytes_per_pixel > KEPT_BYTES
+            if ends and (first or is_large or free_bytes() < FREE_BYTES_TO_KEEP):
                 self.release_memory()
 
     def release_memory(self) -> None:
