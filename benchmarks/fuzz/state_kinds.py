@@ -100,8 +100,9 @@ def read(kind: str, path: Path) -> None:
         onnx_model.load(path)
     else:
         from unnoise.models import onnx_model
+        from unnoise.models.stored_networks import is_installed
 
-        for engine in ("onnx", "openvino") if onnx_model.is_installed("openvino") else ("onnx",):
+        for engine in ("onnx", "openvino") if is_installed("openvino") else ("onnx",):
             with suppress(UnnoiseError):
                 onnx_model.load(path, engine=engine).denoise(np.full((12, 14, 3), 90, np.uint8))
 
