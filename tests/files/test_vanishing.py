@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from unnoise.files.vanishing import vanishing_folder
@@ -24,12 +25,17 @@ with vanishing_folder("unnoise-test-") as folder:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no shell for it")
-def test_after_a_kill(tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_children", [False, True])
+def test_after_a_kill(tmp_path: Path, with_children: bool) -> None:
+    """Ray kills the children of a worker, too."""
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         folder = Path(process.stdout.readline().strip())
         assert (folder / "a" / "b").exists()
+        children = psutil.Process(process.pid).children(recursive=True)
+        for each in children if with_children else []:
+            each.kill()
         process.kill()
     for _ in range(1000):
         if not folder.exists():

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-REMOVE = 'read _; rm -rf -- "$1"'
-"""Waits until the other end of its standard input is closed, which the system does for a killed process too."""
+REMOVE = 'exec 3<&0; (read _ <&3; rm -rf -- "$1") &'
+"""Waits until the other end of its standard input is closed, which the system does for a killed process too. It waits in the
+background, as a child of no process of ours: Ray kills the children of a worker that ends."""
 
 
 @contextmanager
@@ -37,13 +38,15 @@ def vanishing_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
             remover = subprocess.Popen(
                 ["/bin/sh", "-c", REMOVE, "sh", name],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,  # open until the folder is gone
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
+            remover.wait()
         try:
             yield Path(name)
         finally:
-            if remover is not None and remover.stdin is not None:
+            if remover is not None and remover.stdin is not None and remover.stdout is not None:
                 remover.stdin.close()
-                remover.wait()
+                remover.stdout.read()
+                remover.stdout.close()
