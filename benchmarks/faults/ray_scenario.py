@@ -70,7 +70,9 @@ def scenarios(folder: Path, *, make: bool) -> Iterator[Scenario]:
 def _write_picture(path: Path, seed: int) -> None:
     from unnoise import images
 
-    images.write(path, images.Picture(np.random.default_rng(seed).integers(60, 200, (160, 200, 3), np.uint8)))
+    images.write(
+        path, images.Picture(np.random.default_rng(seed).integers(20 + 10 * seed, 120 + 10 * seed, (160, 200, 3), np.uint8))
+    )
 
 
 def account(place: Path) -> bytes:
@@ -79,9 +81,10 @@ def account(place: Path) -> bytes:
     It is read in a process of its own, as the library's threads do not survive the forks of later trials.
     """
     program = (
-        "import json, sys; from unnoise.batch.cluster.account import Account; from unnoise.batch.cluster.storage import Storage; "
+        "import json, os, sys; from unnoise.batch.cluster.account import Account; from unnoise.batch.cluster.storage import Storage; "
         "rows = Account(Storage(sys.argv[1])).rows('').values(); "
-        "print(json.dumps(sorted([row['picture'], row['outcome'], row['result_checksum']] for row in rows)))"
+        "print(json.dumps(sorted([row['picture'], row['outcome'], row['result_checksum']] for row in rows)), flush=True); "
+        "os._exit(0)"  # pyarrow's threads at times abort a process that ends right after it has read
     )
     made = subprocess.run([sys.executable, "-c", program, str(place / "out")], capture_output=True, check=False)
     if made.returncode:

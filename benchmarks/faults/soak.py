@@ -25,7 +25,7 @@ from pathlib import Path
 
 import scenarios
 from children import COUNTS, Reference, Row, start, wait
-from scenario import Scenario
+from scenario import ACCOUNT, Scenario
 
 from faults import FAULTS
 
@@ -133,6 +133,9 @@ def trial(scenario: Scenario, fault: str, reference: Reference, place: Path, rng
         row.counts["wrong"] += 1
         differing = [name for name in after | reference.results if after.get(name) != reference.results.get(name)]
         print(f"{scenario.name}, {fault}: status {status}, {differing} differ: {said[-600:]}", file=sys.stderr)
+        for name in differing:
+            if scenario.account and name == ACCOUNT:
+                print(f"  account: {after.get(name)!r}\n  expected: {reference.results.get(name)!r}", file=sys.stderr)
     left = scenario.leftovers(place)
     row.counts["leftovers"] += len(left)
     if left:
