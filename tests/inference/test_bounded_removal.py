@@ -106,6 +106,18 @@ def test_shifts_that_bending_and_cutting_explain_stay() -> None:
         assert abs((result - clean).mean().item() - darker) < 0.002 if stays else abs((result - clean).mean().item()) < 0.035
 
 
+def test_an_explained_shift_comes_back_where_everything_else_does() -> None:
+    """A network that erases strong texture, as small text, is not believed about the mean either."""
+    model = white(SIGMA, 1)
+    explained = NoiseModel(
+        0.0, 1.0, model.variance, model.spectrum, SIGMA, 0.0, torch.full((1, KNOTS), -0.02), torch.zeros(1, KNOTS)
+    )
+    noisy = torch.full((1, 1, 256, 256), 0.5) + noise(1, 256, 256)
+    texture = 10 * SIGMA * torch.randn(1, 1, 256, 256, generator=torch.Generator().manual_seed(5))
+    result = bounded_removal(noisy + texture, noisy + 0.02, explained)
+    assert abs((result - noisy - texture).mean().item()) < 0.001
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(slice(256, 1024), slice(0, 576)), (slice(320, 1200), slice(64, 700))])
 def test_parts_agree_with_the_whole(rows: slice, columns: slice) -> None:
     random = torch.Generator().manual_seed(4)
