@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from unnoise.inference import bounded_removal as module
+from unnoise.inference import residual_excess as module
 from unnoise.inference.bounded_removal import ALIGN_PIXELS, RADIUS_PIXELS, bounded_removal
 from unnoise.noise.noise_estimation import estimate_noise
 from unnoise.noise.noise_model import KNOTS, NoiseModel

@@ -6,12 +6,15 @@ Both work on the finished restoration. So another strength needs no further pass
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, Protocol
 
 from unnoise.array_api import array_namespace
 from unnoise.errors import UsageError
 from unnoise.inference.bounded_removal import ALIGN_PIXELS as BOUND_ALIGN_PIXELS
-from unnoise.inference.bounded_removal import RADIUS_PIXELS as BOUND_RADIUS_PIXELS
+from unnoise.inference.bounded_removal import FINE_ALIGN_PIXELS, FINE_RADIUS_PIXELS
+from unnoise.inference.coarse_bounds import CoarseBounds
+from unnoise.inference.coarse_pass import CoarsePass
 from unnoise.inference.do_no_harm import Guard
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import Store
@@ -36,7 +39,7 @@ with the whole."""
 
 
 STRIP_HALOS = 2
-"""Height of a strip of a large picture, in halos, at least. With one, three times the picture is computed; with two, twice."""
+"""Height of a strip of a large picture, in halos, at least. So what is read around strips is at most as much as they are."""
 
 
 class NoiseCurve(Protocol):
@@ -163,33 +166,42 @@ def blend_stored(
         return
     height, width = source.size
     levels = _levels(source, store) if detail > 0 else None
-    halo = max(RADIUS_PIXELS if levels else 0, BOUND_RADIUS_PIXELS if guards else 0)
+    around_detail = RADIUS_PIXELS if levels else 0
+    halo = -(-FINE_RADIUS_PIXELS // FINE_ALIGN_PIXELS) * FINE_ALIGN_PIXELS if guards else 0
     align = BOUND_ALIGN_PIXELS if guards else CELL_PIXELS
-    # Strips begin at multiples of cells, so that they agree with the whole. The halo of a strip ends within its neighbours.
-    step = (
-        height if source.strip_pixels is None else -(-max(STRIP_HALOS * halo, source.strip_pixels // width, 1) // align) * align
-    )
+    # Strips begin at multiples of cells, so that they agree with the whole. What is read around a strip ends within its neighbours.
+    least = max(STRIP_HALOS * (halo + around_detail), (source.strip_pixels or 0) // width, 1)
+    step = height if source.strip_pixels is None else -(-least // align) * align
+
+    def read(rows: slice) -> tuple[Any, Any]:
+        """With detail put back."""
+        first, last = max(rows.start - around_detail, 0), min(rows.stop + around_detail, height)
+        around, own = (slice(first, last), slice(0, width)), slice(rows.start - first, rows.stop - first)
+        noisy, restored = source.read(*around), store.read(*around)
+        pictures = [slice(n, n + 1) for n in range(len(noisy))]
+        blended = [
+            blend(noisy[part], restored[part], 1.0, detail, level)
+            for part, level in zip(pictures, levels or repeat(None), strict=False)
+        ]
+        return noisy[..., own, :], concat(blended)[..., own, :]
+
+    coarse = CoarsePass(source.size, guards, read, step) if guards and step < height else None
     waiting: tuple[slice, Any] | None = None  # not yet written, since the strip below reads these rows
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))
-        first = max(rows.start - halo, 0)
-        around = slice(first, min(rows.stop + halo, height)), slice(0, width)
-        noisy, restored = source.read(*around), store.read(*around)
+        seen = slice(max(rows.start - halo, 0), min(rows.stop + halo, height))
+        bounds = coarse.at(seen) if coarse else [None] * len(guards or ())
+        noisy, restored = read(seen)
         blended = [
-            blend_guarded(
-                noisy[n : n + 1],
-                restored[n : n + 1],
-                strength,
-                detail,
-                guards[n] if guards else None,
-                levels[n] if levels else None,
+            _guarded(
+                noisy[n : n + 1], restored[n : n + 1], strength, guards[n] if guards else None, bounds[n] if guards else None
             )
             for n in range(len(noisy))
         ]
         strip = concat(blended)
         if waiting:
             store.write(*waiting)
-        waiting = rows, strip[..., rows.start - first : rows.stop - first, :]
+        waiting = rows, strip[..., rows.start - seen.start : rows.stop - seen.start, :]
         if after_rows:
             after_rows(rows.stop)
     if waiting:
@@ -219,8 +231,11 @@ def blend_guarded(
     >>> blend_guarded(noisy, restored, 0.5, 0.0, None).mean().item()
     0.25
     """
-    bounded: Any = blend(noisy, restored, 1.0, detail, level)
-    bounded = guard.apply(noisy, bounded) if guard else bounded
+    return _guarded(noisy, blend(noisy, restored, 1.0, detail, level), strength, guard, None)
+
+
+def _guarded(noisy: Any, restored: Any, strength: float, guard: Guard | None, coarse: Sequence[CoarseBounds] | None) -> Any:
+    bounded: Any = guard.apply(noisy, restored, coarse) if guard else restored
     return blend(noisy, bounded, strength)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,8 @@ from array_api_compat import device, to_device
 
 from unnoise.array_api import array_namespace
 from unnoise.errors import UnnoiseWarning
-from unnoise.inference.bounded_removal import bounded_removal
+from unnoise.inference.bounded_removal import bounded_removal, cells_of
+from unnoise.inference.coarse_bounds import CoarseBounds
 from unnoise.inference.cut_off_bias import without_cut_off_bias
 from unnoise.inference.sources import PixelSource
 from unnoise.noise.noise_estimation import FAINT, FAINT_IN_MEASUREMENTS, estimate_noise
@@ -35,6 +36,8 @@ FEW_BITS = 0.25
 """Of white: pictures of 16 bits whose values end below this may be data of up to 14 bits."""
 Mask = Callable[[slice, slice], Any]
 """Reads rows and columns of a mask, (B, C, rows, columns) of bool."""
+Cells = tuple[Any, Any]
+"""Means of cells of a noisy picture and of what was removed from it; see `cells_of`."""
 
 
 @dataclass(frozen=True)
@@ -107,36 +110,52 @@ class Guard:
         if self.kept:
             warnings.warn(f"{name} {self.kept}", UnnoiseWarning, stacklevel=3)
 
-    def apply(self, noisy: Any, restored: Any) -> Any:
+    def cells(self, noisy: Any, restored: Any) -> list[Cells]:
+        """What `decide_coarse` needs of a strip of a large picture, for each model of the noise."""
+        return [cells_of(own, plane) for noise, own, plane in self._planes(noisy, restored) if noise]
+
+    def decide_coarse(self, cells: Sequence[Cells], size: tuple[int, int]) -> list[CoarseBounds]:
+        """What is put back at coarse scales to some rows of a picture, of `size` in pixels, for each model of the noise."""
+        known = [noise for noise in self.noise if noise]
+        return [CoarseBounds.of(*of_one, noise, size) for of_one, noise in zip(cells, known, strict=True)]
+
+    def apply(self, noisy: Any, restored: Any, coarse: Sequence[CoarseBounds] | None = None) -> Any:
         """Limit a restoration, (1, C, H, W) each → (1, C, H, W). Returns `noisy` itself if the picture is left
-        unchanged."""
+        unchanged.
+
+        Args:
+            noisy, restored: a picture, or a strip of it.
+            coarse: of the strip, from `decide_coarse`; None: decided here.
+        """
         if self.kept:
             return noisy
-        if self.grey:
-            xp = array_namespace(noisy)
-            one = self._bounded(noisy[:, :1], xp.mean(restored, axis=1, keepdims=True))
-            return xp.broadcast_to(one, noisy.shape)
-        return self._bounded(noisy, restored)
+        one_of_all = noisy[:, :1] if self.grey else noisy
+        result = self._bounded(one_of_all, self._planes(noisy, restored), iter(coarse) if coarse is not None else None)
+        return array_namespace(noisy).broadcast_to(result, noisy.shape) if self.grey else result
 
-    def _bounded(self, noisy: Any, restored: Any) -> Any:
-        restored = self._no_more_than_noise(noisy, restored)
+    def _planes(self, noisy: Any, restored: Any) -> list[tuple[NoiseModel | None, Any, Any]]:
+        """The models of the noise, and the channels of the noisy and restored picture that each one bounds."""
+        if self.grey:
+            noisy, restored = noisy[:, :1], array_namespace(noisy).mean(restored, axis=1, keepdims=True)
+        if len(self.noise) <= 1:
+            return [((self.noise or (None,))[0], noisy, restored)]
+        parts = [slice(channel, channel + 1) for channel in range(len(self.noise))]
+        return [(noise, noisy[:, part], restored[:, part]) for noise, part in zip(self.noise, parts, strict=True)]
+
+    def _bounded(
+        self, noisy: Any, planes: Sequence[tuple[NoiseModel | None, Any, Any]], coarse: Iterator[CoarseBounds] | None
+    ) -> Any:
+        bounded = [
+            _bounded_by(noise, own, plane, next(coarse) if coarse else None) if noise else plane for noise, own, plane in planes
+        ]
+        restored = concat(bounded, axis=1)
         exact = noise_free(noisy)
         xp = array_namespace(noisy)
         return xp.where(exact, noisy, restored) if bool(xp.any(exact)) else restored
 
-    def _no_more_than_noise(self, noisy: Any, restored: Any) -> Any:
-        if len(self.noise) <= 1:
-            (noise,) = self.noise or (None,)
-            return _bounded_by(noise, noisy, restored) if noise else restored
-        planes = []
-        for channel, noise in enumerate(self.noise):
-            own, plane = (x[:, channel : channel + 1] for x in (noisy, restored))
-            planes.append(_bounded_by(noise, own, plane) if noise else plane)
-        return concat(planes, axis=1)
 
-
-def _bounded_by(noise: NoiseModel, noisy: Any, restored: Any) -> Any:
-    return without_cut_off_bias(bounded_removal(noisy, restored, noise), noise)
+def _bounded_by(noise: NoiseModel, noisy: Any, restored: Any, coarse: CoarseBounds | None) -> Any:
+    return without_cut_off_bias(bounded_removal(noisy, restored, noise, coarse=coarse), noise)
 
 
 def _why_nothing_is_told(view: RegionSource, step: float | None) -> str:
