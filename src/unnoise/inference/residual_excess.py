@@ -113,6 +113,13 @@ def returned_means(residual: Any, limits: Limits, noise: NoiseModel, scale: int)
         residual: means of squares with a side of `scale` pixels.
         limits: for each mean.
         noise, scale: as for `put_back`.
+
+    >>> from unnoise.noise.noise_model import KNOTS
+    >>> nothing = np.zeros((1, KNOTS), np.float32)
+    >>> noise = NoiseModel(0.0, 1.0, nothing + 1e-4, np.ones((1, 16, 16), np.float32), 0.01, 0.0, nothing, nothing)
+    >>> limits = Limits.of(np.full((1, 32, 32), 0.5, np.float32), noise)
+    >>> returned_means(np.full((1, 32, 32), 0.0005, np.float32), limits, noise, 4) is None  # noise of 0.01 has such means
+    True
     """
     found: list[Any] = []
 
@@ -144,6 +151,16 @@ def put_back(
         noise: the noise.
         scale: the residual's samples are means of squares of this side in pixels.
         seen: the noisy picture (C, height, width), if the risk of the removal counts.
+
+    >>> from unnoise.noise.noise_model import KNOTS
+    >>> nothing = np.zeros((1, KNOTS), np.float32)
+    >>> noise = NoiseModel(0.0, 1.0, nothing + 1e-4, np.ones((1, 16, 16), np.float32), 0.01, 0.0, nothing, nothing)
+    >>> limits = Limits.of(np.full((1, 8, 8), 0.5, np.float32), noise).of_blocks()
+    >>> residual, found = np.zeros((1, 32, 32), np.float32), []
+    >>> residual[0, 16, 16] = 1  # a hundred times the noise
+    >>> put_back(lambda rows: residual[:, rows], lambda rows, values: found.append(values), (1, 32, 32), limits, noise, 1)
+    >>> round(float(max(values.max() for values in found)), 1)
+    1.0
     """
     channels, height, width = shape
     rows, columns = (max(-(-length // STRIDE_SAMPLES), 2) - 1 for length in (height, width))  # numbers of blocks
