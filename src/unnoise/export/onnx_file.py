@@ -153,6 +153,7 @@ def left_out(model: Model, *, network_only: bool) -> tuple[str, ...]:
         "the range of measurements": recipe.normalization is not None,
         "the correction of the mean brightness": recipe.bias_correction is not None,
         "the return of detail": bool(recipe.detail),
+        "the second pass at half the size": bool(recipe.half_size),
         "the bound by the measured noise": recipe.bounded,
     }
     return tuple(name for name, missing in parts.items() if missing)

@@ -22,6 +22,7 @@ from unnoise.inference.bounded_removal import bounded_removal, cells_of
 from unnoise.inference.coarse_bounds import CoarseBounds
 from unnoise.inference.cut_off_bias import without_cut_off_bias
 from unnoise.inference.sources import PixelSource
+from unnoise.noise.coarse_noise import coarse_share
 from unnoise.noise.noise_estimation import FAINT, FAINT_IN_MEASUREMENTS, estimate_noise
 from unnoise.noise.noise_model import NoiseModel
 from unnoise.noise.photon_noise import photon_noise
@@ -104,6 +105,11 @@ class Guard:
     def bent(self) -> float:
         """How far the curve of sRGB has bent the noise, −1..1; 1 where no noise was measured."""
         return self.noise[0].bent if self.noise and self.noise[0] else 1.0
+
+    @property
+    def coarse_share(self) -> float:
+        """How much a second pass at half the size counts, 0..1; see `noise.coarse_noise`."""
+        return coarse_share(self.noise[0]) if not self.kept and len(self.noise) == 1 and self.noise[0] else 0.0
 
     def warn(self, name: str) -> None:
         """Warn that the picture is left unchanged, if it is. `name` is the subject of the sentence."""

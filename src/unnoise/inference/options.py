@@ -205,6 +205,7 @@ class DenoiseOptions:
             normalization=applied.normalization,
             strength=self.strength,
             detail=recipe.detail if self.detail is None else self.detail,
+            half_size=recipe.half_size,
             bounded=recipe.bounded if self.bounded is None else self.bounded,
             force=self.force,
             hot_pixels=self.hot_pixels or "keep",

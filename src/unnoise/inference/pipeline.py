@@ -6,7 +6,7 @@ The steps, in this order:
 2. Row and column noise is removed from measurements.
 3. The photometry is decided once.
 4. Each tile is restored: scheme, refinement, self-ensemble. Memory and precision decide the size of the tiles.
-5. The bias is corrected, and values are clipped.
+5. The bias is corrected, and values are clipped. Coarse noise that is left is removed by a pass at half the size (`half_size`).
 6. `do_no_harm` limits the removal.
 7. Detail and strength are applied.
 8. The store converts the values back to those of the input.
@@ -33,6 +33,8 @@ from unnoise.inference.blending import blend_stored, blends
 from unnoise.inference.channels import fit_channels, unfit_channels
 from unnoise.inference.dither import DitheredStore
 from unnoise.inference.do_no_harm import Guard, Mask, all_kept, guards_of
+from unnoise.inference.half_size import half_size_change
+from unnoise.inference.kind_settings import settings_for
 from unnoise.inference.negatives import positive, with_negatives
 from unnoise.inference.photon_binning import binned, mix_binned, photon_step
 from unnoise.inference.point_sources import PointSources, find_point_sources
@@ -43,11 +45,11 @@ from unnoise.inference.row_noise_removal import without_row_noise
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import PixelSource
 from unnoise.inference.stores import PlanesStore, Store
-from unnoise.photometry.array_ops import clip, concat, to_numpy
+from unnoise.photometry.array_ops import clip, concat
 from unnoise.photometry.array_threads import one_thread_a_product
 from unnoise.photometry.bias_correction_bands import correct_bands
 from unnoise.photometry.clipping import REACH_PIXELS, find_clipped, keep_clipped
-from unnoise.photometry.integer_steps import are_few_counts, steps_are_coarse, warn_of_few_steps
+from unnoise.photometry.integer_steps import steps_are_coarse, warn_of_few_steps
 from unnoise.photometry.normalization import is_measured
 from unnoise.photometry.photometry import Photometry
 from unnoise.photometry.rescaling import Rescaling
@@ -189,23 +191,35 @@ class Pipeline:
         """Restore `seen`, which is `source` without its row noise, and keep what is clipped in `source`. A measurement
         with point sources is restored with them and without them. `Prepared.restore` calls this."""
         low, high = source.value_range()
-        views = self._views(seen)
+        views = self.views(seen)
         # Among very few photons, those of chance look like point sources.
         stars = find_point_sources(seen) if self._by_planes(seen) and not any(photons) else None
         once = progress and (lambda done, tiles: progress(done, 2 * tiles if stars else tiles))
         photometry = self._decide(views, source.rescaling)
         if len(guards) == len(views):  # not where each channel is a picture of its own
-            photometry = [each.with_bent_noise(guard.bent) for each, guard in zip(photometry, guards, strict=True)]
+            photometry = [
+                each.with_bent_noise(guard.bent).with_half_size(self.settings.half_size * guard.coarse_share)
+                for each, guard in zip(photometry, guards, strict=True)
+            ]
+
+        def write(rows: slice, restored: Any) -> None:
+            first, last = max(rows.start - REACH_PIXELS, 0), min(rows.stop + REACH_PIXELS, source.size[0])
+            around = source.read(slice(first, last), slice(0, source.size[1]))  # (B, C, rows, W)
+            inner = slice(rows.start - first, rows.stop - first)
+            noisy = around[:, :, inner]
+            restored = clip(unfit_channels(to_device(restored, device(noisy)), noisy.shape), low, high)
+            store.write(rows, keep_clipped(noisy, restored, _clipped(around, photometry)[:, :, inner]))
+
         for band_rows, band in self._bands(views, photometry, once, photons):
             for rows in source.strips(band_rows):
-                first, last = max(rows.start - REACH_PIXELS, 0), min(rows.stop + REACH_PIXELS, source.size[0])
-                around = source.read(slice(first, last), slice(0, source.size[1]))  # (B, C, rows, W)
-                inner = slice(rows.start - first, rows.stop - first)
-                noisy = around[:, :, inner]
-                strip = to_device(band[:, :, rows.start - band_rows.start : rows.stop - band_rows.start], device(noisy))
-                restored = clip(unfit_channels(strip, noisy.shape), low, high)
-                untouched = _clipped(around, photometry)[:, :, inner]
-                store.write(rows, keep_clipped(noisy, restored, untouched))
+                write(rows, band[:, :, rows.start - band_rows.start : rows.stop - band_rows.start])
+        change = half_size_change(
+            self, RegionSource(source.size, store.read), photometry, once and (lambda _, tiles: once(0, tiles))
+        )
+        if change:
+            with change:
+                for rows in source.strips():
+                    write(rows, change.added_to(rows, store.read(rows, slice(0, source.size[1]))))
         if stars:
             twice = progress and (lambda done, tiles: progress(tiles + done, 2 * tiles))
             self._join(stars, store, (low, high), twice)
@@ -215,7 +229,7 @@ class Pipeline:
         plain = stars.without()
         height, width = plain.size
         shape = plain.read(slice(0, 1), slice(0, 1)).shape[:2]
-        views = self._views(plain)
+        views = self.views(plain)
         with PlanesStore((*shape, height, width), library=self.library) as restored:
             for rows, band in self._bands(views, self._decide(views, plain.rescaling), progress):
                 restored.write(rows, unfit_channels(band, (*shape, rows.stop - rows.start, width)))
@@ -231,13 +245,13 @@ class Pipeline:
 
     def photometry_of(self, noisy: Any) -> list[Photometry]:
         """Decide the photometry of pictures in memory, (B, C, H, W): one for each picture that the network gets."""
-        return self._decide(self._views(RegionSource.of(noisy)))
+        return self._decide(self.views(RegionSource.of(noisy)))
 
     def _decide(self, views: Sequence[RegionSource], rescaling: Rescaling | None = None) -> list[Photometry]:
         wanted = self.settings.bias_correction, self.settings.normalization
         return [Photometry.decide(view, *wanted, rescaling) for view in views]
 
-    def _views(self, source: RegionSource | PixelSource) -> list[RegionSource]:
+    def views(self, source: RegionSource | PixelSource) -> list[RegionSource]:
         """The pictures of a source as the network takes them, (1, channels, H, W) each."""
         channels = int(self.network.sizes.get("channels", 3))
         count = len(fit_channels(source.read(slice(0, 1), slice(0, 1)), channels))
@@ -251,7 +265,7 @@ class Pipeline:
 
     def photon_steps(self, source: RegionSource) -> list[float | None]:
         """The value of one photon in each picture that the network gets, if it has very few photons; else None."""
-        return [photon_step(view) if self.settings.is_measured else None for view in self._views(source)]
+        return [photon_step(view) if self.settings.is_measured else None for view in self.views(source)]
 
     def _bands(
         self,
@@ -263,13 +277,13 @@ class Pipeline:
         """Restore all pictures and correct their bias, band by band: rows and (N, channels, rows, W), not clipped.
 
         With the value of one photon in each picture, places of very few photons come from means of 2×2 pixels."""
-        bands = self._restored_bands(views, photometry, progress)
+        bands = self.restored_bands(views, photometry, progress)
         if not any(photons):
             return bands
         means = [binned(view) for view in views]
-        return mix_binned(bands, self._restored_bands(means, self._decide(means), None), views[0].size, photons)
+        return mix_binned(bands, self.restored_bands(means, self._decide(means), None), views[0].size, photons)
 
-    def _restored_bands(
+    def restored_bands(
         self, views: Sequence[RegionSource], photometry: Sequence[Photometry], progress: Progress | None
     ) -> Iterator[tuple[slice, Any]]:
         views = [positive(view, each) for view, each in zip(views, photometry, strict=True)]
@@ -290,12 +304,17 @@ class Pipeline:
 
         A network with three channels gets a grey picture three times, and its outputs are averaged. If the network has
         one channel, or the picture any other number, the channels are restored one by one."""
-        views = self._views(RegionSource.of(noisy))
+        views = self.views(RegionSource.of(noisy))
         xp = array_namespace(noisy)
         restored = xp.empty(tuple(noisy.shape), dtype=xp.float32, device=device(noisy))
-        for rows, band in self._bands(views, photometry or self._decide(views), progress):
+        photometry = photometry or self._decide(views)
+        for rows, band in self._bands(views, photometry, progress):
             restored[:, :, rows] = unfit_channels(to_device(band, device(noisy)), noisy[:, :, rows].shape)
-        return restored
+        change = half_size_change(self, RegionSource.of(restored), photometry)
+        if change is None:
+            return restored
+        with change:
+            return change.added_to(slice(0, noisy.shape[-2]), restored)
 
 
 @dataclass(frozen=True)
@@ -356,33 +375,6 @@ def library_of(network: Any) -> images.Library:
     'torch'
     """
     return "numpy" if getattr(network, "library", "torch") == "numpy" else "torch"
-
-
-def settings_for(source: PixelSource, settings: InferenceSettings) -> InferenceSettings:
-    """The settings for the kind of a picture. Gray pictures of 8 bits that hold few counts or photons are measurements
-    too.
-
-    >>> from unnoise import images
-    >>> from unnoise.inference.sources import source_of_tensor
-    >>> from unnoise.photometry.normalization import Normalization
-    >>> source = source_of_tensor(*images.to_tensor(np.zeros((40, 50), np.uint16)), None)
-    >>> settings_for(source, InferenceSettings(normalization=Normalization())).is_measured
-    True
-    """
-    chosen = settings.of_kind(source.layout.colours, source.dtype)
-    undecided = source.layout.colours == "grey" and chosen.normalization is not None and not chosen.is_measured
-    if undecided and source.white and (are_few_counts(source, 1 / source.white) or _are_few_photons(source)):
-        return settings.of_kind("channels", source.dtype)
-    return chosen
-
-
-def _are_few_photons(source: PixelSource) -> bool:
-    """Whether a gray picture of 8 bits holds few photons, each of several steps. Two values alone may be a dither."""
-    step = photon_step(source)
-    if step is None:
-        return False
-    values = {float(value) for window in source.sample_windows() for value in np.unique(to_numpy(window))}
-    return len(values) > 2
 
 
 def _clipped(noisy: Any, photometry: Sequence[Photometry]) -> Any:

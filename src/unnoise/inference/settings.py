@@ -45,6 +45,8 @@ class InferenceSettings:
     """Weight of the restoration in its mixture with the noisy picture, 0..1."""
     detail: float = 0.0
     """Share of removed structure that is put back, 0..1; see `inference.blending.keep_detail`."""
+    half_size: float = 0.0
+    """Share of what a second pass at half the size changes, 0..1; see `inference.half_size`. 0: there is no such pass."""
     bounded: bool = False
     """Whether the removal is bounded by the noise measured in the picture; see `inference.do_no_harm`."""
     hot_pixels: str = "keep"

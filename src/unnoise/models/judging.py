@@ -68,7 +68,8 @@ def report_on(
         step = 1 / white if white and not measured else None
         view = RegionSource.of(noisy)
         guard = Guard.of(view, step=step, measured=measured, measures_noise=not few_photons, force=settings.force)
-        photometry = [each.with_bent_noise(guard.bent) for each in photometry[:1]] + photometry[1:]
+        share = settings.half_size * guard.coarse_share
+        photometry = [each.with_bent_noise(guard.bent).with_half_size(share) for each in photometry[:1]] + photometry[1:]
 
     def restore_again(x: Tensor) -> Tensor:
         if check:

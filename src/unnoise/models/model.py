@@ -17,10 +17,11 @@ from unnoise.errors import UnnoiseWarning, UsageError
 from unnoise.inference.channel_choice import choose_axes
 from unnoise.inference.forking import compute_alone_after_fork
 from unnoise.inference.frame_grid import check_report
+from unnoise.inference.kind_settings import settings_for
 from unnoise.inference.memory import free_memory
 from unnoise.inference.missing_values import filled, find_missing, missing_planes, with_hidden, without_mask
 from unnoise.inference.options import DenoiseOptions, OptionFields
-from unnoise.inference.pipeline import Pipeline, library_of, settings_for
+from unnoise.inference.pipeline import Pipeline, library_of
 from unnoise.inference.repair import Repair
 from unnoise.inference.settings import InferenceSettings
 from unnoise.inference.sources import rescaling_of_image, source_of_tensor
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from unnoise.recipes.applied import AppliedRecipe
     from unnoise.recipes.schema import Recipe
 
-APPLIED = "scheme", "refinement", "ensemble", "bias_correction", "normalization", "detail", "bounded"
+APPLIED = "scheme", "refinement", "ensemble", "bias_correction", "normalization", "detail", "half_size", "bounded"
 """Fields of a recipe that may change after training."""
 DEVICE_MEMORY_FACTOR = 20
 """A whole picture is moved to a GPU if this many times its bytes are free there."""

@@ -47,6 +47,8 @@ class Photometry:
     """Whether noise was added to coded values. What black and white cut off is then corrected at each pixel, not in cells."""
     is_negative: bool = False
     """Whether the picture is a negative of a photograph. A network then sees it inverted."""
+    half_size_share: float = 0.0
+    """How much of what a second pass at half the size changes is added, 0..1."""
 
     def with_bent_noise(self, share: float) -> Photometry:
         """The same, where the noise of a picture is known.
@@ -68,6 +70,16 @@ class Photometry:
         if rule and is_added:
             rule = rule.model_copy(update={"curve": "linear"})
         return replace(self, bias_correction=rule, has_added_noise=is_added, is_negative=share < 0)
+
+    def with_half_size(self, share: float) -> Photometry:
+        """The same, with a second pass at half the size, where values are coded for display.
+
+        >>> Photometry().with_half_size(0.5).half_size_share
+        0.5
+        """
+        if self.transfer_function == "linear" or self.normalization:
+            return self
+        return replace(self, half_size_share=share)
 
     @classmethod
     def decide(

@@ -59,6 +59,7 @@ class AppliedRecipe(BaseModel):
     bias_correction: BiasCorrection | None = None
     normalization: Normalization | None = None
     detail: Share = 0.0
+    half_size: Share = 0.0
     bounded: bool = False
 
     @model_validator(mode="before")

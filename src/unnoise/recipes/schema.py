@@ -124,6 +124,9 @@ class Recipe(BaseModel):
     detail: Share = 0.0
     """Share of the removed detail that is returned where it is surely more than noise. An option of `denoise` has
     priority. See `inference.blending.keep_detail`. No paper does this."""
+    half_size: Share = 0.0
+    """Share of what a second pass at half the size changes, for noise that is coarse, in photographs, where `bounded` measures it.
+    See `inference.half_size`. No paper does this."""
     bounded: bool = False
     """Whether no more is removed than the noise that was measured in the picture, and pictures without noise stay as they
     are. An option of `denoise` has priority. See `inference.do_no_harm`. No paper does this."""

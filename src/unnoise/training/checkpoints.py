@@ -21,7 +21,7 @@ from unnoise.recipes.schema import Recipe
 
 CHECKPOINT_FILE = "checkpoint.pt"
 MODEL_FILE = "model.safetensors"
-UNTRAINED_FIELDS = "name", "source", "refinement", "ensemble", "bias_correction", "detail", "bounded"
+UNTRAINED_FIELDS = "name", "source", "refinement", "ensemble", "bias_correction", "detail", "half_size", "bounded"
 """Fields of a recipe that do not affect training."""
 CHANGEABLE_FIELDS = ("training.learning_rate",)
 """Fields that a run may change when it goes on, such as after a loss that was not finite."""
