@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from hypothesis import given, settings
@@ -35,3 +37,8 @@ def test_white_noise_is_not_coarse(sigma: float, seed: int) -> None:
 @given(sigma=st.floats(2, 20), blur=st.floats(1.0, 1.6), seed=st.integers(0, 99))
 def test_blurred_noise_is(sigma: float, blur: float, seed: int) -> None:
     assert coarse_share(model(sigma, blur, seed)) == 1
+
+
+def test_what_may_be_texture_counts_less() -> None:
+    noise = model(8, 1.3, 0)
+    assert coarse_share(replace(noise, coarse_trust=0.25)) == 0.25 * coarse_share(noise)

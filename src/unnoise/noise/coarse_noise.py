@@ -17,6 +17,8 @@ counts whole. Phones of SIDD: 1.9 to 3; cameras of PolyU: 3.5 to 4.8; 4 is the m
 def coarse_share(noise: NoiseModel) -> float:
     """How much a second pass at half the size counts for this noise: 0 for white noise, 1 for coarse noise.
 
+    It counts less where texture fills the picture, which may be told as coarse noise.
+
     >>> nothing, spectrum = np.zeros((1, 65), np.float32), np.ones((1, 16, 16), np.float32)
     >>> white = NoiseModel(0.0, 1.0, nothing + 1e-4, spectrum, 0.01, 0.0, nothing, nothing)
     >>> low = spectrum * (np.add.outer(np.arange(16), np.arange(16)) < 8)
@@ -32,4 +34,4 @@ def coarse_share(noise: NoiseModel) -> float:
         for powers in (noise.coefficients(MEANS_PIXELS), noise.filled_spectrum())
     )
     ratio = MEANS_PIXELS**2 * means / pixels
-    return float(np.clip((ratio - WHITE) / (COARSE - WHITE), 0, 1))
+    return float(np.clip((ratio - WHITE) / (COARSE - WHITE), 0, 1)) * noise.coarse_trust

@@ -181,6 +181,7 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
         gains=None if is_even else _as_kind(uniform.gains, seen[0]),
         reach=COLOR_SIGMA * scale,
         bent=bent,
+        coarse_trust=found.coarse_trust,
     )
 
 

@@ -64,6 +64,8 @@ class NoiseModel:
     """How far a color reaches: a standard deviation in the picture's unit."""
     bent: float = 1.0
     """How far the curve of sRGB has bent the noise, −1..1; see `noise_bias.bent_share`."""
+    coarse_trust: float = 1.0
+    """0..1: how sure it is that coarse frequencies hold noise, and no texture that fills the picture; see `plateau`."""
 
     @property
     def is_none(self) -> bool:

@@ -67,6 +67,11 @@ class Plateaus:
         """How likely there is more noise in textures than in plain places."""
         return self.smoothed * float(1 - self.trust[1:].mean())
 
+    @property
+    def coarse_trust(self) -> float:
+        """How sure it is that the lowest band holds noise."""
+        return max(float(self.trust[0]), self.smoothed)
+
 
 def plateaus(patches: PatchSpectra, level: Array, shapes: Array) -> Plateaus:
     """Compare the groups of patches.
