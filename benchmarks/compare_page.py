@@ -54,7 +54,11 @@ of the page [blind-spot-methods](blind-spot-methods.md) also learned from PolyU'
 input of the same pictures, which has 24.90 dB on the 12 blocks and 37.37 on the six pictures. *Trained* is processor time,
 but where it says *on the wall*. *Seconds* are processor time of the network at its published size for 256×256 pixels, in
 float32 ([how](neighbours.md#what-makes-them-fast)); on the lines of blind-spot-methods, of the small network in bfloat16.
-figures are of all of SIDD validation, and of PolyU's 100 pictures. The pages in the last column have the commands.
+Published figures are of all of SIDD validation, and of PolyU's 100 pictures. The pages in the last column have the commands.
+
+Recipes whose line says *assumes independent noise* stand here to show that they fail where it is not. Noise of phones and
+cameras has passed through a color filter and a processor, so that neighbours share it, and these schemes learn to copy what
+neighbours share. On [drawn scenes with white noise](schemes.md) the same recipes gain.
 
 <!-- table recipes -->
 <!-- end -->
