@@ -1,10 +1,11 @@
-"""MCWNNM beside BM3D on crops of real pictures, with the noise that is measured in the whole picture.
+"""MCWNNM and BM3D beside a model on crops of real pictures, with the noise that is measured in the whole picture.
 
     python benchmarks/classical_colors.py polyu:DIR --pictures 12 --side 96
     python benchmarks/classical_colors.py polyu:DIR --pictures 100 --side 128 --methods bm3d --minutes 5
+    python benchmarks/classical_colors.py polyu:DIR --pictures 100 --methods mcwnnm --model default --minutes 5
 
 PSNR in dB of the noisy crop and of each result, and the means. Crops keep it short: MCWNNM takes a minute for 512×512
-pixels on one core.
+pixels on one core. A model restores the whole picture, of which the crop is taken.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import unnoise
 from crops import middle
 from unnoise.denoisers.classical.bm3d import BM3D
 from unnoise.denoisers.classical.mcwnnm import MCWNNM
@@ -39,10 +41,12 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="stop after this time; crops lie evenly over the set"
     )
+    parser.add_argument("--model", help="of a model that is compared")
     options = parser.parse_args()
+    model = unnoise.load(options.model) if options.model else None
     torch.set_num_threads(1)
     print("python benchmarks/classical_colors.py", options.data.partition(":")[0] + ":DIR", *sys.argv[2:])
-    print("picture", "noisy", *options.methods, sep="  ")
+    print("picture", "noisy", *options.methods, *([options.model] if model else []), sep="  ")
     scores = []
     chosen = open_set(options.data).spread(options.pictures)
     begin = time.monotonic()
@@ -58,6 +62,8 @@ def main() -> None:
         for name in options.methods:
             restored = crop if noise is None else METHODS[name]()(planes(crop), noise)[0].permute(1, 2, 0).numpy()
             row.append(psnr(restored.clip(0, 1), truth))
+        if model:
+            row.append(psnr(to_unit_float(middle(model.denoise(pair.noisy), options.side)), truth))
         scores.append(row)
         print(pair.name, *(f"{value:.2f}" for value in row), sep="  ", flush=True)
     print(f"mean of {len(scores)}", *(f"{value:.2f}" for value in np.mean(scores, axis=0)), sep="  ")

@@ -6,7 +6,7 @@
 DATA is a folder of pictures, of which small crops are made. The driver is the command `unnoise denoise … --engine ray`. Workers, the
 second node and the driver are killed (SIGKILL) after random numbers of results. Then the command
 runs to its end. The account in Parquet is compared with the sink: each picture once, whole, and by its checksum.
-`--throughput` compares two workers with two single processes, pinned to one core each, by pictures for each second of
+`--throughput` compares two workers with two single processes at the same time, pinned to one core each: pictures a second, and
 processor time.
 """
 
@@ -168,31 +168,42 @@ def compare(noisy: Path, out: Path) -> Row:
 
 
 def throughput(noisy: Path, folder: Path, options: argparse.Namespace) -> Row:
-    """Pictures for each processor second of Ray's workers, and of single processes."""
-    alone = []
-    for number in range(2):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        command = [
-            *COMMAND,
-            str(noisy),
-            "-o",
-            str(folder / f"alone-{number}"),
-            "-r",
-            "--model",
-            options.model,
-            "--workers",
-            "1",
-        ]
-        pinned = os.environ | {"PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
-        subprocess.run(["taskset", "-c", str(number), *command], check=True, env=pinned, stdout=subprocess.DEVNULL)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        alone.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    """Pictures a second of two processes at the same time, each on its own core, and of Ray's two workers."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    both = [folder / f"alone-{number}" for number in range(2)]
+    running = [_alone(noisy, out, number, options.model) for number, out in enumerate(both)]
+    assert not any(each.wait() for each in running)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    alone = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 2
+    rates = [rate(out) for out in both]
     with cluster(1, 1) as nodes:
         idle = tree_seconds()
-        running = driver(noisy, folder / "ray", options.model, nodes.address)
-        assert running.wait() == 0
+        assert driver(noisy, folder / "ray", options.model, nodes.address).wait() == 0
         spent = tree_seconds() - idle
-    return {"pictures": options.count, "alone": sum(alone) / 2, "ray": spent, "ratio": sum(alone) / 2 / spent}
+    by_ray = rate(folder / "ray")
+    return {
+        "pictures": options.count,
+        "alone, processor s": alone,
+        "ray, processor s": spent,
+        "ratio, processor": alone / spent,
+        "alone, a second": sum(rates),
+        "ray, a second": by_ray,
+        "ratio": by_ray / sum(rates),
+        "load": os.getloadavg()[0],
+    }
+
+
+def _alone(noisy: Path, out: Path, core: int, model: str) -> subprocess.Popen[bytes]:
+    command = [*COMMAND, str(noisy), "-o", str(out), "-r", "--model", model, "--workers", "1"]
+    pinned = os.environ | {"PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(["taskset", "-c", str(core), *command], env=pinned, stdout=subprocess.DEVNULL)
+
+
+def rate(out: Path) -> float:
+    """Results a second, without the first and the last tenth: when processes start, and when one of them has ended."""
+    written = sorted(file.stat().st_mtime for file in out.rglob("*.png"))
+    tenth = len(written) // 10
+    return (len(written) - 2 * tenth - 1) / (written[-1 - tenth] - written[tenth])
 
 
 def tree_seconds() -> float:

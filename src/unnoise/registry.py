@@ -1,11 +1,11 @@
-"""Lazy imports: classes that users name in recipes and options, and optional libraries."""
+"""Lazy imports: classes that users name in recipes and options, names of packages, and optional libraries."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from unnoise.errors import UnnoiseError, UsageError
 
@@ -49,6 +49,29 @@ EXTRAS = {
     "zarr": "zarr",
 }
 """Optional library → the extra in pyproject.toml that brings it."""
+
+
+def lazy_imports(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """What a package has as `__getattr__` and `__dir__`, so that its public names are imported when they are first used.
+
+    Args:
+        package: its `__name__`.
+        homes: the module of each public name.
+
+    Returns:
+        `__getattr__`, which raises `AttributeError` for other names, and `__dir__`.
+
+    >>> get, names = lazy_imports("shapes", {"pi": "math"})
+    >>> get("pi"), names()
+    (3.141592653589793, ['pi'])
+    """
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        return getattr(import_module(homes[name]), name)
+
+    return get, lambda: sorted(homes)
 
 
 def require(library: str, purpose: str) -> ModuleType:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from unnoise.deprecated.module_names import renamed
+from unnoise.registry import lazy_imports
 
 if TYPE_CHECKING:
     from unnoise.evaluation.scoring import Evaluation, evaluate
@@ -13,13 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation", "evaluate"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in __all__:  # lazily, because the data sets must load without torch
-        return getattr(import_module("unnoise.evaluation.scoring"), name)
-    return _old(name)
-
-
+_get, _ = lazy_imports(__name__, dict.fromkeys(__all__, "unnoise.evaluation.scoring"))  # the data sets load without torch
 _old = renamed(
     __name__,
     {"ImageScore": "unnoise.evaluation.scoring:ImageScore", "Denoises": "unnoise.evaluation.scoring:SupportsDenoise"},
 )
+
+
+def __getattr__(name: str) -> Any:
+    return _get(name) if name in __all__ else _old(name)

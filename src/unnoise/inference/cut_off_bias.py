@@ -12,7 +12,7 @@ from typing import Any
 
 from unnoise.noise.noise_model import NoiseModel
 from unnoise.photometry.array_ops import clip, match
-from unnoise.photometry.photometry import LEAST_BENT_SHARE
+from unnoise.photometry.photometry import is_added_noise
 
 SHIFT_FACTOR = 1.25
 """The bias is taken for somewhat larger than it is. Plain black and white are more common than what lies just beside them, and the
@@ -41,7 +41,7 @@ def without_cut_off_bias(restored: Any, noise: NoiseModel) -> Any:
     >>> bool(mean.max() > 0.015), bool(without_cut_off_bias(mean, model).max() < 0.01)
     (True, True)
     """
-    if noise.is_none or abs(noise.bent) >= LEAST_BENT_SHARE:
+    if noise.is_none or not is_added_noise(noise.bent):
         return restored
     seen = restored[0]
     return clip(seen - SHIFT_FACTOR * noise.at(match(noise.below + noise.above, seen), seen), noise.low, noise.high)[None]

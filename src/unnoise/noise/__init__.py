@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from unnoise.registry import lazy_imports
 
 if TYPE_CHECKING:
     from unnoise.noise.report import NoiseReport
@@ -13,19 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Camera", "Cameras", "NoiseReport", "autocorrelation"]
 
-_HOMES = {
-    "Camera": "unnoise.simulation.camera",
-    "Cameras": "unnoise.simulation.cameras",
-    "NoiseReport": "unnoise.noise.report",
-    "autocorrelation": "unnoise.noise.residual_autocorrelation",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_imports(
+    __name__,
+    {
+        "Camera": "unnoise.simulation.camera",
+        "Cameras": "unnoise.simulation.cameras",
+        "NoiseReport": "unnoise.noise.report",
+        "autocorrelation": "unnoise.noise.residual_autocorrelation",
+    },
+)

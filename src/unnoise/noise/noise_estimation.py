@@ -39,7 +39,7 @@ from unnoise.noise.spectral_peaks import without_peaks
 from unnoise.noise.uniform_colors import COLOR_SIGMA, uniform_colors
 from unnoise.noise.variance_stabilization import VarianceStabilization
 from unnoise.photometry.array_ops import to_numpy
-from unnoise.photometry.photometry import LEAST_BENT_SHARE
+from unnoise.photometry.photometry import is_added_noise
 from unnoise.regions import RegionSource, sample_windows
 
 Array = NDArray[Any]
@@ -164,7 +164,7 @@ def estimate_noise(view: RegionSource, low: float = 0.0, high: float = 1.0, *, c
     variance = _variance_by_brightness(brightness, curves, curves_of_values)  # (C, KNOTS)
     sigma = np.sqrt(variance * shapes.mean(axis=(1, 2))[:, None])
     bent = noise_bias.bent_share(pixels, patches.means, power / PATCH_PIXELS**2, patches.cut) if coded else 0.0
-    if coded and abs(bent) < LEAST_BENT_SHARE:
+    if coded and is_added_noise(bent):
         sigma = with_cut_off_noise(sigma, brightness, whole)
     bias = np.stack([noise_bias.shifts(brightness, s, bent) for s in sigma]) if coded else np.zeros((len(sigma), 2, KNOTS))
     scale = high - low

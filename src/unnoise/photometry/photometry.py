@@ -16,6 +16,15 @@ LEAST_BENT_SHARE = 0.5
 """Noise that is bent less counts as added to coded values. SIDD has 0.7 to 1, added noise 0 to 0.3."""
 
 
+def is_added_noise(bent: float) -> bool:
+    """Whether noise counts as added to coded values, by how far the curve of sRGB has bent it, −1..1.
+
+    >>> is_added_noise(0.1), is_added_noise(0.9), is_added_noise(-1.0)
+    (True, False, False)
+    """
+    return abs(bent) < LEAST_BENT_SHARE
+
+
 @dataclass(frozen=True)
 class Photometry:
     """How one picture's values stand for light, and what is done about it.
@@ -55,7 +64,7 @@ class Photometry:
         rule = self.bias_correction
         if self.transfer_function == "linear" or self.normalization or (rule and rule.curve == "linear"):
             return self
-        is_added = abs(share) < LEAST_BENT_SHARE
+        is_added = is_added_noise(share)
         if rule and is_added:
             rule = rule.model_copy(update={"curve": "linear"})
         return replace(self, bias_correction=rule, has_added_noise=is_added, is_negative=share < 0)

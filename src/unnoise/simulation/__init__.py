@@ -11,8 +11,9 @@ randomization* (Tobin et al., "Domain Randomization for Transferring Deep Neural
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from unnoise.registry import lazy_imports
 
 if TYPE_CHECKING:
     from unnoise.simulation.color_change import ColorChange
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ColorChange", "NoiseSpectra", "drawn_scene"]
 
-_MODULES = {"ColorChange": "color_change", "NoiseSpectra": "correlated_noise", "drawn_scene": "drawn_scenes"}
-
-
-def __getattr__(name: str) -> Any:
-    """Each name is imported when it is first used: the settings of a recipe need no scenes."""
-    if name not in _MODULES:
-        raise AttributeError(f"module 'unnoise.simulation' has no attribute '{name}'")
-    return getattr(import_module(f"unnoise.simulation.{_MODULES[name]}"), name)
+__getattr__, __dir__ = lazy_imports(  # the settings of a recipe need no scenes
+    __name__,
+    {
+        "ColorChange": "unnoise.simulation.color_change",
+        "NoiseSpectra": "unnoise.simulation.correlated_noise",
+        "drawn_scene": "unnoise.simulation.drawn_scenes",
+    },
+)
