@@ -149,6 +149,41 @@ class _Teacher:
     count = 1
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_noise_begins_as_strong_as_that_of_pictures(seed: int) -> None:
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        noise = C2NGenerator(3)(torch.rand(2, 3, 32, 32, generator=_draws(seed)), _draws(seed))
+    assert 0.03 < noise.std() < 0.15
+
+
+def test_the_generator_of_the_quick_recipe_does_not_run_away() -> None:
+    """With the published weight of the noise's mean it does at the recipe's rate: noise of over 100 in place of 0.1."""
+    assert _deviation_after_a_game({}) < 0.4
+    assert _deviation_after_a_game({"scheme.stability": 0.01}) > 1
+
+
+def _deviation_after_a_game(changes: dict[str, float], steps: int = 20) -> float:
+    """The largest deviation of the made noise over the second half of a short game on plain colors."""
+    recipe = recipes.load("c2n-quick", {"scheme.teachers": ["default"], **changes})
+    torch.manual_seed(0)
+    network = C2N(features=8, layers=3, critic_blocks=1)
+    scheme = recipe.scheme.bind(lambda *_: _Teacher(), network)  # type: ignore[arg-type,return-value]
+    training, draws, largest = recipe.training, _draws(0), 0.0
+    optimizer = torch.optim.Adam(network.parameters(), lr=training.learning_rate, betas=training.betas)
+    for step in range(steps):
+        clean = torch.rand(4, 3, 1, 1, generator=draws).expand(-1, -1, 32, 32)
+        noisy = clean + 0.08 * torch.randn(4, 3, 32, 32, generator=draws)
+        loss = scheme.loss(network, torch.cat([noisy, clean], 1), draws)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step >= steps // 2:
+            with torch.no_grad():
+                largest = max(largest, network.generator(clean, _draws(step)).std().item())
+    return largest
+
+
 def test_other_networks_are_refused() -> None:
     with pytest.raises(UsageError, match="c2n, gcbd"):
         LearnedNoise().check(denoisers.lookup("dncnn"))

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 LEAST_DEVIATION = 1e-6
+FIRST_NOISE = 0.3
+"""The share of its usual draw with which C2N's last layer begins: noise of about 0.1, as noisy pictures have, and not of 0.3."""
 
 
 def _convolution(in_channels: int, out_channels: int, kernel: int = 3, *, bias: bool = True) -> nn.Conv2d:
@@ -63,6 +65,9 @@ class C2NGenerator(nn.Module):
         self.pipe_indep_1, self.pipe_indep_3 = _blocks(3, n, 1, bias=False), _blocks(3, n, 3, bias=False)
         self.pipe_dep_1, self.pipe_dep_3 = _blocks(2, n, 1, bias=False), _blocks(2, n, 3, bias=False)
         self.T_tail = _convolution(n, channels, 1)
+        with torch.no_grad():
+            for each in self.T_tail.parameters():
+                each.mul_(FIRST_NOISE)
 
     def forward(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         batch, _, height, width = clean.shape
