@@ -78,7 +78,7 @@ def test_the_result_and_its_judgement_go_through_the_same_bound(model: Model) ->
 def test_the_bound_is_asked_for_each_probe(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def apply(guard: Guard, noisy: Tensor, restored: Tensor) -> Tensor:
+    def apply(guard: Guard, noisy: Tensor, restored: Tensor, coarse: object = None) -> Tensor:
         asked.append(noisy)
         return restored
 
