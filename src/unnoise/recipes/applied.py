@@ -73,4 +73,4 @@ class AppliedRecipe(BaseModel):
 
     def version_0_1_json(self) -> str:
         """The fields as JSON, for fingerprints."""
-        return self.model_dump_json()
+        return self.model_dump_json(exclude=None if self.half_size else {"half_size"})

@@ -144,8 +144,9 @@ class Recipe(BaseModel):
 
     def version_0_1_json(self) -> str:
         """The recipe as version 0.1 wrote it, for fingerprints that must not change."""
-        # version 0.1 did not know `bounded`, so it counts where it is set
-        return self.model_dump_json(by_alias=True, exclude=None if self.bounded else {"bounded"})
+        # version 0.1 did not know these, so they count where they are set
+        unset = {name for name in ("bounded", "half_size") if not getattr(self, name)}
+        return self.model_dump_json(by_alias=True, exclude=unset or None)
 
     @field_validator("scheme", mode="before")
     @classmethod
