@@ -77,8 +77,8 @@ def test_tiles_agree_with_the_whole() -> None:
     assert np.abs(whole - noisy).mean() > 5  # it was denoised
 
 
-@pytest.mark.parametrize("name", ["default", "fast"])
-def test_in_int8_it_is_near(name: str) -> None:
+@pytest.mark.parametrize(("name", "factor"), [("default", 1), ("fast", 2)])  # `fast` is run in int8 only where it is asked for
+def test_in_int8_it_is_near(name: str, factor: int) -> None:
     network = shipped.load(name, "openvino").network
     noisy = np.random.default_rng(1).random((1, 3, 67, 90), np.float32)
     wanted = network(noisy)
@@ -86,8 +86,8 @@ def test_in_int8_it_is_near(name: str) -> None:
         pytest.skip("this processor does not multiply bytes")
     assert (network.chosen_precision("auto") == "int8") == (name == "default")  # `fast` would lose too much
     off = network.in_precision("int8")(noisy) - wanted
-    assert 1e-4 < np.sqrt(np.square(off).mean()) < INT8_RMS_DIFFERENCE
-    assert np.abs(off).max() < INT8_DIFFERENCE
+    assert 1e-4 < np.sqrt(np.square(off).mean()) < factor * INT8_RMS_DIFFERENCE
+    assert np.abs(off).max() < factor * INT8_DIFFERENCE
 
 
 def test_files_and_networks_without_steps_have_no_int8() -> None:

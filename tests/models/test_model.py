@@ -105,7 +105,9 @@ def test_a_model_can_be_applied_otherwise() -> None:
     assert np.array_equal(several.denoise(noisy), expected.denoise(noisy))
     assert not np.array_equal(several.denoise(noisy), model.denoise(noisy))
     assert model.applied({}) is model
-    with pytest.raises(UsageError, match=r"another scheme, .*, normalization, detail, half_size or bounded, not another denoiser\.layers"):
+    with pytest.raises(
+        UsageError, match=r"another scheme, .*, normalization, detail, half_size or bounded, not another denoiser\.layers"
+    ):
         model.applied({"denoiser.layers": 3})
     with pytest.raises(UsageError, match="partitions"):
         model.applied({"scheme.partitions": 0})
