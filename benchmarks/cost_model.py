@@ -32,7 +32,7 @@ class CostModel:
     """The symbols of docs/scaling.md."""
 
     start_seconds: float
-    """s."""
+    """s, of one core: where there are more workers than cores, they start as much slower."""
     picture_seconds: float
     """p, of one core."""
     read_bytes: float = 0.0
@@ -48,7 +48,7 @@ class CostModel:
         """T, the time of the whole run."""
         computing = self.picture_seconds / min(workers, cores)
         moving = self.read_bytes / self.read_rate + self.written_bytes / self.write_rate
-        return self.start_seconds + pictures * max(computing, moving)
+        return self.start_seconds * max(1.0, workers / cores) + pictures * max(computing, moving)
 
 
 def simulate(start: float, times: Sequence[float], pictures: int, workers: int, cores: int, seed: int = 0) -> float:
@@ -59,7 +59,7 @@ def simulate(start: float, times: Sequence[float], pictures: int, workers: int, 
     """
     slower = max(1.0, workers / cores)
     draw = np.random.default_rng(seed)
-    free = [start] * workers
+    free = [slower * start] * workers
     for seconds in draw.choice(np.asarray(times), pictures):
         heapq.heappush(free, heapq.heappop(free) + slower * float(seconds))
     return max(free)

@@ -98,9 +98,11 @@ def test_a_network_without_steps_is_refused() -> None:
 
 
 @pytest.mark.slow
-def test_the_shipped_model_is_near_in_bytes() -> None:
-    network = unnoise.load("fast").network
+@pytest.mark.parametrize("name", ["fast", "default"])
+def test_the_shipped_models_are_near_in_bytes(name: str) -> None:
+    network = unnoise.load(name).network
     graph = in_int8(make_graph(network, None, folded=False), network)
     assert len(graph.SerializeToString()) < 0.5 * 4 * network.parameter_count()
-    found = parity.largest_difference(parity.session(graph.SerializeToString()), network, 3)
+    run = parity.session(graph.SerializeToString())
+    found = parity.largest_difference(run, network, 3, contrast=parity.CONTRAST["int8"])
     assert 1e-5 < max(found.values()) <= parity.TOLERANCE["int8"]

@@ -79,7 +79,7 @@ def export(model: Model, path: str | Path, *, network_only: bool = False, precis
     from unnoise.export.graph import in_float16, make_graph
     from unnoise.export.map_memory import bytes_per_pixel
     from unnoise.export.padding import OPSET
-    from unnoise.export.parity import TOLERANCE, largest_difference, session
+    from unnoise.export.parity import CONTRAST, TOLERANCE, largest_difference, session
 
     network = model.network.to("cpu").float().eval()
     graph = make_graph(network, None if network_only else model.recipe.scheme, folded=precision != "int8")
@@ -92,7 +92,8 @@ def export(model: Model, path: str | Path, *, network_only: bool = False, precis
         graph.metadata_props.add(key=key, value=value)
     content = graph.SerializeToString()
     values = network.value_range if network_only else (0.0, 1.0)
-    found = largest_difference(session(content), network if network_only else model, network.sizes.get("channels", 3), values)
+    reference, channels = network if network_only else model, network.sizes.get("channels", 3)
+    found = largest_difference(session(content), reference, channels, values, contrast=CONTRAST.get(precision, 1.0))
     worst = max(found, key=lambda size: found[size])
     if not found[worst] <= TOLERANCE[precision]:  # NaN too
         raise UnnoiseError(
