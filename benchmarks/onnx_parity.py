@@ -106,7 +106,8 @@ def compare(model: Model, graph: bytes, alone: bool, precision: str, kind: str) 
     found: dict[str, Any] = {}
     for size in (*SIZES, LARGE) if kind == "model" and precision == "float32" else SIZES:
         try:
-            (difference,) = parity.largest_difference(run, reference, channels, values, [size]).values()
+            contrast = parity.CONTRAST.get(precision, 1.0)
+            (difference,) = parity.largest_difference(run, reference, channels, values, [size], contrast).values()
             found[f"{size[0]}×{size[1]}"] = f"{difference:.0e}"
         except Exception:  # as above: a graph of one size alone
             found[f"{size[0]}×{size[1]}"] = "fails"

@@ -92,6 +92,14 @@ def test_files_become_what_arrays_become(tmp_path: Path, strip_rows: int, monkey
     np.testing.assert_allclose(images.read(tmp_path / "b.tif").pixels, expected, atol=1e-5)
 
 
+def test_progress_never_goes_back() -> None:
+    told: list[float] = []
+    TWICE.denoise(picture(1.3), tile=64, progress=lambda done, of: told.append(done / of))
+    assert len(told) > 9  # the tiles of both passes
+    assert told == sorted(told)
+    assert told[-1] == 1
+
+
 def test_gray_stays_gray() -> None:
     gray = np.repeat(picture(1.3)[..., :1], 3, axis=2)
     result = TWICE.denoise(gray)

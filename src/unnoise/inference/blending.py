@@ -190,13 +190,11 @@ def blend_stored(
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))
         seen = slice(max(rows.start - halo, 0), min(rows.stop + halo, height))
-        bounds = coarse.at(seen) if coarse else [None] * len(guards or ())
+        bounds = coarse.at(seen) if coarse else repeat(None)
         noisy, restored = read(seen)
         blended = [
-            _guarded(
-                noisy[n : n + 1], restored[n : n + 1], strength, guards[n] if guards else None, bounds[n] if guards else None
-            )
-            for n in range(len(noisy))
+            _guarded(noisy[n : n + 1], restored[n : n + 1], strength, guard, bound)
+            for n, guard, bound in zip(range(len(noisy)), guards or repeat(None), bounds, strict=False)
         ]
         strip = concat(blended)
         if waiting:

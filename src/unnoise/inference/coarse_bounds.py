@@ -41,6 +41,8 @@ class CoarseBounds:
         """
         limits = Limits.of(seen, noise)
         returned: Any | None = None
+        if noise.is_none:
+            return cls(limits, None)
         if min(size) >= 16 * BLOCK_SAMPLES:
             coarse = returned_means(cell_means(residual, STRIDE_SAMPLES), limits.of_cells(STRIDE_SAMPLES), noise, 16)
             if coarse is not None:

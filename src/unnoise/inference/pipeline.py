@@ -194,7 +194,14 @@ class Pipeline:
         views = self.views(seen)
         # Among very few photons, those of chance look like point sources.
         stars = find_point_sources(seen) if self._by_planes(seen) and not any(photons) else None
-        once = progress and (lambda done, tiles: progress(done, 2 * tiles if stars else tiles))
+        told = 0, 1
+
+        def once(done: int, tiles: int) -> None:
+            nonlocal told
+            told = done, tiles
+            if progress:
+                progress(done, 2 * tiles if stars else tiles)
+
         photometry = self._decide(views, source.rescaling)
         if len(guards) == len(views):  # not where each channel is a picture of its own
             photometry = [
@@ -213,9 +220,8 @@ class Pipeline:
         for band_rows, band in self._bands(views, photometry, once, photons):
             for rows in source.strips(band_rows):
                 write(rows, band[:, :, rows.start - band_rows.start : rows.stop - band_rows.start])
-        change = half_size_change(
-            self, RegionSource(source.size, store.read), photometry, once and (lambda _, tiles: once(0, tiles))
-        )
+        # Progress waits where it is, and can still be stopped.
+        change = half_size_change(self, RegionSource(source.size, store.read), photometry, lambda *_: once(*told))
         if change:
             with change:
                 for rows in source.strips():
@@ -286,6 +292,7 @@ class Pipeline:
     def restored_bands(
         self, views: Sequence[RegionSource], photometry: Sequence[Photometry], progress: Progress | None
     ) -> Iterator[tuple[slice, Any]]:
+        """Restore N pictures (1, channels, H, W) and correct their bias: rows and values (N, channels, rows, W), not clipped."""
         views = [positive(view, each) for view, each in zip(views, photometry, strict=True)]
         shown = [replace(view, scale=each.normalization) for view, each in zip(views, photometry, strict=True)]
         bands = restore_bands(self.chain(), shown, progress)
